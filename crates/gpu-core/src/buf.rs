@@ -1,0 +1,113 @@
+//! Places in memory, and the buffers that are ranges of them.
+
+use crate::Shape;
+use std::fmt;
+use std::ops::Range;
+
+/// Bindings start at multiples of this many bytes (WebGPU's default limit).
+pub const ALIGN_BYTES: u32 = 256;
+/// [`ALIGN_BYTES`] in elements of four bytes.
+pub const ALIGN: u32 = ALIGN_BYTES / 4;
+
+/// The type of an element. Both take four bytes on a device.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Dtype {
+    /// A number: `f32` on a GPU, `f64` in the reference executor.
+    F32,
+    /// Indices, counters, or bytes packed four to a word.
+    U32,
+}
+
+/// What a place is for; each place is one whole device buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Home {
+    /// The parameters of one network.
+    Values,
+    /// Their gradients, at the same offsets.
+    Gradients,
+    /// Adam's first moments, at the same offsets.
+    FirstMoments,
+    /// Adam's second moments, at the same offsets.
+    SecondMoments,
+    /// The running average of the parameters, at the same offsets.
+    Average,
+    /// A named buffer that outlives every schedule: data, counters, losses.
+    Pinned,
+    /// An intermediate result of one schedule; the planner decides where it lies.
+    Scratch,
+}
+
+/// One device buffer: a home, and which of its kind.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// What it is for.
+    pub home: Home,
+    /// The network's number, the pinned buffer's, or the scratch buffer's (unique in the process).
+    pub id: u32,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}#{}", self.home, self.id)
+    }
+}
+
+/// A range of a place, seen as a dense array: what a kernel binds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Buf {
+    /// The device buffer it lies in.
+    pub place: Place,
+    /// Where it starts there, in elements.
+    pub offset: u32,
+    /// Its dimensions.
+    pub shape: Shape,
+    /// The type of its elements.
+    pub dtype: Dtype,
+}
+
+impl Buf {
+    /// How many elements it holds.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Its size on a device, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.len() as u64 * 4
+    }
+
+    /// The elements of its place that it covers.
+    pub fn range(&self) -> Range<usize> {
+        self.offset as usize..self.offset as usize + self.len()
+    }
+
+    /// The same elements under another shape of equal size.
+    pub fn reshape(self, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        assert_eq!(shape.len(), self.len(), "cannot see {} as {shape}", self.shape);
+        Self { shape, ..self }
+    }
+
+    /// Rows `rows` of the matrix this is, as a buffer of their own.
+    ///
+    /// # Panics
+    /// When the range is empty or reaches past the end.
+    pub fn rows(self, rows: Range<usize>) -> Self {
+        assert!(rows.start < rows.end && rows.end <= self.shape.rows(), "rows {rows:?} of a buffer of {}", self.shape);
+        let offset = self.offset + (rows.start * self.shape.cols()) as u32;
+        Self { offset, shape: Shape::from([rows.len(), self.shape.cols()]), ..self }
+    }
+
+    /// The gradient of a parameter: the same range of its network's gradient arena.
+    pub fn grad(self) -> Self {
+        self.sibling(Home::Gradients)
+    }
+
+    /// The range that belongs to a parameter in another arena of its network.
+    pub fn sibling(self, home: Home) -> Self {
+        assert!(self.place.home == Home::Values, "only parameters have siblings, not {:?}", self.place);
+        assert!(home < Home::Pinned, "{home:?} is not an arena of a network");
+        Self { place: Place { home, ..self.place }, ..self }
+    }
+}

@@ -1,0 +1,23 @@
+//! Kernels, schedules, and the two interpreters that run them.
+//!
+//! A model is a [`Schedule`]: kernel calls over [`Buf`]s, as plain data. A GPU runs it through wgpu and the
+//! hand-written shaders; the reference executor runs it in f64 on the CPU. See docs/architecture.md.
+
+mod buf;
+mod executor;
+mod kernel;
+mod memory;
+pub mod ops;
+pub mod random;
+pub mod reference;
+mod schedule;
+mod shape;
+mod weights;
+
+pub use buf::{ALIGN, ALIGN_BYTES, Buf, Dtype, Home, Place};
+pub use executor::{Array, Error, Executor, Program, Ticket};
+pub use kernel::{Access, Args, Binding, Gradient, Kernel, Params, read, update, write};
+pub use memory::Memory;
+pub use schedule::{Grid, MAX_GROUPS, Schedule, Step};
+pub use shape::Shape;
+pub use weights::{Init, Parameter, Weights};

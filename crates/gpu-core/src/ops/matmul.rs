@@ -1,0 +1,259 @@
+//! Dense products with a fused epilogue: y = gate ⊙ act(a · b + bias).
+//!
+//! A linear layer is [`Form::NT`] forward (weights lie as PyTorch has them, [out, in]), [`Form::NN`] for the
+//! gradient of its input, and [`Form::TN`] for the gradient of its weights.
+
+use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
+use crate::ops::activation::Activation;
+use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+
+/// Which operands are stored transposed: N as it stands, T transposed; the first letter is a's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// a [m, k] · b [k, n]
+    NN,
+    /// a [m, k] · bᵀ, b being [n, k]
+    NT,
+    /// aᵀ · b, a being [k, m] and b [k, n]
+    TN,
+}
+
+/// What happens to a sum before it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Epilogue {
+    /// Added to every row: [n].
+    pub bias: Option<Buf>,
+    /// Applied after the bias.
+    pub activation: Activation,
+    /// Multiplies by the slope of an activation at the point where its output is the buffer, [m, n].
+    pub gate: Option<(Activation, Buf)>,
+}
+
+/// The sum as it is.
+pub const PLAIN: Epilogue = Epilogue { bias: None, activation: Activation::Identity, gate: None };
+
+params! {
+    /// The uniform of every product.
+    pub struct MatmulParams {
+        /// Rows of y.
+        m: u32,
+        /// Columns of y.
+        n: u32,
+        /// Terms of each sum.
+        k: u32,
+        /// Terms that one workgroup sums, a multiple of nothing in particular.
+        chunk: u32,
+        /// a is stored [k, m].
+        trans_a: u32,
+        /// b is stored [n, k].
+        trans_b: u32,
+        /// bias is added.
+        use_bias: u32,
+        /// [`Activation::code`] of the epilogue.
+        activation: u32,
+        /// [`Activation::code`] of the gate; zero for none.
+        gate: u32,
+        /// [`Activation::alpha`] of the epilogue.
+        alpha: f32,
+        /// [`Activation::alpha`] of the gate.
+        gate_alpha: f32,
+    }
+}
+
+params! {
+    /// The uniform of [`MATMUL_JOIN`].
+    pub struct JoinParams {
+        /// Elements of the output.
+        len: u32,
+        /// Partial sums of each.
+        parts: u32,
+    }
+}
+
+const WRITES: &[Binding] = &[read("a"), read("b"), read("bias"), read("gate_y"), write("y")];
+const UPDATES: &[Binding] = &[read("a"), read("b"), read("bias"), read("gate_y"), update("y")];
+
+const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+    Kernel {
+        name,
+        op: "matmul",
+        source: shader!("matmul", "grid", "activation"),
+        bindings,
+        params: MatmulParams::FIELDS,
+        overrides: &["trans_a", "trans_b", "use_bias", "activation", "gate"],
+        workgroup: [8, 8, 1],
+        reference,
+        gradient: Gradient::Forward,
+    }
+}
+
+/// y = gate ⊙ act(a · b + bias), in tiles of 64 × 64.
+pub static MATMUL: Kernel = kernel("matmul", WRITES, reference::matmul::matmul);
+/// The same in tiles of 32 × 32.
+pub static MATMUL_SMALL: Kernel = kernel("matmul_small", WRITES, reference::matmul::matmul_small);
+/// y += a · b, in tiles of 64 × 64.
+pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, reference::matmul::matmul_add);
+/// The same in tiles of 32 × 32.
+pub static MATMUL_ADD_SMALL: Kernel = kernel("matmul_add_small", UPDATES, reference::matmul::matmul_add_small);
+/// Partial sums over chunks of k, in tiles of 64 × 64: y [parts, m, n].
+pub static MATMUL_SPLIT: Kernel = kernel("matmul_split", WRITES, reference::matmul::matmul_split);
+
+/// total += Σ partial, the second half of a split product.
+pub static MATMUL_JOIN: Kernel = Kernel {
+    name: "matmul_join",
+    op: "matmul",
+    source: shader!("matmul", "grid", "activation"),
+    bindings: &[read("partial"), update("total")],
+    params: JoinParams::FIELDS,
+    overrides: &[],
+    workgroup: [256, 1, 1],
+    reference: reference::matmul::matmul_join,
+    gradient: Gradient::Forward,
+};
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] = &[&MATMUL, &MATMUL_SMALL, &MATMUL_ADD, &MATMUL_ADD_SMALL, &MATMUL_SPLIT, &MATMUL_JOIN];
+
+/// The side of a workgroup's tile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tile {
+    /// 64 × 64
+    Large,
+    /// 32 × 32
+    Small,
+}
+
+impl Tile {
+    fn side(self) -> usize {
+        match self {
+            Self::Large => 64,
+            Self::Small => 32,
+        }
+    }
+
+    /// Small where half or more of a large tile would hang over an edge.
+    fn choose(m: usize, n: usize) -> Self {
+        let wasted = |d: usize| d.next_multiple_of(64) - d >= 32 && d < 128;
+        if wasted(m) || wasted(n) { Self::Small } else { Self::Large }
+    }
+}
+
+/// y = gate ⊙ act(a · b + bias) as a new buffer [m, n].
+///
+/// # Panics
+/// When the shapes do not fit one another.
+pub fn product(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, epilogue: Epilogue) -> Buf {
+    let (m, n, _) = sizes(label, a, b, form);
+    product_with(s, label, a, b, form, epilogue, Tile::choose(m, n))
+}
+
+/// [`product`] with the tile given.
+pub fn product_with(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, epilogue: Epilogue, tile: Tile) -> Buf {
+    let (m, n, k) = sizes(label, a, b, form);
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "{label}: the bias does not have {n} elements");
+    assert!(epilogue.gate.is_none_or(|(_, y)| y.len() == m * n), "{label}: the gate is not {m}×{n}");
+    assert!(epilogue.gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
+    let y = s.scratch([m, n]);
+    let (gate, gate_y) = epilogue.gate.unwrap_or((Activation::Identity, a));
+    let params = MatmulParams {
+        use_bias: epilogue.bias.is_some().into(),
+        activation: epilogue.activation.code(),
+        gate: gate.code(),
+        alpha: epilogue.activation.alpha(),
+        gate_alpha: gate.alpha(),
+        ..plain_params(m, n, k, form)
+    };
+    let kernel = match tile {
+        Tile::Large => &MATMUL,
+        Tile::Small => &MATMUL_SMALL,
+    };
+    // What is switched off is bound to a, which every product reads.
+    let bufs = [a, b, epilogue.bias.unwrap_or(a), gate_y, y];
+    s.push(kernel, label, &bufs, &params, tiles(m, n, 1, tile), flops(m, n, k));
+    y
+}
+
+/// y += a · b, where `y` is [m, n]: the gradient of a parameter. Sums much longer than the output is large
+/// are split over workgroups and joined.
+///
+/// # Panics
+/// When the shapes do not fit one another.
+pub fn product_add(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y: Buf) {
+    let (m, n, k) = sizes(label, a, b, form);
+    let parts = parts(m, n, k);
+    if parts > 1 {
+        product_add_split(s, label, a, b, form, y, parts);
+    } else {
+        product_add_with(s, label, a, b, form, y, Tile::choose(m, n));
+    }
+}
+
+/// [`product_add`] in one pass, with the tile given.
+pub fn product_add_with(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y: Buf, tile: Tile) {
+    let (m, n, k) = sizes(label, a, b, form);
+    assert_eq!(y.len(), m * n, "{label}: y of {} for a product of {m}×{n}", y.shape);
+    let kernel = match tile {
+        Tile::Large => &MATMUL_ADD,
+        Tile::Small => &MATMUL_ADD_SMALL,
+    };
+    s.push(kernel, label, &[a, b, a, a, y], &plain_params(m, n, k, form), tiles(m, n, 1, tile), flops(m, n, k));
+}
+
+/// [`product_add`] by `parts` partial sums and a join.
+pub fn product_add_split(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y: Buf, parts: usize) {
+    let (m, n, k) = sizes(label, a, b, form);
+    assert_eq!(y.len(), m * n, "{label}: y of {} for a product of {m}×{n}", y.shape);
+    let chunk = k.div_ceil(parts);
+    let parts = k.div_ceil(chunk);
+    let partial = s.scratch([parts, m, n]);
+    let params = MatmulParams { chunk: chunk as u32, ..plain_params(m, n, k, form) };
+    let grid = tiles(m, n, parts, Tile::Large);
+    s.push(&MATMUL_SPLIT, label, &[a, b, a, a, partial], &params, grid, flops(m, n, k));
+    let join = JoinParams { len: y.len() as u32, parts: parts as u32 };
+    let label = format!("{label}.join");
+    s.push(&MATMUL_JOIN, &label, &[partial, y], &join, Grid::Linear(y.len().div_ceil(256)), partial.len() as u64);
+}
+
+/// How many chunks a sum of `k` terms is worth: at most 64 large tiles in all, none shorter than 256 terms.
+/// It depends on the problem alone, so that every device adds in the same order.
+fn parts(m: usize, n: usize, k: usize) -> usize {
+    let tiles = m.div_ceil(64) * n.div_ceil(64);
+    (64 / tiles).min(k / 256).max(1)
+}
+
+fn sizes(label: &str, a: Buf, b: Buf, form: Form) -> (usize, usize, usize) {
+    let dims = |x: Buf| (x.shape.rows(), x.shape.cols());
+    let (a_outer, a_inner) = dims(a);
+    let (b_outer, b_inner) = dims(b);
+    let (m, k, k_of_b, n) = match form {
+        Form::NN => (a_outer, a_inner, b_outer, b_inner),
+        Form::NT => (a_outer, a_inner, b_inner, b_outer),
+        Form::TN => (a_inner, a_outer, b_outer, b_inner),
+    };
+    assert_eq!(k, k_of_b, "{label}: {} and {} have no {form:?} product", a.shape, b.shape);
+    (m, n, k)
+}
+
+fn plain_params(m: usize, n: usize, k: usize, form: Form) -> MatmulParams {
+    MatmulParams {
+        m: m as u32,
+        n: n as u32,
+        k: k as u32,
+        chunk: k as u32,
+        trans_a: (form == Form::TN).into(),
+        trans_b: (form == Form::NT).into(),
+        use_bias: 0,
+        activation: Activation::Identity.code(),
+        gate: Activation::Identity.code(),
+        alpha: 0.0,
+        gate_alpha: 0.0,
+    }
+}
+
+fn tiles(m: usize, n: usize, parts: usize, tile: Tile) -> Grid {
+    Grid::Box(n.div_ceil(tile.side()), m.div_ceil(tile.side()), parts)
+}
+
+fn flops(m: usize, n: usize, k: usize) -> u64 {
+    2 * m as u64 * n as u64 * k as u64
+}

@@ -1,0 +1,111 @@
+//! The counter-based generator that both executors and the initialisers draw from.
+
+use rand::TryRng;
+use std::convert::Infallible;
+
+/// Four random words for one counter and key: Philox4x32-10.
+///
+/// Source: Salmon, Moraes, Dror, Shaw, *Parallel random numbers: as easy as 1, 2, 3*, SC 2011, §3.3.
+pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+    const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+    let [mut x0, mut x1, mut x2, mut x3] = counter;
+    let [mut k0, mut k1] = key;
+    for _ in 0..10 {
+        let low = u64::from(MULTIPLIERS[0]) * u64::from(x0);
+        let high = u64::from(MULTIPLIERS[1]) * u64::from(x2);
+        (x0, x1, x2, x3) = ((high >> 32) as u32 ^ x1 ^ k0, high as u32, (low >> 32) as u32 ^ x3 ^ k1, low as u32);
+        k0 = k0.wrapping_add(WEYL[0]);
+        k1 = k1.wrapping_add(WEYL[1]);
+    }
+    [x0, x1, x2, x3]
+}
+
+/// A 64-bit seed as a key: low word, high word.
+pub fn key(seed: u64) -> [u32; 2] {
+    [seed as u32, (seed >> 32) as u32]
+}
+
+/// A random word as a number in the open interval (0, 1): (⌊word / 2⁹⌋ + ½) · 2⁻²³, exact in f32.
+pub fn unit(word: u32) -> f64 {
+    (f64::from(word >> 9) + 0.5) / f64::from(1u32 << 23)
+}
+
+/// What a draw is for: the second word of the counter, so that no two uses share numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Stream {
+    /// Initial weights; the third word of the counter is the parameter's number.
+    Init = 1,
+    /// The order of the training set; the third word is the epoch.
+    Order = 2,
+    /// The noise of training steps; the third word is the step, counted from one.
+    Train = 3,
+    /// The noise of evaluation; the third word is the batch, counted from one.
+    Evaluate = 4,
+    /// Latents of pictures drawn; the third word is the batch, counted from one.
+    Sample = 5,
+}
+
+/// Sequential words of one stream, for `rand`'s distributions on the host.
+#[derive(Clone, Debug)]
+pub struct StreamRng {
+    counter: [u32; 4],
+    key: [u32; 2],
+    block: [u32; 4],
+    used: usize,
+}
+
+impl StreamRng {
+    /// The words of counters (0, 1, 2 … ; `stream`; `index`; 0) under `seed`.
+    pub fn new(seed: u64, stream: Stream, index: u32) -> Self {
+        Self { counter: [0, stream as u32, index, 0], key: key(seed), block: [0; 4], used: 4 }
+    }
+}
+
+impl TryRng for StreamRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        if self.used == 4 {
+            self.block = philox(self.counter, self.key);
+            self.counter[0] = self.counter[0].wrapping_add(1);
+            self.used = 0;
+        }
+        self.used += 1;
+        Ok(self.block[self.used - 1])
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let low = u64::from(self.try_next_u32()?);
+        Ok(low | u64::from(self.try_next_u32()?) << 32)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(4) {
+            chunk.copy_from_slice(&self.try_next_u32()?.to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The known answers of Random123 1.14, `kat_vectors`, for philox4x32 with ten rounds.
+    #[test]
+    fn philox_gives_the_known_answers() {
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+        let counter = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+        let answer = [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1];
+        assert_eq!(philox(counter, [0xa409_3822, 0x299f_31d0]), answer);
+    }
+
+    #[test]
+    fn unit_stays_open_at_both_ends() {
+        assert!(unit(0) > 0.0 && unit(u32::MAX) < 1.0);
+        assert_eq!(f64::from(unit(u32::MAX) as f32), unit(u32::MAX));
+    }
+}

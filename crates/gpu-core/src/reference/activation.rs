@@ -1,0 +1,92 @@
+//! y = act(x) and dx = act′(x) ⊙ dy.
+
+use crate::Args;
+use crate::ops::activation::ActivationParams;
+use rayon::prelude::*;
+
+/// act(x), by [`Activation::code`](crate::ops::activation::Activation::code).
+pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
+    match kind {
+        0 => x,
+        1 => x.max(0.0),
+        2 => {
+            if x > 0.0 {
+                x
+            } else {
+                alpha * x
+            }
+        }
+        3 => x.tanh(),
+        4 => sigmoid(x),
+        5 => x.max(0.0) + (-x.abs()).exp().ln_1p(),
+        6 => x * sigmoid(x),
+        7 => {
+            if x > 0.0 {
+                x
+            } else {
+                alpha * x.exp_m1()
+            }
+        }
+        _ => panic!("no activation has the code {kind}"),
+    }
+}
+
+/// act′ at the point where act is y; SiLU's cannot be had so.
+pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
+    match kind {
+        0 => 1.0,
+        1 => {
+            if y > 0.0 {
+                1.0
+            } else {
+                0.0
+            }
+        }
+        2 => {
+            if y > 0.0 {
+                1.0
+            } else {
+                alpha
+            }
+        }
+        3 => 1.0 - y * y,
+        4 => y * (1.0 - y),
+        5 => -(-y).exp_m1(),
+        7 => {
+            if y > 0.0 {
+                1.0
+            } else {
+                y + alpha
+            }
+        }
+        _ => panic!("the slope of activation {kind} does not follow from its output"),
+    }
+}
+
+/// act′(x).
+pub fn slope(kind: u32, alpha: f64, x: f64) -> f64 {
+    if kind == 6 {
+        let s = sigmoid(x);
+        return s * (1.0 + x * (1.0 - s));
+    }
+    slope_from_output(kind, alpha, activate(kind, alpha, x))
+}
+
+/// 1 / (1 + e⁻ˣ)
+pub fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// y = act(x)
+pub fn activation(args: &mut Args<'_>) {
+    let p: ActivationParams = args.params();
+    let (x, y) = (args.read("x"), args.write("y"));
+    y.par_iter_mut().zip(x).for_each(|(y, &x)| *y = activate(p.kind, p.alpha.into(), x));
+}
+
+/// dx = act′(x) dy
+pub fn activation_backward(args: &mut Args<'_>) {
+    let p: ActivationParams = args.params();
+    let (x, dy, dx) = (args.read("x"), args.read("dy"), args.write("dx"));
+    dx.par_iter_mut().zip(x).zip(dy).for_each(|((dx, &x), &dy)| *dx = slope(p.kind, p.alpha.into(), x) * dy);
+}

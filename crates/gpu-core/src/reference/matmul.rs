@@ -1,0 +1,95 @@
+//! y = gate ⊙ act(a · b + bias). The dense product is the crate `gemm`'s.
+
+use crate::Args;
+use crate::ops::matmul::{JoinParams, MatmulParams};
+use crate::reference::activation::{activate, slope_from_output};
+use rayon::prelude::*;
+
+/// y = gate ⊙ act(a · b + bias)
+pub fn matmul(args: &mut Args<'_>) {
+    let p: MatmulParams = args.params();
+    let (a, b, bias, gate_y) = (args.read("a"), args.read("b"), args.read("bias"), args.read("gate_y"));
+    let y = args.write("y");
+    dense(&p, a, b, 0..p.k as usize, y, false);
+    if p.use_bias + p.activation + p.gate == 0 {
+        return;
+    }
+    y.par_chunks_mut(p.n as usize).enumerate().for_each(|(row, y)| {
+        for (col, y) in y.iter_mut().enumerate() {
+            let sum = if p.use_bias != 0 { *y + bias[col] } else { *y };
+            *y = activate(p.activation, p.alpha.into(), sum);
+            if p.gate != 0 {
+                *y *= slope_from_output(p.gate, p.gate_alpha.into(), gate_y[row * p.n as usize + col]);
+            }
+        }
+    });
+}
+
+/// The same; only the tile differs.
+pub fn matmul_small(args: &mut Args<'_>) {
+    matmul(args);
+}
+
+/// y += a · b
+pub fn matmul_add(args: &mut Args<'_>) {
+    let p: MatmulParams = args.params();
+    dense(&p, args.read("a"), args.read("b"), 0..p.k as usize, args.write("y"), true);
+}
+
+/// The same; only the tile differs.
+pub fn matmul_add_small(args: &mut Args<'_>) {
+    matmul_add(args);
+}
+
+/// y[z] = a · b over the z-th chunk of k
+pub fn matmul_split(args: &mut Args<'_>) {
+    let p: MatmulParams = args.params();
+    let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
+    for (z, y) in y.chunks_mut((p.m * p.n) as usize).enumerate() {
+        let begin = z * p.chunk as usize;
+        dense(&p, a, b, begin..(begin + p.chunk as usize).min(p.k as usize), y, false);
+    }
+}
+
+/// total += Σ_z partial[z]
+pub fn matmul_join(args: &mut Args<'_>) {
+    let p: JoinParams = args.params();
+    let (partial, total) = (args.read("partial"), args.write("total"));
+    total.par_iter_mut().enumerate().for_each(|(i, total)| {
+        *total += partial.iter().skip(i).step_by(p.len as usize).sum::<f64>();
+    });
+}
+
+/// y = a · b, or y += a · b, over the given terms of k; transposition is a matter of strides.
+fn dense(p: &MatmulParams, a: &[f64], b: &[f64], terms: std::ops::Range<usize>, y: &mut [f64], add: bool) {
+    let (m, n, k) = (p.m as usize, p.n as usize, p.k as usize);
+    let (a_row, a_col) = if p.trans_a != 0 { (1, m) } else { (k, 1) };
+    let (b_row, b_col) = if p.trans_b != 0 { (1, k) } else { (n, 1) };
+    assert!(a.len() == m * k && b.len() == k * n && y.len() == m * n && terms.end <= k);
+    let (a, b) = (&a[terms.start * a_col..], &b[terms.start * b_row..]);
+    let [a_row, a_col, b_row, b_col] = [a_row, a_col, b_row, b_col].map(|stride| stride as isize);
+    // SAFETY: the assertion above puts every index that the strides and sizes reach inside its slice.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            terms.len(),
+            y.as_mut_ptr(),
+            1,
+            n as isize,
+            add,
+            a.as_ptr(),
+            a_col,
+            a_row,
+            b.as_ptr(),
+            b_col,
+            b_row,
+            if add { 1.0 } else { 0.0 },
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+}

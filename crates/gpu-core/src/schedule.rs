@@ -1,0 +1,174 @@
+//! A model's work as plain data: kernel calls over buffers, in order.
+
+use crate::kernel::Access;
+use crate::{ALIGN, Buf, Dtype, Home, Kernel, Params, Place, Shape};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Workgroups along one dimension of a dispatch: WebGPU's default limit.
+pub const MAX_GROUPS: u32 = 65_535;
+
+/// How many workgroups a call takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Grid {
+    /// A row of workgroups, folded into two dimensions where one is too short; kernels count them by
+    /// `group_index` of shaders/common/grid.wgsl and ignore those past the end.
+    Linear(usize),
+    /// Workgroups along x, y and z.
+    Box(usize, usize, usize),
+}
+
+impl Grid {
+    fn groups(self) -> Option<[u32; 3]> {
+        let max = MAX_GROUPS as usize;
+        let [x, y, z] = match self {
+            Self::Linear(count) if count <= max => [count, 1, 1],
+            Self::Linear(count) => [max, count.div_ceil(max), 1],
+            Self::Box(x, y, z) => [x, y, z],
+        };
+        [x, y, z].iter().all(|g| (1..=max).contains(g)).then_some([x as u32, y as u32, z as u32])
+    }
+}
+
+/// One call of a kernel.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is called.
+    pub kernel: &'static Kernel,
+    /// Its buffers, in binding order.
+    pub bufs: Vec<Buf>,
+    /// Its uniform, as words.
+    pub params: Vec<u32>,
+    /// Its workgroups.
+    pub grid: [u32; 3],
+    /// Where in the model it stands: `decoder.1.backward_weight`.
+    pub label: String,
+    /// Floating-point operations, a multiply-add counting two.
+    pub flops: u64,
+}
+
+impl Step {
+    /// Bytes that the call must move at least: each buffer once, an updated one twice.
+    pub fn bytes(&self) -> u64 {
+        let cost = |(binding, buf): (&crate::Binding, &Buf)| match binding.access {
+            Access::Update => 2 * buf.bytes(),
+            Access::Read | Access::Write => buf.bytes(),
+        };
+        self.kernel.bindings.iter().zip(&self.bufs).map(cost).sum()
+    }
+
+    /// The buffers it reads.
+    pub fn reads(&self) -> impl Iterator<Item = Buf> + '_ {
+        self.with_access(|access| access != Access::Write)
+    }
+
+    /// The buffers it writes.
+    pub fn writes(&self) -> impl Iterator<Item = Buf> + '_ {
+        self.with_access(|access| access != Access::Read)
+    }
+
+    fn with_access(&self, keep: fn(Access) -> bool) -> impl Iterator<Item = Buf> + '_ {
+        let pairs = self.kernel.bindings.iter().zip(&self.bufs);
+        pairs.filter(move |(binding, _)| keep(binding.access)).map(|(_, buf)| *buf)
+    }
+}
+
+/// The kernel calls of one training step, or of one pass of another kind, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Schedule {
+    steps: Vec<Step>,
+    scopes: Vec<String>,
+    written: HashSet<Place>,
+    kept: HashSet<Place>,
+}
+
+static NEXT_SCRATCH: AtomicU32 = AtomicU32::new(0);
+
+impl Schedule {
+    /// An empty schedule.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The calls, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// A new intermediate buffer of f32.
+    pub fn scratch(&mut self, shape: impl Into<Shape>) -> Buf {
+        self.scratch_of(shape, Dtype::F32)
+    }
+
+    /// A new intermediate buffer.
+    pub fn scratch_of(&mut self, shape: impl Into<Shape>, dtype: Dtype) -> Buf {
+        let id = NEXT_SCRATCH.fetch_add(1, Ordering::Relaxed);
+        Buf { place: Place { home: Home::Scratch, id }, offset: 0, shape: shape.into(), dtype }
+    }
+
+    /// Says that `buf` is filled from outside before the schedule runs: tests feed scratch this way.
+    /// Its memory is not shared.
+    pub fn feed(&mut self, buf: Buf) {
+        self.written.insert(buf.place);
+        self.kept.insert(buf.place);
+    }
+
+    /// Says that `buf` is read after the schedule has run, so its memory may not be shared.
+    pub fn keep(&mut self, buf: Buf) {
+        self.kept.insert(buf.place);
+    }
+
+    /// Whether the place must hold its contents from the first step to past the last.
+    pub fn is_kept(&self, place: Place) -> bool {
+        place.home != Home::Scratch || self.kept.contains(&place)
+    }
+
+    /// Runs `build` with `name` put before the labels of the steps it pushes.
+    pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> T) -> T {
+        self.scopes.push(name.into());
+        let result = build(self);
+        self.scopes.pop();
+        result
+    }
+
+    /// Adds one call.
+    ///
+    /// # Panics
+    /// On wrong use, naming the call and the buffer: wrong number or types of buffers, parameters of another
+    /// kernel, a grid no device can run, a buffer bound off alignment, scratch read before it is written, or
+    /// a place bound twice of which one binding writes.
+    pub fn push<P: Params>(
+        &mut self,
+        kernel: &'static Kernel,
+        label: &str,
+        bufs: &[Buf],
+        params: &P,
+        grid: Grid,
+        flops: u64,
+    ) {
+        let label = self.scopes.iter().map(String::as_str).chain([label]).collect::<Vec<_>>().join(".");
+        let name = format!("{label} ({})", kernel.name);
+        assert_eq!(bufs.len(), kernel.bindings.len(), "{name}: wrong number of buffers");
+        assert!(
+            std::ptr::eq(P::FIELDS, kernel.params) || P::FIELDS == kernel.params,
+            "{name}: another kernel's params"
+        );
+        for (binding, buf) in kernel.bindings.iter().zip(bufs) {
+            let what = format!("{name}: {} = {buf:?}", binding.name);
+            assert_eq!(binding.dtype, buf.dtype, "{what}: wrong element type");
+            assert!(buf.offset.is_multiple_of(ALIGN), "{what}: a binding starts at a multiple of {ALIGN} elements");
+            if binding.access != Access::Read {
+                let bound = bufs.iter().filter(|other| other.place == buf.place).count();
+                assert_eq!(bound, 1, "{what}: written, and bound twice");
+            }
+            if binding.access != Access::Write && buf.place.home == Home::Scratch {
+                assert!(self.written.contains(&buf.place), "{what}: read before it is written");
+            }
+        }
+        let grid = grid.groups().unwrap_or_else(|| panic!("{name}: no device runs a grid of {grid:?}"));
+        let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        let step = Step { kernel, bufs: bufs.to_vec(), params, grid, label, flops };
+        self.written.extend(step.writes().map(|buf| buf.place));
+        self.steps.push(step);
+    }
+}

@@ -1,0 +1,73 @@
+//! Dense row-major shapes of one to four dimensions.
+
+use std::fmt;
+
+/// Up to four dense dimensions, row-major; the last one runs fastest. Images are NHWC.
+///
+/// No dimension is ever zero: a shape that cannot hold an element is a programming mistake.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    dims: [u32; 4],
+    rank: u8,
+}
+
+impl Shape {
+    /// A shape of `dims`, outermost first.
+    ///
+    /// # Panics
+    /// When there are no dimensions or more than four, when one is zero, or when the elements
+    /// cannot be counted in 31 bits, which is what index arithmetic on a device allows.
+    pub fn new(dims: &[usize]) -> Self {
+        assert!(matches!(dims.len(), 1..=4), "a shape has one to four dimensions, not {}", dims.len());
+        assert!(dims.iter().all(|&d| d > 0), "a shape with a zero dimension holds nothing: {dims:?}");
+        let count = dims.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
+        assert!(count.is_some_and(|c| c <= i32::MAX as usize), "a shape of {dims:?} has more than 2³¹ − 1 elements");
+        let mut padded = [1; 4];
+        for (slot, &dim) in padded.iter_mut().zip(dims) {
+            *slot = dim as u32;
+        }
+        Self { dims: padded, rank: dims.len() as u8 }
+    }
+
+    /// The dimensions, outermost first.
+    pub fn dims(&self) -> &[u32] {
+        &self.dims[..self.rank as usize]
+    }
+
+    /// How many elements the shape holds.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        self.dims().iter().map(|&d| d as usize).product()
+    }
+
+    /// The last dimension: the width of a matrix, the channels of an image.
+    pub fn cols(&self) -> usize {
+        self.dims()[self.rank as usize - 1] as usize
+    }
+
+    /// All dimensions but the last, multiplied: the height of the matrix that the shape is.
+    pub fn rows(&self) -> usize {
+        self.len() / self.cols()
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(dims: [usize; N]) -> Self {
+        Self::new(&dims)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, dim) in self.dims().iter().enumerate() {
+            write!(f, "{}{dim}", if i == 0 { "" } else { "×" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,257 @@
+// Y = gate ⊙ act(A · B + bias), with A [m, k] and B [k, n]; either may be stored transposed.
+//
+//   matmul, matmul_small          Y [m, n], written once, with the epilogue
+//   matmul_add, matmul_add_small  Y += A · B: parameter gradients, which accumulate
+//   matmul_split                  partial[z] = A · B over the z-th chunk of k: small outputs with long sums
+//   matmul_join                   Y += Σ_z partial[z], in order of z, one invocation per element
+//
+// A workgroup of 8 × 8 invocations computes a tile of 64 × 64 outputs (the small ones 32 × 32): an invocation
+// has two vec4 of rows and two of columns (one and one), half a tile apart. Slabs of 16 along k go through
+// workgroup memory. Edges load zeros and store nothing, so every size is right.
+// The epilogue: bias [n] is added, act applied, and the result multiplied by the slope of the
+// activation `gate` at the point where its output is gate_y [m, n].
+// Needs common/activation.wgsl and common/grid.wgsl.
+
+struct Params {
+    m: u32,
+    n: u32,
+    k: u32,
+    chunk: u32, // of k, per workgroup along z
+    trans_a: u32,
+    trans_b: u32,
+    use_bias: u32,
+    activation: u32,
+    gate: u32,
+    alpha: f32,
+    gate_alpha: f32,
+}
+
+override trans_a: u32 = 0u;
+override trans_b: u32 = 0u;
+override use_bias: u32 = 0u;
+override activation: u32 = 0u;
+override gate: u32 = 0u;
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read> gate_y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<uniform> p: Params;
+
+const SLAB: u32 = 16u;
+// [SLAB][tile / 4]: four neighbouring rows of A, or columns of B, at one place along k.
+var<workgroup> a_tile: array<vec4<f32>, 256>;
+var<workgroup> b_tile: array<vec4<f32>, 256>;
+
+fn at_a(row: u32, l: u32, end: u32) -> f32 {
+    let inside = row < p.m && l < end;
+    let index = select(row * p.k + l, l * p.m + row, trans_a != 0u);
+    return select(0.0, a[select(0u, index, inside)], inside);
+}
+
+fn at_b(l: u32, col: u32, end: u32) -> f32 {
+    let inside = col < p.n && l < end;
+    let index = select(l * p.n + col, col * p.k + l, trans_b != 0u);
+    return select(0.0, b[select(0u, index, inside)], inside);
+}
+
+// Loads one slab. `quads` is the tile's side in vec4; neighbouring invocations read along the stored rows.
+fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
+    for (var unit = local; unit < SLAB * quads; unit += 64u) {
+        let along = vec2<u32>(unit % SLAB, unit / SLAB); // (k, quad) with k running fastest
+        let across = vec2<u32>(unit / quads, unit % quads);
+        let ua = select(along, across, trans_a != 0u);
+        let row = row0 + 4u * ua.y;
+        let la = l0 + ua.x;
+        a_tile[ua.x * quads + ua.y] =
+            vec4(at_a(row, la, end), at_a(row + 1u, la, end), at_a(row + 2u, la, end), at_a(row + 3u, la, end));
+        let ub = select(across, along, trans_b != 0u);
+        let col = col0 + 4u * ub.y;
+        let lb = l0 + ub.x;
+        b_tile[ub.x * quads + ub.y] =
+            vec4(at_b(lb, col, end), at_b(lb, col + 1u, end), at_b(lb, col + 2u, end), at_b(lb, col + 3u, end));
+    }
+}
+
+// The 8 × 8 sums of one invocation over [begin, end) of k: element 2r + h is row r, half h of the columns.
+fn product(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) -> array<vec4<f32>, 16> {
+    var c00 = vec4(0.0); var c01 = vec4(0.0);
+    var c10 = vec4(0.0); var c11 = vec4(0.0);
+    var c20 = vec4(0.0); var c21 = vec4(0.0);
+    var c30 = vec4(0.0); var c31 = vec4(0.0);
+    var c40 = vec4(0.0); var c41 = vec4(0.0);
+    var c50 = vec4(0.0); var c51 = vec4(0.0);
+    var c60 = vec4(0.0); var c61 = vec4(0.0);
+    var c70 = vec4(0.0); var c71 = vec4(0.0);
+    for (var l0 = begin; l0 < end; l0 += SLAB) {
+        load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 16u);
+        workgroupBarrier();
+        for (var l = 0u; l < SLAB; l++) {
+            let a0 = a_tile[l * 16u + lane.y];
+            let a1 = a_tile[l * 16u + 8u + lane.y];
+            let b0 = b_tile[l * 16u + lane.x];
+            let b1 = b_tile[l * 16u + 8u + lane.x];
+            c00 += a0.x * b0; c01 += a0.x * b1;
+            c10 += a0.y * b0; c11 += a0.y * b1;
+            c20 += a0.z * b0; c21 += a0.z * b1;
+            c30 += a0.w * b0; c31 += a0.w * b1;
+            c40 += a1.x * b0; c41 += a1.x * b1;
+            c50 += a1.y * b0; c51 += a1.y * b1;
+            c60 += a1.z * b0; c61 += a1.z * b1;
+            c70 += a1.w * b0; c71 += a1.w * b1;
+        }
+        workgroupBarrier();
+    }
+    return array(c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51, c60, c61, c70, c71);
+}
+
+// The 4 × 4 sums of one invocation of a small tile, row by row.
+fn product_small(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) -> array<vec4<f32>, 4> {
+    var c0 = vec4(0.0); var c1 = vec4(0.0);
+    var c2 = vec4(0.0); var c3 = vec4(0.0);
+    for (var l0 = begin; l0 < end; l0 += SLAB) {
+        load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 8u);
+        workgroupBarrier();
+        for (var l = 0u; l < SLAB; l++) {
+            let a0 = a_tile[l * 8u + lane.y];
+            let b0 = b_tile[l * 8u + lane.x];
+            c0 += a0.x * b0; c1 += a0.y * b0;
+            c2 += a0.z * b0; c3 += a0.w * b0;
+        }
+        workgroupBarrier();
+    }
+    return array(c0, c1, c2, c3);
+}
+
+fn finish(row: u32, col: u32, sum: f32) -> f32 {
+    var v = sum;
+    if use_bias != 0u { v += bias[col]; }
+    v = activate(activation, p.alpha, v);
+    if gate != 0u { v *= slope_from_output(gate, p.gate_alpha, gate_y[row * p.n + col]); }
+    return v;
+}
+
+fn store(row: u32, col: u32, v: vec4<f32>) {
+    if row >= p.m { return; }
+    let at = row * p.n + col;
+    if col < p.n { y[at] = finish(row, col, v.x); }
+    if col + 1u < p.n { y[at + 1u] = finish(row, col + 1u, v.y); }
+    if col + 2u < p.n { y[at + 2u] = finish(row, col + 2u, v.z); }
+    if col + 3u < p.n { y[at + 3u] = finish(row, col + 3u, v.w); }
+}
+
+fn store_add(row: u32, col: u32, v: vec4<f32>) {
+    if row >= p.m { return; }
+    let at = row * p.n + col;
+    if col < p.n { y[at] += v.x; }
+    if col + 1u < p.n { y[at + 1u] += v.y; }
+    if col + 2u < p.n { y[at + 2u] += v.z; }
+    if col + 3u < p.n { y[at + 3u] += v.w; }
+}
+
+fn store_partial(z: u32, row: u32, col: u32, v: vec4<f32>) {
+    if row >= p.m { return; }
+    let at = (z * p.m + row) * p.n + col;
+    if col < p.n { y[at] = v.x; }
+    if col + 1u < p.n { y[at + 1u] = v.y; }
+    if col + 2u < p.n { y[at + 2u] = v.z; }
+    if col + 3u < p.n { y[at + 3u] = v.w; }
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let row0 = group.y * 64u;
+    let col0 = group.x * 64u;
+    let c = product(local.xy, row0, col0, 0u, p.k);
+    let row = row0 + 4u * local.y;
+    let col = col0 + 4u * local.x;
+    store(row, col, c[0]); store(row, col + 32u, c[1]);
+    store(row + 1u, col, c[2]); store(row + 1u, col + 32u, c[3]);
+    store(row + 2u, col, c[4]); store(row + 2u, col + 32u, c[5]);
+    store(row + 3u, col, c[6]); store(row + 3u, col + 32u, c[7]);
+    store(row + 32u, col, c[8]); store(row + 32u, col + 32u, c[9]);
+    store(row + 33u, col, c[10]); store(row + 33u, col + 32u, c[11]);
+    store(row + 34u, col, c[12]); store(row + 34u, col + 32u, c[13]);
+    store(row + 35u, col, c[14]); store(row + 35u, col + 32u, c[15]);
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_small(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let row0 = group.y * 32u;
+    let col0 = group.x * 32u;
+    let c = product_small(local.xy, row0, col0, 0u, p.k);
+    let row = row0 + 4u * local.y;
+    let col = col0 + 4u * local.x;
+    store(row, col, c[0]); store(row + 1u, col, c[1]);
+    store(row + 2u, col, c[2]); store(row + 3u, col, c[3]);
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_add(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let row0 = group.y * 64u;
+    let col0 = group.x * 64u;
+    let c = product(local.xy, row0, col0, 0u, p.k);
+    let row = row0 + 4u * local.y;
+    let col = col0 + 4u * local.x;
+    store_add(row, col, c[0]); store_add(row, col + 32u, c[1]);
+    store_add(row + 1u, col, c[2]); store_add(row + 1u, col + 32u, c[3]);
+    store_add(row + 2u, col, c[4]); store_add(row + 2u, col + 32u, c[5]);
+    store_add(row + 3u, col, c[6]); store_add(row + 3u, col + 32u, c[7]);
+    store_add(row + 32u, col, c[8]); store_add(row + 32u, col + 32u, c[9]);
+    store_add(row + 33u, col, c[10]); store_add(row + 33u, col + 32u, c[11]);
+    store_add(row + 34u, col, c[12]); store_add(row + 34u, col + 32u, c[13]);
+    store_add(row + 35u, col, c[14]); store_add(row + 35u, col + 32u, c[15]);
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_add_small(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let row0 = group.y * 32u;
+    let col0 = group.x * 32u;
+    let c = product_small(local.xy, row0, col0, 0u, p.k);
+    let row = row0 + 4u * local.y;
+    let col = col0 + 4u * local.x;
+    store_add(row, col, c[0]); store_add(row + 1u, col, c[1]);
+    store_add(row + 2u, col, c[2]); store_add(row + 3u, col, c[3]);
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let row0 = group.y * 64u;
+    let col0 = group.x * 64u;
+    let c = product(local.xy, row0, col0, group.z * p.chunk, min(p.k, (group.z + 1u) * p.chunk));
+    let row = row0 + 4u * local.y;
+    let col = col0 + 4u * local.x;
+    store_partial(group.z, row, col, c[0]); store_partial(group.z, row, col + 32u, c[1]);
+    store_partial(group.z, row + 1u, col, c[2]); store_partial(group.z, row + 1u, col + 32u, c[3]);
+    store_partial(group.z, row + 2u, col, c[4]); store_partial(group.z, row + 2u, col + 32u, c[5]);
+    store_partial(group.z, row + 3u, col, c[6]); store_partial(group.z, row + 3u, col + 32u, c[7]);
+    store_partial(group.z, row + 32u, col, c[8]); store_partial(group.z, row + 32u, col + 32u, c[9]);
+    store_partial(group.z, row + 33u, col, c[10]); store_partial(group.z, row + 33u, col + 32u, c[11]);
+    store_partial(group.z, row + 34u, col, c[12]); store_partial(group.z, row + 34u, col + 32u, c[13]);
+    store_partial(group.z, row + 35u, col, c[14]); store_partial(group.z, row + 35u, col + 32u, c[15]);
+}
+
+struct JoinParams {
+    len: u32,
+    parts: u32,
+}
+
+@group(0) @binding(0) var<storage, read> partial: array<f32>;
+@group(0) @binding(1) var<storage, read_write> total: array<f32>;
+@group(0) @binding(2) var<uniform> join: JoinParams;
+
+@compute @workgroup_size(256)
+fn matmul_join(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups) * 256u + local;
+    if i >= join.len { return; }
+    var sum = 0.0;
+    for (var part = 0u; part < join.parts; part++) {
+        sum += partial[part * join.len + i];
+    }
+    total[i] += sum;
+}

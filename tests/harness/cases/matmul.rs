@@ -1,0 +1,113 @@
+//! Products in every form, with both tiles, at sizes that are and are not multiples of them.
+
+use crate::{Case, Fill};
+use gpu_core::ops::activation::Activation;
+use gpu_core::ops::matmul::{Epilogue, Form, PLAIN, Tile, product_add_split, product_add_with, product_with};
+use gpu_core::{Buf, Schedule};
+
+const FORMS: [Form; 3] = [Form::NN, Form::NT, Form::TN];
+const TILES: [Tile; 2] = [Tile::Large, Tile::Small];
+const SIZES: [(usize, usize, usize); 7] =
+    [(1, 1, 1), (3, 5, 7), (31, 33, 17), (64, 64, 16), (65, 63, 15), (1, 130, 300), (128, 40, 100)];
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for form in FORMS {
+        for tile in TILES {
+            cases.extend(SIZES.map(|size| plain(form, tile, size)));
+            cases.push(epilogue(form, tile, Activation::Elu(0.5), Activation::Tanh));
+        }
+        cases.push(split(form, (17, 33, 700), 5));
+        cases.push(split(form, (64, 64, 64), 64));
+    }
+    let acts = [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Sigmoid, Activation::Softplus];
+    cases.extend(acts.map(|act| epilogue(Form::NT, Tile::Small, act, act)));
+    cases.push(layer());
+    cases
+}
+
+fn operands(case: &mut Case, form: Form, (m, n, k): (usize, usize, usize)) -> (Buf, Buf) {
+    let a = if form == Form::TN { [k, m] } else { [m, k] };
+    let b = if form == Form::NT { [n, k] } else { [k, n] };
+    case.sums_of(k);
+    (case.input(a, Fill::Uniform(-1.0, 1.0)), case.input(b, Fill::Uniform(-1.0, 1.0)))
+}
+
+/// A product, its gradients as the products they are, and an accumulation onto what was there.
+fn plain(form: Form, tile: Tile, size: (usize, usize, usize)) -> Case {
+    let (m, n, k) = size;
+    let mut case = Case::new(format!("{form:?} {m}×{n}×{k}, {tile:?}"));
+    let (a, b) = operands(&mut case, form, size);
+    let dy = case.input([m, n], Fill::Uniform(-1.0, 1.0));
+    let start = case.input([m, n], Fill::Uniform(-1.0, 1.0));
+    let db = case.input(b.shape, Fill::Uniform(-1.0, 1.0));
+    case.sums_of(m.max(n).max(k));
+    let s = &mut case.schedule;
+    let y = product_with(s, "y", a, b, form, PLAIN, tile);
+    product_add_with(s, "added", a, b, form, start, tile);
+    let grad = |s: &mut Schedule, a, b, form| product_with(s, "da", a, b, form, PLAIN, tile);
+    let da = match form {
+        Form::NN => grad(s, dy, b, Form::NT),
+        Form::NT => grad(s, dy, b, Form::NN),
+        Form::TN => grad(s, b, dy, Form::NT),
+    };
+    match form {
+        Form::NN => product_add_with(s, "db", a, dy, Form::TN, db, tile),
+        Form::NT => product_add_with(s, "db", dy, a, Form::TN, db, tile),
+        Form::TN => product_add_with(s, "db", a, dy, Form::NN, db, tile),
+    }
+    case.claim(y, dy, &[(a, da), (b, db)]);
+    case
+}
+
+/// Everything the epilogue does at once.
+fn epilogue(form: Form, tile: Tile, activation: Activation, gate: Activation) -> Case {
+    let (m, n, k) = (37, 70, 19);
+    let mut case = Case::new(format!("{form:?} {m}×{n}×{k}, {tile:?}, bias, {activation:?}, gate of {gate:?}"));
+    let (a, b) = operands(&mut case, form, (m, n, k));
+    let bias = case.input([n], Fill::Uniform(-1.0, 1.0));
+    let gate_y = case.input([m, n], Fill::Uniform(0.1, 0.9));
+    let all = Epilogue { bias: Some(bias), activation, gate: Some((gate, gate_y)) };
+    product_with(&mut case.schedule, "y", a, b, form, all, tile);
+    case
+}
+
+fn split(form: Form, size: (usize, usize, usize), parts: usize) -> Case {
+    let (m, n, k) = size;
+    let mut case = Case::new(format!("{form:?} {m}×{n}×{k} in {parts} parts"));
+    let (a, b) = operands(&mut case, form, size);
+    let dy = case.input([m, n], Fill::Uniform(-1.0, 1.0));
+    // Y starts at zero, so that it is the product and its derivative can be claimed.
+    let y = case.input([m, n], Fill::Numbers(vec![0.0; m * n]));
+    product_add_split(&mut case.schedule, "y", a, b, form, y, parts);
+    let da = match form {
+        Form::NN => product_with(&mut case.schedule, "da", dy, b, Form::NT, PLAIN, Tile::Large),
+        Form::NT => product_with(&mut case.schedule, "da", dy, b, Form::NN, PLAIN, Tile::Large),
+        Form::TN => product_with(&mut case.schedule, "da", b, dy, Form::NT, PLAIN, Tile::Large),
+    };
+    case.claim(y, dy, &[(a, da)]);
+    case
+}
+
+/// Two layers, so that the slope of the first activation is fused where its gradient is read back:
+/// h = tanh(x w₁ᵀ + b), y = h w₂ᵀ, dh = (dy w₂) ⊙ tanh′(h), dw₁ += dhᵀ x.
+fn layer() -> Case {
+    let (batch, inputs, hidden, outputs) = (5, 7, 9, 4);
+    let mut case = Case::new("two layers with a fused slope between");
+    let x = case.input([batch, inputs], Fill::Uniform(-1.0, 1.0));
+    let w1 = case.input([hidden, inputs], Fill::Uniform(-1.0, 1.0));
+    let bias = case.input([hidden], Fill::Uniform(-1.0, 1.0));
+    let w2 = case.input([outputs, hidden], Fill::Uniform(-1.0, 1.0));
+    let dy = case.input([batch, outputs], Fill::Uniform(-1.0, 1.0));
+    let dw1 = case.input(w1.shape, Fill::Uniform(-1.0, 1.0));
+    case.sums_of(9);
+    let s = &mut case.schedule;
+    let first = Epilogue { bias: Some(bias), activation: Activation::Tanh, gate: None };
+    let h = product_with(s, "h", x, w1, Form::NT, first, Tile::Small);
+    let y = product_with(s, "y", h, w2, Form::NT, PLAIN, Tile::Small);
+    let back = Epilogue { gate: Some((Activation::Tanh, h)), ..PLAIN };
+    let dh = product_with(s, "dh", dy, w2, Form::NN, back, Tile::Small);
+    product_add_with(s, "dw1", dh, x, Form::TN, dw1, Tile::Small);
+    case.claim(y, dy, &[(w1, dw1)]);
+    case
+}

@@ -1,0 +1,42 @@
+//! The case lists, one file per operator.
+
+use crate::Case;
+
+mod activation;
+mod adam;
+mod elementwise;
+mod fill;
+mod gather;
+mod kl;
+mod log_weight;
+mod loss;
+mod matmul;
+mod permute;
+mod philox;
+mod record;
+mod reduce;
+mod reparameterise;
+mod softmax;
+mod tick;
+
+/// Every case, under its operator's name.
+pub fn all() -> Vec<(&'static str, Vec<Case>)> {
+    vec![
+        ("activation", activation::cases()),
+        ("adam", adam::cases()),
+        ("elementwise", elementwise::cases()),
+        ("fill", fill::cases()),
+        ("gather", gather::cases()),
+        ("kl", kl::cases()),
+        ("log_weight", log_weight::cases()),
+        ("loss", loss::cases()),
+        ("matmul", matmul::cases()),
+        ("permute", permute::cases()),
+        ("philox", philox::cases()),
+        ("record", record::cases()),
+        ("reduce", reduce::cases()),
+        ("reparameterise", reparameterise::cases()),
+        ("softmax", softmax::cases()),
+        ("tick", tick::cases()),
+    ]
+}
