@@ -27,7 +27,7 @@ fn activate(kind: u32, alpha: f32, x: f32) -> f32 {
         case 3u: { return tanh(clamp(x, -15.0, 15.0)); }
         case 4u: { return sigmoid(x); }
         case 5u: { return softplus(x); }
-        case 6u: { return x * sigmoid(x); }
+        case 6u: { return max(x, -80.0) * sigmoid(x); }
         case 7u: { return select(alpha * (exp(clamp(x, -80.0, 0.0)) - 1.0), x, x > 0.0); }
         default: { return x; }
     }
@@ -52,7 +52,7 @@ fn slope_from_input(kind: u32, alpha: f32, x: f32) -> f32 {
         case 5u: { return sigmoid(x); }
         case 6u: {
             let s = sigmoid(x);
-            return s * (1.0 + x * (1.0 - s));
+            return s * (1.0 + max(x, -80.0) * (1.0 - s));
         }
         case 7u: { return select(alpha * exp(clamp(x, -80.0, 0.0)), 1.0, x > 0.0); }
         default: { return slope_from_output(kind, alpha, activate(kind, alpha, x)); }

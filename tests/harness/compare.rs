@@ -1,1 +1,90 @@
+//! One executor against the reference, step by step: before each step the reference's inputs are copied in,
+//! so errors do not compound and the first stray step is the one that is named.
 
+use gpu_core::{Access, Array, Buf, Cpu, Error, Executor, Memory, Schedule, Sharing, Step};
+
+/// What one step's output came to.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// The step's label.
+    pub label: String,
+    /// The output's name in the shader.
+    pub output: &'static str,
+    /// The largest |value − reference| / max(1, |reference|); infinite where one is not finite and the other is.
+    pub error: f64,
+    /// Its element, with the value and the reference.
+    pub worst: (usize, f64, f64),
+}
+
+/// The reference that a schedule is compared with: nothing shares memory, so that everything can be looked at.
+pub fn reference(memory: &Memory) -> Cpu {
+    Cpu::new(memory.clone(), Sharing::Off)
+}
+
+/// Runs `schedule` on both executors, after `inputs` have been put into both, and compares every output of
+/// every step, words exactly.
+pub fn stepwise(
+    executor: &mut dyn Executor,
+    memory: &Memory,
+    schedule: &Schedule,
+    inputs: &[(Buf, Array)],
+) -> Result<Vec<Finding>, Error> {
+    let mut reference = reference(memory);
+    let expected = reference.prepare(schedule)?;
+    let program = executor.prepare(schedule)?;
+    for (buf, values) in inputs {
+        reference.write(*buf, values)?;
+    }
+    let mut findings = Vec::new();
+    for (index, step) in schedule.steps().iter().enumerate() {
+        hand_over(executor, &mut reference, step)?;
+        reference.run_step(expected, index)?;
+        executor.run_step(program, index)?;
+        for (binding, buf) in step.kernel.bindings.iter().zip(&step.bufs) {
+            if binding.access == Access::Read {
+                continue;
+            }
+            let (error, worst) = distance(&executor.read(*buf)?, &reference.read(*buf)?);
+            let (kernel, label) = (step.kernel.name, step.label.clone());
+            findings.push(Finding { kernel, label, output: binding.name, error, worst });
+        }
+    }
+    Ok(findings)
+}
+
+/// Copies what a step reads, and spoils what it must write, so that an element left unwritten shows.
+fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, step: &Step) -> Result<(), Error> {
+    for (binding, buf) in step.kernel.bindings.iter().zip(&step.bufs) {
+        let values = match (binding.access, reference.read(*buf)?) {
+            (Access::Write, Array::U32(words)) => Array::U32(vec![0xDEAD_BEEF; words.len()]),
+            (Access::Write, numbers) => Array::F32(vec![f32::NAN; numbers.len()]),
+            // The reference goes on from single precision too: both then see the same inputs.
+            (_, Array::F64(numbers)) => {
+                let rounded = Array::F32(numbers.iter().map(|&v| v as f32).collect());
+                reference.write(*buf, &rounded)?;
+                rounded
+            }
+            (_, words) => words,
+        };
+        executor.write(*buf, &values)?;
+    }
+    Ok(())
+}
+
+/// The largest relative distance between two arrays, and where it is.
+pub fn distance(values: &Array, reference: &Array) -> (f64, (usize, f64, f64)) {
+    let exact = matches!(reference, Array::U32(_));
+    let pairs = values.to_f64().into_iter().zip(reference.to_f64()).enumerate();
+    let errors = pairs.map(|(i, (value, expected))| {
+        let error = match (value.is_finite(), expected.is_finite()) {
+            (true, true) if exact => if value == expected { 0.0 } else { f64::INFINITY },
+            (true, true) => (value - expected).abs() / expected.abs().max(1.0),
+            (false, false) if value.is_nan() == expected.is_nan() && !(value * expected < 0.0) => 0.0,
+            _ => f64::INFINITY,
+        };
+        (error, (i, value, expected))
+    });
+    errors.max_by(|a, b| a.0.total_cmp(&b.0)).expect("a buffer is never empty")
+}

@@ -1,1 +1,94 @@
+//! Finite differences of the reference: does backward compute the derivative of forward?
 
+use crate::compare::reference;
+use crate::{Case, Differentiation};
+use gpu_core::{Array, Buf, Error, Executor, Memory, Program};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Coordinates tried of each input.
+const SAMPLES: usize = 8;
+const STEP: f64 = 1e-5;
+/// Bound on |claimed − differenced| / max(1, |differenced|): central differences err by about STEP² times
+/// a third derivative, and by rounding over STEP.
+pub const TOLERANCE: f64 = 2e-6;
+
+/// What differencing one coordinate came to.
+#[derive(Clone, Debug)]
+pub struct Slope {
+    /// Which claim, pair and element.
+    pub place: String,
+    /// What backward wrote.
+    pub claimed: f64,
+    /// What the differences say.
+    pub differenced: f64,
+}
+
+impl Slope {
+    /// |claimed − differenced| / max(1, |differenced|)
+    pub fn error(&self) -> f64 {
+        (self.claimed - self.differenced).abs() / self.differenced.abs().max(1.0)
+    }
+}
+
+/// Every claim of a case, at a few elements of each input.
+pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
+    let memory = Memory::default();
+    let mut cpu = reference(&memory);
+    let program = cpu.prepare(&case.schedule)?;
+    let mut rng = StdRng::seed_from_u64(11);
+    let mut slopes = Vec::new();
+    for claim in &case.claims {
+        for (pair, &(x, dx)) in claim.pairs.iter().enumerate() {
+            let claimed = claimed(&mut cpu, program, case, dx)?;
+            let elements = 0..x.len().min(SAMPLES);
+            for element in elements.map(|i| if x.len() <= SAMPLES { i } else { rng.random_range(0..x.len()) }) {
+                let mut loss_at = |shift| loss(&mut cpu, program, case, claim, x, element, shift);
+                let differenced = (loss_at(STEP)? - loss_at(-STEP)?) / (2.0 * STEP);
+                let place = format!("pair {pair}, element {element}");
+                slopes.push(Slope { place, claimed: claimed[element], differenced });
+            }
+        }
+    }
+    Ok(slopes)
+}
+
+/// What the schedule adds to dx.
+fn claimed(cpu: &mut dyn Executor, program: Program, case: &Case, dx: Buf) -> Result<Vec<f64>, Error> {
+    run(cpu, program, case)?;
+    let after = cpu.read(dx)?.to_f64();
+    let before = case.inputs.iter().find(|(buf, _)| *buf == dx).map(|(_, values)| values.to_f64());
+    Ok(match before {
+        Some(before) => after.iter().zip(before).map(|(after, before)| after - before).collect(),
+        None => after,
+    })
+}
+
+/// Σ dy ⊙ y with one element of x moved.
+fn loss(
+    cpu: &mut dyn Executor,
+    program: Program,
+    case: &Case,
+    claim: &Differentiation,
+    x: Buf,
+    element: usize,
+    shift: f64,
+) -> Result<f64, Error> {
+    for (buf, values) in &case.inputs {
+        cpu.write(*buf, values)?;
+    }
+    let mut moved = cpu.read(x)?.to_f64();
+    moved[element] += shift;
+    cpu.write(x, &Array::F64(moved))?;
+    let ticket = cpu.submit(program, 1, &[claim.y, claim.dy])?;
+    let seen = cpu.wait(ticket)?;
+    Ok(seen[0].to_f64().iter().zip(seen[1].to_f64()).map(|(y, dy)| y * dy).sum())
+}
+
+fn run(cpu: &mut dyn Executor, program: Program, case: &Case) -> Result<(), Error> {
+    for (buf, values) in &case.inputs {
+        cpu.write(*buf, values)?;
+    }
+    let ticket = cpu.submit(program, 1, &[])?;
+    cpu.wait(ticket).map(|_| ())
+}

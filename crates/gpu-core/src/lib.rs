@@ -4,10 +4,17 @@
 //! hand-written shaders; the reference executor runs it in f64 on the CPU. See docs/architecture.md.
 
 mod buf;
+mod choice;
+mod cpu;
+pub mod device;
 mod executor;
+mod gpu;
 mod kernel;
 mod memory;
 pub mod ops;
+mod pace;
+mod pipelines;
+mod plan;
 pub mod random;
 pub mod reference;
 mod schedule;
@@ -15,9 +22,14 @@ mod shape;
 mod weights;
 
 pub use buf::{ALIGN, ALIGN_BYTES, Buf, Dtype, Home, Place};
+pub use choice::{Backend, Choice, choose};
+pub use cpu::Cpu;
 pub use executor::{Array, Error, Executor, Program, Ticket};
+pub use gpu::Gpu;
 pub use kernel::{Access, Args, Binding, Gradient, Kernel, Params, read, update, write};
 pub use memory::Memory;
+pub use pace::{Pace, Record};
+pub use plan::{Plan, Sharing, Slot, plan};
 pub use schedule::{Grid, MAX_GROUPS, Schedule, Step};
 pub use shape::Shape;
 pub use weights::{Init, Parameter, Weights};

@@ -78,6 +78,7 @@ impl Step {
 pub struct Schedule {
     steps: Vec<Step>,
     scopes: Vec<String>,
+    scratch: Vec<Buf>,
     written: HashSet<Place>,
     kept: HashSet<Place>,
 }
@@ -95,6 +96,11 @@ impl Schedule {
         &self.steps
     }
 
+    /// Every intermediate buffer, whole.
+    pub fn scratch_bufs(&self) -> &[Buf] {
+        &self.scratch
+    }
+
     /// A new intermediate buffer of f32.
     pub fn scratch(&mut self, shape: impl Into<Shape>) -> Buf {
         self.scratch_of(shape, Dtype::F32)
@@ -103,7 +109,9 @@ impl Schedule {
     /// A new intermediate buffer.
     pub fn scratch_of(&mut self, shape: impl Into<Shape>, dtype: Dtype) -> Buf {
         let id = NEXT_SCRATCH.fetch_add(1, Ordering::Relaxed);
-        Buf { place: Place { home: Home::Scratch, id }, offset: 0, shape: shape.into(), dtype }
+        let buf = Buf { place: Place { home: Home::Scratch, id }, offset: 0, shape: shape.into(), dtype };
+        self.scratch.push(buf);
+        buf
     }
 
     /// Says that `buf` is filled from outside before the schedule runs: tests feed scratch this way.

@@ -1,0 +1,127 @@
+//! Which interpreter runs: the adapter or the CPU executor that was asked for, or the one that should be fastest.
+
+use crate::device::{Adapter, Device, Kind};
+use crate::ops::matmul::{Form, PLAIN, product};
+use crate::{Array, Cpu, Error, Executor, Gpu, Memory, Schedule, Sharing};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+/// What to run on, as it is typed: `auto`, `cpu`, `gpu`, or a part of an adapter's name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Choice {
+    /// A real GPU; without one, a software adapter or the CPU executor, whichever measures faster.
+    #[default]
+    Auto,
+    /// The CPU executor.
+    Cpu,
+    /// The best adapter, a software one too.
+    Gpu,
+    /// The best adapter with this in its name.
+    Named(String),
+}
+
+impl FromStr for Choice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu,
+            name => Self::Named(name.into()),
+        })
+    }
+}
+
+/// What was chosen.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// The reference executor.
+    Cpu,
+    /// The GPU executor on an open device.
+    Gpu(Box<Device>),
+}
+
+impl Backend {
+    /// An executor over the places of `memory`.
+    pub fn executor(&self, memory: Memory, sharing: Sharing) -> Box<dyn Executor> {
+        match self {
+            Self::Cpu => Box::new(Cpu::new(memory, sharing)),
+            Self::Gpu(device) => Box::new(Gpu::new((**device).clone(), memory, sharing)),
+        }
+    }
+
+    /// Its name for people, and for the next run to ask for.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Cpu => "cpu".into(),
+            Self::Gpu(device) => device.caps.name.clone(),
+        }
+    }
+}
+
+/// Chooses, and says why in one line. `checked` keeps the shaders' bounds checks.
+pub fn choose(choice: &Choice, checked: bool) -> Result<(Backend, String), Error> {
+    let open = |adapter: Adapter| adapter.open(checked).map(|device| Backend::Gpu(Box::new(device)));
+    match choice {
+        Choice::Cpu => Ok((Backend::Cpu, "the CPU executor, as asked".into())),
+        Choice::Gpu => {
+            let adapter = Adapter::best(true)?;
+            let why = format!("{}, the best adapter", adapter.caps);
+            Ok((open(adapter)?, why))
+        }
+        Choice::Named(part) => {
+            let adapter = Adapter::named(part)?;
+            let why = format!("{}, as asked", adapter.caps);
+            Ok((open(adapter)?, why))
+        }
+        Choice::Auto => match Adapter::best(true) {
+            Err(_) => Ok((Backend::Cpu, "the CPU executor: there is no adapter".into())),
+            Ok(adapter) if adapter.caps.kind == Kind::Software && std::env::var("WGPU_ADAPTER_NAME").is_err() => {
+                let name = adapter.caps.to_string();
+                match open(adapter) {
+                    Ok(software) => faster(software, &name),
+                    Err(error) => Ok((Backend::Cpu, format!("the CPU executor: {error}"))),
+                }
+            }
+            Ok(adapter) => {
+                let why = format!("{}, the best adapter", adapter.caps);
+                Ok((open(adapter)?, why))
+            }
+        },
+    }
+}
+
+/// Of a software adapter and the CPU executor, the one that multiplies matrices faster.
+fn faster(software: Backend, name: &str) -> Result<(Backend, String), Error> {
+    let (shaders, cpu) = (product_time(&software)?, product_time(&Backend::Cpu)?);
+    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+    Ok(if cpu <= shaders {
+        (Backend::Cpu, format!("the CPU executor: a product takes it {}, and {name} {}", ms(cpu), ms(shaders)))
+    } else {
+        (software, format!("{name}: a product takes it {}, and the CPU executor {}", ms(shaders), ms(cpu)))
+    })
+}
+
+/// The best time of a few for a product of 384 × 384 matrices, after one to warm up.
+fn product_time(backend: &Backend) -> Result<Duration, Error> {
+    const SIDE: usize = 384;
+    let mut schedule = Schedule::new();
+    let a = schedule.scratch([SIDE, SIDE]);
+    schedule.feed(a);
+    let y = product(&mut schedule, "probe", a, a, Form::NN, PLAIN);
+    schedule.keep(y);
+    let mut executor = backend.executor(Memory::default(), Sharing::On);
+    let program = executor.prepare(&schedule)?;
+    executor.write(a, &Array::F32(vec![0.5; SIDE * SIDE]))?;
+    let mut best = Duration::MAX;
+    for round in 0..4 {
+        let start = Instant::now();
+        let ticket = executor.submit(program, 1, &[])?;
+        executor.wait(ticket)?;
+        if round > 0 {
+            best = best.min(start.elapsed());
+        }
+    }
+    Ok(best)
+}

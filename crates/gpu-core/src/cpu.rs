@@ -1,0 +1,182 @@
+//! The reference executor: the same schedules, in f64 on the CPU.
+
+use crate::kernel::{Access, Slot};
+use crate::plan::{Sharing, plan};
+use crate::{Args, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
+use std::collections::HashMap;
+
+/// Runs schedules through the references of their kernels. Work is done when it is submitted.
+#[derive(Debug)]
+pub struct Cpu {
+    memory: Memory,
+    sharing: Sharing,
+    stores: Vec<Store>,
+    index: HashMap<Place, usize>,
+    programs: Vec<Vec<Step>>,
+    done: HashMap<u64, Vec<Array>>,
+    tickets: u64,
+}
+
+/// The contents of one place.
+#[derive(Debug)]
+enum Store {
+    Numbers(Vec<f64>),
+    Words(Vec<u32>),
+}
+
+impl Store {
+    fn zeros(len: usize, dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::Numbers(vec![0.0; len]),
+            Dtype::U32 => Self::Words(vec![0; len]),
+        }
+    }
+
+    fn view(&self, buf: Buf) -> Slot<'_> {
+        match self {
+            Self::Numbers(values) => Slot::Read(&values[buf.range()]),
+            Self::Words(words) => Slot::ReadU32(&words[buf.range()]),
+        }
+    }
+
+    fn view_mut(&mut self, buf: Buf) -> Slot<'_> {
+        match self {
+            Self::Numbers(values) => Slot::Write(&mut values[buf.range()]),
+            Self::Words(words) => Slot::WriteU32(&mut words[buf.range()]),
+        }
+    }
+}
+
+impl Cpu {
+    /// An executor over the places of `memory`.
+    pub fn new(memory: Memory, sharing: Sharing) -> Self {
+        Self {
+            memory,
+            sharing,
+            stores: Vec::new(),
+            index: HashMap::new(),
+            programs: Vec::new(),
+            done: HashMap::new(),
+            tickets: 0,
+        }
+    }
+
+    fn store(&mut self, place: Place) -> usize {
+        if let Some(&index) = self.index.get(&place) {
+            return index;
+        }
+        let whole = self.memory.whole(place);
+        self.stores.push(Store::zeros(whole.len(), whole.dtype));
+        self.index.insert(place, self.stores.len() - 1);
+        self.stores.len() - 1
+    }
+
+    fn call(&mut self, step: &Step) {
+        // Written stores are lifted out, so that the others can be borrowed meanwhile; a written place is
+        // bound once in a call, which `Schedule::push` has checked.
+        let indices: Vec<usize> = step.bufs.iter().map(|buf| self.index[&buf.place]).collect();
+        let mut lifted: Vec<Option<Store>> = Vec::with_capacity(indices.len());
+        for (binding, &index) in step.kernel.bindings.iter().zip(&indices) {
+            let written = binding.access != Access::Read;
+            lifted.push(written.then(|| std::mem::replace(&mut self.stores[index], Store::Words(Vec::new()))));
+        }
+        let views = step.bufs.iter().zip(&indices).zip(&mut lifted);
+        let slots = views.map(|((&buf, &index), lifted)| match lifted {
+            Some(store) => store.view_mut(buf),
+            None => self.stores[index].view(buf),
+        });
+        let mut args = Args {
+            kernel: step.kernel,
+            params: &step.params,
+            grid: step.grid,
+            shapes: step.bufs.iter().map(|buf| buf.shape).collect(),
+            slots: slots.collect(),
+        };
+        (step.kernel.reference)(&mut args);
+        drop(args);
+        for (index, store) in indices.into_iter().zip(lifted) {
+            if let Some(store) = store {
+                self.stores[index] = store;
+            }
+        }
+    }
+}
+
+impl Executor for Cpu {
+    fn describe(&self) -> String {
+        format!("CPU reference executor, f64, {} threads", rayon::current_num_threads())
+    }
+
+    fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
+        let plan = plan(schedule, self.sharing);
+        let first = self.stores.len();
+        self.stores.extend(plan.slots.iter().map(|slot| Store::zeros(slot.len, slot.dtype)));
+        for buf in schedule.scratch_bufs() {
+            if let Some(slot) = plan.slot(buf.place) {
+                self.index.insert(buf.place, first + slot);
+            }
+        }
+        for buf in schedule.steps().iter().flat_map(|step| &step.bufs) {
+            if buf.place.home != Home::Scratch {
+                self.store(buf.place);
+            }
+        }
+        self.programs.push(schedule.steps().to_vec());
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+        let steps = std::mem::take(&mut self.programs[program.0]);
+        for _ in 0..times {
+            steps.iter().for_each(|step| self.call(step));
+        }
+        self.programs[program.0] = steps;
+        let seen = watch.iter().map(|&buf| self.read(buf)).collect::<Result<_, _>>()?;
+        self.tickets += 1;
+        self.done.insert(self.tickets, seen);
+        Ok(Ticket(self.tickets))
+    }
+
+    fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
+        Ok(self.done.remove(&ticket.0).expect("a ticket is waited for once"))
+    }
+
+    fn run_step(&mut self, program: Program, step: usize) -> Result<(), Error> {
+        let step = self.programs[program.0][step].clone();
+        self.call(&step);
+        Ok(())
+    }
+
+    fn read(&mut self, buf: Buf) -> Result<Array, Error> {
+        let index = self.place(buf);
+        Ok(match self.stores[index].view(buf) {
+            Slot::Read(values) => Array::F64(values.to_vec()),
+            Slot::ReadU32(words) => Array::U32(words.to_vec()),
+            _ => unreachable!("a view is for reading"),
+        })
+    }
+
+    fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
+        assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
+        let index = self.place(buf);
+        match (self.stores[index].view_mut(buf), values) {
+            (Slot::Write(store), Array::F64(values)) => store.copy_from_slice(values),
+            (Slot::Write(store), Array::F32(values)) => {
+                store.iter_mut().zip(values).for_each(|(store, &value)| *store = value.into());
+            }
+            (Slot::WriteU32(store), Array::U32(words)) => store.copy_from_slice(words),
+            _ => panic!("words and numbers do not mix: {buf:?}"),
+        }
+        Ok(())
+    }
+}
+
+impl Cpu {
+    /// The store of a buffer; scratch is known once its schedule is prepared.
+    fn place(&mut self, buf: Buf) -> usize {
+        match buf.place.home {
+            Home::Scratch => self.index[&buf.place],
+            _ => self.store(buf.place),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The GPU executor: pipelines and bind groups made once, one compute pass per submit.
+
+use crate::device::Device;
+use crate::pipelines::{self, Pipeline};
+use crate::plan::{Sharing, plan};
+use crate::{
+    ALIGN_BYTES, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket,
+};
+use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
+use std::collections::HashMap;
+
+/// Runs schedules on a device.
+#[derive(Debug)]
+pub struct Gpu {
+    device: Device,
+    memory: Memory,
+    sharing: Sharing,
+    buffers: HashMap<Place, wgpu::Buffer>,
+    programs: Vec<Vec<Call>>,
+    pending: HashMap<u64, Pending>,
+    staging: Vec<wgpu::Buffer>,
+    tickets: u64,
+    planned_bytes: u64,
+}
+
+/// One dispatch, ready to encode.
+#[derive(Debug)]
+struct Call {
+    pipeline: Pipeline,
+    bind_group: wgpu::BindGroup,
+    grid: [u32; 3],
+}
+
+#[derive(Debug)]
+struct Pending {
+    submission: wgpu::SubmissionIndex,
+    watched: Vec<Buf>,
+    copy: Option<(wgpu::Buffer, OneshotReceiver<Result<(), wgpu::BufferAsyncError>>)>,
+}
+
+impl Gpu {
+    /// An executor over the places of `memory`.
+    pub fn new(device: Device, memory: Memory, sharing: Sharing) -> Self {
+        Self {
+            device,
+            memory,
+            sharing,
+            buffers: HashMap::new(),
+            programs: Vec::new(),
+            pending: HashMap::new(),
+            staging: Vec::new(),
+            tickets: 0,
+            planned_bytes: 0,
+        }
+    }
+
+    /// A zeroed device buffer for kernels.
+    fn allocate(&mut self, what: &str, len: usize) -> Result<wgpu::Buffer, Error> {
+        let bytes = len as u64 * 4;
+        let limit = self.device.caps.max_buffer_bytes;
+        if bytes > limit {
+            return Err(Error::TooLarge { what: what.into(), bytes, limit });
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        self.planned_bytes += bytes;
+        self.device.guarded(what, bytes, || self.create(bytes, usage))
+    }
+
+    fn create(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.device.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+    }
+
+    /// The buffer of a place; one that persists is made when first asked for.
+    fn buffer(&mut self, place: Place) -> Result<wgpu::Buffer, Error> {
+        if let Some(buffer) = self.buffers.get(&place) {
+            return Ok(buffer.clone());
+        }
+        let len = self.memory.whole(place).len();
+        let buffer = self.allocate(&format!("{place:?}"), len)?;
+        self.buffers.insert(place, buffer.clone());
+        Ok(buffer)
+    }
+
+    /// Every buffer that the schedule names, allocated; each binding within the device's limit.
+    fn allocate_all(&mut self, schedule: &Schedule) -> Result<(), Error> {
+        let plan = plan(schedule, self.sharing);
+        let slots = plan.slots.iter().enumerate();
+        let slots = slots.map(|(i, slot)| self.allocate(&format!("scratch slot {i}"), slot.len));
+        let slots = slots.collect::<Result<Vec<_>, _>>()?;
+        for buf in schedule.scratch_bufs() {
+            if let Some(slot) = plan.slot(buf.place) {
+                self.buffers.insert(buf.place, slots[slot].clone());
+            }
+        }
+        for step in schedule.steps() {
+            for (binding, buf) in step.kernel.bindings.iter().zip(&step.bufs) {
+                if buf.bytes() > self.device.caps.max_binding_bytes {
+                    let what = format!("{} of {}, {}", binding.name, step.label, buf.shape);
+                    let limit = self.device.caps.max_binding_bytes;
+                    return Err(Error::TooLarge { what, bytes: buf.bytes(), limit });
+                }
+                if buf.place.home != Home::Scratch {
+                    self.buffer(buf.place)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The uniforms of all steps in one buffer, and where each starts.
+    fn uniforms(&mut self, steps: &[Step]) -> Result<(wgpu::Buffer, Vec<u64>), Error> {
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut starts = Vec::with_capacity(steps.len());
+        for step in steps {
+            bytes.resize(bytes.len().next_multiple_of(ALIGN_BYTES as usize), 0);
+            starts.push(bytes.len() as u64);
+            bytes.extend_from_slice(bytemuck::cast_slice(&step.params));
+        }
+        let size = (bytes.len() as u64).max(4);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.device.guarded("uniforms", size, || self.create(size, usage))?;
+        self.device.queue.write_buffer(&buffer, 0, &bytes);
+        Ok((buffer, starts))
+    }
+
+    fn bind_group(&self, pipeline: &Pipeline, step: &Step, uniforms: &wgpu::Buffer, start: u64) -> wgpu::BindGroup {
+        let range = |buffer, offset, size| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) })
+        };
+        let storage = step.bufs.iter().map(|buf| {
+            range(&self.buffers[&buf.place], u64::from(buf.offset) * 4, buf.bytes())
+        });
+        let uniform = range(uniforms, start, step.params.len() as u64 * 4);
+        let resources = storage.chain([uniform]).enumerate();
+        let entries: Vec<_> =
+            resources.map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource }).collect();
+        self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(&step.label),
+            layout: &pipeline.layout,
+            entries: &entries,
+        })
+    }
+
+    /// A host-visible buffer of at least `size` bytes; used ones come back, so that a loop allocates nothing.
+    fn staging(&mut self, size: u64) -> Result<wgpu::Buffer, Error> {
+        if let Some(found) = self.staging.iter().position(|buffer| buffer.size() == size) {
+            return Ok(self.staging.swap_remove(found));
+        }
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        self.device.guarded("staging", size, || self.create(size, usage))
+    }
+
+    /// Encodes the calls in one pass, then copies of the watched buffers, and submits.
+    fn launch(&mut self, calls: impl Fn(&mut wgpu::ComputePass<'_>, &Self), watch: &[Buf]) -> Result<Ticket, Error> {
+        let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            calls(&mut pass, self);
+        }
+        let total: u64 = watch.iter().map(|buf| buf.bytes()).sum();
+        let copy = match total {
+            0 => None,
+            _ => Some(self.staging(total)?),
+        };
+        if let Some(staging) = &copy {
+            let mut at = 0;
+            for buf in watch {
+                let source = self.buffer(buf.place)?;
+                encoder.copy_buffer_to_buffer(&source, u64::from(buf.offset) * 4, staging, at, buf.bytes());
+                at += buf.bytes();
+            }
+        }
+        let submission = self.device.queue.submit([encoder.finish()]);
+        let copy = copy.map(|staging| {
+            let (sender, receiver) = oneshot_channel();
+            staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+                // The receiver is gone only if the executor is.
+                let _ = sender.send(result);
+            });
+            (staging, receiver)
+        });
+        self.tickets += 1;
+        self.pending.insert(self.tickets, Pending { submission, watched: watch.to_vec(), copy });
+        Ok(Ticket(self.tickets))
+    }
+
+    fn encode(pass: &mut wgpu::ComputePass<'_>, call: &Call) {
+        pass.set_pipeline(&call.pipeline.pipeline);
+        pass.set_bind_group(0, &call.bind_group, &[]);
+        let [x, y, z] = call.grid;
+        pass.dispatch_workgroups(x, y, z);
+    }
+
+    /// Memory that has been allocated on the device for kernels, in bytes.
+    pub fn planned_bytes(&self) -> u64 {
+        self.planned_bytes
+    }
+}
+
+impl Executor for Gpu {
+    fn describe(&self) -> String {
+        self.device.caps.to_string()
+    }
+
+    fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
+        self.allocate_all(schedule)?;
+        let pipelines = pipelines::prepare(&self.device, schedule.steps())?;
+        let (uniforms, starts) = self.uniforms(schedule.steps())?;
+        let calls = self.device.guarded("bind groups", 0, || {
+            let steps = schedule.steps().iter().zip(pipelines).zip(starts);
+            let call = |((step, pipeline), start): ((&Step, Pipeline), u64)| Call {
+                bind_group: self.bind_group(&pipeline, step, &uniforms, start),
+                pipeline,
+                grid: step.grid,
+            };
+            steps.map(call).collect()
+        })?;
+        self.programs.push(calls);
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| {
+            for _ in 0..times {
+                this.programs[program.0].iter().for_each(|call| Self::encode(pass, call));
+            }
+        };
+        self.launch(encode, watch)
+    }
+
+    fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
+        let pending = self.pending.remove(&ticket.0).expect("a ticket is waited for once");
+        let wait = wgpu::PollType::Wait { submission_index: Some(pending.submission), timeout: None };
+        if let Err(error) = self.device.device.poll(wait) {
+            self.device.check()?;
+            return Err(Error::Fault { why: error.to_string() });
+        }
+        self.device.check()?;
+        let Some((staging, receiver)) = pending.copy else { return Ok(Vec::new()) };
+        let mapped = pollster::block_on(receiver.receive()).expect("the callback always answers");
+        if let Err(error) = mapped {
+            self.device.check()?;
+            return Err(Error::Fault { why: error.to_string() });
+        }
+        let view = staging.slice(..).get_mapped_range().map_err(|error| Error::Fault { why: error.to_string() })?;
+        let mut at = 0;
+        let arrays = pending.watched.iter().map(|buf| {
+            let bytes = &view[at..at + buf.bytes() as usize];
+            at += bytes.len();
+            match buf.dtype {
+                Dtype::F32 => Array::F32(bytemuck::pod_collect_to_vec(bytes)),
+                Dtype::U32 => Array::U32(bytemuck::pod_collect_to_vec(bytes)),
+            }
+        });
+        let arrays = arrays.collect();
+        drop(view);
+        staging.unmap();
+        self.staging.push(staging);
+        Ok(arrays)
+    }
+
+    fn run_step(&mut self, program: Program, step: usize) -> Result<(), Error> {
+        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| Self::encode(pass, &this.programs[program.0][step]);
+        let ticket = self.launch(encode, &[])?;
+        self.wait(ticket).map(|_| ())
+    }
+
+    fn read(&mut self, buf: Buf) -> Result<Array, Error> {
+        let ticket = self.launch(|_, _| {}, &[buf])?;
+        let mut arrays = self.wait(ticket)?;
+        // A read is rare and may be large: its staging buffer is not kept.
+        self.staging.pop();
+        Ok(arrays.remove(0))
+    }
+
+    fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
+        assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
+        let buffer = self.buffer(buf.place)?;
+        let offset = u64::from(buf.offset) * 4;
+        match (buf.dtype, values) {
+            (Dtype::U32, Array::U32(words)) => {
+                self.device.queue.write_buffer(&buffer, offset, bytemuck::cast_slice(words));
+            }
+            (Dtype::F32, Array::F32(_) | Array::F64(_)) => {
+                self.device.queue.write_buffer(&buffer, offset, bytemuck::cast_slice(&values.to_f32()));
+            }
+            _ => panic!("words and numbers do not mix: {buf:?}"),
+        }
+        self.device.check()
+    }
+}
+

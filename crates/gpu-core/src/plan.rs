@@ -1,0 +1,100 @@
+//! Which scratch buffers share memory: each gets a slot, a whole device buffer, for as long as it is live.
+//!
+//! Slots are whole buffers because a device buffer cannot be bound for reading and for writing in one
+//! dispatch, whatever the ranges.
+
+use crate::{Buf, Dtype, Home, Place, Schedule};
+use std::collections::HashMap;
+
+/// Whether scratch buffers with disjoint lifetimes lie in the same memory. Off tells a planner's fault from a
+/// kernel's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sharing {
+    /// They do.
+    #[default]
+    On,
+    /// Every scratch buffer has its own.
+    Off,
+}
+
+/// One device buffer for scratch.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// Its size in elements of four bytes.
+    pub len: usize,
+    /// The type of what lies in it.
+    pub dtype: Dtype,
+}
+
+/// Where each scratch buffer of a schedule lies.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The slots, in order of first use.
+    pub slots: Vec<Slot>,
+    slot_of: HashMap<Place, usize>,
+}
+
+impl Plan {
+    /// The slot of a scratch buffer that the schedule uses.
+    pub fn slot(&self, place: Place) -> Option<usize> {
+        self.slot_of.get(&place).copied()
+    }
+
+    /// All slots together, in bytes on a device.
+    pub fn bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.len as u64 * 4).sum()
+    }
+}
+
+/// The steps during which a buffer must keep its contents, both ends included.
+#[derive(Clone, Copy)]
+struct Life {
+    buf: Buf,
+    first: usize,
+    last: usize,
+}
+
+/// Gives every scratch buffer a slot, first come first served: the smallest free one that is large enough,
+/// else the largest free one, grown; else a new one.
+pub fn plan(schedule: &Schedule, sharing: Sharing) -> Plan {
+    let mut plan = Plan::default();
+    let mut busy_until: Vec<usize> = Vec::new();
+    for life in lives(schedule) {
+        let len = life.buf.len();
+        let free = (0..plan.slots.len())
+            .filter(|&i| sharing == Sharing::On && busy_until[i] < life.first && plan.slots[i].dtype == life.buf.dtype);
+        let best = free.min_by_key(|&i| {
+            let slot = plan.slots[i].len;
+            if slot >= len { (0, slot) } else { (1, usize::MAX - slot) }
+        });
+        let slot = best.unwrap_or_else(|| {
+            plan.slots.push(Slot { len, dtype: life.buf.dtype });
+            busy_until.push(0);
+            plan.slots.len() - 1
+        });
+        plan.slots[slot].len = plan.slots[slot].len.max(len);
+        busy_until[slot] = life.last;
+        plan.slot_of.insert(life.buf.place, slot);
+    }
+    plan
+}
+
+/// The lifetimes of the scratch buffers in use, by first step.
+fn lives(schedule: &Schedule) -> Vec<Life> {
+    let end = schedule.steps().len();
+    let whole: HashMap<Place, Buf> = schedule.scratch_bufs().iter().map(|buf| (buf.place, *buf)).collect();
+    let mut lives: HashMap<Place, Life> = HashMap::new();
+    for (index, step) in schedule.steps().iter().enumerate() {
+        for buf in step.bufs.iter().filter(|buf| buf.place.home == Home::Scratch) {
+            let fresh = Life { buf: whole[&buf.place], first: index, last: index };
+            lives.entry(buf.place).or_insert(fresh).last = index;
+        }
+    }
+    // Fed before the first step or read after the last.
+    for buf in schedule.scratch_bufs().iter().filter(|buf| schedule.is_kept(buf.place)) {
+        lives.insert(buf.place, Life { buf: *buf, first: 0, last: end });
+    }
+    let mut lives: Vec<Life> = lives.into_values().collect();
+    lives.sort_by_key(|life| (life.first, life.buf.place));
+    lives
+}

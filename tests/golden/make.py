@@ -1,0 +1,294 @@
+"""Makes the golden vectors: what PyTorch computes in float64 on the CPU, for frit's f64 reference to be held against.
+
+    pip install -r requirements.txt
+    python make.py
+
+Inputs and hyperparameters are rounded to float32 first, so that frit, which takes both as f32, starts from the very
+same numbers. Every draw is seeded by the name of its case: a rerun gives the same bytes, and a new case changes no
+other. README.md lists what each file holds.
+"""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save
+from torch import nn
+from torch.distributions import Normal, kl_divergence
+
+
+def f32(value):
+    """A number as the float64 of its nearest float32."""
+    return float(np.float32(value))
+
+
+def rng(name):
+    """The generator of one case."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+def normal(draw, *shape, scale=1.0):
+    """Normal numbers, float64 but exact in float32."""
+    return torch.from_numpy((draw.standard_normal(shape) * scale).astype(np.float32)).double()
+
+
+def uniform(draw, low, high, *shape):
+    """Numbers between low and high, float64 but exact in float32."""
+    return torch.from_numpy(draw.uniform(low, high, shape).astype(np.float32)).double()
+
+
+OPS = {}  # what goes into ops.safetensors
+
+
+def store(name, **tensors):
+    """Adds tensors under `name/`; a scalar becomes a tensor of one element."""
+    for key, value in tensors.items():
+        value = torch.as_tensor(value, dtype=torch.float64).detach()
+        OPS[f"{name}/{key}"] = value.reshape(1) if value.dim() == 0 else value.clone()
+
+
+def differentiate(name, function, inputs, wrt, dy, y="y"):
+    """Stores the inputs, y = function(inputs), dy and, for each input named in `wrt`, its gradient by autograd."""
+    leaves = {key: value.clone().requires_grad_(key in wrt) for key, value in inputs.items()}
+    result = function(**leaves)
+    dy = dy.reshape(result.shape) if isinstance(dy, torch.Tensor) else torch.full_like(result, f32(dy))
+    gradients = torch.autograd.grad(result, [leaves[key] for key in wrt], dy)
+    store(name, **inputs, **{y: result, f"d{y}": dy}, **{f"d{key}": d for key, d in zip(wrt, gradients)})
+
+
+def activations():
+    """y = act(x), among the x one zero; `alpha` where act has one."""
+    alphas = {"leaky_relu": f32(0.2), "elu": f32(0.7)}
+    for act in (F.relu, F.leaky_relu, torch.tanh, torch.sigmoid, F.softplus, F.silu, F.elu):
+        case = act.__name__
+        draw = rng(f"activation/{case}")
+        x = uniform(draw, -4, 4, 3, 11)
+        x[0, 0] = 0.0
+        alpha = [alphas[case]] if case in alphas else []
+        differentiate(f"activation/{case}", lambda x: act(x, *alpha), {"x": x}, ["x"], normal(draw, 3, 11))
+    for case, alpha in alphas.items():
+        store(f"activation/{case}", alpha=alpha)
+
+
+def linear():
+    """y = tanh(x wᵀ + b)"""
+    draw = rng("linear/tanh")
+    inputs = {"x": normal(draw, 5, 7), "w": normal(draw, 4, 7, scale=0.5), "b": normal(draw, 4, scale=0.5)}
+    function = lambda x, w, b: torch.tanh(F.linear(x, w, b))
+    differentiate("linear/tanh", function, inputs, ["x", "w", "b"], normal(draw, 5, 4))
+
+
+def matmul():
+    """y [5,4] = a b, with a, b or neither stored transposed (`t`)."""
+    draw = rng("matmul")
+    a, b = normal(draw, 5, 7), normal(draw, 7, 4)
+    store("matmul/nn", a=a, b=b, y=a @ b)
+    store("matmul/nt", a=a, b=b.T.contiguous(), y=a @ b)
+    store("matmul/tn", a=a.T.contiguous(), b=b, y=a @ b)
+
+
+def reduce():
+    """y = Σx, mean x, max x, Σx² of every row (over dim 1), every column (over dim 0), or the whole of x."""
+    squares = lambda x, dim: (x * x).sum(dim)
+    reductions = {"sum": torch.sum, "mean": torch.mean, "amax": torch.amax, "sum_squares": squares}
+    for case, function in reductions.items():
+        for over, dim, len_y in [("rows", 1, 5), ("columns", 0, 13), ("whole", (0, 1), 1)]:
+            name = f"reduce/{case}_{over}"
+            draw = rng(name)
+            differentiate(name, lambda x: function(x, dim=dim), {"x": normal(draw, 5, 13)}, ["x"], normal(draw, len_y))
+
+
+def softmax():
+    """Softmax and log Σ exp of every row."""
+    for case, function, shape in [("softmax", torch.softmax, (4, 9)), ("logsumexp", torch.logsumexp, (4,))]:
+        draw = rng(f"softmax/{case}")
+        x = normal(draw, 4, 9, scale=3.0)
+        differentiate(f"softmax/{case}", lambda x: function(x, dim=1), {"x": x}, ["x"], normal(draw, *shape))
+
+
+def loss():
+    """One loss a row; dy is the same weight in every row. Among the targets are a 0 and a 1."""
+    losses = {
+        "bce_with_logits": lambda x, t: F.binary_cross_entropy_with_logits(x, t, reduction="none").sum(1),
+        "squared": lambda x, t: F.mse_loss(x, t, reduction="none").sum(1),
+        "absolute": lambda x, t: F.l1_loss(x, t, reduction="none").sum(1),
+    }
+    for case, function in losses.items():
+        draw = rng(f"loss/{case}")
+        x, t = normal(draw, 4, 9, scale=3.0), uniform(draw, 0, 1, 4, 9)
+        t[0, 0], t[0, 1] = 0.0, 1.0
+        differentiate(f"loss/{case}", function, {"x": x, "t": t}, ["x"], 0.37)
+
+
+def gaussian(heads):
+    """The normal distributions of rows mean | logvar."""
+    mean, logvar = heads.chunk(2, dim=1)
+    return Normal(mean, torch.exp(0.5 * logvar))
+
+
+def kl():
+    """y = KL(N(mean, std²) ‖ N(0, 1)) of every row; dy is the same weight, 0.5 · 0.25, in every row."""
+    heads = normal(rng("kl/normal"), 3, 10)
+    function = lambda heads: kl_divergence(gaussian(heads), Normal(0.0, 1.0)).sum(1)
+    differentiate("kl/normal", function, {"heads": heads}, ["heads"], 0.5 * 0.25)
+
+
+def reparameterise():
+    """z = mean + std ⊙ eps"""
+    draw = rng("reparameterise/normal")
+    inputs = {"heads": normal(draw, 3, 10), "eps": normal(draw, 3, 5)}
+    function = lambda heads, eps: gaussian(heads).mean + gaussian(heads).stddev * eps
+    differentiate("reparameterise/normal", function, inputs, ["heads"], normal(draw, 3, 5), y="z")
+
+
+def log_weight():
+    """y = −recon + log N(z; 0, 1) − log N(mean + std ⊙ eps; mean, std²): two samples of each row of heads, in turn.
+
+    The stored z is mean + std ⊙ eps rounded to float32; the posterior is taken at the unrounded one.
+    """
+    draw = rng("log_weight/repeat_2")
+    heads, eps, recon = normal(draw, 3, 10), normal(draw, 6, 5), uniform(draw, 5, 20, 6)
+    posterior = gaussian(heads.repeat_interleave(2, dim=0))
+    unrounded = posterior.mean + posterior.stddev * eps
+    z = unrounded.float().double()
+    y = -recon + Normal(0.0, 1.0).log_prob(z).sum(1) - posterior.log_prob(unrounded).sum(1)
+    store("log_weight/repeat_2", recon=recon, z=z, eps=eps, heads=heads, y=y)
+
+
+BETAS, EPSILON = (f32(0.9), f32(0.999)), f32(1e-8)
+
+
+def adam():
+    """Five steps on given gradients, the weights after each; `norm` is the gradients' norm before it is clipped."""
+    cases = [
+        ("adam", torch.optim.Adam, 0.0, None),
+        ("coupled", torch.optim.Adam, 0.1, None),
+        ("adamw", torch.optim.AdamW, 0.1, None),
+        ("clipped", torch.optim.Adam, 0.0, 0.5),
+    ]
+    for case, optimiser, decay, max_norm in cases:
+        draw = rng(f"adam/{case}")
+        w0, sizes = normal(draw, 17), torch.tensor([1.0, 0.0625, 2.0, 0.03125, 0.5], dtype=torch.float64)
+        grads = normal(draw, 5, 17) * sizes[:, None]  # powers of two: exact, and on both sides of max_norm
+        w = w0.clone().requires_grad_()
+        adam = optimiser([w], lr=f32(1e-2), betas=BETAS, eps=EPSILON, weight_decay=f32(decay))
+        after, norms = [], []
+        for grad in grads:
+            w.grad = grad.clone()
+            norms.append(grad.norm())
+            if max_norm is not None:
+                nn.utils.clip_grad_norm_([w], max_norm)
+            adam.step()
+            after.append(w.detach().clone())
+        rates = {"lr": f32(1e-2), "weight_decay": f32(decay)} | ({} if max_norm is None else {"max_norm": max_norm})
+        store(f"adam/{case}", w0=w0, grads=grads, w=torch.stack(after), norm=torch.stack(norms), **rates)
+
+
+SEED, TRAIN = 42, 3  # frit's Stream::Train
+PIXELS, HIDDEN, LATENT, BATCH = 36, 16, 3, 8
+
+
+def philox(counter, key):
+    """Philox4x32-10 of counters [4, n] under one key: words [4, n] (Salmon et al., SC 2011)."""
+    x0, x1, x2, x3 = (np.asarray(word, dtype=np.uint64) for word in counter)
+    k0, k1 = key
+    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * x0, np.uint64(0xCD9E8D57) * x2
+        x0, x1, x2, x3 = (p1 >> half) ^ x1 ^ np.uint64(k0), p1 & low, (p0 >> half) ^ x3 ^ np.uint64(k1), p0 & low
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack([x0, x1, x2, x3])
+
+
+def check_philox():
+    """The known answers of Random123, `kat_vectors`."""
+    known = [
+        ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+    ]
+    for counter, key, answer in known:
+        counter, key, answer = ([int(word, 16) for word in words.split()] for words in (counter, key, answer))
+        assert philox([[word] for word in counter], key)[:, 0].tolist() == answer
+
+
+def noise(step, *shape):
+    """frit's standard normals of a training step, counted from one: four from every block of four words."""
+    count = int(np.prod(shape))
+    block = np.arange((count + 3) // 4)
+    same = np.ones_like(block)
+    words = philox([block, TRAIN * same, step * same, 0 * same], (SEED & 0xFFFFFFFF, SEED >> 32))
+    u = ((words >> np.uint64(9)).astype(np.float64) + 0.5) * 2.0**-23
+    radius, angle = np.sqrt(-2.0 * np.log(u[0::2])), 2.0 * np.pi * u[1::2]
+    z = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)  # [pair, cos | sin, block]
+    return torch.from_numpy(z.reshape(4, -1).T.reshape(-1)[:count].reshape(shape).copy())
+
+
+class Vae(nn.Module):
+    """36-16-(3,3)-16-36; a batch gives its mean reconstruction error and KL, in nats an image."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU())
+        self.mean = nn.Linear(HIDDEN, LATENT)
+        self.logvar = nn.Linear(HIDDEN, LATENT)
+        self.decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS))
+
+    def forward(self, x, step):
+        hidden = self.encoder(x)
+        posterior = Normal(self.mean(hidden), torch.exp(0.5 * self.logvar(hidden)))
+        z = posterior.mean + posterior.stddev * noise(step, len(x), LATENT)
+        recon = F.binary_cross_entropy_with_logits(self.decoder(z), x, reduction="none").sum(1)
+        return {"recon": recon.mean(), "kl": kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()}
+
+
+class Ae(nn.Module):
+    """36-16-3-16-36; a batch gives its mean reconstruction error, in nats an image."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, LATENT))
+        self.decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS))
+
+    def forward(self, x, step):
+        logits = self.decoder(self.encoder(x))
+        return {"recon": F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1).mean()}
+
+
+def train(build, steps):
+    """A run of Adam on 20 images in file order, 8, 8 and 4 a step: weights before and after, moments, losses."""
+    torch.manual_seed(SEED)
+    model = build().double()  # initialised in float32, then cast
+    pixels = rng("images").standard_normal((20, PIXELS)) * 160 + 128
+    data = torch.from_numpy(pixels.clip(0, 255).astype(np.uint8))
+    tensors = {"data": data} | {f"initial/{name}": p.detach().clone() for name, p in model.named_parameters()}
+    adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
+    history = []
+    for step, x in zip(range(1, steps + 1), steps * (data.double() / 255).split(BATCH)):
+        losses = model(x, step)
+        adam.zero_grad()
+        sum(losses.values()).backward()
+        adam.step()
+        history.append(losses)
+    for key in history[0]:
+        tensors[key] = torch.stack([losses[key].detach() for losses in history])
+    for name, p in model.named_parameters():
+        tensors[f"final/{name}"] = p.detach().clone()
+        tensors[f"m/{name}"], tensors[f"v/{name}"] = adam.state[p]["exp_avg"], adam.state[p]["exp_avg_sq"]
+    return tensors
+
+
+def main():
+    torch.set_num_threads(1)
+    check_philox()
+    for group in (activations, linear, matmul, reduce, softmax, loss, kl, reparameterise, log_weight, adam):
+        group()
+    vae = train(Vae, 10) | {"noise1": noise(1, BATCH, LATENT)}
+    for stem, tensors in {"ops": OPS, "vae": vae, "ae": train(Ae, 5)}.items():
+        Path(__file__).with_name(f"{stem}.safetensors").write_bytes(save(tensors))
+
+
+if __name__ == "__main__":
+    main()
