@@ -5,5 +5,6 @@ pub mod cases;
 pub mod compare;
 pub mod coverage;
 pub mod differences;
+pub mod report;
 
 pub use case::{Case, Differentiation, Fill};

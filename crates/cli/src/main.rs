@@ -1,1 +1,75 @@
-fn main() {}
+//! frit: trains and samples generative models on any GPU, with hand-written WGSL.
+
+mod args;
+mod checkpoint;
+mod commands;
+mod config;
+mod data;
+mod evaluation;
+mod idx;
+mod pictures;
+mod run;
+mod safe_file;
+mod session;
+mod terminal;
+mod training;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+use terminal::Terminal;
+
+/// How a command ended, for the shell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    /// Done.
+    Done,
+    /// A check or a target failed.
+    Failed,
+    /// Interrupted, with everything saved.
+    Interrupted,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Done => Self::SUCCESS,
+            Ending::Failed => Self::from(1),
+            Ending::Interrupted => Self::from(130),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose, cli.quiet);
+    let terminal = Terminal::new(cli.quiet);
+    let result = match cli.command {
+        Command::Train(args) => commands::train::train(&args, &terminal),
+        Command::Resume(args) => commands::train::resume(&args, &terminal),
+        Command::Sample(args) => commands::draw::sample(&args, &terminal),
+        Command::Reconstruct(args) => commands::draw::reconstruct(&args, &terminal),
+        Command::Eval(args) => commands::eval::eval(&args, &terminal),
+        Command::Check(args) => commands::check::check(&args, &terminal),
+        Command::Show(args) => commands::show::show(&args),
+        Command::Devices(args) => commands::devices::devices(&args),
+    };
+    match result {
+        Ok(ending) => ending.into(),
+        Err(error) => {
+            eprintln!("frit: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// wgpu speaks only of errors unless asked for more; `RUST_LOG` overrules.
+fn start_log(verbose: u8, quiet: bool) {
+    let filter = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn,wgpu_core=error,wgpu_hal=off,naga=error",
+        (false, 1) => "info,wgpu_core=warn,wgpu_hal=warn,naga=warn",
+        (false, _) => "debug",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter)).init();
+}

@@ -1,7 +1,60 @@
-//! stub
+//! Every loss, with and without its gradient, with targets shared by several rows.
 
-use crate::Case;
+use crate::{Case, Fill};
+use gpu_core::MAX_GROUPS;
+use gpu_core::ops::loss::{Kind, Loss, forward, with_gradient};
+
+const KINDS: [Kind; 3] = [Kind::Bernoulli, Kind::Squared, Kind::Absolute];
+const WEIGHT: f32 = 0.375;
+/// Rows of the target, how often each is used, and columns.
+const SIZES: [[usize; 3]; 7] = [[1, 1, 1], [3, 1, 7], [2, 3, 255], [3, 1, 256], [1, 4, 257], [2, 2, 784], [67, 2, 2]];
 
 pub(crate) fn cases() -> Vec<Case> {
-    Vec::new()
+    let mut cases: Vec<Case> = KINDS.iter().flat_map(|&kind| SIZES.map(|size| differentiated(kind, size))).collect();
+    cases.push(extremes());
+    cases.push(folded());
+    cases
+}
+
+fn scaled(kind: Kind) -> Loss {
+    Loss { kind, scale: 0.75, offset: -1.25 }
+}
+
+/// Both kernels; the upstream gradient of the second is the constant it is told.
+fn differentiated(kind: Kind, [targets, repeat, n]: [usize; 3]) -> Case {
+    let m = targets * repeat;
+    let mut case = Case::new(format!("{kind:?} of {m}×{n}, {repeat} to a target"));
+    let x = case.input([m, n], Fill::Uniform(-4.0, 4.0));
+    let t = case.input([targets, n], Fill::Uniform(0.0, 1.0));
+    let dy = case.input([m], Fill::Numbers(vec![WEIGHT.into(); m]));
+    case.sums_of(n);
+    let alone = forward(&mut case.schedule, "rows", x, t, scaled(kind));
+    let (rows, dx) = with_gradient(&mut case.schedule, "both", x, t, scaled(kind), WEIGHT);
+    case.claim(alone, dy, &[(x, dx)]);
+    case.claim(rows, dy, &[(x, dx)]);
+    case
+}
+
+/// Logits far out, where exp overflows if left alone; targets at their ends; x = t. Nothing to difference there.
+fn extremes() -> Case {
+    let mut case = Case::new("extremes");
+    let x = case.input([8, 1], Fill::Numbers(vec![-1e30, -300.0, -90.0, 0.0, 1.0, 90.0, 300.0, 1e30]));
+    for (name, t) in [("zeros", 0.0), ("ones", 1.0)] {
+        let t = case.input([1, 1], Fill::Numbers(vec![t]));
+        for kind in [Kind::Bernoulli, Kind::Absolute] {
+            with_gradient(&mut case.schedule, &format!("{kind:?}.{name}"), x, t, scaled(kind), WEIGHT);
+        }
+    }
+    case
+}
+
+fn folded() -> Case {
+    let (m, n) = (MAX_GROUPS as usize + 78, 3);
+    let mut case = Case::new(format!("folded grid, {m}×{n}"));
+    let x = case.input([m, n], Fill::Uniform(-4.0, 4.0));
+    let t = case.input([1, n], Fill::Uniform(0.0, 1.0));
+    case.sums_of(n);
+    forward(&mut case.schedule, "rows", x, t, scaled(Kind::Bernoulli));
+    with_gradient(&mut case.schedule, "both", x, t, scaled(Kind::Bernoulli), WEIGHT);
+    case
 }

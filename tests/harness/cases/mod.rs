@@ -19,24 +19,32 @@ mod reparameterise;
 mod softmax;
 mod tick;
 
+/// The operators, and what makes their cases: some are large, so they are made when wanted.
+pub const OPERATORS: &[(&str, fn() -> Vec<Case>)] = &[
+    ("activation", activation::cases),
+    ("adam", adam::cases),
+    ("elementwise", elementwise::cases),
+    ("fill", fill::cases),
+    ("gather", gather::cases),
+    ("kl", kl::cases),
+    ("log_weight", log_weight::cases),
+    ("loss", loss::cases),
+    ("matmul", matmul::cases),
+    ("permute", permute::cases),
+    ("philox", philox::cases),
+    ("record", record::cases),
+    ("reduce", reduce::cases),
+    ("reparameterise", reparameterise::cases),
+    ("softmax", softmax::cases),
+    ("tick", tick::cases),
+];
+
+/// The cases of one operator; none for an unknown one.
+pub fn of(op: &str) -> Vec<Case> {
+    OPERATORS.iter().filter(|(name, _)| *name == op).flat_map(|(_, cases)| cases()).collect()
+}
+
 /// Every case, under its operator's name.
 pub fn all() -> Vec<(&'static str, Vec<Case>)> {
-    vec![
-        ("activation", activation::cases()),
-        ("adam", adam::cases()),
-        ("elementwise", elementwise::cases()),
-        ("fill", fill::cases()),
-        ("gather", gather::cases()),
-        ("kl", kl::cases()),
-        ("log_weight", log_weight::cases()),
-        ("loss", loss::cases()),
-        ("matmul", matmul::cases()),
-        ("permute", permute::cases()),
-        ("philox", philox::cases()),
-        ("record", record::cases()),
-        ("reduce", reduce::cases()),
-        ("reparameterise", reparameterise::cases()),
-        ("softmax", softmax::cases()),
-        ("tick", tick::cases()),
-    ]
+    OPERATORS.iter().map(|(op, cases)| (*op, cases())).collect()
 }

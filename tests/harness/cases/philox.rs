@@ -1,7 +1,50 @@
-//! stub
+//! Random words, exactly; then the numbers made from them. One case folds its grid.
 
-use crate::Case;
+use crate::{Case, Fill};
+use gpu_core::random::Stream;
+use gpu_core::{Buf, MAX_GROUPS, ops::philox};
+
+const SIZES: [usize; 8] = [1, 2, 3, 7, 255, 256, 257, 1021];
+const SEEDS: [u64; 3] = [0, 7, 0x1234_5678_9abc_def0];
 
 pub(crate) fn cases() -> Vec<Case> {
-    Vec::new()
+    let mut cases: Vec<Case> = SIZES.map(|len| every(len, 7, 3)).into();
+    cases.extend(SEEDS.map(|seed| every(130, seed, u32::MAX)));
+    cases.push(many());
+    cases.push(folded());
+    cases
+}
+
+/// Only the step may enter: the other words of the clock are there to show if they do.
+fn clock(case: &mut Case, step: u32) -> Buf {
+    case.input([4], Fill::Exactly(vec![step, 11, 12, 13]))
+}
+
+fn every(len: usize, seed: u64, step: u32) -> Case {
+    let mut case = Case::new(format!("{len} of seed {seed:#x}, step {step}"));
+    let clock = clock(&mut case, step);
+    let s = &mut case.schedule;
+    philox::words(s, "words", [len], clock, seed, Stream::Train);
+    philox::words(s, "words.sample", [len], clock, seed, Stream::Sample);
+    philox::normal(s, "normal", [len], clock, seed, Stream::Train);
+    philox::uniform(s, "uniform", [len], clock, seed, Stream::Evaluate, -0.5, 1.75);
+    case
+}
+
+/// Enough numbers to meet the ends of (0, 1), where logarithms and angles are delicate.
+fn many() -> Case {
+    let len = (1 << 20) + 3;
+    let mut case = Case::new(format!("{len} numbers"));
+    let clock = clock(&mut case, 1);
+    philox::normal(&mut case.schedule, "normal", [len], clock, 5, Stream::Train);
+    philox::uniform(&mut case.schedule, "uniform", [len], clock, 5, Stream::Train, 0.0, 1.0);
+    case
+}
+
+fn folded() -> Case {
+    let len = MAX_GROUPS as usize * 256 + 77;
+    let mut case = Case::new(format!("folded grid, {len}"));
+    let clock = clock(&mut case, 2);
+    philox::words(&mut case.schedule, "words", [len], clock, 5, Stream::Train);
+    case
 }

@@ -1,7 +1,33 @@
-//! stub
+//! Steps in a row: the first of a run, the turn of an epoch with and without a shorter last batch, a long run.
 
-use crate::Case;
+use crate::{Case, Fill};
+use gpu_core::ops::tick::{Tick, tick};
+
+const STEP: Tick = Tick { batch: 4, count: 10, lr: 2e-3, beta1: 0.5, beta2: 0.999, kl_weight: 0.7, warmup: 0 };
 
 pub(crate) fn cases() -> Vec<Case> {
-    Vec::new()
+    let start = (vec![0; 4], vec![0.0; 4]);
+    let tail = Tick { batch: 2, ..STEP };
+    let warm = Tick { warmup: 3, ..STEP };
+    let whole = Tick { count: 4, ..STEP };
+    let late = (vec![12_345, 3, 8, 10], vec![2e-3, 1.0, 0.999_995, 0.7]);
+    vec![
+        run("three epochs with a shorter last batch", start.clone(), &[STEP, STEP, tail].repeat(3)),
+        run("the tail is left out", start.clone(), &[Tick { count: 8, ..STEP }; 5]),
+        run("an epoch of one batch", start.clone(), &[whole; 3]),
+        run("one row", start.clone(), &[Tick { batch: 1, count: 1, ..STEP }; 2]),
+        run("the KL weight rises", start.clone(), &[warm; 5]),
+        run("it rises in one step", start, &[Tick { warmup: 1, ..STEP }; 2]),
+        run("late in a run", late, &[Tick { beta1: 0.9, lr: 1e-4, warmup: 20_000, ..STEP }; 3]),
+    ]
+}
+
+fn run(name: &str, (clock, rates): (Vec<u32>, Vec<f64>), steps: &[Tick]) -> Case {
+    let mut case = Case::new(name);
+    let clock = case.input([4], Fill::Exactly(clock));
+    let rates = case.input([4], Fill::Numbers(rates));
+    for (i, &step) in steps.iter().enumerate() {
+        tick(&mut case.schedule, &format!("step {}", i + 1), clock, rates, step);
+    }
+    case
 }

@@ -1,6 +1,165 @@
-//! stub
+//! Adam over a network's flat arenas, in one pass: clipping, weight decay, moments, step, average, zeroed gradient.
+//!
+//! PyTorch's form: w −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with the corrections 1 − βᵗ from
+//! [`tick`](crate::ops::tick).
 
-use crate::Kernel;
+use crate::kernel::{Args, Binding, Gradient, Kernel, read, update};
+use crate::{Buf, Grid, Home, Params, Schedule, params, reference, shader};
+
+params! {
+    /// The uniform of both kernels.
+    pub struct AdamParams {
+        /// Elements.
+        len: u32,
+        /// Whether weight decay acts on the weights, not through the gradient.
+        decoupled: u32,
+        /// β₁.
+        beta1: f32,
+        /// β₂.
+        beta2: f32,
+        /// 1 − β₁, rounded once.
+        one_minus_beta1: f32,
+        /// 1 − β₂, rounded once.
+        one_minus_beta2: f32,
+        /// Added to the root of the second moment.
+        epsilon: f32,
+        /// Weight decay; 0 for none.
+        decay: f32,
+        /// The largest norm of the gradient; 0 for any.
+        clip: f32,
+        /// The part of the average that stays.
+        keep: f32,
+        /// 1 − keep, rounded once.
+        one_minus_keep: f32,
+    }
+}
+
+const INVOCATIONS: usize = 64;
+
+const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+    Kernel {
+        name,
+        op: "adam",
+        source: shader!("adam", "grid"),
+        bindings,
+        params: AdamParams::FIELDS,
+        overrides: &[],
+        workgroup: [INVOCATIONS as u32, 1, 1],
+        reference,
+        gradient: Gradient::None("it consumes gradients"),
+    }
+}
+
+const PLAIN: &[Binding] = &[update("w"), update("g"), update("m"), update("v"), read("rates"), read("norm")];
+const AVERAGED: &[Binding] =
+    &[update("w"), update("g"), update("m"), update("v"), read("rates"), read("norm"), update("average")];
+
+/// One step of Adam.
+pub static ADAM: Kernel = kernel("adam", PLAIN, reference::adam::adam);
+/// One step of Adam, and the running average of the weights.
+pub static ADAM_AVERAGED: Kernel = kernel("adam_averaged", AVERAGED, reference::adam::adam_averaged);
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[];
+pub static KERNELS: &[&Kernel] = &[&ADAM, &ADAM_AVERAGED];
+
+/// How Adam moves the weights; the learning rate comes from the device.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Adam {
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the corrected second moment.
+    pub epsilon: f32,
+    /// λ: 0 for none.
+    pub weight_decay: f32,
+    /// Whether λ shrinks the weights directly (`AdamW`) or is added to the gradient (L2).
+    pub decoupled: bool,
+    /// The largest 2-norm of the whole gradient; beyond it the gradient is scaled down to it.
+    pub clip: Option<f32>,
+    /// The part of the running average of the weights that stays in each step.
+    pub average: Option<f32>,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
+        Self { beta1, beta2, epsilon, weight_decay: 0.0, decoupled: true, clip: None, average: None }
+    }
+}
+
+/// The arenas of one network, all of one length.
+#[derive(Clone, Copy, Debug)]
+pub struct Arenas {
+    /// Weights.
+    pub w: Buf,
+    /// Their gradients, zero afterwards.
+    pub g: Buf,
+    /// First moments.
+    pub m: Buf,
+    /// Second moments.
+    pub v: Buf,
+    /// Running average of the weights; touched only if [`Adam::average`] is set.
+    pub average: Buf,
+}
+
+/// One step over the network whose whole arena of values is `weights`. `rates` is `f32 [4]`, as
+/// [`tick`](crate::ops::tick::tick) leaves it; `norm` is `f32 [1]`, the sum of squares of the gradient, and needed only
+/// to clip.
+///
+/// # Panics
+/// When `weights` is not an arena of values, and as [`adam_with`].
+pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option<Buf>, config: &Adam) {
+    let arenas = Arenas {
+        w: weights,
+        g: weights.grad(),
+        m: weights.sibling(Home::FirstMoments),
+        v: weights.sibling(Home::SecondMoments),
+        average: weights.sibling(Home::Average),
+    };
+    adam_with(s, label, arenas, rates, norm, config);
+}
+
+/// [`adam`] with every arena given.
+///
+/// # Panics
+/// When sizes differ, a constant is out of its range, or the gradient is to be clipped and `norm` is not given.
+pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Adam) {
+    let Arenas { w, g, m, v, average } = arenas;
+    assert!([g, m, v].iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
+    assert_eq!(rates.len(), 4, "{label}: rates of {}", rates.shape);
+    let norm = match config.clip {
+        Some(_) => norm.unwrap_or_else(|| panic!("{label}: clipping needs the norm of the gradient")),
+        None => rates, // bound, not read
+    };
+    let params = parameters(label, w.len(), config);
+    let (grid, cost) = (Grid::Linear(w.len().div_ceil(INVOCATIONS)), 16 * w.len() as u64);
+    if config.average.is_some() {
+        assert_eq!(average.len(), w.len(), "{label}: an average of another size");
+        s.push(&ADAM_AVERAGED, label, &[w, g, m, v, rates, norm, average], &params, grid, cost);
+    } else {
+        s.push(&ADAM, label, &[w, g, m, v, rates, norm], &params, grid, cost);
+    }
+}
+
+fn parameters(label: &str, len: usize, config: &Adam) -> AdamParams {
+    let Adam { beta1, beta2, epsilon, weight_decay, decoupled, clip, average } = *config;
+    let keep = average.unwrap_or(0.0);
+    assert!([beta1, beta2].iter().all(|x| (0.0..1.0).contains(x)), "{label}: betas of {beta1} and {beta2}");
+    assert!((0.0..=1.0).contains(&keep), "{label}: an average that keeps {keep}");
+    assert!(epsilon > 0.0 && weight_decay >= 0.0, "{label}: epsilon {epsilon}, weight decay {weight_decay}");
+    assert!(clip.is_none_or(|clip| clip > 0.0), "{label}: clipping to {clip:?}");
+    AdamParams {
+        len: len as u32,
+        decoupled: decoupled.into(),
+        beta1,
+        beta2,
+        one_minus_beta1: 1.0 - beta1,
+        one_minus_beta2: 1.0 - beta2,
+        epsilon,
+        decay: weight_decay,
+        clip: clip.unwrap_or(0.0),
+        keep,
+        one_minus_keep: 1.0 - keep,
+    }
+}

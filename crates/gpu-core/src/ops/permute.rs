@@ -1,6 +1,66 @@
-//! stub
+//! The order of the training set: which rows the batch at hand takes.
+//!
+//! order[b] = π(start + b), π being a permutation of the rows keyed by seed and epoch, or the identity. Nothing is
+//! stored but the clock, so a run continues in the middle of an epoch from four words.
 
-use crate::Kernel;
+use crate::kernel::{Gradient, Kernel, read, write};
+use crate::random::key;
+use crate::{Buf, Dtype, Grid, Params, Schedule, params, reference, shader};
+
+params! {
+    /// The uniform of the kernel.
+    pub struct PermuteParams {
+        /// Rows of the batch.
+        len: u32,
+        /// Rows of the data set.
+        count: u32,
+        /// [`half_bits`] of `count`.
+        half_bits: u32,
+        /// Zero for the identity.
+        shuffle: u32,
+        /// Low word of the seed.
+        key0: u32,
+        /// High word of the seed.
+        key1: u32,
+    }
+}
+
+const INVOCATIONS: usize = 64;
+
+/// `order[b] = π(clock[2] + b)`.
+pub static PERMUTE: Kernel = Kernel {
+    name: "permute",
+    op: "permute",
+    source: shader!("permute", "grid", "philox"),
+    bindings: &[read("clock").of_u32(), write("order").of_u32()],
+    params: PermuteParams::FIELDS,
+    overrides: &[],
+    workgroup: [INVOCATIONS as u32, 1, 1],
+    reference: reference::permute::permute,
+    gradient: Gradient::None("an order of rows, drawn, not computed from an input"),
+};
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[];
+pub static KERNELS: &[&Kernel] = &[&PERMUTE];
+
+/// Bits of either half of a position: the fewest, and at least one, so that two halves number `count` rows.
+pub fn half_bits(count: u32) -> u32 {
+    (u32::BITS - (count - 1).leading_zeros()).div_ceil(2).max(1)
+}
+
+/// The rows of a batch of `len` out of `count`, as a new buffer of `u32 [len]`. `clock` is `u32 [4]`: the second is the
+/// epoch, the third the batch's first position in it. A batch must end with its epoch at the latest: the last,
+/// shorter one takes a schedule of its own.
+///
+/// # Panics
+/// When `clock` is not `[4]`, or there are fewer rows than the batch takes, or more than 2³¹ − 1.
+pub fn permute(s: &mut Schedule, label: &str, len: usize, clock: Buf, count: usize, seed: u64, shuffle: bool) -> Buf {
+    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    assert!((len..=i32::MAX as usize).contains(&count), "{label}: a batch of {len} out of {count} rows");
+    let order = s.scratch_of([len], Dtype::U32);
+    let [key0, key1] = key(seed);
+    let (len, count) = (len as u32, count as u32);
+    let params = PermuteParams { len, count, half_bits: half_bits(count), shuffle: shuffle.into(), key0, key1 };
+    s.push(&PERMUTE, label, &[clock, order], &params, Grid::Linear(order.len().div_ceil(INVOCATIONS)), 0);
+    order
+}

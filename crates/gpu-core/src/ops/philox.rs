@@ -1,6 +1,132 @@
-//! stub
+//! Random numbers on the device: uniform and normal, keyed by seed, stream and step.
+//!
+//! Element i is made from word i mod 4 of `philox((i / 4, stream, step, 0), seed)`, so both executors and any other
+//! program draw the same numbers; docs/numerics.md gives the definition.
 
-use crate::Kernel;
+use crate::kernel::{Args, Binding, Gradient, Kernel, read, write};
+use crate::random::{Stream, key};
+use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
+
+params! {
+    /// The uniform of [`PHILOX_WORDS`] and [`PHILOX_NORMAL`].
+    pub struct DrawParams {
+        /// Elements.
+        len: u32,
+        /// The second word of the counter: a [`Stream`].
+        stream: u32,
+        /// Low word of the seed.
+        key0: u32,
+        /// High word of the seed.
+        key1: u32,
+    }
+}
+
+params! {
+    /// The uniform of [`PHILOX_UNIFORM`].
+    pub struct UniformParams {
+        /// Elements.
+        len: u32,
+        /// The second word of the counter: a [`Stream`].
+        stream: u32,
+        /// Low word of the seed.
+        key0: u32,
+        /// High word of the seed.
+        key1: u32,
+        /// What a unit of zero would become.
+        low: f32,
+        /// What a unit of one would become.
+        high: f32,
+    }
+}
+
+const INVOCATIONS: usize = 64;
+
+const fn kernel(
+    name: &'static str,
+    bindings: &'static [Binding],
+    params: &'static [(&'static str, &'static str)],
+    reference: fn(&mut Args<'_>),
+) -> Kernel {
+    Kernel {
+        name,
+        op: "philox",
+        source: shader!("philox", "grid", "philox", "elementary"),
+        bindings,
+        params,
+        overrides: &[],
+        workgroup: [INVOCATIONS as u32, 1, 1],
+        reference,
+        gradient: Gradient::None("drawn, not computed from an input"),
+    }
+}
+
+const WORDS: &[Binding] = &[read("clock").of_u32(), write("words").of_u32()];
+const NUMBERS: &[Binding] = &[read("clock").of_u32(), write("y")];
+
+/// The words themselves, so that an error in the integers shows as one.
+pub static PHILOX_WORDS: Kernel = kernel("philox_words", WORDS, DrawParams::FIELDS, reference::philox::philox_words);
+/// Standard normal numbers, by Box and Muller.
+pub static PHILOX_NORMAL: Kernel =
+    kernel("philox_normal", NUMBERS, DrawParams::FIELDS, reference::philox::philox_normal);
+/// Uniform numbers between `low` and `high`.
+pub static PHILOX_UNIFORM: Kernel =
+    kernel("philox_uniform", NUMBERS, UniformParams::FIELDS, reference::philox::philox_uniform);
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[];
+pub static KERNELS: &[&Kernel] = &[&PHILOX_WORDS, &PHILOX_NORMAL, &PHILOX_UNIFORM];
+
+/// Random words as a new buffer of u32. `clock` is `u32 [4]`, of which the first is the step.
+///
+/// # Panics
+/// When `clock` is not `[4]`.
+pub fn words(s: &mut Schedule, label: &str, shape: impl Into<Shape>, clock: Buf, seed: u64, stream: Stream) -> Buf {
+    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    let words = s.scratch_of(shape, Dtype::U32);
+    s.push(&PHILOX_WORDS, label, &[clock, words], &draw(words, seed, stream), grid(words), 0);
+    words
+}
+
+/// Standard normal numbers as a new buffer. `clock` is `u32 [4]`, of which the first is the step.
+///
+/// # Panics
+/// When `clock` is not `[4]`.
+pub fn normal(s: &mut Schedule, label: &str, shape: impl Into<Shape>, clock: Buf, seed: u64, stream: Stream) -> Buf {
+    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    let y = s.scratch(shape);
+    s.push(&PHILOX_NORMAL, label, &[clock, y], &draw(y, seed, stream), grid(y), 25 * y.len() as u64);
+    y
+}
+
+/// Numbers uniform in (low, high), but for rounding to f32, as a new buffer. `clock` is `u32 [4]`, of which the first
+/// is the step.
+///
+/// # Panics
+/// When `clock` is not `[4]`, or the interval is empty or not finite.
+#[allow(clippy::too_many_arguments)]
+pub fn uniform(
+    s: &mut Schedule,
+    label: &str,
+    shape: impl Into<Shape>,
+    clock: Buf,
+    seed: u64,
+    stream: Stream,
+    low: f32,
+    high: f32,
+) -> Buf {
+    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    assert!(low < high && (high - low).is_finite(), "{label}: nothing lies in ({low}, {high})");
+    let y = s.scratch(shape);
+    let DrawParams { len, stream, key0, key1 } = draw(y, seed, stream);
+    let params = UniformParams { len, stream, key0, key1, low, high };
+    s.push(&PHILOX_UNIFORM, label, &[clock, y], &params, grid(y), 4 * y.len() as u64);
+    y
+}
+
+fn draw(y: Buf, seed: u64, stream: Stream) -> DrawParams {
+    let [key0, key1] = key(seed);
+    DrawParams { len: y.len() as u32, stream: stream as u32, key0, key1 }
+}
+
+fn grid(y: Buf) -> Grid {
+    Grid::Linear(y.len().div_ceil(4 * INVOCATIONS))
+}

@@ -1,6 +1,50 @@
-//! stub
+//! The sum of a loss over a batch, kept in a ring until the host reads it.
 
-use crate::Kernel;
+use crate::kernel::{Gradient, Kernel, read, update};
+use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+
+params! {
+    /// The uniform of [`RECORD`].
+    pub struct RecordParams {
+        /// Elements of rows.
+        n: u32,
+        /// Columns of the ring.
+        width: u32,
+        /// Rows of the ring.
+        slots: u32,
+        /// The column written.
+        column: u32,
+        /// Multiplies the sum.
+        scale: f32,
+    }
+}
+
+/// ring[(step − 1) mod slots, column] = scale · Σ rows.
+pub static RECORD: Kernel = Kernel {
+    name: "record",
+    op: "record",
+    source: shader!("record"),
+    bindings: &[read("rows"), read("clock").of_u32(), update("ring")],
+    params: RecordParams::FIELDS,
+    overrides: &[],
+    workgroup: [256, 1, 1],
+    reference: reference::record::record,
+    gradient: Gradient::None("it copies losses out"),
+};
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[];
+pub static KERNELS: &[&Kernel] = &[&RECORD];
+
+/// ring[(clock[0] − 1) mod slots, column] = scale · Σ rows, with the ring [slots, width] and the step, counted from 1,
+/// in clock[0] of [4].
+///
+/// # Panics
+/// When the ring has no such column, or `clock` does not have four elements.
+pub fn record(s: &mut Schedule, label: &str, rows: Buf, clock: Buf, ring: Buf, column: usize, scale: f32) {
+    let (slots, width) = (ring.shape.rows(), ring.shape.cols());
+    assert!(column < width, "{label}: column {column} of a ring of {}", ring.shape);
+    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    let params =
+        RecordParams { n: rows.len() as u32, width: width as u32, slots: slots as u32, column: column as u32, scale };
+    s.push(&RECORD, label, &[rows, clock, ring], &params, Grid::Linear(1), rows.len() as u64);
+}

@@ -1,6 +1,238 @@
-//! stub
+//! Sum, mean, maximum and sum of squares over the rows of a matrix, over its columns, or over everything.
+//!
+//! A long sum is cut into chunks of fixed length, so that there is work for the whole device; the partial results
+//! are reduced by the same kernel until one part remains. The cuts depend on the sizes alone, so every run
+//! adds in the same order.
 
-use crate::Kernel;
+use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
+use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+
+/// What is made of many numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Σ x
+    Sum,
+    /// Σ x / count
+    Mean,
+    /// max x; its derivative is shared equally by the elements that reach it.
+    Max,
+    /// Σ x²
+    SumOfSquares,
+}
+
+impl Kind {
+    /// The number that the shader knows it by.
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Sum | Self::Mean => 0,
+            Self::Max => 1,
+            Self::SumOfSquares => 2,
+        }
+    }
+
+    /// What makes one result of several partial ones: squares are squared once.
+    fn joining(self) -> Self {
+        match self {
+            Self::SumOfSquares => Self::Sum,
+            other => other,
+        }
+    }
+
+    /// What the result over `count` elements is multiplied by at the end.
+    fn scale(self, count: usize) -> f32 {
+        match self {
+            Self::Mean => (1.0 / count as f64) as f32,
+            _ => 1.0,
+        }
+    }
+}
+
+params! {
+    /// The uniform of every reduction.
+    pub struct ReduceParams {
+        /// Rows of x.
+        m: u32,
+        /// Columns of x.
+        n: u32,
+        /// Elements that one chunk reduces.
+        chunk: u32,
+        /// Chunks of each row or column.
+        parts: u32,
+        /// [`Kind::code`].
+        kind: u32,
+        /// Multiplies each result.
+        scale: f32,
+    }
+}
+
+const INVOCATIONS: usize = 256;
+/// Elements of a row that one workgroup reduces: sixteen for each invocation.
+const ROW_CHUNK: usize = 4096;
+/// Rows that one invocation reduces in its column.
+const COLUMN_CHUNK: usize = 64;
+
+const BACKWARD: &[Binding] = &[read("x"), read("reduced"), read("dy"), write("dx")];
+
+const fn kernel(
+    name: &'static str,
+    bindings: &'static [Binding],
+    reference: fn(&mut Args<'_>),
+    gradient: Gradient,
+) -> Kernel {
+    Kernel {
+        name,
+        op: "reduce",
+        source: shader!("reduce", "grid"),
+        bindings,
+        params: ReduceParams::FIELDS,
+        overrides: &["kind"],
+        workgroup: [INVOCATIONS as u32, 1, 1],
+        reference,
+        gradient,
+    }
+}
+
+/// y [m, parts] from the chunks of each row.
+pub static REDUCE_ROWS: Kernel =
+    kernel("reduce_rows", &[read("x"), write("y")], reference::reduce::reduce_rows, Gradient::Forward);
+/// y [parts, n] from the chunks of each column.
+pub static REDUCE_COLUMNS: Kernel =
+    kernel("reduce_columns", &[read("x"), write("y")], reference::reduce::reduce_columns, Gradient::Forward);
+/// The same, added to y.
+pub static REDUCE_COLUMNS_ADD: Kernel =
+    kernel("reduce_columns_add", &[read("x"), update("y")], reference::reduce::reduce_columns_add, Gradient::Forward);
+/// dx [m, n] from dy [m].
+pub static REDUCE_ROWS_BACKWARD: Kernel =
+    kernel("reduce_rows_backward", BACKWARD, reference::reduce::reduce_rows_backward, Gradient::Backward);
+/// dx [m, n] from dy [n].
+pub static REDUCE_COLUMNS_BACKWARD: Kernel =
+    kernel("reduce_columns_backward", BACKWARD, reference::reduce::reduce_columns_backward, Gradient::Backward);
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[];
+pub static KERNELS: &[&Kernel] =
+    &[&REDUCE_ROWS, &REDUCE_COLUMNS, &REDUCE_COLUMNS_ADD, &REDUCE_ROWS_BACKWARD, &REDUCE_COLUMNS_BACKWARD];
+
+/// Each row of x [m, n] reduced: [m].
+pub fn rows(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
+    let (m, scale) = (x.shape.rows(), kind.scale(x.shape.cols()));
+    let (mut x, mut kind) = (x, kind);
+    for pass in 0.. {
+        let params = row_params(x, kind);
+        let parts = params.parts as usize;
+        if parts == 1 {
+            let y = s.scratch([m]);
+            s.push(&REDUCE_ROWS, label, &[x, y], &ReduceParams { scale, ..params }, Grid::Linear(m), flops(x));
+            return y;
+        }
+        let partial = s.scratch([m, parts]);
+        let label = format!("{label}.partial{pass}");
+        s.push(&REDUCE_ROWS, &label, &[x, partial], &params, Grid::Linear(m * parts), flops(x));
+        (x, kind) = (partial, kind.joining());
+    }
+    unreachable!("every pass leaves fewer parts")
+}
+
+/// Each column of x [m, n] reduced: [n].
+pub fn columns(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
+    let scale = kind.scale(x.shape.rows());
+    let y = s.scratch([x.shape.cols()]);
+    let (x, kind) = column_partials(s, label, x, kind);
+    let params = ReduceParams { scale, ..column_params(x, kind) };
+    s.push(&REDUCE_COLUMNS, label, &[x, y], &params, column_grid(&params), flops(x));
+    y
+}
+
+/// y [n] += the sums of the columns of x [m, n]: the gradient of a bias.
+///
+/// # Panics
+/// When `y` does not have an element for every column.
+pub fn columns_add(s: &mut Schedule, label: &str, x: Buf, y: Buf) {
+    assert_eq!(y.len(), x.shape.cols(), "{label}: y of {} for the columns of {}", y.shape, x.shape);
+    let (x, kind) = column_partials(s, label, x, Kind::Sum);
+    let params = column_params(x, kind);
+    s.push(&REDUCE_COLUMNS_ADD, label, &[x, y], &params, column_grid(&params), flops(x));
+}
+
+/// All of x reduced: [1].
+pub fn whole(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
+    rows(s, label, x.reshape([1, x.len()]), kind)
+}
+
+/// dx, of x's shape, where y [m] = [`rows`] of x and dy is [m].
+///
+/// # Panics
+/// When `y` or `dy` does not have an element for every row.
+pub fn rows_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kind: Kind) -> Buf {
+    let m = x.shape.rows();
+    assert!(y.len() == m && dy.len() == m, "{label}: y of {}, dy of {} for the rows of {}", y.shape, dy.shape, x.shape);
+    let dx = s.scratch(x.shape);
+    let params = ReduceParams { scale: kind.scale(x.shape.cols()), ..row_params(x, kind) };
+    s.push(&REDUCE_ROWS_BACKWARD, label, &[x, y, dy, dx], &params, Grid::Linear(m * params.parts as usize), flops(x));
+    dx
+}
+
+/// dx, of x's shape, where y [n] = [`columns`] of x and dy is [n].
+///
+/// # Panics
+/// When `y` or `dy` does not have an element for every column.
+pub fn columns_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kind: Kind) -> Buf {
+    let n = x.shape.cols();
+    assert!(
+        y.len() == n && dy.len() == n,
+        "{label}: y of {}, dy of {} for the columns of {}",
+        y.shape,
+        dy.shape,
+        x.shape
+    );
+    let dx = s.scratch(x.shape);
+    let params = ReduceParams { scale: kind.scale(x.shape.rows()), ..column_params(x, kind) };
+    s.push(&REDUCE_COLUMNS_BACKWARD, label, &[x, y, dy, dx], &params, column_grid(&params), flops(x));
+    dx
+}
+
+/// dx, of x's shape, where y [1] = [`whole`] of x and dy is [1].
+///
+/// # Panics
+/// When `y` or `dy` has more than one element.
+pub fn whole_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kind: Kind) -> Buf {
+    rows_backward(s, label, x.reshape([1, x.len()]), y, dy, kind).reshape(x.shape)
+}
+
+/// Reduces the columns until one chunk holds what is left of each, and says how that is to be joined.
+fn column_partials(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> (Buf, Kind) {
+    let (mut x, mut kind) = (x, kind);
+    for pass in 0.. {
+        let params = column_params(x, kind);
+        if params.parts == 1 {
+            break;
+        }
+        let partial = s.scratch([params.parts as usize, x.shape.cols()]);
+        let label = format!("{label}.partial{pass}");
+        s.push(&REDUCE_COLUMNS, &label, &[x, partial], &params, column_grid(&params), flops(x));
+        (x, kind) = (partial, kind.joining());
+    }
+    (x, kind)
+}
+
+fn row_params(x: Buf, kind: Kind) -> ReduceParams {
+    let parts = x.shape.cols().div_ceil(ROW_CHUNK);
+    ReduceParams { chunk: ROW_CHUNK as u32, parts: parts as u32, ..plain_params(x, kind) }
+}
+
+fn column_params(x: Buf, kind: Kind) -> ReduceParams {
+    let parts = x.shape.rows().div_ceil(COLUMN_CHUNK);
+    ReduceParams { chunk: COLUMN_CHUNK as u32, parts: parts as u32, ..plain_params(x, kind) }
+}
+
+fn plain_params(x: Buf, kind: Kind) -> ReduceParams {
+    let (m, n) = (x.shape.rows() as u32, x.shape.cols() as u32);
+    ReduceParams { m, n, chunk: 0, parts: 0, kind: kind.code(), scale: 1.0 }
+}
+
+fn column_grid(params: &ReduceParams) -> Grid {
+    Grid::Linear((params.parts as usize * params.n as usize).div_ceil(INVOCATIONS))
+}
+
+fn flops(x: Buf) -> u64 {
+    2 * x.len() as u64
+}

@@ -1,6 +1,98 @@
-//! stub
+//! The softmax of the rows of a matrix, and the logarithm of the sum of their exponentials.
+//!
+//! y = exp(x) / Σ exp(x) and y = log Σ exp(x), both by the row's maximum, so that no x is too large.
 
-use crate::Kernel;
+use crate::kernel::{Gradient, Kernel, read, write};
+use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+
+params! {
+    /// The uniform of all four kernels.
+    pub struct SoftmaxParams {
+        /// Rows of x.
+        m: u32,
+        /// Columns of x.
+        n: u32,
+    }
+}
+
+/// y [m] = log Σ exp(x).
+pub static LOGSUMEXP: Kernel = Kernel {
+    name: "logsumexp",
+    op: "softmax",
+    source: shader!("softmax", "grid"),
+    bindings: &[read("x"), write("y")],
+    params: SoftmaxParams::FIELDS,
+    overrides: &[],
+    workgroup: [256, 1, 1],
+    reference: reference::softmax::logsumexp,
+    gradient: Gradient::Forward,
+};
+
+/// y [m, n] = exp(x) / Σ exp(x).
+pub static SOFTMAX: Kernel = Kernel { name: "softmax", reference: reference::softmax::softmax, ..LOGSUMEXP };
+
+/// dx = dy[row] exp(x − log_sum[row]).
+pub static LOGSUMEXP_BACKWARD: Kernel = Kernel {
+    name: "logsumexp_backward",
+    bindings: &[read("x"), read("dy"), write("dx"), read("log_sum")],
+    reference: reference::softmax::logsumexp_backward,
+    gradient: Gradient::Backward,
+    ..LOGSUMEXP
+};
+
+/// dx = prob ⊙ (dy − Σ dy prob).
+pub static SOFTMAX_BACKWARD: Kernel = Kernel {
+    name: "softmax_backward",
+    bindings: &[read("prob"), read("dy"), write("dx")],
+    reference: reference::softmax::softmax_backward,
+    gradient: Gradient::Backward,
+    ..LOGSUMEXP
+};
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[];
+pub static KERNELS: &[&Kernel] = &[&LOGSUMEXP, &SOFTMAX, &LOGSUMEXP_BACKWARD, &SOFTMAX_BACKWARD];
+
+/// y [m] = log Σ exp(x) for the rows of x [m, n].
+pub fn logsumexp(s: &mut Schedule, label: &str, x: Buf) -> Buf {
+    let y = s.scratch([x.shape.rows()]);
+    s.push(&LOGSUMEXP, label, &[x, y], &parameters(x), grid(x), 4 * x.len() as u64);
+    y
+}
+
+/// y = exp(x) / Σ exp(x) for the rows of x, of x's shape.
+pub fn softmax(s: &mut Schedule, label: &str, x: Buf) -> Buf {
+    let y = s.scratch(x.shape);
+    s.push(&SOFTMAX, label, &[x, y], &parameters(x), grid(x), 6 * x.len() as u64);
+    y
+}
+
+/// dx, of x's shape, where y [m] = [`logsumexp`] of x and dy is [m].
+///
+/// # Panics
+/// When `y` or `dy` does not have an element for every row.
+pub fn logsumexp_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf) -> Buf {
+    let m = x.shape.rows();
+    assert!(y.len() == m && dy.len() == m, "{label}: y of {}, dy of {} for the rows of {}", y.shape, dy.shape, x.shape);
+    let dx = s.scratch(x.shape);
+    s.push(&LOGSUMEXP_BACKWARD, label, &[x, dy, dx, y], &parameters(x), grid(x), 3 * x.len() as u64);
+    dx
+}
+
+/// dx, of y's shape, where y = [`softmax`] of x.
+///
+/// # Panics
+/// When `dy` has another size than `y`.
+pub fn softmax_backward(s: &mut Schedule, label: &str, y: Buf, dy: Buf) -> Buf {
+    assert_eq!(y.len(), dy.len(), "{label}: dy of {} for y of {}", dy.shape, y.shape);
+    let dx = s.scratch(y.shape);
+    s.push(&SOFTMAX_BACKWARD, label, &[y, dy, dx], &parameters(y), grid(y), 4 * y.len() as u64);
+    dx
+}
+
+fn parameters(x: Buf) -> SoftmaxParams {
+    SoftmaxParams { m: x.shape.rows() as u32, n: x.shape.cols() as u32 }
+}
+
+fn grid(x: Buf) -> Grid {
+    Grid::Linear(x.shape.rows())
+}

@@ -1,1 +1,43 @@
-//! stub
+//! Adam, line by line as shaders/adam.wgsl states it.
+
+use crate::Args;
+use crate::ops::adam::AdamParams;
+use rayon::prelude::*;
+
+/// w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with what precedes it
+pub fn adam(args: &mut Args<'_>) {
+    descend(args);
+}
+
+/// The same; then average ← keep · average + (1 − keep) w
+pub fn adam_averaged(args: &mut Args<'_>) {
+    let p: AdamParams = args.params();
+    let w = descend(args);
+    let average = args.write("average");
+    average.par_iter_mut().zip(w).for_each(|(average, w)| {
+        *average = f64::from(p.keep) * *average + f64::from(p.one_minus_keep) * *w;
+    });
+}
+
+fn descend<'a>(args: &mut Args<'a>) -> &'a mut [f64] {
+    let p: AdamParams = args.params();
+    let [beta1, beta2, epsilon, decay, clip] = [p.beta1, p.beta2, p.epsilon, p.decay, p.clip].map(f64::from);
+    let [rest1, rest2] = [p.one_minus_beta1, p.one_minus_beta2].map(f64::from);
+    let (rates, norm) = (args.read("rates"), args.read("norm")[0]);
+    let [lr, corrected1, corrected2] = [rates[0], rates[1], rates[2]];
+    let scale = if clip > 0.0 { (clip / (norm.sqrt() + 1e-6)).min(1.0) } else { 1.0 };
+    let (w, g, m, v) = (args.write("w"), args.write("g"), args.write("m"), args.write("v"));
+    w.par_iter_mut().zip(g).zip(m).zip(v).for_each(|(((w, g), m), v)| {
+        let mut grad = *g * scale;
+        if p.decoupled != 0 {
+            *w *= 1.0 - lr * decay;
+        } else {
+            grad += decay * *w;
+        }
+        *m = beta1 * *m + rest1 * grad;
+        *v = beta2 * *v + rest2 * grad * grad;
+        *w -= lr / corrected1 * *m / (v.sqrt() / corrected2.sqrt() + epsilon);
+        *g = 0.0;
+    });
+    w
+}

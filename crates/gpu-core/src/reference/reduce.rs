@@ -1,1 +1,88 @@
-//! stub
+//! y = scale · op over the chunks of the rows or columns of x [m, n], and the derivatives over whole ones.
+
+use crate::Args;
+use crate::ops::reduce::ReduceParams;
+use rayon::prelude::*;
+
+/// op, by [`Kind::code`](crate::ops::reduce::Kind::code).
+fn reduce(kind: u32, values: impl Iterator<Item = f64>) -> f64 {
+    match kind {
+        0 => values.sum(),
+        1 => values.fold(f64::NEG_INFINITY, f64::max),
+        2 => values.map(|v| v * v).sum(),
+        _ => panic!("no reduction has the code {kind}"),
+    }
+}
+
+/// y[r, c] = scale · op over x[r, c · chunk .. (c + 1) · chunk]
+pub fn reduce_rows(args: &mut Args<'_>) {
+    let p: ReduceParams = args.params();
+    let (n, chunk, parts) = (p.n as usize, p.chunk as usize, p.parts as usize);
+    let (x, y) = (args.read("x"), args.write("y"));
+    y.par_iter_mut().enumerate().for_each(|(i, y)| {
+        let (row, part) = (&x[i / parts * n..][..n], i % parts);
+        let chunk = &row[part * chunk..n.min((part + 1) * chunk)];
+        *y = f64::from(p.scale) * reduce(p.kind, chunk.iter().copied());
+    });
+}
+
+/// y[c, j] = scale · op over x[c · chunk .. (c + 1) · chunk, j]
+pub fn reduce_columns(args: &mut Args<'_>) {
+    let p: ReduceParams = args.params();
+    let (x, y) = (args.read("x"), args.write("y"));
+    y.par_iter_mut().enumerate().for_each(|(i, y)| *y = column_chunk(&p, x, i));
+}
+
+/// y[c, j] += the same
+pub fn reduce_columns_add(args: &mut Args<'_>) {
+    let p: ReduceParams = args.params();
+    let (x, y) = (args.read("x"), args.write("y"));
+    y.par_iter_mut().enumerate().for_each(|(i, y)| *y += column_chunk(&p, x, i));
+}
+
+fn column_chunk(p: &ReduceParams, x: &[f64], i: usize) -> f64 {
+    let (m, n, chunk) = (p.m as usize, p.n as usize, p.chunk as usize);
+    let (part, col) = (i / n, i % n);
+    let rows = part * chunk..m.min((part + 1) * chunk);
+    f64::from(p.scale) * reduce(p.kind, rows.map(|row| x[row * n + col]))
+}
+
+/// dx[r, j] = scale · dy[r] · ∂op/∂x[r, j]
+pub fn reduce_rows_backward(args: &mut Args<'_>) {
+    let p: ReduceParams = args.params();
+    let n = p.n as usize;
+    let (x, reduced, dy, dx) = (args.read("x"), args.read("reduced"), args.read("dy"), args.write("dx"));
+    dx.par_chunks_mut(n).zip(x.par_chunks(n)).enumerate().for_each(|(r, (dx, x))| {
+        let ties = ties(x.iter(), reduced[r]);
+        for (dx, &x) in dx.iter_mut().zip(x) {
+            *dx = f64::from(p.scale) * dy[r] * slope(p.kind, x, reduced[r], ties);
+        }
+    });
+}
+
+/// dx[r, j] = scale · dy[j] · ∂op/∂x[r, j]
+pub fn reduce_columns_backward(args: &mut Args<'_>) {
+    let p: ReduceParams = args.params();
+    let n = p.n as usize;
+    let (x, reduced, dy, dx) = (args.read("x"), args.read("reduced"), args.read("dy"), args.write("dx"));
+    let ties: Vec<f64> = (0..n).into_par_iter().map(|col| ties(x[col..].iter().step_by(n), reduced[col])).collect();
+    dx.par_iter_mut().zip(x).enumerate().for_each(|(i, (dx, &x))| {
+        let col = i % n;
+        *dx = f64::from(p.scale) * dy[col] * slope(p.kind, x, reduced[col], ties[col]);
+    });
+}
+
+/// How many values are the result.
+fn ties<'a>(values: impl Iterator<Item = &'a f64>, result: f64) -> f64 {
+    values.filter(|&&v| v == result).count() as f64
+}
+
+/// ∂op/∂v; that of a maximum is shared equally by the values that are it.
+fn slope(kind: u32, v: f64, result: f64, ties: f64) -> f64 {
+    match kind {
+        0 => 1.0,
+        1 if v == result => 1.0 / ties,
+        1 => 0.0,
+        _ => 2.0 * v,
+    }
+}

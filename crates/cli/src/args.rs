@@ -1,0 +1,258 @@
+//! What can be typed.
+
+use crate::config::Config;
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use gpu_core::Choice;
+use std::path::PathBuf;
+
+/// Trains and samples generative models on any GPU.
+#[derive(Debug, Parser)]
+#[command(name = "frit", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say more (repeat for more still)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Say nothing but errors and results
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model from a recipe (vae, ae) or a configuration file
+    Train(Train),
+    /// Go on with a run that was interrupted, or for more epochs
+    Resume(Resume),
+    /// Draw pictures from a trained model's prior
+    Sample(Sample),
+    /// Show test images over their reconstructions
+    Reconstruct(Reconstruct),
+    /// Measure a trained model on the test set
+    Eval(Eval),
+    /// Compare every kernel with its reference on your own adapter
+    Check(Check),
+    /// Print a model's training step as it will run: calls, shapes, cost, memory
+    Show(Show),
+    /// List the adapters, and which one would be used and why
+    Devices(Devices),
+}
+
+/// What to run on.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Device {
+    /// auto, cpu, gpu (a software adapter too), or a part of an adapter's name
+    #[arg(long = "device", value_name = "NAME")]
+    name: Option<String>,
+    /// Keep the shaders' bounds checks
+    #[arg(long)]
+    pub(crate) checked: bool,
+}
+
+impl Device {
+    /// What was asked for, if anything.
+    pub(crate) fn choice(&self) -> Option<Choice> {
+        // Parsing a choice cannot fail: any other word is a part of a name.
+        self.name.as_deref().map(|name| name.parse().unwrap_or_default())
+    }
+}
+
+/// What a configuration is made from: a recipe, then settings, then flags, the later ones winning.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Settings {
+    /// Images in a step
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Learning rate
+    #[arg(long, value_name = "X")]
+    lr: Option<f32>,
+    /// Length of the latent code
+    #[arg(long, value_name = "N")]
+    latent_dim: Option<usize>,
+    /// Widths of the hidden layers: 400 or 512,256
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    hidden: Vec<usize>,
+    /// Weight of the KL term
+    #[arg(long, value_name = "X")]
+    beta: Option<f32>,
+    /// Seed of everything that is drawn
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Any setting of the configuration; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Settings {
+    /// `config` with these on top.
+    pub(crate) fn apply(&self, mut config: Config) -> Result<Config> {
+        for setting in &self.set {
+            config = config.with(setting)?;
+        }
+        let hidden = (!self.hidden.is_empty()).then(|| format!("{:?}", self.hidden));
+        let flags = [
+            ("train.batch_size".into(), self.batch_size.map(|n| n.to_string())),
+            ("optimiser.lr".into(), self.lr.map(|x| x.to_string())),
+            (config.model_key("latent"), self.latent_dim.map(|n| n.to_string())),
+            (config.model_key("hidden"), hidden),
+            (config.model_key("beta"), self.beta.map(|x| x.to_string())),
+            ("train.seed".into(), self.seed.map(|n| n.to_string())),
+        ];
+        for (key, value) in flags {
+            if let Some(value) = value {
+                config = config.with(&format!("{key}={value}"))?;
+            }
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// A recipe (vae, ae) or the path of a configuration file
+    pub(crate) recipe: String,
+    /// A folder with IDX files as MNIST has them, gzipped or not; without it, the built-in digits
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// The run's folder [default: runs/RECIPE-NNN]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: Option<PathBuf>,
+    /// Passes over the training set
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u64>,
+    /// End after this many steps
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u64>,
+    /// Steps between checkpoints within an epoch, besides the one at its end
+    #[arg(long, value_name = "N")]
+    pub(crate) save_every: Option<u64>,
+    /// Start from these weights, under PyTorch's names and layouts
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) init: Option<PathBuf>,
+    /// Keep the file's order in every epoch
+    #[arg(long)]
+    pub(crate) no_shuffle: bool,
+    /// Only say what would be trained, on what, in how much memory
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the last evaluation as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The run's folder
+    pub(crate) run: PathBuf,
+    /// Passes over the training set, counted from the run's beginning
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u64>,
+    /// Steps, counted from the run's beginning
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u64>,
+    /// The training data, if it has moved
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Print the last evaluation as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}
+
+/// A trained model.
+#[derive(Debug, Args)]
+pub(crate) struct Trained {
+    /// The run's folder
+    pub(crate) run: PathBuf,
+    /// Use the checkpoint that did best on the test set, not the latest
+    #[arg(long)]
+    pub(crate) best: bool,
+    /// Use the running average of the weights
+    #[arg(long)]
+    pub(crate) average: bool,
+    /// The data, if it has moved
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// How many pictures
+    #[arg(short, long, value_name = "N", default_value_t = 64)]
+    pub(crate) n: usize,
+    /// Seed of the latents
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The picture [default: RUN/sample.png]
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconstruct {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// How many test images
+    #[arg(short, long, value_name = "N", default_value_t = 32)]
+    pub(crate) n: usize,
+    /// The picture [default: RUN/reconstructions.png]
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// Draws per image for the importance-weighted bound
+    #[arg(long, value_name = "K")]
+    pub(crate) iw: Option<usize>,
+    /// Seed of the noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Only these operators
+    pub(crate) ops: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A recipe (vae, ae) or the path of a configuration file
+    pub(crate) recipe: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Devices {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}

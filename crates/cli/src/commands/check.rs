@@ -1,0 +1,67 @@
+//! `frit check`: every kernel's cases on the user's own adapter, against the reference.
+
+use crate::Ending;
+use crate::args;
+use crate::terminal::Terminal;
+use anyhow::{Result, bail, ensure};
+use frit_harness::report::{self, Row};
+use frit_harness::cases;
+use gpu_core::{Backend, Choice, choose};
+use serde_json::{Value, json};
+
+pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
+    let known: Vec<&str> = cases::OPERATORS.iter().map(|(op, _)| *op).collect();
+    if let Some(unknown) = args.ops.iter().find(|op| !known.contains(&op.as_str())) {
+        bail!("there is no operator {unknown}; the operators are {}", known.join(", "));
+    }
+    let (backend, why) = choose(&args.device.choice().unwrap_or(Choice::Gpu), args.device.checked)?;
+    let Backend::Gpu(device) = backend else {
+        bail!("the CPU executor is the reference itself; name an adapter with --device, or leave it out");
+    };
+    terminal.say(&format!("checking {why}"));
+    let mut rows = Vec::new();
+    for op in known {
+        if args.ops.is_empty() || args.ops.iter().any(|asked| asked == op) {
+            let cases = cases::of(op);
+            let of_op = report::parity(&device, &cases)?;
+            if !args.json {
+                of_op.iter().for_each(print_row);
+            }
+            rows.extend(of_op);
+            rows.extend(report::gradients(op, &cases)?.into_iter().inspect(|row| {
+                if !args.json {
+                    print_row(row);
+                }
+            }));
+        }
+    }
+    ensure!(!rows.is_empty(), "nothing was checked; leave the operators out to check all");
+    let strays = rows.iter().filter(|row| row.stray()).count();
+    if args.json {
+        let rows: Vec<Value> = rows.iter().map(json_of).collect();
+        println!("{}", json!({ "device": device.caps.to_string(), "kernels": rows, "strays": strays }));
+    } else {
+        println!("{} checks, {strays} stray, on {}", rows.len(), device.caps);
+    }
+    Ok(if strays == 0 { Ending::Done } else { Ending::Failed })
+}
+
+/// Kernel, cases, worst error, its share of the tolerance, and where a stray one is.
+fn print_row(row: &Row) {
+    let verdict = if row.stray() { format!("STRAY in {}", row.place) } else { "ok".into() };
+    let share = 100.0 * row.share;
+    println!("{:34} {:4} cases  worst error {:8.1e}  {share:4.0} % of tolerance  {verdict}", row.name, row.cases, row.error);
+}
+
+fn json_of(row: &Row) -> Value {
+    // JSON has no infinity; what is not finite is stray in any case.
+    let number = |x: f64| if x.is_finite() { json!(x) } else { json!(null) };
+    json!({
+        "name": row.name,
+        "cases": row.cases,
+        "worst_error": number(row.error),
+        "share_of_tolerance": number(row.share),
+        "stray": row.stray(),
+        "place": row.place,
+    })
+}

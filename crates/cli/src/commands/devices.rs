@@ -1,0 +1,56 @@
+//! `frit devices`: what there is to run on, and what would be chosen.
+
+use crate::Ending;
+use crate::args;
+use anyhow::Result;
+use gpu_core::choose;
+use gpu_core::device::{Adapter, Caps};
+use serde_json::{Value, json};
+
+pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
+    let adapters: Vec<Caps> = Adapter::all().into_iter().map(|adapter| adapter.caps).collect();
+    let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    if args.json {
+        let adapters: Vec<Value> = adapters.iter().map(json_of).collect();
+        println!("{}", json!({ "adapters": adapters, "chosen": backend.name(), "why": why }));
+        return Ok(Ending::Done);
+    }
+    if adapters.is_empty() {
+        println!("no adapters; on Debian, `apt-get install mesa-vulkan-drivers` installs one that runs on the processor");
+    }
+    for caps in &adapters {
+        println!("{}", caps.name);
+        println!("  {}, {}, {}", caps.backend, caps.kind, caps.driver);
+        println!(
+            "  buffers to {} MiB, bindings to {} MiB, {} storage buffers in a kernel",
+            caps.max_buffer_bytes >> 20,
+            caps.max_binding_bytes >> 20,
+            caps.storage_buffers
+        );
+        println!(
+            "  {} invocations and {} KiB in a workgroup, subgroups of {} to {}",
+            caps.max_invocations,
+            caps.workgroup_bytes >> 10,
+            caps.subgroup.0,
+            caps.subgroup.1
+        );
+    }
+    println!("chosen: {why}");
+    Ok(Ending::Done)
+}
+
+fn json_of(caps: &Caps) -> Value {
+    json!({
+        "name": caps.name,
+        "backend": caps.backend,
+        "kind": caps.kind.to_string(),
+        "driver": caps.driver,
+        "max_buffer_bytes": caps.max_buffer_bytes,
+        "max_binding_bytes": caps.max_binding_bytes,
+        "max_invocations": caps.max_invocations,
+        "workgroup_bytes": caps.workgroup_bytes,
+        "storage_buffers": caps.storage_buffers,
+        "subgroup_min": caps.subgroup.0,
+        "subgroup_max": caps.subgroup.1,
+    })
+}

@@ -1,0 +1,77 @@
+//! `frit eval`: a trained model on the test set.
+
+use crate::Ending;
+use crate::args;
+use crate::commands::trained::open;
+use crate::evaluation::{TestLoss, active_units, importance_nll};
+use crate::session::Session;
+use crate::terminal::Terminal;
+use anyhow::{Result, bail, ensure};
+use serde_json::{Map, Value, json};
+
+/// The most draws per image.
+const MOST: usize = 100_000;
+
+pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
+    if let Some(samples) = args.iw {
+        ensure!((1..=MOST).contains(&samples), "--iw {samples} is not between 1 and {MOST}; try --iw 100");
+    }
+    let (_, mut session) = open(&args.trained, terminal)?;
+    let test = TestLoss::prepare(&mut session, args.seed)?.run(&mut session)?;
+    let mut summary = summary(&session, &test);
+    summary.insert("active_units".into(), json!(active_units(&mut session)?));
+    let bound = match args.iw {
+        None => None,
+        Some(samples) => match importance_nll(&mut session, samples, args.seed)? {
+            None => bail!("{} has no importance-weighted bound; leave --iw out", session.config.name()),
+            bound => bound,
+        },
+    };
+    summary.insert("iw_nll".into(), json!(bound));
+    summary.insert("iw_samples".into(), json!(args.iw));
+    if args.json {
+        println!("{}", Value::Object(summary));
+    } else {
+        print_table(&summary);
+    }
+    Ok(Ending::Done)
+}
+
+/// Test losses per image, by name, with what they were measured on. `neg_elbo` is the sum of the columns; for a
+/// model without a KL term that is its reconstruction error.
+pub(crate) fn summary(session: &Session, test: &[f64]) -> Map<String, Value> {
+    let columns = session.model.columns();
+    let column = |name: &str| columns.iter().position(|column| *column == name).map(|i| test[i]);
+    let has_kl = column("kl").is_some();
+    let pairs = [
+        ("family", json!(session.config.name())),
+        ("neg_elbo", json!(has_kl.then(|| test.iter().sum::<f64>()))),
+        ("recon", json!(column("recon"))),
+        ("kl", json!(column("kl"))),
+        ("images", json!(session.data.test.count)),
+        ("data", json!(session.data.name)),
+        ("device", json!(session.device)),
+    ];
+    pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
+}
+
+fn print_table(summary: &Map<String, Value>) {
+    let lines = [
+        ("neg_elbo", "test −ELBO", "nats/image"),
+        ("recon", "reconstruction", "nats/image"),
+        ("kl", "KL", "nats/image"),
+        ("iw_nll", "importance-weighted −log p(x)", "nats/image"),
+        ("active_units", "active units", ""),
+        ("images", "test images", ""),
+        ("device", "device", ""),
+    ];
+    for (key, name, unit) in lines {
+        let text = match summary.get(key) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Number(number)) if number.is_f64() => format!("{:.2}", number.as_f64().unwrap_or(f64::NAN)),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        println!("{name:30} {text} {unit}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The commands, one file for each kind.
+
+pub(crate) mod check;
+pub(crate) mod devices;
+pub(crate) mod draw;
+pub(crate) mod eval;
+pub(crate) mod show;
+pub(crate) mod train;
+mod trained;

@@ -1,0 +1,162 @@
+//! `frit train` and `frit resume`.
+
+use crate::Ending;
+use crate::args;
+use crate::checkpoint::Checkpoint;
+use crate::commands::eval::summary;
+use crate::config::Config;
+use crate::data::{BUILT_IN, DataSet};
+use crate::run::Run;
+use crate::session::Session;
+use crate::terminal::Terminal;
+use crate::training::{Outcome, Progress, Trainer};
+use anyhow::{Context, Result};
+use gpu_core::{Backend, Choice, choose};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
+    let config = configuration(args)?;
+    let data = load(&config)?;
+    config.check(data.train.count)?;
+    let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
+    if args.dry_run {
+        return super::show::dry_run(&config, &data);
+    }
+    let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    terminal.say(&format!("running on {why}"));
+    let mut session = Session::open(config, data, &backend)?;
+    session.initialise()?;
+    if let Some(mut file) = init {
+        session.initialise_from(&mut file)?;
+    }
+    let path = args.out.clone().unwrap_or_else(|| Run::default_path(session.config.name()));
+    let mut run = Run::create(&path)?;
+    run.write_config(&session.config.to_toml()?)?;
+    run.write_environment(&environment(&backend, &session))?;
+    terminal.say(&format!(
+        "training {} on {} images of {} into {}",
+        session.config.name(),
+        session.data.train.count,
+        session.data.name,
+        path.display()
+    ));
+    go_on(&mut session, &mut run, Progress::default(), terminal, args.json)
+}
+
+pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending> {
+    let mut run = Run::open(&args.run)?;
+    let mut config = Config::parse(&run.read_config()?, &run.config_path().display().to_string())?;
+    config.train.epochs = args.epochs.unwrap_or(config.train.epochs);
+    config.train.steps = match (args.steps, args.epochs) {
+        (Some(steps), _) => steps,
+        // Asking for epochs takes back an earlier limit on steps.
+        (None, Some(_)) => 0,
+        (None, None) => config.train.steps,
+    };
+    if let Some(source) = &args.data {
+        config.data.source = absolute(source);
+    }
+    let data = load(&config)?;
+    let mut checkpoint = Checkpoint::load(&run.latest())?;
+    let (backend, why) = same_device(args, &run, terminal)?;
+    terminal.say(&format!("running on {why}"));
+    let mut session = Session::open(config, data, &backend)?;
+    let progress = Progress::of(&checkpoint, &session)?;
+    session.restore(&mut checkpoint)?;
+    run.truncate_metrics(progress.step)?;
+    run.write_config(&session.config.to_toml()?)?;
+    terminal.say(&format!("going on with {} from step {}", args.run.display(), progress.step));
+    go_on(&mut session, &mut run, progress, terminal, args.json)
+}
+
+/// Trains until done or interrupted, and says where things are.
+fn go_on(
+    session: &mut Session,
+    run: &mut Run,
+    progress: Progress,
+    terminal: &Terminal,
+    json: bool,
+) -> Result<Ending> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = interrupted.clone();
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .context("the handler for Ctrl-C could not be installed; run frit from another shell")?;
+    let outcome = Trainer::new(session, run, terminal, progress)?.train(&interrupted)?;
+    let path = run.path.display();
+    match outcome {
+        Outcome::Done(test) => {
+            let summary = summary(session, &test);
+            if json {
+                println!("{}", serde_json::Value::Object(summary));
+            } else {
+                println!("{path}: test loss {:.2} nats/image", test.iter().sum::<f64>());
+            }
+            Ok(Ending::Done)
+        }
+        Outcome::Interrupted => {
+            terminal.say(&format!("interrupted; saved in {path}, go on with: frit resume {path}"));
+            Ok(Ending::Interrupted)
+        }
+    }
+}
+
+/// Recipe, then settings, then flags.
+fn configuration(args: &args::Train) -> Result<Config> {
+    let mut config = args.settings.apply(Config::load(&args.recipe)?)?;
+    let train = &mut config.train;
+    train.epochs = args.epochs.unwrap_or(train.epochs);
+    train.steps = args.steps.unwrap_or(train.steps);
+    train.save_every = args.save_every.unwrap_or(train.save_every);
+    train.shuffle &= !args.no_shuffle;
+    if let Some(source) = &args.data {
+        config.data.source = source.clone();
+    }
+    config.data.source = absolute(&config.data.source);
+    Ok(config)
+}
+
+/// A folder by its absolute path, so that a run can be resumed from anywhere; a built-in set by its name.
+fn absolute(source: &str) -> String {
+    let found = (source != BUILT_IN).then(|| std::fs::canonicalize(source).ok()).flatten();
+    found.map_or_else(|| source.into(), |path| path.display().to_string())
+}
+
+pub(crate) fn load(config: &Config) -> Result<DataSet> {
+    DataSet::load(Some(Path::new(&config.data.source)))
+}
+
+/// The device that the run was trained on, so that it goes on bit for bit; another one if it is gone or asked for.
+fn same_device(args: &args::Resume, run: &Run, terminal: &Terminal) -> Result<(Backend, String)> {
+    if let Some(choice) = args.device.choice() {
+        return Ok(choose(&choice, args.device.checked)?);
+    }
+    let environment = run.read_environment()?;
+    let name = environment.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
+    let choice: Choice = name.parse().unwrap_or_default();
+    choose(&choice, args.device.checked).or_else(|error| {
+        terminal.say(&format!("{error}; going on elsewhere, so not bit for bit as it would have been there"));
+        Ok(choose(&Choice::Auto, args.device.checked)?)
+    })
+}
+
+/// What a run was made with and on.
+fn environment(backend: &Backend, session: &Session) -> serde_json::Value {
+    let adapter = match backend {
+        Backend::Cpu => json!(null),
+        Backend::Gpu(device) => {
+            let caps = &device.caps;
+            json!({ "backend": caps.backend, "driver": caps.driver, "kind": caps.kind.to_string() })
+        }
+    };
+    json!({
+        "frit": env!("CARGO_PKG_VERSION"),
+        "device": backend.name(),
+        "adapter": adapter,
+        "executor": session.executor.describe(),
+        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "data": session.data.fingerprint(),
+    })
+}

@@ -1,0 +1,243 @@
+//! Configurations: recipes, files, settings on the command line, and what they resolve to.
+
+use anyhow::{Context, Result, anyhow, bail};
+use models::{Autoencoder, AutoencoderConfig, DataSpec, Model, Optimiser, Training, Vae, VaeConfig};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The recipes that come with frit.
+const RECIPES: [(&str, &str); 2] = [("vae", include_str!("../recipes/vae.toml")), ("ae", include_str!("../recipes/ae.toml"))];
+
+/// A model family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Family {
+    Vae,
+    Ae,
+}
+
+/// Everything that decides what a run computes. The resolved configuration of a run is itself a recipe.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) family: Family,
+    #[serde(default)]
+    pub(crate) train: Train,
+    #[serde(default)]
+    pub(crate) data: Data,
+    #[serde(default)]
+    pub(crate) optimiser: Optimiser,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vae: Option<VaeConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ae: Option<AutoencoderConfig>,
+}
+
+/// How long and in what order to train.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Train {
+    /// Passes over the training set.
+    pub(crate) epochs: u64,
+    /// Steps, if the run should end before its epochs do; zero for no such end.
+    pub(crate) steps: u64,
+    /// Images in a step.
+    pub(crate) batch_size: usize,
+    /// Seeds everything that is drawn.
+    pub(crate) seed: u64,
+    /// Whether each epoch has its own order, or the file's.
+    pub(crate) shuffle: bool,
+    /// Steps between checkpoints within an epoch; zero for one at the end of each.
+    pub(crate) save_every: u64,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self { epochs: 10, steps: 0, batch_size: 128, seed: 0, shuffle: true, save_every: 0 }
+    }
+}
+
+/// What to train on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Data {
+    /// A folder, or the name of a built-in set.
+    pub(crate) source: String,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { source: crate::data::BUILT_IN.into() }
+    }
+}
+
+impl Config {
+    /// A recipe by name, or a TOML file.
+    ///
+    /// # Errors
+    /// One sentence: no such recipe or file, or a mistake in it with its line.
+    pub(crate) fn load(recipe: &str) -> Result<Self> {
+        if let Some((name, text)) = RECIPES.iter().find(|(name, _)| *name == recipe) {
+            return Self::parse(text, name);
+        }
+        let path = Path::new(recipe);
+        if !recipe.ends_with(".toml") && !path.exists() {
+            let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
+            bail!("there is no recipe “{recipe}”; use one of {}, or the path of a .toml file", names.join(", "));
+        }
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration {recipe} could not be read; check the path"))?;
+        Self::parse(&text, recipe)
+    }
+
+    /// Reads a configuration; `name` is what errors call it.
+    pub(crate) fn parse(text: &str, name: &str) -> Result<Self> {
+        // toml's message shows the line and what was expected there.
+        let config: Self = toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
+        Ok(config.complete())
+    }
+
+    /// The settings of the model's family, spelled out; those of others dropped.
+    fn complete(mut self) -> Self {
+        let family = self.family;
+        self.vae = (family == Family::Vae).then(|| self.vae.unwrap_or_default());
+        self.ae = (family == Family::Ae).then(|| self.ae.unwrap_or_default());
+        self
+    }
+
+    /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
+    ///
+    /// # Errors
+    /// One sentence: no `=`, no such key, or a value of another type.
+    pub(crate) fn with(self, setting: &str) -> Result<Self> {
+        let Some((key, value)) = setting.split_once('=') else {
+            bail!("--set {setting} has no “=”; write it as --set key=value, as in --set train.seed=7");
+        };
+        let mut table = toml::Table::try_from(&self)?;
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
+        let mut node = &mut table;
+        let mut parts: Vec<&str> = key.trim().split('.').collect();
+        let last = parts.pop().unwrap_or_default();
+        for part in &parts {
+            node = node.get_mut(*part).and_then(toml::Value::as_table_mut).with_context(|| unknown_key(key, &self))?;
+        }
+        let Some(slot) = node.get_mut(last) else { bail!(unknown_key(key, &self)) };
+        let mut value = parsed.unwrap_or_else(|| toml::Value::String(value.into()));
+        // A whole number is a fine value for a key that takes fractions.
+        if let (toml::Value::Float(_), toml::Value::Integer(whole)) = (&*slot, &value) {
+            value = toml::Value::Float(*whole as f64);
+        }
+        *slot = value;
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| {
+            anyhow!("--set {setting} does not fit: {}; give {key} another value", error.message())
+        })?;
+        Ok(config.complete())
+    }
+
+    /// The configuration as TOML.
+    pub(crate) fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string(self)?)
+    }
+
+    /// Refuses settings that no model can have.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn check(&self, images: usize) -> Result<()> {
+        let Train { epochs, batch_size, .. } = self.train;
+        if epochs == 0 {
+            bail!("train.epochs is 0; train for at least one epoch");
+        }
+        if batch_size == 0 {
+            bail!("train.batch_size is 0; a step takes at least one image");
+        }
+        if batch_size > images {
+            bail!("train.batch_size is {batch_size}, and there are {images} training images; use at most that many");
+        }
+        let model = self.vae.as_ref().and_then(VaeConfig::fault).or(self.ae.as_ref().and_then(AutoencoderConfig::fault));
+        match model.or(self.optimiser.fault()) {
+            Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
+            None => Ok(()),
+        }
+    }
+
+    /// The model for data of that size.
+    pub(crate) fn model(&self, spec: DataSpec) -> Box<dyn Model> {
+        match self.family {
+            Family::Vae => Box::new(Vae::new(self.vae.clone().unwrap_or_default(), spec)),
+            Family::Ae => Box::new(Autoencoder::new(self.ae.clone().unwrap_or_default(), spec)),
+        }
+    }
+
+    /// What training schedules need besides the model.
+    pub(crate) fn training(&self) -> Training {
+        Training { seed: self.train.seed, shuffle: self.train.shuffle, optimiser: self.optimiser }
+    }
+
+    /// The family's name, which is also its recipe's.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.family {
+            Family::Vae => "vae",
+            Family::Ae => "ae",
+        }
+    }
+
+    /// The key of the model's own settings with that name: `latent` as `vae.latent`.
+    pub(crate) fn model_key(&self, key: &str) -> String {
+        format!("{}.{key}", self.name())
+    }
+}
+
+fn unknown_key(key: &str, config: &Config) -> String {
+    let mut known = Vec::new();
+    let table = toml::Table::try_from(config).unwrap_or_default();
+    for (section, value) in &table {
+        match value.as_table() {
+            Some(keys) => known.extend(keys.keys().map(|key| format!("{section}.{key}"))),
+            None => known.push(section.clone()),
+        }
+    }
+    format!("there is no setting {key}; the settings are {}", known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_resolves_and_is_its_own_recipe() {
+        for (name, _) in RECIPES {
+            let config = Config::load(name).unwrap();
+            assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
+            config.check(1000).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = Config::parse("family = \"vae\"\n[train]\nepoch = 3\n", "my.toml").unwrap_err().to_string();
+        assert!(error.contains("my.toml") && error.contains("line 3") && error.contains("epoch"), "{error}");
+    }
+
+    #[test]
+    fn settings_reach_every_section_and_nothing_else() {
+        let config = Config::load("vae").unwrap();
+        let set = |text: &str| config.clone().with(text);
+        assert_eq!(set("vae.hidden=[8, 4]").unwrap().vae.unwrap().hidden, [8, 4]);
+        assert_eq!(set("optimiser.lr=1").unwrap().optimiser.lr, 1.0);
+        assert_eq!(set("data.source=pictures").unwrap().data.source, "pictures");
+        for wrong in ["train.epoch=3", "epochs=3", "ae.latent=3", "train.seed", "train.seed=soon", "vae.likelihood=x"] {
+            let error = set(wrong).unwrap_err().to_string();
+            assert!(error.contains(';'), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn impossible_settings_are_refused() {
+        let config = Config::load("vae").unwrap();
+        let wrong = ["vae.latent=0", "train.batch_size=0", "optimiser.lr=-1", "vae.hidden=[]", "train.batch_size=2000"];
+        for wrong in wrong {
+            assert!(config.clone().with(wrong).unwrap().check(1000).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+
+/// How much is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terminal {
+    quiet: bool,
+}
+
+impl Terminal {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet }
+    }
+
+    /// One line for people.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// A bar over `total` steps of which `done` are done.
+    pub(crate) fn bar(&self, total: u64, done: u64) -> Bar {
+        let shown = !self.quiet && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_position(done).with_elapsed(Default::default());
+        bar.reset_eta();
+        let colour = if std::env::var_os("NO_COLOR").is_some() { "" } else { ".cyan" };
+        let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{per_sec:.0}}  {{eta}} left");
+        let style = ProgressStyle::with_template(&template).expect("the template is right").progress_chars("━╸─");
+        bar.set_style(style);
+        Bar { bar, shown, terminal: *self }
+    }
+}
+
+/// A progress bar, or the lines in its place.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    shown: bool,
+    terminal: Terminal,
+}
+
+impl Bar {
+    /// One step further.
+    pub(crate) fn step(&self, message: &str) {
+        if self.shown {
+            self.bar.set_message(message.to_string());
+        }
+        self.bar.inc(1);
+    }
+
+    /// One line above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        match self.shown {
+            true => self.bar.println(line),
+            false => self.terminal.say(line),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,343 @@
+//! The training loop: epochs of steps, and what is saved and said between them.
+
+use crate::checkpoint::Checkpoint;
+use crate::config::Train;
+use crate::evaluation::{Drawing, TestLoss, reals, reconstructions};
+use crate::pictures::write_png;
+use crate::run::Run;
+use crate::session::Session;
+use crate::terminal::Terminal;
+use anyhow::{Context, Result, bail, ensure};
+use gpu_core::{Pace, Program, Record};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Pictures in the grid that is drawn after every epoch.
+const GRID: usize = 64;
+/// Steps whose mean loss makes a line of metrics.jsonl.
+const LOG_STEPS: u64 = 50;
+
+/// Where training stands, besides weights and clock: kept in the notes of a checkpoint.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Steps done.
+    pub(crate) step: u64,
+    /// Sums over the images of the epoch so far, by column.
+    sums: Vec<f64>,
+    /// Images of the epoch so far.
+    images: u64,
+    /// Sums over the steps since the last line of metrics, by column.
+    window: Vec<f64>,
+    /// Steps since then.
+    window_steps: u64,
+    /// The best test loss, and the epoch it was reached in.
+    best: Option<(u64, f64)>,
+}
+
+/// How training ended.
+pub(crate) enum Outcome {
+    /// All steps were done; the last test losses, by column.
+    Done(Vec<f64>),
+    /// An interrupt came; everything was saved.
+    Interrupted,
+}
+
+/// The division of the training set into steps.
+#[derive(Clone, Copy)]
+struct Steps {
+    full: u64,
+    tail: u64,
+    per_epoch: u64,
+    total: u64,
+}
+
+impl Steps {
+    fn new(train: &Train, images: usize) -> Self {
+        let (full, tail) = ((images / train.batch_size) as u64, (images % train.batch_size) as u64);
+        let per_epoch = full + u64::from(tail > 0);
+        let all = per_epoch * train.epochs;
+        Self { full, tail, per_epoch, total: if train.steps > 0 { all.min(train.steps) } else { all } }
+    }
+}
+
+/// A run in training.
+pub(crate) struct Trainer<'a> {
+    session: &'a mut Session,
+    run: &'a mut Run,
+    terminal: &'a Terminal,
+    progress: Progress,
+    steps: Steps,
+    pace: Pace,
+    full: Option<Program>,
+    tail: Option<Program>,
+    test: TestLoss,
+    drawing: Option<Drawing>,
+    since: Instant,
+    images_since: u64,
+}
+
+impl<'a> Trainer<'a> {
+    /// Prepares every schedule of the run, from where `progress` says it stands.
+    pub(crate) fn new(
+        session: &'a mut Session,
+        run: &'a mut Run,
+        terminal: &'a Terminal,
+        progress: Progress,
+    ) -> Result<Self> {
+        let steps = Steps::new(&session.config.train, session.data.train.count);
+        let training = session.config.training();
+        let mut prepare = |batch: u64| -> Result<Option<Program>> {
+            if batch == 0 {
+                return Ok(None);
+            }
+            let schedule = session.model.train(batch as usize, &training);
+            Ok(Some(session.executor.prepare(&schedule)?))
+        };
+        let full = prepare(session.config.train.batch_size as u64)?;
+        let tail = prepare(steps.tail)?;
+        let test = TestLoss::prepare(session, session.config.train.seed)?;
+        let drawing = Drawing::prepare(session, GRID, session.config.train.seed)?;
+        let since = Instant::now();
+        Ok(Self {
+            session,
+            run,
+            terminal,
+            progress,
+            steps,
+            pace: Pace::default(),
+            full,
+            tail,
+            test,
+            drawing,
+            since,
+            images_since: 0,
+        })
+    }
+
+    /// Trains to the end, or to an interrupt.
+    pub(crate) fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
+        if self.progress.step == 0 {
+            write_png(&self.run.reals(), &reals(&self.session.data, GRID))?;
+            self.save()?;
+        }
+        let mut last = None;
+        let bar = self.terminal.bar(self.steps.total, self.progress.step);
+        while self.progress.step < self.steps.total {
+            if interrupted.load(Ordering::Relaxed) {
+                self.save()?;
+                return Ok(Outcome::Interrupted);
+            }
+            self.advance(interrupted, &bar)?;
+            let step = self.progress.step;
+            let epoch_ends = step.is_multiple_of(self.steps.per_epoch);
+            if epoch_ends || step == self.steps.total {
+                last = Some(self.end_epoch(&bar, epoch_ends)?);
+            } else if self.save_due() {
+                self.save()?;
+            }
+        }
+        bar.finish();
+        let test = match last {
+            Some(test) => test,
+            None => self.test.run(self.session)?,
+        };
+        Ok(Outcome::Done(test))
+    }
+
+    /// Runs steps of one size up to the next point where something is to be done.
+    fn advance(&mut self, interrupted: &AtomicBool, bar: &crate::terminal::Bar) -> Result<()> {
+        let step = self.progress.step;
+        let within = step % self.steps.per_epoch;
+        let save_every = self.session.config.train.save_every;
+        let (program, batch, mut runs) = match within < self.steps.full {
+            true => (self.full, self.session.config.train.batch_size as u64, self.steps.full - within),
+            false => (self.tail, self.steps.tail, 1),
+        };
+        runs = runs.min(self.steps.total - step);
+        if save_every > 0 {
+            runs = runs.min(save_every - step % save_every);
+        }
+        let program = program.context("there is a program for every size of step")?;
+        let columns = self.session.model.columns();
+        let mut broken: Option<u64> = None;
+        let Self { progress, run, images_since, .. } = self;
+        let mut trouble = Ok(());
+        let mut seen = |record: Record| {
+            if record.values.iter().any(|value| !value.is_finite()) {
+                broken.get_or_insert(record.step);
+                return ControlFlow::Break(());
+            }
+            progress.add(&record, batch);
+            *images_since += batch;
+            if progress.window_steps == LOG_STEPS && trouble.is_ok() {
+                trouble = run.append_metrics(&progress.window_line(columns));
+            }
+            bar.step(&progress.message(columns));
+            let stop = trouble.is_err() || interrupted.load(Ordering::Relaxed);
+            if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let ring = self.session.model.pins().ring;
+        self.pace.drive(self.session.executor.as_mut(), program, step + 1, runs, ring, &mut seen)?;
+        trouble?;
+        if let Some(step) = broken {
+            bail!(
+                "the loss is not finite at step {step}; the last checkpoint stands in {}, so train anew with a lower \
+                 --lr or with --set optimiser.clip=1",
+                self.run.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Measures, draws, notes and saves.
+    fn end_epoch(&mut self, bar: &crate::terminal::Bar, whole: bool) -> Result<Vec<f64>> {
+        let rate = self.images_since as f64 / self.since.elapsed().as_secs_f64();
+        let step = self.progress.step;
+        let epoch = step.div_ceil(self.steps.per_epoch);
+        let test = self.test.run(self.session)?;
+        let loss: f64 = test.iter().sum();
+        ensure!(
+            loss.is_finite(),
+            "the test loss is not finite after step {step}; the last checkpoint stands in {}, so train anew with a \
+             lower --lr",
+            self.run.path.display()
+        );
+        let columns = self.session.model.columns();
+        let train = self.progress.means();
+        let line = epoch_line(epoch, step, columns, &train, &test, rate);
+        self.run.append_metrics(&line)?;
+        bar.say(&epoch_message(epoch, self.session.config.train.epochs, columns, &train, &test, rate));
+        self.draw(epoch)?;
+        if whole {
+            self.progress.sums.clear();
+            self.progress.images = 0;
+        }
+        let better = self.progress.best.is_none_or(|(_, best)| loss < best);
+        if better {
+            self.progress.best = Some((epoch, loss));
+        }
+        let checkpoint = self.save()?;
+        if better {
+            checkpoint.save(&self.run.best())?;
+        }
+        (self.since, self.images_since) = (Instant::now(), 0);
+        Ok(test)
+    }
+
+    /// The fixed latents decoded, or where there is no prior, reconstructions.
+    fn draw(&mut self, epoch: u64) -> Result<()> {
+        let picture = match &self.drawing {
+            Some(drawing) => drawing.run(self.session)?,
+            None => reconstructions(self.session, GRID.min(self.session.data.test.count))?,
+        };
+        write_png(&self.run.sample(epoch), &picture)
+    }
+
+    fn save_due(&self) -> bool {
+        let every = self.session.config.train.save_every;
+        every > 0 && self.progress.step.is_multiple_of(every)
+    }
+
+    fn save(&mut self) -> Result<Checkpoint> {
+        let mut checkpoint = self.session.checkpoint()?;
+        checkpoint.metadata = notes(self.session, &self.progress)?;
+        checkpoint.save(&self.run.latest())?;
+        Ok(checkpoint)
+    }
+}
+
+impl Progress {
+    /// Reads it from a checkpoint of this run.
+    ///
+    /// # Errors
+    /// One sentence: the file is no checkpoint, or of other data.
+    pub(crate) fn of(checkpoint: &Checkpoint, session: &Session) -> Result<Self> {
+        let note = |key: &str| {
+            let found = checkpoint.metadata.get(key);
+            found.with_context(|| format!("{} is not a checkpoint of frit's; give a run's folder", checkpoint.name))
+        };
+        let (made_with, here) = (note("data")?, session.data.fingerprint());
+        ensure!(
+            *made_with == here,
+            "{} was trained on other data ({made_with}, and this is {here}); pass --data with the folder it was \
+             trained on",
+            checkpoint.name
+        );
+        serde_json::from_str(note("progress")?)
+            .with_context(|| format!("the progress in {} cannot be read; take another checkpoint", checkpoint.name))
+    }
+
+    fn add(&mut self, record: &Record, batch: u64) {
+        self.step = record.step;
+        self.images += batch;
+        self.window_steps += 1;
+        for sums in [&mut self.sums, &mut self.window] {
+            sums.resize(record.values.len(), 0.0);
+        }
+        for (i, value) in record.values.iter().enumerate() {
+            self.sums[i] += value * batch as f64;
+            self.window[i] += value;
+        }
+    }
+
+    /// Means over the epoch so far, by column.
+    fn means(&self) -> Vec<f64> {
+        self.sums.iter().map(|sum| sum / self.images as f64).collect()
+    }
+
+    /// A line of metrics for the steps since the last, which it forgets.
+    fn window_line(&mut self, columns: &[&str]) -> Value {
+        let steps = std::mem::take(&mut self.window_steps) as f64;
+        let means = std::mem::take(&mut self.window).into_iter().map(|sum| sum / steps);
+        let mut line = Map::from_iter([("step".into(), json!(self.step))]);
+        line.extend(columns.iter().zip(means).map(|(column, mean)| (column.to_string(), json!(mean))));
+        line.into()
+    }
+
+    fn message(&self, columns: &[&str]) -> String {
+        let part = |(column, mean): (&&str, f64)| format!("{column} {mean:.2}");
+        columns.iter().zip(self.means()).map(part).collect::<Vec<_>>().join("  ")
+    }
+}
+
+/// What a checkpoint says of itself. Nothing in it depends on the time or the machine.
+fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTreeMap<String, String>> {
+    let notes = [
+        ("frit", env!("CARGO_PKG_VERSION").to_string()),
+        ("config", session.config.to_toml()?),
+        ("data", session.data.fingerprint()),
+        ("progress", serde_json::to_string(progress)?),
+    ];
+    Ok(notes.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
+}
+
+fn epoch_line(epoch: u64, step: u64, columns: &[&str], train: &[f64], test: &[f64], rate: f64) -> Value {
+    let mut line = Map::from_iter([("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
+    let mut add = |key: String, value: f64| line.insert(key, json!(value));
+    for (i, column) in columns.iter().enumerate() {
+        add(format!("train_{column}"), train[i]);
+        add(format!("test_{column}"), test[i]);
+    }
+    add("train_loss".into(), train.iter().sum());
+    add("test_loss".into(), test.iter().sum());
+    add("images_per_second".into(), rate);
+    line.into()
+}
+
+fn epoch_message(epoch: u64, epochs: u64, columns: &[&str], train: &[f64], test: &[f64], rate: f64) -> String {
+    let parts = |values: &[f64]| {
+        let part = |(column, value): (&&str, &f64)| format!("{column} {value:.2}");
+        columns.iter().zip(values).map(part).collect::<Vec<_>>().join(" + ")
+    };
+    let sum = |values: &[f64]| values.iter().sum::<f64>();
+    format!(
+        "epoch {epoch}/{epochs}  train {:.2} = {}  test {:.2} = {} nats/image  {rate:.0} images/s",
+        sum(train),
+        parts(train),
+        sum(test),
+        parts(test)
+    )
+}

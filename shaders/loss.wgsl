@@ -1,0 +1,90 @@
+// rows[r] = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset, and beside it dx[r, j] = slope · ∂l/∂x,
+// with x and dx [m, n], t [m / repeat, n], rows [m]; one workgroup of 256 per row, the sum by a tree.
+//
+// l by kind:
+//   0  log(1 + eˣ) − t x, the negative log likelihood of t in [0, 1] under a Bernoulli with logit x
+//   1  (x − t)²
+//   2  |x − t|, whose derivative at 0 is 0
+// Needs common/grid.wgsl and common/activation.wgsl.
+
+struct Params {
+    m: u32,
+    n: u32,
+    repeat: u32,
+    kind: u32,
+    scale: f32,
+    offset: f32,
+    slope: f32,
+}
+
+override kind: u32 = 0u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> t: array<f32>;
+@group(0) @binding(2) var<storage, read_write> rows: array<f32>;
+@group(0) @binding(3) var<uniform> p: Params;
+
+var<workgroup> tree: array<f32, 256>;
+
+fn tree_sum(local: u32, value: f32) -> f32 {
+    tree[local] = value;
+    for (var reach = 128u; reach > 0u; reach >>= 1u) {
+        workgroupBarrier();
+        if local < reach { tree[local] += tree[local + reach]; }
+    }
+    workgroupBarrier();
+    return tree[0];
+}
+
+fn l(x: f32, t: f32) -> f32 {
+    switch kind {
+        case 1u: { return (x - t) * (x - t); }
+        case 2u: { return abs(x - t); }
+        default: { return max(x, 0.0) - x * t + log_one_plus(exp(-min(abs(x), 80.0))); }
+    }
+}
+
+fn l_slope(x: f32, t: f32) -> f32 {
+    switch kind {
+        case 1u: { return 2.0 * (x - t); }
+        case 2u: { return sign(x - t); }
+        default: { return sigmoid(x) - t; }
+    }
+}
+
+@compute @workgroup_size(256)
+fn loss(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let r = group_index(group, groups);
+    let end = select(0u, p.n, r < p.m);
+    let of_t = (r / p.repeat) * p.n;
+    var sum = 0.0;
+    for (var j = local; j < end; j += 256u) { sum += l(x[r * p.n + j], t[of_t + j]); }
+    sum = tree_sum(local, sum);
+    if local == 0u && r < p.m { rows[r] = p.scale * sum + p.offset; }
+}
+
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(4) var<uniform> p_gradient: Params;
+
+@compute @workgroup_size(256)
+fn loss_with_gradient(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let r = group_index(group, groups);
+    let end = select(0u, p_gradient.n, r < p_gradient.m);
+    let of_t = (r / p_gradient.repeat) * p_gradient.n;
+    var sum = 0.0;
+    for (var j = local; j < end; j += 256u) {
+        let at = r * p_gradient.n + j;
+        sum += l(x[at], t[of_t + j]);
+        dx[at] = p_gradient.slope * l_slope(x[at], t[of_t + j]);
+    }
+    sum = tree_sum(local, sum);
+    if local == 0u && r < p_gradient.m { rows[r] = p_gradient.scale * sum + p_gradient.offset; }
+}

@@ -1,0 +1,38 @@
+// Moves a training run on by one step: clock = (step, epoch, start, next), where rows start .. next − 1 of the
+// epoch's order are the batch, and rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight). Both start at zero, and so epoch 0
+// begins at row 0. 1 − βᵗ is carried by its recurrence, β (1 − βᵗ⁻¹) + (1 − β): subtracting a power from 1 cancels.
+// One invocation in all.
+
+struct Params {
+    batch: u32,
+    count: u32,
+    warmup: u32,
+    lr: f32,
+    beta1: f32,
+    beta2: f32,
+    one_minus_beta1: f32,
+    one_minus_beta2: f32,
+    kl_weight: f32,
+}
+
+@group(0) @binding(0) var<storage, read_write> clock: array<u32>;
+@group(0) @binding(1) var<storage, read_write> rates: array<f32>;
+@group(0) @binding(2) var<uniform> p: Params;
+
+@compute @workgroup_size(1)
+fn tick() {
+    let step = clock[0] + 1u;
+    clock[0] = step;
+    var start = clock[3];
+    if start >= p.count {
+        clock[1] += 1u;
+        start = 0u;
+    }
+    clock[2] = start;
+    clock[3] = start + p.batch;
+    rates[0] = p.lr;
+    rates[1] = p.beta1 * rates[1] + p.one_minus_beta1;
+    rates[2] = p.beta2 * rates[2] + p.one_minus_beta2;
+    rates[3] = p.kl_weight;
+    if step < p.warmup { rates[3] = p.kl_weight * (f32(step) / f32(p.warmup)); }
+}

@@ -1,0 +1,75 @@
+//! Cases run and summed up, one row per kernel: what `frit check` prints and the tests demand.
+
+use crate::compare::stepwise;
+use crate::{Case, differences};
+use gpu_core::device::Device;
+use gpu_core::{Error, Gpu, Memory, Sharing};
+
+/// What all cases of one kernel came to.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The kernel, or the operator whose gradients were checked.
+    pub name: String,
+    /// Comparisons made.
+    pub cases: usize,
+    /// The worst error, relative to max(1, |reference|).
+    pub error: f64,
+    /// The worst error as a share of its case's tolerance: above one is stray.
+    pub share: f64,
+    /// The case and the step of the worst share.
+    pub place: String,
+}
+
+impl Row {
+    fn new(name: &str) -> Self {
+        Self { name: name.into(), cases: 0, error: 0.0, share: 0.0, place: String::new() }
+    }
+
+    /// Whether some error exceeds its tolerance.
+    pub fn stray(&self) -> bool {
+        // A share that is no number is stray too.
+        !matches!(self.share.partial_cmp(&1.0), Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal))
+    }
+
+    fn add(&mut self, error: f64, tolerance: f64, place: impl FnOnce() -> String) {
+        self.cases += 1;
+        self.error = self.error.max(error);
+        let share = error / tolerance;
+        if self.place.is_empty() || share > self.share || share.is_nan() {
+            (self.share, self.place) = (share, place());
+        }
+    }
+}
+
+/// Every step of every case on a device, against the reference.
+pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
+    let mut rows: Vec<Row> = Vec::new();
+    for case in cases {
+        let memory = Memory::default();
+        let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
+        for finding in stepwise(&mut gpu, &memory, &case.schedule, &case.inputs)? {
+            if rows.iter().all(|row| row.name != finding.kernel) {
+                rows.push(Row::new(finding.kernel));
+            }
+            let row = rows.iter_mut().find(|row| row.name == finding.kernel).expect("just added");
+            let (index, value, reference) = finding.worst;
+            row.add(finding.error, case.tolerance, || {
+                format!("{}, {}: {}[{index}] is {value}, not {reference}", case.name, finding.label, finding.output)
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Every claimed derivative of an operator's cases, against finite differences; no row where nothing is claimed.
+pub fn gradients(op: &str, cases: &[Case]) -> Result<Option<Row>, Error> {
+    let mut row = Row::new(&format!("{op}, finite differences"));
+    for case in cases {
+        for slope in differences::check(case)? {
+            row.add(slope.error(), differences::TOLERANCE, || {
+                format!("{}, {}: {} is not {}", case.name, slope.place, slope.claimed, slope.differenced)
+            });
+        }
+    }
+    Ok((row.cases > 0).then_some(row))
+}
