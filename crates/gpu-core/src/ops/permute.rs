@@ -1,6 +1,6 @@
 //! The order of the training set: which rows the batch at hand takes.
 //!
-//! order[b] = π(start + b), π being a permutation of the rows keyed by seed and epoch, or the identity. Nothing is
+//! `order[b] = π(start + b)`, π being a permutation of the rows keyed by seed and epoch, or the identity. Nothing is
 //! stored but the clock, so a run continues in the middle of an epoch from four words.
 
 use crate::kernel::{Gradient, Kernel, read, write};
@@ -48,8 +48,8 @@ pub fn half_bits(count: u32) -> u32 {
     (u32::BITS - (count - 1).leading_zeros()).div_ceil(2).max(1)
 }
 
-/// The rows of a batch of `len` out of `count`, as a new buffer of `u32 [len]`. `clock` is `u32 [4]`: the second is the
-/// epoch, the third the batch's first position in it. A batch must end with its epoch at the latest: the last,
+/// The rows of a batch of `len` out of `count`, as a new buffer, `u32 [len]`. `clock` is `u32 [4]`: the second is
+/// the epoch, the third the batch's first position in it. A batch must end with its epoch at the latest: the last,
 /// shorter one takes a schedule of its own.
 ///
 /// # Panics

@@ -1,8 +1,8 @@
 //! What changes with every step, computed on the device: where the batch starts, and the rates that depend on time.
 //!
-//! `clock` is `u32 [4]`: the step, counted from one; the epoch, from zero; the first position of the batch in the epoch's
-//! order; and the first position of the next batch. `rates` is `f32 [4]`: the learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ, and the
-//! weight of the KL term. Both start at zero and live as long as the run.
+//! `clock` is `u32 [4]`: the step, counted from one; the epoch, from zero; the first position of the batch in the
+//! epoch's order; and the first position of the next batch. `rates` is `f32 [4]`: the learning rate, 1 − β₁ᵗ,
+//! 1 − β₂ᵗ, and the weight of the KL term. Both start at zero and live as long as the run.
 
 use crate::kernel::{Gradient, Kernel, update};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};

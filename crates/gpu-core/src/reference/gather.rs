@@ -4,7 +4,7 @@ use crate::Args;
 use crate::ops::gather::GatherParams;
 use rayon::prelude::*;
 
-/// y[b, j] = scale · byte(order[b] · width + j) + shift
+/// `y[b, j] = scale · byte(order[b] · width + j) + shift`
 pub fn gather(args: &mut Args<'_>) {
     let p: GatherParams = args.params();
     let (data, order, y) = (args.read_u32("data"), args.read_u32("order"), args.write("y"));

@@ -10,7 +10,7 @@ pub fn permutation(count: u32, seed: u64, epoch: u32, position: u32) -> u32 {
     walk(count, round_keys(key(seed), epoch), position)
 }
 
-/// order[b] = π(start + b), or start + b
+/// `order[b] = π(start + b)`, or start + b
 pub fn permute(args: &mut Args<'_>) {
     let p: PermuteParams = args.params();
     let (clock, order) = (args.read_u32("clock"), args.write_u32("order"));

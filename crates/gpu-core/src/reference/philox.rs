@@ -6,7 +6,7 @@ use crate::random::{philox, unit};
 use rayon::prelude::*;
 use std::f64::consts::TAU;
 
-/// words[4b + j] = philox((b, stream, step, 0), key)[j]
+/// `words[4b + j] = philox((b, stream, step, 0), key)[j]`
 pub fn philox_words(args: &mut Args<'_>) {
     let p: DrawParams = args.params();
     let (step, words) = (args.read_u32("clock")[0], args.write_u32("words"));
