@@ -5,7 +5,7 @@
 //   0  log(1 + eˣ) − t x, the negative log likelihood of t in [0, 1] under a Bernoulli with logit x
 //   1  (x − t)²
 //   2  |x − t|, whose derivative at 0 is 0
-// Needs common/grid.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/activation.wgsl and common/tree.wgsl.
 
 struct Params {
     m: u32,
@@ -23,18 +23,6 @@ override kind: u32 = 0u;
 @group(0) @binding(1) var<storage, read> t: array<f32>;
 @group(0) @binding(2) var<storage, read_write> rows: array<f32>;
 @group(0) @binding(3) var<uniform> p: Params;
-
-var<workgroup> tree: array<f32, 256>;
-
-fn tree_sum(local: u32, value: f32) -> f32 {
-    tree[local] = value;
-    for (var reach = 128u; reach > 0u; reach >>= 1u) {
-        workgroupBarrier();
-        if local < reach { tree[local] += tree[local + reach]; }
-    }
-    workgroupBarrier();
-    return tree[0];
-}
 
 fn l(x: f32, t: f32) -> f32 {
     switch kind {

@@ -6,38 +6,11 @@
 //   softmax_backward     dx = prob ⊙ (dy − Σ_j dy_j prob_j), prob [m, n] being what softmax gave
 //
 // Arguments of exp are at most 0 and clamped at −80, where exp is nothing beside the row's largest.
-// Needs common/grid.wgsl.
+// Needs common/grid.wgsl and common/tree.wgsl.
 
 struct Params {
     m: u32,
     n: u32,
-}
-
-var<workgroup> tree: array<f32, 256>;
-
-// Both leave the tree free for the next: nobody goes on before everybody has read.
-fn tree_sum(local: u32, value: f32) -> f32 {
-    tree[local] = value;
-    for (var reach = 128u; reach > 0u; reach >>= 1u) {
-        workgroupBarrier();
-        if local < reach { tree[local] += tree[local + reach]; }
-    }
-    workgroupBarrier();
-    let total = tree[0];
-    workgroupBarrier();
-    return total;
-}
-
-fn tree_max(local: u32, value: f32) -> f32 {
-    tree[local] = value;
-    for (var reach = 128u; reach > 0u; reach >>= 1u) {
-        workgroupBarrier();
-        if local < reach { tree[local] = max(tree[local], tree[local + reach]); }
-    }
-    workgroupBarrier();
-    let top = tree[0];
-    workgroupBarrier();
-    return top;
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;

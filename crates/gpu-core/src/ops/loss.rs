@@ -64,7 +64,7 @@ params! {
 pub static LOSS: Kernel = Kernel {
     name: "loss",
     op: "loss",
-    source: shader!("loss", "grid", "activation"),
+    source: shader!("loss", "grid", "activation", "tree"),
     bindings: &[read("x"), read("t"), write("rows")],
     params: LossParams::FIELDS,
     overrides: &["kind"],

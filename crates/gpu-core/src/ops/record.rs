@@ -23,7 +23,7 @@ params! {
 pub static RECORD: Kernel = Kernel {
     name: "record",
     op: "record",
-    source: shader!("record"),
+    source: shader!("record", "tree"),
     bindings: &[read("rows"), read("clock").of_u32(), update("ring")],
     params: RecordParams::FIELDS,
     overrides: &[],

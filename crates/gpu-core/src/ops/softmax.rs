@@ -19,7 +19,7 @@ params! {
 pub static LOGSUMEXP: Kernel = Kernel {
     name: "logsumexp",
     op: "softmax",
-    source: shader!("softmax", "grid"),
+    source: shader!("softmax", "grid", "tree"),
     bindings: &[read("x"), write("y")],
     params: SoftmaxParams::FIELDS,
     overrides: &[],
