@@ -77,14 +77,18 @@ fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, step: &Step) -> R
 pub fn distance(values: &Array, reference: &Array) -> (f64, (usize, f64, f64)) {
     let exact = matches!(reference, Array::U32(_));
     let pairs = values.to_f64().into_iter().zip(reference.to_f64()).enumerate();
-    let errors = pairs.map(|(i, (value, expected))| {
-        let error = match (value.is_finite(), expected.is_finite()) {
-            (true, true) if exact => if value == expected { 0.0 } else { f64::INFINITY },
-            (true, true) => (value - expected).abs() / expected.abs().max(1.0),
-            (false, false) if value.is_nan() == expected.is_nan() && !(value * expected < 0.0) => 0.0,
-            _ => f64::INFINITY,
-        };
-        (error, (i, value, expected))
-    });
+    let errors = pairs.map(|(i, (value, expected))| (error(value, expected, exact), (i, value, expected)));
     errors.max_by(|a, b| a.0.total_cmp(&b.0)).expect("a buffer is never empty")
+}
+
+/// |value − expected| / max(1, |expected|). What is not finite agrees only with its own kind; words, only exactly.
+fn error(value: f64, expected: f64, exact: bool) -> f64 {
+    let same_kind = (value.is_nan() && expected.is_nan()) || value == expected;
+    if same_kind {
+        0.0
+    } else if exact || !value.is_finite() || !expected.is_finite() {
+        f64::INFINITY
+    } else {
+        (value - expected).abs() / expected.abs().max(1.0)
+    }
 }

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 /// One sentence per kernel and thing it lacks.
 pub fn omissions(kernels: &[&Kernel], cases: &[Case]) -> Vec<String> {
-    let cased: HashSet<&str> = cases.iter().flat_map(|case| case.schedule.steps()).map(|step| step.kernel.name).collect();
+    let cased: HashSet<&str> =
+        cases.iter().flat_map(|case| case.schedule.steps()).map(|step| step.kernel.name).collect();
     let forward: HashSet<&str> = cases.iter().flat_map(|case| on_claims(case, |claim| vec![claim.y])).collect();
     let backward: HashSet<&str> = cases
         .iter()

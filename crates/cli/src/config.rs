@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The recipes that come with frit.
-const RECIPES: [(&str, &str); 2] = [("vae", include_str!("../recipes/vae.toml")), ("ae", include_str!("../recipes/ae.toml"))];
+const RECIPES: [(&str, &str); 2] =
+    [("vae", include_str!("../recipes/vae.toml")), ("ae", include_str!("../recipes/ae.toml"))];
 
 /// A model family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -93,7 +94,8 @@ impl Config {
     /// Reads a configuration; `name` is what errors call it.
     pub(crate) fn parse(text: &str, name: &str) -> Result<Self> {
         // toml's message shows the line and what was expected there.
-        let config: Self = toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
         Ok(config.complete())
     }
 
@@ -114,7 +116,8 @@ impl Config {
             bail!("--set {setting} has no “=”; write it as --set key=value, as in --set train.seed=7");
         };
         let mut table = toml::Table::try_from(&self)?;
-        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
+        let parsed =
+            toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
         let mut node = &mut table;
         let mut parts: Vec<&str> = key.trim().split('.').collect();
         let last = parts.pop().unwrap_or_default();
@@ -154,7 +157,8 @@ impl Config {
         if batch_size > images {
             bail!("train.batch_size is {batch_size}, and there are {images} training images; use at most that many");
         }
-        let model = self.vae.as_ref().and_then(VaeConfig::fault).or(self.ae.as_ref().and_then(AutoencoderConfig::fault));
+        let model =
+            self.vae.as_ref().and_then(VaeConfig::fault).or(self.ae.as_ref().and_then(AutoencoderConfig::fault));
         match model.or(self.optimiser.fault()) {
             Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
             None => Ok(()),

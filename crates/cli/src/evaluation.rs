@@ -115,11 +115,7 @@ pub(crate) fn active_units(session: &mut Session) -> Result<Option<usize>> {
 }
 
 /// What a pass puts out for the first `count` test images, batch after batch.
-fn over_test_set(
-    session: &mut Session,
-    count: usize,
-    pass: impl Fn(&Session, usize) -> Pass,
-) -> Result<Vec<Vec<f32>>> {
+fn over_test_set(session: &mut Session, count: usize, pass: impl Fn(&Session, usize) -> Pass) -> Result<Vec<Vec<f32>>> {
     session.set_side_clock(0)?;
     let mut collected: Vec<Vec<f32>> = Vec::new();
     let mut prepared: Option<(usize, Program, Vec<Buf>)> = None;

@@ -10,7 +10,8 @@ use models::{DataSpec, Model};
 
 /// The arenas that a checkpoint keeps, and what it puts before the parameters' names. Gradients are zero
 /// between steps.
-const ARENAS: [(Home, &str); 3] = [(Home::Values, ""), (Home::FirstMoments, "adam.m/"), (Home::SecondMoments, "adam.v/")];
+const ARENAS: [(Home, &str); 3] =
+    [(Home::Values, ""), (Home::FirstMoments, "adam.m/"), (Home::SecondMoments, "adam.v/")];
 const AVERAGE: (Home, &str) = (Home::Average, "average/");
 
 /// A model on a device, with its data there too.
@@ -148,4 +149,3 @@ pub(crate) fn spec(data: &DataSet) -> DataSpec {
 fn dims(parameter: &Parameter) -> Vec<usize> {
     parameter.shape.dims().iter().map(|&d| d as usize).collect()
 }
-

@@ -25,7 +25,8 @@ impl Terminal {
     pub(crate) fn bar(&self, total: u64, done: u64) -> Bar {
         let shown = !self.quiet && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(total), target).with_position(done).with_elapsed(Default::default());
+        let bar =
+            ProgressBar::with_draw_target(Some(total), target).with_position(done).with_elapsed(Default::default());
         bar.reset_eta();
         let colour = if std::env::var_os("NO_COLOR").is_some() { "" } else { ".cyan" };
         let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{per_sec:.0}}  {{eta}} left");

@@ -114,7 +114,8 @@ impl Adapter {
         let all = Self::all();
         let names = all.iter().map(|adapter| adapter.caps.name.clone()).collect::<Vec<_>>().join(", ");
         let matches = |adapter: &Self| adapter.caps.name.to_lowercase().contains(&part.to_lowercase());
-        let found = if names.is_empty() { String::new() } else { format!(" with “{part}” in its name, only {names}") };
+        let found =
+            if names.is_empty() { String::new() } else { format!(" with “{part}” in its name, only {names}") };
         all.into_iter().find(matches).ok_or(Error::NoAdapter { found })
     }
 
@@ -171,7 +172,7 @@ impl From<wgpu::Adapter> for Adapter {
                 wgpu::DeviceType::Cpu => Kind::Software,
             },
             max_buffer_bytes: limits.max_buffer_size,
-            max_binding_bytes: limits.max_storage_buffer_binding_size as u64,
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_invocations: limits.max_compute_invocations_per_workgroup,
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,

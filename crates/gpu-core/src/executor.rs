@@ -60,7 +60,8 @@ impl Array {
 pub enum Error {
     /// No adapter of the kind asked for.
     #[error(
-        "no GPU adapter was found{found}; install a Vulkan driver (on Debian: apt-get install mesa-vulkan-drivers) or pass --device cpu"
+        "no GPU adapter was found{found}; install a Vulkan driver (on Debian: apt-get install mesa-vulkan-drivers) \
+         or pass --device cpu"
     )]
     NoAdapter {
         /// What was there instead, or nothing.
@@ -90,7 +91,8 @@ pub enum Error {
     },
     /// The device cannot bind so much at once.
     #[error(
-        "{what} takes {bytes} bytes and this device binds {limit} at most; use a smaller --batch-size, a narrower model or less data"
+        "{what} takes {bytes} bytes and this device allows {limit} at most; use a smaller --batch-size, a narrower \
+         model or less data"
     )]
     TooLarge {
         /// What was asked for.

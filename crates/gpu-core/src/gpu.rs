@@ -3,9 +3,7 @@
 use crate::device::Device;
 use crate::pipelines::{self, Pipeline};
 use crate::plan::{Sharing, plan};
-use crate::{
-    ALIGN_BYTES, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket,
-};
+use crate::{ALIGN_BYTES, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use std::collections::HashMap;
 
@@ -67,7 +65,12 @@ impl Gpu {
     }
 
     fn create(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-        self.device.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+        self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
     }
 
     /// The buffer of a place; one that persists is made when first asked for.
@@ -127,9 +130,8 @@ impl Gpu {
         let range = |buffer, offset, size| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) })
         };
-        let storage = step.bufs.iter().map(|buf| {
-            range(&self.buffers[&buf.place], u64::from(buf.offset) * 4, buf.bytes())
-        });
+        let storage =
+            step.bufs.iter().map(|buf| range(&self.buffers[&buf.place], u64::from(buf.offset) * 4, buf.bytes()));
         let uniform = range(uniforms, start, step.params.len() as u64 * 4);
         let resources = storage.chain([uniform]).enumerate();
         let entries: Vec<_> =
@@ -260,7 +262,8 @@ impl Executor for Gpu {
     }
 
     fn run_step(&mut self, program: Program, step: usize) -> Result<(), Error> {
-        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| Self::encode(pass, &this.programs[program.0][step]);
+        let encode =
+            |pass: &mut wgpu::ComputePass<'_>, this: &Self| Self::encode(pass, &this.programs[program.0][step]);
         let ticket = self.launch(encode, &[])?;
         self.wait(ticket).map(|_| ())
     }
@@ -289,4 +292,3 @@ impl Executor for Gpu {
         self.device.check()
     }
 }
-

@@ -25,7 +25,7 @@ struct Flight {
     runs: u32,
 }
 
-/// How many runs go into one submit; kept from one call of [`drive`] to the next.
+/// How many runs go into one submit; kept from one call of [`Pace::drive`] to the next.
 #[derive(Debug)]
 pub struct Pace {
     runs: u32,

@@ -53,7 +53,7 @@ pub struct Saved {
     y: Value,
 }
 
-/// y = act(x wᵀ + b), with x [n, inputs], w [outputs, inputs] as PyTorch stores it, b [outputs].
+/// y = act(x wᵀ + b), with x [n, inputs], w [outputs, inputs] as PyTorch stores it, b `[outputs]`.
 #[derive(Clone, Debug)]
 pub struct Linear {
     name: String,

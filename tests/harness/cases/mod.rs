@@ -19,8 +19,11 @@ mod reparameterise;
 mod softmax;
 mod tick;
 
+/// Makes the cases of an operator.
+type Maker = fn() -> Vec<Case>;
+
 /// The operators, and what makes their cases: some are large, so they are made when wanted.
-pub const OPERATORS: &[(&str, fn() -> Vec<Case>)] = &[
+pub const OPERATORS: &[(&str, Maker)] = &[
     ("activation", activation::cases),
     ("adam", adam::cases),
     ("elementwise", elementwise::cases),

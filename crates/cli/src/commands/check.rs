@@ -4,8 +4,8 @@ use crate::Ending;
 use crate::args;
 use crate::terminal::Terminal;
 use anyhow::{Result, bail, ensure};
-use frit_harness::report::{self, Row};
 use frit_harness::cases;
+use frit_harness::report::{self, Row};
 use gpu_core::{Backend, Choice, choose};
 use serde_json::{Value, json};
 
@@ -50,7 +50,10 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
 fn print_row(row: &Row) {
     let verdict = if row.stray() { format!("STRAY in {}", row.place) } else { "ok".into() };
     let share = 100.0 * row.share;
-    println!("{:34} {:4} cases  worst error {:8.1e}  {share:4.0} % of tolerance  {verdict}", row.name, row.cases, row.error);
+    println!(
+        "{:34} {:4} cases  worst error {:8.1e}  {share:4.0} % of tolerance  {verdict}",
+        row.name, row.cases, row.error
+    );
 }
 
 fn json_of(row: &Row) -> Value {

@@ -16,7 +16,9 @@ pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     if adapters.is_empty() {
-        println!("no adapters; on Debian, `apt-get install mesa-vulkan-drivers` installs one that runs on the processor");
+        println!(
+            "no adapters; on Debian, `apt-get install mesa-vulkan-drivers` installs one that runs on the processor"
+        );
     }
     for caps in &adapters {
         println!("{}", caps.name);

@@ -16,8 +16,9 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     let (run, mut session) = open(&args.trained, terminal)?;
     let drawing = Drawing::prepare(&mut session, args.n, args.seed)?;
     let family = session.config.name();
-    let drawing = drawing
-        .with_context(|| format!("{family} has no prior to draw from; see its codes decoded with `frit reconstruct`"))?;
+    let drawing = drawing.with_context(|| {
+        format!("{family} has no prior to draw from; see its codes decoded with `frit reconstruct`")
+    })?;
     let path = args.out.clone().unwrap_or_else(|| run.path.join("sample.png"));
     write_png(&path, &drawing.run(&mut session)?)?;
     println!("{}", path.display());

@@ -73,13 +73,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
 }
 
 /// Trains until done or interrupted, and says where things are.
-fn go_on(
-    session: &mut Session,
-    run: &mut Run,
-    progress: Progress,
-    terminal: &Terminal,
-    json: bool,
-) -> Result<Ending> {
+fn go_on(session: &mut Session, run: &mut Run, progress: Progress, terminal: &Terminal, json: bool) -> Result<Ending> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = interrupted.clone();
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))

@@ -23,14 +23,14 @@ params! {
         len: u32,
         /// Means of each row, and as many log variances.
         latent: u32,
-        /// Multiplies the gradient, beside rates[3].
+        /// Multiplies the gradient, beside `rates[3]`.
         weight: f32,
     }
 }
 
 const INVOCATIONS: usize = 256;
 
-/// rows [m] = −½ Σ (1 + logvar − mean² − exp(logvar)).
+/// rows `[m]` = −½ Σ (1 + logvar − mean² − exp(logvar)).
 pub static KL: Kernel = Kernel {
     name: "kl",
     op: "kl",
@@ -43,7 +43,7 @@ pub static KL: Kernel = Kernel {
     gradient: Gradient::Forward,
 };
 
-/// dheads += rates[3] · weight · ∂rows/∂heads.
+/// dheads += `rates[3]` · weight · ∂rows/∂heads.
 pub static KL_BACKWARD: Kernel = Kernel {
     name: "kl_backward",
     op: "kl",
@@ -59,7 +59,7 @@ pub static KL_BACKWARD: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&KL, &KL_BACKWARD];
 
-/// The divergence of each row of heads [m, 2 latent], means before log variances: [m].
+/// The divergence of each row of heads [m, 2 latent], means before log variances: `[m]`.
 ///
 /// # Panics
 /// When `heads` has an odd number of columns.
@@ -70,7 +70,7 @@ pub fn forward(s: &mut Schedule, label: &str, heads: Buf) -> Buf {
     rows
 }
 
-/// dheads += rates[3] · weight · the derivative of Σ rows: rates [4] holds the weight of this step, `weight` is
+/// dheads += `rates[3]` · weight · the derivative of Σ rows: rates `[4]` holds the weight of this step, `weight` is
 /// what never changes, as 1 / batch.
 ///
 /// # Panics

@@ -1,6 +1,6 @@
 //! Losses of a prediction against a target, summed over each row, and their gradients in the same pass.
 //!
-//! rows[r] = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset. A row is whatever lies along the last axis: images
+//! `rows[r]` = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset. A row is whatever lies along the last axis: images
 //! are reshaped to [batch, pixels] first. Where x has several times the rows of t, as many neighbouring rows of x
 //! share a row of t.
 
@@ -60,7 +60,7 @@ params! {
     }
 }
 
-/// rows [m] = scale · Σ l(x, t) + offset.
+/// rows `[m]` = scale · Σ l(x, t) + offset.
 pub static LOSS: Kernel = Kernel {
     name: "loss",
     op: "loss",
@@ -85,7 +85,7 @@ pub static LOSS_WITH_GRADIENT: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&LOSS, &LOSS_WITH_GRADIENT];
 
-/// The loss of each row of x [m, n] against t [m / repeat, n]: [m].
+/// The loss of each row of x [m, n] against t [m / repeat, n]: `[m]`.
 ///
 /// # Panics
 /// When `t` has other columns than `x`, or rows of which `x` does not have a multiple.
@@ -96,7 +96,7 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss) -> Buf
     rows
 }
 
-/// The loss of each row, and the derivative with respect to x of Σ weight · rows: [m], and of x's shape.
+/// The loss of each row, and the derivative with respect to x of Σ weight · rows: `[m]`, and of x's shape.
 ///
 /// # Panics
 /// When `t` has other columns than `x`, or rows of which `x` does not have a multiple.

@@ -21,7 +21,7 @@ pub enum Form {
 /// What happens to a sum before it is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue {
-    /// Added to every row: [n].
+    /// Added to every row: `[n]`.
     pub bias: Option<Buf>,
     /// Applied after the bias.
     pub activation: Activation,

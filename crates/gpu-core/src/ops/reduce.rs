@@ -101,10 +101,10 @@ pub static REDUCE_COLUMNS: Kernel =
 /// The same, added to y.
 pub static REDUCE_COLUMNS_ADD: Kernel =
     kernel("reduce_columns_add", &[read("x"), update("y")], reference::reduce::reduce_columns_add, Gradient::Forward);
-/// dx [m, n] from dy [m].
+/// dx [m, n] from dy `[m]`.
 pub static REDUCE_ROWS_BACKWARD: Kernel =
     kernel("reduce_rows_backward", BACKWARD, reference::reduce::reduce_rows_backward, Gradient::Backward);
-/// dx [m, n] from dy [n].
+/// dx [m, n] from dy `[n]`.
 pub static REDUCE_COLUMNS_BACKWARD: Kernel =
     kernel("reduce_columns_backward", BACKWARD, reference::reduce::reduce_columns_backward, Gradient::Backward);
 
@@ -112,7 +112,7 @@ pub static REDUCE_COLUMNS_BACKWARD: Kernel =
 pub static KERNELS: &[&Kernel] =
     &[&REDUCE_ROWS, &REDUCE_COLUMNS, &REDUCE_COLUMNS_ADD, &REDUCE_ROWS_BACKWARD, &REDUCE_COLUMNS_BACKWARD];
 
-/// Each row of x [m, n] reduced: [m].
+/// Each row of x [m, n] reduced: `[m]`.
 pub fn rows(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     let (m, scale) = (x.shape.rows(), kind.scale(x.shape.cols()));
     let (mut x, mut kind) = (x, kind);
@@ -132,7 +132,7 @@ pub fn rows(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     unreachable!("every pass leaves fewer parts")
 }
 
-/// Each column of x [m, n] reduced: [n].
+/// Each column of x [m, n] reduced: `[n]`.
 pub fn columns(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     let scale = kind.scale(x.shape.rows());
     let y = s.scratch([x.shape.cols()]);
@@ -142,7 +142,7 @@ pub fn columns(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     y
 }
 
-/// y [n] += the sums of the columns of x [m, n]: the gradient of a bias.
+/// y `[n]` += the sums of the columns of x [m, n]: the gradient of a bias.
 ///
 /// # Panics
 /// When `y` does not have an element for every column.
@@ -153,12 +153,12 @@ pub fn columns_add(s: &mut Schedule, label: &str, x: Buf, y: Buf) {
     s.push(&REDUCE_COLUMNS_ADD, label, &[x, y], &params, column_grid(&params), flops(x));
 }
 
-/// All of x reduced: [1].
+/// All of x reduced: `[1]`.
 pub fn whole(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     rows(s, label, x.reshape([1, x.len()]), kind)
 }
 
-/// dx, of x's shape, where y [m] = [`rows`] of x and dy is [m].
+/// dx, of x's shape, where y `[m]` = [`rows`] of x and dy is `[m]`.
 ///
 /// # Panics
 /// When `y` or `dy` does not have an element for every row.
@@ -171,7 +171,7 @@ pub fn rows_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kin
     dx
 }
 
-/// dx, of x's shape, where y [n] = [`columns`] of x and dy is [n].
+/// dx, of x's shape, where y `[n]` = [`columns`] of x and dy is `[n]`.
 ///
 /// # Panics
 /// When `y` or `dy` does not have an element for every column.
@@ -190,7 +190,7 @@ pub fn columns_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, 
     dx
 }
 
-/// dx, of x's shape, where y [1] = [`whole`] of x and dy is [1].
+/// dx, of x's shape, where y `[1]` = [`whole`] of x and dy is `[1]`.
 ///
 /// # Panics
 /// When `y` or `dy` has more than one element.

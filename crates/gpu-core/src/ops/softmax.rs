@@ -15,7 +15,7 @@ params! {
     }
 }
 
-/// y [m] = log Σ exp(x).
+/// y `[m]` = log Σ exp(x).
 pub static LOGSUMEXP: Kernel = Kernel {
     name: "logsumexp",
     op: "softmax",
@@ -31,7 +31,7 @@ pub static LOGSUMEXP: Kernel = Kernel {
 /// y [m, n] = exp(x) / Σ exp(x).
 pub static SOFTMAX: Kernel = Kernel { name: "softmax", reference: reference::softmax::softmax, ..LOGSUMEXP };
 
-/// dx = dy[row] exp(x − log_sum[row]).
+/// dx = `dy[row]` exp(x − `log_sum[row]`).
 pub static LOGSUMEXP_BACKWARD: Kernel = Kernel {
     name: "logsumexp_backward",
     bindings: &[read("x"), read("dy"), write("dx"), read("log_sum")],
@@ -52,7 +52,7 @@ pub static SOFTMAX_BACKWARD: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&LOGSUMEXP, &SOFTMAX, &LOGSUMEXP_BACKWARD, &SOFTMAX_BACKWARD];
 
-/// y [m] = log Σ exp(x) for the rows of x [m, n].
+/// y `[m]` = log Σ exp(x) for the rows of x [m, n].
 pub fn logsumexp(s: &mut Schedule, label: &str, x: Buf) -> Buf {
     let y = s.scratch([x.shape.rows()]);
     s.push(&LOGSUMEXP, label, &[x, y], &parameters(x), grid(x), 4 * x.len() as u64);
@@ -66,7 +66,7 @@ pub fn softmax(s: &mut Schedule, label: &str, x: Buf) -> Buf {
     y
 }
 
-/// dx, of x's shape, where y [m] = [`logsumexp`] of x and dy is [m].
+/// dx, of x's shape, where y `[m]` = [`logsumexp`] of x and dy is `[m]`.
 ///
 /// # Panics
 /// When `y` or `dy` does not have an element for every row.

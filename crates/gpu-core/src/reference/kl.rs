@@ -8,7 +8,7 @@ fn variance(logvar: f64) -> f64 {
     logvar.min(80.0).exp()
 }
 
-/// rows[r] = −½ Σ_l (1 + logvar − mean² − exp(logvar))
+/// `rows[r]` = −½ Σ_l (1 + logvar − mean² − exp(logvar))
 pub fn kl(args: &mut Args<'_>) {
     let p: KlParams = args.params();
     let latent = p.latent as usize;
@@ -20,7 +20,7 @@ pub fn kl(args: &mut Args<'_>) {
     });
 }
 
-/// dheads += rates[3] · weight · (mean | ½ (exp(logvar) − 1))
+/// dheads += `rates[3]` · weight · (mean | ½ (exp(logvar) − 1))
 pub fn kl_backward(args: &mut Args<'_>) {
     let p: KlBackwardParams = args.params();
     let latent = p.latent as usize;

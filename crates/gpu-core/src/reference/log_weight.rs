@@ -4,7 +4,7 @@ use crate::Args;
 use crate::ops::log_weight::LogWeightParams;
 use rayon::prelude::*;
 
-/// y[r] = −recon[r] − ½ Σ_l z² + ½ Σ_l (eps² + logvar[r / repeat, l])
+/// `y[r]` = −`recon[r]` − ½ Σ_l z² + ½ Σ_l (eps² + logvar[r / repeat, l])
 pub fn log_weight(args: &mut Args<'_>) {
     let p: LogWeightParams = args.params();
     let (latent, repeat) = (p.latent as usize, p.repeat as usize);

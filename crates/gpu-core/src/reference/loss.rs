@@ -25,7 +25,7 @@ fn l_slope(kind: u32, x: f64, t: f64) -> f64 {
     }
 }
 
-/// rows[r] = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset
+/// `rows[r]` = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset
 pub fn loss(args: &mut Args<'_>) {
     let p: LossParams = args.params();
     let n = p.n as usize;

@@ -41,7 +41,7 @@ pub fn matmul_add_small(args: &mut Args<'_>) {
     matmul_add(args);
 }
 
-/// y[z] = a · b over the z-th chunk of k
+/// `y[z]` = a · b over the z-th chunk of k
 pub fn matmul_split(args: &mut Args<'_>) {
     let p: MatmulParams = args.params();
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
@@ -51,7 +51,7 @@ pub fn matmul_split(args: &mut Args<'_>) {
     }
 }
 
-/// total += Σ_z partial[z]
+/// total += Σ_z `partial[z]`
 pub fn matmul_join(args: &mut Args<'_>) {
     let p: JoinParams = args.params();
     let (partial, total) = (args.read("partial"), args.write("total"));

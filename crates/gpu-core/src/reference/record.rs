@@ -3,7 +3,7 @@
 use crate::Args;
 use crate::ops::record::RecordParams;
 
-/// ring[(clock[0] − 1) mod slots, column] = scale · Σ_i rows[i]
+/// ring[(`clock[0]` − 1) mod slots, column] = scale · Σ_i `rows[i]`
 pub fn record(args: &mut Args<'_>) {
     let p: RecordParams = args.params();
     let (rows, clock, ring) = (args.read("rows"), args.read_u32("clock"), args.write("ring"));

@@ -47,7 +47,7 @@ fn column_chunk(p: &ReduceParams, x: &[f64], i: usize) -> f64 {
     f64::from(p.scale) * reduce(p.kind, rows.map(|row| x[row * n + col]))
 }
 
-/// dx[r, j] = scale · dy[r] · ∂op/∂x[r, j]
+/// dx[r, j] = scale · `dy[r]` · ∂op/∂x[r, j]
 pub fn reduce_rows_backward(args: &mut Args<'_>) {
     let p: ReduceParams = args.params();
     let n = p.n as usize;
@@ -60,7 +60,7 @@ pub fn reduce_rows_backward(args: &mut Args<'_>) {
     });
 }
 
-/// dx[r, j] = scale · dy[j] · ∂op/∂x[r, j]
+/// dx[r, j] = scale · `dy[j]` · ∂op/∂x[r, j]
 pub fn reduce_columns_backward(args: &mut Args<'_>) {
     let p: ReduceParams = args.params();
     let n = p.n as usize;

@@ -10,7 +10,7 @@ fn top_and_sum(x: &[f64]) -> (f64, f64) {
     (top, x.iter().map(|x| (x - top).exp()).sum())
 }
 
-/// y[r] = log Σ_j exp(x[r, j])
+/// `y[r]` = log Σ_j exp(x[r, j])
 pub fn logsumexp(args: &mut Args<'_>) {
     let p: SoftmaxParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
@@ -33,7 +33,7 @@ pub fn softmax(args: &mut Args<'_>) {
     });
 }
 
-/// dx[r, j] = dy[r] exp(x[r, j] − log_sum[r])
+/// dx[r, j] = `dy[r]` exp(x[r, j] − `log_sum[r]`)
 pub fn logsumexp_backward(args: &mut Args<'_>) {
     let p: SoftmaxParams = args.params();
     let n = p.n as usize;
