@@ -287,7 +287,11 @@ mod tests {
 
     #[test]
     fn reads_what_other_programs_write() {
-        let header = r#"{"steps":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#;
+        let header = serde_json::json!({
+            "steps": { "dtype": "I64", "shape": [], "data_offsets": [0, 8] },
+            "w": { "dtype": "F32", "shape": [1], "data_offsets": [8, 12] },
+        });
+        let header = header.to_string();
         let mut file = (header.len() as u64).to_le_bytes().to_vec();
         file.extend(header.bytes());
         file.extend(3u64.to_le_bytes());

@@ -142,11 +142,11 @@ impl Config {
         Ok(toml::to_string(self)?)
     }
 
-    /// Refuses settings that no model can have.
+    /// Refuses settings that no model of such data can have.
     ///
     /// # Errors
     /// One sentence.
-    pub(crate) fn check(&self, images: usize) -> Result<()> {
+    pub(crate) fn check(&self, spec: DataSpec) -> Result<()> {
         let Train { epochs, batch_size, .. } = self.train;
         if epochs == 0 {
             bail!("train.epochs is 0; train for at least one epoch");
@@ -154,12 +154,13 @@ impl Config {
         if batch_size == 0 {
             bail!("train.batch_size is 0; a step takes at least one image");
         }
-        if batch_size > images {
+        if batch_size > spec.train {
+            let images = spec.train;
             bail!("train.batch_size is {batch_size}, and there are {images} training images; use at most that many");
         }
-        let model =
-            self.vae.as_ref().and_then(VaeConfig::fault).or(self.ae.as_ref().and_then(AutoencoderConfig::fault));
-        match model.or(self.optimiser.fault()) {
+        let vae = self.vae.as_ref().and_then(|vae| vae.fault(spec.width, batch_size));
+        let ae = self.ae.as_ref().and_then(|ae| ae.fault(spec.width, batch_size));
+        match vae.or(ae).or(self.optimiser.fault()) {
             Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
             None => Ok(()),
         }
@@ -208,12 +209,14 @@ fn unknown_key(key: &str, config: &Config) -> String {
 mod tests {
     use super::*;
 
+    const SPEC: DataSpec = DataSpec { train: 1000, test: 100, width: 784 };
+
     #[test]
     fn every_recipe_resolves_and_is_its_own_recipe() {
         for (name, _) in RECIPES {
             let config = Config::load(name).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
-            config.check(1000).unwrap();
+            config.check(SPEC).unwrap();
         }
     }
 
@@ -239,9 +242,17 @@ mod tests {
     #[test]
     fn impossible_settings_are_refused() {
         let config = Config::load("vae").unwrap();
-        let wrong = ["vae.latent=0", "train.batch_size=0", "optimiser.lr=-1", "vae.hidden=[]", "train.batch_size=2000"];
+        let wrong = [
+            "vae.latent=0",
+            "vae.latent=100000",
+            "vae.hidden=[60000,60000]",
+            "train.batch_size=0",
+            "optimiser.lr=-1",
+            "vae.hidden=[]",
+            "train.batch_size=2000",
+        ];
         for wrong in wrong {
-            assert!(config.clone().with(wrong).unwrap().check(1000).is_err(), "{wrong}");
+            assert!(config.clone().with(wrong).unwrap().check(SPEC).is_err(), "{wrong}");
         }
     }
 }

@@ -73,7 +73,8 @@ impl DataSet {
         if train_size != test_size {
             let [[h, w], [test_h, test_w]] = [train_size, test_size];
             bail!(
-                "the training images of {name} are {h}×{w} and its test images {test_h}×{test_w}; take both from one set"
+                "the training images of {name} are {h}×{w} and its test images {test_h}×{test_w}; take both from one \
+                 set"
             );
         }
         let [height, width] = train_size;

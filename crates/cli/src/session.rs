@@ -26,7 +26,7 @@ pub(crate) struct Session {
 impl Session {
     /// Puts model and data onto a device; the weights are still zero.
     pub(crate) fn open(config: Config, data: DataSet, backend: &Backend) -> Result<Self> {
-        config.check(data.train.count)?;
+        config.check(spec(&data))?;
         let model = config.model(spec(&data));
         let mut executor = backend.executor(model.memory().clone(), Sharing::On);
         let pins = *model.pins();

@@ -25,11 +25,11 @@ enum Store {
 }
 
 impl Store {
-    fn zeros(len: usize, dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::Numbers(vec![0.0; len]),
-            Dtype::U32 => Self::Words(vec![0; len]),
-        }
+    fn zeros(len: usize, dtype: Dtype) -> Result<Self, Error> {
+        Ok(match dtype {
+            Dtype::F32 => Self::Numbers(zeros(len)?),
+            Dtype::U32 => Self::Words(zeros(len)?),
+        })
     }
 
     fn view(&self, buf: Buf) -> Slot<'_> {
@@ -47,6 +47,15 @@ impl Store {
     }
 }
 
+/// Zeros, or an error where there is no memory for them.
+fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
+    let mut values = Vec::new();
+    let failed = |_| Error::OutOfMemory { what: "a buffer".into(), mib: (len * size_of::<T>()) as u64 >> 20 };
+    values.try_reserve_exact(len).map_err(failed)?;
+    values.resize(len, T::default());
+    Ok(values)
+}
+
 impl Cpu {
     /// An executor over the places of `memory`.
     pub fn new(memory: Memory, sharing: Sharing) -> Self {
@@ -61,14 +70,15 @@ impl Cpu {
         }
     }
 
-    fn store(&mut self, place: Place) -> usize {
+    /// The store of a place; one that persists is made when first asked for.
+    fn store(&mut self, place: Place) -> Result<usize, Error> {
         if let Some(&index) = self.index.get(&place) {
-            return index;
+            return Ok(index);
         }
         let whole = self.memory.whole(place);
-        self.stores.push(Store::zeros(whole.len(), whole.dtype));
+        self.stores.push(Store::zeros(whole.len(), whole.dtype)?);
         self.index.insert(place, self.stores.len() - 1);
-        self.stores.len() - 1
+        Ok(self.stores.len() - 1)
     }
 
     fn call(&mut self, step: &Step) {
@@ -110,7 +120,9 @@ impl Executor for Cpu {
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
         let plan = plan(schedule, self.sharing);
         let first = self.stores.len();
-        self.stores.extend(plan.slots.iter().map(|slot| Store::zeros(slot.len, slot.dtype)));
+        for slot in &plan.slots {
+            self.stores.push(Store::zeros(slot.len, slot.dtype)?);
+        }
         for buf in schedule.scratch_bufs() {
             if let Some(slot) = plan.slot(buf.place) {
                 self.index.insert(buf.place, first + slot);
@@ -118,7 +130,7 @@ impl Executor for Cpu {
         }
         for buf in schedule.steps().iter().flat_map(|step| &step.bufs) {
             if buf.place.home != Home::Scratch {
-                self.store(buf.place);
+                self.store(buf.place)?;
             }
         }
         self.programs.push(schedule.steps().to_vec());
@@ -148,7 +160,7 @@ impl Executor for Cpu {
     }
 
     fn read(&mut self, buf: Buf) -> Result<Array, Error> {
-        let index = self.place(buf);
+        let index = self.store(buf.place)?;
         Ok(match self.stores[index].view(buf) {
             Slot::Read(values) => Array::F64(values.to_vec()),
             Slot::ReadU32(words) => Array::U32(words.to_vec()),
@@ -158,7 +170,7 @@ impl Executor for Cpu {
 
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
         assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
-        let index = self.place(buf);
+        let index = self.store(buf.place)?;
         match (self.stores[index].view_mut(buf), values) {
             (Slot::Write(store), Array::F64(values)) => store.copy_from_slice(values),
             (Slot::Write(store), Array::F32(values)) => {
@@ -168,15 +180,5 @@ impl Executor for Cpu {
             _ => panic!("words and numbers do not mix: {buf:?}"),
         }
         Ok(())
-    }
-}
-
-impl Cpu {
-    /// The store of a buffer; scratch is known once its schedule is prepared.
-    fn place(&mut self, buf: Buf) -> usize {
-        match buf.place.home {
-            Home::Scratch => self.index[&buf.place],
-            _ => self.store(buf.place),
-        }
     }
 }

@@ -3,9 +3,9 @@
 //! The loss is −log p(x | code(x)), summed over pixels, per image: with a Bernoulli likelihood the binary
 //! cross-entropy, with a Gaussian one the squared error up to constants.
 
+use crate::faults::{activation_fault, positive_fault, sizes_fault};
 use crate::layers::{Mlp, Saved, Value, Wrt, nonlinearity};
 use crate::model::{DataSpec, Likelihood, Model, Pass, Pins, Training};
-use crate::vae::{activation_fault, sizes_fault};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::{loss, record};
 use gpu_core::{Buf, Memory, Schedule, Weights};
@@ -34,13 +34,11 @@ impl Default for AutoencoderConfig {
 }
 
 impl AutoencoderConfig {
-    /// What is wrong with the settings, if anything: one sentence.
-    pub fn fault(&self) -> Option<String> {
-        let fault = sizes_fault(&self.hidden, self.latent).or_else(|| activation_fault(&self.activation));
-        fault.or_else(|| {
-            (!(self.sigma > 0.0 && self.sigma.is_finite()))
-                .then(|| format!("sigma is {}; it must be above 0", self.sigma))
-        })
+    /// What is wrong with the settings for images of `width` numbers in batches of `batch`, if anything: one sentence.
+    pub fn fault(&self, width: usize, batch: usize) -> Option<String> {
+        sizes_fault(&self.hidden, self.latent, width, batch)
+            .or_else(|| activation_fault(&self.activation))
+            .or_else(|| positive_fault("sigma", self.sigma))
     }
 }
 
@@ -63,7 +61,7 @@ impl Autoencoder {
     /// # Panics
     /// When [`AutoencoderConfig::fault`] has something to say.
     pub fn new(config: AutoencoderConfig, spec: DataSpec) -> Self {
-        assert_eq!(config.fault(), None);
+        assert_eq!(config.fault(spec.width, 1), None);
         let mut memory = Memory::default();
         let pins = Pins::new(&mut memory, spec, COLUMNS.len());
         let mut weights = Weights::new(&mut memory, "ae");

@@ -4,6 +4,7 @@
 //! its sampling, encoding and evaluation passes; backward passes are the forward lines read upwards.
 
 mod autoencoder;
+mod faults;
 mod layers;
 mod model;
 mod optimiser;

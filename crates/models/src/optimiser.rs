@@ -1,5 +1,6 @@
 //! Adam and AdamW over a network's arena.
 
+use crate::faults::{decay_fault, not_negative_fault, positive_fault};
 use gpu_core::ops::adam::{Adam, adam};
 use gpu_core::ops::reduce::{self, Kind};
 use gpu_core::{Buf, Home, Memory, Schedule, Weights};
@@ -45,19 +46,13 @@ impl Default for Optimiser {
 impl Optimiser {
     /// What is wrong with the settings, if anything: one sentence.
     pub fn fault(&self) -> Option<String> {
-        let decay =
-            |name: &str, x: f32| (!(0.0..1.0).contains(&x)).then(|| format!("{name} is {x}; a decay lies in [0, 1)"));
-        let positive =
-            |name: &str, x: f32| (!(x > 0.0 && x.is_finite())).then(|| format!("{name} is {x}; it must be above 0"));
-        let not_negative =
-            |name: &str, x: f32| (!(x >= 0.0 && x.is_finite())).then(|| format!("{name} is {x}; it cannot be below 0"));
-        positive("lr", self.lr)
-            .or_else(|| decay("beta1", self.beta1))
-            .or_else(|| decay("beta2", self.beta2))
-            .or_else(|| positive("epsilon", self.epsilon))
-            .or_else(|| not_negative("weight_decay", self.weight_decay))
-            .or_else(|| not_negative("clip", self.clip))
-            .or_else(|| decay("average", self.average))
+        positive_fault("lr", self.lr)
+            .or_else(|| decay_fault("beta1", self.beta1))
+            .or_else(|| decay_fault("beta2", self.beta2))
+            .or_else(|| positive_fault("epsilon", self.epsilon))
+            .or_else(|| not_negative_fault("weight_decay", self.weight_decay))
+            .or_else(|| not_negative_fault("clip", self.clip))
+            .or_else(|| decay_fault("average", self.average))
     }
 
     /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.

@@ -4,6 +4,7 @@
 //! p(z) = N(0, 1), p(x|z) from the decoder. The loss is −ELBO = E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
 //! with one sample of z.
 
+use crate::faults::{activation_fault, not_negative_fault, positive_fault, sizes_fault};
 use crate::layers::{Linear, Mlp, Saved, Value, Wrt, nonlinearity};
 use crate::model::{DataSpec, Likelihood, Model, Pass, Pins, Training};
 use gpu_core::ops::activation::{self, Activation};
@@ -44,36 +45,13 @@ impl Default for VaeConfig {
 }
 
 impl VaeConfig {
-    /// What is wrong with the settings, if anything: one sentence.
-    pub fn fault(&self) -> Option<String> {
-        let fault = sizes_fault(&self.hidden, self.latent).or_else(|| activation_fault(&self.activation));
-        fault
-            .or_else(|| {
-                (!(self.beta >= 0.0 && self.beta.is_finite()))
-                    .then(|| format!("beta is {}; it cannot be below 0", self.beta))
-            })
-            .or_else(|| {
-                (!(self.sigma > 0.0 && self.sigma.is_finite()))
-                    .then(|| format!("sigma is {}; it must be above 0", self.sigma))
-            })
+    /// What is wrong with the settings for images of `width` numbers in batches of `batch`, if anything: one sentence.
+    pub fn fault(&self, width: usize, batch: usize) -> Option<String> {
+        sizes_fault(&self.hidden, self.latent, width, batch)
+            .or_else(|| activation_fault(&self.activation))
+            .or_else(|| not_negative_fault("beta", self.beta))
+            .or_else(|| positive_fault("sigma", self.sigma))
     }
-}
-
-/// What is wrong with the widths of an autoencoder, if anything.
-pub(crate) fn sizes_fault(hidden: &[usize], latent: usize) -> Option<String> {
-    const MOST: usize = 1 << 16;
-    let fits = |n: usize| (1..=MOST).contains(&n);
-    let latent_fault = (!fits(latent)).then(|| format!("latent is {latent}; it must be between 1 and {MOST}"));
-    latent_fault.or_else(|| match hidden.iter().find(|&&width| !fits(width)) {
-        Some(width) => Some(format!("hidden has a layer of {width}; widths must be between 1 and {MOST}")),
-        None => hidden.is_empty().then(|| "hidden is empty; name at least one layer's width".into()),
-    })
-}
-
-/// What is wrong with the name of an activation, if anything.
-pub(crate) fn activation_fault(name: &str) -> Option<String> {
-    const NAMES: &str = "relu, leaky_relu, tanh, sigmoid, softplus, silu or elu";
-    nonlinearity(name).is_none().then(|| format!("activation “{name}” is not known; use {NAMES}"))
 }
 
 /// The model.
@@ -96,7 +74,7 @@ impl Vae {
     /// # Panics
     /// When [`VaeConfig::fault`] has something to say.
     pub fn new(config: VaeConfig, spec: DataSpec) -> Self {
-        assert_eq!(config.fault(), None);
+        assert_eq!(config.fault(spec.width, 1), None);
         let mut memory = Memory::default();
         let pins = Pins::new(&mut memory, spec, COLUMNS.len());
         let mut weights = Weights::new(&mut memory, "vae");

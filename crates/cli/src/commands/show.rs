@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     let config = args.settings.apply(Config::load(&args.recipe)?)?;
     let data = super::train::load(&config)?;
-    config.check(data.train.count)?;
+    config.check(spec(&data))?;
     let model = config.model(spec(&data));
     let schedule = model.train(config.train.batch_size, &config.training());
     let plan = plan(&schedule, Sharing::On);

@@ -7,7 +7,7 @@ use crate::commands::eval::summary;
 use crate::config::Config;
 use crate::data::{BUILT_IN, DataSet};
 use crate::run::Run;
-use crate::session::Session;
+use crate::session::{Session, spec};
 use crate::terminal::Terminal;
 use crate::training::{Outcome, Progress, Trainer};
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     let config = configuration(args)?;
     let data = load(&config)?;
-    config.check(data.train.count)?;
+    config.check(spec(&data))?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
     if args.dry_run {
         return super::show::dry_run(&config, &data);

@@ -35,8 +35,8 @@ pub static RECORD: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&RECORD];
 
-/// ring[(`clock[0]` − 1) mod slots, column] = scale · Σ rows, with the ring [slots, width] and the step, counted from 1,
-/// in `clock[0]` of `[4]`.
+/// ring[(step − 1) mod slots, column] = scale · Σ rows, with the ring [slots, width] and the step, counted from 1,
+/// in the clock's first word.
 ///
 /// # Panics
 /// When the ring has no such column, or `clock` does not have four elements.
