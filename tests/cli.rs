@@ -1,1 +1,444 @@
-//! stub
+//! The binary from outside: exit codes, sentences, and what stays on the disk.
+
+use flate2::{Compression, write::GzEncoder};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A model that trains in a moment on the pictures of [`Place`].
+const TINY: &str = "--data data --hidden 16 --latent-dim 3 --batch-size 32 --epochs 2";
+const TRAIN: usize = 300;
+const TEST: usize = 40;
+const SIDE: usize = 6;
+
+/// A temporary folder with a small data set in `data`, where `frit` runs.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.put_data("data", stripes);
+        place
+    }
+
+    /// One that holds a trained model of `family` in `run`.
+    fn trained(family: &str) -> Self {
+        let place = Self::new();
+        place.done(&format!("train {family} {TINY} --out run --device cpu"));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Four IDX files of pictures with `pixel(number, index)`.
+    fn put_data(&self, name: &str, pixel: impl Fn(usize, usize) -> u8) {
+        fs::create_dir_all(self.path(name)).unwrap();
+        for (part, count) in [("train", TRAIN), ("t10k", TEST)] {
+            let images: Vec<u8> =
+                (0..count * SIDE * SIDE).map(|i| pixel(i / (SIDE * SIDE), i % (SIDE * SIDE))).collect();
+            let labels: Vec<u8> = (0..count).map(|i| (i % 10) as u8).collect();
+            self.put(&format!("{name}/{part}-images-idx3-ubyte"), idx(&[count, SIDE, SIDE], &images));
+            self.put(&format!("{name}/{part}-labels-idx1-ubyte"), idx(&[count], &labels));
+        }
+    }
+
+    /// `frit` with the words of `line`, not yet started.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
+        command.args(line.split_whitespace()).current_dir(self.0.path()).env_remove("RUST_LOG");
+        command
+    }
+
+    fn frit(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    /// Runs what must succeed, and returns what it put out.
+    fn done(&self, line: &str) -> String {
+        let output = self.frit(line);
+        assert_eq!(output.status.code(), Some(0), "frit {line}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, line: &str) -> Value {
+        let text = self.done(line);
+        assert_eq!(text.lines().count(), 1, "one line of JSON: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Runs what must be refused: exit 2, nothing put out, nothing changed on the disk, one sentence with `words`.
+    fn refused(&self, line: &str, words: &[&str]) {
+        let before = self.files();
+        let said = sentence(&self.frit(line), line);
+        assert!(words.iter().all(|word| said.contains(word)), "frit {line}\nmust speak of {words:?}, and says: {said}");
+        assert!(self.files() == before, "frit {line} left something behind: {:?}", self.files().keys());
+    }
+
+    /// Every file and folder below, with its contents.
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                match path.is_dir() {
+                    true => walk(&path, found),
+                    false => drop(found.insert(path.clone(), fs::read(&path).unwrap())),
+                }
+                found.entry(path).or_default();
+            }
+        }
+        let mut found = BTreeMap::new();
+        walk(self.0.path(), &mut found);
+        found
+    }
+
+    /// Row-major elements by name.
+    fn tensors(&self, name: &str) -> BTreeMap<String, (Vec<usize>, Vec<f64>)> {
+        let bytes = self.read(name);
+        let numbers = |view: &TensorView| match view.dtype() {
+            Dtype::F64 => view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect(),
+            _ => view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()).into()).collect(),
+        };
+        let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+        tensors.into_iter().map(|(name, view)| (name, (view.shape().to_vec(), numbers(&view)))).collect()
+    }
+
+    fn picture(&self, name: &str) -> image::GrayImage {
+        image::open(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into_luma8()
+    }
+}
+
+/// The sentence of a command that could not run.
+fn sentence(output: &Output, line: &str) -> String {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "frit {line}: {said}");
+    assert!(output.stdout.is_empty(), "frit {line} puts out {:?}", output.stdout);
+    assert!(!said.contains("panicked") && !said.contains("backtrace"), "frit {line}: {said}");
+    let start = said.find("frit: ").unwrap_or_else(|| panic!("frit {line} has no sentence: {said}"));
+    assert!(said.len() - start < 600, "frit {line} says too much: {said}");
+    said[start..].to_string()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Ten patterns of stripes, told apart by the label.
+fn stripes(number: usize, index: usize) -> u8 {
+    if (index + 3 * (number % 10)) % 7 < 3 { 230 } else { 10 }
+}
+
+fn idx(dims: &[usize], bytes: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, dims.len() as u8];
+    file.extend(dims.iter().flat_map(|&dim| (dim as u32).to_be_bytes()));
+    file.extend(bytes);
+    file
+}
+
+/// A safetensors file without frit's notes, as another program writes one.
+fn plain_file(tensors: &BTreeMap<String, (Vec<usize>, Vec<f64>)>) -> Vec<u8> {
+    let bytes = |values: &[f64]| values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect::<Vec<u8>>();
+    let data: Vec<_> = tensors.iter().map(|(name, (shape, values))| (name, shape.clone(), bytes(values))).collect();
+    let views =
+        data.iter().map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn training_on_the_built_in_digits_leaves_a_whole_run() {
+    let place = Place::new();
+    let output = place.frit("train vae --steps 3 --out run --device cpu");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let result = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(result.starts_with("run: test loss ") && result.lines().count() == 1, "{result}");
+    assert!(stderr(&output).contains("epoch 1/10") && stderr(&output).contains("images/s"), "{}", stderr(&output));
+
+    let config: toml::Table = String::from_utf8(place.read("run/config.toml")).unwrap().parse().unwrap();
+    assert_eq!((config["train"]["steps"].as_integer(), config["data"]["source"].as_str()), (Some(3), Some("digits")));
+    let environment: Value = serde_json::from_slice(&place.read("run/env.json")).unwrap();
+    assert_eq!(environment["device"], "cpu");
+    let metrics = String::from_utf8(place.read("run/metrics.jsonl")).unwrap();
+    let lines: Vec<Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["step"] == 3 && line["test_loss"].is_f64()), "{metrics}");
+    // Eight by eight digits of twice 28 pixels, with two pixels between them.
+    for name in ["run/reals.png", "run/samples/000001.png"] {
+        assert_eq!(place.picture(name).dimensions(), (462, 462), "{name}");
+    }
+    for name in ["latest", "best"] {
+        let tensors = place.tensors(&format!("run/checkpoints/{name}.safetensors"));
+        assert_eq!(tensors["encoder.0.weight"].0, [400, 784]);
+    }
+    let summary = place.json("eval run --device cpu --json");
+    assert_eq!(summary["images"], 2000);
+    assert!((summary["neg_elbo"].as_f64().unwrap() - lines[0]["test_loss"].as_f64().unwrap()).abs() < 1e-9);
+}
+
+#[test]
+fn quiet_training_speaks_only_of_its_result() {
+    let place = Place::new();
+    let output = place.frit(&format!("train vae {TINY} --out run --device cpu -q --json"));
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["neg_elbo"].as_f64().unwrap() > 0.0 && summary["images"] == TEST, "{summary}");
+}
+
+#[test]
+fn a_saved_configuration_is_a_recipe() {
+    let place = Place::new();
+    place.done(&format!("train vae {TINY} --seed 5 --lr 0.003 --set optimiser.average=0.9 --out run --device cpu"));
+    place.done("train run/config.toml --out again --device cpu");
+    for name in ["config.toml", "checkpoints/latest.safetensors", "checkpoints/best.safetensors", "samples/000002.png"]
+    {
+        assert!(place.read(&format!("run/{name}")) == place.read(&format!("again/{name}")), "{name} differs");
+    }
+}
+
+#[test]
+fn flags_win_over_settings_over_the_file_over_the_recipe() {
+    let place = Place::new();
+    place.put("my.toml", "family = \"vae\"\n[train]\nbatch_size = 20\nseed = 4\nepochs = 3\n[vae]\nlatent = 2\n");
+    let before = place.files();
+    let sets = "--set train.batch_size=30 --set train.seed=5 --set vae.beta=2";
+    let said = place.done(&format!("train my.toml {sets} --batch-size 40 --data data --out run --dry-run"));
+    for setting in ["batch_size = 40", "seed = 5", "beta = 2.0", "epochs = 3", "latent = 2", "hidden = [400]"] {
+        assert!(said.contains(setting), "{setting} is not in: {said}");
+    }
+    assert!(place.files() == before, "a dry run leaves nothing: {:?}", place.files().keys());
+}
+
+#[test]
+fn data_may_be_gzipped() {
+    let place = Place::new();
+    fs::create_dir(place.path("zipped")).unwrap();
+    for entry in fs::read_dir(place.path("data")).unwrap().map(Result::unwrap) {
+        let name = format!("zipped/{}.gz", entry.file_name().display());
+        let mut encoder = GzEncoder::new(fs::File::create(place.path(&name)).unwrap(), Compression::fast());
+        encoder.write_all(&fs::read(entry.path()).unwrap()).unwrap();
+        encoder.finish().unwrap();
+    }
+    for data in ["data", "zipped"] {
+        place.done(&format!("train vae --data {data} --hidden 4 --steps 2 --out from-{data} --device cpu"));
+    }
+    let [plain, zipped] = ["data", "zipped"].map(|data| format!("from-{data}/checkpoints/latest.safetensors"));
+    assert!(place.tensors(&plain) == place.tensors(&zipped));
+}
+
+#[test]
+fn without_shuffling_a_step_sees_the_first_images() {
+    let place = Place::new();
+    // The same first 32 images, and others after them.
+    place.put_data("other", |number, index| if number < 32 { stripes(number, index) } else { 128 });
+    let trained = |data: &str, flag: &str| {
+        let out = format!("{data}{flag}");
+        let line = format!("train vae --data {data} --hidden 4 --batch-size 32 --steps 1 {flag} --out {out}");
+        place.done(&format!("{line} --device cpu"));
+        place.tensors(&format!("{out}/checkpoints/latest.safetensors"))
+    };
+    assert!(trained("data", "--no-shuffle") == trained("other", "--no-shuffle"));
+    assert!(trained("data", "") != trained("other", ""));
+}
+
+#[test]
+fn training_starts_from_given_weights() {
+    let place = Place::trained("vae");
+    let mut weights = place.tensors("run/checkpoints/latest.safetensors");
+    weights.retain(|name, _| name.ends_with(".weight") || name.ends_with(".bias"));
+    weights.retain(|name, _| !name.contains('/'));
+    assert_eq!(weights.len(), 10, "five layers: {:?}", weights.keys());
+    place.put("init.safetensors", plain_file(&weights));
+    let train = format!("train vae {TINY} --out second --device cpu --init");
+    place.done(&format!("{train} init.safetensors --steps 1 --lr 1e-12"));
+    let [first, second] = ["run", "second"]
+        .map(|run| place.json(&format!("eval {run} --device cpu --json"))["neg_elbo"].as_f64().unwrap());
+    assert!((first - second).abs() < 1e-5 * first, "{first} became {second}");
+    fs::remove_dir_all(place.path("second")).unwrap();
+
+    let bytes = place.read("init.safetensors");
+    place.put("cut.safetensors", &bytes[..bytes.len() - 10]);
+    place.put("pickle.pt", b"PK\x03\x04archive/data.pkl");
+    let mut missing = weights.clone();
+    missing.remove("mean.bias");
+    place.put("missing.safetensors", plain_file(&missing));
+    // The first tensor of the header becomes one of integers.
+    let at = bytes.windows(5).position(|five| five == b"\"F32\"").unwrap() + 1;
+    place.put("words.safetensors", [&bytes[..at], b"U", &bytes[at + 1..]].concat());
+    place.refused(&format!("{train} cut.safetensors"), &["cut.safetensors is damaged"]);
+    place.refused(&format!("{train} pickle.pt"), &["pickle.pt", "pickle", "safetensors"]);
+    place.refused(&format!("{train} missing.safetensors"), &["missing.safetensors", "no tensor mean.bias"]);
+    place.refused(&format!("{train} absent"), &["there is no file absent"]);
+    let wider = train.replace("--hidden 16", "--hidden 17");
+    place.refused(&format!("{wider} init.safetensors"), &["encoder.0.weight", "17×36", "16×36", "init.safetensors"]);
+    place.refused(&format!("{train} words.safetensors"), &["words.safetensors", "float32"]);
+}
+
+#[test]
+fn an_autoencoder_reconstructs_and_has_nothing_to_sample() {
+    let place = Place::trained("ae");
+    assert!(place.done("reconstruct run -n 9 --out pairs.png --device cpu").ends_with("pairs.png\n"));
+    // A row of originals over one of reconstructions; cells of 12 pixels with gaps of 2.
+    assert_eq!(place.picture("pairs.png").dimensions(), (9 * 14 - 2, 2 * 14 - 2));
+    let summary = place.json("eval run --device cpu --json");
+    assert!(summary["recon"].as_f64().unwrap() > 0.0 && summary["kl"].is_null(), "{summary}");
+    place.refused("sample run --device cpu", &["ae has no prior", "frit reconstruct"]);
+    place.refused("eval run --iw 5 --device cpu", &["ae has no importance-weighted bound"]);
+}
+
+#[test]
+fn a_seed_draws_the_same_pictures_however_many() {
+    let place = Place::trained("vae");
+    let draw = |n: usize, seed: usize, name: &str| {
+        place.done(&format!("sample run -n {n} --seed {seed} --out {name} --device cpu"));
+        place.read(name)
+    };
+    assert!(draw(5, 7, "a.png") == draw(5, 7, "b.png"));
+    assert!(draw(5, 7, "a.png") != draw(5, 8, "b.png"));
+    draw(9, 7, "nine.png");
+    draw(4, 7, "four.png");
+    let [nine, four] = ["nine.png", "four.png"].map(|name| place.picture(name));
+    let cell = |grid: &image::GrayImage, number: u32, columns: u32| {
+        let (x, y) = (number % columns * 14, number / columns * 14);
+        image::imageops::crop_imm(grid, x, y, 12, 12).to_image()
+    };
+    for number in 0..4 {
+        assert!(cell(&nine, number, 3) == cell(&four, number, 2), "picture {number}");
+    }
+    place.refused("sample run -n 0 --device cpu", &["-n 0"]);
+    place.refused("sample run --out nosuch/a.png --device cpu", &["nosuch/a.png", "folder does not exist"]);
+    place.refused("reconstruct run -n 41 --device cpu", &["-n 41", "40 test images"]);
+}
+
+#[test]
+fn evaluation_agrees_with_itself_and_between_devices() {
+    let place = Place::trained("vae");
+    let [cpu, gpu] = ["cpu", "gpu"].map(|device| place.json(&format!("eval run --iw 20 --json --device {device}")));
+    let number = |summary: &Value, key: &str| summary[key].as_f64().unwrap_or_else(|| panic!("{key} in {summary}"));
+    for summary in [&cpu, &gpu] {
+        let [neg_elbo, recon, kl, bound] = ["neg_elbo", "recon", "kl", "iw_nll"].map(|key| number(summary, key));
+        assert!((neg_elbo - recon - kl).abs() < 1e-6 * neg_elbo, "{summary}");
+        assert!(bound <= neg_elbo && kl >= 0.0, "{summary}");
+        assert!(summary["images"] == TEST && summary["active_units"].as_u64().unwrap() <= 3, "{summary}");
+    }
+    for key in ["neg_elbo", "recon", "kl", "iw_nll", "active_units"] {
+        let (cpu, gpu) = (number(&cpu, key), number(&gpu, key));
+        assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs(), "{key} is {cpu} on the CPU and {gpu} on the adapter");
+    }
+    assert!(cpu["device"].as_str().unwrap().contains("CPU") && cpu["device"] != gpu["device"]);
+    assert!(place.done("eval run --device cpu").contains("test −ELBO"));
+    place.refused("eval run --iw 0 --device cpu", &["--iw 0"]);
+}
+
+#[test]
+fn the_device_commands_describe_the_machine_and_the_model() {
+    let place = Place::new();
+    assert!(place.done("devices").contains("chosen: "));
+    let devices = place.json("devices --json --device cpu");
+    assert!(devices["adapters"].is_array() && devices["chosen"] == "cpu", "{devices}");
+
+    let shown = place.json("show vae --json");
+    let steps = shown["steps"].as_array().unwrap();
+    assert_eq!(shown["parameters"], 652_824);
+    assert!(steps.iter().map(|step| step["flops"].as_u64().unwrap()).sum::<u64>() > 0);
+    let text = place.done("show vae");
+    assert!(text.contains("652824 parameters") && text.contains(&format!("a step: {} calls", steps.len())), "{text}");
+
+    let checked = place.json("check fill tick --json");
+    assert!(checked["strays"] == 0 && !checked["kernels"].as_array().unwrap().is_empty(), "{checked}");
+    place.refused("check fill --device cpu", &["CPU executor", "reference"]);
+    place.refused("check nosuch", &["there is no operator nosuch", "matmul"]);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let place = Place::new();
+    place.put("typo.toml", "family = \"vae\"\n[train]\nepoch = 3\n");
+    place.refused("train nosuch", &["no recipe", "nosuch", "vae, ae"]);
+    place.refused("train nosuch.toml", &["nosuch.toml", "could not be read"]);
+    place.refused("train typo.toml", &["typo.toml", "line 3", "epoch"]);
+    let huge = "99999999999999999999";
+    for (arguments, words) in [
+        ("--set train.epoch=3", &["no setting train.epoch", "train.epochs"][..]),
+        ("--set train.epochs", &["--set train.epochs", "="]),
+        ("--set train.seed=soon", &["train.seed", "soon"]),
+        ("--set optimiser.lr=nan", &["lr is NaN"]),
+        ("--set vae.activation=step", &["activation", "step", "relu"]),
+        ("--device nosuchadapter", &["nosuchadapter"]),
+        ("--data nosuch", &["no folder nosuch"]),
+        ("--batch-size 0", &["batch_size is 0"]),
+        ("--batch-size 301", &["batch_size is 301", "300"]),
+        ("--epochs 0", &["epochs is 0"]),
+        ("--latent-dim 0", &["latent is 0"]),
+        ("--latent-dim 100000", &["latent is 100000"]),
+        ("--lr=-1", &["lr is -1"]),
+        ("--out data/train-labels-idx1-ubyte/run", &["train-labels-idx1-ubyte", "file, not a folder"]),
+        ("--out data/train-labels-idx1-ubyte", &["is a file, not a folder"]),
+    ] {
+        let out = if arguments.contains("--out") { "" } else { "--out run" };
+        let data = if arguments.contains("--data") { "" } else { "--data data" };
+        let device = if arguments.contains("--device") { "" } else { "--device cpu" };
+        place.refused(&format!("train vae {data} {out} {device} {arguments}"), words);
+    }
+    for flag in ["--nosuch".to_string(), format!("--epochs {huge}")] {
+        let output = place.frit(&format!("train vae {flag} --out run"));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).starts_with("error: ") && !place.path("run").exists(), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn numbers_beyond_reason_are_refused() {
+    let place = Place::new();
+    for (arguments, words) in [
+        ("--lr -1", &["lr is -1"][..]),
+        ("--lr nan", &["lr", "NaN"]),
+        ("--beta -1", &["beta is -1"]),
+        ("--hidden 65536,65536", &["hidden"]),
+        ("--set train.epochs=9000000000000000000", &["epochs"]),
+        ("--steps 0", &["steps"]),
+    ] {
+        place.refused(&format!("train vae --data data --device cpu --out run {arguments}"), words);
+    }
+    // A wild rate is a fine number, however it is typed.
+    place.done(&format!("train vae {TINY} --device cpu --out run --lr 1e10 --dry-run"));
+    place.done(&format!("train vae {TINY} --device cpu --out run --lr 1e20 --dry-run"));
+}
+
+#[test]
+fn damaged_data_is_refused() {
+    let place = Place::new();
+    let [images, labels] = ["data/train-images-idx3-ubyte", "data/train-labels-idx1-ubyte"];
+    let test_images = "data/t10k-images-idx3-ubyte";
+    let [sound, sound_labels] = [images, labels].map(|name| place.read(name));
+    let mut announced = sound.clone();
+    announced[7] -= 1;
+    let fewer = idx(&[TRAIN - 1], &sound_labels[9..]);
+    let wider = idx(&[TEST, SIDE, 2 * SIDE], &[0; TEST * SIDE * 2 * SIDE]);
+    for (name, bytes, words) in [
+        (images, &sound[..900], &["train-images-idx3-ubyte", "cut short"][..]),
+        (images, &sound[..10], &["train-images-idx3-ubyte", "cut short"]),
+        (images, &announced, &["train-images-idx3-ubyte", "goes on"]),
+        (images, &sound_labels, &["train-images-idx3-ubyte", "holds labels"]),
+        (labels, &sound, &["train-labels-idx1-ubyte", "holds images"]),
+        (labels, &fewer, &["300 images", "299 labels"]),
+        (labels, b"\x89PNG\r\n\x1a\n", &["train-labels-idx1-ubyte", "not an IDX file"]),
+        (test_images, &wider, &["6×6", "6×12"]),
+    ] {
+        place.put(name, bytes);
+        place.refused(&format!("train vae {TINY} --out run --device cpu"), words);
+        place.put_data("data", stripes);
+    }
+    fs::remove_file(place.path(labels)).unwrap();
+    place.refused(&format!("train vae {TINY} --out run --device cpu"), &["data has no file train-labels-idx1-ubyte"]);
+}

@@ -1,1 +1,325 @@
-//! stub
+//! What stops a run — a kill, an interrupt, a full disk, a loss that is no number — and how it goes on: as if
+//! nothing had stopped it, byte for byte.
+#![cfg(unix)]
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
+use tempfile::TempDir;
+
+/// A model that trains in a moment on the pictures of [`Place`]: ten steps to an epoch, the last one smaller.
+const TINY: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --save-every 3";
+const LATEST: &str = "checkpoints/latest.safetensors";
+const BEST: &str = "checkpoints/best.safetensors";
+
+/// A temporary folder with a small data set in `data`, where `frit` runs.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.put_data("data", 3);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put_data(&self, name: &str, shift: usize) {
+        fs::create_dir(self.path(name)).unwrap();
+        let stripe = |i: usize| if (i % 36 + shift * (i / 36 % 10)) % 7 < 3 { 230 } else { 10 };
+        for (part, count) in [("train", 300usize), ("t10k", 40)] {
+            let [high, low] = [(count / 256) as u8, (count % 256) as u8];
+            let head = [0, 0, 8, 3, 0, 0, high, low, 0, 0, 0, 6, 0, 0, 0, 6];
+            let images: Vec<u8> = head.into_iter().chain((0..count * 36).map(stripe)).collect();
+            fs::write(self.path(&format!("{name}/{part}-images-idx3-ubyte")), images).unwrap();
+            let labels = [0, 0, 8, 1, 0, 0, high, low].into_iter().chain((0..count).map(|i| (i % 10) as u8));
+            fs::write(self.path(&format!("{name}/{part}-labels-idx1-ubyte")), labels.collect::<Vec<_>>()).unwrap();
+        }
+    }
+
+    /// `frit` with the words of `line`, not yet started.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
+        command.args(line.split_whitespace()).current_dir(self.0.path()).env_remove("RUST_LOG");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The same where no file may grow beyond `blocks` of 512 bytes: a disk that is full.
+    fn on_a_full_disk(&self, line: &str, blocks: usize) -> Output {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_frit")]).args(line.split_whitespace());
+        command.current_dir(self.0.path()).output().unwrap()
+    }
+
+    /// Runs what must succeed, and returns what it put out.
+    fn done(&self, line: &str) -> String {
+        let output = self.command(line).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "frit {line}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs what must be refused, changing nothing in `run`.
+    fn refused(&self, line: &str, words: &[&str]) {
+        let before = files(&self.path("run"));
+        refusal(&self.command(line).output().unwrap(), words);
+        assert!(files(&self.path("run")) == before, "frit {line} changed the run");
+    }
+
+    /// How a user goes on with a run that was stopped, however early.
+    fn go_on(&self, run: &str, train: &str) -> Command {
+        match self.path(run).join("config.toml").exists() {
+            true => self.command(&format!("resume {run}")),
+            false => self.command(&format!("{train} --out {run}")),
+        }
+    }
+
+    fn finish(&self, run: &str, train: &str) {
+        let output = self.go_on(run, train).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "going on with {run}: {}", stderr(&output));
+    }
+
+    fn assert_same(&self, run: &str, whole: &str) {
+        let [run, whole] = [run, whole].map(|name| files(&self.path(name)));
+        assert_eq!(run.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
+        for (name, contents) in &whole {
+            assert!(run[name] == *contents, "{} differs", name.display());
+        }
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let status = Command::new("cp").args(["-r", from, to]).current_dir(self.0.path()).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+/// Every file below, with its contents; metrics without the one number that depends on the clock on the wall.
+fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for folder in ["", "samples", "checkpoints"] {
+        for path in fs::read_dir(run.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_file() {
+                found.insert(path.strip_prefix(run).unwrap().into(), fs::read(path).unwrap());
+            }
+        }
+    }
+    if let Some(metrics) = found.get_mut(Path::new("metrics.jsonl")) {
+        let timeless = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line.as_object_mut().unwrap().remove("images_per_second");
+            format!("{line}\n")
+        };
+        *metrics = String::from_utf8_lossy(metrics).lines().map(timeless).collect::<String>().into();
+    }
+    found
+}
+
+/// Exit 2 and one sentence with `words`.
+fn refusal(output: &Output, words: &[&str]) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    let sentence = said.find("frit: ").map(|start| &said[start..]).unwrap_or_else(|| panic!("no sentence: {said}"));
+    assert!(words.iter().all(|word| sentence.contains(word)), "{words:?} are not in: {sentence}");
+    assert!(sentence.lines().count() == 1 && sentence.len() < 600, "{sentence}");
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Waits until `condition` holds of a process that is to go on meanwhile.
+fn wait_until(child: &mut Child, condition: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !condition() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended too early");
+        assert!(since.elapsed() < Duration::from_secs(60), "nothing happened");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Kills a run `kills` times, at moments that are other ones every time, and compares it with one left alone.
+fn kill_and_compare(train: &str, kills: u32) {
+    let place = Place::new();
+    let since = Instant::now();
+    place.done(&format!("{train} --out whole"));
+    let longest = since.elapsed();
+    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let mut state = seed | 1;
+    let mut landed = 0;
+    for _ in 0..kills {
+        // Xorshift, of Marsaglia.
+        for (left, by) in [(true, 13), (false, 7), (true, 17)] {
+            state ^= if left { state << by } else { state >> by };
+        }
+        // Later starts have less to do: the moments lie in the first half.
+        let moment = longest.mul_f64((state >> 11) as f64 / (1u64 << 54) as f64);
+        let mut child = place.go_on("killed", train).spawn().unwrap();
+        sleep(moment);
+        let ended = child.try_wait().unwrap().is_some();
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        println!("killed after {moment:?} of {longest:?}{}", if ended { ", too late" } else { "" });
+        assert!(!ended || output.status.success(), "{}", stderr(&output));
+        landed += u32::from(!ended);
+    }
+    assert!(landed > 0, "no kill came in time");
+    place.finish("killed", train);
+    place.assert_same("killed", "whole");
+}
+
+#[test]
+fn killed_at_any_moment_a_run_goes_on_as_if_it_had_not_been() {
+    kill_and_compare(&format!("{TINY} --epochs 30 --device cpu"), 8);
+}
+
+#[test]
+fn so_it_does_on_an_adapter() {
+    kill_and_compare(&format!("{TINY} --epochs 12 --device gpu"), 3);
+}
+
+#[test]
+fn an_interrupt_finishes_the_step_and_saves() {
+    let place = Place::new();
+    let train = format!("{TINY} --epochs 60 --device cpu");
+    place.done(&format!("{train} --out whole"));
+    let mut child = place.command(&format!("{train} --out run")).spawn().unwrap();
+    wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(status.success() && output.status.code() == Some(130), "{:?}: {}", output.status, stderr(&output));
+    assert!(stderr(&output).contains("interrupted; saved in run") && stderr(&output).contains("frit resume run"));
+    assert!(output.stdout.is_empty());
+    place.finish("run", &train);
+    place.assert_same("run", "whole");
+}
+
+#[test]
+fn more_epochs_go_on_where_fewer_ended() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 4 --device cpu --out whole"));
+    place.done(&format!("{TINY} --epochs 2 --device cpu --out run"));
+    place.done("resume run --epochs 4");
+    place.assert_same("run", "whole");
+    let before = files(&place.path("run"));
+    let [first, second] = ["run --json", "run --json --epochs 3"].map(|line| place.done(&format!("resume {line}")));
+    assert_eq!(first, second);
+    // A finished run only says where it stands; what was asked for stands in its configuration.
+    place.done("resume run --epochs 4");
+    assert!(files(&place.path("run")) == before, "resuming a finished run changed it");
+}
+
+#[test]
+fn one_process_at_a_time_trains_a_run() {
+    let place = Place::new();
+    let mut child = place.command(&format!("{TINY} --epochs 100000 --device cpu --out run -q")).spawn().unwrap();
+    wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
+    for line in ["resume run".to_string(), format!("{TINY} --device cpu --out run")] {
+        refusal(&place.command(&line).output().unwrap(), &["another frit is using run"]);
+    }
+    // Looking on is allowed: files change as a whole.
+    place.done("eval run --device cpu --json");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_full_disk_costs_nothing_that_was_saved() {
+    let place = Place::new();
+    let train = format!("{TINY} --device cpu");
+    place.done(&format!("{train} --epochs 3 --out whole"));
+    place.done(&format!("{train} --epochs 2 --out run"));
+    let [latest, best] = [LATEST, BEST].map(|name| fs::read(place.path("run").join(name)).unwrap());
+    refusal(&place.on_a_full_disk("resume run --epochs 3", 16), &["could not save run/checkpoints/", ".safetensors"]);
+    let left = files(&place.path("run"));
+    assert!(left[Path::new(LATEST)] == latest && left[Path::new(BEST)] == best);
+    assert!(left.keys().all(|name| !name.to_string_lossy().contains(".tmp")), "{:?}", left.keys());
+    place.done("eval run --device cpu");
+    refusal(&place.on_a_full_disk("sample run --device cpu --out p.png", 1), &["could not save p.png"]);
+    assert!(!place.path("p.png").exists());
+    place.done("resume run --epochs 3");
+    place.assert_same("run", "whole");
+}
+
+/// What stops between two files of a run must not leave it where neither `train` nor `resume` takes it.
+#[test]
+fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
+    let place = Place::new();
+    let train = format!("{TINY} --epochs 3 --device cpu");
+    place.done(&format!("{train} --out whole"));
+    for obstacle in ["env.json", "reals.png", "samples/000001.png", "samples/000002.png", BEST] {
+        let run = format!("stopped-{}", obstacle.replace(['/', '.'], "-"));
+        // A folder where a file is to be.
+        fs::create_dir_all(place.path(&run).join(obstacle)).unwrap();
+        let output = place.command(&format!("{train} --out {run}")).output().unwrap();
+        refusal(&output, &["could not save", obstacle, "it is a folder"]);
+        fs::remove_dir(place.path(&run).join(obstacle)).unwrap();
+        println!("stopped at {obstacle}");
+        place.finish(&run, &train);
+        place.assert_same(&run, "whole");
+    }
+    // An early end before the first checkpoint, too.
+    let output = place.on_a_full_disk(&format!("{train} --out early"), 16);
+    refusal(&output, &["could not save early/checkpoints/latest.safetensors"]);
+    place.finish("early", &train);
+    place.assert_same("early", "whole");
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint() {
+    let place = Place::new();
+    let output = place.command(&format!("{TINY} --set optimiser.lr=1e20 --device gpu --out run")).output().unwrap();
+    refusal(&output, &["the loss is not finite at step", "checkpoint stands in run", "--lr"]);
+    place.done("sample run -n 4 --device cpu --out p.png");
+}
+
+#[test]
+fn a_broken_run_is_refused_and_left_as_it_is() {
+    let place = Place::new();
+    place.put_data("other", 5);
+    place.done(&format!("{TINY} --epochs 1 --device cpu --out run"));
+    let [latest, config] = [LATEST, "config.toml"].map(|name| place.path("run").join(name));
+    let [sound, said] = [&latest, &config].map(|path| fs::read(path).unwrap());
+    let mut flipped = sound.clone();
+    flipped[sound.len() / 2] ^= 16;
+    for bytes in [&flipped[..], &sound[..sound.len() / 3], b"", b"PK\x03\x04"] {
+        fs::write(&latest, bytes).unwrap();
+        for line in ["resume run --epochs 2", "eval run --device cpu", "sample run --device cpu"] {
+            place.refused(line, &["run/checkpoints/latest.safetensors"]);
+        }
+    }
+    place.done("eval run --best --device cpu");
+    fs::write(&latest, &sound).unwrap();
+
+    let said = String::from_utf8(said).unwrap();
+    fs::write(&config, said.replace("latent = 3", "latent = 4")).unwrap();
+    for line in ["resume run --epochs 2", "eval run --device cpu"] {
+        place.refused(line, &["mean.weight", "4×16", "3×16", LATEST]);
+    }
+    fs::write(&config, &said).unwrap();
+    place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
+    place.refused("resume run --epochs 2 --data nosuch", &["no folder nosuch"]);
+    place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
+    for line in ["resume data", "sample nosuch", "eval data"] {
+        place.refused(line, &["holds no run", "config.toml"]);
+    }
+    place.done("resume run --epochs 2");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nowhere_to_speak_is_no_reason_to_die() {
+    let place = Place::new();
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let mute = place.command(&format!("{TINY} --epochs 1 --device cpu --out run")).stderr(full()).output().unwrap();
+    assert_eq!(mute.status.code(), Some(0), "training goes on though nobody hears of it");
+    let output = place.command("eval run --json --device cpu").stdout(full()).output().unwrap();
+    refusal(&output, &["standard output"]);
+}

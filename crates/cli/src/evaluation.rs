@@ -15,6 +15,8 @@ pub(crate) const EVAL_BATCH: usize = 500;
 const ROWS: usize = 2_000;
 /// Pictures drawn in a batch; the n-th picture of a seed is the same however many are drawn.
 const SAMPLE_BATCH: usize = 1_024;
+/// Columns of a picture of originals over reconstructions.
+const PAIR_COLUMNS: usize = 16;
 /// A posterior mean varies with the image if its variance over the test set is above this: Burda et al., 2016, §5.
 const ACTIVE_VARIANCE: f64 = 0.01;
 
@@ -141,7 +143,7 @@ pub(crate) fn reconstructions(session: &mut Session, count: usize) -> Result<Dyn
     let pass = |session: &Session, batch| session.model.reconstruct(batch);
     let outputs = over_test_set(session, count, pass)?;
     let DataSet { height, width, channels, .. } = session.data;
-    Ok(pictures::pairs(&outputs[0], &outputs[1], count, height, width, channels, columns(count, 16)))
+    Ok(pictures::pairs(&outputs[0], &outputs[1], count, height, width, channels, count.min(PAIR_COLUMNS)))
 }
 
 /// Draws pictures from the prior under a seed, always the same way.

@@ -1,0 +1,194 @@
+//! No kernel lands unchecked: whatever a kernel lacks is named, and the checks themselves can fail.
+//!
+//! That a kernel has a reference needs no test here: [`Kernel::reference`] is no option, so a record without one
+//! does not compile.
+
+use frit_harness::{Case, Fill, cases, compare, coverage, differences, report};
+use gpu_core::device::Adapter;
+use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backward, forward};
+use gpu_core::ops::permute::permute;
+use gpu_core::ops::{elementwise, kernels};
+use gpu_core::{
+    Args, Array, Buf, Cpu, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule, Sharing, Ticket,
+};
+
+/// Fails to compile should a reference ever become optional.
+const _: fn(&Kernel) -> fn(&mut Args<'_>) = |kernel| kernel.reference;
+
+/// Every case, without its inputs, which are large and do not matter here.
+fn every_case() -> Vec<Case> {
+    let without_inputs = |mut case: Case| {
+        case.inputs = Vec::new();
+        case
+    };
+    cases::OPERATORS.iter().flat_map(|(_, make)| make().into_iter().map(without_inputs).collect::<Vec<_>>()).collect()
+}
+
+fn calls(case: &Case, kernel: &Kernel) -> bool {
+    case.schedule.steps().iter().any(|step| step.kernel.name == kernel.name)
+}
+
+fn owes_a_derivative(kernel: &Kernel) -> bool {
+    !matches!(kernel.gradient, Gradient::None(_))
+}
+
+#[test]
+fn every_kernel_has_a_case_and_a_gradient_check() {
+    let omissions = coverage::omissions(&kernels(), &every_case());
+    assert!(omissions.is_empty(), "add to tests/harness/cases/:\n{}", omissions.join("\n"));
+}
+
+#[test]
+fn a_kernel_without_cases_is_named() {
+    let mut cases = every_case();
+    for kernel in kernels() {
+        let (own, others): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| calls(case, kernel));
+        let omissions = coverage::omissions(&[kernel], &others);
+        assert!(omissions.contains(&format!("{} has no case", kernel.name)), "{}: {omissions:?}", kernel.name);
+        cases = own.into_iter().chain(others).collect();
+    }
+}
+
+#[test]
+fn a_kernel_without_claims_is_named() {
+    let mut cases = every_case();
+    cases.iter_mut().for_each(|case| case.claims.clear());
+    for kernel in kernels() {
+        let omissions = coverage::omissions(&[kernel], &cases);
+        let named = omissions.iter().any(|omission| omission.starts_with(&format!("{} has no gradient", kernel.name)));
+        assert_eq!(named, owes_a_derivative(kernel), "{}: {omissions:?}", kernel.name);
+    }
+}
+
+/// A backward kernel that runs beside a claim is not thereby checked: it must have written the claimed dx.
+#[test]
+fn a_backward_kernel_beside_a_claim_is_named() {
+    let mut case = Case::new("beside");
+    let (x, dy) = (case.input([7], Fill::OffZero), case.input([7], Fill::OffZero));
+    let y = forward(&mut case.schedule, "y", x, Activation::Identity);
+    backward(&mut case.schedule, "dx", x, dy, Activation::Identity);
+    case.claim(y, dy, &[(x, dy)]);
+    let omissions = coverage::omissions(&kernels(), &[case]);
+    assert!(omissions.contains(&"activation_backward has no gradient check of what it writes".into()), "{omissions:?}");
+    assert!(!omissions.iter().any(|omission| omission.starts_with("activation has")), "{omissions:?}");
+}
+
+/// A Cpu whose results are spoilt after each step: a wrong kernel, without needing a device.
+struct Impostor {
+    cpu: Cpu,
+    output: Buf,
+    spoil: fn(Array) -> Array,
+}
+
+impl Executor for Impostor {
+    fn run_step(&mut self, program: Program, step: usize) -> Result<(), Error> {
+        self.cpu.run_step(program, step)?;
+        let spoilt = (self.spoil)(self.cpu.read(self.output)?);
+        self.cpu.write(self.output, &spoilt)
+    }
+    fn describe(&self) -> String {
+        "an impostor".into()
+    }
+    fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
+        self.cpu.prepare(schedule)
+    }
+    fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+        self.cpu.submit(program, times, watch)
+    }
+    fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
+        self.cpu.wait(ticket)
+    }
+    fn read(&mut self, buf: Buf) -> Result<Array, Error> {
+        self.cpu.read(buf)
+    }
+    fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
+        self.cpu.write(buf, values)
+    }
+}
+
+/// The worst error of a case of one step whose output is spoilt, as a share of its tolerance.
+fn share(case: &Case, spoil: fn(Array) -> Array) -> f64 {
+    let memory = Memory::default();
+    let output = case.schedule.steps()[0].writes().next().expect("a step writes");
+    let mut impostor = Impostor { cpu: Cpu::new(memory.clone(), Sharing::Off), output, spoil };
+    let findings = compare::stepwise(&mut impostor, &memory, &case.schedule, &case.inputs).expect("a Cpu runs");
+    findings[0].error / case.tolerance
+}
+
+/// y = tanh x by a kernel that takes `ACTIVATION`'s buffers and parameters.
+fn tanh(kernel: &'static Kernel) -> Case {
+    let mut case = Case::new("tanh");
+    let x = case.input([300], Fill::OffZero);
+    let y = case.schedule.scratch([300]);
+    let params = ActivationParams { len: 300, kind: Activation::Tanh.code(), alpha: 0.0 };
+    case.schedule.push(kernel, "y", &[x, y], &params, Grid::Linear(2), 0);
+    case
+}
+
+fn changed(array: Array, change: impl Fn(&mut [f64])) -> Array {
+    let mut values = array.to_f64();
+    change(&mut values);
+    Array::F64(values)
+}
+
+#[test]
+fn wrong_results_are_strays() {
+    let case = tanh(&ACTIVATION);
+    assert!(share(&case, |y| y) <= 1.0);
+    assert!(share(&case, |y| changed(y, |y| y[299] += 2e-6)) > 1.0);
+    // As it was before the step: an element that the kernel leaves out.
+    assert_eq!(share(&case, |y| changed(y, |y| y[0] = f64::NAN)), f64::INFINITY);
+    assert_eq!(share(&case, |y| changed(y, |y| y[7] = f64::NEG_INFINITY)), f64::INFINITY);
+}
+
+#[test]
+fn a_wrong_word_is_a_stray() {
+    let mut case = Case::new("words");
+    let clock = case.input([4], Fill::Exactly(vec![1, 0, 0, 9]));
+    permute(&mut case.schedule, "order", 9, clock, 20, 7, true);
+    let off_by_one = |order: Array| Array::U32(order.as_u32().expect("words").iter().map(|&row| row ^ 1).collect());
+    assert_eq!(share(&case, |order| order), 0.0);
+    assert_eq!(share(&case, off_by_one), f64::INFINITY);
+}
+
+/// The same with a shader that is a little wrong, on the adapter that is there.
+#[test]
+fn a_wrong_shader_is_a_stray() -> Result<(), Error> {
+    let device = Adapter::best(true)?.open(true)?;
+    let right = ACTIVATION.source.concat();
+    let wrong =
+        right.replace("y[i] = activate(kind, p.alpha, x[i]);", "y[i] = 1.00001 * activate(kind, p.alpha, x[i]);");
+    assert_ne!(right, wrong);
+    let source: &'static str = wrong.leak();
+    let kernel = Box::leak(Box::new(Kernel { source: vec![source].leak(), ..ACTIVATION }));
+    let rows = report::parity(&device, &[tanh(kernel)])?;
+    assert!(rows[0].stray(), "{rows:?}");
+    // A device keeps the pipeline of a name, so the right one takes a device of its own.
+    let device = Adapter::best(true)?.open(true)?;
+    let rows = report::parity(&device, &[tanh(&ACTIVATION)])?;
+    assert!(!rows[0].stray(), "{rows:?}");
+    Ok(())
+}
+
+/// The worst slope of y = f(x) where `claim` says what dx is.
+fn worst(claim: impl Fn(&mut Schedule, Buf, Buf) -> (Buf, Buf)) -> f64 {
+    let mut case = Case::new("a claim");
+    let (x, dy) = (case.input([5], Fill::OffZero), case.input([5], Fill::OffZero));
+    let (y, dx) = claim(&mut case.schedule, x, dy);
+    case.claim(y, dy, &[(x, dx)]);
+    let slopes = differences::check(&case).expect("a Cpu runs");
+    assert_eq!(slopes.len(), 5);
+    slopes.iter().map(differences::Slope::error).fold(0.0, f64::max)
+}
+
+#[test]
+fn a_wrong_derivative_is_reported() {
+    let right = worst(|s, x, dy| (forward(s, "y", x, Activation::Tanh), backward(s, "dx", x, dy, Activation::Tanh)));
+    assert!(right < differences::TOLERANCE, "{right}");
+    let ignored = worst(|s, x, dy| (forward(s, "y", x, Activation::Tanh), dy));
+    assert!(ignored > differences::TOLERANCE, "{ignored}");
+    let other = worst(|s, x, dy| (forward(s, "y", x, Activation::Tanh), backward(s, "dx", x, dy, Activation::Sigmoid)));
+    assert!(other > differences::TOLERANCE, "{other}");
+    let coefficient = worst(|s, x, dy| (elementwise::scale(s, "y", x, 0.75), elementwise::scale(s, "dx", dy, 0.751)));
+    assert!(coefficient > differences::TOLERANCE, "{coefficient}");
+}

@@ -1,0 +1,299 @@
+//! The plan puts nothing where something else still lives, changes no result, and saves memory; and a schedule
+//! refuses what no plan could repair.
+
+use gpu_core::device::Adapter;
+use gpu_core::ops::activation::ACTIVATION;
+use gpu_core::ops::elementwise::{COMBINE, CombineParams, MultiplyParams, combine, multiply, scale};
+use gpu_core::ops::gather::pack;
+use gpu_core::ops::philox;
+use gpu_core::random::Stream;
+use gpu_core::{
+    Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Grid, Home, Memory, Place, Schedule, Shape, Sharing, plan,
+};
+use models::{DataSpec, Model, Optimiser, Training, Vae, VaeConfig};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::{BTreeMap, HashMap};
+
+/// A schedule of sums and products of whole and partial buffers of many sizes, what it is fed, and what it keeps.
+struct Random {
+    schedule: Schedule,
+    memory: Memory,
+    inputs: Vec<Buf>,
+    outputs: Vec<Buf>,
+}
+
+fn random(seed: u64) -> Random {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (mut s, mut memory) = (Schedule::new(), Memory::default());
+    let clock = memory.pin("clock", [4], Dtype::U32);
+    let mut bufs: Vec<Buf> = Vec::new();
+    let mut inputs = Vec::new();
+    for _ in 0..rng.random_range(1..4) {
+        let input = s.scratch([rng.random_range(200..400)]);
+        s.feed(input);
+        inputs.push(input);
+        bufs.push(input);
+    }
+    for step in 0..rng.random_range(5..60) {
+        let label = format!("step {step}");
+        let len = rng.random_range(1..=400);
+        let long_enough: Vec<Buf> = bufs.iter().copied().filter(|buf| buf.len() >= len).collect();
+        if long_enough.is_empty() || rng.random_range(0..10) == 0 {
+            // Words live in slots of their own; that nothing reads them makes no difference.
+            philox::words(&mut s, &label, [len], clock, seed, Stream::Train);
+            continue;
+        }
+        let mut pick = || Buf { shape: Shape::from([len]), ..long_enough[rng.random_range(0..long_enough.len())] };
+        let (a, b) = (pick(), pick());
+        bufs.push(match step % 2 {
+            0 => combine(&mut s, &label, a, 0.5, b, -0.75),
+            _ => multiply(&mut s, &label, a, b),
+        });
+    }
+    let made: Vec<Buf> = bufs.iter().copied().filter(|buf| !inputs.contains(buf)).collect();
+    let outputs: Vec<Buf> = made.into_iter().filter(|_| rng.random_range(0..8) == 0).collect();
+    outputs.iter().for_each(|&buf| s.keep(buf));
+    Random { schedule: s, memory, inputs, outputs }
+}
+
+/// The first and last step at which each scratch buffer must hold its contents.
+fn lifetimes(schedule: &Schedule) -> BTreeMap<Place, (usize, usize)> {
+    let mut lives: BTreeMap<Place, (usize, usize)> = BTreeMap::new();
+    for (index, step) in schedule.steps().iter().enumerate() {
+        for buf in &step.bufs {
+            lives.entry(buf.place).or_insert((index, index)).1 = index;
+        }
+    }
+    for buf in schedule.scratch_bufs() {
+        if schedule.is_kept(buf.place) {
+            lives.insert(buf.place, (0, usize::MAX));
+        }
+    }
+    lives.retain(|place, _| place.home == Home::Scratch);
+    lives
+}
+
+/// Panics where the plan has two live buffers in one slot, or a buffer in a slot that does not hold it.
+fn check(schedule: &Schedule, sharing: Sharing) {
+    let plan = plan(schedule, sharing);
+    let whole: HashMap<Place, Buf> = schedule.scratch_bufs().iter().map(|buf| (buf.place, *buf)).collect();
+    let mut tenants: HashMap<usize, Vec<(Place, (usize, usize))>> = HashMap::new();
+    for (place, life) in lifetimes(schedule) {
+        let slot = plan.slot(place).unwrap_or_else(|| panic!("{place:?} has no slot"));
+        assert!(plan.slots[slot].len >= whole[&place].len(), "{place:?} does not fit its slot");
+        assert_eq!(plan.slots[slot].dtype, whole[&place].dtype, "{place:?}");
+        tenants.entry(slot).or_default().push((place, life));
+    }
+    assert_eq!(tenants.len(), plan.slots.len(), "a slot that nobody uses");
+    for tenants in tenants.values_mut() {
+        tenants.sort_by_key(|(_, life)| *life);
+        for pair in tenants.windows(2) {
+            let [(one, (_, end)), (other, (start, _))] = [pair[0], pair[1]];
+            assert!(end < start, "{one:?} and {other:?} are live at once and share a slot");
+        }
+        let kept = tenants.iter().any(|(place, _)| schedule.is_kept(*place));
+        assert!(!kept || tenants.len() == 1, "what is fed or kept shares a slot: {tenants:?}");
+        assert!(sharing == Sharing::On || tenants.len() == 1, "shared though sharing is off: {tenants:?}");
+    }
+}
+
+#[test]
+fn nothing_live_is_overwritten() {
+    for seed in 0..200 {
+        let random = random(seed);
+        check(&random.schedule, Sharing::On);
+        check(&random.schedule, Sharing::Off);
+    }
+}
+
+#[test]
+fn sharing_changes_no_result() -> Result<(), Error> {
+    for seed in 0..60 {
+        let Random { schedule, memory, inputs, outputs } = random(seed);
+        let results = [Sharing::On, Sharing::Off].map(|sharing| {
+            let mut cpu = Cpu::new(memory.clone(), sharing);
+            let program = cpu.prepare(&schedule)?;
+            for buf in &inputs {
+                let values = (0..buf.len()).map(|i| (i as f64 * 0.37).sin()).collect();
+                cpu.write(*buf, &Array::F64(values))?;
+            }
+            let ticket = cpu.submit(program, 2, &outputs)?;
+            cpu.wait(ticket)
+        });
+        let [on, off] = results;
+        assert_eq!(on?, off?, "seed {seed}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_chain_needs_two_slots() {
+    let mut s = Schedule::new();
+    let x = s.scratch([1000]);
+    s.feed(x);
+    let end = (0..100).fold(x, |x, i| scale(&mut s, &format!("step {i}"), x, 0.5));
+    s.keep(end);
+    let (on, off) = (plan(&s, Sharing::On), plan(&s, Sharing::Off));
+    assert_eq!(on.slots.len(), 4, "two in turn, and one each for what is fed and kept");
+    assert_eq!(on.bytes(), 4 * 4 * 1000);
+    assert_eq!(off.slots.len(), 101);
+    assert_eq!(off.bytes(), 101 * 4 * 1000);
+}
+
+#[test]
+fn a_slot_grows_rather_than_a_new_one() {
+    let mut s = Schedule::new();
+    let x = s.scratch([1000]);
+    s.feed(x);
+    let part = |len: usize| Buf { shape: Shape::from([len]), ..x };
+    for (i, len) in [10, 100, 1000].into_iter().enumerate() {
+        scale(&mut s, &format!("step {i}"), part(len), 0.5);
+    }
+    let plan = plan(&s, Sharing::On);
+    assert_eq!(plan.slots.iter().map(|slot| slot.len).collect::<Vec<_>>(), [1000, 1000]);
+}
+
+const TRAINING: Training = Training {
+    seed: 5,
+    shuffle: true,
+    optimiser: Optimiser {
+        lr: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        decoupled: true,
+        clip: 1.0,
+        average: 0.9,
+    },
+};
+
+fn vae() -> Vae {
+    let config = VaeConfig { hidden: vec![24, 17], latent: 5, activation: "silu".into(), ..VaeConfig::default() };
+    Vae::new(config, DataSpec { train: 29, test: 3, width: 50 })
+}
+
+/// Everything that two training steps leave behind.
+fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> {
+    let weights = vae.networks()[0];
+    let arena = |home| vae.memory().whole(weights.place(home));
+    let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
+    executor.write(vae.pins().train, &Array::U32(pack(&bytes)))?;
+    executor.write(arena(Home::Values), &Array::F32(weights.initial(9)))?;
+    let program = executor.prepare(&vae.train(13, &TRAINING))?;
+    let homes = [Home::Values, Home::Gradients, Home::FirstMoments, Home::SecondMoments, Home::Average];
+    let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.pins().ring, vae.pins().clock]).collect();
+    let ticket = executor.submit(program, 2, &watched)?;
+    executor.wait(ticket)
+}
+
+#[test]
+fn training_is_the_same_with_sharing_and_without() -> Result<(), Error> {
+    let vae = vae();
+    check(&vae.train(13, &TRAINING), Sharing::On);
+    let cpu = |sharing| trained(&mut Cpu::new(vae.memory().clone(), sharing), &vae);
+    assert_eq!(cpu(Sharing::On)?, cpu(Sharing::Off)?);
+    Ok(())
+}
+
+#[test]
+fn training_is_the_same_with_sharing_and_without_on_the_adapter() -> Result<(), Error> {
+    let vae = vae();
+    let device = Adapter::best(true)?.open(false)?;
+    let gpu = |sharing| trained(&mut Gpu::new(device.clone(), vae.memory().clone(), sharing), &vae);
+    assert_eq!(gpu(Sharing::On)?, gpu(Sharing::Off)?);
+    Ok(())
+}
+
+/// Little in training, where what is saved for the backward pass lives until then; much where nothing is.
+#[test]
+fn models_share_memory() {
+    let vae = Vae::new(VaeConfig::default(), DataSpec { train: 60_000, test: 10_000, width: 784 });
+    let bytes = |schedule: &Schedule, sharing| plan(schedule, sharing).bytes();
+    for (schedule, share) in [(vae.train(128, &TRAINING), 0.9), (vae.evaluate(128, 0), 0.85)] {
+        let (on, off) = (bytes(&schedule, Sharing::On), bytes(&schedule, Sharing::Off));
+        assert!((on as f64) < share * off as f64, "{on} bytes with sharing, {off} without");
+    }
+}
+
+/// A schedule with a fed buffer of seven, and what a sum of two such takes.
+fn sum_of_seven() -> (Schedule, Buf, CombineParams) {
+    let mut s = Schedule::new();
+    let x = s.scratch([7]);
+    s.feed(x);
+    (s, x, CombineParams { len: 7, alpha: 1.0, beta: 1.0 })
+}
+
+#[test]
+#[should_panic(expected = "outer.sum (combine): wrong number of buffers")]
+fn a_buffer_too_few() {
+    let (mut s, x, params) = sum_of_seven();
+    s.scope("outer", |s| s.push(&COMBINE, "sum", &[x, x], &params, Grid::Linear(1), 0));
+}
+
+#[test]
+#[should_panic(expected = "wrong element type")]
+fn words_for_numbers() {
+    let (mut s, x, params) = sum_of_seven();
+    let y = s.scratch_of([7], Dtype::U32);
+    s.push(&COMBINE, "sum", &[x, x, y], &params, Grid::Linear(1), 0);
+}
+
+#[test]
+#[should_panic(expected = "a binding starts at a multiple of 64 elements")]
+fn off_alignment() {
+    let (mut s, x, params) = sum_of_seven();
+    let y = s.scratch([100]);
+    s.push(&COMBINE, "sum", &[x, x, Buf { offset: 7, shape: x.shape, ..y }], &params, Grid::Linear(1), 0);
+}
+
+#[test]
+#[should_panic(expected = "read before it is written")]
+fn read_before_it_is_written() {
+    let (mut s, x, params) = sum_of_seven();
+    let (fresh, y) = (s.scratch([7]), s.scratch([7]));
+    s.push(&COMBINE, "sum", &[x, fresh, y], &params, Grid::Linear(1), 0);
+}
+
+#[test]
+#[should_panic(expected = "written, and bound twice")]
+fn written_and_read_in_one_call() {
+    let (mut s, x, params) = sum_of_seven();
+    s.push(&COMBINE, "sum", &[x, x, x], &params, Grid::Linear(1), 0);
+}
+
+/// Even ranges that do not meet: a device buffer cannot be bound both ways.
+#[test]
+#[should_panic(expected = "written, and bound twice")]
+fn written_and_read_at_two_ranges() {
+    let (mut s, _, params) = sum_of_seven();
+    let wide = s.scratch([128]);
+    s.feed(wide);
+    let part = |offset| Buf { offset, shape: Shape::from([7]), ..wide };
+    s.push(&COMBINE, "sum", &[part(0), part(0), part(64)], &params, Grid::Linear(1), 0);
+}
+
+#[test]
+#[should_panic(expected = "another kernel's params")]
+fn parameters_of_another_kernel() {
+    let (mut s, x, _) = sum_of_seven();
+    let y = s.scratch([7]);
+    s.push(&ACTIVATION, "act", &[x, y], &MultiplyParams { len: 7 }, Grid::Linear(1), 0);
+}
+
+#[test]
+#[should_panic(expected = "no device runs a grid of Linear(0)")]
+fn a_grid_of_nothing() {
+    let (mut s, x, params) = sum_of_seven();
+    let y = s.scratch([7]);
+    s.push(&COMBINE, "sum", &[x, x, y], &params, Grid::Linear(0), 0);
+}
+
+#[test]
+#[should_panic(expected = "no device runs a grid of Box(65536, 1, 1)")]
+fn a_grid_too_wide() {
+    let (mut s, x, params) = sum_of_seven();
+    let y = s.scratch([7]);
+    s.push(&COMBINE, "sum", &[x, x, y], &params, Grid::Box(65_536, 1, 1), 0);
+}

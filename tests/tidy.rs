@@ -1,0 +1,325 @@
+//! House rules that a machine can hold: names line up, layers stay apart, files stay short. Each fault says what to do.
+
+use gpu_core::ops::kernels;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const LINE: usize = 120;
+const FUNCTION: usize = 90;
+const FILE: usize = 450;
+
+/// A text file of the repository.
+struct File {
+    /// From the root, with forward slashes.
+    path: String,
+    text: String,
+}
+
+impl File {
+    fn is(&self, extension: &str) -> bool {
+        self.path.ends_with(&format!(".{extension}"))
+    }
+
+    /// Its lines with their numbers, counted from one.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.text.lines().enumerate().map(|(i, line)| (i + 1, line))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What git tracks or would, so that build folders stay out; every file where there is no git.
+fn paths() -> Vec<String> {
+    let arguments = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let listed = Command::new("git").args(arguments).current_dir(root()).output();
+    let mut paths: Vec<String> = match listed {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect()
+        }
+        _ => walk(root()),
+    };
+    paths.retain(|path| root().join(path).is_file());
+    assert!(paths.len() > 50, "only {} files found under {}", paths.len(), root().display());
+    paths
+}
+
+fn walk(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder of the repository is readable");
+    let paths = entries.map(|entry| entry.expect("an entry is readable").path());
+    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name == "target" || name == ".git");
+    let within = |path: PathBuf| match path.is_dir() {
+        true => walk(&path),
+        false => vec![path.strip_prefix(root()).expect("under the root").to_string_lossy().replace('\\', "/")],
+    };
+    paths.filter(|path| !hidden(path)).flat_map(within).collect()
+}
+
+/// Every text file.
+fn files() -> Vec<File> {
+    let read = |path: String| std::fs::read_to_string(root().join(&path)).ok().map(|text| File { path, text });
+    paths().into_iter().filter_map(read).collect()
+}
+
+fn code() -> Vec<File> {
+    files().into_iter().filter(|file| file.is("rs") || file.is("wgsl")).collect()
+}
+
+#[track_caller]
+fn assert_none(faults: Vec<String>) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The stems of the files of a folder, without the module's own.
+fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+    let within = |path: &str| {
+        let stem = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(extension)?.strip_suffix('.')?;
+        (!stem.contains('/') && stem != "mod").then(|| stem.to_string())
+    };
+    paths().iter().filter_map(|path| within(path)).collect()
+}
+
+#[test]
+fn stems_line_up() {
+    let folders = [
+        ("shaders", "wgsl"),
+        ("crates/gpu-core/src/ops", "rs"),
+        ("crates/gpu-core/src/reference", "rs"),
+        ("tests/harness/cases", "rs"),
+    ];
+    let all: BTreeSet<String> = folders.iter().flat_map(|(folder, extension)| stems(folder, extension)).collect();
+    let mut faults = Vec::new();
+    for (folder, extension) in folders {
+        let missing = all.difference(&stems(folder, extension)).cloned().collect::<Vec<_>>();
+        faults.extend(
+            missing.iter().map(|op| {
+                format!("{folder}/{op}.{extension} is missing: an operator has one stem in all of {folders:?}")
+            }),
+        );
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn every_operator_is_listed() {
+    let registered: BTreeSet<String> = kernels().iter().map(|kernel| kernel.op.to_string()).collect();
+    let cased: BTreeSet<String> = frit_harness::cases::OPERATORS.iter().map(|(op, _)| op.to_string()).collect();
+    let mut faults = Vec::new();
+    for op in stems("shaders", "wgsl") {
+        if !registered.contains(&op) {
+            faults.push(format!("add {op}::KERNELS to kernels() in ops/mod.rs"));
+        }
+        if !cased.contains(&op) {
+            faults.push(format!("add {op} to OPERATORS in tests/harness/cases/mod.rs"));
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn references_have_their_kernels_names() {
+    let mut faults = Vec::new();
+    for kernel in kernels() {
+        let path = format!("crates/gpu-core/src/reference/{}.rs", kernel.op);
+        let text = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
+        if !text.contains(&format!("pub fn {}(args: &mut Args<'_>)", kernel.name)) {
+            faults.push(format!("{path} has no `pub fn {}`: a reference is called as its kernel", kernel.name));
+        }
+        let ops = std::fs::read_to_string(root().join(format!("crates/gpu-core/src/ops/{}.rs", kernel.op)));
+        if !ops.unwrap_or_default().contains(&format!("reference::{}::{}", kernel.op, kernel.name)) {
+            faults.push(format!("ops/{}.rs gives {} another reference than its own", kernel.op, kernel.name));
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn layers_stay_apart() {
+    let devices = ["device", "gpu", "pipelines"].map(|stem| format!("crates/gpu-core/src/{stem}.rs"));
+    let mut faults = Vec::new();
+    for file in code().iter().filter(|file| file.path.starts_with("crates/")) {
+        let code = || file.lines().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        let mut forbid = |word: &str, advice: &str| {
+            let found = code().filter(|(_, line)| line.contains(word));
+            faults.extend(found.map(|(number, _)| format!("{}:{number} names {word}: {advice}", file.path)));
+        };
+        if !devices.contains(&file.path) {
+            for path in ["wgpu::", "use wgpu"] {
+                forbid(path, "only the device and the GPU executor of gpu-core know it");
+            }
+        }
+        if file.path.starts_with("crates/models/") {
+            forbid("std::fs", "models are pure; files belong to the cli");
+            forbid("std::time", "models are pure; clocks belong to the cli");
+            forbid("gpu_core::device", "models are pure; devices belong to the cli");
+            forbid("Gpu::", "models never see a device");
+        }
+        if file.path.starts_with("crates/gpu-core/") {
+            forbid("models::", "gpu-core knows nothing of networks");
+            forbid("std::fs", "gpu-core reads no files");
+        }
+        if file.path.starts_with("crates/gpu-core/") || file.path.starts_with("crates/models/") {
+            forbid("println!", "a library does not print; return it, or use log");
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn dependencies_point_down() {
+    let mut faults = Vec::new();
+    let forbidden =
+        [("crates/gpu-core", "models"), ("crates/models", "wgpu"), ("crates/cli", "wgpu"), ("crates/models", "frit")];
+    for (folder, dependency) in forbidden {
+        let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a crate has a manifest");
+        if text.lines().any(|line| line.starts_with(dependency)) {
+            faults.push(format!("{folder} must not depend on {dependency}: cli → models → gpu-core → wgpu"));
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn nothing_is_left_over() {
+    // In pieces, so that this file does not find itself.
+    let words: Vec<String> = [
+        ("TO", "DO"),
+        ("FIX", "ME"),
+        ("XX", "X"),
+        ("db", "g!("),
+        ("to", "do!("),
+        ("unimple", "mented!("),
+        ("#[ign", "ore"),
+    ]
+    .iter()
+    .map(|(head, tail)| format!("{head}{tail}"))
+    .collect();
+    let mut faults = Vec::new();
+    for file in files().iter().filter(|file| !file.path.ends_with("Cargo.lock")) {
+        for (number, line) in file.lines() {
+            let found = words.iter().filter(|word| line.contains(word.as_str()));
+            faults.extend(found.map(|word| format!("{}:{number}: {word} — finish it or drop it", file.path)));
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn no_path_of_one_machine() {
+    let folders: Vec<String> = ["home", "work", "root", "Users"].iter().map(|name| format!("/{name}/")).collect();
+    let mut faults = Vec::new();
+    for file in files() {
+        for (number, line) in file.lines() {
+            let starts = |folder: &String| {
+                // What follows a word is a part of a relative path or of an address.
+                line.match_indices(folder.as_str()).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric()))
+            };
+            if let Some(folder) = folders.iter().find(|folder| starts(folder)) {
+                faults.push(format!("{}:{number} names {folder}…, which is not on other machines", file.path));
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn lines_and_files_are_short() {
+    let mut faults = Vec::new();
+    for file in code() {
+        let long = file.lines().filter(|(_, line)| line.chars().count() > LINE);
+        faults.extend(long.map(|(number, _)| format!("{}:{number} is longer than {LINE}: break it", file.path)));
+        let count = file.text.lines().count();
+        if count > FILE {
+            faults.push(format!("{} has {count} lines: it holds two ideas, so make it two files", file.path));
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    let mut faults = Vec::new();
+    for file in code() {
+        for (name, start, length) in functions(&file.text) {
+            if length > FUNCTION {
+                faults.push(format!("{}:{start}: {name} has {length} lines: split it", file.path));
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+/// Name, first line and length of each function, which ends with a brace that stands as its `fn` does.
+fn functions(text: &str) -> Vec<(String, usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let head = line.split_once("fn ").filter(|(before, _)| before.split_whitespace().all(is_qualifier));
+        let Some((_, rest)) = head else { continue };
+        let name = rest.split(['(', '<']).next().unwrap_or_default().to_string();
+        let closes = |other: &&str| indent(other) == indent(line) && other.trim_end().ends_with('}');
+        let length = match line.trim_end().ends_with('}') || line.trim_end().ends_with(';') {
+            true => 1,
+            false => lines[start + 1..].iter().position(|other| closes(&other)).map_or(1, |below| below + 2),
+        };
+        found.push((name, start + 1, length));
+    }
+    found
+}
+
+fn is_qualifier(word: &str) -> bool {
+    word.starts_with("pub") || ["const", "unsafe", "async", "extern", "in"].contains(&word)
+}
+
+#[test]
+fn functions_are_measured() {
+    let text = "impl A {\n    pub const fn one(\n        a: u32,\n    ) -> u32 {\n        a\n    }\n}\nfn two() { }\n";
+    assert_eq!(functions(text), [("one".into(), 2, 5), ("two".into(), 8, 1)]);
+}
+
+#[test]
+fn shaders_open_with_a_comment() {
+    let files = files();
+    let shaders = files.iter().filter(|file| file.is("wgsl"));
+    let silent = shaders.filter(|file| !file.text.starts_with("// "));
+    assert_none(silent.map(|file| format!("{} opens with no comment: give its formula", file.path)).collect());
+}
+
+/// Every shader's opening says which common files it needs, and its kernels are given exactly these.
+#[test]
+fn shaders_name_what_they_need() {
+    let mut faults = Vec::new();
+    for kernel in kernels() {
+        let (own, common) = kernel.source.split_last().expect("a kernel has a shader");
+        for name in stems("shaders/common", "wgsl") {
+            let text = std::fs::read_to_string(root().join(format!("shaders/common/{name}.wgsl"))).expect("listed");
+            let opening = own.lines().take_while(|line| line.starts_with("//"));
+            let named = opening.into_iter().any(|line| line.contains(&format!("common/{name}.wgsl")));
+            if named != common.contains(&text.as_str()) {
+                faults.push(format!(
+                    "shaders/{}.wgsl and the source of {} disagree on whether common/{name}.wgsl is needed",
+                    kernel.op, kernel.name
+                ));
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut faults = Vec::new();
+    for file in files().iter().filter(|file| file.is("md")) {
+        let folder = root().join(&file.path).parent().expect("a file lies in a folder").to_path_buf();
+        for (number, line) in file.lines() {
+            let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());
+            let local = targets.filter(|target| !target.is_empty() && !target.contains("://"));
+            let dead = local.filter(|target| !folder.join(target).exists());
+            faults.extend(dead.map(|target| format!("{}:{number}: there is no {target}", file.path)));
+        }
+    }
+    assert_none(faults);
+}
