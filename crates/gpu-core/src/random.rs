@@ -45,6 +45,8 @@ pub enum Stream {
     Evaluate = 4,
     /// Latents of pictures drawn; the third word is the batch, counted from one.
     Sample = 5,
+    /// Rows that become codes; the third word is the step, the fourth 0 for codes put back, 1 for the first codes.
+    Codebook = 6,
 }
 
 /// Sequential words of one stream, for `rand`'s distributions on the host.

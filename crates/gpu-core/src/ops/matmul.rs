@@ -132,7 +132,7 @@ impl Tile {
     }
 
     /// Small where half or more of a large tile would hang over an edge.
-    fn choose(m: usize, n: usize) -> Self {
+    pub(crate) fn choose(m: usize, n: usize) -> Self {
         let wasted = |d: usize| d.next_multiple_of(64) - d >= 32 && d < 128;
         if wasted(m) || wasted(n) { Self::Small } else { Self::Large }
     }
@@ -209,9 +209,14 @@ pub fn product_add_split(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Fo
     let params = MatmulParams { chunk: chunk as u32, ..plain_params(m, n, k, form) };
     let grid = tiles(m, n, parts, Tile::Large);
     s.push(&MATMUL_SPLIT, label, &[a, b, a, a, partial], &params, grid, flops(m, n, k));
-    let join = JoinParams { len: y.len() as u32, parts: parts as u32 };
+    join(s, label, partial, y);
+}
+
+/// y += Σ over the first dimension of `partial`, whose rest is as large as y.
+pub(crate) fn join(s: &mut Schedule, label: &str, partial: Buf, y: Buf) {
+    let params = JoinParams { len: y.len() as u32, parts: (partial.len() / y.len()) as u32 };
     let label = format!("{label}.join");
-    s.push(&MATMUL_JOIN, &label, &[partial, y], &join, Grid::Linear(y.len().div_ceil(256)), partial.len() as u64);
+    s.push(&MATMUL_JOIN, &label, &[partial, y], &params, Grid::Linear(y.len().div_ceil(256)), partial.len() as u64);
 }
 
 /// How many chunks a sum of `k` terms is worth: at most 64 large tiles in all, none shorter than 256 terms.
@@ -234,7 +239,7 @@ fn sizes(label: &str, a: Buf, b: Buf, form: Form) -> (usize, usize, usize) {
     (m, n, k)
 }
 
-fn plain_params(m: usize, n: usize, k: usize, form: Form) -> MatmulParams {
+pub(crate) fn plain_params(m: usize, n: usize, k: usize, form: Form) -> MatmulParams {
     MatmulParams {
         m: m as u32,
         n: n as u32,

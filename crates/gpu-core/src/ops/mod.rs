@@ -4,40 +4,64 @@ use crate::Kernel;
 
 pub mod activation;
 pub mod adam;
+pub mod batch_norm;
+pub mod channels;
+pub mod codebook;
+pub mod conv2d;
 pub mod elementwise;
 pub mod fill;
+pub mod gan_loss;
 pub mod gather;
+pub mod group_norm;
 pub mod kl;
+pub mod layer_norm;
 pub mod log_weight;
 pub mod loss;
 pub mod matmul;
+pub mod pad;
 pub mod permute;
 pub mod philox;
+pub mod pool;
 pub mod record;
 pub mod reduce;
 pub mod reparameterise;
 pub mod softmax;
+pub mod spectral_norm;
 pub mod tick;
+pub mod upsample;
+pub mod vq;
 
 /// Every kernel there is; `frit check` and the tests go through this list.
 pub fn kernels() -> Vec<&'static Kernel> {
     [
         activation::KERNELS,
         adam::KERNELS,
+        batch_norm::KERNELS,
+        channels::KERNELS,
+        codebook::KERNELS,
+        conv2d::KERNELS,
         elementwise::KERNELS,
         fill::KERNELS,
+        gan_loss::KERNELS,
         gather::KERNELS,
+        group_norm::KERNELS,
         kl::KERNELS,
+        layer_norm::KERNELS,
         log_weight::KERNELS,
         loss::KERNELS,
         matmul::KERNELS,
+        pad::KERNELS,
         permute::KERNELS,
         philox::KERNELS,
+        pool::KERNELS,
         record::KERNELS,
         reduce::KERNELS,
         reparameterise::KERNELS,
         softmax::KERNELS,
+        spectral_norm::KERNELS,
         tick::KERNELS,
+        upsample::KERNELS,
+        vq::KERNELS,
     ]
     .concat()
 }

@@ -61,7 +61,7 @@ pub fn matmul_join(args: &mut Args<'_>) {
 }
 
 /// y = a · b, or y += a · b, over the given terms of k; transposition is a matter of strides.
-fn dense(p: &MatmulParams, a: &[f64], b: &[f64], terms: std::ops::Range<usize>, y: &mut [f64], add: bool) {
+pub(crate) fn dense(p: &MatmulParams, a: &[f64], b: &[f64], terms: std::ops::Range<usize>, y: &mut [f64], add: bool) {
     let (m, n, k) = (p.m as usize, p.n as usize, p.k as usize);
     let (a_row, a_col) = if p.trans_a != 0 { (1, m) } else { (k, 1) };
     let (b_row, b_col) = if p.trans_b != 0 { (1, k) } else { (n, 1) };

@@ -1,0 +1,299 @@
+//! Batch normalisation over the rows of a matrix, of which an NHWC batch has n · h · w, with a fused activation.
+//!
+//! y = act(weight · x̂ + bias) with x̂ = (x − mean) / √(var + ε), channel by channel (Ioffe, Szegedy, Batch
+//! normalization, ICML 2015). In training the statistics are the batch's, and the running ones follow them; in
+//! inference they are the running ones. Rows are cut into chunks of fixed length, whose statistics a second
+//! kernel joins in an order that depends on the sizes alone.
+
+use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
+use crate::ops::activation::Activation;
+use crate::ops::reduce;
+use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+
+params! {
+    /// The uniform of every kernel of batch normalisation.
+    pub struct BatchNormParams {
+        /// Rows of x.
+        rows: u32,
+        /// Channels: columns of x.
+        c: u32,
+        /// Rows that one invocation sums.
+        chunk: u32,
+        /// Chunks of rows.
+        parts: u32,
+        /// The statistics depend on x.
+        training: u32,
+        /// [`Activation::code`] of the fused activation.
+        activation: u32,
+        /// [`Activation::code`] of the activation that made x; zero for none.
+        gate: u32,
+        /// [`Activation::alpha`] of the fused activation.
+        alpha: f32,
+        /// [`Activation::alpha`] of the activation that made x.
+        gate_alpha: f32,
+        /// ε, added to the variance.
+        epsilon: f32,
+        /// The share of the batch in the running statistics.
+        momentum: f32,
+    }
+}
+
+const INVOCATIONS: usize = 256;
+/// Rows that one invocation sums in its channel.
+const CHUNK: usize = 64;
+
+const fn kernel(
+    name: &'static str,
+    bindings: &'static [Binding],
+    overrides: &'static [&'static str],
+    reference: fn(&mut Args<'_>),
+    gradient: Gradient,
+) -> Kernel {
+    Kernel {
+        name,
+        op: "batch_norm",
+        source: shader!("batch_norm", "grid", "tree", "activation"),
+        bindings,
+        params: BatchNormParams::FIELDS,
+        overrides,
+        workgroup: [INVOCATIONS as u32, 1, 1],
+        reference,
+        gradient,
+    }
+}
+
+/// partial [parts, 2, c]: the mean and Σ (x − mean)² of each chunk.
+pub static BATCH_NORM_PARTIAL: Kernel = kernel(
+    "batch_norm_partial",
+    &[read("x"), write("partial")],
+    &[],
+    reference::batch_norm::batch_norm_partial,
+    Gradient::Forward,
+);
+/// stats [2, c], the mean and 1 / √(var + ε), and a step of the running statistics.
+pub static BATCH_NORM_FINISH: Kernel = kernel(
+    "batch_norm_finish",
+    &[read("partials"), write("stats"), update("running_mean"), update("running_var")],
+    &[],
+    reference::batch_norm::batch_norm_finish,
+    Gradient::Forward,
+);
+/// stats [2, c] from the running statistics.
+pub static BATCH_NORM_RUNNING: Kernel = kernel(
+    "batch_norm_running",
+    &[read("mean"), write("stats"), read("variance")],
+    &[],
+    reference::batch_norm::batch_norm_running,
+    Gradient::Forward,
+);
+/// y = act(weight · x̂ + bias).
+pub static BATCH_NORM_APPLY: Kernel = kernel(
+    "batch_norm_apply",
+    &[read("x"), read("saved"), write("y"), read("weight"), read("bias")],
+    &["activation"],
+    reference::batch_norm::batch_norm_apply,
+    Gradient::Forward,
+);
+/// Σ dy x̂ and Σ dy of each chunk, [parts, c].
+pub static BATCH_NORM_BACKWARD_PARTIAL: Kernel = kernel(
+    "batch_norm_backward_partial",
+    &[read("x"), read("saved"), read("dy"), write("partial_dot"), write("partial_sum")],
+    &[],
+    reference::batch_norm::batch_norm_backward_partial,
+    Gradient::Backward,
+);
+/// Their sums over the chunks, `[c]`.
+pub static BATCH_NORM_BACKWARD_FINISH: Kernel = kernel(
+    "batch_norm_backward_finish",
+    &[read("dots"), read("sums"), write("total_dot"), write("total_sum")],
+    &[],
+    reference::batch_norm::batch_norm_backward_finish,
+    Gradient::Backward,
+);
+/// dx = weight · inv_std (dy − Σ dy / rows − x̂ Σ dy x̂ / rows) · slope.
+pub static BATCH_NORM_BACKWARD_APPLY: Kernel = kernel(
+    "batch_norm_backward_apply",
+    &[read("x"), read("saved"), read("dy"), read("weight"), read("dot"), read("sum"), read("gate_y"), write("dx")],
+    &["training", "gate"],
+    reference::batch_norm::batch_norm_backward_apply,
+    Gradient::Backward,
+);
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] = &[
+    &BATCH_NORM_PARTIAL,
+    &BATCH_NORM_FINISH,
+    &BATCH_NORM_RUNNING,
+    &BATCH_NORM_APPLY,
+    &BATCH_NORM_BACKWARD_PARTIAL,
+    &BATCH_NORM_BACKWARD_FINISH,
+    &BATCH_NORM_BACKWARD_APPLY,
+];
+
+/// The parameters and the state of one normalisation, all `[c]`.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNorm {
+    /// Multiplies x̂.
+    pub weight: Buf,
+    /// Added to that.
+    pub bias: Buf,
+    /// The running mean, which training moves; a place of its own.
+    pub running_mean: Buf,
+    /// The running variance, without bias, which training moves; a place of its own.
+    pub running_var: Buf,
+    /// ε, added to the variance.
+    pub epsilon: f32,
+    /// The share of each batch in the running statistics, as PyTorch's `momentum`; zero leaves them.
+    pub momentum: f32,
+}
+
+/// What the backward pass of one call needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved {
+    /// What was normalised, [rows, c].
+    pub x: Buf,
+    /// By what: the mean and 1 / √(var + ε), [2, c].
+    pub stats: Buf,
+    /// Whether these are those of x itself, so that a gradient passes them.
+    pub training: bool,
+}
+
+/// What the gradients of the parameters and of the input share, `[c]` each.
+#[derive(Clone, Copy, Debug)]
+pub struct Sums {
+    /// Σ dy x̂
+    pub dot: Buf,
+    /// Σ dy
+    pub sum: Buf,
+}
+
+/// y, of x's shape, by the statistics of x [rows, c], after a step of the running ones.
+///
+/// # Panics
+/// When x has one row only (a variance needs two), when parameters or state are not `[c]`, or when the
+/// activation's slope does not follow from its output.
+pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, act: Activation) -> (Buf, Saved) {
+    check(label, x, norm);
+    assert!(x.shape.rows() > 1, "{label}: one row of {} channels has no variance to train with", x.shape.cols());
+    let params = BatchNormParams { momentum: norm.momentum, epsilon: norm.epsilon, ..plain_params(x) };
+    let (parts, c) = (params.parts as usize, x.shape.cols());
+    let (partial, stats) = (s.scratch([parts, 2, c]), s.scratch([2, c]));
+    let partial_label = format!("{label}.partial");
+    s.push(&BATCH_NORM_PARTIAL, &partial_label, &[x, partial], &params, elements(parts * c), 4 * x.len() as u64);
+    let bufs = [partial, stats, norm.running_mean, norm.running_var];
+    s.push(&BATCH_NORM_FINISH, &format!("{label}.finish"), &bufs, &params, Grid::Linear(c), 4 * partial.len() as u64);
+    (apply(s, label, x, norm, stats, act), Saved { x, stats, training: true })
+}
+
+/// y, of x's shape, by the running statistics.
+///
+/// # Panics
+/// When parameters or state are not `[c]`, or when the activation's slope does not follow from its output.
+pub fn inference(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, act: Activation) -> (Buf, Saved) {
+    check(label, x, norm);
+    let c = x.shape.cols();
+    let params = BatchNormParams { epsilon: norm.epsilon, ..plain_params(x) };
+    let stats = s.scratch([2, c]);
+    let bufs = [norm.running_mean, stats, norm.running_var];
+    s.push(&BATCH_NORM_RUNNING, &format!("{label}.running"), &bufs, &params, elements(c), 3 * c as u64);
+    (apply(s, label, x, norm, stats, act), Saved { x, stats, training: false })
+}
+
+/// Σ dy x̂ and Σ dy, dy being the gradient before the fused activation.
+///
+/// # Panics
+/// When `dy` has another size than `x`.
+pub fn backward_sums(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf) -> Sums {
+    let Saved { x, stats, .. } = *saved;
+    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    let params = plain_params(x);
+    let (parts, c) = (params.parts as usize, x.shape.cols());
+    let [dots, sums] = [(); 2].map(|()| s.scratch([parts, c]));
+    let bufs = [x, stats, dy, dots, sums];
+    let grid = elements(parts * c);
+    s.push(&BATCH_NORM_BACKWARD_PARTIAL, &format!("{label}.partial"), &bufs, &params, grid, 4 * x.len() as u64);
+    let [dot, sum] = [(); 2].map(|()| s.scratch([c]));
+    let flops = 2 * dots.len() as u64;
+    s.push(&BATCH_NORM_BACKWARD_FINISH, label, &[dots, sums, dot, sum], &params, Grid::Linear(c), flops);
+    Sums { dot, sum }
+}
+
+/// dweight `[c]` += Σ dy x̂ and dbias `[c]` += Σ dy.
+///
+/// # Panics
+/// When `dweight` or `dbias` does not have an element for every channel.
+pub fn backward_params(s: &mut Schedule, label: &str, sums: Sums, dweight: Buf, dbias: Buf) {
+    let row = [1, sums.dot.len()];
+    reduce::columns_add(s, &format!("{label}.weight"), sums.dot.reshape(row), dweight);
+    reduce::columns_add(s, &format!("{label}.bias"), sums.sum.reshape(row), dbias);
+}
+
+/// dx, of x's shape, from dy before the fused activation; with a gate, times the slope of that activation
+/// where its output is the buffer, of x's shape. `sums` are [`backward_sums`]', and wanted if the statistics
+/// were those of x.
+///
+/// # Panics
+/// When shapes do not fit, when sums are missing or not wanted, or when the gate's slope does not follow from its
+/// output.
+pub fn backward_input(
+    s: &mut Schedule,
+    label: &str,
+    saved: &Saved,
+    dy: Buf,
+    weight: Buf,
+    sums: Option<Sums>,
+    gate: Option<(Activation, Buf)>,
+) -> Buf {
+    let Saved { x, stats, training } = *saved;
+    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    assert_eq!(weight.len(), x.shape.cols(), "{label}: weight of {} for the channels of {}", weight.shape, x.shape);
+    assert_eq!(sums.is_some(), training, "{label}: sums go with the statistics of training, and with no others");
+    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate is not {}", x.shape);
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
+    // What is switched off is bound to x.
+    let Sums { dot, sum } = sums.unwrap_or(Sums { dot: x, sum: x });
+    let (act, gate_y) = gate.unwrap_or((Activation::Identity, x));
+    let training = training.into();
+    let params = BatchNormParams { training, gate: act.code(), gate_alpha: act.alpha(), ..plain_params(x) };
+    let dx = s.scratch(x.shape);
+    let bufs = [x, stats, dy, weight, dot, sum, gate_y, dx];
+    s.push(&BATCH_NORM_BACKWARD_APPLY, label, &bufs, &params, elements(x.len()), 9 * x.len() as u64);
+    dx
+}
+
+fn apply(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, stats: Buf, act: Activation) -> Buf {
+    assert!(act.slope_from_output(), "{label}: the slope of {act:?} does not follow from its output");
+    let y = s.scratch(x.shape);
+    let params = BatchNormParams { activation: act.code(), alpha: act.alpha(), ..plain_params(x) };
+    let bufs = [x, stats, y, norm.weight, norm.bias];
+    s.push(&BATCH_NORM_APPLY, label, &bufs, &params, elements(x.len()), 4 * x.len() as u64);
+    y
+}
+
+fn check(label: &str, x: Buf, norm: &BatchNorm) {
+    let bufs = [norm.weight, norm.bias, norm.running_mean, norm.running_var];
+    for (name, buf) in ["weight", "bias", "running mean", "running variance"].iter().zip(bufs) {
+        assert_eq!(buf.len(), x.shape.cols(), "{label}: {name} of {} for the channels of {}", buf.shape, x.shape);
+    }
+}
+
+fn plain_params(x: Buf) -> BatchNormParams {
+    let (rows, c) = (x.shape.rows(), x.shape.cols());
+    BatchNormParams {
+        rows: rows as u32,
+        c: c as u32,
+        chunk: CHUNK as u32,
+        parts: rows.div_ceil(CHUNK) as u32,
+        training: 0,
+        activation: Activation::Identity.code(),
+        gate: Activation::Identity.code(),
+        alpha: 0.0,
+        gate_alpha: 0.0,
+        epsilon: 0.0,
+        momentum: 0.0,
+    }
+}
+
+fn elements(count: usize) -> Grid {
+    Grid::Linear(count.div_ceil(INVOCATIONS))
+}

@@ -1,0 +1,113 @@
+//! Channels put side by side and taken apart: of images [n, h, w, c], or of anything along its last axis.
+//!
+//! The gradients of y = a beside b are slices of dy: [`slice`].
+
+use crate::kernel::{Gradient, Kernel, read, write};
+use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
+use std::ops::Range;
+
+params! {
+    /// The uniform of every kernel here.
+    pub struct ChannelsParams {
+        /// Elements of what is written.
+        len: u32,
+        /// Channels of the whole: y of a concatenation, x of a slice.
+        channels: u32,
+        /// The first of them that belongs to the part: b of a concatenation, the slice of a slice.
+        start: u32,
+        /// Channels of the part.
+        count: u32,
+    }
+}
+
+const INVOCATIONS: usize = 64;
+
+/// y = a beside b.
+pub static CONCAT_CHANNELS: Kernel = Kernel {
+    name: "concat_channels",
+    op: "channels",
+    source: shader!("channels", "grid"),
+    bindings: &[read("a"), read("b"), write("y")],
+    params: ChannelsParams::FIELDS,
+    overrides: &[],
+    workgroup: [INVOCATIONS as u32, 1, 1],
+    reference: reference::channels::concat_channels,
+    gradient: Gradient::Forward,
+};
+
+/// part = some channels of x.
+pub static SLICE_CHANNELS: Kernel = Kernel {
+    name: "slice_channels",
+    bindings: &[read("x"), write("part")],
+    reference: reference::channels::slice_channels,
+    ..CONCAT_CHANNELS
+};
+
+/// dx = dpart in the channels that were taken, zero in the others.
+pub static SLICE_CHANNELS_BACKWARD: Kernel = Kernel {
+    name: "slice_channels_backward",
+    bindings: &[read("dpart"), write("dx")],
+    reference: reference::channels::slice_channels_backward,
+    gradient: Gradient::Backward,
+    ..CONCAT_CHANNELS
+};
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] = &[&CONCAT_CHANNELS, &SLICE_CHANNELS, &SLICE_CHANNELS_BACKWARD];
+
+/// a […, p] beside b […, q]: […, p + q].
+///
+/// # Panics
+/// When the two differ in an axis other than the last.
+pub fn concat(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
+    let (start, count) = (a.shape.cols(), b.shape.cols());
+    let fits = a.shape == with_channels(b.shape, start);
+    assert!(fits, "{label}: {} and {} do not lie beside each other", a.shape, b.shape);
+    let y = s.scratch(with_channels(a.shape, start + count));
+    s.push(&CONCAT_CHANNELS, label, &[a, b, y], &parameters(y, start + count, start..start + count), grid(y), 0);
+    y
+}
+
+/// Channels `range` of x: […, their number]. Of dy, it is the gradient of [`concat`] for a or for b.
+///
+/// # Panics
+/// When the range is empty or reaches past the last channel.
+pub fn slice(s: &mut Schedule, label: &str, x: Buf, range: Range<usize>) -> Buf {
+    let channels = x.shape.cols();
+    assert!(range.start < range.end && range.end <= channels, "{label}: channels {range:?} of {}", x.shape);
+    let part = s.scratch(with_channels(x.shape, range.len()));
+    s.push(&SLICE_CHANNELS, label, &[x, part], &parameters(part, channels, range), grid(part), 0);
+    part
+}
+
+/// The gradient of [`slice`] for its x, which has `channels` of them, of which the slice began at `start`.
+///
+/// # Panics
+/// When the slice reaches past the last channel.
+pub fn slice_backward(s: &mut Schedule, label: &str, dpart: Buf, channels: usize, start: usize) -> Buf {
+    let range = start..start + dpart.shape.cols();
+    assert!(range.end <= channels, "{label}: {} are not the channels {range:?} of {channels}", dpart.shape);
+    let dx = s.scratch(with_channels(dpart.shape, channels));
+    s.push(&SLICE_CHANNELS_BACKWARD, label, &[dpart, dx], &parameters(dx, channels, range), grid(dx), 0);
+    dx
+}
+
+/// A shape with another last axis.
+fn with_channels(shape: Shape, channels: usize) -> Shape {
+    let mut dims: Vec<usize> = shape.dims().iter().map(|&size| size as usize).collect();
+    *dims.last_mut().expect("a shape has a last axis") = channels;
+    Shape::new(&dims)
+}
+
+fn parameters(written: Buf, channels: usize, part: Range<usize>) -> ChannelsParams {
+    ChannelsParams {
+        len: written.len() as u32,
+        channels: channels as u32,
+        start: part.start as u32,
+        count: part.len() as u32,
+    }
+}
+
+fn grid(written: Buf) -> Grid {
+    Grid::Linear(written.len().div_ceil(INVOCATIONS))
+}

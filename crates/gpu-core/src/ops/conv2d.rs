@@ -1,0 +1,383 @@
+//! Convolutions of NHWC images and their transposes, as products over windows that are gathered and never stored.
+//!
+//! Weights lie as [co, kh, kw, ci], so that a row is one window as it lies in an image; PyTorch's [co, ci, kh, kw]
+//! is permuted where weights are read and written. The transposed convolution is the gradient of a convolution
+//! with respect to its input, so the three kernels serve both, with roles exchanged. The gradient of the bias is the
+//! sum of the columns of dy, seen as a matrix.
+//!
+//! Windows of one pixel, and windows that are the whole image, are dense products and go to [`crate::ops::matmul`].
+
+use crate::kernel::{Args, Binding, Gradient, Kernel, read, write};
+use crate::ops::activation::Activation;
+use crate::ops::matmul::{Epilogue, Form, PLAIN, Tile, join, product, product_add};
+use crate::{Buf, Grid, MAX_GROUPS, Params, Schedule, Shape, params, reference, shader};
+
+mod window;
+pub use window::Window;
+
+params! {
+    /// The uniform of every kernel: x is the convolution's input and y its output, whichever of them is computed.
+    pub struct Conv2dParams {
+        /// Which product it is, as in the shader.
+        role: u32,
+        /// Images.
+        batch: u32,
+        /// Height of x.
+        x_h: u32,
+        /// Width of x.
+        x_w: u32,
+        /// Channels of x.
+        x_c: u32,
+        /// Height of y.
+        y_h: u32,
+        /// Width of y.
+        y_w: u32,
+        /// Channels of y.
+        y_c: u32,
+        /// [`Window::kernel`].
+        kernel_h: u32,
+        /// [`Window::kernel`].
+        kernel_w: u32,
+        /// [`Window::stride`].
+        stride_h: u32,
+        /// [`Window::stride`].
+        stride_w: u32,
+        /// [`Window::pad`].
+        pad_h: u32,
+        /// [`Window::pad`].
+        pad_w: u32,
+        /// [`Window::dilation`].
+        dilation_h: u32,
+        /// [`Window::dilation`].
+        dilation_w: u32,
+        /// stride / gcd(stride, dilation): taps so far apart meet the same pixels of x.
+        step_h: u32,
+        /// The same along w.
+        step_w: u32,
+        /// Pixels of y that one workgroup sums over for dw.
+        chunk: u32,
+        /// bias is added.
+        use_bias: u32,
+        /// [`Activation::code`] of the epilogue.
+        activation: u32,
+        /// The same of the gate; zero for none.
+        gate: u32,
+        /// [`Activation::alpha`] of the epilogue.
+        alpha: f32,
+        /// The same of the gate.
+        gate_alpha: f32,
+    }
+}
+
+const FORWARD: u32 = 0;
+const INPUT: u32 = 1;
+const WEIGHT: u32 = 2;
+
+/// Columns that are too few for a tile.
+const NARROW: usize = 4;
+/// What a workgroup makes of them.
+const NARROW_TILE: [usize; 2] = [8, NARROW];
+
+const BINDINGS: &[Binding] = &[read("image"), read("factor"), read("bias"), read("gate_y"), write("y")];
+
+const fn kernel(name: &'static str, reference: fn(&mut Args<'_>), gradient: Gradient) -> Kernel {
+    Kernel {
+        name,
+        op: "conv2d",
+        source: shader!("conv2d", "grid", "activation", "tile"),
+        bindings: BINDINGS,
+        params: Conv2dParams::FIELDS,
+        overrides: &["role", "use_bias", "activation", "gate"],
+        workgroup: [8, 8, 1],
+        reference,
+        gradient,
+    }
+}
+
+/// y from x and w, in tiles of 64 × 64.
+pub static CONV2D_FORWARD: Kernel = kernel("conv2d_forward", reference::conv2d::conv2d_forward, Gradient::Forward);
+/// The same in tiles of 32 × 32.
+pub static CONV2D_FORWARD_SMALL: Kernel =
+    kernel("conv2d_forward_small", reference::conv2d::conv2d_forward_small, Gradient::Forward);
+/// The same without tiles, for at most four output channels.
+pub static CONV2D_FORWARD_NARROW: Kernel =
+    kernel("conv2d_forward_narrow", reference::conv2d::conv2d_forward_narrow, Gradient::Forward);
+/// dx from dy and w, in tiles of 64 × 64.
+pub static CONV2D_BACKWARD_INPUT: Kernel =
+    kernel("conv2d_backward_input", reference::conv2d::conv2d_backward_input, Gradient::Backward);
+/// The same in tiles of 32 × 32.
+pub static CONV2D_BACKWARD_INPUT_SMALL: Kernel =
+    kernel("conv2d_backward_input_small", reference::conv2d::conv2d_backward_input_small, Gradient::Backward);
+/// The same without tiles, for at most four channels of dx.
+pub static CONV2D_BACKWARD_INPUT_NARROW: Kernel =
+    kernel("conv2d_backward_input_narrow", reference::conv2d::conv2d_backward_input_narrow, Gradient::Backward);
+/// Partial sums of dw from x and dy, in tiles of 64 × 64.
+pub static CONV2D_BACKWARD_WEIGHT: Kernel =
+    kernel("conv2d_backward_weight", reference::conv2d::conv2d_backward_weight, Gradient::Backward);
+/// The same in tiles of 32 × 32.
+pub static CONV2D_BACKWARD_WEIGHT_SMALL: Kernel =
+    kernel("conv2d_backward_weight_small", reference::conv2d::conv2d_backward_weight_small, Gradient::Backward);
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] = &[
+    &CONV2D_FORWARD,
+    &CONV2D_FORWARD_SMALL,
+    &CONV2D_FORWARD_NARROW,
+    &CONV2D_BACKWARD_INPUT,
+    &CONV2D_BACKWARD_INPUT_SMALL,
+    &CONV2D_BACKWARD_INPUT_NARROW,
+    &CONV2D_BACKWARD_WEIGHT,
+    &CONV2D_BACKWARD_WEIGHT_SMALL,
+];
+
+/// y [n, oh, ow, co] = gate ⊙ act(conv(x, w) + bias) of x [n, h, w, ci] and w [co, kh, kw, ci]: at every place of
+/// the window, Σ x[n, oh·stride − pad + i·dilation, …, ci] · w[co, i, j, ci]. The bias is `[co]`, the gate as y.
+///
+/// # Panics
+/// When the shapes do not fit one another or the window.
+pub fn forward(s: &mut Schedule, label: &str, x: Buf, w: Buf, window: Window, epilogue: Epilogue) -> Buf {
+    let conv = Conv::new(label, dims(label, x), w, window);
+    let [rows, cols] = [conv.pixels(), conv.y[3]];
+    conv.check_epilogue(label, epilogue, conv.y);
+    if let Some([rows, cols]) = conv.as_matrix() {
+        let (x, w) = (x.reshape([rows, cols]), w.reshape([conv.y[3], cols]));
+        return product(s, label, x, w, Form::NT, epilogue).reshape(conv.y);
+    }
+    let y = s.scratch(conv.y);
+    let (kernel, tile) = match Tile::choose(rows, cols) {
+        _ if cols <= NARROW => (&CONV2D_FORWARD_NARROW, NARROW_TILE),
+        Tile::Large => (&CONV2D_FORWARD, [64, 64]),
+        Tile::Small => (&CONV2D_FORWARD_SMALL, [32, 32]),
+    };
+    let params = conv.params(FORWARD, epilogue);
+    s.push(kernel, label, &operands(x, w, epilogue, y), &params, grid(rows, cols, 1, tile), conv.flops());
+    y
+}
+
+/// dx [n, h, w, ci], with `size` = [h, w], of dy [n, oh, ow, co]: the gradient of [`forward`]'s input, as
+/// gate ⊙ act(dx + bias). The bias is `[ci]`, the gate as dx.
+///
+/// # Panics
+/// When the shapes do not fit one another or the window.
+pub fn backward_input(
+    s: &mut Schedule,
+    label: &str,
+    dy: Buf,
+    w: Buf,
+    window: Window,
+    size: [usize; 2],
+    epilogue: Epilogue,
+) -> Buf {
+    let [batch, ..] = dims(label, dy);
+    let conv = Conv::new(label, [batch, size[0], size[1], w.shape.cols()], w, window);
+    assert_eq!(dy.shape, conv.y.into(), "{label}: dy is not what the window makes of an image of {size:?}");
+    conv.check_epilogue(label, epilogue, conv.x);
+    let channels = conv.x[3];
+    // A bias belongs to channels: where a product's columns are taps as well, it does not fit.
+    let fits = |cols| cols == channels || epilogue.bias.is_none();
+    if let Some([rows, cols]) = conv.as_matrix().filter(|[_, cols]| fits(*cols)) {
+        let (dy, w) = (dy.reshape([rows, conv.y[3]]), w.reshape([conv.y[3], cols]));
+        return product(s, label, dy, w, Form::NN, epilogue).reshape(conv.x);
+    }
+    let dx = s.scratch(conv.x);
+    let [sh, sw] = window.stride;
+    // The first class is the largest.
+    let rows = batch * size[0].div_ceil(sh) * size[1].div_ceil(sw);
+    let (kernel, tile) = match Tile::choose(rows, channels) {
+        _ if channels <= NARROW => (&CONV2D_BACKWARD_INPUT_NARROW, NARROW_TILE),
+        Tile::Large => (&CONV2D_BACKWARD_INPUT, [64, 64]),
+        Tile::Small => (&CONV2D_BACKWARD_INPUT_SMALL, [32, 32]),
+    };
+    let params = conv.params(INPUT, epilogue);
+    let grid = grid(rows, channels, sh * sw, tile);
+    s.push(kernel, label, &operands(dy, w, epilogue, dx), &params, grid, conv.flops());
+    dx
+}
+
+/// dw [co, kh, kw, ci] += Σ over windows of dy [n, oh, ow, co] ⊗ x [n, h, w, ci]: the gradient of [`forward`]'s
+/// weights, by partial sums over chunks of the pixels of dy, which are then joined.
+///
+/// # Panics
+/// When the shapes do not fit one another or the window.
+pub fn backward_weight(s: &mut Schedule, label: &str, x: Buf, dy: Buf, window: Window, dw: Buf) {
+    let conv = Conv::new(label, dims(label, x), dw, window);
+    assert_eq!(dy.shape, conv.y.into(), "{label}: dy is not what the window makes of x, {}", x.shape);
+    let co = conv.y[3];
+    if let Some([rows, cols]) = conv.as_matrix() {
+        let (x, dy, dw) = (x.reshape([rows, cols]), dy.reshape([rows, co]), dw.reshape([co, cols]));
+        return product_add(s, label, dy, x, Form::TN, dw);
+    }
+    let cols = conv.taps() * conv.x[3];
+    let (kernel, tile) = match Tile::choose(co, cols) {
+        Tile::Large => (&CONV2D_BACKWARD_WEIGHT, [64, 64]),
+        Tile::Small => (&CONV2D_BACKWARD_WEIGHT_SMALL, [32, 32]),
+    };
+    let chunk = chunk(tiles(co, cols, tile), conv.pixels());
+    let parts = conv.pixels().div_ceil(chunk);
+    let partial = s.scratch([parts, co, cols]);
+    let params = Conv2dParams { chunk: chunk as u32, ..conv.params(WEIGHT, PLAIN) };
+    let grid = grid(co, cols, parts, tile);
+    s.push(kernel, label, &operands(x, dy, PLAIN, partial), &params, grid, conv.flops());
+    join(s, label, partial, dw);
+}
+
+/// y [n, h, w, co] = gate ⊙ act(convᵀ(x, w) + bias) of x [n, ih, iw, ci] and w [ci, kh, kw, co]: the convolution's
+/// gradient as a function of its own, with h and w from [`Window::transposed_output`]. The bias is `[co]`, the gate
+/// as y.
+///
+/// # Panics
+/// When the shapes do not fit one another or the window.
+pub fn transposed_forward(
+    s: &mut Schedule,
+    label: &str,
+    x: Buf,
+    w: Buf,
+    window: Window,
+    output_padding: [usize; 2],
+    epilogue: Epilogue,
+) -> Buf {
+    let [_, ih, iw, _] = dims(label, x);
+    backward_input(s, label, x, w, window, window.transposed_output([ih, iw], output_padding), epilogue)
+}
+
+/// dx [n, ih, iw, ci] of dy [n, h, w, co]: the gradient of [`transposed_forward`]'s input, which is the convolution
+/// of dy, as gate ⊙ act(dx + bias).
+///
+/// # Panics
+/// When the shapes do not fit one another or the window.
+pub fn transposed_backward_input(
+    s: &mut Schedule,
+    label: &str,
+    dy: Buf,
+    w: Buf,
+    window: Window,
+    epilogue: Epilogue,
+) -> Buf {
+    forward(s, label, dy, w, window, epilogue)
+}
+
+/// dw [ci, kh, kw, co] += Σ over windows of x [n, ih, iw, ci] ⊗ dy [n, h, w, co]: the gradient of
+/// [`transposed_forward`]'s weights.
+///
+/// # Panics
+/// When the shapes do not fit one another or the window.
+pub fn transposed_backward_weight(s: &mut Schedule, label: &str, x: Buf, dy: Buf, window: Window, dw: Buf) {
+    backward_weight(s, label, dy, x, window, dw);
+}
+
+/// A convolution of certain sizes: [n, h, w, c] of both images.
+struct Conv {
+    window: Window,
+    x: [usize; 4],
+    y: [usize; 4],
+}
+
+impl Conv {
+    fn new(label: &str, x: [usize; 4], w: Buf, window: Window) -> Self {
+        let ([n, h, width, ci], [co, kh, kw, depth]) = (x, dims(label, w));
+        assert_eq!([kh, kw], window.kernel, "{label}: weights of {} for {window:?}", w.shape);
+        assert_eq!(ci, depth, "{label}: weights of {} for {ci} channels", w.shape);
+        let [oh, ow] = window.output([h, width]);
+        Self { window, x, y: [n, oh, ow, co] }
+    }
+
+    fn pixels(&self) -> usize {
+        self.y[..3].iter().product()
+    }
+
+    fn taps(&self) -> usize {
+        self.window.kernel.iter().product()
+    }
+
+    /// Multiply-adds are those of every window, whichever of the three products is made.
+    fn flops(&self) -> u64 {
+        2 * (self.pixels() * self.y[3]) as u64 * (self.taps() * self.x[3]) as u64
+    }
+
+    /// Rows and columns of x where its windows are its rows as they lie: single pixels, or whole images.
+    fn as_matrix(&self) -> Option<[usize; 2]> {
+        let Window { kernel, stride, pad, dilation } = self.window;
+        let [n, h, w, c] = self.x;
+        if pad != [0, 0] {
+            None
+        } else if kernel == [1, 1] && stride == [1, 1] {
+            Some([n * h * w, c])
+        } else if kernel == [h, w] && dilation == [1, 1] {
+            Some([n, h * w * c])
+        } else {
+            None
+        }
+    }
+
+    fn check_epilogue(&self, label: &str, epilogue: Epilogue, output: [usize; 4]) {
+        let (shape, channels) = (Shape::from(output), output[3]);
+        let fits = epilogue.bias.is_none_or(|bias| bias.len() == channels);
+        assert!(fits, "{label}: the bias does not have {channels} elements");
+        assert!(epilogue.gate.is_none_or(|(_, y)| y.len() == shape.len()), "{label}: the gate is not {shape}");
+        let slope = epilogue.gate.is_none_or(|(act, _)| act.slope_from_output());
+        assert!(slope, "{label}: no slope follows from this gate");
+    }
+
+    fn params(&self, role: u32, epilogue: Epilogue) -> Conv2dParams {
+        let Window { kernel, stride, pad, dilation } = self.window;
+        let step = self.window.step().map(|step| step as u32);
+        let gate = epilogue.gate.map_or(Activation::Identity, |(act, _)| act);
+        let [_, x_h, x_w, x_c] = self.x.map(|d| d as u32);
+        let [batch, y_h, y_w, y_c] = self.y.map(|d| d as u32);
+        Conv2dParams {
+            role,
+            batch,
+            x_h,
+            x_w,
+            x_c,
+            y_h,
+            y_w,
+            y_c,
+            kernel_h: kernel[0] as u32,
+            kernel_w: kernel[1] as u32,
+            stride_h: stride[0] as u32,
+            stride_w: stride[1] as u32,
+            pad_h: pad[0] as u32,
+            pad_w: pad[1] as u32,
+            dilation_h: dilation[0] as u32,
+            dilation_w: dilation[1] as u32,
+            step_h: step[0],
+            step_w: step[1],
+            chunk: self.pixels() as u32,
+            use_bias: epilogue.bias.is_some().into(),
+            activation: epilogue.activation.code(),
+            gate: gate.code(),
+            alpha: epilogue.activation.alpha(),
+            gate_alpha: gate.alpha(),
+        }
+    }
+}
+
+fn dims(label: &str, buf: Buf) -> [usize; 4] {
+    let dims: Vec<usize> = buf.shape.dims().iter().map(|&d| d as usize).collect();
+    dims.try_into().unwrap_or_else(|_| panic!("{label}: {} is not of four dimensions", buf.shape))
+}
+
+/// What is switched off is bound to the image, which every product reads.
+fn operands(image: Buf, factor: Buf, epilogue: Epilogue, y: Buf) -> [Buf; 5] {
+    let gate_y = epilogue.gate.map_or(image, |(_, y)| y);
+    [image, factor, epilogue.bias.unwrap_or(image), gate_y, y]
+}
+
+/// A row of tiles, folded where one is too short; the shader finds rows and columns by its index there.
+fn grid(rows: usize, cols: usize, z: usize, tile: [usize; 2]) -> Grid {
+    let tiles = tiles(rows, cols, tile);
+    let folds = tiles.div_ceil(MAX_GROUPS as usize);
+    Grid::Box(tiles.div_ceil(folds), folds, z)
+}
+
+fn tiles(rows: usize, cols: usize, tile: [usize; 2]) -> usize {
+    rows.div_ceil(tile[0]) * cols.div_ceil(tile[1])
+}
+
+/// How many pixels a workgroup sums over: at most 512 tiles in all, of no less than 256 pixels where there are
+/// as many, in whole slabs. It depends on the problem alone, so that every device adds in the same order.
+fn chunk(tiles: usize, pixels: usize) -> usize {
+    let parts = (512 / tiles).min(pixels / 256).max(1);
+    pixels.div_ceil(parts).next_multiple_of(16)
+}

@@ -1,0 +1,155 @@
+//! The losses of generative adversarial networks on a discriminator's scores, and their gradients in the same pass.
+//!
+//! A row is one score; what is lost on it depends on the loss and on whose step it is. Means over the batch are left
+//! to the weight of the gradient and to whoever sums the rows.
+
+use crate::kernel::{Gradient, Kernel, read, write};
+use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+
+/// Which game is played, with d the score.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// d is the logit of being real. The discriminator loses the cross-entropy, in nats; the generator −log σ(d)
+    /// (Goodfellow et al., *Generative adversarial nets*, 2014, §3).
+    NonSaturating,
+    /// ½ (d − 1)² where d should say real, ½ d² where it should say fake (Mao et al., *Least squares generative
+    /// adversarial networks*, 2017, eq. 9, with their factor ½).
+    LeastSquares,
+    /// max(0, 1 − d) on real scores, max(0, 1 + d) on fake ones, −d for the generator (Lim, Ye, *Geometric GAN*, 2017).
+    Hinge,
+    /// −d on real scores, d on fake ones, −d for the generator (Arjovsky, Chintala, Bottou, *Wasserstein GAN*, 2017).
+    Wasserstein,
+}
+
+impl Kind {
+    /// The number that the shader knows it by.
+    pub fn code(self) -> u32 {
+        match self {
+            Self::NonSaturating => 0,
+            Self::LeastSquares => 1,
+            Self::Hinge => 2,
+            Self::Wasserstein => 3,
+        }
+    }
+
+    /// Whether a real score has a label that can be smoothed.
+    pub fn has_labels(self) -> bool {
+        matches!(self, Self::NonSaturating | Self::LeastSquares)
+    }
+}
+
+/// A game and how sure the discriminator is told to be.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct GanLoss {
+    /// Which game is played.
+    pub kind: Kind,
+    /// The label of real scores is 1 − smoothing, in the discriminator's step alone (Salimans et al., *Improved
+    /// techniques for training GANs*, 2016, §3.4). Zero where [`Kind::has_labels`] says no.
+    pub smoothing: f32,
+}
+
+/// Whose step it is, and what was scored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// The discriminator's, on real samples.
+    Real,
+    /// The discriminator's, on generated samples.
+    Fake,
+    /// The discriminator's, on so many scores of real samples followed by scores of generated ones.
+    RealThenFake(usize),
+    /// The generator's, on generated samples.
+    Generator,
+}
+
+params! {
+    /// The uniform of both kernels.
+    pub struct GanLossParams {
+        /// Scores.
+        m: u32,
+        /// Leading ones that are of real samples.
+        real: u32,
+        /// [`Kind::code`].
+        kind: u32,
+        /// Zero for the discriminator's step, one for the generator's.
+        role: u32,
+        /// [`GanLoss::smoothing`].
+        smoothing: f32,
+        /// Multiplies the derivative in dd.
+        weight: f32,
+    }
+}
+
+const INVOCATIONS: usize = 64;
+
+/// rows `[m]` from d `[m]`.
+pub static GAN_LOSS: Kernel = Kernel {
+    name: "gan_loss",
+    op: "gan_loss",
+    source: shader!("gan_loss", "grid", "activation"),
+    bindings: &[read("d"), write("rows")],
+    params: GanLossParams::FIELDS,
+    overrides: &["kind", "role"],
+    workgroup: [INVOCATIONS as u32, 1, 1],
+    reference: reference::gan_loss::gan_loss,
+    gradient: Gradient::Forward,
+};
+
+/// The same, dd `[m]` = weight · ∂rows/∂d, and the score `[m]` to report.
+pub static GAN_LOSS_WITH_GRADIENT: Kernel = Kernel {
+    name: "gan_loss_with_gradient",
+    bindings: &[read("d"), write("rows"), write("dd"), write("score")],
+    reference: reference::gan_loss::gan_loss_with_gradient,
+    gradient: Gradient::Backward,
+    ..GAN_LOSS
+};
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] = &[&GAN_LOSS, &GAN_LOSS_WITH_GRADIENT];
+
+/// The loss of each score of `d`, which may have any shape: `[m]`, m being d's size.
+///
+/// # Panics
+/// When there are fewer scores than are said to be real, or the smoothing is not in [0, 1) or meets a loss without
+/// labels.
+pub fn forward(s: &mut Schedule, label: &str, d: Buf, role: Role, loss: GanLoss) -> Buf {
+    let params = parameters(label, d, role, loss, 0.0);
+    let rows = s.scratch([d.len()]);
+    s.push(&GAN_LOSS, label, &[d, rows], &params, grid(d), 8 * d.len() as u64);
+    rows
+}
+
+/// The loss of each score, `[m]`; the derivative of Σ weight · rows, of d's shape; and what to report as D(x), `[m]`:
+/// σ(d) for [`Kind::NonSaturating`] and [`Kind::Hinge`], d itself for the others, whose labels or units are d's own.
+///
+/// # Panics
+/// When [`forward`] does.
+pub fn with_gradient(s: &mut Schedule, label: &str, d: Buf, role: Role, loss: GanLoss, weight: f32) -> (Buf, Buf, Buf) {
+    let params = parameters(label, d, role, loss, weight);
+    let (rows, dd, score) = (s.scratch([d.len()]), s.scratch(d.shape), s.scratch([d.len()]));
+    s.push(&GAN_LOSS_WITH_GRADIENT, label, &[d, rows, dd, score], &params, grid(d), 14 * d.len() as u64);
+    (rows, dd, score)
+}
+
+fn parameters(label: &str, d: Buf, role: Role, loss: GanLoss, weight: f32) -> GanLossParams {
+    let GanLoss { kind, smoothing } = loss;
+    assert!((0.0..1.0).contains(&smoothing), "{label}: labels smoothed by {smoothing}");
+    assert!(smoothing == 0.0 || kind.has_labels(), "{label}: {kind:?} has no labels to smooth");
+    let real = match role {
+        Role::Real => d.len(),
+        Role::Fake | Role::Generator => 0,
+        Role::RealThenFake(real) => real,
+    };
+    assert!(real <= d.len(), "{label}: {real} real scores among {}", d.len());
+    GanLossParams {
+        m: d.len() as u32,
+        real: real as u32,
+        kind: kind.code(),
+        role: (role == Role::Generator).into(),
+        smoothing,
+        weight,
+    }
+}
+
+fn grid(d: Buf) -> Grid {
+    Grid::Linear(d.len().div_ceil(INVOCATIONS))
+}

@@ -1,0 +1,209 @@
+//! Spectral normalisation: a weight matrix over its largest singular value, which power iteration follows.
+//!
+//! y = w / σ with σ = uᵀ w v (Miyato, Kataoka, Koyama, Yoshida, Spectral normalization for generative adversarial
+//! networks, ICLR 2018, algorithm 1). u and v are state and, to the derivative, constants, as in
+//! PyTorch's `torch.nn.utils.spectral_norm`.
+
+use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
+use crate::ops::reduce;
+use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+
+params! {
+    /// The uniform of every kernel of spectral normalisation.
+    pub struct SpectralNormParams {
+        /// Rows of w.
+        m: u32,
+        /// Columns of w.
+        n: u32,
+        /// Rows that one invocation sums.
+        chunk: u32,
+        /// Chunks of rows.
+        parts: u32,
+        /// Elements of the vector to be normalised.
+        len: u32,
+        /// The least length that a vector is divided by.
+        epsilon: f32,
+    }
+}
+
+const INVOCATIONS: usize = 256;
+/// Rows that one invocation sums in its column.
+const CHUNK: usize = 64;
+/// PyTorch's.
+const EPSILON: f32 = 1e-12;
+
+const CONSTANT: Gradient = Gradient::None("u and v are constants to the derivative");
+
+const fn kernel(
+    name: &'static str,
+    bindings: &'static [Binding],
+    reference: fn(&mut Args<'_>),
+    gradient: Gradient,
+) -> Kernel {
+    Kernel {
+        name,
+        op: "spectral_norm",
+        source: shader!("spectral_norm", "grid", "tree"),
+        bindings,
+        params: SpectralNormParams::FIELDS,
+        overrides: &[],
+        workgroup: [INVOCATIONS as u32, 1, 1],
+        reference,
+        gradient,
+    }
+}
+
+/// partial [parts, n]: wᵀ u over chunks of rows.
+pub static SPECTRAL_NORM_COLUMNS: Kernel = kernel(
+    "spectral_norm_columns",
+    &[read("w"), read("u"), write("partial")],
+    reference::spectral_norm::spectral_norm_columns,
+    CONSTANT,
+);
+/// product `[m]` = w v.
+pub static SPECTRAL_NORM_ROWS: Kernel = kernel(
+    "spectral_norm_rows",
+    &[read("w"), read("v"), write("product")],
+    reference::spectral_norm::spectral_norm_rows,
+    Gradient::Forward,
+);
+/// state = copy = t / max(‖t‖, ε).
+pub static SPECTRAL_NORM_NORMALISE: Kernel = kernel(
+    "spectral_norm_normalise",
+    &[read("t"), write("state"), write("copy")],
+    reference::spectral_norm::spectral_norm_normalise,
+    CONSTANT,
+);
+/// sigma `[1]` = Σ u t.
+pub static SPECTRAL_NORM_SIGMA: Kernel = kernel(
+    "spectral_norm_sigma",
+    &[read("t"), read("u"), write("sigma")],
+    reference::spectral_norm::spectral_norm_sigma,
+    Gradient::Forward,
+);
+/// y = w / σ.
+pub static SPECTRAL_NORM_DIVIDE: Kernel = kernel(
+    "spectral_norm_divide",
+    &[read("w"), read("divisor"), write("y")],
+    reference::spectral_norm::spectral_norm_divide,
+    Gradient::Forward,
+);
+/// products `[m]`: Σ dy ⊙ y of each row.
+pub static SPECTRAL_NORM_DOT: Kernel = kernel(
+    "spectral_norm_dot",
+    &[read("dy"), read("normed"), write("products")],
+    reference::spectral_norm::spectral_norm_dot,
+    Gradient::Backward,
+);
+/// dw += (dy − total u vᵀ) / σ.
+pub static SPECTRAL_NORM_BACKWARD: Kernel = kernel(
+    "spectral_norm_backward",
+    &[read("dy"), read("divisor"), read("u_saved"), read("v_saved"), read("total"), update("dw")],
+    reference::spectral_norm::spectral_norm_backward,
+    Gradient::Backward,
+);
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] = &[
+    &SPECTRAL_NORM_COLUMNS,
+    &SPECTRAL_NORM_ROWS,
+    &SPECTRAL_NORM_NORMALISE,
+    &SPECTRAL_NORM_SIGMA,
+    &SPECTRAL_NORM_DIVIDE,
+    &SPECTRAL_NORM_DOT,
+    &SPECTRAL_NORM_BACKWARD,
+];
+
+/// The state of one normalised matrix: vectors about as long as one, places of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct SpectralNorm {
+    /// `[m]`, near the left singular vector.
+    pub u: Buf,
+    /// `[n]`, near the right one.
+    pub v: Buf,
+}
+
+/// What the backward pass of one call needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved {
+    /// The normalised weight, of w's shape.
+    pub y: Buf,
+    /// σ, `[1]`.
+    pub sigma: Buf,
+    /// The u of this call, `[m]`.
+    pub u: Buf,
+    /// The v of this call, `[n]`.
+    pub v: Buf,
+}
+
+/// y = w / σ, of w's shape, seen as a matrix of as many rows as u has elements. If `iterate`, as in training, u and v
+/// first move by one power iteration; the backward pass sees them as they are then, whatever later calls do.
+///
+/// # Panics
+/// When `w` does not have as many elements as u vᵀ.
+pub fn forward(s: &mut Schedule, label: &str, w: Buf, norm: &SpectralNorm, iterate: bool) -> (Buf, Saved) {
+    let params = plain_params(label, w, norm);
+    let (m, n) = (params.m as usize, params.n as usize);
+    let flops = 2 * w.len() as u64;
+    let mut v = norm.v;
+    if iterate {
+        let partial = s.scratch([params.parts as usize, n]);
+        let bufs = [w, norm.u, partial];
+        s.push(&SPECTRAL_NORM_COLUMNS, &format!("{label}.columns"), &bufs, &params, elements(partial.len()), flops);
+        let sum = reduce::columns(s, &format!("{label}.columns.sum"), partial, reduce::Kind::Sum);
+        v = normalise(s, &format!("{label}.v"), sum, norm.v, &params);
+    }
+    let product = s.scratch([m]);
+    s.push(&SPECTRAL_NORM_ROWS, &format!("{label}.rows"), &[w, v, product], &params, Grid::Linear(m), flops);
+    let u = match iterate {
+        true => normalise(s, &format!("{label}.u"), product, norm.u, &params),
+        false => norm.u,
+    };
+    let (sigma, y) = (s.scratch([1]), s.scratch(w.shape));
+    let sigma_label = format!("{label}.sigma");
+    s.push(&SPECTRAL_NORM_SIGMA, &sigma_label, &[product, u, sigma], &params, Grid::Linear(1), 2 * m as u64);
+    s.push(&SPECTRAL_NORM_DIVIDE, label, &[w, sigma, y], &params, elements(w.len()), w.len() as u64);
+    (y, Saved { y, sigma, u, v })
+}
+
+/// dw += (dy − (Σ dy ⊙ y) u vᵀ) / σ, where dy is the gradient of y and `dw` that of w.
+///
+/// # Panics
+/// When `dy` or `dw` has another size than w.
+pub fn backward(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf, dw: Buf) {
+    let Saved { y, sigma, u, v } = *saved;
+    assert!(dy.len() == y.len() && dw.len() == y.len(), "{label}: dy of {}, dw of {}", dy.shape, dw.shape);
+    let params = plain_params(label, y, &SpectralNorm { u, v });
+    let products = s.scratch([params.m as usize]);
+    let flops = 2 * y.len() as u64;
+    let grid = Grid::Linear(params.m as usize);
+    s.push(&SPECTRAL_NORM_DOT, &format!("{label}.dot"), &[dy, y, products], &params, grid, flops);
+    let total = reduce::whole(s, &format!("{label}.dot.sum"), products, reduce::Kind::Sum);
+    let bufs = [dy, sigma, u, v, total, dw];
+    s.push(&SPECTRAL_NORM_BACKWARD, label, &bufs, &params, elements(y.len()), 2 * flops);
+}
+
+/// t over its length, into the state and as a copy for this call.
+fn normalise(s: &mut Schedule, label: &str, t: Buf, state: Buf, params: &SpectralNormParams) -> Buf {
+    let copy = s.scratch([t.len()]);
+    let params = SpectralNormParams { len: t.len() as u32, ..*params };
+    s.push(&SPECTRAL_NORM_NORMALISE, label, &[t, state, copy], &params, Grid::Linear(1), 3 * t.len() as u64);
+    copy
+}
+
+fn plain_params(label: &str, w: Buf, norm: &SpectralNorm) -> SpectralNormParams {
+    let (m, n) = (norm.u.len(), norm.v.len());
+    assert_eq!(w.len(), m * n, "{label}: u of {m} and v of {n} for w of {}", w.shape);
+    SpectralNormParams {
+        m: m as u32,
+        n: n as u32,
+        chunk: CHUNK as u32,
+        parts: m.div_ceil(CHUNK) as u32,
+        len: 0,
+        epsilon: EPSILON,
+    }
+}
+
+fn elements(count: usize) -> Grid {
+    Grid::Linear(count.div_ceil(INVOCATIONS))
+}

@@ -1,0 +1,142 @@
+//! Images enlarged by whole factors, by repetition or by bilinear interpolation, each channel by itself.
+//!
+//! Interpolation takes pixels as squares, so that the corners of both images meet: PyTorch's `align_corners=False`.
+
+use crate::kernel::{Gradient, Kernel, read, write};
+use crate::ops::activation::Activation;
+use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
+
+/// How the new pixels come about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Each is the one that it lies in.
+    Nearest,
+    /// Each is a weighted mean of the four around it.
+    Bilinear,
+}
+
+params! {
+    /// The uniform of every kernel here.
+    pub struct UpsampleParams {
+        /// Elements of what is written.
+        len: u32,
+        /// Rows of x.
+        h: u32,
+        /// Columns of x.
+        w: u32,
+        /// Channels.
+        c: u32,
+        /// Rows of y for one of x.
+        factor_h: u32,
+        /// Columns of y for one of x.
+        factor_w: u32,
+        /// [`Activation::code`] of the gate; zero for none.
+        gate: u32,
+        /// [`Activation::alpha`] of the gate.
+        gate_alpha: f32,
+    }
+}
+
+const INVOCATIONS: usize = 64;
+
+/// y = x, each pixel repeated.
+pub static UPSAMPLE_NEAREST: Kernel = Kernel {
+    name: "upsample_nearest",
+    op: "upsample",
+    source: shader!("upsample", "grid", "activation"),
+    bindings: &[read("x"), write("y")],
+    params: UpsampleParams::FIELDS,
+    overrides: &[],
+    workgroup: [INVOCATIONS as u32, 1, 1],
+    reference: reference::upsample::upsample_nearest,
+    gradient: Gradient::Forward,
+};
+
+/// y = x, interpolated.
+pub static UPSAMPLE_BILINEAR: Kernel =
+    Kernel { name: "upsample_bilinear", reference: reference::upsample::upsample_bilinear, ..UPSAMPLE_NEAREST };
+
+/// dx = gate ⊙ the sum of dy over each pixel's repetitions.
+pub static UPSAMPLE_NEAREST_BACKWARD: Kernel = Kernel {
+    name: "upsample_nearest_backward",
+    bindings: &[read("dy"), read("gate_y"), write("dx")],
+    overrides: &["gate"],
+    reference: reference::upsample::upsample_nearest_backward,
+    gradient: Gradient::Backward,
+    ..UPSAMPLE_NEAREST
+};
+
+/// dx = gate ⊙ the weighted sum of dy around each pixel.
+pub static UPSAMPLE_BILINEAR_BACKWARD: Kernel = Kernel {
+    name: "upsample_bilinear_backward",
+    reference: reference::upsample::upsample_bilinear_backward,
+    ..UPSAMPLE_NEAREST_BACKWARD
+};
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] =
+    &[&UPSAMPLE_NEAREST, &UPSAMPLE_BILINEAR, &UPSAMPLE_NEAREST_BACKWARD, &UPSAMPLE_BILINEAR_BACKWARD];
+
+/// x [n, h, w, c] enlarged by `factor`, of rows and of columns: [n, factor h, factor w, c].
+///
+/// # Panics
+/// When x is no image, or a factor is zero.
+pub fn forward(s: &mut Schedule, label: &str, x: Buf, factor: [usize; 2], mode: Mode) -> Buf {
+    let &[n, h, w, c] = x.shape.dims() else { panic!("{label}: {} is no image [n, h, w, c]", x.shape) };
+    let y = s.scratch([n as usize, h as usize * factor[0], w as usize * factor[1], c as usize]);
+    let (kernel, flops) = match mode {
+        Mode::Nearest => (&UPSAMPLE_NEAREST, 0),
+        Mode::Bilinear => (&UPSAMPLE_BILINEAR, 9 * y.len()),
+    };
+    s.push(kernel, label, &[x, y], &parameters(y, x.shape, factor, None), grid(y), flops as u64);
+    y
+}
+
+/// The gradient of [`forward`] for its x: [n, h, w, c] of dy [n, factor h, factor w, c]. The gate multiplies by the
+/// slope of an activation at the point where its output is the buffer, which is that x.
+///
+/// # Panics
+/// When dy is no image of whole blocks of the factor, the gate has another size than dx, or no slope follows from it.
+pub fn backward(
+    s: &mut Schedule,
+    label: &str,
+    dy: Buf,
+    factor: [usize; 2],
+    mode: Mode,
+    gate: Option<(Activation, Buf)>,
+) -> Buf {
+    let &[n, h, w, c] = dy.shape.dims() else { panic!("{label}: {} is no image [n, h, w, c]", dy.shape) };
+    let [n, h, w, c] = [n, h, w, c].map(|size| size as usize);
+    let whole = h.is_multiple_of(factor[0]) && w.is_multiple_of(factor[1]);
+    assert!(whole, "{label}: dy of {} does not come of a factor {factor:?}", dy.shape);
+    let dx = s.scratch([n, h / factor[0], w / factor[1], c]);
+    assert!(gate.is_none_or(|(_, y)| y.len() == dx.len()), "{label}: the gate is not {}", dx.shape);
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
+    let (kernel, flops) = match mode {
+        Mode::Nearest => (&UPSAMPLE_NEAREST_BACKWARD, dy.len()),
+        Mode::Bilinear => (&UPSAMPLE_BILINEAR_BACKWARD, 12 * dy.len()),
+    };
+    // Without a gate, dy stands where nothing is read.
+    let gate_y = gate.map_or(dy, |(_, y)| y);
+    let params = parameters(dx, dx.shape, factor, gate.map(|(act, _)| act));
+    s.push(kernel, label, &[dy, gate_y, dx], &params, grid(dx), flops as u64);
+    dx
+}
+
+fn parameters(written: Buf, x: Shape, factor: [usize; 2], gate: Option<Activation>) -> UpsampleParams {
+    let gate = gate.unwrap_or(Activation::Identity);
+    UpsampleParams {
+        len: written.len() as u32,
+        h: x.dims()[1],
+        w: x.dims()[2],
+        c: x.dims()[3],
+        factor_h: factor[0] as u32,
+        factor_w: factor[1] as u32,
+        gate: gate.code(),
+        gate_alpha: gate.alpha(),
+    }
+}
+
+fn grid(written: Buf) -> Grid {
+    Grid::Linear(written.len().div_ceil(INVOCATIONS))
+}

@@ -1,0 +1,262 @@
+//! Vector quantisation: the nearest code of each row, its look-up, and the losses that tie rows and codes together
+//! (van den Oord, Vinyals, Kavukcuoglu, *Neural discrete representation learning*, 2017, eq. 1 to 3).
+//!
+//! The straight-through gradient takes no kernel: what is the gradient of q is passed on as that of z, and
+//! [`loss_with_gradient`] adds the commitment's. Sums over the rows of a code are a matrix product with a one-hot
+//! matrix ([`assign`]), so they need no atomics, and every run adds in the same order. Codebooks that follow the rows
+//! by averages, and how codebooks begin, are in [`codebook`](crate::ops::codebook).
+
+use crate::kernel::{Binding, Gradient, Kernel, read, update, write};
+use crate::ops::matmul::{Form, PLAIN, product, product_add};
+use crate::ops::{fill, reduce};
+use crate::{Args, Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
+
+params! {
+    /// The uniform of [`VQ_NEAREST`].
+    pub struct NearestParams {
+        /// Rows of z.
+        m: u32,
+        /// Codes.
+        k: u32,
+    }
+}
+
+params! {
+    /// The uniform of [`VQ_LOOKUP`] and [`VQ_ONE_HOT`].
+    pub struct ElementParams {
+        /// Elements of the output.
+        len: u32,
+        /// Its columns.
+        width: u32,
+    }
+}
+
+params! {
+    /// The uniform of [`VQ_LOSS`] and [`VQ_LOSS_WITH_GRADIENT`].
+    pub struct LossParams {
+        /// Rows of z.
+        m: u32,
+        /// Columns of z.
+        dim: u32,
+        /// Multiplies the sum over a row.
+        scale: f32,
+        /// Multiplies z − q in dz.
+        slope: f32,
+    }
+}
+
+params! {
+    /// The uniform of [`VQ_CODEBOOK_BACKWARD`].
+    pub struct BackwardParams {
+        /// Elements of the codebook.
+        len: u32,
+        /// Its columns.
+        dim: u32,
+        /// Multiplies count · e − sum.
+        slope: f32,
+    }
+}
+
+const INVOCATIONS: usize = 64;
+
+const fn kernel(
+    name: &'static str,
+    bindings: &'static [Binding],
+    params: &'static [(&'static str, &'static str)],
+    reference: fn(&mut Args<'_>),
+    gradient: Gradient,
+) -> Kernel {
+    Kernel {
+        name,
+        op: "vq",
+        source: shader!("vq", "grid"),
+        bindings,
+        params,
+        overrides: &[],
+        workgroup: [INVOCATIONS as u32, 1, 1],
+        reference,
+        gradient,
+    }
+}
+
+/// nearest `u32 [m]` from scores [m, k] and norms `[k]`.
+pub static VQ_NEAREST: Kernel = kernel(
+    "vq_nearest",
+    &[read("scores"), read("norms"), write("nearest").of_u32()],
+    NearestParams::FIELDS,
+    reference::vq::vq_nearest,
+    Gradient::None("an index; gradients go straight through"),
+);
+
+/// q [m, dim] from index `u32 [m]` and the codebook [k, dim].
+pub static VQ_LOOKUP: Kernel = kernel(
+    "vq_lookup",
+    &[read("index").of_u32(), read("codebook"), write("q")],
+    ElementParams::FIELDS,
+    reference::vq::vq_lookup,
+    Gradient::Forward,
+);
+
+/// one_hot [m, k] from index `u32 [m]`.
+pub static VQ_ONE_HOT: Kernel = kernel(
+    "vq_one_hot",
+    &[read("index").of_u32(), write("one_hot")],
+    ElementParams::FIELDS,
+    reference::vq::vq_one_hot,
+    Gradient::None("it takes an index"),
+);
+
+/// rows `[m]` from z and q, both [m, dim].
+pub static VQ_LOSS: Kernel = kernel(
+    "vq_loss",
+    &[read("z"), read("quantised"), write("rows")],
+    LossParams::FIELDS,
+    reference::vq::vq_loss,
+    Gradient::Forward,
+);
+
+/// The same, and dz [m, dim] += slope · (z − q).
+pub static VQ_LOSS_WITH_GRADIENT: Kernel = kernel(
+    "vq_loss_with_gradient",
+    &[read("z"), read("quantised"), write("rows"), update("dz")],
+    LossParams::FIELDS,
+    reference::vq::vq_loss_with_gradient,
+    Gradient::Backward,
+);
+
+/// de [k, dim] += slope · (counts · e − sums).
+pub static VQ_CODEBOOK_BACKWARD: Kernel = kernel(
+    "vq_codebook_backward",
+    &[read("counts"), read("codebook"), read("sums"), update("de")],
+    BackwardParams::FIELDS,
+    reference::vq::vq_codebook_backward,
+    Gradient::Backward,
+);
+
+/// The kernels of this operator.
+pub static KERNELS: &[&Kernel] =
+    &[&VQ_NEAREST, &VQ_LOOKUP, &VQ_ONE_HOT, &VQ_LOSS, &VQ_LOSS_WITH_GRADIENT, &VQ_CODEBOOK_BACKWARD];
+
+/// Which rows each code has, summed up.
+#[derive(Clone, Copy, Debug)]
+pub struct Assigned {
+    /// One where the row has the code, [m, k].
+    pub one_hot: Buf,
+    /// How many rows each code has, `[k]`; whole numbers, exact up to 2²⁴.
+    pub counts: Buf,
+    /// Their sums, [k, dim].
+    pub sums: Buf,
+}
+
+/// The code nearest to each row of z, `u32 [m]`; of equally near ones the lowest. z [.., dim] has m rows and the
+/// codebook is [k, dim].
+///
+/// The distances come from one matrix product, |e|² − 2 z·e, so a row that lies between two codes to within rounding
+/// (about 10⁻⁷ of |e|² + 2 |z·e|) may go to either on another device.
+///
+/// # Panics
+/// When the rows of z and of the codebook differ in length.
+pub fn nearest(s: &mut Schedule, label: &str, z: Buf, codebook: Buf) -> Buf {
+    let (m, k) = (z.shape.rows(), codebook.shape.rows());
+    let scores = product(s, &format!("{label}.scores"), z, codebook, Form::NT, PLAIN);
+    let norms = reduce::rows(s, &format!("{label}.norms"), codebook, reduce::Kind::SumOfSquares);
+    let index = s.scratch_of([m], Dtype::U32);
+    let params = NearestParams { m: m as u32, k: k as u32 };
+    s.push(&VQ_NEAREST, label, &[scores, norms, index], &params, Grid::Linear(m), 3 * scores.len() as u64);
+    index
+}
+
+/// The code of each row, as a new buffer of `shape` [.., dim]. `index` is `u32 [m]`, and every code it names must be in
+/// the codebook [k, dim].
+///
+/// # Panics
+/// When `shape` does not have m rows of the codebook's length.
+pub fn lookup(s: &mut Schedule, label: &str, index: Buf, codebook: Buf, shape: impl Into<Shape>) -> Buf {
+    let q = s.scratch(shape);
+    let dim = codebook.shape.cols();
+    let fits = q.shape.cols() == dim && q.shape.rows() == index.len();
+    assert!(fits, "{label}: {} codes of {} as {}", index.len(), codebook.shape, q.shape);
+    s.push(&VQ_LOOKUP, label, &[index, codebook, q], &element_params(q, dim), grid(q.len()), 0);
+    q
+}
+
+/// de [k, dim] += one_hotᵀ dq: the gradient of a codebook through [`lookup`], where it is an embedding that is learnt.
+///
+/// # Panics
+/// When the shapes do not fit one another.
+pub fn lookup_backward(s: &mut Schedule, label: &str, one_hot: Buf, dq: Buf, de: Buf) {
+    product_add(s, label, one_hot, dq, Form::TN, de);
+}
+
+/// One where the row has the code, otherwise zero: [m, k]. `index` is `u32 [m]`.
+pub fn one_hot(s: &mut Schedule, label: &str, index: Buf, k: usize) -> Buf {
+    let y = s.scratch([index.len(), k]);
+    s.push(&VQ_ONE_HOT, label, &[index, y], &element_params(y, k), grid(y.len()), 0);
+    y
+}
+
+/// What the rows of z that each of `k` codes has come to, given the index of every row, `u32 [m]`.
+///
+/// # Panics
+/// When `z` does not have a row for every index.
+pub fn assign(s: &mut Schedule, label: &str, z: Buf, index: Buf, k: usize) -> Assigned {
+    let one_hot = one_hot(s, &format!("{label}.one_hot"), index, k);
+    let counts = reduce::columns(s, &format!("{label}.counts"), one_hot, reduce::Kind::Sum);
+    let sums = s.scratch([k, z.shape.cols()]);
+    fill::fill(s, &format!("{label}.zero"), sums, 0.0);
+    product_add(s, &format!("{label}.sums"), one_hot, z, Form::TN, sums);
+    Assigned { one_hot, counts, sums }
+}
+
+/// scale · Σ (z − q)² of each row: `[m]`.
+///
+/// # Panics
+/// When `z` and `q` differ in shape.
+pub fn loss(s: &mut Schedule, label: &str, z: Buf, q: Buf, scale: f32) -> Buf {
+    let params = loss_params(label, z, q, scale, 0.0);
+    let rows = s.scratch([z.shape.rows()]);
+    s.push(&VQ_LOSS, label, &[z, q, rows], &params, grid(rows.len()), 3 * z.len() as u64);
+    rows
+}
+
+/// [`loss`], and dz += weight · 2 (z − q): the derivative of weight · Σ (z − q)² with respect to z, the commitment,
+/// added to what came straight through from q. The scale is the reported loss's alone.
+///
+/// # Panics
+/// When `z`, `q` and `dz` differ in shape.
+pub fn loss_with_gradient(s: &mut Schedule, label: &str, z: Buf, q: Buf, scale: f32, weight: f32, dz: Buf) -> Buf {
+    let params = loss_params(label, z, q, scale, 2.0 * weight);
+    assert_eq!(dz.len(), z.len(), "{label}: dz of {} for z of {}", dz.shape, z.shape);
+    let rows = s.scratch([z.shape.rows()]);
+    s.push(&VQ_LOSS_WITH_GRADIENT, label, &[z, q, rows, dz], &params, grid(rows.len()), 5 * z.len() as u64);
+    rows
+}
+
+/// de [k, dim] += weight · 2 Σ (e − z) over the rows of each code: the derivative of weight · Σ (z − q)² with respect
+/// to the codebook, which draws the codes towards their rows.
+///
+/// # Panics
+/// When the shapes do not fit one another.
+pub fn codebook_backward(s: &mut Schedule, label: &str, assigned: Assigned, codebook: Buf, weight: f32, de: Buf) {
+    let Assigned { counts, sums, .. } = assigned;
+    let (k, dim) = (codebook.shape.rows(), codebook.shape.cols());
+    let fits = counts.len() == k && sums.len() == k * dim && de.len() == k * dim;
+    assert!(fits, "{label}: {counts:?}, {sums:?} and {de:?} for a codebook of {}", codebook.shape);
+    let params = BackwardParams { len: de.len() as u32, dim: dim as u32, slope: 2.0 * weight };
+    let bufs = [counts, codebook, sums, de];
+    s.push(&VQ_CODEBOOK_BACKWARD, label, &bufs, &params, grid(de.len()), 4 * de.len() as u64);
+}
+
+fn element_params(y: Buf, width: usize) -> ElementParams {
+    ElementParams { len: y.len() as u32, width: width as u32 }
+}
+
+fn loss_params(label: &str, z: Buf, q: Buf, scale: f32, slope: f32) -> LossParams {
+    let (m, dim) = (z.shape.rows(), z.shape.cols());
+    assert!(q.shape.rows() == m && q.shape.cols() == dim, "{label}: q of {} for z of {}", q.shape, z.shape);
+    LossParams { m: m as u32, dim: dim as u32, scale, slope }
+}
+
+fn grid(len: usize) -> Grid {
+    Grid::Linear(len.div_ceil(INVOCATIONS))
+}

@@ -1,0 +1,35 @@
+//! Channels put side by side and taken apart.
+
+use crate::Args;
+use crate::ops::channels::ChannelsParams;
+use rayon::prelude::*;
+
+/// y = a beside b
+pub fn concat_channels(args: &mut Args<'_>) {
+    let p: ChannelsParams = args.params();
+    let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
+    let parts = a.par_chunks(p.start as usize).zip(b.par_chunks(p.count as usize));
+    y.par_chunks_mut(p.channels as usize).zip(parts).for_each(|(y, (a, b))| {
+        let (left, right) = y.split_at_mut(a.len());
+        left.copy_from_slice(a);
+        right.copy_from_slice(b);
+    });
+}
+
+/// `part = x[.., start .. start + count]`
+pub fn slice_channels(args: &mut Args<'_>) {
+    let p: ChannelsParams = args.params();
+    let (x, part) = (args.read("x"), args.write("part"));
+    let rows = part.par_chunks_mut(p.count as usize).zip(x.par_chunks(p.channels as usize));
+    rows.for_each(|(part, x)| part.copy_from_slice(&x[p.start as usize..][..p.count as usize]));
+}
+
+/// `dx[.., start .. start + count] = dpart`, zero beside
+pub fn slice_channels_backward(args: &mut Args<'_>) {
+    let p: ChannelsParams = args.params();
+    let (dpart, dx) = (args.read("dpart"), args.write("dx"));
+    dx.par_chunks_mut(p.channels as usize).zip(dpart.par_chunks(p.count as usize)).for_each(|(dx, dpart)| {
+        dx.fill(0.0);
+        dx[p.start as usize..][..p.count as usize].copy_from_slice(dpart);
+    });
+}

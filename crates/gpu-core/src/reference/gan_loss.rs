@@ -1,0 +1,44 @@
+//! The losses of GANs on scores d, and dd = weight · ∂loss/∂d.
+
+use crate::Args;
+use crate::ops::gan_loss::GanLossParams;
+use crate::reference::activation::sigmoid;
+use rayon::prelude::*;
+
+/// The loss of score r and its slope, by [`Kind::code`](crate::ops::gan_loss::Kind::code).
+fn loss_and_slope(p: &GanLossParams, r: usize, d: f64) -> (f64, f64) {
+    let (generator, real) = (p.role == 1, r < p.real as usize);
+    let t = match (generator, real) {
+        (true, _) => 1.0,
+        (false, true) => 1.0 - f64::from(p.smoothing),
+        (false, false) => 0.0,
+    };
+    let side = if generator || real { 1.0 } else { -1.0 };
+    match p.kind {
+        0 => (d.max(0.0) - t * d + (-d.abs()).exp().ln_1p(), sigmoid(d) - t),
+        1 => (0.5 * (d - t) * (d - t), d - t),
+        2 if !generator && side * d >= 1.0 => (0.0, 0.0),
+        2 if !generator => (1.0 - side * d, -side),
+        2 | 3 => (-side * d, -side),
+        _ => panic!("no loss of GANs has the code {}", p.kind),
+    }
+}
+
+/// `rows[r]` = the loss of `d[r]`
+pub fn gan_loss(args: &mut Args<'_>) {
+    let p: GanLossParams = args.params();
+    let (d, rows) = (args.read("d"), args.write("rows"));
+    rows.par_iter_mut().zip(d).enumerate().for_each(|(r, (row, &d))| *row = loss_and_slope(&p, r, d).0);
+}
+
+/// The same, dd = weight · slope, and score = σ(d) for the non-saturating and the hinge loss, d for the others
+pub fn gan_loss_with_gradient(args: &mut Args<'_>) {
+    let p: GanLossParams = args.params();
+    let (d, dd, score) = (args.read("d"), args.write("dd"), args.write("score"));
+    gan_loss(args);
+    dd.par_iter_mut().zip(d).enumerate().for_each(|(r, (dd, &d))| {
+        *dd = f64::from(p.weight) * loss_and_slope(&p, r, d).1;
+    });
+    let is_logit = matches!(p.kind, 0 | 2);
+    score.par_iter_mut().zip(d).for_each(|(score, &d)| *score = if is_logit { sigmoid(d) } else { d });
+}

@@ -1,0 +1,105 @@
+//! Maxima and averages over the windows of an image. The gradients hand each dy on to where it came from.
+
+use crate::Args;
+use crate::ops::pool::PoolParams;
+use crate::reference::activation::slope_from_output;
+use rayon::prelude::*;
+
+/// y = max of the window, the first of equals, and a NaN if there is one; argmax = its pixel
+pub fn max_pool(args: &mut Args<'_>) {
+    let p: PoolParams = args.params();
+    let (x, y, argmax) = (args.read("x"), args.write("y"), args.write_u32("argmax"));
+    let (c, image) = (p.c as usize, (p.h * p.w * p.c) as usize);
+    let rows = (p.out_w * p.c) as usize;
+    y.par_chunks_mut(rows).zip(argmax.par_chunks_mut(rows)).enumerate().for_each(|(row, (y, argmax))| {
+        let (n, oy) = (row / p.out_h as usize, row % p.out_h as usize);
+        for (i, (y, argmax)) in y.iter_mut().zip(argmax).enumerate() {
+            let at = |pixel: usize| x[n * image + pixel * c + i % c];
+            let mut window = pixels(&p, oy, i / c);
+            let mut top = window.next().expect("a window has a cell in the image");
+            for pixel in window {
+                if at(pixel) > at(top) || at(pixel).is_nan() {
+                    top = pixel;
+                }
+            }
+            (*y, *argmax) = (at(top), top as u32);
+        }
+    });
+}
+
+/// `dx[index]` += dy, times the gate
+pub fn max_pool_backward(args: &mut Args<'_>) {
+    let p: PoolParams = args.params();
+    let (dy, gate_y, dx, index) = (args.read("dy"), args.read("gate_y"), args.write("dx"), args.read_u32("index"));
+    let c = p.c as usize;
+    each_image(&p, dx, |dx, n, o| {
+        let window = (n * (p.out_h * p.out_w) as usize + o) * c;
+        for channel in 0..c {
+            dx[index[window + channel] as usize * c + channel] += dy[window + channel];
+        }
+    });
+    gate(&p, dx, gate_y);
+}
+
+/// y = Σ x / count of the window
+pub fn average_pool(args: &mut Args<'_>) {
+    let p: PoolParams = args.params();
+    let (x, y) = (args.read("x"), args.write("y"));
+    let (c, image) = (p.c as usize, (p.h * p.w * p.c) as usize);
+    y.par_chunks_mut((p.out_w * p.c) as usize).enumerate().for_each(|(row, y)| {
+        let (n, oy) = (row / p.out_h as usize, row % p.out_h as usize);
+        for (i, y) in y.iter_mut().enumerate() {
+            let sum: f64 = pixels(&p, oy, i / c).map(|pixel| x[n * image + pixel * c + i % c]).sum();
+            *y = sum / count(&p, oy, i / c);
+        }
+    });
+}
+
+/// dx += dy / count over each window, times the gate
+pub fn average_pool_backward(args: &mut Args<'_>) {
+    let p: PoolParams = args.params();
+    let (dy, gate_y, dx) = (args.read("dy"), args.read("gate_y"), args.write("dx"));
+    let c = p.c as usize;
+    each_image(&p, dx, |dx, n, o| {
+        let (oy, ox) = (o / p.out_w as usize, o % p.out_w as usize);
+        let window = (n * (p.out_h * p.out_w) as usize + o) * c;
+        for pixel in pixels(&p, oy, ox) {
+            for channel in 0..c {
+                dx[pixel * c + channel] += dy[window + channel] / count(&p, oy, ox);
+            }
+        }
+    });
+    gate(&p, dx, gate_y);
+}
+
+/// The pixels, row · w + column, that the window at row `oy` and column `ox` of y has inside the image, in order.
+fn pixels(p: &PoolParams, oy: usize, ox: usize) -> impl Iterator<Item = usize> + use<> {
+    let p = *p;
+    let inside = |padded: usize, pad: u32, size: u32| padded.checked_sub(pad as usize).filter(|&i| i < size as usize);
+    let rows = (0..p.kernel_h as usize).filter_map(move |ky| inside(oy * p.stride_h as usize + ky, p.pad_h, p.h));
+    rows.flat_map(move |row| {
+        let cols = (0..p.kernel_w as usize).filter_map(move |kx| inside(ox * p.stride_w as usize + kx, p.pad_w, p.w));
+        cols.map(move |col| row * p.w as usize + col)
+    })
+}
+
+/// What a window's sum is divided by.
+fn count(p: &PoolParams, oy: usize, ox: usize) -> f64 {
+    if p.count_pad != 0 { f64::from(p.kernel_h * p.kernel_w) } else { pixels(p, oy, ox).count() as f64 }
+}
+
+/// Sets dx to zero and calls `add` with each image of it, the image's number, and each of its windows in turn.
+fn each_image(p: &PoolParams, dx: &mut [f64], add: impl Fn(&mut [f64], usize, usize) + Sync) {
+    dx.par_chunks_mut((p.h * p.w * p.c) as usize).enumerate().for_each(|(n, dx)| {
+        dx.fill(0.0);
+        (0..(p.out_h * p.out_w) as usize).for_each(|o| add(dx, n, o));
+    });
+}
+
+/// dx ⊙= the slope of the gate
+fn gate(p: &PoolParams, dx: &mut [f64], gate_y: &[f64]) {
+    if p.gate != 0 {
+        let slope = |y: f64| slope_from_output(p.gate, p.gate_alpha.into(), y);
+        dx.par_iter_mut().zip(gate_y).for_each(|(dx, &y)| *dx *= slope(y));
+    }
+}

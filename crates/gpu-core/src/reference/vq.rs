@@ -1,0 +1,67 @@
+//! Nearest codes, their look-up, and the losses between rows z and their codes q.
+
+use crate::Args;
+use crate::ops::vq::{BackwardParams, ElementParams, LossParams, NearestParams};
+use rayon::prelude::*;
+
+/// `nearest[r]` = argmin_j `norms[j]` − 2 scores[r, j], the lowest of equal ones
+pub fn vq_nearest(args: &mut Args<'_>) {
+    let p: NearestParams = args.params();
+    let (scores, norms, nearest) = (args.read("scores"), args.read("norms"), args.write_u32("nearest"));
+    nearest.par_iter_mut().zip(scores.par_chunks(p.k as usize)).for_each(|(nearest, scores)| {
+        let mut best = (f64::INFINITY, 0);
+        for (j, (norm, score)) in norms.iter().zip(scores).enumerate() {
+            let distance = norm - 2.0 * score;
+            if distance < best.0 {
+                best = (distance, j as u32);
+            }
+        }
+        *nearest = best.1;
+    });
+}
+
+/// `q[r]` = `codebook[index[r]]`
+pub fn vq_lookup(args: &mut Args<'_>) {
+    let p: ElementParams = args.params();
+    let dim = p.width as usize;
+    let (index, codebook, q) = (args.read_u32("index"), args.read("codebook"), args.write("q"));
+    q.par_chunks_mut(dim).zip(index).for_each(|(q, &j)| q.copy_from_slice(&codebook[j as usize * dim..][..dim]));
+}
+
+/// one_hot[r, j] = 1 where j = `index[r]`, otherwise 0
+pub fn vq_one_hot(args: &mut Args<'_>) {
+    let p: ElementParams = args.params();
+    let (index, one_hot) = (args.read_u32("index"), args.write("one_hot"));
+    one_hot.par_chunks_mut(p.width as usize).zip(index).for_each(|(row, &index)| {
+        row.fill(0.0);
+        row[index as usize] = 1.0;
+    });
+}
+
+/// `rows[r]` = scale · Σ (z − q)²
+pub fn vq_loss(args: &mut Args<'_>) {
+    let p: LossParams = args.params();
+    let dim = p.dim as usize;
+    let (z, q, rows) = (args.read("z"), args.read("quantised"), args.write("rows"));
+    rows.par_iter_mut().zip(z.par_chunks(dim)).zip(q.par_chunks(dim)).for_each(|((row, z), q)| {
+        *row = f64::from(p.scale) * z.iter().zip(q).map(|(z, q)| (z - q) * (z - q)).sum::<f64>();
+    });
+}
+
+/// The same, and dz += slope · (z − q)
+pub fn vq_loss_with_gradient(args: &mut Args<'_>) {
+    let p: LossParams = args.params();
+    let (z, q, dz) = (args.read("z"), args.read("quantised"), args.write("dz"));
+    vq_loss(args);
+    dz.par_iter_mut().zip(z).zip(q).for_each(|((dz, z), q)| *dz += f64::from(p.slope) * (z - q));
+}
+
+/// de[j, l] += slope · (`counts[j]` e[j, l] − sums[j, l])
+pub fn vq_codebook_backward(args: &mut Args<'_>) {
+    let p: BackwardParams = args.params();
+    let (counts, codebook, sums) = (args.read("counts"), args.read("codebook"), args.read("sums"));
+    let de = args.write("de");
+    de.par_iter_mut().zip(codebook).zip(sums).enumerate().for_each(|(i, ((de, e), sum))| {
+        *de += f64::from(p.slope) * (counts[i / p.dim as usize] * e - sum);
+    });
+}

@@ -1,0 +1,231 @@
+// Batch normalisation of x [rows, c], channel by channel; an NHWC batch has n · h · w rows:
+//
+//   y = act(weight · x̂ + bias),  x̂ = (x − mean) inv_std,  inv_std = 1 / √(var + ε),  var = Σ (x − mean)² / rows
+//
+//   batch_norm_partial           partial [parts, 2, c]: mean and Σ (x − mean)² of chunk rows from part · chunk on;
+//                                one invocation per chunk and channel, neighbours read neighbouring channels
+//   batch_norm_finish            stats [2, c] = mean, inv_std from the chunks, and
+//                                running ← (1 − momentum) running + momentum batch, the variance with rows − 1 for
+//                                rows; one workgroup of 256 per channel
+//   batch_norm_running           stats [2, c] from the running mean and variance; one invocation per channel
+//   batch_norm_apply             y [rows, c] from stats; one invocation per element
+//   batch_norm_backward_partial  Σ dy x̂ and Σ dy over the same chunks, [parts, c] each, dy being taken before act
+//   batch_norm_backward_finish   their sums [c] over the chunks: what weight and bias add to their gradients;
+//                                one workgroup of 256 per channel
+//   batch_norm_backward_apply    dx = weight · inv_std (dy − Σ dy / rows − x̂ Σ dy x̂ / rows) · slope, the last two
+//                                terms only if `training`; slope is that of the activation `gate` where its output is
+//                                gate_y [rows, c]; one invocation per element
+//
+// Means are summed around a first element and squares around the mean, of a chunk and then of all, so that no digits
+// are lost however far the mean is from zero (Chan, Golub, LeVeque, Algorithms for computing the sample variance, The
+// American Statistician 37, 1983). rows > 1 is asserted in ops/batch_norm.rs.
+// Needs common/grid.wgsl, common/tree.wgsl and common/activation.wgsl.
+
+struct Params {
+    rows: u32,
+    c: u32,
+    chunk: u32,
+    parts: u32,
+    training: u32,
+    activation: u32,
+    gate: u32,
+    alpha: f32,
+    gate_alpha: f32,
+    epsilon: f32,
+    momentum: f32,
+}
+
+override training: u32 = 0u;
+override activation: u32 = 0u;
+override gate: u32 = 0u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(2) var<uniform> p_partial: Params;
+
+@compute @workgroup_size(256)
+fn batch_norm_partial(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let c = p_partial.c;
+    let i = group_index(group, groups) * 256u + local;
+    if i >= p_partial.parts * c { return; }
+    let j = i % c;
+    let part = i / c;
+    let begin = part * p_partial.chunk;
+    let end = min(begin + p_partial.chunk, p_partial.rows);
+    let first = x[begin * c + j];
+    var moved = 0.0;
+    for (var r = begin; r < end; r++) { moved += x[r * c + j] - first; }
+    let centre = first + moved / f32(end - begin);
+    var squares = 0.0;
+    for (var r = begin; r < end; r++) {
+        let d = x[r * c + j] - centre;
+        squares += d * d;
+    }
+    partial[2u * part * c + j] = centre;
+    partial[(2u * part + 1u) * c + j] = squares;
+}
+
+@group(0) @binding(0) var<storage, read> partials: array<f32>;
+@group(0) @binding(1) var<storage, read_write> stats: array<f32>;
+@group(0) @binding(2) var<storage, read_write> running_mean: array<f32>;
+@group(0) @binding(3) var<storage, read_write> running_var: array<f32>;
+@group(0) @binding(4) var<uniform> p_finish: Params;
+
+// How many rows a chunk has: only the last may have fewer than the others.
+fn chunk_rows(part: u32) -> f32 {
+    return f32(min(p_finish.chunk, p_finish.rows - part * p_finish.chunk));
+}
+
+@compute @workgroup_size(256)
+fn batch_norm_finish(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let c = p_finish.c;
+    let i = group_index(group, groups);
+    let inside = i < c;
+    let j = select(0u, i, inside);
+    let rows = f32(p_finish.rows);
+    let first = partials[j];
+    var moved = 0.0;
+    for (var part = local; part < p_finish.parts; part += 256u) {
+        moved += chunk_rows(part) * (partials[2u * part * c + j] - first);
+    }
+    let mean = first + tree_sum(local, moved) / rows;
+    var squares = 0.0;
+    for (var part = local; part < p_finish.parts; part += 256u) {
+        let d = partials[2u * part * c + j] - mean;
+        squares += partials[(2u * part + 1u) * c + j] + chunk_rows(part) * d * d;
+    }
+    squares = tree_sum(local, squares);
+    if local == 0u && inside {
+        stats[j] = mean;
+        stats[c + j] = inverseSqrt(squares / rows + p_finish.epsilon);
+        let keep = 1.0 - p_finish.momentum;
+        running_mean[j] = keep * running_mean[j] + p_finish.momentum * mean;
+        running_var[j] = keep * running_var[j] + p_finish.momentum * (squares / (rows - 1.0));
+    }
+}
+
+@group(0) @binding(0) var<storage, read> mean: array<f32>;
+@group(0) @binding(2) var<storage, read> variance: array<f32>;
+@group(0) @binding(3) var<uniform> p_running: Params;
+
+@compute @workgroup_size(256)
+fn batch_norm_running(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let j = group_index(group, groups) * 256u + local;
+    if j >= p_running.c { return; }
+    stats[j] = mean[j];
+    stats[p_running.c + j] = inverseSqrt(variance[j] + p_running.epsilon);
+}
+
+// What the statistics came to: mean and inv_std, [2, c].
+@group(0) @binding(1) var<storage, read> saved: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> weight: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<uniform> p: Params;
+
+@compute @workgroup_size(256)
+fn batch_norm_apply(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups) * 256u + local;
+    if i >= p.rows * p.c { return; }
+    let j = i % p.c;
+    let normed = (x[i] - saved[j]) * saved[p.c + j];
+    y[i] = activate(activation, p.alpha, weight[j] * normed + bias[j]);
+}
+
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partial_dot: array<f32>;
+@group(0) @binding(4) var<storage, read_write> partial_sum: array<f32>;
+
+@compute @workgroup_size(256)
+fn batch_norm_backward_partial(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups) * 256u + local;
+    if i >= p.parts * p.c { return; }
+    let j = i % p.c;
+    let begin = (i / p.c) * p.chunk;
+    let end = min(begin + p.chunk, p.rows);
+    let centre = saved[j];
+    var dot = 0.0;
+    var sum = 0.0;
+    for (var r = begin; r < end; r++) {
+        let d = dy[r * p.c + j];
+        dot += d * (x[r * p.c + j] - centre);
+        sum += d;
+    }
+    partial_dot[i] = dot * saved[p.c + j];
+    partial_sum[i] = sum;
+}
+
+@group(0) @binding(0) var<storage, read> dots: array<f32>;
+@group(0) @binding(1) var<storage, read> sums: array<f32>;
+@group(0) @binding(2) var<storage, read_write> total_dot: array<f32>;
+@group(0) @binding(3) var<storage, read_write> total_sum: array<f32>;
+
+@compute @workgroup_size(256)
+fn batch_norm_backward_finish(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups);
+    let inside = i < p_finish.c;
+    let j = select(0u, i, inside);
+    var of_dots = 0.0;
+    var of_sums = 0.0;
+    for (var part = local; part < p_finish.parts; part += 256u) {
+        of_dots += dots[part * p_finish.c + j];
+        of_sums += sums[part * p_finish.c + j];
+    }
+    of_dots = tree_sum(local, of_dots);
+    of_sums = tree_sum(local, of_sums);
+    if local == 0u && inside {
+        total_dot[j] = of_dots;
+        total_sum[j] = of_sums;
+    }
+}
+
+@group(0) @binding(4) var<storage, read> dot: array<f32>;
+@group(0) @binding(5) var<storage, read> sum: array<f32>;
+@group(0) @binding(6) var<storage, read> gate_y: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(8) var<uniform> p_backward: Params;
+
+@compute @workgroup_size(256)
+fn batch_norm_backward_apply(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let c = p_backward.c;
+    let i = group_index(group, groups) * 256u + local;
+    if i >= p_backward.rows * c { return; }
+    let j = i % c;
+    let inv_std = saved[c + j];
+    var d = dy[i];
+    if training != 0u {
+        let normed = (x[i] - saved[j]) * inv_std;
+        d -= (sum[j] + normed * dot[j]) / f32(p_backward.rows);
+    }
+    d *= weight[j] * inv_std;
+    if gate != 0u { d *= slope_from_output(gate, p_backward.gate_alpha, gate_y[i]); }
+    dx[i] = d;
+}

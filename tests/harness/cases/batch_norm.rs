@@ -1,0 +1,126 @@
+//! Batch normalisation by the batch's statistics and by running ones, around the 64 rows of a chunk and far from zero.
+
+use crate::{Case, Fill};
+use gpu_core::ops::activation::{self, Activation};
+use gpu_core::ops::batch_norm::{BatchNorm, backward_input, backward_params, backward_sums, forward, inference};
+use gpu_core::{Buf, MAX_GROUPS};
+
+/// Rows and channels.
+const SIZES: [[usize; 2]; 8] = [[2, 1], [7, 3], [63, 5], [64, 64], [65, 3], [131, 1], [129, 257], [200, 64]];
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for size in SIZES {
+        cases.extend([true, false].map(|training| differentiated(size, training, 0.0)));
+    }
+    cases.extend([true, false].map(|training| differentiated([150, 5], training, 10.0)));
+    let acts = [Activation::Relu, Activation::LeakyRelu(0.2), Activation::Tanh, Activation::Elu(0.5)];
+    cases.extend(acts.map(between));
+    cases.push(many_chunks());
+    cases.push(flat());
+    cases.push(folded_channels());
+    cases.push(folded_elements());
+    cases
+}
+
+fn parameters(case: &mut Case, c: usize) -> BatchNorm {
+    BatchNorm {
+        weight: case.input([c], Fill::Uniform(0.3, 1.7)),
+        bias: case.input([c], Fill::OffZero),
+        running_mean: case.input([c], Fill::Uniform(-1.0, 1.0)),
+        running_var: case.input([c], Fill::Uniform(0.2, 2.0)),
+        epsilon: 0.03,
+        momentum: 0.3,
+    }
+}
+
+/// Forward and backward with random gradients: y, dy, dx and, to what was there added, dweight and dbias.
+fn run(case: &mut Case, x: Buf, norm: &BatchNorm, training: bool, act: Activation) -> (Buf, Buf, Buf, Buf, Buf) {
+    let c = x.shape.cols();
+    let dy = case.input(x.shape, Fill::OffZero);
+    let [dweight, dbias] = [(); 2].map(|()| case.input([c], Fill::Uniform(-1.0, 1.0)));
+    case.sums_of(x.shape.rows());
+    let s = &mut case.schedule;
+    let (y, saved) = if training { forward(s, "y", x, norm, act) } else { inference(s, "y", x, norm, act) };
+    let d = match act {
+        Activation::Identity => dy,
+        act => activation_backward(case, y, dy, act),
+    };
+    let s = &mut case.schedule;
+    let sums = backward_sums(s, "sums", &saved, d);
+    backward_params(s, "params", sums, dweight, dbias);
+    let dx = backward_input(s, "dx", &saved, d, norm.weight, training.then_some(sums), None);
+    (y, dy, dx, dweight, dbias)
+}
+
+/// dy before the activation, from its output: for piecewise linear ones the slope there is that at the input.
+fn activation_backward(case: &mut Case, y: Buf, dy: Buf, act: Activation) -> Buf {
+    assert!(matches!(act, Activation::LeakyRelu(_)));
+    activation::backward(&mut case.schedule, "dy before", y, dy, act)
+}
+
+fn differentiated(size: [usize; 2], training: bool, centre: f64) -> Case {
+    let [rows, c] = size;
+    let kind = if training { "the batch's" } else { "running" };
+    let mut case = Case::new(format!("{rows}×{c} around {centre}, {kind} statistics"));
+    let x = case.input(size, Fill::Uniform(centre - 1.0, centre + 1.0));
+    let norm = parameters(&mut case, c);
+    let act = if c == 5 { Activation::LeakyRelu(0.2) } else { Activation::Identity };
+    let (y, dy, dx, dweight, dbias) = run(&mut case, x, &norm, training, act);
+    case.claim(y, dy, &[(x, dx), (norm.weight, dweight), (norm.bias, dbias)]);
+    case
+}
+
+/// y = norm(h) with h = act(x), whose slope is fused where dx is computed from h; and norm's own activation.
+fn between(act: Activation) -> Case {
+    let size = [70, 3];
+    let mut case = Case::new(format!("after {act:?}, its slope fused"));
+    let x = case.input(size, Fill::OffZero);
+    let dy = case.input(size, Fill::OffZero);
+    let norm = parameters(&mut case, 3);
+    case.sums_of(70);
+    let s = &mut case.schedule;
+    let h = activation::forward(s, "h", x, act);
+    let (y, saved) = forward(s, "y", h, &norm, Activation::Identity);
+    let sums = backward_sums(s, "sums", &saved, dy);
+    let dx = backward_input(s, "dx", &saved, dy, norm.weight, Some(sums), Some((act, h)));
+    forward(s, "activated", h, &norm, act);
+    case.claim(y, dy, &[(x, dx)]);
+    case
+}
+
+/// More chunks than a workgroup has invocations, far from zero.
+fn many_chunks() -> Case {
+    let mut case = Case::new("300 chunks around 10");
+    let x = case.input([64 * 300 - 7, 3], Fill::Uniform(9.0, 11.0));
+    let norm = parameters(&mut case, 3);
+    run(&mut case, x, &norm, true, Activation::Identity);
+    case
+}
+
+/// Channels that are constant, far from zero, with PyTorch's ε: a variance of anything but zero shows 300 times.
+fn flat() -> Case {
+    let mut case = Case::new("constant channels");
+    let x = case.input([130, 3], Fill::Numbers((0..390).map(|i| [100.3, -7.7, 1e-3][i % 3]).collect()));
+    let norm = BatchNorm { epsilon: 1e-5, ..parameters(&mut case, 3) };
+    run(&mut case, x, &norm, true, Activation::Identity);
+    case
+}
+
+fn folded_channels() -> Case {
+    let c = MAX_GROUPS as usize + 78;
+    let mut case = Case::new(format!("folded grid, 2×{c}"));
+    let x = case.input([2, c], Fill::Uniform(-1.0, 1.0));
+    let norm = parameters(&mut case, c);
+    run(&mut case, x, &norm, true, Activation::Identity);
+    case
+}
+
+fn folded_elements() -> Case {
+    let (rows, c) = (MAX_GROUPS as usize + 9, 257);
+    let mut case = Case::new(format!("folded grid, {rows}×{c}"));
+    let x = case.input([rows, c], Fill::Uniform(-1.0, 1.0));
+    let norm = parameters(&mut case, c);
+    inference(&mut case.schedule, "y", x, &norm, Activation::Relu);
+    case
+}
