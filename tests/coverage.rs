@@ -4,13 +4,19 @@
 //! does not compile.
 
 use frit_harness::{Case, Fill, cases, compare, coverage, differences, report};
-use gpu_core::device::Adapter;
+use gpu_core::device::{Adapter, Device};
 use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backward, forward};
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::{elementwise, kernels};
 use gpu_core::{
     Args, Array, Buf, Cpu, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule, Sharing, Ticket,
 };
+
+/// The adapter that is there. Without one the test fails, with what to install.
+fn device(checked: bool) -> Device {
+    let opened = Adapter::best(true).and_then(|adapter| adapter.open(checked));
+    opened.unwrap_or_else(|error| panic!("{error}"))
+}
 
 /// Fails to compile should a reference ever become optional.
 const _: fn(&Kernel) -> fn(&mut Args<'_>) = |kernel| kernel.reference;
@@ -154,7 +160,7 @@ fn a_wrong_word_is_a_stray() {
 /// The same with a shader that is a little wrong, on the adapter that is there.
 #[test]
 fn a_wrong_shader_is_a_stray() -> Result<(), Error> {
-    let device = Adapter::best(true)?.open(true)?;
+    let device = device(true);
     let right = ACTIVATION.source.concat();
     let wrong =
         right.replace("y[i] = activate(kind, p.alpha, x[i]);", "y[i] = 1.00001 * activate(kind, p.alpha, x[i]);");
@@ -164,7 +170,7 @@ fn a_wrong_shader_is_a_stray() -> Result<(), Error> {
     let rows = report::parity(&device, &[tanh(kernel)])?;
     assert!(rows[0].stray(), "{rows:?}");
     // A device keeps the pipeline of a name, so the right one takes a device of its own.
-    let device = Adapter::best(true)?.open(true)?;
+    let device = device(true);
     let rows = report::parity(&device, &[tanh(&ACTIVATION)])?;
     assert!(!rows[0].stray(), "{rows:?}");
     Ok(())

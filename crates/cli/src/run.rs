@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
@@ -17,6 +18,8 @@ const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
+/// How long a killed process may take to let go of its run.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A run folder, held against other processes where it may be written to.
 #[derive(Debug)]
@@ -81,7 +84,7 @@ impl Run {
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|error| could_not_save(&lock_path, &error))?;
-        match lock.try_lock() {
+        match try_lock_for(&lock, PATIENCE) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 bail!("another frit is using {}; wait until it ends, or choose another folder", path.display())
@@ -208,6 +211,17 @@ impl Run {
             .map_err(|error| anyhow!("{} could not be read ({error}); check the run folder", path.display()))?;
         // A torn line of metrics may end inside a character.
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Tries to lock a file for some time: a process that was just killed holds its locks until it is gone.
+fn try_lock_for(file: &File, patience: Duration) -> Result<(), TryLockError> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => std::thread::sleep(patience / 50),
+            result => return result,
+        }
     }
 }
 

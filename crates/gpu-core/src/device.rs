@@ -144,10 +144,8 @@ impl Adapter {
             pollster::block_on(self.inner.request_device(&descriptor)).map_err(|error| refused(error.to_string()))?;
         let trouble = Arc::new(Trouble::default());
         let (lost, fault) = (trouble.clone(), trouble.clone());
-        device.set_device_lost_callback(move |reason, why| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost.lost.lock().expect("no panic under this lock").get_or_insert(why);
-            }
+        device.set_device_lost_callback(move |_, why| {
+            lost.lost.lock().expect("no panic under this lock").get_or_insert(why);
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             log::error!("{error}");
@@ -205,13 +203,15 @@ pub struct Device {
 impl Device {
     /// An error if the device was lost or has reported a fault since.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        let fault = self.trouble.fault.lock().expect("no panic under this lock").take();
+        if fault.is_some() {
+            // What was asked of a lost device fails as invalid; polling brings the news of the loss itself.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+        }
         if let Some(why) = self.trouble.lost.lock().expect("no panic under this lock").clone() {
             return Err(Error::Lost { why });
         }
-        match self.trouble.fault.lock().expect("no panic under this lock").take() {
-            Some(why) => Err(Error::Fault { why }),
-            None => Ok(()),
-        }
+        fault.map_or(Ok(()), |why| Err(Error::Fault { why }))
     }
 
     /// Runs `make` with errors of memory and of validation caught. `what` and `bytes` name what is made.
