@@ -160,18 +160,16 @@ fn a_wrong_word_is_a_stray() {
 /// The same with a shader that is a little wrong, on the adapter that is there.
 #[test]
 fn a_wrong_shader_is_a_stray() -> Result<(), Error> {
-    let device = device(true);
     let right = ACTIVATION.source.concat();
     let wrong =
         right.replace("y[i] = activate(kind, p.alpha, x[i]);", "y[i] = 1.00001 * activate(kind, p.alpha, x[i]);");
     assert_ne!(right, wrong);
     let source: &'static str = wrong.leak();
     let kernel = Box::leak(Box::new(Kernel { source: vec![source].leak(), ..ACTIVATION }));
-    let rows = report::parity(&device, &[tanh(kernel)])?;
+    let rows = report::parity(&device(true), &[tanh(kernel)])?;
     assert!(rows[0].stray(), "{rows:?}");
     // A device keeps the pipeline of a name, so the right one takes a device of its own.
-    let device = device(true);
-    let rows = report::parity(&device, &[tanh(&ACTIVATION)])?;
+    let rows = report::parity(&device(true), &[tanh(&ACTIVATION)])?;
     assert!(!rows[0].stray(), "{rows:?}");
     Ok(())
 }

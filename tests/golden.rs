@@ -327,8 +327,6 @@ fn adam(bench: &mut Bench<'_>, kind: &str) {
 
 /// The batches of the runs: file order, the last one of each epoch shorter.
 const BATCHES: [usize; 3] = [8, 8, 4];
-const TRAIN: usize = 20;
-const WIDTH: usize = 36;
 
 /// How far a run may be from PyTorch's, each as a share of the tensor's largest number.
 struct Tolerance {
@@ -346,10 +344,6 @@ const REFERENCE: Tolerance = Tolerance { losses: 2e-8, noise: 1e-14, weights: 3e
 /// each step starting from the last one's error. A wrong constant in Adam shows as some 10⁻³.
 const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, moments: 1e-5 };
 
-fn training() -> Training {
-    Training { seed: 42, shuffle: false, optimiser: Optimiser::default() }
-}
-
 /// Runs a model over the golden file's data from its weights, and says where it strays.
 fn strays(
     executor: &mut dyn Executor,
@@ -364,7 +358,8 @@ fn strays(
     for (parameter, buf) in network.parameters().iter().zip(parameters(model.memory(), network, Home::Values)) {
         executor.write(buf, &Array::F64(golden.tensor(&format!("initial/{}", parameter.name)).values.clone()))?;
     }
-    let schedules = [8, 4].map(|batch| model.train(batch, &training()));
+    let training = Training { seed: 42, shuffle: false, optimiser: Optimiser::default() };
+    let schedules = [8, 4].map(|batch| model.train(batch, &training));
     let programs = [executor.prepare(&schedules[0])?, executor.prepare(&schedules[1])?];
     let mut faults = Vec::new();
     let mut hold = |name: &str, values: &[f64], expected: &[f64], tolerance: f64| {
@@ -409,7 +404,7 @@ fn parameters(memory: &Memory, weights: &Weights, home: Home) -> Vec<Buf> {
 }
 
 fn models() -> [(&'static str, Box<dyn Model>); 2] {
-    let spec = DataSpec { train: TRAIN, test: TRAIN, width: WIDTH };
+    let spec = DataSpec { train: 20, test: 20, width: 36 };
     let vae = VaeConfig { hidden: vec![16], latent: 3, ..VaeConfig::default() };
     let ae = AutoencoderConfig { hidden: vec![16], latent: 3, ..AutoencoderConfig::default() };
     [("vae", Box::new(Vae::new(vae, spec))), ("ae", Box::new(Autoencoder::new(ae, spec)))]
