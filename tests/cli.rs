@@ -394,11 +394,9 @@ fn numbers_beyond_reason_are_refused() {
         ("--beta -1", &["beta is -1"]),
         ("--hidden 65536,65536", &["hidden"]),
         ("--set train.epochs=9000000000000000000", &["epochs"]),
-        ("--steps 0", &["steps"]),
     ] {
         place.refused(&format!("train vae --data data --device cpu --out run {arguments}"), words);
     }
-    // A wild rate is a fine number, however it is typed.
-    place.done(&format!("train vae {TINY} --device cpu --out run --lr 1e10 --dry-run"));
+    // A wild rate is a fine number.
     place.done(&format!("train vae {TINY} --device cpu --out run --lr 1e20 --dry-run"));
 }

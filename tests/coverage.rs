@@ -3,20 +3,13 @@
 //! That a kernel has a reference needs no test here: [`Kernel::reference`] is no option, so a record without one
 //! does not compile.
 
-use frit_harness::{Case, Fill, cases, compare, coverage, differences, report};
-use gpu_core::device::{Adapter, Device};
+use frit_harness::{Case, Fill, cases, compare, coverage, device, differences, report};
 use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backward, forward};
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::{elementwise, kernels};
 use gpu_core::{
     Args, Array, Buf, Cpu, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule, Sharing, Ticket,
 };
-
-/// The adapter that is there. Without one the test fails, with what to install.
-fn device(checked: bool) -> Device {
-    let opened = Adapter::best(true).and_then(|adapter| adapter.open(checked));
-    opened.unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// Fails to compile should a reference ever become optional.
 const _: fn(&Kernel) -> fn(&mut Args<'_>) = |kernel| kernel.reference;

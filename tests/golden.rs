@@ -1,7 +1,7 @@
 //! The reference against PyTorch: every operator's golden vectors, and whole training runs from given weights.
 //! tests/golden/README.md says what the files hold and make.py how they came to be.
 
-use gpu_core::device::{Adapter, Device};
+use frit_harness::device;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{Adam, Arenas, adam_with};
 use gpu_core::ops::gather::pack;
@@ -16,12 +16,6 @@ use models::{
 use safetensors::SafeTensors;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// The adapter that is there. Without one the test fails, with what to install.
-fn device(checked: bool) -> Device {
-    let opened = Adapter::best(true).and_then(|adapter| adapter.open(checked));
-    opened.unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// Numbers with their dimensions.
 #[derive(Clone)]

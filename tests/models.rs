@@ -3,7 +3,8 @@
 
 use frit_harness::case::tolerance;
 use frit_harness::compare::{Finding, stepwise};
-use gpu_core::device::{Adapter, Device};
+use frit_harness::device;
+use gpu_core::device::Device;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Array, Buf, Cpu, Error, Executor, Gpu, Home, Memory, Schedule, Sharing, Step, Weights};
@@ -13,12 +14,6 @@ use models::{
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-
-/// The adapter that is there. Without one the test fails, with what to install.
-fn device(checked: bool) -> Device {
-    let opened = Adapter::best(true).and_then(|adapter| adapter.open(checked));
-    opened.unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// A model's settings, its data's size and its training.
 struct Setup {

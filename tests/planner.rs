@@ -1,7 +1,7 @@
 //! The plan puts nothing where something else still lives, changes no result, and saves memory; and a schedule
 //! refuses what no plan could repair.
 
-use gpu_core::device::{Adapter, Device};
+use frit_harness::device;
 use gpu_core::ops::activation::ACTIVATION;
 use gpu_core::ops::elementwise::{COMBINE, CombineParams, MultiplyParams, combine, multiply, scale};
 use gpu_core::ops::gather::pack;
@@ -14,12 +14,6 @@ use models::{DataSpec, Model, Optimiser, Training, Vae, VaeConfig};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
-
-/// The adapter that is there. Without one the test fails, with what to install.
-fn device(checked: bool) -> Device {
-    let opened = Adapter::best(true).and_then(|adapter| adapter.open(checked));
-    opened.unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// A schedule of sums and products of whole and partial buffers of many sizes, what it is fed, and what it keeps.
 struct Random {

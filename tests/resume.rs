@@ -93,11 +93,6 @@ impl Place {
             assert!(run[name] == *contents, "{} differs", name.display());
         }
     }
-
-    fn copy(&self, from: &str, to: &str) {
-        let status = Command::new("cp").args(["-r", from, to]).current_dir(self.0.path()).status().unwrap();
-        assert!(status.success());
-    }
 }
 
 /// Every file below, with its contents; metrics without the one number that depends on the clock on the wall.

@@ -14,7 +14,7 @@ pub(crate) struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
-/// A kernel, and the values of its overrides.
+/// A kernel's name, which is its own (tests/contract.rs), and the values of its overrides.
 pub(crate) type Key = (&'static str, Vec<u32>);
 
 /// The pipelines of a device, shared by its executors.
