@@ -48,7 +48,10 @@ impl Setup {
     fn vae(&self) -> Vae {
         let (hidden, activation) = (self.hidden.clone(), self.activation.into());
         let Self { latent, likelihood, .. } = *self;
-        Vae::new(VaeConfig { hidden, latent, activation, likelihood, beta: BETA, sigma: SIGMA }, self.spec())
+        Vae::new(
+            VaeConfig { hidden, latent, activation, likelihood, beta: BETA, sigma: SIGMA, ..VaeConfig::default() },
+            self.spec(),
+        )
     }
 
     fn autoencoder(&self) -> Autoencoder {

@@ -293,8 +293,11 @@ fn a_broken_run_is_refused_and_left_as_it_is() {
 
     let said = String::from_utf8(said).unwrap();
     fs::write(&config, said.replace("latent = 3", "latent = 4")).unwrap();
-    for line in ["resume run --epochs 2", "eval run --device cpu"] {
-        place.refused(line, &["mean.weight", "4×16", "3×16", LATEST]);
+    place.refused("eval run --device cpu", &["mean.weight", "4×16", "3×16", LATEST]);
+    for edit in [["latent = 3", "latent = 4"], ["seed = 0", "seed = 1"], ["batch_size = ", "batch_size = 1"]] {
+        assert!(said.contains(edit[0]), "{said}");
+        fs::write(&config, said.replace(edit[0], edit[1])).unwrap();
+        place.refused("resume run --epochs 2", &["config.toml asks for another model", "put it back"]);
     }
     fs::write(&config, &said).unwrap();
     place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);

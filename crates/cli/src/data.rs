@@ -86,11 +86,13 @@ impl DataSet {
         self.height * self.width * self.channels
     }
 
-    /// A short mark of what is trained on: sizes and a CRC-32 of images and labels. Equal sets have equal marks.
+    /// A short mark of the set: sizes and a CRC-32 of images and labels. Equal sets have equal marks.
     pub(crate) fn fingerprint(&self) -> String {
         let mut crc = Crc::new();
-        crc.update(&self.train.images);
-        crc.update(&self.train.labels);
+        for split in [&self.train, &self.test] {
+            crc.update(&split.images);
+            crc.update(&split.labels);
+        }
         let Self { train, height, width, channels, .. } = self;
         format!("{}x{height}x{width}x{channels}-{:08x}", train.count, crc.sum())
     }

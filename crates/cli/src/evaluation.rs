@@ -106,7 +106,7 @@ pub(crate) fn active_units(session: &mut Session) -> Result<Option<usize>> {
     }
     let count = session.data.test.count;
     let pass = |session: &Session, batch| session.model.posterior(batch).expect("asked above");
-    let heads = over_test_set(session, count, pass)?.remove(0);
+    let heads = TestPass::prepare(session, count, pass)?.run(session)?.remove(0);
     let width = heads.len() / count;
     let varies = |unit: usize| {
         let means = heads.iter().skip(unit).step_by(width).map(|&mean| f64::from(mean));
@@ -116,34 +116,63 @@ pub(crate) fn active_units(session: &mut Session) -> Result<Option<usize>> {
     Ok(Some((0..width / 2).filter(|&unit| varies(unit)).count()))
 }
 
-/// What a pass puts out for the first `count` test images, batch after batch.
-fn over_test_set(session: &mut Session, count: usize, pass: impl Fn(&Session, usize) -> Pass) -> Result<Vec<Vec<f32>>> {
-    session.set_side_clock(0)?;
-    let mut collected: Vec<Vec<f32>> = Vec::new();
-    let mut prepared: Option<(usize, Program, Vec<Buf>)> = None;
-    let mut done = 0;
-    while done < count {
-        let batch = EVAL_BATCH.min(count - done);
-        if prepared.as_ref().is_none_or(|(size, ..)| *size != batch) {
-            let pass = pass(session, batch);
-            prepared = Some((batch, session.executor.prepare(&pass.schedule)?, pass.outputs));
-        }
-        let (_, program, outputs) = prepared.as_ref().expect("just prepared");
-        let ticket = session.executor.submit(*program, 1, outputs)?;
-        let arrays = session.executor.wait(ticket)?;
-        collected.resize(arrays.len(), Vec::new());
-        collected.iter_mut().zip(arrays).for_each(|(all, array)| all.extend(array.to_f32()));
-        done += batch;
-    }
-    Ok(collected)
+/// A program and what to read after it.
+type Prepared = (Program, Vec<Buf>);
+
+/// A pass over the first so many test images, batch after batch.
+struct TestPass {
+    batches: Vec<Prepared>,
 }
 
-/// The first `count` test images over their reconstructions.
-pub(crate) fn reconstructions(session: &mut Session, count: usize) -> Result<DynamicImage> {
-    let pass = |session: &Session, batch| session.model.reconstruct(batch);
-    let outputs = over_test_set(session, count, pass)?;
-    let DataSet { height, width, channels, .. } = session.data;
-    Ok(pictures::pairs(&outputs[0], &outputs[1], count, height, width, channels, count.min(PAIR_COLUMNS)))
+impl TestPass {
+    /// Prepares `pass(batch)` for `count` images.
+    fn prepare(session: &mut Session, count: usize, pass: impl Fn(&Session, usize) -> Pass) -> Result<Self> {
+        let mut prepare = |batch: usize| -> Result<Prepared> {
+            let pass = pass(session, batch);
+            Ok((session.executor.prepare(&pass.schedule)?, pass.outputs))
+        };
+        let (full, rest) = (count / EVAL_BATCH, count % EVAL_BATCH);
+        let mut batches = if full > 0 { vec![prepare(EVAL_BATCH)?; full] } else { Vec::new() };
+        if rest > 0 {
+            batches.push(prepare(rest)?);
+        }
+        Ok(Self { batches })
+    }
+
+    /// Runs it: each output of all batches, one after another.
+    fn run(&self, session: &mut Session) -> Result<Vec<Vec<f32>>> {
+        session.set_side_clock(0)?;
+        let mut collected: Vec<Vec<f32>> = Vec::new();
+        for (program, outputs) in &self.batches {
+            let ticket = session.executor.submit(*program, 1, outputs)?;
+            let arrays = session.executor.wait(ticket)?;
+            collected.resize(arrays.len(), Vec::new());
+            collected.iter_mut().zip(arrays).for_each(|(all, array)| all.extend(array.to_f32()));
+        }
+        Ok(collected)
+    }
+}
+
+/// The first test images over their reconstructions.
+pub(crate) struct Reconstructions {
+    pass: TestPass,
+    count: usize,
+}
+
+impl Reconstructions {
+    /// Prepares those of `count` images.
+    pub(crate) fn prepare(session: &mut Session, count: usize) -> Result<Self> {
+        let pass = TestPass::prepare(session, count, |session, batch| session.model.reconstruct(batch))?;
+        Ok(Self { pass, count })
+    }
+
+    /// Draws them: one picture.
+    pub(crate) fn run(&self, session: &mut Session) -> Result<DynamicImage> {
+        let outputs = self.pass.run(session)?;
+        let DataSet { height, width, channels, .. } = session.data;
+        let columns = self.count.min(PAIR_COLUMNS);
+        Ok(pictures::pairs(&outputs[0], &outputs[1], self.count, height, width, channels, columns))
+    }
 }
 
 /// Draws pictures from the prior under a seed, always the same way.

@@ -43,7 +43,7 @@ impl Run {
     /// One sentence that names the folder: it holds a run already, is in use, or cannot be written to.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let run = Self::hold(path)?;
-        if run.file(CONFIG).exists() || run.latest().exists() {
+        if run.file(CONFIG).exists() {
             let path = path.display();
             bail!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out");
         }
@@ -56,11 +56,7 @@ impl Run {
     /// One sentence that names the folder: it holds no run, is in use, or cannot be written to.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         Self::open_to_read(path)?;
-        let run = Self::hold(path)?;
-        for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
-            safe_file::sweep(&folder);
-        }
-        Ok(run)
+        Self::hold(path)
     }
 
     /// Looks at a run without taking hold of it; it may be training meanwhile, since its files change as a whole.
@@ -93,6 +89,9 @@ impl Run {
                 log::warn!("{} is on a file system without locks: start no second frit there", path.display());
             }
             Err(TryLockError::Error(error)) => return Err(could_not_save(&lock_path, &error)),
+        }
+        for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
+            safe_file::sweep(&folder);
         }
         Ok(Self { path: path.into(), metrics: None, _lock: Some(lock) })
     }

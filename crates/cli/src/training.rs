@@ -1,8 +1,8 @@
 //! The training loop: epochs of steps, and what is saved and said between them.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Train;
-use crate::evaluation::{Drawing, TestLoss, reals, reconstructions};
+use crate::config::{Config, Data, Train};
+use crate::evaluation::{Drawing, Reconstructions, TestLoss, reals};
 use crate::pictures::write_png;
 use crate::run::Run;
 use crate::session::Session;
@@ -63,6 +63,14 @@ impl Steps {
     }
 }
 
+/// What is drawn after every epoch.
+enum Picture {
+    /// The same latents decoded.
+    Samples(Drawing),
+    /// Where there is no prior, the same images reconstructed.
+    Reconstructions(Reconstructions),
+}
+
 /// A run in training.
 pub(crate) struct Trainer<'a> {
     session: &'a mut Session,
@@ -74,7 +82,7 @@ pub(crate) struct Trainer<'a> {
     full: Option<Program>,
     tail: Option<Program>,
     test: TestLoss,
-    drawing: Option<Drawing>,
+    picture: Picture,
     since: Instant,
     images_since: u64,
 }
@@ -99,7 +107,10 @@ impl<'a> Trainer<'a> {
         let full = prepare(session.config.train.batch_size as u64)?;
         let tail = prepare(steps.tail)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
-        let drawing = Drawing::prepare(session, GRID, session.config.train.seed)?;
+        let picture = match Drawing::prepare(session, GRID, session.config.train.seed)? {
+            Some(drawing) => Picture::Samples(drawing),
+            None => Picture::Reconstructions(Reconstructions::prepare(session, GRID.min(session.data.test.count))?),
+        };
         let since = Instant::now();
         Ok(Self {
             session,
@@ -111,7 +122,7 @@ impl<'a> Trainer<'a> {
             full,
             tail,
             test,
-            drawing,
+            picture,
             since,
             images_since: 0,
         })
@@ -122,6 +133,8 @@ impl<'a> Trainer<'a> {
         if self.progress.step == 0 {
             write_png(&self.run.reals(), &reals(&self.session.data, GRID))?;
             self.save()?;
+            // Last: a folder with a configuration is a run that can go on.
+            self.run.write_config(&self.session.config.to_toml()?)?;
         }
         let mut last = None;
         let bar = self.terminal.bar(self.steps.total, self.progress.step);
@@ -219,19 +232,21 @@ impl<'a> Trainer<'a> {
         if better {
             self.progress.best = Some((epoch, loss));
         }
-        let checkpoint = self.save()?;
+        let checkpoint = self.snapshot()?;
+        // First: once the latest stands, what came before it is not done again.
         if better {
             checkpoint.save(&self.run.best())?;
         }
+        checkpoint.save(&self.run.latest())?;
         (self.since, self.images_since) = (Instant::now(), 0);
         Ok(test)
     }
 
-    /// The fixed latents decoded, or where there is no prior, reconstructions.
+    /// The epoch's picture.
     fn draw(&mut self, epoch: u64) -> Result<()> {
-        let picture = match &self.drawing {
-            Some(drawing) => drawing.run(self.session)?,
-            None => reconstructions(self.session, GRID.min(self.session.data.test.count))?,
+        let picture = match &self.picture {
+            Picture::Samples(drawing) => drawing.run(self.session)?,
+            Picture::Reconstructions(pairs) => pairs.run(self.session)?,
         };
         write_png(&self.run.sample(epoch), &picture)
     }
@@ -241,10 +256,13 @@ impl<'a> Trainer<'a> {
         every > 0 && self.progress.step.is_multiple_of(every)
     }
 
-    fn save(&mut self) -> Result<Checkpoint> {
+    fn save(&mut self) -> Result<()> {
+        self.snapshot()?.save(&self.run.latest())
+    }
+
+    fn snapshot(&mut self) -> Result<Checkpoint> {
         let mut checkpoint = self.session.checkpoint()?;
         checkpoint.metadata = notes(self.session, &self.progress)?;
-        checkpoint.save(&self.run.latest())?;
         Ok(checkpoint)
     }
 }
@@ -307,7 +325,8 @@ impl Progress {
 fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTreeMap<String, String>> {
     let notes = [
         ("frit", env!("CARGO_PKG_VERSION").to_string()),
-        ("config", session.config.to_toml()?),
+        // Where the data lies is the machine's; what it is, the fingerprint says.
+        ("config", Config { data: Data::default(), ..session.config.clone() }.to_toml()?),
         ("data", session.data.fingerprint()),
         ("progress", serde_json::to_string(progress)?),
     ];

@@ -60,8 +60,12 @@ impl Backend {
     }
 }
 
-/// Chooses, and says why in one line. `checked` keeps the shaders' bounds checks.
+/// Chooses, and says why in one line; `WGPU_ADAPTER_NAME` speaks where nothing is named. `checked` keeps the
+/// shaders' bounds checks.
 pub fn choose(choice: &Choice, checked: bool) -> Result<(Backend, String), Error> {
+    if let (Choice::Auto | Choice::Gpu, Ok(name)) = (choice, std::env::var("WGPU_ADAPTER_NAME")) {
+        return choose(&Choice::Named(name), checked);
+    }
     let open = |adapter: Adapter| adapter.open(checked).map(|device| Backend::Gpu(Box::new(device)));
     match choice {
         Choice::Cpu => Ok((Backend::Cpu, "the CPU executor, as asked".into())),
@@ -77,7 +81,7 @@ pub fn choose(choice: &Choice, checked: bool) -> Result<(Backend, String), Error
         }
         Choice::Auto => match Adapter::best(true) {
             Err(_) => Ok((Backend::Cpu, "the CPU executor: there is no adapter".into())),
-            Ok(adapter) if adapter.caps.kind == Kind::Software && std::env::var("WGPU_ADAPTER_NAME").is_err() => {
+            Ok(adapter) if adapter.caps.kind == Kind::Software => {
                 let name = adapter.caps.to_string();
                 match open(adapter) {
                     Ok(software) => faster(software, &name),

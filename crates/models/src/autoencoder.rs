@@ -109,7 +109,7 @@ impl Model for Autoencoder {
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.pins;
         let mean = 1.0 / batch as f32;
-        let x = self.pins.train_batch(s, batch, training, 0.0);
+        let x = self.pins.train_batch(s, batch, training, 0.0, 0);
 
         let (output, encoder, decoder) = self.forward(s, x);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);

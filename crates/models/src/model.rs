@@ -106,8 +106,16 @@ impl Pins {
         }
     }
 
-    /// Advances the training clock by one batch and gathers its images: x [batch, width] in [0, 1].
-    pub fn train_batch(&self, s: &mut Schedule, batch: usize, training: &Training, kl_weight: f32) -> Buf {
+    /// Advances the training clock by one batch and gathers its images: x [batch, width] in [0, 1]. The weight of
+    /// the KL term rises to `kl_weight` over the first `warmup` steps.
+    pub fn train_batch(
+        &self,
+        s: &mut Schedule,
+        batch: usize,
+        training: &Training,
+        kl_weight: f32,
+        warmup: usize,
+    ) -> Buf {
         let optimiser = &training.optimiser;
         let step = Tick {
             batch,
@@ -116,7 +124,7 @@ impl Pins {
             beta1: optimiser.beta1,
             beta2: optimiser.beta2,
             kl_weight,
-            warmup: 0,
+            warmup,
         };
         tick(s, "tick", self.clock, self.rates, step);
         let order = permute(s, "order", batch, self.clock, self.spec.train, training.seed, training.shuffle);

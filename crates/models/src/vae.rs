@@ -23,6 +23,8 @@ pub struct VaeConfig {
     pub latent: usize,
     /// Weight of the KL term (β of Higgins et al., 2017); 1 is the ELBO.
     pub beta: f32,
+    /// Steps over which that weight rises from zero; zero for none.
+    pub kl_warmup: usize,
     /// What the decoder's outputs mean.
     pub likelihood: Likelihood,
     /// Standard deviation of a Gaussian likelihood.
@@ -37,6 +39,7 @@ impl Default for VaeConfig {
             hidden: vec![400],
             latent: 20,
             beta: 1.0,
+            kl_warmup: 0,
             likelihood: Likelihood::Bernoulli,
             sigma: 0.2,
             activation: "relu".into(),
@@ -143,7 +146,7 @@ impl Model for Vae {
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.pins;
         let mean = 1.0 / batch as f32;
-        let x = self.pins.train_batch(s, batch, training, self.config.beta);
+        let x = self.pins.train_batch(s, batch, training, self.config.beta, self.config.kl_warmup);
 
         let (heads, encoder, head) = self.encode(s, x);
         let eps = self.noise(s, batch, clock, training.seed, Stream::Train);

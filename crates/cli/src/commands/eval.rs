@@ -5,7 +5,7 @@ use crate::args;
 use crate::commands::trained::open;
 use crate::evaluation::{TestLoss, active_units, importance_nll};
 use crate::session::Session;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, out};
 use anyhow::{Result, bail, ensure};
 use serde_json::{Map, Value, json};
 
@@ -30,9 +30,9 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     summary.insert("iw_nll".into(), json!(bound));
     summary.insert("iw_samples".into(), json!(args.iw));
     if args.json {
-        println!("{}", Value::Object(summary));
+        out!("{}", Value::Object(summary))?;
     } else {
-        print_table(&summary);
+        print_table(&summary)?;
     }
     Ok(Ending::Done)
 }
@@ -55,7 +55,7 @@ pub(crate) fn summary(session: &Session, test: &[f64]) -> Map<String, Value> {
     pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
 }
 
-fn print_table(summary: &Map<String, Value>) {
+fn print_table(summary: &Map<String, Value>) -> Result<()> {
     let lines = [
         ("neg_elbo", "test −ELBO", "nats/image"),
         ("recon", "reconstruction", "nats/image"),
@@ -72,6 +72,7 @@ fn print_table(summary: &Map<String, Value>) {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
-        println!("{name:30} {text} {unit}");
+        out!("{name:30} {text} {unit}")?;
     }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::data::{BUILT_IN, DataSet};
 use crate::run::Run;
 use crate::session::{Session, spec};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Progress, Trainer};
 use anyhow::{Context, Result};
 use gpu_core::{Backend, Choice, choose};
@@ -18,8 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
-    let config = configuration(args)?;
+    let mut config = configuration(args)?;
     let data = load(&config)?;
+    if let (Some(steps), None) = (args.steps, args.epochs) {
+        config.train.epochs = epochs_for(steps, &config, &data);
+    }
     config.check(spec(&data))?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
     if args.dry_run {
@@ -34,7 +37,6 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     }
     let path = args.out.clone().unwrap_or_else(|| Run::default_path(session.config.name()));
     let mut run = Run::create(&path)?;
-    run.write_config(&session.config.to_toml()?)?;
     run.write_environment(&environment(&backend, &session))?;
     terminal.say(&format!(
         "training {} on {} images of {} into {}",
@@ -49,18 +51,20 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
 pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending> {
     let mut run = Run::open(&args.run)?;
     let mut config = Config::parse(&run.read_config()?, &run.config_path().display().to_string())?;
-    config.train.epochs = args.epochs.unwrap_or(config.train.epochs);
-    config.train.steps = match (args.steps, args.epochs) {
-        (Some(steps), _) => steps,
-        // Asking for epochs takes back an earlier limit on steps.
-        (None, Some(_)) => 0,
-        (None, None) => config.train.steps,
-    };
     if let Some(source) = &args.data {
         config.data.source = absolute(source);
     }
     let data = load(&config)?;
+    (config.train.steps, config.train.epochs) = match (args.steps, args.epochs) {
+        (Some(steps), Some(epochs)) => (steps, epochs),
+        (Some(steps), None) => (steps, epochs_for(steps, &config, &data)),
+        // Asking for epochs takes back an earlier limit on steps.
+        (None, Some(epochs)) => (0, epochs),
+        (None, None) => (config.train.steps, config.train.epochs),
+    };
+    config.check(spec(&data))?;
     let mut checkpoint = Checkpoint::load(&run.latest())?;
+    config.check_same_run(&started(&checkpoint)?)?;
     let (backend, why) = same_device(args, &run, terminal)?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data, &backend)?;
@@ -84,9 +88,9 @@ fn go_on(session: &mut Session, run: &mut Run, progress: Progress, terminal: &Te
         Outcome::Done(test) => {
             let summary = summary(session, &test);
             if json {
-                println!("{}", serde_json::Value::Object(summary));
+                out!("{}", serde_json::Value::Object(summary))?;
             } else {
-                println!("{path}: test loss {:.2} nats/image", test.iter().sum::<f64>());
+                out!("{path}: test loss {:.2} nats/image", test.iter().sum::<f64>())?;
             }
             Ok(Ending::Done)
         }
@@ -95,6 +99,18 @@ fn go_on(session: &mut Session, run: &mut Run, progress: Progress, terminal: &Te
             Ok(Ending::Interrupted)
         }
     }
+}
+
+/// The configuration that a checkpoint's run was started with.
+fn started(checkpoint: &Checkpoint) -> Result<Config> {
+    let name = &checkpoint.name;
+    let note = checkpoint.metadata.get("config");
+    Config::parse(note.with_context(|| format!("{name} is not a checkpoint of frit's; give a run's folder"))?, name)
+}
+
+/// The epochs that hold so many steps: steps asked for alone are not cut short by the recipe's epochs.
+fn epochs_for(steps: u64, config: &Config, data: &DataSet) -> u64 {
+    steps.div_ceil(config.steps_per_epoch(spec(data))).max(1)
 }
 
 /// Recipe, then settings, then flags.
@@ -124,15 +140,17 @@ pub(crate) fn load(config: &Config) -> Result<DataSet> {
 
 /// The device that the run was trained on, so that it goes on bit for bit; another one if it is gone or asked for.
 fn same_device(args: &args::Resume, run: &Run, terminal: &Terminal) -> Result<(Backend, String)> {
-    if let Some(choice) = args.device.choice() {
-        return Ok(choose(&choice, args.device.checked)?);
-    }
     let environment = run.read_environment()?;
+    // Checked shaders are other machine code, so they stay checked.
+    let checked = args.device.checked || environment.get("checked") == Some(&json!(true));
+    if let Some(choice) = args.device.choice() {
+        return Ok(choose(&choice, checked)?);
+    }
     let name = environment.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
     let choice: Choice = name.parse().unwrap_or_default();
-    choose(&choice, args.device.checked).or_else(|error| {
+    choose(&choice, checked).or_else(|error| {
         terminal.say(&format!("{error}; going on elsewhere, so not bit for bit as it would have been there"));
-        Ok(choose(&Choice::Auto, args.device.checked)?)
+        Ok(choose(&Choice::Auto, checked)?)
     })
 }
 
@@ -149,6 +167,7 @@ fn environment(backend: &Backend, session: &Session) -> serde_json::Value {
         "frit": env!("CARGO_PKG_VERSION"),
         "device": backend.name(),
         "adapter": adapter,
+        "checked": matches!(backend, Backend::Gpu(device) if device.checked),
         "executor": session.executor.describe(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "data": session.data.fingerprint(),
