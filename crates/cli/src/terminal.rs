@@ -1,4 +1,5 @@
-//! Results on standard output; progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+//! Results on standard output; progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when
+//! quiet.
 
 use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

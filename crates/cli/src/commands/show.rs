@@ -80,7 +80,8 @@ fn print_totals(model: &dyn Model, schedule: &Schedule, plan: &Plan) -> Result<(
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     out!("a step: {} calls, {:.1} MFLOP, {:.1} MiB moved", steps.len(), flops as f64 / 1e6, mib(bytes))?;
     out!(
-        "memory of the step: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without sharing)",
+        "memory of the step: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without \
+         sharing)",
         mib(persistent_bytes(model, schedule) + plan.bytes()),
         mib(persistent_bytes(model, schedule)),
         mib(plan.bytes()),
