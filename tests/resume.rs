@@ -214,8 +214,9 @@ fn one_process_at_a_time_trains_a_run() {
     let place = Place::new();
     let mut child = place.command(&format!("{TINY} --epochs 100000 --device cpu --out run -q")).spawn().unwrap();
     wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
-    for line in ["resume run".to_string(), format!("{TINY} --device cpu --out run")] {
-        refusal(&place.command(&line).output().unwrap(), &["another frit is using run"]);
+    let train = format!("{TINY} --device cpu --out run");
+    for (line, says) in [("resume run", "another frit is using run"), (&train, "run already holds a run")] {
+        refusal(&place.command(line).output().unwrap(), &[says]);
     }
     // Looking on is allowed: files change as a whole.
     place.done("eval run --device cpu --json");

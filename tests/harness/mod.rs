@@ -16,6 +16,6 @@ use gpu_core::device::{Adapter, Device};
 /// # Panics
 /// When there is none, saying what to install: a missing adapter is a failure of a test, not a reason to skip it.
 pub fn device(checked: bool) -> Device {
-    let opened = Adapter::best(true).and_then(|adapter| adapter.open(checked));
+    let opened = Adapter::best().and_then(|adapter| adapter.open(checked));
     opened.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -128,7 +128,7 @@ pub(crate) struct Train {
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
     /// End after this many steps
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
     /// Steps between checkpoints within an epoch, besides the one at its end
     #[arg(long, value_name = "N")]
@@ -159,7 +159,7 @@ pub(crate) struct Resume {
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
     /// Steps, counted from the run's beginning
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
     /// The training data, if it has moved
     #[arg(long, value_name = "DIR")]

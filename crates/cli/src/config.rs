@@ -96,14 +96,23 @@ impl Config {
         // toml's message shows the line and what was expected there.
         let config: Self =
             toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
+        let foreign = match config.family {
+            Family::Vae => config.ae.is_some().then_some("ae"),
+            Family::Ae => config.vae.is_some().then_some("vae"),
+        };
+        if let Some(foreign) = foreign {
+            let family = config.name();
+            bail!("{name} has a section [{foreign}], and its family is {family}; take it out, or change the family");
+        }
         Ok(config.complete())
     }
 
-    /// The settings of the model's family, spelled out; those of others dropped.
+    /// The settings of the model's family, spelled out.
     fn complete(mut self) -> Self {
-        let family = self.family;
-        self.vae = (family == Family::Vae).then(|| self.vae.unwrap_or_default());
-        self.ae = (family == Family::Ae).then(|| self.ae.unwrap_or_default());
+        match self.family {
+            Family::Vae => drop(self.vae.get_or_insert_default()),
+            Family::Ae => drop(self.ae.get_or_insert_default()),
+        }
         self
     }
 

@@ -43,11 +43,20 @@ impl Run {
     /// One sentence that names the folder: it holds a run already, is in use, or cannot be written to.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let run = Self::hold(path)?;
-        if run.file(CONFIG).exists() {
+        Self::refuse_existing(path)?;
+        Ok(run)
+    }
+
+    /// Refuses a folder that holds a run already.
+    ///
+    /// # Errors
+    /// One sentence that names the folder.
+    pub(crate) fn refuse_existing(path: &Path) -> Result<()> {
+        if path.join(CONFIG).exists() {
             let path = path.display();
             bail!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out");
         }
-        Ok(run)
+        Ok(())
     }
 
     /// Takes hold of a run, to continue it. What a killed process left half-made is cleared away.

@@ -52,7 +52,7 @@ impl Terminal {
             ProgressBar::with_draw_target(Some(total), target).with_position(done).with_elapsed(Default::default());
         bar.reset_eta();
         let colour = if std::env::var_os("NO_COLOR").is_some() { "" } else { ".cyan" };
-        let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{per_sec:.0}}  {{eta}} left");
+        let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{eta}} left");
         let style = ProgressStyle::with_template(&template).expect("the template is right").progress_chars("━╸─");
         bar.set_style(style);
         Bar { bar, shown, terminal: *self }

@@ -271,17 +271,13 @@ impl Executor for Gpu {
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
         assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
         let buffer = self.buffer(buf.place)?;
-        let offset = u64::from(buf.offset) * 4;
-        match (buf.dtype, values) {
-            (Dtype::U32, Array::U32(words)) => {
-                self.device.queue.write_buffer(&buffer, offset, bytemuck::cast_slice(words));
-            }
-            (Dtype::F32, Array::F32(_) | Array::F64(_)) => {
-                self.device.queue.write_buffer(&buffer, offset, bytemuck::cast_slice(&values.to_f32()));
-            }
+        let write = |bytes: &[u8]| self.device.queue.write_buffer(&buffer, u64::from(buf.offset) * 4, bytes);
+        // wgpu stages what is written in a buffer of its own, for which there must be room too.
+        self.device.guarded("an upload", buf.bytes(), || match (buf.dtype, values) {
+            (Dtype::U32, Array::U32(words)) => write(bytemuck::cast_slice(words)),
+            (Dtype::F32, Array::F32(_) | Array::F64(_)) => write(bytemuck::cast_slice(&values.to_f32())),
             _ => panic!("words and numbers do not mix: {buf:?}"),
-        }
-        self.device.check()
+        })
     }
 }
 
@@ -301,7 +297,7 @@ mod tests {
     }
 
     fn open() -> Device {
-        Adapter::best(true).and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed")
+        Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed")
     }
 
     #[test]

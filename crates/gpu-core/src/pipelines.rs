@@ -1,4 +1,4 @@
-//! Shader modules and compute pipelines, each made once.
+//! Compute pipelines, each made once.
 
 use crate::device::Device;
 use crate::kernel::Access;
@@ -74,7 +74,7 @@ fn compile(device: &Device, step: &Step) -> Pipeline {
         entry_point: Some(kernel.name),
         compilation_options: wgpu::PipelineCompilationOptions {
             constants: &constants,
-            zero_initialize_workgroup_memory: false,
+            zero_initialize_workgroup_memory: device.checked,
         },
         cache: None,
     });

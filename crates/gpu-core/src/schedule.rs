@@ -143,8 +143,8 @@ impl Schedule {
     ///
     /// # Panics
     /// On wrong use, naming the call and the buffer: wrong number or types of buffers, parameters of another
-    /// kernel, a grid no device can run, a buffer bound off alignment or past its place's end, scratch of another
-    /// schedule or read before it is written, or a place bound twice of which one binding writes.
+    /// kernel, a grid no device can run, a buffer bound off alignment, scratch bound past its end, of another schedule
+    /// or before it is written, or a place bound twice of which one binding writes.
     pub fn push<P: Params>(
         &mut self,
         kernel: &'static Kernel,

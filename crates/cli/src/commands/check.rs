@@ -43,7 +43,12 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     } else {
         out!("{} checks, {strays} stray, on {}", rows.len(), device.caps)?;
     }
-    Ok(if strays == 0 { Ending::Done } else { Ending::Failed })
+    Ok(ending(&rows))
+}
+
+/// Failed if any row is stray.
+fn ending(rows: &[Row]) -> Ending {
+    if rows.iter().any(Row::stray) { Ending::Failed } else { Ending::Done }
 }
 
 /// Kernel, cases, worst error, its share of the tolerance, and where a stray one is.
@@ -64,4 +69,18 @@ fn json_of(row: &Row) -> Value {
         "stray": row.stray(),
         "place": row.place,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stray_fails_the_check() {
+        let row = |share: f64| Row { name: "k".into(), cases: 1, error: share, share, place: "here".into() };
+        assert_eq!(ending(&[row(0.2), row(1.0)]), Ending::Done);
+        for stray in [1.01, f64::INFINITY, f64::NAN] {
+            assert_eq!(ending(&[row(0.2), row(stray)]), Ending::Failed);
+        }
+    }
 }

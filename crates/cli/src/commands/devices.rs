@@ -29,11 +29,12 @@ pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
             caps.storage_buffers
         )?;
         out!(
-            "  {} invocations and {} KiB in a workgroup, subgroups of {} to {}",
+            "  {} invocations and {} KiB in a workgroup, subgroups of {} to {}; features: {}",
             caps.max_invocations,
             caps.workgroup_bytes >> 10,
             caps.subgroup.0,
-            caps.subgroup.1
+            caps.subgroup.1,
+            if caps.features.is_empty() { "none".into() } else { caps.features.join(", ") }
         )?;
     }
     out!("chosen: {why}")?;
@@ -53,5 +54,6 @@ fn json_of(caps: &Caps) -> Value {
         "storage_buffers": caps.storage_buffers,
         "subgroup_min": caps.subgroup.0,
         "subgroup_max": caps.subgroup.1,
+        "features": caps.features,
     })
 }
