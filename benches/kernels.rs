@@ -4,8 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use frit_harness::compare;
-use gpu_core::device::Adapter;
+use frit_harness::{compare, device};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::{Array, Backend, Buf, Executor, Memory, Program, Schedule, Sharing};
 use std::sync::LazyLock;
@@ -15,10 +14,7 @@ fn main() {
 }
 
 /// The best adapter, and beside it the CPU executor.
-static GPU: LazyLock<Backend> = LazyLock::new(|| {
-    let device = Adapter::best(true).and_then(|adapter| adapter.open(false)).expect("there is an adapter");
-    Backend::Gpu(Box::new(device))
-});
+static GPU: LazyLock<Backend> = LazyLock::new(|| Backend::Gpu(Box::new(device(false))));
 
 #[divan::bench(args = [(512, Form::NN), (512, Form::NT), (512, Form::TN), (1024, Form::NN)])]
 fn square_gpu(bencher: Bencher<'_, '_>, (side, form): (usize, Form)) {

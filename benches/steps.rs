@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use gpu_core::device::Adapter;
+use frit_harness::device;
 use gpu_core::{Array, Backend, Home, Sharing};
 use models::{DataSpec, Model, Optimiser, Training, Vae, VaeConfig};
 
@@ -15,8 +15,7 @@ fn main() {
 
 #[divan::bench(sample_count = 20)]
 fn mlp_vae_gpu(bencher: Bencher<'_, '_>) {
-    let device = Adapter::best(true).and_then(|adapter| adapter.open(false)).expect("there is an adapter");
-    time_vae(bencher, &Backend::Gpu(Box::new(device)));
+    time_vae(bencher, &Backend::Gpu(Box::new(device(false))));
 }
 
 #[divan::bench(sample_count = 20)]

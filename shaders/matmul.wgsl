@@ -40,9 +40,10 @@ override gate: u32 = 0u;
 @group(0) @binding(5) var<uniform> p: Params;
 
 const SLAB: u32 = 16u;
-// [SLAB][tile / 4]: four neighbouring rows of A, or columns of B, at one place along k.
-var<workgroup> a_tile: array<vec4<f32>, 256>;
-var<workgroup> b_tile: array<vec4<f32>, 256>;
+// [SLAB][tile / 4 + 1]: four neighbouring rows of A, or columns of B, at one place along k. The one more keeps
+// invocations that store along k off one another's memory banks.
+var<workgroup> a_tile: array<vec4<f32>, 272>;
+var<workgroup> b_tile: array<vec4<f32>, 272>;
 
 fn at_a(row: u32, l: u32, end: u32) -> f32 {
     let inside = row < p.m && l < end;
@@ -64,12 +65,12 @@ fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
         let ua = select(along, across, trans_a != 0u);
         let row = row0 + 4u * ua.y;
         let la = l0 + ua.x;
-        a_tile[ua.x * quads + ua.y] =
+        a_tile[ua.x * (quads + 1u) + ua.y] =
             vec4(at_a(row, la, end), at_a(row + 1u, la, end), at_a(row + 2u, la, end), at_a(row + 3u, la, end));
         let ub = select(across, along, trans_b != 0u);
         let col = col0 + 4u * ub.y;
         let lb = l0 + ub.x;
-        b_tile[ub.x * quads + ub.y] =
+        b_tile[ub.x * (quads + 1u) + ub.y] =
             vec4(at_b(lb, col, end), at_b(lb, col + 1u, end), at_b(lb, col + 2u, end), at_b(lb, col + 3u, end));
     }
 }
@@ -88,10 +89,10 @@ fn product(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) -> array
         load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 16u);
         workgroupBarrier();
         for (var l = 0u; l < SLAB; l++) {
-            let a0 = a_tile[l * 16u + lane.y];
-            let a1 = a_tile[l * 16u + 8u + lane.y];
-            let b0 = b_tile[l * 16u + lane.x];
-            let b1 = b_tile[l * 16u + 8u + lane.x];
+            let a0 = a_tile[l * 17u + lane.y];
+            let a1 = a_tile[l * 17u + 8u + lane.y];
+            let b0 = b_tile[l * 17u + lane.x];
+            let b1 = b_tile[l * 17u + 8u + lane.x];
             c00 += a0.x * b0; c01 += a0.x * b1;
             c10 += a0.y * b0; c11 += a0.y * b1;
             c20 += a0.z * b0; c21 += a0.z * b1;
@@ -114,14 +115,20 @@ fn product_small(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) ->
         load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 8u);
         workgroupBarrier();
         for (var l = 0u; l < SLAB; l++) {
-            let a0 = a_tile[l * 8u + lane.y];
-            let b0 = b_tile[l * 8u + lane.x];
+            let a0 = a_tile[l * 9u + lane.y];
+            let b0 = b_tile[l * 9u + lane.x];
             c0 += a0.x * b0; c1 += a0.y * b0;
             c2 += a0.z * b0; c3 += a0.w * b0;
         }
         workgroupBarrier();
     }
     return array(c0, c1, c2, c3);
+}
+
+// Row and column of the index-th tile, row after row of tiles. Those past the last row of y do nothing.
+fn tile(index: u32, side: u32) -> vec2<u32> {
+    let across = (p.n + side - 1u) / side;
+    return vec2(index / across, index % across);
 }
 
 fn finish(row: u32, col: u32, sum: f32) -> f32 {
@@ -151,7 +158,7 @@ fn store_add(row: u32, col: u32, v: vec4<f32>) {
 }
 
 fn store_partial(z: u32, row: u32, col: u32, v: vec4<f32>) {
-    if row >= p.m { return; }
+    if row >= p.m || z * p.chunk >= p.k { return; }
     let at = (z * p.m + row) * p.n + col;
     if col < p.n { y[at] = v.x; }
     if col + 1u < p.n { y[at + 1u] = v.y; }
@@ -160,9 +167,14 @@ fn store_partial(z: u32, row: u32, col: u32, v: vec4<f32>) {
 }
 
 @compute @workgroup_size(8, 8)
-fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let row0 = group.y * 64u;
-    let col0 = group.x * 64u;
+fn matmul(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let corner = 64u * tile(group_index(group, groups), 64u);
+    let row0 = corner.x;
+    let col0 = corner.y;
     let c = product(local.xy, row0, col0, 0u, p.k);
     let row = row0 + 4u * local.y;
     let col = col0 + 4u * local.x;
@@ -177,9 +189,14 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id)
 }
 
 @compute @workgroup_size(8, 8)
-fn matmul_small(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let row0 = group.y * 32u;
-    let col0 = group.x * 32u;
+fn matmul_small(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let corner = 32u * tile(group_index(group, groups), 32u);
+    let row0 = corner.x;
+    let col0 = corner.y;
     let c = product_small(local.xy, row0, col0, 0u, p.k);
     let row = row0 + 4u * local.y;
     let col = col0 + 4u * local.x;
@@ -188,9 +205,14 @@ fn matmul_small(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
 }
 
 @compute @workgroup_size(8, 8)
-fn matmul_add(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let row0 = group.y * 64u;
-    let col0 = group.x * 64u;
+fn matmul_add(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let corner = 64u * tile(group_index(group, groups), 64u);
+    let row0 = corner.x;
+    let col0 = corner.y;
     let c = product(local.xy, row0, col0, 0u, p.k);
     let row = row0 + 4u * local.y;
     let col = col0 + 4u * local.x;
@@ -205,9 +227,14 @@ fn matmul_add(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 }
 
 @compute @workgroup_size(8, 8)
-fn matmul_add_small(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let row0 = group.y * 32u;
-    let col0 = group.x * 32u;
+fn matmul_add_small(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let corner = 32u * tile(group_index(group, groups), 32u);
+    let row0 = corner.x;
+    let col0 = corner.y;
     let c = product_small(local.xy, row0, col0, 0u, p.k);
     let row = row0 + 4u * local.y;
     let col = col0 + 4u * local.x;
@@ -216,20 +243,28 @@ fn matmul_add_small(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
 }
 
 @compute @workgroup_size(8, 8)
-fn matmul_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let row0 = group.y * 64u;
-    let col0 = group.x * 64u;
-    let c = product(local.xy, row0, col0, group.z * p.chunk, min(p.k, (group.z + 1u) * p.chunk));
+fn matmul_split(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let tiles = ((p.m + 63u) / 64u) * ((p.n + 63u) / 64u);
+    let index = group_index(group, groups);
+    let part = index / tiles;
+    let corner = 64u * tile(index % tiles, 64u);
+    let row0 = corner.x;
+    let col0 = corner.y;
+    let c = product(local.xy, row0, col0, part * p.chunk, min(p.k, (part + 1u) * p.chunk));
     let row = row0 + 4u * local.y;
     let col = col0 + 4u * local.x;
-    store_partial(group.z, row, col, c[0]); store_partial(group.z, row, col + 32u, c[1]);
-    store_partial(group.z, row + 1u, col, c[2]); store_partial(group.z, row + 1u, col + 32u, c[3]);
-    store_partial(group.z, row + 2u, col, c[4]); store_partial(group.z, row + 2u, col + 32u, c[5]);
-    store_partial(group.z, row + 3u, col, c[6]); store_partial(group.z, row + 3u, col + 32u, c[7]);
-    store_partial(group.z, row + 32u, col, c[8]); store_partial(group.z, row + 32u, col + 32u, c[9]);
-    store_partial(group.z, row + 33u, col, c[10]); store_partial(group.z, row + 33u, col + 32u, c[11]);
-    store_partial(group.z, row + 34u, col, c[12]); store_partial(group.z, row + 34u, col + 32u, c[13]);
-    store_partial(group.z, row + 35u, col, c[14]); store_partial(group.z, row + 35u, col + 32u, c[15]);
+    store_partial(part, row, col, c[0]); store_partial(part, row, col + 32u, c[1]);
+    store_partial(part, row + 1u, col, c[2]); store_partial(part, row + 1u, col + 32u, c[3]);
+    store_partial(part, row + 2u, col, c[4]); store_partial(part, row + 2u, col + 32u, c[5]);
+    store_partial(part, row + 3u, col, c[6]); store_partial(part, row + 3u, col + 32u, c[7]);
+    store_partial(part, row + 32u, col, c[8]); store_partial(part, row + 32u, col + 32u, c[9]);
+    store_partial(part, row + 33u, col, c[10]); store_partial(part, row + 33u, col + 32u, c[11]);
+    store_partial(part, row + 34u, col, c[12]); store_partial(part, row + 34u, col + 32u, c[13]);
+    store_partial(part, row + 35u, col, c[14]); store_partial(part, row + 35u, col + 32u, c[15]);
 }
 
 struct JoinParams {

@@ -105,19 +105,15 @@ impl Place {
         found
     }
 
-    /// Row-major elements by name.
-    fn tensors(&self, name: &str) -> BTreeMap<String, (Vec<usize>, Vec<f64>)> {
+    /// Shapes and raw elements by name.
+    fn tensors(&self, name: &str) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
         let bytes = self.read(name);
-        let numbers = |view: &TensorView| match view.dtype() {
-            Dtype::F64 => view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect(),
-            _ => view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()).into()).collect(),
-        };
         let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
-        tensors.into_iter().map(|(name, view)| (name, (view.shape().to_vec(), numbers(&view)))).collect()
+        tensors.into_iter().map(|(name, view)| (name, (view.shape().to_vec(), view.data().to_vec()))).collect()
     }
 
     fn picture(&self, name: &str) -> image::GrayImage {
-        image::open(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into_luma8()
+        image::open(self.path(name)).unwrap().into_luma8()
     }
 }
 
@@ -148,23 +144,22 @@ fn idx(dims: &[usize], bytes: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A safetensors file without frit's notes, as another program writes one.
-fn plain_file(tensors: &BTreeMap<String, (Vec<usize>, Vec<f64>)>) -> Vec<u8> {
-    let bytes = |values: &[f64]| values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect::<Vec<u8>>();
-    let data: Vec<_> = tensors.iter().map(|(name, (shape, values))| (name, shape.clone(), bytes(values))).collect();
-    let views =
-        data.iter().map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
-    safetensors::serialize(views, None).unwrap()
+/// A file of float32 without frit's notes, as another program writes it, from tensors of the CPU executor's float64.
+fn plain_file(tensors: &BTreeMap<String, (Vec<usize>, Vec<u8>)>) -> Vec<u8> {
+    let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().unwrap()) as f32;
+    let single = |raw: &[u8]| raw.chunks_exact(8).flat_map(|bytes| number(bytes).to_le_bytes()).collect::<Vec<u8>>();
+    let data: Vec<_> = tensors.iter().map(|(name, (shape, raw))| (name, shape, single(raw))).collect();
+    let view = |shape: &Vec<usize>, raw| TensorView::new(Dtype::F32, shape.clone(), raw).unwrap();
+    safetensors::serialize(data.iter().map(|(name, shape, raw)| (name, view(shape, raw))), None).unwrap()
 }
 
 #[test]
 fn training_on_the_built_in_digits_leaves_a_whole_run() {
     let place = Place::new();
     let output = place.frit("train vae --steps 3 --out run --device cpu");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let result = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(result.starts_with("run: test loss ") && result.lines().count() == 1, "{result}");
-    assert!(stderr(&output).contains("epoch 1/10") && stderr(&output).contains("images/s"), "{}", stderr(&output));
+    assert!(result.starts_with("run: test −ELBO ") && result.lines().count() == 1, "{result}");
+    assert!(stderr(&output).contains("epoch 1/1 ") && stderr(&output).contains("images/s"), "{}", stderr(&output));
 
     let config: toml::Table = String::from_utf8(place.read("run/config.toml")).unwrap().parse().unwrap();
     assert_eq!((config["train"]["steps"].as_integer(), config["data"]["source"].as_str()), (Some(3), Some("digits")));
@@ -172,7 +167,7 @@ fn training_on_the_built_in_digits_leaves_a_whole_run() {
     assert_eq!(environment["device"], "cpu");
     let metrics = String::from_utf8(place.read("run/metrics.jsonl")).unwrap();
     let lines: Vec<Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().all(|line| line["step"] == 3 && line["test_loss"].is_f64()), "{metrics}");
+    assert!(lines.iter().all(|line| line["step"] == 3 && line["test_neg_elbo"].is_f64()), "{metrics}");
     // Eight by eight digits of twice 28 pixels, with two pixels between them.
     for name in ["run/reals.png", "run/samples/000001.png"] {
         assert_eq!(place.picture(name).dimensions(), (462, 462), "{name}");
@@ -183,25 +178,18 @@ fn training_on_the_built_in_digits_leaves_a_whole_run() {
     }
     let summary = place.json("eval run --device cpu --json");
     assert_eq!(summary["images"], 2000);
-    assert!((summary["neg_elbo"].as_f64().unwrap() - lines[0]["test_loss"].as_f64().unwrap()).abs() < 1e-9);
-}
-
-#[test]
-fn quiet_training_speaks_only_of_its_result() {
-    let place = Place::new();
-    let output = place.frit(&format!("train vae {TINY} --out run --device cpu -q --json"));
-    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
-    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(summary["neg_elbo"].as_f64().unwrap() > 0.0 && summary["images"] == TEST, "{summary}");
+    assert!((summary["neg_elbo"].as_f64().unwrap() - lines[0]["test_neg_elbo"].as_f64().unwrap()).abs() < 1e-9);
 }
 
 #[test]
 fn a_saved_configuration_is_a_recipe() {
     let place = Place::new();
     place.done(&format!("train vae {TINY} --seed 5 --lr 0.003 --set optimiser.average=0.9 --out run --device cpu"));
-    place.done("train run/config.toml --out again --device cpu");
-    for name in ["config.toml", "checkpoints/latest.safetensors", "checkpoints/best.safetensors", "samples/000002.png"]
-    {
+    let output = place.frit("train run/config.toml --out again --device cpu -q --json");
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "quiet means quiet");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["neg_elbo"].as_f64().unwrap() > 0.0 && summary["images"] == TEST, "{summary}");
+    for name in ["config.toml", "checkpoints/latest.safetensors", "samples/000002.png"] {
         assert!(place.read(&format!("run/{name}")) == place.read(&format!("again/{name}")), "{name} differs");
     }
 }
@@ -255,7 +243,6 @@ fn without_shuffling_a_step_sees_the_first_images() {
 fn training_starts_from_given_weights() {
     let place = Place::trained("vae");
     let mut weights = place.tensors("run/checkpoints/latest.safetensors");
-    weights.retain(|name, _| name.ends_with(".weight") || name.ends_with(".bias"));
     weights.retain(|name, _| !name.contains('/'));
     assert_eq!(weights.len(), 10, "five layers: {:?}", weights.keys());
     place.put("init.safetensors", plain_file(&weights));
@@ -367,7 +354,6 @@ fn what_cannot_be_meant_is_refused() {
     place.refused("train nosuch", &["no recipe", "nosuch", "vae, ae"]);
     place.refused("train nosuch.toml", &["nosuch.toml", "could not be read"]);
     place.refused("train typo.toml", &["typo.toml", "line 3", "epoch"]);
-    let huge = "99999999999999999999";
     for (arguments, words) in [
         ("--set train.epoch=3", &["no setting train.epoch", "train.epochs"][..]),
         ("--set train.epochs", &["--set train.epochs", "="]),
@@ -385,12 +371,12 @@ fn what_cannot_be_meant_is_refused() {
         ("--out data/train-labels-idx1-ubyte/run", &["train-labels-idx1-ubyte", "file, not a folder"]),
         ("--out data/train-labels-idx1-ubyte", &["is a file, not a folder"]),
     ] {
-        let out = if arguments.contains("--out") { "" } else { "--out run" };
-        let data = if arguments.contains("--data") { "" } else { "--data data" };
-        let device = if arguments.contains("--device") { "" } else { "--device cpu" };
-        place.refused(&format!("train vae {data} {out} {device} {arguments}"), words);
+        let usual = [("--data", "data"), ("--out", "run"), ("--device", "cpu")];
+        let usual =
+            usual.iter().filter(|(flag, _)| !arguments.contains(flag)).map(|(flag, value)| format!("{flag} {value} "));
+        place.refused(&format!("train vae {}{arguments}", usual.collect::<String>()), words);
     }
-    for flag in ["--nosuch".to_string(), format!("--epochs {huge}")] {
+    for flag in ["--nosuch", "--epochs 99999999999999999999"] {
         let output = place.frit(&format!("train vae {flag} --out run"));
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).starts_with("error: ") && !place.path("run").exists(), "{}", stderr(&output));
@@ -406,39 +392,9 @@ fn numbers_beyond_reason_are_refused() {
         ("--beta -1", &["beta is -1"]),
         ("--hidden 65536,65536", &["hidden"]),
         ("--set train.epochs=9000000000000000000", &["epochs"]),
-        ("--steps 0", &["steps"]),
     ] {
         place.refused(&format!("train vae --data data --device cpu --out run {arguments}"), words);
     }
-    // A wild rate is a fine number, however it is typed.
-    place.done(&format!("train vae {TINY} --device cpu --out run --lr 1e10 --dry-run"));
+    // A wild rate is a fine number.
     place.done(&format!("train vae {TINY} --device cpu --out run --lr 1e20 --dry-run"));
-}
-
-#[test]
-fn damaged_data_is_refused() {
-    let place = Place::new();
-    let [images, labels] = ["data/train-images-idx3-ubyte", "data/train-labels-idx1-ubyte"];
-    let test_images = "data/t10k-images-idx3-ubyte";
-    let [sound, sound_labels] = [images, labels].map(|name| place.read(name));
-    let mut announced = sound.clone();
-    announced[7] -= 1;
-    let fewer = idx(&[TRAIN - 1], &sound_labels[9..]);
-    let wider = idx(&[TEST, SIDE, 2 * SIDE], &[0; TEST * SIDE * 2 * SIDE]);
-    for (name, bytes, words) in [
-        (images, &sound[..900], &["train-images-idx3-ubyte", "cut short"][..]),
-        (images, &sound[..10], &["train-images-idx3-ubyte", "cut short"]),
-        (images, &announced, &["train-images-idx3-ubyte", "goes on"]),
-        (images, &sound_labels, &["train-images-idx3-ubyte", "holds labels"]),
-        (labels, &sound, &["train-labels-idx1-ubyte", "holds images"]),
-        (labels, &fewer, &["300 images", "299 labels"]),
-        (labels, b"\x89PNG\r\n\x1a\n", &["train-labels-idx1-ubyte", "not an IDX file"]),
-        (test_images, &wider, &["6×6", "6×12"]),
-    ] {
-        place.put(name, bytes);
-        place.refused(&format!("train vae {TINY} --out run --device cpu"), words);
-        place.put_data("data", stripes);
-    }
-    fs::remove_file(place.path(labels)).unwrap();
-    place.refused(&format!("train vae {TINY} --out run --device cpu"), &["data has no file train-labels-idx1-ubyte"]);
 }

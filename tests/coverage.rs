@@ -3,8 +3,7 @@
 //! That a kernel has a reference needs no test here: [`Kernel::reference`] is no option, so a record without one
 //! does not compile.
 
-use frit_harness::{Case, Fill, cases, compare, coverage, differences, report};
-use gpu_core::device::Adapter;
+use frit_harness::{Case, Fill, cases, compare, coverage, device, differences, report};
 use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backward, forward};
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::{elementwise, kernels};
@@ -154,18 +153,16 @@ fn a_wrong_word_is_a_stray() {
 /// The same with a shader that is a little wrong, on the adapter that is there.
 #[test]
 fn a_wrong_shader_is_a_stray() -> Result<(), Error> {
-    let device = Adapter::best(true)?.open(true)?;
     let right = ACTIVATION.source.concat();
     let wrong =
         right.replace("y[i] = activate(kind, p.alpha, x[i]);", "y[i] = 1.00001 * activate(kind, p.alpha, x[i]);");
     assert_ne!(right, wrong);
     let source: &'static str = wrong.leak();
     let kernel = Box::leak(Box::new(Kernel { source: vec![source].leak(), ..ACTIVATION }));
-    let rows = report::parity(&device, &[tanh(kernel)])?;
+    let rows = report::parity(&device(true), &[tanh(kernel)])?;
     assert!(rows[0].stray(), "{rows:?}");
     // A device keeps the pipeline of a name, so the right one takes a device of its own.
-    let device = Adapter::best(true)?.open(true)?;
-    let rows = report::parity(&device, &[tanh(&ACTIVATION)])?;
+    let rows = report::parity(&device(true), &[tanh(&ACTIVATION)])?;
     assert!(!rows[0].stray(), "{rows:?}");
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! GPU = reference, for every case of every kernel, on whatever adapter is there, with the shaders' bounds
 //! checks and without.
 
-use frit_harness::{cases, report};
-use gpu_core::device::Adapter;
+use frit_harness::{cases, device, report};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
@@ -19,8 +18,7 @@ fn main() {
 }
 
 fn parity(op: &str, checked: bool) -> Result<(), Failed> {
-    let device = Adapter::best(true)?.open(checked)?;
-    let strays: Vec<String> = report::parity(&device, &cases::of(op))?
+    let strays: Vec<String> = report::parity(&device(checked), &cases::of(op))?
         .into_iter()
         .filter(|row| row.stray())
         .map(|row| format!("{}: {}", row.name, row.place))

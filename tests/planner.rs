@@ -1,7 +1,7 @@
 //! The plan puts nothing where something else still lives, changes no result, and saves memory; and a schedule
 //! refuses what no plan could repair.
 
-use gpu_core::device::Adapter;
+use frit_harness::device;
 use gpu_core::ops::activation::ACTIVATION;
 use gpu_core::ops::elementwise::{COMBINE, CombineParams, MultiplyParams, combine, multiply, scale};
 use gpu_core::ops::gather::pack;
@@ -78,21 +78,22 @@ fn lifetimes(schedule: &Schedule) -> BTreeMap<Place, (usize, usize)> {
 fn check(schedule: &Schedule, sharing: Sharing) {
     let plan = plan(schedule, sharing);
     let whole: HashMap<Place, Buf> = schedule.scratch_bufs().iter().map(|buf| (buf.place, *buf)).collect();
-    let mut tenants: HashMap<usize, Vec<(Place, (usize, usize))>> = HashMap::new();
-    for (place, life) in lifetimes(schedule) {
+    let mut tenants: HashMap<usize, Vec<Place>> = HashMap::new();
+    let lives = lifetimes(schedule);
+    for &place in lives.keys() {
         let slot = plan.slot(place).unwrap_or_else(|| panic!("{place:?} has no slot"));
         assert!(plan.slots[slot].len >= whole[&place].len(), "{place:?} does not fit its slot");
         assert_eq!(plan.slots[slot].dtype, whole[&place].dtype, "{place:?}");
-        tenants.entry(slot).or_default().push((place, life));
+        tenants.entry(slot).or_default().push(place);
     }
     assert_eq!(tenants.len(), plan.slots.len(), "a slot that nobody uses");
     for tenants in tenants.values_mut() {
-        tenants.sort_by_key(|(_, life)| *life);
+        tenants.sort_by_key(|place| lives[place]);
         for pair in tenants.windows(2) {
-            let [(one, (_, end)), (other, (start, _))] = [pair[0], pair[1]];
-            assert!(end < start, "{one:?} and {other:?} are live at once and share a slot");
+            let [one, other] = [pair[0], pair[1]];
+            assert!(lives[&one].1 < lives[&other].0, "{one:?} and {other:?} are live at once and share a slot");
         }
-        let kept = tenants.iter().any(|(place, _)| schedule.is_kept(*place));
+        let kept = tenants.iter().any(|place| schedule.is_kept(*place));
         assert!(!kept || tenants.len() == 1, "what is fed or kept shares a slot: {tenants:?}");
         assert!(sharing == Sharing::On || tenants.len() == 1, "shared though sharing is off: {tenants:?}");
     }
@@ -200,7 +201,7 @@ fn training_is_the_same_with_sharing_and_without() -> Result<(), Error> {
 #[test]
 fn training_is_the_same_with_sharing_and_without_on_the_adapter() -> Result<(), Error> {
     let vae = vae();
-    let device = Adapter::best(true)?.open(false)?;
+    let device = device(false);
     let gpu = |sharing| trained(&mut Gpu::new(device.clone(), vae.memory().clone(), sharing), &vae);
     assert_eq!(gpu(Sharing::On)?, gpu(Sharing::Off)?);
     Ok(())

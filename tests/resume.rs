@@ -1,5 +1,5 @@
-//! What stops a run — a kill, an interrupt, a full disk, a loss that is no number — and how it goes on: as if
-//! nothing had stopped it, byte for byte.
+//! What stops a run — a kill, an interrupt, a full disk, damaged files, a loss that is no number — and how it goes on:
+//! as if nothing had stopped it, byte for byte.
 #![cfg(unix)]
 
 use serde_json::Value;
@@ -31,7 +31,7 @@ impl Place {
     }
 
     fn put_data(&self, name: &str, shift: usize) {
-        fs::create_dir(self.path(name)).unwrap();
+        fs::create_dir_all(self.path(name)).unwrap();
         let stripe = |i: usize| if (i % 36 + shift * (i / 36 % 10)) % 7 < 3 { 230 } else { 10 };
         for (part, count) in [("train", 300usize), ("t10k", 40)] {
             let [high, low] = [(count / 256) as u8, (count % 256) as u8];
@@ -92,11 +92,6 @@ impl Place {
         for (name, contents) in &whole {
             assert!(run[name] == *contents, "{} differs", name.display());
         }
-    }
-
-    fn copy(&self, from: &str, to: &str) {
-        let status = Command::new("cp").args(["-r", from, to]).current_dir(self.0.path()).status().unwrap();
-        assert!(status.success());
     }
 }
 
@@ -188,7 +183,7 @@ fn so_it_does_on_an_adapter() {
 #[test]
 fn an_interrupt_finishes_the_step_and_saves() {
     let place = Place::new();
-    let train = format!("{TINY} --epochs 60 --device cpu");
+    let train = format!("{TINY} --epochs 100 --device cpu");
     place.done(&format!("{train} --out whole"));
     let mut child = place.command(&format!("{train} --out run")).spawn().unwrap();
     wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
@@ -209,11 +204,9 @@ fn more_epochs_go_on_where_fewer_ended() {
     place.done("resume run --epochs 4");
     place.assert_same("run", "whole");
     let before = files(&place.path("run"));
-    let [first, second] = ["run --json", "run --json --epochs 3"].map(|line| place.done(&format!("resume {line}")));
-    assert_eq!(first, second);
-    // A finished run only says where it stands; what was asked for stands in its configuration.
-    place.done("resume run --epochs 4");
+    let first = place.done("resume run --json");
     assert!(files(&place.path("run")) == before, "resuming a finished run changed it");
+    assert_eq!(place.done("resume run --json --epochs 3"), first, "it stands after its fourth epoch all the same");
 }
 
 #[test]
@@ -221,8 +214,9 @@ fn one_process_at_a_time_trains_a_run() {
     let place = Place::new();
     let mut child = place.command(&format!("{TINY} --epochs 100000 --device cpu --out run -q")).spawn().unwrap();
     wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
-    for line in ["resume run".to_string(), format!("{TINY} --device cpu --out run")] {
-        refusal(&place.command(&line).output().unwrap(), &["another frit is using run"]);
+    let train = format!("{TINY} --device cpu --out run");
+    for (line, says) in [("resume run", "another frit is using run"), (&train, "run already holds a run")] {
+        refusal(&place.command(line).output().unwrap(), &[says]);
     }
     // Looking on is allowed: files change as a whole.
     place.done("eval run --device cpu --json");
@@ -252,16 +246,16 @@ fn a_full_disk_costs_nothing_that_was_saved() {
 #[test]
 fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
     let place = Place::new();
-    let train = format!("{TINY} --epochs 3 --device cpu");
+    let train = format!("{TINY} --epochs 1 --device cpu");
     place.done(&format!("{train} --out whole"));
-    for obstacle in ["env.json", "reals.png", "samples/000001.png", "samples/000002.png", BEST] {
+    for obstacle in ["env.json", "reals.png", "metrics.jsonl", "samples/000001.png", BEST] {
+        println!("stopped at {obstacle}");
         let run = format!("stopped-{}", obstacle.replace(['/', '.'], "-"));
         // A folder where a file is to be.
         fs::create_dir_all(place.path(&run).join(obstacle)).unwrap();
         let output = place.command(&format!("{train} --out {run}")).output().unwrap();
         refusal(&output, &["could not save", obstacle, "it is a folder"]);
         fs::remove_dir(place.path(&run).join(obstacle)).unwrap();
-        println!("stopped at {obstacle}");
         place.finish(&run, &train);
         place.assert_same(&run, "whole");
     }
@@ -300,8 +294,11 @@ fn a_broken_run_is_refused_and_left_as_it_is() {
 
     let said = String::from_utf8(said).unwrap();
     fs::write(&config, said.replace("latent = 3", "latent = 4")).unwrap();
-    for line in ["resume run --epochs 2", "eval run --device cpu"] {
-        place.refused(line, &["mean.weight", "4×16", "3×16", LATEST]);
+    place.refused("eval run --device cpu", &["mean.weight", "4×16", "3×16", LATEST]);
+    for edit in [["latent = 3", "latent = 4"], ["seed = 0", "seed = 1"], ["batch_size = ", "batch_size = 1"]] {
+        assert!(said.contains(edit[0]), "{said}");
+        fs::write(&config, said.replace(edit[0], edit[1])).unwrap();
+        place.refused("resume run --epochs 2", &["config.toml asks for another model", "put it back"]);
     }
     fs::write(&config, &said).unwrap();
     place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
@@ -311,6 +308,37 @@ fn a_broken_run_is_refused_and_left_as_it_is() {
         place.refused(line, &["holds no run", "config.toml"]);
     }
     place.done("resume run --epochs 2");
+}
+
+#[test]
+fn damaged_data_is_refused() {
+    let place = Place::new();
+    let [images, labels] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
+    let [sound, sound_labels] = [images, labels].map(|name| fs::read(place.path("data").join(name)).unwrap());
+    let (mut announced, mut fewer, mut wider) =
+        (sound.clone(), sound_labels[..sound_labels.len() - 1].to_vec(), sound.clone());
+    announced[7] -= 1;
+    fewer[7] -= 1;
+    // 300 pictures of 6 by 6 as 150 of 6 by 12.
+    (wider[6], wider[7], wider[15]) = (0, 150, 12);
+    for (name, bytes, words) in [
+        (images, &sound[..900], &[images, "cut short"][..]),
+        (images, &sound[..10], &[images, "cut short"]),
+        (images, &announced, &[images, "goes on"]),
+        (images, &sound_labels, &[images, "holds labels"]),
+        (images, &wider, &["150 images", "300 labels"]),
+        (labels, &sound, &[labels, "holds images"]),
+        (labels, &fewer, &["300 images", "299 labels"]),
+        (labels, b"\x89PNG\r\n\x1a\n", &[labels, "not an IDX file"]),
+        ("t10k-images-idx3-ubyte", &wider, &["150 images", "40 labels"]),
+    ] {
+        fs::write(place.path("data").join(name), bytes).unwrap();
+        refusal(&place.command(&format!("{TINY} --out run --device cpu")).output().unwrap(), words);
+        place.put_data("data", 3);
+    }
+    fs::remove_file(place.path("data").join(labels)).unwrap();
+    refusal(&place.command(&format!("{TINY} --out run")).output().unwrap(), &["data has no file", labels]);
+    assert!(!place.path("run").exists(), "no run is made for data that cannot be read");
 }
 
 #[cfg(target_os = "linux")]

@@ -140,7 +140,9 @@ fn layers_stay_apart() {
     let devices = ["device", "gpu", "pipelines"].map(|stem| format!("crates/gpu-core/src/{stem}.rs"));
     let mut faults = Vec::new();
     for file in code().iter().filter(|file| file.path.starts_with("crates/")) {
-        let code = || file.lines().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        // Unit tests, which end a file, may do as they like; comments may name anything.
+        let lines = || file.lines().take_while(|(_, line)| *line != "#[cfg(test)]");
+        let code = || lines().filter(|(_, line)| !line.trim_start().starts_with("//"));
         let mut forbid = |word: &str, advice: &str| {
             let found = code().filter(|(_, line)| line.contains(word));
             faults.extend(found.map(|(number, _)| format!("{}:{number} names {word}: {advice}", file.path)));
@@ -260,10 +262,10 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         let head = line.split_once("fn ").filter(|(before, _)| before.split_whitespace().all(is_qualifier));
         let Some((_, rest)) = head else { continue };
         let name = rest.split(['(', '<']).next().unwrap_or_default().to_string();
-        let closes = |other: &&str| indent(other) == indent(line) && other.trim_end().ends_with('}');
+        let closes = |other: &str| indent(other) == indent(line) && other.trim_end().ends_with('}');
         let length = match line.trim_end().ends_with('}') || line.trim_end().ends_with(';') {
             true => 1,
-            false => lines[start + 1..].iter().position(|other| closes(&other)).map_or(1, |below| below + 2),
+            false => lines[start + 1..].iter().position(|other| closes(other)).map_or(1, |below| below + 2),
         };
         found.push((name, start + 1, length));
     }

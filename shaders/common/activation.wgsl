@@ -16,6 +16,13 @@ fn log_one_plus(e: f32) -> f32 {
     return select(log(u) * (e / d), e, d == 0.0);
 }
 
+// exp(t) − 1 for t ≤ 0. Near 0 the difference would leave only what rounding made of exp(t); there it is the Taylor
+// series, whose first term left out is below 2⁻²⁴ of the sum.
+fn exp_minus_one(t: f32) -> f32 {
+    let series = t * (1.0 + t / 2.0 * (1.0 + t / 3.0 * (1.0 + t / 4.0 * (1.0 + t / 5.0 * (1.0 + t / 6.0)))));
+    return select(exp(max(t, -80.0)) - 1.0, series, t > -0.25);
+}
+
 fn softplus(x: f32) -> f32 {
     return max(x, 0.0) + log_one_plus(exp(-min(abs(x), 80.0)));
 }
@@ -28,7 +35,7 @@ fn activate(kind: u32, alpha: f32, x: f32) -> f32 {
         case 4u: { return sigmoid(x); }
         case 5u: { return softplus(x); }
         case 6u: { return max(x, -80.0) * sigmoid(x); }
-        case 7u: { return select(alpha * (exp(clamp(x, -80.0, 0.0)) - 1.0), x, x > 0.0); }
+        case 7u: { return select(alpha * exp_minus_one(min(x, 0.0)), x, x > 0.0); }
         default: { return x; }
     }
 }
@@ -40,7 +47,7 @@ fn slope_from_output(kind: u32, alpha: f32, y: f32) -> f32 {
         case 2u: { return select(alpha, 1.0, y > 0.0); }
         case 3u: { return 1.0 - y * y; }
         case 4u: { return y * (1.0 - y); }
-        case 5u: { return 1.0 - exp(-min(y, 80.0)); }
+        case 5u: { return -exp_minus_one(-y); }
         case 7u: { return select(y + alpha, 1.0, y > 0.0); }
         default: { return 1.0; }
     }

@@ -8,3 +8,14 @@ pub mod differences;
 pub mod report;
 
 pub use case::{Case, Differentiation, Fill};
+
+use gpu_core::device::{Adapter, Device};
+
+/// The best adapter, open; the shaders keep their bounds checks if `checked`.
+///
+/// # Panics
+/// When there is none, saying what to install: a missing adapter is a failure of a test, not a reason to skip it.
+pub fn device(checked: bool) -> Device {
+    let opened = Adapter::best().and_then(|adapter| adapter.open(checked));
+    opened.unwrap_or_else(|error| panic!("{error}"))
+}

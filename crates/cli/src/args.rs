@@ -66,7 +66,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
     /// Learning rate
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f32>,
     /// Length of the latent code
     #[arg(long, value_name = "N")]
@@ -75,14 +75,19 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     hidden: Vec<usize>,
     /// Weight of the KL term
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta: Option<f32>,
     /// Seed of everything that is drawn
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Any setting of the configuration; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// As TOML writes it, whatever its size.
+fn number(x: f32) -> String {
+    toml::Value::from(f64::from(x)).to_string()
 }
 
 impl Settings {
@@ -94,10 +99,10 @@ impl Settings {
         let hidden = (!self.hidden.is_empty()).then(|| format!("{:?}", self.hidden));
         let flags = [
             ("train.batch_size".into(), self.batch_size.map(|n| n.to_string())),
-            ("optimiser.lr".into(), self.lr.map(|x| x.to_string())),
+            ("optimiser.lr".into(), self.lr.map(number)),
             (config.model_key("latent"), self.latent_dim.map(|n| n.to_string())),
             (config.model_key("hidden"), hidden),
-            (config.model_key("beta"), self.beta.map(|x| x.to_string())),
+            (config.model_key("beta"), self.beta.map(number)),
             ("train.seed".into(), self.seed.map(|n| n.to_string())),
         ];
         for (key, value) in flags {
@@ -123,7 +128,7 @@ pub(crate) struct Train {
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
     /// End after this many steps
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
     /// Steps between checkpoints within an epoch, besides the one at its end
     #[arg(long, value_name = "N")]
@@ -154,7 +159,7 @@ pub(crate) struct Resume {
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
     /// Steps, counted from the run's beginning
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
     /// The training data, if it has moved
     #[arg(long, value_name = "DIR")]
@@ -203,9 +208,9 @@ pub(crate) struct Sample {
 pub(crate) struct Reconstruct {
     #[command(flatten)]
     pub(crate) trained: Trained,
-    /// How many test images
-    #[arg(short, long, value_name = "N", default_value_t = 32)]
-    pub(crate) n: usize,
+    /// How many test images [default: 32, or as many as there are]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) n: Option<usize>,
     /// The picture [default: RUN/reconstructions.png]
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,

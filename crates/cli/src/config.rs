@@ -96,14 +96,23 @@ impl Config {
         // toml's message shows the line and what was expected there.
         let config: Self =
             toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
+        let foreign = match config.family {
+            Family::Vae => config.ae.is_some().then_some("ae"),
+            Family::Ae => config.vae.is_some().then_some("vae"),
+        };
+        if let Some(foreign) = foreign {
+            let family = config.name();
+            bail!("{name} has a section [{foreign}], and its family is {family}; take it out, or change the family");
+        }
         Ok(config.complete())
     }
 
-    /// The settings of the model's family, spelled out; those of others dropped.
+    /// The settings of the model's family, spelled out.
     fn complete(mut self) -> Self {
-        let family = self.family;
-        self.vae = (family == Family::Vae).then(|| self.vae.unwrap_or_default());
-        self.ae = (family == Family::Ae).then(|| self.ae.unwrap_or_default());
+        match self.family {
+            Family::Vae => drop(self.vae.get_or_insert_default()),
+            Family::Ae => drop(self.ae.get_or_insert_default()),
+        }
         self
     }
 
@@ -142,7 +151,7 @@ impl Config {
         Ok(toml::to_string(self)?)
     }
 
-    /// Refuses settings that no model of such data can have.
+    /// Refuses settings that nothing can be trained with on such data.
     ///
     /// # Errors
     /// One sentence.
@@ -158,12 +167,46 @@ impl Config {
             let images = spec.train;
             bail!("train.batch_size is {batch_size}, and there are {images} training images; use at most that many");
         }
-        let vae = self.vae.as_ref().and_then(|vae| vae.fault(spec.width, batch_size));
-        let ae = self.ae.as_ref().and_then(|ae| ae.fault(spec.width, batch_size));
+        // Steps are counted in a word on the device.
+        if epochs.checked_mul(self.steps_per_epoch(spec)).is_none_or(|steps| steps > u64::from(u32::MAX)) {
+            bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");
+        }
+        self.check_model(spec, batch_size)
+    }
+
+    /// Refuses settings that no model of such data can have.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn check_model(&self, spec: DataSpec, batch: usize) -> Result<()> {
+        let vae = self.vae.as_ref().and_then(|vae| vae.fault(spec.width, batch));
+        let ae = self.ae.as_ref().and_then(|ae| ae.fault(spec.width, batch));
         match vae.or(ae).or(self.optimiser.fault()) {
             Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
             None => Ok(()),
         }
+    }
+
+    /// Steps in a pass over the training set, the last as small as it is.
+    pub(crate) fn steps_per_epoch(&self, spec: DataSpec) -> u64 {
+        spec.train.div_ceil(self.train.batch_size.max(1)) as u64
+    }
+
+    /// Refuses to go on with a run under settings that it was not started with; how long it trains may change,
+    /// and where its data lies.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn check_same_run(&self, started: &Self) -> Result<()> {
+        let Train { epochs, steps, save_every, .. } = self.train;
+        let train = Train { epochs, steps, save_every, ..started.train.clone() };
+        if *self != (Self { train, data: self.data.clone(), ..started.clone() }) {
+            bail!(
+                "config.toml asks for another model or another training than the run was started with; put it back, \
+                 or start a new run with `frit train`"
+            );
+        }
+        Ok(())
     }
 
     /// The model for data of that size.

@@ -86,11 +86,28 @@ impl DataSet {
         self.height * self.width * self.channels
     }
 
-    /// A short mark of what is trained on: sizes and a CRC-32 of images and labels. Equal sets have equal marks.
+    /// A picture's height, width and channels, as checkpoints note them.
+    pub(crate) fn picture_size(&self) -> String {
+        format!("{}x{}x{}", self.height, self.width, self.channels)
+    }
+
+    /// A set of one black picture of a size that [`Self::picture_size`] gave: for models that only draw. `None`
+    /// where the text is no such size.
+    pub(crate) fn black(picture_size: &str) -> Option<Self> {
+        let sizes: Option<Vec<usize>> = picture_size.split('x').map(|size| size.parse().ok()).collect();
+        let &[height, width, channels] = sizes?.as_slice() else { return None };
+        let pixels = height.checked_mul(width)?.checked_mul(channels).filter(|pixels| *pixels > 0)?;
+        let split = || Split { images: vec![0; pixels], labels: vec![0], count: 1 };
+        Some(Self { name: "nothing".into(), train: split(), test: split(), height, width, channels })
+    }
+
+    /// A short mark of the set: sizes and a CRC-32 of images and labels. Equal sets have equal marks.
     pub(crate) fn fingerprint(&self) -> String {
         let mut crc = Crc::new();
-        crc.update(&self.train.images);
-        crc.update(&self.train.labels);
+        for split in [&self.train, &self.test] {
+            crc.update(&split.images);
+            crc.update(&split.labels);
+        }
         let Self { train, height, width, channels, .. } = self;
         format!("{}x{height}x{width}x{channels}-{:08x}", train.count, crc.sum())
     }

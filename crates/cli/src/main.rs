@@ -16,6 +16,7 @@ mod training;
 
 use args::{Cli, Command};
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 use terminal::Terminal;
 
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     match result {
         Ok(ending) => ending.into(),
         Err(error) => {
-            eprintln!("frit: {error:#}");
+            let _ = writeln!(std::io::stderr(), "frit: {error:#}");
             ExitCode::from(2)
         }
     }

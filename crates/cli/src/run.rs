@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
@@ -17,6 +18,8 @@ const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
+/// How long a killed process may take to let go of its run.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A run folder, held against other processes where it may be written to.
 #[derive(Debug)]
@@ -40,11 +43,20 @@ impl Run {
     /// One sentence that names the folder: it holds a run already, is in use, or cannot be written to.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let run = Self::hold(path)?;
-        if run.file(CONFIG).exists() || run.latest().exists() {
+        Self::refuse_existing(path)?;
+        Ok(run)
+    }
+
+    /// Refuses a folder that holds a run already.
+    ///
+    /// # Errors
+    /// One sentence that names the folder.
+    pub(crate) fn refuse_existing(path: &Path) -> Result<()> {
+        if path.join(CONFIG).exists() {
             let path = path.display();
             bail!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out");
         }
-        Ok(run)
+        Ok(())
     }
 
     /// Takes hold of a run, to continue it. What a killed process left half-made is cleared away.
@@ -53,11 +65,7 @@ impl Run {
     /// One sentence that names the folder: it holds no run, is in use, or cannot be written to.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         Self::open_to_read(path)?;
-        let run = Self::hold(path)?;
-        for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
-            safe_file::sweep(&folder);
-        }
-        Ok(run)
+        Self::hold(path)
     }
 
     /// Looks at a run without taking hold of it; it may be training meanwhile, since its files change as a whole.
@@ -81,7 +89,7 @@ impl Run {
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|error| could_not_save(&lock_path, &error))?;
-        match lock.try_lock() {
+        match try_lock_for(&lock, PATIENCE) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 bail!("another frit is using {}; wait until it ends, or choose another folder", path.display())
@@ -90,6 +98,9 @@ impl Run {
                 log::warn!("{} is on a file system without locks: start no second frit there", path.display());
             }
             Err(TryLockError::Error(error)) => return Err(could_not_save(&lock_path, &error)),
+        }
+        for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
+            safe_file::sweep(&folder);
         }
         Ok(Self { path: path.into(), metrics: None, _lock: Some(lock) })
     }
@@ -208,6 +219,17 @@ impl Run {
             .map_err(|error| anyhow!("{} could not be read ({error}); check the run folder", path.display()))?;
         // A torn line of metrics may end inside a character.
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Tries to lock a file for some time: a process that was just killed holds its locks until it is gone.
+fn try_lock_for(file: &File, patience: Duration) -> Result<(), TryLockError> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => std::thread::sleep(patience / 50),
+            result => return result,
+        }
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn could_not_save(path: &Path, error: &io::Error) -> Error {
         ErrorKind::NotFound => ("its folder does not exist", "make the folder, or choose another path"),
         ErrorKind::NotADirectory => ("a part of its path is a file, not a folder", "choose another path"),
         ErrorKind::IsADirectory => ("it is a folder", "give the name of a file"),
-        _ => return anyhow!("could not save {}: {error}; check the disk, or choose another path", path.display()),
+        ErrorKind::FileTooLarge => ("it is larger than is allowed here", "raise the limit, or use a smaller model"),
+        kind => return anyhow!("could not save {}: {kind}; check the disk, or choose another path", path.display()),
     };
     anyhow!("could not save {}: {why}; {advice}", path.display())
 }

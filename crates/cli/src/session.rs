@@ -26,7 +26,7 @@ pub(crate) struct Session {
 impl Session {
     /// Puts model and data onto a device; the weights are still zero.
     pub(crate) fn open(config: Config, data: DataSet, backend: &Backend) -> Result<Self> {
-        config.check(spec(&data))?;
+        config.check_model(spec(&data), 1)?;
         let model = config.model(spec(&data));
         let mut executor = backend.executor(model.memory().clone(), Sharing::On);
         let pins = *model.pins();
@@ -52,7 +52,7 @@ impl Session {
     /// Replaces the weights by those of a file that anything may have written.
     pub(crate) fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<()> {
         for (buf, parameter) in self.parameters(Home::Values) {
-            let values = file.take(&parameter.name, &dims(&parameter))?;
+            let values = numbers(file, &parameter.name, &parameter)?;
             ensure!(
                 values.to_f64().iter().all(|v| v.is_finite()),
                 "{} in {} holds numbers that are not finite; give a file of sound weights",
@@ -86,7 +86,7 @@ impl Session {
     pub(crate) fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
         for (home, prefix) in self.arenas() {
             for (buf, parameter) in self.parameters(home) {
-                let values = checkpoint.take(&format!("{prefix}{}", parameter.name), &dims(&parameter))?;
+                let values = numbers(checkpoint, &format!("{prefix}{}", parameter.name), &parameter)?;
                 self.executor.write(buf, &values)?;
             }
         }
@@ -107,7 +107,7 @@ impl Session {
     pub(crate) fn restore_weights(&mut self, checkpoint: &mut Checkpoint, average: bool) -> Result<()> {
         let prefix = if average { AVERAGE.1 } else { "" };
         for (buf, parameter) in self.parameters(Home::Values) {
-            let values = checkpoint.take(&format!("{prefix}{}", parameter.name), &dims(&parameter))?;
+            let values = numbers(checkpoint, &format!("{prefix}{}", parameter.name), &parameter)?;
             self.executor.write(buf, &values)?;
         }
         Ok(())
@@ -148,4 +148,11 @@ pub(crate) fn spec(data: &DataSet) -> DataSpec {
 /// A parameter's shape as files have it.
 fn dims(parameter: &Parameter) -> Vec<usize> {
     parameter.shape.dims().iter().map(|&d| d as usize).collect()
+}
+
+/// A parameter's elements from a file, which must be numbers.
+fn numbers(file: &mut Checkpoint, name: &str, parameter: &Parameter) -> Result<Array> {
+    let values = file.take(name, &dims(parameter))?;
+    ensure!(values.as_u32().is_none(), "{name} in {} has the type U32; save it as float32", file.name);
+    Ok(values)
 }

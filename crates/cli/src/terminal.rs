@@ -1,7 +1,29 @@
-//! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+//! Results on standard output; progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when
+//! quiet.
 
+use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::fmt::Arguments;
+use std::io::{ErrorKind, IsTerminal, Write};
+
+/// Writes one line of results to standard output: `println!` that returns its error.
+macro_rules! out {
+    ($($line:tt)*) => { $crate::terminal::put(format_args!($($line)*)) };
+}
+pub(crate) use out;
+
+/// What [`out!`] does. A reader that has gone away wants no more, which is no fault.
+///
+/// # Errors
+/// One sentence: what standard output leads to cannot be written.
+pub(crate) fn put(line: Arguments<'_>) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow!("the result could not be written to standard output ({error}); send it elsewhere"))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// How much is said.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +39,8 @@ impl Terminal {
     /// One line for people.
     pub(crate) fn say(&self, line: &str) {
         if !self.quiet {
-            eprintln!("{line}");
+            // Where nobody can hear it, nothing is lost: the work goes on.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 
@@ -29,7 +52,7 @@ impl Terminal {
             ProgressBar::with_draw_target(Some(total), target).with_position(done).with_elapsed(Default::default());
         bar.reset_eta();
         let colour = if std::env::var_os("NO_COLOR").is_some() { "" } else { ".cyan" };
-        let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{per_sec:.0}}  {{eta}} left");
+        let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{eta}} left");
         let style = ProgressStyle::with_template(&template).expect("the template is right").progress_chars("━╸─");
         bar.set_style(style);
         Bar { bar, shown, terminal: *self }

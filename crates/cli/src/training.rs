@@ -1,17 +1,19 @@
 //! The training loop: epochs of steps, and what is saved and said between them.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Train;
-use crate::evaluation::{Drawing, TestLoss, reals, reconstructions};
+use crate::config::{Config, Data, Train};
+use crate::evaluation::{Drawing, Reconstructions, TestLoss, reals, rows_that_fit, summary};
 use crate::pictures::write_png;
 use crate::run::Run;
-use crate::session::Session;
+use crate::session::{Session, spec};
 use crate::terminal::Terminal;
 use anyhow::{Context, Result, bail, ensure};
 use gpu_core::{Pace, Program, Record};
+use models::DataSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -33,14 +35,14 @@ pub(crate) struct Progress {
     window: Vec<f64>,
     /// Steps since then.
     window_steps: u64,
-    /// The best test loss, and the epoch it was reached in.
+    /// The least sum of the columns on the test set (−ELBO, or the reconstruction error), and its epoch.
     best: Option<(u64, f64)>,
 }
 
 /// How training ended.
 pub(crate) enum Outcome {
-    /// All steps were done; the last test losses, by column.
-    Done(Vec<f64>),
+    /// All steps were done; the last test losses, as [`summary`] gives them.
+    Done(Map<String, Value>),
     /// An interrupt came; everything was saved.
     Interrupted,
 }
@@ -55,18 +57,27 @@ struct Steps {
 }
 
 impl Steps {
-    fn new(train: &Train, images: usize) -> Self {
-        let (full, tail) = ((images / train.batch_size) as u64, (images % train.batch_size) as u64);
-        let per_epoch = full + u64::from(tail > 0);
-        let all = per_epoch * train.epochs;
-        Self { full, tail, per_epoch, total: if train.steps > 0 { all.min(train.steps) } else { all } }
+    fn new(config: &Config, spec: DataSpec) -> Self {
+        let Train { epochs, batch_size, steps, .. } = config.train;
+        let (full, tail) = ((spec.train / batch_size) as u64, (spec.train % batch_size) as u64);
+        let per_epoch = config.steps_per_epoch(spec);
+        let all = per_epoch * epochs;
+        Self { full, tail, per_epoch, total: if steps > 0 { all.min(steps) } else { all } }
     }
+}
+
+/// What is drawn after every epoch.
+enum Picture {
+    /// The same latents decoded.
+    Samples(Drawing),
+    /// Where there is no prior, the same images reconstructed.
+    Reconstructions(Reconstructions),
 }
 
 /// A run in training.
 pub(crate) struct Trainer<'a> {
     session: &'a mut Session,
-    run: &'a mut Run,
+    run: Run,
     terminal: &'a Terminal,
     progress: Progress,
     steps: Steps,
@@ -74,20 +85,21 @@ pub(crate) struct Trainer<'a> {
     full: Option<Program>,
     tail: Option<Program>,
     test: TestLoss,
-    drawing: Option<Drawing>,
+    picture: Picture,
     since: Instant,
     images_since: u64,
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares every schedule of the run, from where `progress` says it stands.
+    /// Prepares every schedule of the run, from where `progress` says it stands. The run's folder is opened last,
+    /// so that a model there is no room for leaves none.
     pub(crate) fn new(
         session: &'a mut Session,
-        run: &'a mut Run,
         terminal: &'a Terminal,
         progress: Progress,
+        run: impl FnOnce(&Session) -> Result<Run>,
     ) -> Result<Self> {
-        let steps = Steps::new(&session.config.train, session.data.train.count);
+        let steps = Steps::new(&session.config, spec(&session.data));
         let training = session.config.training();
         let mut prepare = |batch: u64| -> Result<Option<Program>> {
             if batch == 0 {
@@ -99,7 +111,12 @@ impl<'a> Trainer<'a> {
         let full = prepare(session.config.train.batch_size as u64)?;
         let tail = prepare(steps.tail)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
-        let drawing = Drawing::prepare(session, GRID, session.config.train.seed)?;
+        let grid = GRID.min(rows_that_fit(session));
+        let picture = match Drawing::prepare(session, grid, session.config.train.seed)? {
+            Some(drawing) => Picture::Samples(drawing),
+            None => Picture::Reconstructions(Reconstructions::prepare(session, grid.min(session.data.test.count))?),
+        };
+        let run = run(session)?;
         let since = Instant::now();
         Ok(Self {
             session,
@@ -111,10 +128,15 @@ impl<'a> Trainer<'a> {
             full,
             tail,
             test,
-            drawing,
+            picture,
             since,
             images_since: 0,
         })
+    }
+
+    /// The run's folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.run.path
     }
 
     /// Trains to the end, or to an interrupt.
@@ -122,6 +144,8 @@ impl<'a> Trainer<'a> {
         if self.progress.step == 0 {
             write_png(&self.run.reals(), &reals(&self.session.data, GRID))?;
             self.save()?;
+            // Last: a folder with a configuration is a run that can go on.
+            self.run.write_config(&self.session.config.to_toml()?)?;
         }
         let mut last = None;
         let bar = self.terminal.bar(self.steps.total, self.progress.step);
@@ -144,7 +168,7 @@ impl<'a> Trainer<'a> {
             Some(test) => test,
             None => self.test.run(self.session)?,
         };
-        Ok(Outcome::Done(test))
+        Ok(Outcome::Done(summary(self.session, &test)))
     }
 
     /// Runs steps of one size up to the next point where something is to be done.
@@ -163,7 +187,7 @@ impl<'a> Trainer<'a> {
         let program = program.context("there is a program for every size of step")?;
         let columns = self.session.model.columns();
         let mut broken: Option<u64> = None;
-        let Self { progress, run, images_since, .. } = self;
+        let Self { progress, run, since, images_since, .. } = self;
         let mut trouble = Ok(());
         let mut seen = |record: Record| {
             if record.values.iter().any(|value| !value.is_finite()) {
@@ -175,7 +199,8 @@ impl<'a> Trainer<'a> {
             if progress.window_steps == LOG_STEPS && trouble.is_ok() {
                 trouble = run.append_metrics(&progress.window_line(columns));
             }
-            bar.step(&progress.message(columns));
+            let rate = *images_since as f64 / since.elapsed().as_secs_f64();
+            bar.step(&format!("{}  {rate:.0} images/s", progress.message(columns)));
             let stop = trouble.is_err() || interrupted.load(Ordering::Relaxed);
             if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
@@ -219,19 +244,21 @@ impl<'a> Trainer<'a> {
         if better {
             self.progress.best = Some((epoch, loss));
         }
-        let checkpoint = self.save()?;
+        let checkpoint = self.snapshot()?;
+        // First: once the latest stands, what came before it is not done again.
         if better {
             checkpoint.save(&self.run.best())?;
         }
+        checkpoint.save(&self.run.latest())?;
         (self.since, self.images_since) = (Instant::now(), 0);
         Ok(test)
     }
 
-    /// The fixed latents decoded, or where there is no prior, reconstructions.
+    /// The epoch's picture.
     fn draw(&mut self, epoch: u64) -> Result<()> {
-        let picture = match &self.drawing {
-            Some(drawing) => drawing.run(self.session)?,
-            None => reconstructions(self.session, GRID.min(self.session.data.test.count))?,
+        let picture = match &self.picture {
+            Picture::Samples(drawing) => drawing.run(self.session)?,
+            Picture::Reconstructions(pairs) => pairs.run(self.session)?,
         };
         write_png(&self.run.sample(epoch), &picture)
     }
@@ -241,10 +268,13 @@ impl<'a> Trainer<'a> {
         every > 0 && self.progress.step.is_multiple_of(every)
     }
 
-    fn save(&mut self) -> Result<Checkpoint> {
+    fn save(&mut self) -> Result<()> {
+        self.snapshot()?.save(&self.run.latest())
+    }
+
+    fn snapshot(&mut self) -> Result<Checkpoint> {
         let mut checkpoint = self.session.checkpoint()?;
         checkpoint.metadata = notes(self.session, &self.progress)?;
-        checkpoint.save(&self.run.latest())?;
         Ok(checkpoint)
     }
 }
@@ -307,8 +337,10 @@ impl Progress {
 fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTreeMap<String, String>> {
     let notes = [
         ("frit", env!("CARGO_PKG_VERSION").to_string()),
-        ("config", session.config.to_toml()?),
+        // Where the data lies is the machine's; what it is, the fingerprint says.
+        ("config", Config { data: Data::default(), ..session.config.clone() }.to_toml()?),
         ("data", session.data.fingerprint()),
+        ("picture", session.data.picture_size()),
         ("progress", serde_json::to_string(progress)?),
     ];
     Ok(notes.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
@@ -321,8 +353,10 @@ fn epoch_line(epoch: u64, step: u64, columns: &[&str], train: &[f64], test: &[f6
         add(format!("train_{column}"), train[i]);
         add(format!("test_{column}"), test[i]);
     }
-    add("train_loss".into(), train.iter().sum());
-    add("test_loss".into(), test.iter().sum());
+    if columns.contains(&"kl") {
+        add("train_neg_elbo".into(), train.iter().sum());
+        add("test_neg_elbo".into(), test.iter().sum());
+    }
     add("images_per_second".into(), rate);
     line.into()
 }

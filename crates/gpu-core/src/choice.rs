@@ -60,36 +60,46 @@ impl Backend {
     }
 }
 
-/// Chooses, and says why in one line. `checked` keeps the shaders' bounds checks.
+/// Chooses, and says why in one line; `WGPU_ADAPTER_NAME` speaks where nothing is named. `checked` keeps the
+/// shaders' bounds checks.
 pub fn choose(choice: &Choice, checked: bool) -> Result<(Backend, String), Error> {
-    let open = |adapter: Adapter| adapter.open(checked).map(|device| Backend::Gpu(Box::new(device)));
+    if let (Choice::Auto | Choice::Gpu, Ok(name)) = (choice, std::env::var("WGPU_ADAPTER_NAME")) {
+        return choose(&Choice::Named(name), checked);
+    }
     match choice {
+        Choice::Auto => automatic(checked),
         Choice::Cpu => Ok((Backend::Cpu, "the CPU executor, as asked".into())),
         Choice::Gpu => {
-            let adapter = Adapter::best(true)?;
-            let why = format!("{}, the best adapter", adapter.caps);
-            Ok((open(adapter)?, why))
+            let adapter = Adapter::best()?;
+            Ok((open(&adapter, checked)?, format!("{}, the best adapter", adapter.caps)))
         }
         Choice::Named(part) => {
             let adapter = Adapter::named(part)?;
-            let why = format!("{}, as asked", adapter.caps);
-            Ok((open(adapter)?, why))
+            Ok((open(&adapter, checked)?, format!("{}, as asked", adapter.caps)))
         }
-        Choice::Auto => match Adapter::best(true) {
-            Err(_) => Ok((Backend::Cpu, "the CPU executor: there is no adapter".into())),
-            Ok(adapter) if adapter.caps.kind == Kind::Software && std::env::var("WGPU_ADAPTER_NAME").is_err() => {
-                let name = adapter.caps.to_string();
-                match open(adapter) {
-                    Ok(software) => faster(software, &name),
-                    Err(error) => Ok((Backend::Cpu, format!("the CPU executor: {error}"))),
-                }
-            }
-            Ok(adapter) => {
-                let why = format!("{}, the best adapter", adapter.caps);
-                Ok((open(adapter)?, why))
-            }
-        },
     }
+}
+
+fn open(adapter: &Adapter, checked: bool) -> Result<Backend, Error> {
+    adapter.open(checked).map(|device| Backend::Gpu(Box::new(device)))
+}
+
+/// The best adapter that opens; a software one only if it is faster than the CPU executor, which is what is left.
+fn automatic(checked: bool) -> Result<(Backend, String), Error> {
+    let mut passed_over = String::new();
+    for adapter in Adapter::all() {
+        let name = adapter.caps.to_string();
+        match open(&adapter, checked) {
+            Ok(software) if adapter.caps.kind == Kind::Software => {
+                let (backend, why) = faster(software, &name)?;
+                return Ok((backend, why + &passed_over));
+            }
+            Ok(backend) => return Ok((backend, format!("{name}, the best adapter{passed_over}"))),
+            Err(error) => passed_over.push_str(&format!(" ({error})")),
+        }
+    }
+    let none = if passed_over.is_empty() { ": there is no adapter" } else { "" };
+    Ok((Backend::Cpu, format!("the CPU executor{none}{passed_over}")))
 }
 
 /// Of a software adapter and the CPU executor, the one that multiplies matrices faster.

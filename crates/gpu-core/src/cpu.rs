@@ -3,9 +3,10 @@
 use crate::kernel::{Access, Slot};
 use crate::plan::{Sharing, plan};
 use crate::{Args, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-/// Runs schedules through the references of their kernels. Work is done when it is submitted.
+/// Runs schedules through the references of their kernels. Work is queued when it is submitted, and done when it, or
+/// anything that it may have changed, is asked for.
 #[derive(Debug)]
 pub struct Cpu {
     memory: Memory,
@@ -13,8 +14,18 @@ pub struct Cpu {
     stores: Vec<Store>,
     index: HashMap<Place, usize>,
     programs: Vec<Vec<Step>>,
+    queue: VecDeque<Submission>,
     done: HashMap<u64, Vec<Array>>,
     tickets: u64,
+}
+
+/// Work that waits.
+#[derive(Debug)]
+struct Submission {
+    ticket: u64,
+    program: Program,
+    times: u32,
+    watch: Vec<Buf>,
 }
 
 /// The contents of one place.
@@ -65,6 +76,7 @@ impl Cpu {
             stores: Vec::new(),
             index: HashMap::new(),
             programs: Vec::new(),
+            queue: VecDeque::new(),
             done: HashMap::new(),
             tickets: 0,
         }
@@ -79,6 +91,31 @@ impl Cpu {
         self.stores.push(Store::zeros(whole.len(), whole.dtype)?);
         self.index.insert(place, self.stores.len() - 1);
         Ok(self.stores.len() - 1)
+    }
+
+    /// Does the work submitted up to a ticket.
+    fn finish(&mut self, ticket: u64) -> Result<(), Error> {
+        while self.queue.front().is_some_and(|next| next.ticket <= ticket) {
+            let next = self.queue.pop_front().expect("just seen");
+            let steps = std::mem::take(&mut self.programs[next.program.0]);
+            for _ in 0..next.times {
+                steps.iter().for_each(|step| self.call(step));
+            }
+            self.programs[next.program.0] = steps;
+            let seen = next.watch.iter().map(|&buf| self.look(buf)).collect::<Result<_, _>>()?;
+            self.done.insert(next.ticket, seen);
+        }
+        Ok(())
+    }
+
+    /// What a buffer holds.
+    fn look(&mut self, buf: Buf) -> Result<Array, Error> {
+        let index = self.store(buf.place)?;
+        Ok(match self.stores[index].view(buf) {
+            Slot::Read(values) => Array::F64(values.to_vec()),
+            Slot::ReadU32(words) => Array::U32(words.to_vec()),
+            _ => unreachable!("a view is for reading"),
+        })
     }
 
     fn call(&mut self, step: &Step) {
@@ -138,38 +175,31 @@ impl Executor for Cpu {
     }
 
     fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
-        let steps = std::mem::take(&mut self.programs[program.0]);
-        for _ in 0..times {
-            steps.iter().for_each(|step| self.call(step));
-        }
-        self.programs[program.0] = steps;
-        let seen = watch.iter().map(|&buf| self.read(buf)).collect::<Result<_, _>>()?;
         self.tickets += 1;
-        self.done.insert(self.tickets, seen);
+        self.queue.push_back(Submission { ticket: self.tickets, program, times, watch: watch.to_vec() });
         Ok(Ticket(self.tickets))
     }
 
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
+        self.finish(ticket.0)?;
         Ok(self.done.remove(&ticket.0).expect("a ticket is waited for once"))
     }
 
     fn run_step(&mut self, program: Program, step: usize) -> Result<(), Error> {
+        self.finish(u64::MAX)?;
         let step = self.programs[program.0][step].clone();
         self.call(&step);
         Ok(())
     }
 
     fn read(&mut self, buf: Buf) -> Result<Array, Error> {
-        let index = self.store(buf.place)?;
-        Ok(match self.stores[index].view(buf) {
-            Slot::Read(values) => Array::F64(values.to_vec()),
-            Slot::ReadU32(words) => Array::U32(words.to_vec()),
-            _ => unreachable!("a view is for reading"),
-        })
+        self.finish(u64::MAX)?;
+        self.look(buf)
     }
 
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
         assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
+        self.finish(u64::MAX)?;
         let index = self.store(buf.place)?;
         match (self.stores[index].view_mut(buf), values) {
             (Slot::Write(store), Array::F64(values)) => store.copy_from_slice(values),

@@ -55,6 +55,8 @@ pub struct Caps {
     pub storage_buffers: u32,
     /// Lanes in a subgroup, least and most.
     pub subgroup: (u32, u32),
+    /// Optional features that the adapter has and the device is opened with; the kernels need none of them.
+    pub features: Vec<&'static str>,
 }
 
 impl fmt::Display for Caps {
@@ -82,6 +84,13 @@ impl Needs {
         lack.map(|(has, needs, what)| format!("it allows {has} {what}, and {needs} are needed"))
     }
 }
+
+/// The optional features worth having, and what they are called here.
+const FEATURES: [(wgpu::Features, &str); 3] = [
+    (wgpu::Features::SHADER_F16, "f16"),
+    (wgpu::Features::SUBGROUP, "subgroups"),
+    (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
+];
 
 /// An adapter that was found.
 #[derive(Clone, Debug)]
@@ -119,13 +128,12 @@ impl Adapter {
         all.into_iter().find(matches).ok_or(Error::NoAdapter { found })
     }
 
-    /// The best adapter, a software one only if `software` allows it; `WGPU_ADAPTER_NAME` overrules.
-    pub fn best(software: bool) -> Result<Self, Error> {
-        if let Ok(name) = std::env::var("WGPU_ADAPTER_NAME") {
-            return Self::named(&name);
+    /// The best adapter, a software one too; `WGPU_ADAPTER_NAME` overrules.
+    pub fn best() -> Result<Self, Error> {
+        match std::env::var("WGPU_ADAPTER_NAME") {
+            Ok(name) => Self::named(&name),
+            Err(_) => Self::all().into_iter().next().ok_or(Error::NoAdapter { found: String::new() }),
         }
-        let allowed = |adapter: &Self| software || adapter.caps.kind != Kind::Software;
-        Self::all().into_iter().find(allowed).ok_or(Error::NoAdapter { found: String::new() })
     }
 
     /// Opens the adapter with all it allows. `checked` keeps the shaders' bounds checks.
@@ -136,6 +144,8 @@ impl Adapter {
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("frit"),
+            required_features: FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature)
+                & self.inner.features(),
             required_limits: self.inner.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -144,14 +154,15 @@ impl Adapter {
             pollster::block_on(self.inner.request_device(&descriptor)).map_err(|error| refused(error.to_string()))?;
         let trouble = Arc::new(Trouble::default());
         let (lost, fault) = (trouble.clone(), trouble.clone());
-        device.set_device_lost_callback(move |reason, why| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost.lost.lock().expect("no panic under this lock").get_or_insert(why);
-            }
+        device.set_device_lost_callback(move |_, why| {
+            lost.lost.lock().expect("no panic under this lock").get_or_insert(why);
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             log::error!("{error}");
-            fault.fault.lock().expect("no panic under this lock").get_or_insert(error.to_string());
+            fault.fault.lock().expect("no panic under this lock").get_or_insert(match error {
+                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { what: "what was asked of it".into(), mib: 0 },
+                other => Error::Fault { why: other.to_string() },
+            });
         }));
         Ok(Device { device, queue, caps: self.caps.clone(), checked, pipelines: Arc::default(), trouble })
     }
@@ -177,6 +188,7 @@ impl From<wgpu::Adapter> for Adapter {
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup: (info.subgroup_min_size, info.subgroup_max_size),
+            features: FEATURES.iter().filter(|(feature, _)| inner.features().contains(*feature)).map(|f| f.1).collect(),
         };
         Self { inner, caps }
     }
@@ -186,7 +198,7 @@ impl From<wgpu::Adapter> for Adapter {
 #[derive(Debug, Default)]
 struct Trouble {
     lost: Mutex<Option<String>>,
-    fault: Mutex<Option<String>>,
+    fault: Mutex<Option<Error>>,
 }
 
 /// An open adapter.
@@ -205,13 +217,15 @@ pub struct Device {
 impl Device {
     /// An error if the device was lost or has reported a fault since.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        let fault = self.trouble.fault.lock().expect("no panic under this lock").take();
+        if fault.is_some() {
+            // What was asked of a lost device fails as invalid; polling brings the news of the loss itself.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+        }
         if let Some(why) = self.trouble.lost.lock().expect("no panic under this lock").clone() {
             return Err(Error::Lost { why });
         }
-        match self.trouble.fault.lock().expect("no panic under this lock").take() {
-            Some(why) => Err(Error::Fault { why }),
-            None => Ok(()),
-        }
+        fault.map_or(Ok(()), Err)
     }
 
     /// Runs `make` with errors of memory and of validation caught. `what` and `bytes` name what is made.

@@ -18,7 +18,6 @@ pub struct Gpu {
     pending: HashMap<u64, Pending>,
     staging: Vec<wgpu::Buffer>,
     tickets: u64,
-    planned_bytes: u64,
 }
 
 /// One dispatch, ready to encode.
@@ -48,7 +47,6 @@ impl Gpu {
             pending: HashMap::new(),
             staging: Vec::new(),
             tickets: 0,
-            planned_bytes: 0,
         }
     }
 
@@ -60,7 +58,6 @@ impl Gpu {
             return Err(Error::TooLarge { what: what.into(), bytes, limit });
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        self.planned_bytes += bytes;
         self.device.guarded(what, bytes, || self.create(bytes, usage))
     }
 
@@ -192,11 +189,6 @@ impl Gpu {
         let [x, y, z] = call.grid;
         pass.dispatch_workgroups(x, y, z);
     }
-
-    /// Memory that has been allocated on the device for kernels, in bytes.
-    pub fn planned_bytes(&self) -> u64 {
-        self.planned_bytes
-    }
 }
 
 impl Executor for Gpu {
@@ -279,16 +271,58 @@ impl Executor for Gpu {
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
         assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
         let buffer = self.buffer(buf.place)?;
-        let offset = u64::from(buf.offset) * 4;
-        match (buf.dtype, values) {
-            (Dtype::U32, Array::U32(words)) => {
-                self.device.queue.write_buffer(&buffer, offset, bytemuck::cast_slice(words));
-            }
-            (Dtype::F32, Array::F32(_) | Array::F64(_)) => {
-                self.device.queue.write_buffer(&buffer, offset, bytemuck::cast_slice(&values.to_f32()));
-            }
+        let write = |bytes: &[u8]| self.device.queue.write_buffer(&buffer, u64::from(buf.offset) * 4, bytes);
+        // wgpu stages what is written in a buffer of its own, for which there must be room too.
+        self.device.guarded("an upload", buf.bytes(), || match (buf.dtype, values) {
+            (Dtype::U32, Array::U32(words)) => write(bytemuck::cast_slice(words)),
+            (Dtype::F32, Array::F32(_) | Array::F64(_)) => write(bytemuck::cast_slice(&values.to_f32())),
             _ => panic!("words and numbers do not mix: {buf:?}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Adapter;
+    use crate::ops::fill::fill;
+
+    /// A schedule that fills one kept buffer.
+    fn filling(len: usize) -> (Schedule, Buf) {
+        let mut schedule = Schedule::new();
+        let y = schedule.scratch([len]);
+        fill(&mut schedule, "y", y, 1.5);
+        schedule.keep(y);
+        (schedule, y)
+    }
+
+    fn open() -> Device {
+        Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed")
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_and_no_panic() {
+        let device = open();
+        let mut gpu = Gpu::new(device.clone(), Memory::default(), Sharing::On);
+        let (schedule, y) = filling(100);
+        let program = gpu.prepare(&schedule).unwrap();
+        assert_eq!(gpu.read(y).unwrap(), Array::F32(vec![0.0; 100]));
+        device.device.destroy();
+        let after = gpu.submit(program, 1, &[y]).and_then(|ticket| gpu.wait(ticket));
+        assert!(matches!(after, Err(Error::Lost { .. })), "{after:?}");
+    }
+
+    #[test]
+    fn a_request_beyond_the_device_is_an_error_with_sizes() {
+        let mut gpu = Gpu::new(open(), Memory::default(), Sharing::On);
+        let limit = gpu.device.caps.max_binding_bytes.min(gpu.device.caps.max_buffer_bytes);
+        let too_many = (limit / 4 + 64) as usize;
+        if too_many > i32::MAX as usize {
+            println!("this device binds more than a shape can hold; nothing to refuse");
+            return;
         }
-        self.device.check()
+        let (schedule, _) = filling(too_many);
+        let refused = gpu.prepare(&schedule).unwrap_err();
+        assert!(matches!(refused, Error::TooLarge { .. } | Error::OutOfMemory { .. }), "{refused}");
     }
 }

@@ -58,6 +58,22 @@ pub enum Gradient {
 }
 
 /// A `static` record for one WGSL entry point.
+///
+/// A kernel without a reference cannot be written down:
+///
+/// ```compile_fail,E0063
+/// use gpu_core::{Gradient, Kernel};
+/// static UNCHECKED: Kernel = Kernel {
+///     name: "unchecked",
+///     op: "unchecked",
+///     source: &[],
+///     bindings: &[],
+///     params: &[],
+///     overrides: &[],
+///     workgroup: [1, 1, 1],
+///     gradient: Gradient::None("nothing is known of it"),
+/// };
+/// ```
 #[derive(Debug)]
 pub struct Kernel {
     /// Entry point, reference function and test prefix.

@@ -1,4 +1,4 @@
-//! Shader modules and compute pipelines, each made once.
+//! Compute pipelines, each made once.
 
 use crate::device::Device;
 use crate::kernel::Access;
@@ -14,7 +14,7 @@ pub(crate) struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
-/// A kernel, and the values of its overrides.
+/// A kernel's name, which is its own (tests/contract.rs), and the values of its overrides.
 pub(crate) type Key = (&'static str, Vec<u32>);
 
 /// The pipelines of a device, shared by its executors.
@@ -74,7 +74,7 @@ fn compile(device: &Device, step: &Step) -> Pipeline {
         entry_point: Some(kernel.name),
         compilation_options: wgpu::PipelineCompilationOptions {
             constants: &constants,
-            zero_initialize_workgroup_memory: false,
+            zero_initialize_workgroup_memory: device.checked,
         },
         cache: None,
     });

@@ -143,8 +143,8 @@ impl Schedule {
     ///
     /// # Panics
     /// On wrong use, naming the call and the buffer: wrong number or types of buffers, parameters of another
-    /// kernel, a grid no device can run, a buffer bound off alignment, scratch read before it is written, or
-    /// a place bound twice of which one binding writes.
+    /// kernel, a grid no device can run, a buffer bound off alignment, scratch bound past its end, of another schedule
+    /// or before it is written, or a place bound twice of which one binding writes.
     pub fn push<P: Params>(
         &mut self,
         kernel: &'static Kernel,
@@ -165,6 +165,11 @@ impl Schedule {
             let what = format!("{name}: {} = {buf:?}", binding.name);
             assert_eq!(binding.dtype, buf.dtype, "{what}: wrong element type");
             assert!(buf.offset.is_multiple_of(ALIGN), "{what}: a binding starts at a multiple of {ALIGN} elements");
+            if buf.place.home == Home::Scratch {
+                let whole = self.scratch.iter().find(|whole| whole.place == buf.place);
+                let whole = whole.unwrap_or_else(|| panic!("{what}: scratch of another schedule"));
+                assert!(buf.range().end <= whole.len(), "{what}: reaches past the end of {}", whole.shape);
+            }
             if binding.access != Access::Read {
                 let bound = bufs.iter().filter(|other| other.place == buf.place).count();
                 assert_eq!(bound, 1, "{what}: written, and bound twice");

@@ -6,7 +6,7 @@
 use crate::faults::{activation_fault, positive_fault, sizes_fault};
 use crate::layers::{Mlp, Saved, Value, Wrt, nonlinearity};
 use crate::model::{DataSpec, Likelihood, Model, Pass, Pins, Training};
-use gpu_core::ops::activation::{self, Activation};
+use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{loss, record};
 use gpu_core::{Buf, Memory, Schedule, Weights};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl Autoencoder {
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss_of(self.config.sigma, self.width)
+        self.config.likelihood.loss(self.config.sigma, self.width)
     }
 }
 
@@ -109,7 +109,7 @@ impl Model for Autoencoder {
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.pins;
         let mean = 1.0 / batch as f32;
-        let x = self.pins.train_batch(s, batch, training, 0.0);
+        let x = self.pins.train_batch(s, batch, training, 0.0, 0);
 
         let (output, encoder, decoder) = self.forward(s, x);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
@@ -137,10 +137,7 @@ impl Model for Autoencoder {
         let mut s = Schedule::new();
         let x = self.pins.test_batch(&mut s, batch);
         let (output, ..) = self.forward(&mut s, x);
-        let picture = match self.config.likelihood {
-            Likelihood::Bernoulli => activation::forward(&mut s, "picture", output, Activation::Sigmoid),
-            Likelihood::Gaussian => output,
-        };
+        let picture = self.config.likelihood.picture(&mut s, output);
         Pass::new(s, &[x, picture])
     }
 

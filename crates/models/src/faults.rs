@@ -34,12 +34,12 @@ pub(crate) fn activation_fault(name: &str) -> Option<String> {
 
 /// A setting that must be above zero.
 pub(crate) fn positive_fault(name: &str, x: f32) -> Option<String> {
-    (!(x > 0.0 && x.is_finite())).then(|| format!("{name} is {x}; it must be above 0"))
+    (!(x > 0.0 && x.is_finite())).then(|| format!("{name} is {x}; it must be above 0 and finite"))
 }
 
 /// A setting that may be zero.
 pub(crate) fn not_negative_fault(name: &str, x: f32) -> Option<String> {
-    (!(x >= 0.0 && x.is_finite())).then(|| format!("{name} is {x}; it cannot be below 0"))
+    (!(x >= 0.0 && x.is_finite())).then(|| format!("{name} is {x}; it must be finite and not below 0"))
 }
 
 /// A decay of a running mean.

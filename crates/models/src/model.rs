@@ -1,6 +1,7 @@
 //! What every model family offers the command line, and the buffers they share.
 
 use crate::Optimiser;
+use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::loss::{Kind, Loss};
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{gather::gather, permute::permute};
@@ -45,24 +46,24 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
-    /// −log p(x | z) summed over pixels, in nats, as a loss on the decoder's output.
-    pub fn loss(self, sigma: f32) -> Loss {
+    /// −log p(x | z) summed over `width` pixels, in nats, as a loss on the decoder's output.
+    pub fn loss(self, sigma: f32, width: usize) -> Loss {
         match self {
             Self::Bernoulli => Loss { kind: Kind::Bernoulli, scale: 1.0, offset: 0.0 },
-            // ½ ((x − μ)/σ)² and, for every pixel, ½ log 2πσ²; the latter is added by whoever knows the width.
-            Self::Gaussian => Loss { kind: Kind::Squared, scale: 0.5 / (sigma * sigma), offset: 0.0 },
+            // ½ ((x − μ)/σ)² and, for every pixel, ½ log 2πσ².
+            Self::Gaussian => Loss {
+                kind: Kind::Squared,
+                scale: 0.5 / (sigma * sigma),
+                offset: 0.5 * width as f32 * (std::f32::consts::TAU * sigma * sigma).ln(),
+            },
         }
     }
 
-    /// The same with the constant of `width` pixels.
-    pub fn loss_of(self, sigma: f32, width: usize) -> Loss {
-        let loss = self.loss(sigma);
+    /// The decoder's output as a picture in [0, 1].
+    pub fn picture(self, s: &mut Schedule, output: Buf) -> Buf {
         match self {
-            Self::Bernoulli => loss,
-            Self::Gaussian => {
-                let constant = 0.5 * width as f32 * (std::f32::consts::TAU * sigma * sigma).ln();
-                Loss { offset: constant, ..loss }
-            }
+            Self::Bernoulli => activation::forward(s, "picture", output, Activation::Sigmoid),
+            Self::Gaussian => output,
         }
     }
 }
@@ -106,8 +107,16 @@ impl Pins {
         }
     }
 
-    /// Advances the training clock by one batch and gathers its images: x [batch, width] in [0, 1].
-    pub fn train_batch(&self, s: &mut Schedule, batch: usize, training: &Training, kl_weight: f32) -> Buf {
+    /// Advances the training clock by one batch and gathers its images: x [batch, width] in [0, 1]. The weight of
+    /// the KL term rises to `kl_weight` over the first `warmup` steps.
+    pub fn train_batch(
+        &self,
+        s: &mut Schedule,
+        batch: usize,
+        training: &Training,
+        kl_weight: f32,
+        warmup: usize,
+    ) -> Buf {
         let optimiser = &training.optimiser;
         let step = Tick {
             batch,
@@ -116,7 +125,7 @@ impl Pins {
             beta1: optimiser.beta1,
             beta2: optimiser.beta2,
             kl_weight,
-            warmup: 0,
+            warmup,
         };
         tick(s, "tick", self.clock, self.rates, step);
         let order = permute(s, "order", batch, self.clock, self.spec.train, training.seed, training.shuffle);

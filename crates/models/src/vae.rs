@@ -1,13 +1,13 @@
 //! The variational autoencoder with linear layers.
 //!
 //! Kingma and Welling, *Auto-encoding variational Bayes*, 2014: q(z|x) = N(mean, exp(logvar)) from the encoder,
-//! p(z) = N(0, 1), p(x|z) from the decoder. The loss is −ELBO = E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
-//! with one sample of z.
+//! p(z) = N(0, 1), p(x|z) from the decoder. The loss is E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
+//! with one sample of z; with β = 1 it is −ELBO.
 
 use crate::faults::{activation_fault, not_negative_fault, positive_fault, sizes_fault};
 use crate::layers::{Linear, Mlp, Saved, Value, Wrt, nonlinearity};
 use crate::model::{DataSpec, Likelihood, Model, Pass, Pins, Training};
-use gpu_core::ops::activation::{self, Activation};
+use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{kl, log_weight, loss, philox, record, reparameterise, softmax};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Memory, Schedule, Weights};
@@ -23,6 +23,8 @@ pub struct VaeConfig {
     pub latent: usize,
     /// Weight of the KL term (β of Higgins et al., 2017); 1 is the ELBO.
     pub beta: f32,
+    /// Steps over which that weight rises from zero; zero for none.
+    pub kl_warmup: usize,
     /// What the decoder's outputs mean.
     pub likelihood: Likelihood,
     /// Standard deviation of a Gaussian likelihood.
@@ -37,6 +39,7 @@ impl Default for VaeConfig {
             hidden: vec![400],
             latent: 20,
             beta: 1.0,
+            kl_warmup: 0,
             likelihood: Likelihood::Bernoulli,
             sigma: 0.2,
             activation: "relu".into(),
@@ -107,15 +110,7 @@ impl Vae {
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss_of(self.config.sigma, self.width)
-    }
-
-    /// The decoder's output as a picture in [0, 1].
-    fn picture(&self, s: &mut Schedule, output: Buf) -> Buf {
-        match self.config.likelihood {
-            Likelihood::Bernoulli => activation::forward(s, "picture", output, Activation::Sigmoid),
-            Likelihood::Gaussian => output,
-        }
+        self.config.likelihood.loss(self.config.sigma, self.width)
     }
 }
 
@@ -143,7 +138,7 @@ impl Model for Vae {
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.pins;
         let mean = 1.0 / batch as f32;
-        let x = self.pins.train_batch(s, batch, training, self.config.beta);
+        let x = self.pins.train_batch(s, batch, training, self.config.beta, self.config.kl_warmup);
 
         let (heads, encoder, head) = self.encode(s, x);
         let eps = self.noise(s, batch, clock, training.seed, Stream::Train);
@@ -190,7 +185,7 @@ impl Model for Vae {
         gpu_core::ops::fill::fill(&mut s, "no_noise", none, 0.0);
         let z = reparameterise::forward(&mut s, "z", heads, none);
         let (output, _) = self.decode(&mut s, z);
-        let picture = self.picture(&mut s, output);
+        let picture = self.config.likelihood.picture(&mut s, output);
         Pass::new(s, &[x, picture])
     }
 
@@ -198,7 +193,7 @@ impl Model for Vae {
         let mut s = Schedule::new();
         let z = self.noise(&mut s, count, self.pins.side_clock, seed, Stream::Sample);
         let (output, _) = self.decode(&mut s, z);
-        let picture = self.picture(&mut s, output);
+        let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[picture]))
     }
 

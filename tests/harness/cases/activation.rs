@@ -20,6 +20,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ALL.iter().flat_map(|&act| [1, 257].map(|len| differentiated(act, len, Fill::OffZero))).collect();
     cases.extend(ALL.map(|act| differentiated(act, 64, Fill::Uniform(-20.0, 20.0))));
     cases.push(extremes());
+    cases.push(small_slopes());
+    cases.push(small_outputs());
     cases.push(folded());
     cases
 }
@@ -44,6 +46,30 @@ fn extremes() -> Case {
         forward(&mut case.schedule, &format!("{act:?}"), x, act);
         backward(&mut case.schedule, &format!("{act:?}.backward"), x, dy, act);
     }
+    case
+}
+
+/// Slopes far below 1, brought above it by the gradient that they multiply, so that their relative error counts.
+fn small_slopes() -> Case {
+    let mut case = Case::new("small slopes");
+    // Vulkan allows exp an error of 3 + 2 |x| units.
+    case.tolerance = 48.0 * f64::from(f32::EPSILON);
+    let x = case.input([64], Fill::Uniform(-17.0, -10.0));
+    let dy = case.input([64], Fill::Uniform(1e8, 2e8));
+    for act in [Activation::Sigmoid, Activation::Softplus, Activation::Silu, Activation::Elu(0.7)] {
+        backward(&mut case.schedule, &format!("{act:?}.backward"), x, dy, act);
+    }
+    case
+}
+
+/// ELU near 0, with an α that brings its values above 1, so that their relative error counts.
+fn small_outputs() -> Case {
+    let mut case = Case::new("small outputs");
+    case.sums_of(3);
+    // −1e-6 and on to −1, evenly by the logarithm.
+    let x: Vec<f64> = (0..=120).map(|i| -10f64.powf(f64::from(i) / 20.0 - 6.0)).collect();
+    let x = case.input([x.len()], Fill::Numbers(x));
+    forward(&mut case.schedule, "y", x, Activation::Elu(2e6));
     case
 }
 

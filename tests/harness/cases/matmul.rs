@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     let acts = [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Sigmoid, Activation::Softplus];
     cases.extend(acts.map(|act| epilogue(Form::NT, Tile::Small, act, act)));
+    cases.extend(TILES.map(small_slopes));
     cases.push(layer());
     cases
 }
@@ -69,6 +70,22 @@ fn epilogue(form: Form, tile: Tile, activation: Activation, gate: Activation) ->
     let gate_y = case.input([m, n], Fill::Uniform(0.1, 0.9));
     let all = Epilogue { bias: Some(bias), activation, gate: Some((gate, gate_y)) };
     product_with(&mut case.schedule, "y", a, b, form, all, tile);
+    case
+}
+
+/// Softplus's slope from outputs far below 1, brought above it by the product that it multiplies, so that its relative
+/// error counts.
+fn small_slopes(tile: Tile) -> Case {
+    let (m, n) = (16, 11);
+    let mut case = Case::new(format!("{m}×{n}×1, {tile:?}, small slopes of softplus"));
+    let a = case.input([m, 1], Fill::Uniform(1e4, 2e4));
+    let b = case.input([1, n], Fill::Uniform(1e4, 2e4));
+    // The slope at an output near 0 is a series, with exp beyond it: each is a sum.
+    case.sums_of(3);
+    let outputs = (0..m * n).map(|i| (-17.0 + i as f64 / 10.0).exp().ln_1p());
+    let gate_y = case.input([m, n], Fill::Numbers(outputs.collect()));
+    let gate = Epilogue { gate: Some((Activation::Softplus, gate_y)), ..PLAIN };
+    product_with(&mut case.schedule, "y", a, b, Form::NN, gate, tile);
     case
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, out};
 use anyhow::{Result, bail, ensure};
 use frit_harness::cases;
 use frit_harness::report::{self, Row};
@@ -25,35 +25,37 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
             let cases = cases::of(op);
             let of_op = report::parity(&device, &cases)?;
             if !args.json {
-                of_op.iter().for_each(print_row);
+                of_op.iter().try_for_each(print_row)?;
             }
             rows.extend(of_op);
-            rows.extend(report::gradients(op, &cases)?.into_iter().inspect(|row| {
-                if !args.json {
-                    print_row(row);
-                }
-            }));
+            let gradients = report::gradients(op, &cases)?;
+            if !args.json {
+                gradients.iter().try_for_each(print_row)?;
+            }
+            rows.extend(gradients);
         }
     }
     ensure!(!rows.is_empty(), "nothing was checked; leave the operators out to check all");
     let strays = rows.iter().filter(|row| row.stray()).count();
     if args.json {
         let rows: Vec<Value> = rows.iter().map(json_of).collect();
-        println!("{}", json!({ "device": device.caps.to_string(), "kernels": rows, "strays": strays }));
+        out!("{}", json!({ "device": device.caps.to_string(), "kernels": rows, "strays": strays }))?;
     } else {
-        println!("{} checks, {strays} stray, on {}", rows.len(), device.caps);
+        out!("{} checks, {strays} stray, on {}", rows.len(), device.caps)?;
     }
-    Ok(if strays == 0 { Ending::Done } else { Ending::Failed })
+    Ok(ending(&rows))
+}
+
+/// Failed if any row is stray.
+fn ending(rows: &[Row]) -> Ending {
+    if rows.iter().any(Row::stray) { Ending::Failed } else { Ending::Done }
 }
 
 /// Kernel, cases, worst error, its share of the tolerance, and where a stray one is.
-fn print_row(row: &Row) {
+fn print_row(row: &Row) -> Result<()> {
     let verdict = if row.stray() { format!("STRAY in {}", row.place) } else { "ok".into() };
     let share = 100.0 * row.share;
-    println!(
-        "{:34} {:4} cases  worst error {:8.1e}  {share:4.0} % of tolerance  {verdict}",
-        row.name, row.cases, row.error
-    );
+    out!("{:34} {:4} cases  worst error {:8.1e}  {share:4.0} % of tolerance  {verdict}", row.name, row.cases, row.error)
 }
 
 fn json_of(row: &Row) -> Value {
@@ -67,4 +69,18 @@ fn json_of(row: &Row) -> Value {
         "stray": row.stray(),
         "place": row.place,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stray_fails_the_check() {
+        let row = |share: f64| Row { name: "k".into(), cases: 1, error: share, share, place: "here".into() };
+        assert_eq!(ending(&[row(0.2), row(1.0)]), Ending::Done);
+        for stray in [1.01, f64::INFINITY, f64::NAN] {
+            assert_eq!(ending(&[row(0.2), row(stray)]), Ending::Failed);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::Ending;
 use crate::args;
+use crate::terminal::out;
 use anyhow::Result;
 use gpu_core::choose;
 use gpu_core::device::{Adapter, Caps};
@@ -12,32 +13,31 @@ pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     if args.json {
         let adapters: Vec<Value> = adapters.iter().map(json_of).collect();
-        println!("{}", json!({ "adapters": adapters, "chosen": backend.name(), "why": why }));
+        out!("{}", json!({ "adapters": adapters, "chosen": backend.name(), "why": why }))?;
         return Ok(Ending::Done);
     }
     if adapters.is_empty() {
-        println!(
-            "no adapters; on Debian, `apt-get install mesa-vulkan-drivers` installs one that runs on the processor"
-        );
+        out!("no adapters; on Debian, `apt-get install mesa-vulkan-drivers` installs one that runs on the processor")?;
     }
     for caps in &adapters {
-        println!("{}", caps.name);
-        println!("  {}, {}, {}", caps.backend, caps.kind, caps.driver);
-        println!(
+        out!("{}", caps.name)?;
+        out!("  {}, {}, {}", caps.backend, caps.kind, caps.driver)?;
+        out!(
             "  buffers to {} MiB, bindings to {} MiB, {} storage buffers in a kernel",
             caps.max_buffer_bytes >> 20,
             caps.max_binding_bytes >> 20,
             caps.storage_buffers
-        );
-        println!(
-            "  {} invocations and {} KiB in a workgroup, subgroups of {} to {}",
+        )?;
+        out!(
+            "  {} invocations and {} KiB in a workgroup, subgroups of {} to {}; features: {}",
             caps.max_invocations,
             caps.workgroup_bytes >> 10,
             caps.subgroup.0,
-            caps.subgroup.1
-        );
+            caps.subgroup.1,
+            if caps.features.is_empty() { "none".into() } else { caps.features.join(", ") }
+        )?;
     }
-    println!("chosen: {why}");
+    out!("chosen: {why}")?;
     Ok(Ending::Done)
 }
 
@@ -54,5 +54,6 @@ fn json_of(caps: &Caps) -> Value {
         "storage_buffers": caps.storage_buffers,
         "subgroup_min": caps.subgroup.0,
         "subgroup_max": caps.subgroup.1,
+        "features": caps.features,
     })
 }

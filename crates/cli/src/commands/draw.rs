@@ -2,18 +2,20 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::open;
-use crate::evaluation::{Drawing, reconstructions};
+use crate::commands::trained::{open, open_to_draw};
+use crate::evaluation::{Drawing, Reconstructions};
 use crate::pictures::write_png;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, out};
 use anyhow::{Context, Result, ensure};
 
 /// The most pictures in one file.
 const MOST: usize = 10_000;
+/// Test images that are reconstructed unless another number is asked for.
+const DEFAULT: usize = 32;
 
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
     ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; ask for fewer pictures", args.n);
-    let (run, mut session) = open(&args.trained, terminal)?;
+    let (run, mut session) = open_to_draw(&args.trained, terminal)?;
     let drawing = Drawing::prepare(&mut session, args.n, args.seed)?;
     let family = session.config.name();
     let drawing = drawing.with_context(|| {
@@ -21,17 +23,18 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     })?;
     let path = args.out.clone().unwrap_or_else(|| run.path.join("sample.png"));
     write_png(&path, &drawing.run(&mut session)?)?;
-    println!("{}", path.display());
+    out!("{}", path.display())?;
     Ok(Ending::Done)
 }
 
 pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Result<Ending> {
-    ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; ask for fewer pictures", args.n);
     let (run, mut session) = open(&args.trained, terminal)?;
     let images = session.data.test.count;
-    ensure!(args.n <= images, "-n {} is more than the {images} test images; ask for fewer", args.n);
+    let count = args.n.unwrap_or(images.min(DEFAULT));
+    ensure!((1..=MOST).contains(&count), "-n {count} is not between 1 and {MOST}; ask for fewer pictures");
+    ensure!(count <= images, "-n {count} is more than the {images} test images; ask for fewer");
     let path = args.out.clone().unwrap_or_else(|| run.path.join("reconstructions.png"));
-    write_png(&path, &reconstructions(&mut session, args.n)?)?;
-    println!("{}", path.display());
+    write_png(&path, &Reconstructions::prepare(&mut session, count)?.run(&mut session)?)?;
+    out!("{}", path.display())?;
     Ok(Ending::Done)
 }

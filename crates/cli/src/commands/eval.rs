@@ -3,9 +3,8 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::open;
-use crate::evaluation::{TestLoss, active_units, importance_nll};
-use crate::session::Session;
-use crate::terminal::Terminal;
+use crate::evaluation::{TestLoss, active_units, importance_nll, summary};
+use crate::terminal::{Terminal, out};
 use anyhow::{Result, bail, ensure};
 use serde_json::{Map, Value, json};
 
@@ -30,32 +29,14 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     summary.insert("iw_nll".into(), json!(bound));
     summary.insert("iw_samples".into(), json!(args.iw));
     if args.json {
-        println!("{}", Value::Object(summary));
+        out!("{}", Value::Object(summary))?;
     } else {
-        print_table(&summary);
+        print_table(&summary)?;
     }
     Ok(Ending::Done)
 }
 
-/// Test losses per image, by name, with what they were measured on. `neg_elbo` is the sum of the columns; for a
-/// model without a KL term that is its reconstruction error.
-pub(crate) fn summary(session: &Session, test: &[f64]) -> Map<String, Value> {
-    let columns = session.model.columns();
-    let column = |name: &str| columns.iter().position(|column| *column == name).map(|i| test[i]);
-    let has_kl = column("kl").is_some();
-    let pairs = [
-        ("family", json!(session.config.name())),
-        ("neg_elbo", json!(has_kl.then(|| test.iter().sum::<f64>()))),
-        ("recon", json!(column("recon"))),
-        ("kl", json!(column("kl"))),
-        ("images", json!(session.data.test.count)),
-        ("data", json!(session.data.name)),
-        ("device", json!(session.device)),
-    ];
-    pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
-}
-
-fn print_table(summary: &Map<String, Value>) {
+fn print_table(summary: &Map<String, Value>) -> Result<()> {
     let lines = [
         ("neg_elbo", "test −ELBO", "nats/image"),
         ("recon", "reconstruction", "nats/image"),
@@ -72,6 +53,7 @@ fn print_table(summary: &Map<String, Value>) {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
-        println!("{name:30} {text} {unit}");
+        out!("{name:30} {text} {unit}")?;
     }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use crate::args;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::session::spec;
+use crate::terminal::out;
 use anyhow::Result;
 use gpu_core::{Buf, Home, Plan, Schedule, Sharing, Step, plan};
 use models::Model;
@@ -19,13 +20,13 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     let schedule = model.train(config.train.batch_size, &config.training());
     let plan = plan(&schedule, Sharing::On);
     if args.json {
-        println!("{}", json_of(model.as_ref(), &schedule, &plan));
+        out!("{}", json_of(model.as_ref(), &schedule, &plan))?;
         return Ok(Ending::Done);
     }
     for (index, step) in schedule.steps().iter().enumerate() {
-        println!("{}", line(index, step, &plan));
+        out!("{}", line(index, step, &plan))?;
     }
-    print_totals(model.as_ref(), &schedule, &plan);
+    print_totals(model.as_ref(), &schedule, &plan)?;
     Ok(Ending::Done)
 }
 
@@ -33,13 +34,18 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
 pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
     let model = config.model(spec(data));
     let schedule = model.train(config.train.batch_size, &config.training());
-    println!("{}", config.to_toml()?.trim_end());
-    println!();
-    println!(
+    out!("{}", config.to_toml()?.trim_end())?;
+    out!("")?;
+    out!(
         "{}: {} training and {} test images of {}×{}×{}",
-        data.name, data.train.count, data.test.count, data.height, data.width, data.channels
-    );
-    print_totals(model.as_ref(), &schedule, &plan(&schedule, Sharing::On));
+        data.name,
+        data.train.count,
+        data.test.count,
+        data.height,
+        data.width,
+        data.channels
+    )?;
+    print_totals(model.as_ref(), &schedule, &plan(&schedule, Sharing::On))?;
     Ok(Ending::Done)
 }
 
@@ -64,23 +70,25 @@ fn home(buf: Buf, plan: &Plan) -> String {
     }
 }
 
-fn print_totals(model: &dyn Model, schedule: &Schedule, plan: &Plan) {
+fn print_totals(model: &dyn Model, schedule: &Schedule, plan: &Plan) -> Result<()> {
     for weights in model.networks() {
-        println!("network {}: {} parameters", weights.name(), weights.count());
+        out!("network {}: {} parameters", weights.name(), weights.count())?;
     }
     let steps = schedule.steps();
     let flops: u64 = steps.iter().map(|step| step.flops).sum();
     let bytes: u64 = steps.iter().map(Step::bytes).sum();
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    println!("a step: {} calls, {:.1} MFLOP, {:.1} MiB moved", steps.len(), flops as f64 / 1e6, mib(bytes));
-    println!(
-        "memory: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without sharing)",
+    out!("a step: {} calls, {:.1} MFLOP, {:.1} MiB moved", steps.len(), flops as f64 / 1e6, mib(bytes))?;
+    out!(
+        "memory of the step: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without \
+         sharing)",
         mib(persistent_bytes(model, schedule) + plan.bytes()),
         mib(persistent_bytes(model, schedule)),
         mib(plan.bytes()),
         plan.slots.len(),
         mib(gpu_core::plan(schedule, Sharing::Off).bytes())
-    );
+    )?;
+    Ok(())
 }
 
 /// What outlives the step: arenas, data, clocks, rings.

@@ -3,14 +3,13 @@
 use crate::Ending;
 use crate::args;
 use crate::checkpoint::Checkpoint;
-use crate::commands::eval::summary;
 use crate::config::Config;
 use crate::data::{BUILT_IN, DataSet};
 use crate::run::Run;
 use crate::session::{Session, spec};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Progress, Trainer};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use gpu_core::{Backend, Choice, choose};
 use serde_json::json;
 use std::path::Path;
@@ -18,8 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
-    let config = configuration(args)?;
+    let mut config = configuration(args)?;
     let data = load(&config)?;
+    if let (Some(steps), None) = (args.steps, args.epochs) {
+        config.train.epochs = epochs_for(steps, &config, &data);
+    }
     config.check(spec(&data))?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
     if args.dry_run {
@@ -33,68 +35,93 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         session.initialise_from(&mut file)?;
     }
     let path = args.out.clone().unwrap_or_else(|| Run::default_path(session.config.name()));
-    let mut run = Run::create(&path)?;
-    run.write_config(&session.config.to_toml()?)?;
-    run.write_environment(&environment(&backend, &session))?;
-    terminal.say(&format!(
-        "training {} on {} images of {} into {}",
-        session.config.name(),
-        session.data.train.count,
-        session.data.name,
-        path.display()
-    ));
-    go_on(&mut session, &mut run, Progress::default(), terminal, args.json)
+    Run::refuse_existing(&path)?;
+    let trainer = Trainer::new(&mut session, terminal, Progress::default(), |session| {
+        let run = Run::create(&path)?;
+        run.write_environment(&environment(&backend, session))?;
+        terminal.say(&format!(
+            "training {} on {} images of {} into {}",
+            session.config.name(),
+            session.data.train.count,
+            session.data.name,
+            path.display()
+        ));
+        Ok(run)
+    })?;
+    go_on(trainer, terminal, args.json)
 }
 
 pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending> {
     let mut run = Run::open(&args.run)?;
     let mut config = Config::parse(&run.read_config()?, &run.config_path().display().to_string())?;
-    config.train.epochs = args.epochs.unwrap_or(config.train.epochs);
-    config.train.steps = match (args.steps, args.epochs) {
-        (Some(steps), _) => steps,
-        // Asking for epochs takes back an earlier limit on steps.
-        (None, Some(_)) => 0,
-        (None, None) => config.train.steps,
-    };
     if let Some(source) = &args.data {
         config.data.source = absolute(source);
     }
     let data = load(&config)?;
+    (config.train.steps, config.train.epochs) = match (args.steps, args.epochs) {
+        (Some(steps), Some(epochs)) => (steps, epochs),
+        (Some(steps), None) => (steps, epochs_for(steps, &config, &data)),
+        // Asking for epochs takes back an earlier limit on steps.
+        (None, Some(epochs)) => (0, epochs),
+        (None, None) => (config.train.steps, config.train.epochs),
+    };
+    config.check(spec(&data))?;
     let mut checkpoint = Checkpoint::load(&run.latest())?;
+    config.check_same_run(&started(&checkpoint)?)?;
     let (backend, why) = same_device(args, &run, terminal)?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data, &backend)?;
     let progress = Progress::of(&checkpoint, &session)?;
+    let step = progress.step;
+    ensure!(
+        args.steps.is_none_or(|steps| steps >= step),
+        "{} has done {step} steps already; ask for more than --steps {}",
+        args.run.display(),
+        args.steps.unwrap_or_default()
+    );
     session.restore(&mut checkpoint)?;
-    run.truncate_metrics(progress.step)?;
-    run.write_config(&session.config.to_toml()?)?;
-    terminal.say(&format!("going on with {} from step {}", args.run.display(), progress.step));
-    go_on(&mut session, &mut run, progress, terminal, args.json)
+    let trainer = Trainer::new(&mut session, terminal, progress, |session| {
+        run.truncate_metrics(step)?;
+        run.write_config(&session.config.to_toml()?)?;
+        run.write_environment(&environment(&backend, session))?;
+        terminal.say(&format!("going on with {} from step {step}", args.run.display()));
+        Ok(run)
+    })?;
+    go_on(trainer, terminal, args.json)
 }
 
 /// Trains until done or interrupted, and says where things are.
-fn go_on(session: &mut Session, run: &mut Run, progress: Progress, terminal: &Terminal, json: bool) -> Result<Ending> {
+fn go_on(trainer: Trainer<'_>, terminal: &Terminal, json: bool) -> Result<Ending> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = interrupted.clone();
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
         .context("the handler for Ctrl-C could not be installed; run frit from another shell")?;
-    let outcome = Trainer::new(session, run, terminal, progress)?.train(&interrupted)?;
-    let path = run.path.display();
-    match outcome {
-        Outcome::Done(test) => {
-            let summary = summary(session, &test);
-            if json {
-                println!("{}", serde_json::Value::Object(summary));
-            } else {
-                println!("{path}: test loss {:.2} nats/image", test.iter().sum::<f64>());
-            }
-            Ok(Ending::Done)
-        }
+    let path = trainer.path().display().to_string();
+    match trainer.train(&interrupted)? {
+        Outcome::Done(summary) if json => out!("{}", serde_json::Value::Object(summary))?,
+        Outcome::Done(summary) => match (summary.get("neg_elbo"), summary.get("recon")) {
+            (Some(serde_json::Value::Number(nats)), _) => out!("{path}: test −ELBO {nats:.2} nats/image")?,
+            (_, Some(nats)) => out!("{path}: test reconstruction {nats:.2} nats/image")?,
+            _ => out!("{path}")?,
+        },
         Outcome::Interrupted => {
             terminal.say(&format!("interrupted; saved in {path}, go on with: frit resume {path}"));
-            Ok(Ending::Interrupted)
+            return Ok(Ending::Interrupted);
         }
     }
+    Ok(Ending::Done)
+}
+
+/// The configuration that a checkpoint's run was started with.
+fn started(checkpoint: &Checkpoint) -> Result<Config> {
+    let name = &checkpoint.name;
+    let note = checkpoint.metadata.get("config");
+    Config::parse(note.with_context(|| format!("{name} is not a checkpoint of frit's; give a run's folder"))?, name)
+}
+
+/// The epochs that hold so many steps: steps asked for alone are not cut short by the recipe's epochs.
+fn epochs_for(steps: u64, config: &Config, data: &DataSet) -> u64 {
+    steps.div_ceil(config.steps_per_epoch(spec(data))).max(1)
 }
 
 /// Recipe, then settings, then flags.
@@ -124,31 +151,45 @@ pub(crate) fn load(config: &Config) -> Result<DataSet> {
 
 /// The device that the run was trained on, so that it goes on bit for bit; another one if it is gone or asked for.
 fn same_device(args: &args::Resume, run: &Run, terminal: &Terminal) -> Result<(Backend, String)> {
-    if let Some(choice) = args.device.choice() {
-        return Ok(choose(&choice, args.device.checked)?);
+    let before = run.read_environment()?;
+    // Checked shaders are other machine code, so they stay checked.
+    let checked = args.device.checked || before.get("checked") == Some(&json!(true));
+    let chosen = match args.device.choice() {
+        Some(choice) => choose(&choice, checked)?,
+        None => {
+            let name = before.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
+            let choice: Choice = name.parse().unwrap_or_default();
+            choose(&choice, checked).or_else(|error| {
+                terminal.say(&error.to_string());
+                choose(&Choice::Auto, checked)
+            })?
+        }
+    };
+    let same = |key: &str, now: &serde_json::Value| before.get(key) == Some(now);
+    if !same("device", &json!(chosen.0.name())) || !same("adapter", &adapter(&chosen.0)) {
+        terminal.say("this is another device or driver than the run was trained on, so it does not go on bit for bit");
     }
-    let environment = run.read_environment()?;
-    let name = environment.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
-    let choice: Choice = name.parse().unwrap_or_default();
-    choose(&choice, args.device.checked).or_else(|error| {
-        terminal.say(&format!("{error}; going on elsewhere, so not bit for bit as it would have been there"));
-        Ok(choose(&Choice::Auto, args.device.checked)?)
-    })
+    Ok(chosen)
 }
 
-/// What a run was made with and on.
-fn environment(backend: &Backend, session: &Session) -> serde_json::Value {
-    let adapter = match backend {
+/// What is known of a device besides its name.
+fn adapter(backend: &Backend) -> serde_json::Value {
+    match backend {
         Backend::Cpu => json!(null),
         Backend::Gpu(device) => {
             let caps = &device.caps;
             json!({ "backend": caps.backend, "driver": caps.driver, "kind": caps.kind.to_string() })
         }
-    };
+    }
+}
+
+/// What a run was made with and on.
+fn environment(backend: &Backend, session: &Session) -> serde_json::Value {
     json!({
         "frit": env!("CARGO_PKG_VERSION"),
         "device": backend.name(),
-        "adapter": adapter,
+        "adapter": adapter(backend),
+        "checked": matches!(backend, Backend::Gpu(device) if device.checked),
         "executor": session.executor.describe(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "data": session.data.fingerprint(),

@@ -4,22 +4,43 @@ use crate::args::Trained;
 use crate::checkpoint::Checkpoint;
 use crate::commands::train::load;
 use crate::config::Config;
+use crate::data::DataSet;
 use crate::run::Run;
 use crate::session::Session;
 use crate::terminal::Terminal;
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use gpu_core::choose;
 
-/// The run, and its model on a device with the weights in place.
+/// The run, and its model on a device with the weights in place and its data beside it.
 pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<(Run, Session)> {
+    open_with(args, terminal, |config, _| load(config))
+}
+
+/// The same without the data: for drawing, of which only the pictures' size is known.
+pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<(Run, Session)> {
+    open_with(args, terminal, |_, checkpoint| {
+        let size = checkpoint.metadata.get("picture").and_then(|size| DataSet::black(size));
+        size.with_context(|| format!("{} does not say how large its pictures are; train anew", checkpoint.name))
+    })
+}
+
+fn open_with(
+    args: &Trained,
+    terminal: &Terminal,
+    data: impl FnOnce(&Config, &Checkpoint) -> Result<DataSet>,
+) -> Result<(Run, Session)> {
     let run = Run::open_to_read(&args.run)?;
     let mut config = Config::parse(&run.read_config()?, &run.config_path().display().to_string())?;
     if let Some(source) = &args.data {
         config.data.source.clone_from(source);
     }
-    let data = load(&config)?;
-    let path = if args.best { run.best() } else { run.latest() };
-    let mut checkpoint = Checkpoint::load(&path)?;
+    ensure!(
+        !args.average || config.optimiser.average > 0.0,
+        "{} was trained without a running average; leave --average out, or train with --set optimiser.average=0.999",
+        args.run.display()
+    );
+    let mut checkpoint = Checkpoint::load(&if args.best { run.best() } else { run.latest() })?;
+    let data = data(&config, &checkpoint)?;
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data, &backend)?;

@@ -41,7 +41,7 @@ params! {
         n: u32,
         /// Terms of each sum.
         k: u32,
-        /// Terms that one workgroup sums, a multiple of nothing in particular.
+        /// Terms that one workgroup sums.
         chunk: u32,
         /// a is stored [k, m].
         trans_a: u32,
@@ -256,7 +256,7 @@ pub(crate) fn plain_params(m: usize, n: usize, k: usize, form: Form) -> MatmulPa
 }
 
 fn tiles(m: usize, n: usize, parts: usize, tile: Tile) -> Grid {
-    Grid::Box(n.div_ceil(tile.side()), m.div_ceil(tile.side()), parts)
+    Grid::Linear(parts * m.div_ceil(tile.side()) * n.div_ceil(tile.side()))
 }
 
 fn flops(m: usize, n: usize, k: usize) -> u64 {

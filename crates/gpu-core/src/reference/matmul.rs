@@ -93,3 +93,54 @@ pub(crate) fn dense(p: &MatmulParams, a: &[f64], b: &[f64], terms: std::ops::Ran
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ops::Range;
+
+    const SIZES: [(usize, usize, usize); 6] = [(1, 1, 1), (1, 7, 5), (11, 1, 3), (2, 3, 1), (13, 17, 19), (31, 29, 97)];
+
+    /// y = a · b over some of its terms, on top of `start`, as it is defined.
+    fn loops(p: &MatmulParams, a: &[f64], b: &[f64], terms: Range<usize>, start: &[f64]) -> Vec<f64> {
+        let (m, n, k) = (p.m as usize, p.n as usize, p.k as usize);
+        let mut y = start.to_vec();
+        for row in 0..m {
+            for col in 0..n {
+                for l in terms.clone() {
+                    let a = if p.trans_a != 0 { a[l * m + row] } else { a[row * k + l] };
+                    let b = if p.trans_b != 0 { b[col * k + l] } else { b[l * n + col] };
+                    y[row * n + col] += a * b;
+                }
+            }
+        }
+        y
+    }
+
+    /// Integers, of which every order of summation makes the same sum, that differ from place to place.
+    fn numbers(len: usize, factor: usize) -> Vec<f64> {
+        (0..len).map(|i| (i * factor % 101) as f64 - 50.0).collect()
+    }
+
+    #[test]
+    fn dense_is_three_loops() {
+        for (m, n, k) in SIZES {
+            let chunks = [0..k, 0..k.div_ceil(2), k / 2..k, k / 3..(2 * k).div_ceil(3)];
+            let (a, b, start) = (numbers(m * k, 37), numbers(k * n, 59), numbers(m * n, 23));
+            for (trans_a, trans_b) in [(0, 0), (0, 1), (1, 0)] {
+                let [rows, cols, depth] = [m, n, k].map(|size| size as u32);
+                let p = MatmulParams { m: rows, n: cols, k: depth, trans_a, trans_b, ..bytemuck::Zeroable::zeroed() };
+                for terms in &chunks {
+                    for add in [false, true] {
+                        // What is there before must not matter to a product that is not added.
+                        let mut y = if add { start.clone() } else { vec![f64::NAN; m * n] };
+                        dense(&p, &a, &b, terms.clone(), &mut y, add);
+                        let base = if add { start.clone() } else { vec![0.0; m * n] };
+                        let expected = loops(&p, &a, &b, terms.clone(), &base);
+                        assert_eq!(y, expected, "{m}×{n}×{k}, {trans_a} {trans_b}, {terms:?}, add: {add}");
+                    }
+                }
+            }
+        }
+    }
+}
