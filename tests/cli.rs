@@ -1,40 +1,24 @@
 //! The binary from outside: exit codes, sentences, and what stays on the disk.
 
+mod place;
+
 use flate2::{Compression, write::GzEncoder};
+use place::{Place, TEST, stderr, stripes};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use tempfile::TempDir;
 
 /// A model that trains in a moment on the pictures of [`Place`].
 const TINY: &str = "--data data --hidden 16 --latent-dim 3 --batch-size 32 --epochs 2";
-const TRAIN: usize = 300;
-const TEST: usize = 40;
-const SIDE: usize = 6;
-
-/// A temporary folder with a small data set in `data`, where `frit` runs.
-struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        place.put_data("data", stripes);
-        place
-    }
-
     /// One that holds a trained model of `family` in `run`.
     fn trained(family: &str) -> Self {
         let place = Self::new();
         place.done(&format!("train {family} {TINY} --out run --device cpu"));
         place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
     }
 
     fn read(&self, name: &str) -> Vec<u8> {
@@ -45,64 +29,10 @@ impl Place {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// Four IDX files of pictures with `pixel(number, index)`.
-    fn put_data(&self, name: &str, pixel: impl Fn(usize, usize) -> u8) {
-        fs::create_dir_all(self.path(name)).unwrap();
-        for (part, count) in [("train", TRAIN), ("t10k", TEST)] {
-            let images: Vec<u8> =
-                (0..count * SIDE * SIDE).map(|i| pixel(i / (SIDE * SIDE), i % (SIDE * SIDE))).collect();
-            let labels: Vec<u8> = (0..count).map(|i| (i % 10) as u8).collect();
-            self.put(&format!("{name}/{part}-images-idx3-ubyte"), idx(&[count, SIDE, SIDE], &images));
-            self.put(&format!("{name}/{part}-labels-idx1-ubyte"), idx(&[count], &labels));
-        }
-    }
-
-    /// `frit` with the words of `line`, not yet started.
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
-        command.args(line.split_whitespace()).current_dir(self.0.path()).env_remove("RUST_LOG");
-        command
-    }
-
-    fn frit(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    /// Runs what must succeed, and returns what it put out.
-    fn done(&self, line: &str) -> String {
-        let output = self.frit(line);
-        assert_eq!(output.status.code(), Some(0), "frit {line}: {}", stderr(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     fn json(&self, line: &str) -> Value {
         let text = self.done(line);
         assert_eq!(text.lines().count(), 1, "one line of JSON: {text}");
         serde_json::from_str(&text).unwrap()
-    }
-
-    /// Runs what must be refused: exit 2, nothing put out, nothing changed on the disk, one sentence with `words`.
-    fn refused(&self, line: &str, words: &[&str]) {
-        let before = self.files();
-        let said = sentence(&self.frit(line), line);
-        assert!(words.iter().all(|word| said.contains(word)), "frit {line}\nmust speak of {words:?}, and says: {said}");
-        assert!(self.files() == before, "frit {line} left something behind: {:?}", self.files().keys());
-    }
-
-    /// Every file and folder below, with its contents.
-    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
-            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-                match path.is_dir() {
-                    true => walk(&path, found),
-                    false => drop(found.insert(path.clone(), fs::read(&path).unwrap())),
-                }
-                found.entry(path).or_default();
-            }
-        }
-        let mut found = BTreeMap::new();
-        walk(self.0.path(), &mut found);
-        found
     }
 
     /// Shapes and raw elements by name.
@@ -115,33 +45,6 @@ impl Place {
     fn picture(&self, name: &str) -> image::GrayImage {
         image::open(self.path(name)).unwrap().into_luma8()
     }
-}
-
-/// The sentence of a command that could not run.
-fn sentence(output: &Output, line: &str) -> String {
-    let said = stderr(output);
-    assert_eq!(output.status.code(), Some(2), "frit {line}: {said}");
-    assert!(output.stdout.is_empty(), "frit {line} puts out {:?}", output.stdout);
-    assert!(!said.contains("panicked") && !said.contains("backtrace"), "frit {line}: {said}");
-    let start = said.find("frit: ").unwrap_or_else(|| panic!("frit {line} has no sentence: {said}"));
-    assert!(said.len() - start < 600, "frit {line} says too much: {said}");
-    said[start..].to_string()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Ten patterns of stripes, told apart by the label.
-fn stripes(number: usize, index: usize) -> u8 {
-    if (index + 3 * (number % 10)) % 7 < 3 { 230 } else { 10 }
-}
-
-fn idx(dims: &[usize], bytes: &[u8]) -> Vec<u8> {
-    let mut file = vec![0, 0, 8, dims.len() as u8];
-    file.extend(dims.iter().flat_map(|&dim| (dim as u32).to_be_bytes()));
-    file.extend(bytes);
-    file
 }
 
 /// A file of float32 without frit's notes, as another program writes it, from tensors of the CPU executor's float64.

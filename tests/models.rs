@@ -9,7 +9,7 @@ use gpu_core::ops::activation::Activation;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Array, Buf, Cpu, Error, Executor, Gpu, Home, Memory, Schedule, Sharing, Step, Weights};
 use models::{
-    Autoencoder, AutoencoderConfig, DataSpec, Likelihood, Mlp, Model, Optimiser, Training, Vae, VaeConfig, Value,
+    Autoencoder, AutoencoderConfig, DataSpec, Likelihood, Mlp, Model, Optimiser, Training, Vae, VaeConfig, Value, Wrt,
     nonlinearity,
 };
 use rand::rngs::StdRng;
@@ -337,6 +337,47 @@ fn tangents_are_derivatives() -> Result<(), Error> {
                 assert!((difference - tangent).abs() < 1e-9, "{name}: {tangent} is not {difference}");
             }
         }
+    }
+    Ok(())
+}
+
+/// The gradient of the input is the same whether or not the parameters' is wanted, and leaves theirs alone if not.
+#[test]
+fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
+    for name in ["relu", "tanh", "silu"] {
+        let act = nonlinearity(name).expect("an activation");
+        let mut memory = Memory::default();
+        let mut weights = Weights::new(&mut memory, "net");
+        let mlp = Mlp::new(&mut memory, &mut weights, "layers", &[6, 9, 5, 4], act, Activation::Identity);
+        let mut rng = StdRng::seed_from_u64(5);
+        let mut numbers = |len: usize| Array::F64((0..len).map(|_| rng.random_range(-1.0..1.0)).collect());
+        let gradients = memory.whole(weights.place(Home::Gradients));
+        let (at, upstream, before) = (numbers(18), numbers(12), numbers(gradients.len()));
+        // dx, what is in the arena of the gradients afterwards, and whether any step may have put it there.
+        let run = |wrt: Wrt| {
+            let mut s = Schedule::new();
+            let (x, dy) = (s.scratch([3, 6]), s.scratch([3, 4]));
+            s.feed(x);
+            s.feed(dy);
+            let (_, saved) = mlp.forward(&mut s, Value::plain(x));
+            let dx = mlp.backward(&mut s, &saved, dy, wrt).expect("the input's is wanted");
+            let writes = s.steps().iter().flat_map(Step::writes).any(|buf| buf.place.home == Home::Gradients);
+            let mut cpu = Cpu::new(memory.clone(), Sharing::Off);
+            let program = cpu.prepare(&s)?;
+            cpu.write(memory.whole(weights.place(Home::Values)), &Array::F32(weights.initial(1)))?;
+            for (buf, values) in [(gradients, &before), (x, &at), (dy, &upstream)] {
+                cpu.write(buf, values)?;
+            }
+            let ticket = cpu.submit(program, 1, &[dx, gradients])?;
+            let seen: Vec<Vec<f64>> = cpu.wait(ticket)?.iter().map(Array::to_f64).collect();
+            Ok::<_, Error>((seen, writes))
+        };
+        let (both, wrote) = run(Wrt::Both)?;
+        assert!(wrote && both[1] != before.to_f64(), "{name}: both are wanted");
+        let (input, wrote) = run(Wrt::Input)?;
+        assert!(!wrote && input[1] == before.to_f64(), "{name}: a step writes gradients that are not wanted");
+        assert_eq!(input[0], both[0], "{name}");
+        assert!(input[0].iter().all(|&dx| dx != 0.0), "{name}: {:?}", input[0]);
     }
     Ok(())
 }

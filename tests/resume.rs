@@ -2,6 +2,9 @@
 //! as if nothing had stopped it, byte for byte.
 #![cfg(unix)]
 
+mod place;
+
+use place::{Place, refusal, stderr, stripes};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,68 +12,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
-use tempfile::TempDir;
 
 /// A model that trains in a moment on the pictures of [`Place`]: ten steps to an epoch, the last one smaller.
 const TINY: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --save-every 3";
 const LATEST: &str = "checkpoints/latest.safetensors";
 const BEST: &str = "checkpoints/best.safetensors";
 
-/// A temporary folder with a small data set in `data`, where `frit` runs.
-struct Place(TempDir);
-
 impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        place.put_data("data", 3);
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put_data(&self, name: &str, shift: usize) {
-        fs::create_dir_all(self.path(name)).unwrap();
-        let stripe = |i: usize| if (i % 36 + shift * (i / 36 % 10)) % 7 < 3 { 230 } else { 10 };
-        for (part, count) in [("train", 300usize), ("t10k", 40)] {
-            let [high, low] = [(count / 256) as u8, (count % 256) as u8];
-            let head = [0, 0, 8, 3, 0, 0, high, low, 0, 0, 0, 6, 0, 0, 0, 6];
-            let images: Vec<u8> = head.into_iter().chain((0..count * 36).map(stripe)).collect();
-            fs::write(self.path(&format!("{name}/{part}-images-idx3-ubyte")), images).unwrap();
-            let labels = [0, 0, 8, 1, 0, 0, high, low].into_iter().chain((0..count).map(|i| (i % 10) as u8));
-            fs::write(self.path(&format!("{name}/{part}-labels-idx1-ubyte")), labels.collect::<Vec<_>>()).unwrap();
-        }
-    }
-
-    /// `frit` with the words of `line`, not yet started.
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
-        command.args(line.split_whitespace()).current_dir(self.0.path()).env_remove("RUST_LOG");
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    /// The same where no file may grow beyond `blocks` of 512 bytes: a disk that is full.
+    /// What `frit` comes to where no file may grow beyond `blocks` of 512 bytes: a disk that is full.
     fn on_a_full_disk(&self, line: &str, blocks: usize) -> Output {
         let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
         command.args(["-c", &limited, env!("CARGO_BIN_EXE_frit")]).args(line.split_whitespace());
-        command.current_dir(self.0.path()).output().unwrap()
-    }
-
-    /// Runs what must succeed, and returns what it put out.
-    fn done(&self, line: &str) -> String {
-        let output = self.command(line).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "frit {line}: {}", stderr(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs what must be refused, changing nothing in `run`.
-    fn refused(&self, line: &str, words: &[&str]) {
-        let before = files(&self.path("run"));
-        refusal(&self.command(line).output().unwrap(), words);
-        assert!(files(&self.path("run")) == before, "frit {line} changed the run");
+        command.current_dir(self.path("")).output().unwrap()
     }
 
     /// How a user goes on with a run that was stopped, however early.
@@ -114,20 +68,6 @@ fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         *metrics = String::from_utf8_lossy(metrics).lines().map(timeless).collect::<String>().into();
     }
     found
-}
-
-/// Exit 2 and one sentence with `words`.
-fn refusal(output: &Output, words: &[&str]) {
-    let said = stderr(output);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
-    let sentence = said.find("frit: ").map(|start| &said[start..]).unwrap_or_else(|| panic!("no sentence: {said}"));
-    assert!(words.iter().all(|word| sentence.contains(word)), "{words:?} are not in: {sentence}");
-    assert!(sentence.lines().count() == 1 && sentence.len() < 600, "{sentence}");
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Waits until `condition` holds of a process that is to go on meanwhile.
@@ -216,7 +156,7 @@ fn one_process_at_a_time_trains_a_run() {
     wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
     let train = format!("{TINY} --device cpu --out run");
     for (line, says) in [("resume run", "another frit is using run"), (&train, "run already holds a run")] {
-        refusal(&place.command(line).output().unwrap(), &[says]);
+        refusal(&place.frit(line), &[says]);
     }
     // Looking on is allowed: files change as a whole.
     place.done("eval run --device cpu --json");
@@ -253,7 +193,7 @@ fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
         let run = format!("stopped-{}", obstacle.replace(['/', '.'], "-"));
         // A folder where a file is to be.
         fs::create_dir_all(place.path(&run).join(obstacle)).unwrap();
-        let output = place.command(&format!("{train} --out {run}")).output().unwrap();
+        let output = place.frit(&format!("{train} --out {run}"));
         refusal(&output, &["could not save", obstacle, "it is a folder"]);
         fs::remove_dir(place.path(&run).join(obstacle)).unwrap();
         place.finish(&run, &train);
@@ -269,7 +209,7 @@ fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
 #[test]
 fn a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint() {
     let place = Place::new();
-    let output = place.command(&format!("{TINY} --set optimiser.lr=1e20 --device gpu --out run")).output().unwrap();
+    let output = place.frit(&format!("{TINY} --set optimiser.lr=1e20 --device gpu --out run"));
     refusal(&output, &["the loss is not finite at step", "checkpoint stands in run", "--lr"]);
     place.done("sample run -n 4 --device cpu --out p.png");
 }
@@ -277,7 +217,7 @@ fn a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint() {
 #[test]
 fn a_broken_run_is_refused_and_left_as_it_is() {
     let place = Place::new();
-    place.put_data("other", 5);
+    place.put_data("other", |number, index| stripes(number + 1, index));
     place.done(&format!("{TINY} --epochs 1 --device cpu --out run"));
     let [latest, config] = [LATEST, "config.toml"].map(|name| place.path("run").join(name));
     let [sound, said] = [&latest, &config].map(|path| fs::read(path).unwrap());
@@ -333,11 +273,11 @@ fn damaged_data_is_refused() {
         ("t10k-images-idx3-ubyte", &wider, &["150 images", "40 labels"]),
     ] {
         fs::write(place.path("data").join(name), bytes).unwrap();
-        refusal(&place.command(&format!("{TINY} --out run --device cpu")).output().unwrap(), words);
-        place.put_data("data", 3);
+        refusal(&place.frit(&format!("{TINY} --out run --device cpu")), words);
+        place.put_data("data", stripes);
     }
     fs::remove_file(place.path("data").join(labels)).unwrap();
-    refusal(&place.command(&format!("{TINY} --out run")).output().unwrap(), &["data has no file", labels]);
+    refusal(&place.frit(&format!("{TINY} --out run")), &["data has no file", labels]);
     assert!(!place.path("run").exists(), "no run is made for data that cannot be read");
 }
 

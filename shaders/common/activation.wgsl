@@ -19,7 +19,8 @@ fn log_one_plus(e: f32) -> f32 {
 // exp(t) − 1 for t ≤ 0. Near 0 the difference would leave only what rounding made of exp(t); there it is the Taylor
 // series, whose first term left out is below 2⁻²⁴ of the sum.
 fn exp_minus_one(t: f32) -> f32 {
-    let series = t * (1.0 + t / 2.0 * (1.0 + t / 3.0 * (1.0 + t / 4.0 * (1.0 + t / 5.0 * (1.0 + t / 6.0)))));
+    let s = max(t, -0.25);
+    let series = s * (1.0 + s / 2.0 * (1.0 + s / 3.0 * (1.0 + s / 4.0 * (1.0 + s / 5.0 * (1.0 + s / 6.0)))));
     return select(exp(max(t, -80.0)) - 1.0, series, t > -0.25);
 }
 

@@ -119,7 +119,7 @@ pub(crate) fn summary(session: &Session, test: &[f64]) -> Map<String, Value> {
 /// has no posterior to draw from.
 pub(crate) fn importance_nll(session: &mut Session, samples: usize, seed: u64) -> Result<Option<f64>> {
     let most = rows_that_fit(session);
-    ensure!(samples <= most, "--iw {samples} is more draws than fit at once with this model; the most is {most}");
+    ensure!(samples <= most, "--iw {samples} is more draws than fit at once with this model; ask for {most} at most");
     let batch = (IMPORTANCE_ROWS.min(most) / samples).clamp(1, session.data.test.count);
     if session.model.importance(1, 1, seed).is_none() {
         return Ok(None);

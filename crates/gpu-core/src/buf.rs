@@ -89,16 +89,6 @@ impl Buf {
         Self { shape, ..self }
     }
 
-    /// Rows `rows` of the matrix this is, as a buffer of their own.
-    ///
-    /// # Panics
-    /// When the range is empty or reaches past the end.
-    pub fn rows(self, rows: Range<usize>) -> Self {
-        assert!(rows.start < rows.end && rows.end <= self.shape.rows(), "rows {rows:?} of a buffer of {}", self.shape);
-        let offset = self.offset + (rows.start * self.shape.cols()) as u32;
-        Self { offset, shape: Shape::from([rows.len(), self.shape.cols()]), ..self }
-    }
-
     /// The gradient of a parameter: the same range of its network's gradient arena.
     pub fn grad(self) -> Self {
         self.sibling(Home::Gradients)

@@ -132,13 +132,7 @@ impl Cpu {
             Some(store) => store.view_mut(buf),
             None => self.stores[index].view(buf),
         });
-        let mut args = Args {
-            kernel: step.kernel,
-            params: &step.params,
-            grid: step.grid,
-            shapes: step.bufs.iter().map(|buf| buf.shape).collect(),
-            slots: slots.collect(),
-        };
+        let mut args = Args { kernel: step.kernel, params: &step.params, slots: slots.collect() };
         (step.kernel.reference)(&mut args);
         drop(args);
         for (index, store) in indices.into_iter().zip(lifted) {

@@ -123,16 +123,17 @@ impl Adapter {
         let all = Self::all();
         let names = all.iter().map(|adapter| adapter.caps.name.clone()).collect::<Vec<_>>().join(", ");
         let matches = |adapter: &Self| adapter.caps.name.to_lowercase().contains(&part.to_lowercase());
-        let found =
-            if names.is_empty() { String::new() } else { format!(" with “{part}” in its name, only {names}") };
-        all.into_iter().find(matches).ok_or(Error::NoAdapter { found })
+        all.into_iter().find(matches).ok_or_else(|| match names.is_empty() {
+            true => Error::NoAdapter,
+            false => Error::NoSuchAdapter { part: part.into(), names },
+        })
     }
 
     /// The best adapter, a software one too; `WGPU_ADAPTER_NAME` overrules.
     pub fn best() -> Result<Self, Error> {
         match std::env::var("WGPU_ADAPTER_NAME") {
             Ok(name) => Self::named(&name),
-            Err(_) => Self::all().into_iter().next().ok_or(Error::NoAdapter { found: String::new() }),
+            Err(_) => Self::all().into_iter().next().ok_or(Error::NoAdapter),
         }
     }
 

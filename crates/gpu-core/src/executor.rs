@@ -58,14 +58,19 @@ impl Array {
 /// What can go wrong between here and a device; each says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No adapter of the kind asked for.
+    /// No adapter at all.
     #[error(
-        "no GPU adapter was found{found}; install a Vulkan driver (on Debian: apt-get install mesa-vulkan-drivers) \
-         or pass --device cpu"
+        "no GPU adapter was found; install a Vulkan driver (on Debian: apt-get install mesa-vulkan-drivers) or pass \
+         --device cpu"
     )]
-    NoAdapter {
-        /// What was there instead, or nothing.
-        found: String,
+    NoAdapter,
+    /// No adapter of the name asked for.
+    #[error("no adapter has “{part}” in its name; there is {names}: ask for one of these, or for cpu, with --device")]
+    NoSuchAdapter {
+        /// The part of a name that was asked for.
+        part: String,
+        /// The names of what there is.
+        names: String,
     },
     /// The adapter would not open.
     #[error("the adapter {name} refused to open: {why}; try another with --device, or --device cpu")]

@@ -1,6 +1,6 @@
 //! What a kernel is: one WGSL entry point, what it binds, and the f64 function it must agree with.
 
-use crate::{Dtype, Shape};
+use crate::Dtype;
 
 /// What a kernel does with a buffer it binds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,8 +142,6 @@ pub(crate) enum Slot<'a> {
 pub struct Args<'a> {
     pub(crate) kernel: &'static Kernel,
     pub(crate) params: &'a [u32],
-    pub(crate) grid: [u32; 3],
-    pub(crate) shapes: Vec<Shape>,
     pub(crate) slots: Vec<Slot<'a>>,
 }
 
@@ -151,16 +149,6 @@ impl<'a> Args<'a> {
     /// The call's parameters.
     pub fn params<P: Params>(&self) -> P {
         *bytemuck::from_bytes(bytemuck::cast_slice(self.params))
-    }
-
-    /// The shape a buffer was bound with.
-    pub fn shape(&self, name: &str) -> Shape {
-        self.shapes[self.index(name)]
-    }
-
-    /// How many workgroups were asked for.
-    pub fn grid(&self) -> [u32; 3] {
-        self.grid
     }
 
     /// A buffer that the kernel reads.

@@ -70,8 +70,3 @@ pub const OPERATORS: &[(&str, Maker)] = &[
 pub fn of(op: &str) -> Vec<Case> {
     OPERATORS.iter().filter(|(name, _)| *name == op).flat_map(|(_, cases)| cases()).collect()
 }
-
-/// Every case, under its operator's name.
-pub fn all() -> Vec<(&'static str, Vec<Case>)> {
-    OPERATORS.iter().map(|(op, cases)| (*op, cases())).collect()
-}

@@ -99,11 +99,14 @@ fn go_on(trainer: Trainer<'_>, terminal: &Terminal, json: bool) -> Result<Ending
     let path = trainer.path().display().to_string();
     match trainer.train(&interrupted)? {
         Outcome::Done(summary) if json => out!("{}", serde_json::Value::Object(summary))?,
-        Outcome::Done(summary) => match (summary.get("neg_elbo"), summary.get("recon")) {
-            (Some(serde_json::Value::Number(nats)), _) => out!("{path}: test −ELBO {nats:.2} nats/image")?,
-            (_, Some(nats)) => out!("{path}: test reconstruction {nats:.2} nats/image")?,
-            _ => out!("{path}")?,
-        },
+        Outcome::Done(summary) => {
+            let number = |key: &str| summary.get(key).and_then(serde_json::Value::as_f64);
+            match (number("neg_elbo"), number("recon")) {
+                (Some(nats), _) => out!("{path}: test −ELBO {nats:.2} nats/image")?,
+                (None, Some(nats)) => out!("{path}: test reconstruction error {nats:.2} nats/image")?,
+                (None, None) => out!("{path}")?,
+            }
+        }
         Outcome::Interrupted => {
             terminal.say(&format!("interrupted; saved in {path}, go on with: frit resume {path}"));
             return Ok(Ending::Interrupted);

@@ -1,0 +1,115 @@
+//! Where tests/cli.rs and tests/resume.rs run the binary: a temporary folder with a small data set.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+const TRAIN: usize = 300;
+/// Images in the test set.
+pub(crate) const TEST: usize = 40;
+const SIDE: usize = 6;
+
+/// A temporary folder with a small data set in `data`, where `frit` runs.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.put_data("data", stripes);
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Four IDX files of pictures with `pixel(number, index)`.
+    pub(crate) fn put_data(&self, name: &str, pixel: impl Fn(usize, usize) -> u8) {
+        fs::create_dir_all(self.path(name)).unwrap();
+        let put = |file: &str, bytes| fs::write(self.path(name).join(file), bytes).unwrap();
+        for (part, count) in [("train", TRAIN), ("t10k", TEST)] {
+            let images: Vec<u8> =
+                (0..count * SIDE * SIDE).map(|i| pixel(i / (SIDE * SIDE), i % (SIDE * SIDE))).collect();
+            let labels: Vec<u8> = (0..count).map(|i| (i % 10) as u8).collect();
+            put(&format!("{part}-images-idx3-ubyte"), idx(&[count, SIDE, SIDE], &images));
+            put(&format!("{part}-labels-idx1-ubyte"), idx(&[count], &labels));
+        }
+    }
+
+    /// `frit` with the words of `line`, not yet started.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
+        command.args(line.split_whitespace()).current_dir(self.0.path()).env_remove("RUST_LOG");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn frit(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    /// Runs what must succeed, and returns what it put out.
+    #[track_caller]
+    pub(crate) fn done(&self, line: &str) -> String {
+        let output = self.frit(line);
+        assert_eq!(output.status.code(), Some(0), "frit {line}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs what must be refused with `words`, and must change nothing on the disk.
+    #[track_caller]
+    pub(crate) fn refused(&self, line: &str, words: &[&str]) {
+        println!("frit {line}");
+        let before = self.files();
+        refusal(&self.frit(line), words);
+        assert!(self.files() == before, "frit {line} left something behind: {:?}", self.files().keys());
+    }
+
+    /// Every file and folder below, with its contents.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                match path.is_dir() {
+                    true => walk(&path, found),
+                    false => drop(found.insert(path.clone(), fs::read(&path).unwrap())),
+                }
+                found.entry(path).or_default();
+            }
+        }
+        let mut found = BTreeMap::new();
+        walk(self.0.path(), &mut found);
+        found
+    }
+}
+
+/// Exit 2, nothing put out, and one sentence with `words`.
+#[track_caller]
+pub(crate) fn refusal(output: &Output, words: &[&str]) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(output.stdout.is_empty(), "it puts out {:?}", String::from_utf8_lossy(&output.stdout));
+    assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
+    let sentence = said.find("frit: ").map(|start| &said[start..]).unwrap_or_else(|| panic!("no sentence: {said}"));
+    assert!(words.iter().all(|word| sentence.contains(word)), "{words:?} are not in: {sentence}");
+    // What reads TOML goes on with the line that it could not read.
+    let own = sentence.split("TOML parse error").next().unwrap();
+    assert!(own.lines().count() == 1 && sentence.len() < 600, "{sentence}");
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Ten patterns of stripes, told apart by the label.
+pub(crate) fn stripes(number: usize, index: usize) -> u8 {
+    if (index + 3 * (number % 10)) % 7 < 3 { 230 } else { 10 }
+}
+
+fn idx(dims: &[usize], bytes: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, dims.len() as u8];
+    file.extend(dims.iter().flat_map(|&dim| (dim as u32).to_be_bytes()));
+    file.extend(bytes);
+    file
+}
