@@ -5,12 +5,12 @@
 //   matmul_split                  partial[z] = A · B over the z-th chunk of k: small outputs with long sums
 //   matmul_join                   Y += Σ_z partial[z], in order of z, one invocation per element
 //
-// A workgroup of 8 × 8 invocations computes a tile of 64 × 64 outputs (the small ones 32 × 32): an invocation
-// has two vec4 of rows and two of columns (one and one), half a tile apart. Slabs of 16 along k go through
-// workgroup memory. Edges load zeros and store nothing, so every size is right.
+// A workgroup of 8 × 8 invocations computes a tile of 64 × 64 outputs (the small ones 32 × 32), as tile.wgsl has it:
+// an invocation has two vec4 of rows and two of columns (one and one), half a tile apart. Edges load zeros and store
+// nothing, so every size is right.
 // The epilogue: bias [n] is added, act applied, and the result multiplied by the slope of the
 // activation `gate` at the point where its output is gate_y [m, n].
-// Needs common/activation.wgsl and common/grid.wgsl.
+// Needs common/activation.wgsl, common/grid.wgsl and common/tile.wgsl.
 
 struct Params {
     m: u32,
@@ -38,12 +38,6 @@ override gate: u32 = 0u;
 @group(0) @binding(3) var<storage, read> gate_y: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<uniform> p: Params;
-
-const SLAB: u32 = 16u;
-// [SLAB][tile / 4 + 1]: four neighbouring rows of A, or columns of B, at one place along k. The one more keeps
-// invocations that store along k off one another's memory banks.
-var<workgroup> a_tile: array<vec4<f32>, 272>;
-var<workgroup> b_tile: array<vec4<f32>, 272>;
 
 fn at_a(row: u32, l: u32, end: u32) -> f32 {
     let inside = row < p.m && l < end;
@@ -73,56 +67,6 @@ fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
         b_tile[ub.x * (quads + 1u) + ub.y] =
             vec4(at_b(lb, col, end), at_b(lb, col + 1u, end), at_b(lb, col + 2u, end), at_b(lb, col + 3u, end));
     }
-}
-
-// The 8 × 8 sums of one invocation over [begin, end) of k: element 2r + h is row r, half h of the columns.
-fn product(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) -> array<vec4<f32>, 16> {
-    var c00 = vec4(0.0); var c01 = vec4(0.0);
-    var c10 = vec4(0.0); var c11 = vec4(0.0);
-    var c20 = vec4(0.0); var c21 = vec4(0.0);
-    var c30 = vec4(0.0); var c31 = vec4(0.0);
-    var c40 = vec4(0.0); var c41 = vec4(0.0);
-    var c50 = vec4(0.0); var c51 = vec4(0.0);
-    var c60 = vec4(0.0); var c61 = vec4(0.0);
-    var c70 = vec4(0.0); var c71 = vec4(0.0);
-    for (var l0 = begin; l0 < end; l0 += SLAB) {
-        load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 16u);
-        workgroupBarrier();
-        for (var l = 0u; l < SLAB; l++) {
-            let a0 = a_tile[l * 17u + lane.y];
-            let a1 = a_tile[l * 17u + 8u + lane.y];
-            let b0 = b_tile[l * 17u + lane.x];
-            let b1 = b_tile[l * 17u + 8u + lane.x];
-            c00 += a0.x * b0; c01 += a0.x * b1;
-            c10 += a0.y * b0; c11 += a0.y * b1;
-            c20 += a0.z * b0; c21 += a0.z * b1;
-            c30 += a0.w * b0; c31 += a0.w * b1;
-            c40 += a1.x * b0; c41 += a1.x * b1;
-            c50 += a1.y * b0; c51 += a1.y * b1;
-            c60 += a1.z * b0; c61 += a1.z * b1;
-            c70 += a1.w * b0; c71 += a1.w * b1;
-        }
-        workgroupBarrier();
-    }
-    return array(c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51, c60, c61, c70, c71);
-}
-
-// The 4 × 4 sums of one invocation of a small tile, row by row.
-fn product_small(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) -> array<vec4<f32>, 4> {
-    var c0 = vec4(0.0); var c1 = vec4(0.0);
-    var c2 = vec4(0.0); var c3 = vec4(0.0);
-    for (var l0 = begin; l0 < end; l0 += SLAB) {
-        load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 8u);
-        workgroupBarrier();
-        for (var l = 0u; l < SLAB; l++) {
-            let a0 = a_tile[l * 9u + lane.y];
-            let b0 = b_tile[l * 9u + lane.x];
-            c0 += a0.x * b0; c1 += a0.y * b0;
-            c2 += a0.z * b0; c3 += a0.w * b0;
-        }
-        workgroupBarrier();
-    }
-    return array(c0, c1, c2, c3);
 }
 
 // Row and column of the index-th tile, row after row of tiles. Those past the last row of y do nothing.

@@ -1,6 +1,6 @@
 //! Channels put side by side and taken apart: of images [n, h, w, c], or of anything along its last axis.
 //!
-//! The gradients of y = a beside b are slices of dy: [`slice`].
+//! The gradients of y = a beside b are slices of dy: [`slice()`].
 
 use crate::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
@@ -68,7 +68,7 @@ pub fn concat(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
     y
 }
 
-/// Channels `range` of x: […, their number]. Of dy, it is the gradient of [`concat`] for a or for b.
+/// Channels `range` of x: […, their number]. Of dy, it is the gradient of [`concat()`] for a or for b.
 ///
 /// # Panics
 /// When the range is empty or reaches past the last channel.
@@ -80,7 +80,7 @@ pub fn slice(s: &mut Schedule, label: &str, x: Buf, range: Range<usize>) -> Buf 
     part
 }
 
-/// The gradient of [`slice`] for its x, which has `channels` of them, of which the slice began at `start`.
+/// The gradient of [`slice()`] for its x, which has `channels` of them, of which the slice began at `start`.
 ///
 /// # Panics
 /// When the slice reaches past the last channel.

@@ -77,7 +77,7 @@ const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(
     Kernel {
         name,
         op: "matmul",
-        source: shader!("matmul", "grid", "activation"),
+        source: shader!("matmul", "grid", "activation", "tile"),
         bindings,
         params: MatmulParams::FIELDS,
         overrides: &["trans_a", "trans_b", "use_bias", "activation", "gate"],
@@ -102,7 +102,7 @@ pub static MATMUL_SPLIT: Kernel = kernel("matmul_split", WRITES, reference::matm
 pub static MATMUL_JOIN: Kernel = Kernel {
     name: "matmul_join",
     op: "matmul",
-    source: shader!("matmul", "grid", "activation"),
+    source: shader!("matmul", "grid", "activation", "tile"),
     bindings: &[read("partial"), update("total")],
     params: JoinParams::FIELDS,
     overrides: &[],
