@@ -1,6 +1,10 @@
 //! The reference against PyTorch: every operator's golden vectors, and whole training runs from given weights.
 //! tests/golden/README.md says what the files hold and make.py how they came to be.
 
+#[path = "golden/bench.rs"]
+mod bench;
+
+use bench::{Bench, Golden, Tensor, distance};
 use frit_harness::device;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{Adam, Arenas, adam_with};
@@ -8,159 +12,31 @@ use gpu_core::ops::gather::pack;
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
-use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Home, Memory, Schedule, Shape, Sharing, Weights};
+use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Home, Memory, Shape, Sharing, Weights};
 use models::{
     Autoencoder, AutoencoderConfig, DataSpec, Linear, Model, Optimiser, RING_ROWS, Training, Vae, VaeConfig, Value,
     Wrt, nonlinearity,
 };
-use safetensors::SafeTensors;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
 
-/// Numbers with their dimensions.
-#[derive(Clone)]
-struct Tensor {
-    dims: Vec<usize>,
-    values: Vec<f64>,
-}
-
-/// The tensors of one file, by name.
-struct Golden(BTreeMap<String, Tensor>);
-
-impl Golden {
-    fn open(stem: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{stem}.safetensors"));
-        let bytes = std::fs::read(path).expect("make.py has been run");
-        let file = SafeTensors::deserialize(&bytes).expect("make.py writes safetensors");
-        let tensor = |view: &safetensors::tensor::TensorView<'_>| Tensor {
-            dims: view.shape().to_vec(),
-            values: match view.dtype() {
-                safetensors::Dtype::U8 => view.data().iter().map(|&byte| byte.into()).collect(),
-                safetensors::Dtype::F64 => {
-                    let words = view.data().chunks_exact(8);
-                    words.map(|word| f64::from_le_bytes(word.try_into().expect("eight bytes"))).collect()
-                }
-                other => panic!("make.py writes no {other:?}"),
-            },
-        };
-        Self(file.iter().map(|(name, view)| (name.to_string(), tensor(&view))).collect())
-    }
-
-    fn tensor(&self, name: &str) -> &Tensor {
-        self.0.get(name).unwrap_or_else(|| panic!("there is no tensor {name}"))
-    }
-}
-
-/// The largest difference, as a share of the largest number expected.
-fn distance(values: &[f64], expected: &[f64]) -> f64 {
-    assert_eq!(values.len(), expected.len());
-    let errors = values.iter().zip(expected).map(|(value, expected)| (value - expected).abs());
-    // What is no number is as far off as can be.
-    let worst = errors.fold(0.0, |worst: f64, error| if error.is_nan() { f64::INFINITY } else { worst.max(error) });
-    worst / expected.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()))
-}
-
-/// Both compute in f64; what differs is the order of a few dozen additions.
-const EXACT: f64 = 1e-13;
 /// Half a unit in the last place of f32: the error of one rounded constant.
 const HALF_UNIT: f64 = f32::EPSILON as f64 / 2.0;
 
-/// One case of ops.safetensors: its schedule, what goes in, and what must come out.
-struct Bench<'a> {
-    golden: &'a Golden,
-    case: &'a str,
-    memory: Memory,
-    s: Schedule,
-    inputs: Vec<(Buf, Vec<f64>)>,
-    outputs: Vec<(String, Buf, Vec<f64>)>,
-    tolerance: f64,
-}
-
-impl<'a> Bench<'a> {
-    fn new(golden: &'a Golden, case: &'a str) -> Self {
-        let (memory, s) = (Memory::default(), Schedule::new());
-        Self { golden, case, memory, s, inputs: Vec::new(), outputs: Vec::new(), tolerance: EXACT }
-    }
-
-    fn tensor(&self, name: &str) -> Tensor {
-        self.golden.tensor(&format!("{}/{name}", self.case)).clone()
-    }
-
-    /// The only element of a tensor, which must be an f32, as a uniform takes it.
-    fn scalar(&self, name: &str) -> f32 {
-        let value = self.tensor(name).values[0];
-        assert_eq!(f64::from(value as f32), value, "{}/{name} is no f32", self.case);
-        value as f32
-    }
-
-    fn feed(&mut self, dims: &[usize], values: Vec<f64>) -> Buf {
-        let buf = self.s.scratch(Shape::new(dims));
-        self.s.feed(buf);
-        self.inputs.push((buf, values));
-        buf
-    }
-
-    fn input(&mut self, name: &str) -> Buf {
-        let Tensor { dims, values } = self.tensor(name);
-        self.feed(&dims, values)
-    }
-
-    fn expect_values(&mut self, name: &str, buf: Buf, values: Vec<f64>) {
-        self.s.keep(buf);
-        self.outputs.push((name.into(), buf, values));
-    }
-
-    fn expect(&mut self, name: &str, buf: Buf) {
-        let values = self.tensor(name).values;
-        self.expect_values(name, buf, values);
-    }
-
-    /// Runs the case and says what differs.
-    fn faults(self) -> Result<Vec<String>, Error> {
-        let mut cpu = Cpu::new(self.memory, Sharing::Off);
-        let program = cpu.prepare(&self.s)?;
-        for (buf, values) in self.inputs {
-            cpu.write(buf, &Array::F64(values))?;
-        }
-        let ticket = cpu.submit(program, 1, &[])?;
-        cpu.wait(ticket)?;
-        let mut faults = Vec::new();
-        for (name, buf, expected) in self.outputs {
-            let error = distance(&cpu.read(buf)?.to_f64(), &expected);
-            if error > self.tolerance {
-                faults.push(format!("{}/{name}: off by {error:.1e}, {:.0e} allowed", self.case, self.tolerance));
-            }
-        }
-        Ok(faults)
-    }
-}
-
 #[test]
 fn operators_agree_with_pytorch() -> Result<(), Error> {
-    let golden = Golden::open("ops");
-    let cases: BTreeSet<&str> = golden.0.keys().map(|name| name.rsplit_once('/').expect("op/case/tensor").0).collect();
-    let mut faults = Vec::new();
-    for case in cases {
-        let (op, kind) = case.split_once('/').expect("op/case");
-        let mut bench = Bench::new(&golden, case);
-        match op {
-            "activation" => activation(&mut bench, kind),
-            "adam" => adam(&mut bench, kind),
-            "kl" => kl(&mut bench),
-            "linear" => linear(&mut bench),
-            "log_weight" => log_weight(&mut bench),
-            "loss" => loss(&mut bench, kind),
-            "matmul" => matmul(&mut bench, kind),
-            "reduce" => reduce(&mut bench, kind),
-            "reparameterise" => reparameterise(&mut bench),
-            "softmax" => softmax(&mut bench, kind),
-            _ => panic!("nothing here runs {op}"),
-        }
-        assert!(!bench.outputs.is_empty());
-        faults.extend(bench.faults()?);
-    }
-    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
-    Ok(())
+    bench::agree("ops", |bench, op, kind| match op {
+        "activation" => activation(bench, kind),
+        "adam" => adam(bench, kind),
+        "kl" => kl(bench),
+        "linear" => linear(bench),
+        "log_weight" => log_weight(bench),
+        "loss" => loss(bench, kind),
+        "matmul" => matmul(bench, kind),
+        "reduce" => reduce(bench, kind),
+        "reparameterise" => reparameterise(bench),
+        "softmax" => softmax(bench, kind),
+        _ => panic!("nothing here runs {op}"),
+    })
 }
 
 fn activation(bench: &mut Bench<'_>, kind: &str) {
@@ -182,7 +58,7 @@ fn linear(bench: &mut Bench<'_>) {
     let mut weights = Weights::new(&mut bench.memory, "linear");
     let layer = Linear::new(&mut bench.memory, &mut weights, "layer", dims[1], dims[0], Activation::Tanh);
     let [w, b] = parameters(&bench.memory, &weights, Home::Values)[..] else { unreachable!("a weight and a bias") };
-    bench.inputs.extend([(w, bench.tensor("w").values), (b, bench.tensor("b").values)]);
+    bench.inputs.extend([("w", w), ("b", b)].map(|(name, buf)| (buf, Array::F64(bench.tensor(name).values))));
     let (x, dy) = (bench.input("x"), bench.input("dy"));
     let (y, saved) = layer.forward(&mut bench.s, Value::plain(x));
     // (1 − y²) dy, as dy − y² dy.

@@ -112,7 +112,8 @@ fn folded_channels() -> Case {
     let mut case = Case::new(format!("folded grid, 2×{c}"));
     let x = case.input([2, c], Fill::Uniform(-1.0, 1.0));
     let norm = parameters(&mut case, c);
-    run(&mut case, x, &norm, true, Activation::Identity);
+    case.sums_of(2);
+    forward(&mut case.schedule, "y", x, &norm, Activation::Identity);
     case
 }
 

@@ -79,6 +79,7 @@ fn folded() -> Case {
     let mut case = Case::new(format!("folded grid, {rows}×{c}"));
     let x = case.input([rows, c], Fill::Uniform(-1.0, 1.0));
     let norm = norm(&mut case, c);
-    run(&mut case, x, &norm, Activation::Identity);
+    case.sums_of(c);
+    forward(&mut case.schedule, "y", x, &norm, Activation::Identity);
     case
 }

@@ -59,10 +59,8 @@ fn folded_rows() -> Case {
     let mut case = Case::new(format!("folded grid, {m}×2"));
     let w = case.input([m, 2], Fill::Uniform(-1.0, 1.0));
     let (u, v) = (case.input([m], Fill::OffZero), case.input([2], Fill::OffZero));
-    let dw = case.input([m, 2], Fill::Uniform(-1.0, 1.0));
     case.sums_of(m);
-    let (y, saved) = forward(&mut case.schedule, "y", w, &SpectralNorm { u, v }, true);
-    backward(&mut case.schedule, "dw", &saved, y, dw);
+    forward(&mut case.schedule, "y", w, &SpectralNorm { u, v }, true);
     case
 }
 

@@ -1,0 +1,139 @@
+//! The files of golden vectors, and what holds the reference against one case of them.
+
+use gpu_core::{Array, Buf, Cpu, Error, Executor, Memory, Schedule, Shape, Sharing};
+use safetensors::SafeTensors;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Numbers with their dimensions.
+#[derive(Clone)]
+pub(crate) struct Tensor {
+    pub(crate) dims: Vec<usize>,
+    pub(crate) values: Vec<f64>,
+}
+
+/// The tensors of one file, by name.
+pub(crate) struct Golden(pub(crate) BTreeMap<String, Tensor>);
+
+impl Golden {
+    pub(crate) fn open(stem: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{stem}.safetensors"));
+        let bytes = std::fs::read(path).expect("its script has been run");
+        let file = SafeTensors::deserialize(&bytes).expect("the scripts write safetensors");
+        let tensor = |view: &safetensors::tensor::TensorView<'_>| Tensor {
+            dims: view.shape().to_vec(),
+            values: match view.dtype() {
+                safetensors::Dtype::U8 => view.data().iter().map(|&byte| byte.into()).collect(),
+                safetensors::Dtype::F64 => {
+                    let words = view.data().chunks_exact(8);
+                    words.map(|word| f64::from_le_bytes(word.try_into().expect("eight bytes"))).collect()
+                }
+                other => panic!("no script writes {other:?}"),
+            },
+        };
+        Self(file.iter().map(|(name, view)| (name.to_string(), tensor(&view))).collect())
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> &Tensor {
+        self.0.get(name).unwrap_or_else(|| panic!("there is no tensor {name}"))
+    }
+}
+
+/// The largest difference, as a share of the largest number expected.
+pub(crate) fn distance(values: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(values.len(), expected.len());
+    let errors = values.iter().zip(expected).map(|(value, expected)| (value - expected).abs());
+    // What is no number is as far off as can be.
+    let worst = errors.fold(0.0, |worst: f64, error| if error.is_nan() { f64::INFINITY } else { worst.max(error) });
+    worst / expected.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()))
+}
+
+/// Both compute in f64; what differs is the order of a few dozen additions.
+const EXACT: f64 = 1e-13;
+
+/// One case of a file: its schedule, what goes in, and what must come out.
+pub(crate) struct Bench<'a> {
+    pub(crate) golden: &'a Golden,
+    case: &'a str,
+    pub(crate) memory: Memory,
+    pub(crate) s: Schedule,
+    pub(crate) inputs: Vec<(Buf, Array)>,
+    outputs: Vec<(String, Buf, Vec<f64>)>,
+    pub(crate) tolerance: f64,
+}
+
+impl<'a> Bench<'a> {
+    fn new(golden: &'a Golden, case: &'a str) -> Self {
+        let (memory, s) = (Memory::default(), Schedule::new());
+        Self { golden, case, memory, s, inputs: Vec::new(), outputs: Vec::new(), tolerance: EXACT }
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> Tensor {
+        self.golden.tensor(&format!("{}/{name}", self.case)).clone()
+    }
+
+    /// The only element of a tensor, which must be an f32, as a uniform takes it.
+    pub(crate) fn scalar(&self, name: &str) -> f32 {
+        let value = self.tensor(name).values[0];
+        assert_eq!(f64::from(value as f32), value, "{}/{name} is no f32", self.case);
+        value as f32
+    }
+
+    pub(crate) fn feed(&mut self, dims: &[usize], values: Vec<f64>) -> Buf {
+        let buf = self.s.scratch(Shape::new(dims));
+        self.s.feed(buf);
+        self.inputs.push((buf, Array::F64(values)));
+        buf
+    }
+
+    pub(crate) fn input(&mut self, name: &str) -> Buf {
+        let Tensor { dims, values } = self.tensor(name);
+        self.feed(&dims, values)
+    }
+
+    pub(crate) fn expect_values(&mut self, name: &str, buf: Buf, values: Vec<f64>) {
+        self.s.keep(buf);
+        self.outputs.push((name.into(), buf, values));
+    }
+
+    pub(crate) fn expect(&mut self, name: &str, buf: Buf) {
+        let values = self.tensor(name).values;
+        self.expect_values(name, buf, values);
+    }
+
+    /// Runs the case and says what differs.
+    fn faults(self) -> Result<Vec<String>, Error> {
+        let mut cpu = Cpu::new(self.memory, Sharing::Off);
+        let program = cpu.prepare(&self.s)?;
+        for (buf, values) in self.inputs {
+            cpu.write(buf, &values)?;
+        }
+        let ticket = cpu.submit(program, 1, &[])?;
+        cpu.wait(ticket)?;
+        let mut faults = Vec::new();
+        for (name, buf, expected) in self.outputs {
+            let error = distance(&cpu.read(buf)?.to_f64(), &expected);
+            if error > self.tolerance {
+                faults.push(format!("{}/{name}: off by {error:.1e}, {:.0e} allowed", self.case, self.tolerance));
+            }
+        }
+        Ok(faults)
+    }
+}
+
+/// Holds the reference against every case of a file. `build` takes the case, its operator and the case's own name.
+/// A case `start` is what others start from, and has no results.
+pub(crate) fn agree(stem: &str, build: impl Fn(&mut Bench<'_>, &str, &str)) -> Result<(), Error> {
+    let golden = Golden::open(stem);
+    let cases: BTreeSet<&str> = golden.0.keys().map(|name| name.rsplit_once('/').expect("op/case/tensor").0).collect();
+    let mut faults = Vec::new();
+    for case in cases.into_iter().filter(|case| !case.ends_with("/start")) {
+        let (op, kind) = case.split_once('/').expect("op/case");
+        let mut bench = Bench::new(&golden, case);
+        build(&mut bench, op, kind);
+        assert!(!bench.outputs.is_empty(), "{case} holds nothing");
+        faults.extend(bench.faults()?);
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    Ok(())
+}
