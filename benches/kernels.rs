@@ -48,7 +48,7 @@ fn time_product(bencher: Bencher<'_, '_>, backend: &Backend, (m, n, k): (usize, 
     let times = (1 << 31) / (2 * m * n * k).max(1);
     let times = times.clamp(1, 64) as u32;
     bencher.counter(ItemsCount::new(times as usize * 2 * m * n * k)).bench_local(|| {
-        let ticket = executor.submit(program, times, &[]).expect("the device answers");
+        let ticket = executor.submit(&[program], times, &[]).expect("the device answers");
         executor.wait(ticket).expect("the device answers");
     });
 }

@@ -38,7 +38,7 @@ fn time_vae(bencher: Bencher<'_, '_>, backend: &Backend) {
     }
     let program = executor.prepare(&model.train(BATCH, &training)).expect("the device has room");
     let mut steps = || {
-        let ticket = executor.submit(program, STEPS, &[pins.ring]).expect("the device answers");
+        let ticket = executor.submit(&[program], STEPS, &[pins.ring]).expect("the device answers");
         executor.wait(ticket).expect("the device answers")
     };
     let losses = steps().remove(0).to_f64();

@@ -91,8 +91,8 @@ impl Executor for Impostor {
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
         self.cpu.prepare(schedule)
     }
-    fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
-        self.cpu.submit(program, times, watch)
+    fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+        self.cpu.submit(programs, times, watch)
     }
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
         self.cpu.wait(ticket)

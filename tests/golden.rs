@@ -242,7 +242,7 @@ fn strays(
     let steps = golden.tensor(columns[0]).values.len();
     // Beside a one, so that losses below one nat, which are differences of larger terms, are held in nats.
     for (step, batch) in BATCHES.iter().cycle().take(steps).enumerate() {
-        let ticket = executor.submit(programs[usize::from(*batch == 4)], 1, &[pins.ring])?;
+        let ticket = executor.submit(&[programs[usize::from(*batch == 4)]], 1, &[pins.ring])?;
         let ring = executor.wait(ticket)?.remove(0).to_f64();
         for (column, name) in columns.iter().enumerate() {
             let value = ring[step % RING_ROWS * columns.len() + column];

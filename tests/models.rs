@@ -102,7 +102,7 @@ fn under_way(model: &dyn Model, setup: &Setup) -> Result<Vec<(Buf, Array)>, Erro
     let pins = model.pins();
     let buffers = ARENAS.map(|home| arena(model, home)).into_iter();
     let buffers: Vec<Buf> = buffers.chain([pins.train, pins.test, pins.clock, pins.rates, pins.ring]).collect();
-    let ticket = cpu.submit(program, 3, &buffers)?;
+    let ticket = cpu.submit(&[program], 3, &buffers)?;
     Ok(buffers.iter().copied().zip(cpu.wait(ticket)?).collect())
 }
 
@@ -328,7 +328,7 @@ fn tangents_are_derivatives() -> Result<(), Error> {
             let mut run = |shift: f64| {
                 let moved = at.iter().zip(&direction).map(|(x, u)| x + shift * u).collect();
                 cpu.write(x, &Array::F64(moved))?;
-                let ticket = cpu.submit(program, 1, &[y.buf, along])?;
+                let ticket = cpu.submit(&[program], 1, &[y.buf, along])?;
                 Ok::<_, Error>(cpu.wait(ticket)?.iter().map(Array::to_f64).collect::<Vec<_>>())
             };
             let [before, tangent, after] = [run(-STEP)?[0].clone(), run(0.0)?[1].clone(), run(STEP)?[0].clone()];
@@ -368,7 +368,7 @@ fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
             for (buf, values) in [(gradients, &before), (x, &at), (dy, &upstream)] {
                 cpu.write(buf, values)?;
             }
-            let ticket = cpu.submit(program, 1, &[dx, gradients])?;
+            let ticket = cpu.submit(&[program], 1, &[dx, gradients])?;
             let seen: Vec<Vec<f64>> = cpu.wait(ticket)?.iter().map(Array::to_f64).collect();
             Ok::<_, Error>((seen, writes))
         };
@@ -392,7 +392,7 @@ fn run(initial: u64, seed: u64) -> Result<Vec<u32>, Error> {
     let values = arena(&vae, Home::Values);
     gpu.write(values, &Array::F32(vae.networks()[0].initial(initial)))?;
     let program = gpu.prepare(&vae.train(setup.batch, &setup.training(seed)))?;
-    let ticket = gpu.submit(program, 4, &[values])?;
+    let ticket = gpu.submit(&[program], 4, &[values])?;
     Ok(gpu.wait(ticket)?[0].to_f32().into_iter().map(f32::to_bits).collect())
 }
 

@@ -119,7 +119,7 @@ fn sharing_changes_no_result() -> Result<(), Error> {
                 let values = (0..buf.len()).map(|i| (i as f64 * 0.37).sin()).collect();
                 cpu.write(*buf, &Array::F64(values))?;
             }
-            let ticket = cpu.submit(program, 2, &outputs)?;
+            let ticket = cpu.submit(&[program], 2, &outputs)?;
             cpu.wait(ticket)
         });
         let [on, off] = results;
@@ -185,7 +185,7 @@ fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> 
     let program = executor.prepare(&vae.train(13, &TRAINING))?;
     let homes = [Home::Values, Home::Gradients, Home::FirstMoments, Home::SecondMoments, Home::Average];
     let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.pins().ring, vae.pins().clock]).collect();
-    let ticket = executor.submit(program, 2, &watched)?;
+    let ticket = executor.submit(&[program], 2, &watched)?;
     executor.wait(ticket)
 }
 

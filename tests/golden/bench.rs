@@ -108,7 +108,7 @@ impl<'a> Bench<'a> {
         for (buf, values) in self.inputs {
             cpu.write(buf, &values)?;
         }
-        let ticket = cpu.submit(program, 1, &[])?;
+        let ticket = cpu.submit(&[program], 1, &[])?;
         cpu.wait(ticket)?;
         let mut faults = Vec::new();
         for (name, buf, expected) in self.outputs {

@@ -80,7 +80,7 @@ fn loss(
     let mut moved = cpu.read(x)?.to_f64();
     moved[element] += shift;
     cpu.write(x, &Array::F64(moved))?;
-    let ticket = cpu.submit(program, 1, &[claim.y, claim.dy])?;
+    let ticket = cpu.submit(&[program], 1, &[claim.y, claim.dy])?;
     let seen = cpu.wait(ticket)?;
     Ok(seen[0].to_f64().iter().zip(seen[1].to_f64()).map(|(y, dy)| y * dy).sum())
 }
@@ -89,6 +89,6 @@ fn run(cpu: &mut dyn Executor, program: Program, case: &Case) -> Result<(), Erro
     for (buf, values) in &case.inputs {
         cpu.write(*buf, values)?;
     }
-    let ticket = cpu.submit(program, 1, &[])?;
+    let ticket = cpu.submit(&[program], 1, &[])?;
     cpu.wait(ticket).map(|_| ())
 }

@@ -1,13 +1,21 @@
 //! Configurations: recipes, files, settings on the command line, and what they resolve to.
 
+use crate::run::Run;
 use anyhow::{Context, Result, anyhow, bail};
-use models::{Autoencoder, AutoencoderConfig, DataSpec, Model, Optimiser, Training, Vae, VaeConfig};
+use models::{
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Gan, GanConfig, Model, Optimiser, Vae,
+    VaeConfig, VqVae, VqVaeConfig,
+};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+macro_rules! recipes {
+    ($($name:literal),+) => { &[$(($name, include_str!(concat!("../recipes/", $name, ".toml")))),+] };
+}
+
 /// The recipes that come with frit.
-const RECIPES: [(&str, &str); 2] =
-    [("vae", include_str!("../recipes/vae.toml")), ("ae", include_str!("../recipes/ae.toml"))];
+static RECIPES: &[(&str, &str)] =
+    recipes!["vae", "conv-vae", "pool-vae", "ae", "gan", "dcgan", "vqvae", "classifier"];
 
 /// A model family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -15,6 +23,9 @@ const RECIPES: [(&str, &str); 2] =
 pub(crate) enum Family {
     Vae,
     Ae,
+    Gan,
+    VqVae,
+    Classifier,
 }
 
 /// Everything that decides what a run computes. The resolved configuration of a run is itself a recipe.
@@ -32,6 +43,12 @@ pub(crate) struct Config {
     pub(crate) vae: Option<VaeConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ae: Option<AutoencoderConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gan: Option<GanConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vqvae: Option<VqVaeConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) classifier: Option<ClassifierConfig>,
 }
 
 /// How long and in what order to train.
@@ -64,11 +81,13 @@ impl Default for Train {
 pub(crate) struct Data {
     /// A folder, or the name of a built-in set.
     pub(crate) source: String,
+    /// Images on the device at once; zero for all.
+    pub(crate) shard: usize,
 }
 
 impl Default for Data {
     fn default() -> Self {
-        Self { source: crate::data::BUILT_IN.into() }
+        Self { source: crate::data::BUILT_IN.into(), shard: 0 }
     }
 }
 
@@ -96,15 +115,31 @@ impl Config {
         // toml's message shows the line and what was expected there.
         let config: Self =
             toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
-        let foreign = match config.family {
-            Family::Vae => config.ae.is_some().then_some("ae"),
-            Family::Ae => config.vae.is_some().then_some("vae"),
-        };
-        if let Some(foreign) = foreign {
-            let family = config.name();
+        let family = config.name();
+        let foreign = config.sections().into_iter().find(|&(section, given)| given && section != family);
+        if let Some((foreign, _)) = foreign {
             bail!("{name} has a section [{foreign}], and its family is {family}; take it out, or change the family");
         }
         Ok(config.complete())
+    }
+
+    /// The configuration of a run.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn of(run: &Run) -> Result<Self> {
+        Self::parse(&run.read_config()?, &run.config_path().display().to_string())
+    }
+
+    /// The sections of the families, and whether they are given.
+    fn sections(&self) -> [(&'static str, bool); 5] {
+        [
+            ("vae", self.vae.is_some()),
+            ("ae", self.ae.is_some()),
+            ("gan", self.gan.is_some()),
+            ("vqvae", self.vqvae.is_some()),
+            ("classifier", self.classifier.is_some()),
+        ]
     }
 
     /// The settings of the model's family, spelled out.
@@ -112,6 +147,9 @@ impl Config {
         match self.family {
             Family::Vae => drop(self.vae.get_or_insert_default()),
             Family::Ae => drop(self.ae.get_or_insert_default()),
+            Family::Gan => drop(self.gan.get_or_insert_default()),
+            Family::VqVae => drop(self.vqvae.get_or_insert_default()),
+            Family::Classifier => drop(self.classifier.get_or_insert_default()),
         }
         self
     }
@@ -151,11 +189,11 @@ impl Config {
         Ok(toml::to_string(self)?)
     }
 
-    /// Refuses settings that nothing can be trained with on such data.
+    /// Refuses settings that nothing can be trained with on so many training images.
     ///
     /// # Errors
     /// One sentence.
-    pub(crate) fn check(&self, spec: DataSpec) -> Result<()> {
+    pub(crate) fn check(&self, spec: &DataSpec, images: usize) -> Result<()> {
         let Train { epochs, batch_size, .. } = self.train;
         if epochs == 0 {
             bail!("train.epochs is 0; train for at least one epoch");
@@ -163,12 +201,14 @@ impl Config {
         if batch_size == 0 {
             bail!("train.batch_size is 0; a step takes at least one image");
         }
-        if batch_size > spec.train {
-            let images = spec.train;
-            bail!("train.batch_size is {batch_size}, and there are {images} training images; use at most that many");
+        let batches = self.batches();
+        if batch_size.saturating_mul(batches) > images {
+            let of = if batches > 1 { format!(", {batches} batches to a step,") } else { String::new() };
+            bail!("train.batch_size is {batch_size}{of} and there are {images} training images; use at most that many");
         }
         // Steps are counted in a word on the device.
-        if epochs.checked_mul(self.steps_per_epoch(spec)).is_none_or(|steps| steps > u64::from(u32::MAX)) {
+        let per_epoch = images.div_ceil(batch_size) as u64;
+        if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
             bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");
         }
         self.check_model(spec, batch_size)
@@ -178,18 +218,28 @@ impl Config {
     ///
     /// # Errors
     /// One sentence.
-    pub(crate) fn check_model(&self, spec: DataSpec, batch: usize) -> Result<()> {
-        let vae = self.vae.as_ref().and_then(|vae| vae.fault(spec.width, batch));
-        let ae = self.ae.as_ref().and_then(|ae| ae.fault(spec.width, batch));
-        match vae.or(ae).or(self.optimiser.fault()) {
+    pub(crate) fn check_model(&self, spec: &DataSpec, batch: usize) -> Result<()> {
+        let fault = match self.family {
+            Family::Vae => self.vae.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::Ae => self.ae.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::Gan => self.gan.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::VqVae => self.vqvae.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::Classifier => self.classifier.as_ref().and_then(|config| config.fault(spec, batch)),
+        };
+        match fault.or(self.optimiser.fault()) {
             Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
             None => Ok(()),
         }
     }
 
-    /// Steps in a pass over the training set, the last as small as it is.
-    pub(crate) fn steps_per_epoch(&self, spec: DataSpec) -> u64 {
-        spec.train.div_ceil(self.train.batch_size.max(1)) as u64
+    /// Batches of images in a step.
+    pub(crate) fn batches(&self) -> usize {
+        self.gan.as_ref().map_or(1, |gan| gan.critic_steps)
+    }
+
+    /// Whether pictures are drawn with the running average of the weights.
+    pub(crate) fn draws_by_average(&self) -> bool {
+        self.family == Family::Gan && self.optimiser.average > 0.0
     }
 
     /// Refuses to go on with a run under settings that it was not started with; how long it trains may change,
@@ -209,24 +259,27 @@ impl Config {
         Ok(())
     }
 
-    /// The model for data of that size.
+    /// The model for such data.
     pub(crate) fn model(&self, spec: DataSpec) -> Box<dyn Model> {
         match self.family {
             Family::Vae => Box::new(Vae::new(self.vae.clone().unwrap_or_default(), spec)),
             Family::Ae => Box::new(Autoencoder::new(self.ae.clone().unwrap_or_default(), spec)),
+            Family::Gan => Box::new(Gan::new(self.gan.clone().unwrap_or_default(), spec)),
+            Family::VqVae => Box::new(VqVae::new(self.vqvae.clone().unwrap_or_default(), spec)),
+            Family::Classifier => {
+                Box::new(Classifier::new(self.classifier.clone().unwrap_or_default(), spec, 1))
+            }
         }
     }
 
-    /// What training schedules need besides the model.
-    pub(crate) fn training(&self) -> Training {
-        Training { seed: self.train.seed, shuffle: self.train.shuffle, optimiser: self.optimiser }
-    }
-
-    /// The family's name, which is also its recipe's.
+    /// The family's name, which is also that of its section.
     pub(crate) fn name(&self) -> &'static str {
         match self.family {
             Family::Vae => "vae",
             Family::Ae => "ae",
+            Family::Gan => "gan",
+            Family::VqVae => "vqvae",
+            Family::Classifier => "classifier",
         }
     }
 
@@ -252,14 +305,14 @@ fn unknown_key(key: &str, config: &Config) -> String {
 mod tests {
     use super::*;
 
-    const SPEC: DataSpec = DataSpec { train: 1000, test: 100, width: 784 };
+    const SPEC: DataSpec = DataSpec { train: 1000, test: 100, image: [28, 28, 1], classes: 10, variance: 0.1 };
 
     #[test]
     fn every_recipe_resolves_and_is_its_own_recipe() {
         for (name, _) in RECIPES {
             let config = Config::load(name).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
-            config.check(SPEC).unwrap();
+            config.check(&SPEC, SPEC.train).unwrap();
         }
     }
 
@@ -295,7 +348,7 @@ mod tests {
             "train.batch_size=2000",
         ];
         for wrong in wrong {
-            assert!(config.clone().with(wrong).unwrap().check(SPEC).is_err(), "{wrong}");
+            assert!(config.clone().with(wrong).unwrap().check(&SPEC, SPEC.train).is_err(), "{wrong}");
         }
     }
 }

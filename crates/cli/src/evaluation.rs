@@ -3,10 +3,11 @@
 use crate::data::DataSet;
 use crate::pictures;
 use crate::session::Session;
+use crate::wording::figures;
 use anyhow::{Result, ensure};
-use gpu_core::{Buf, Pace, Program, Schedule};
+use gpu_core::{Array, Buf, Home, Pace, Place, Program, Schedule};
 use image::DynamicImage;
-use models::{EVAL_COLUMNS, Pass};
+use models::{Pass, Usage, perplexity};
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
@@ -25,9 +26,9 @@ const ACTIVE_VARIANCE: f64 = 0.01;
 
 /// How many images go through the model at once, however wide its layers: at least one.
 pub(crate) fn rows_that_fit(session: &Session) -> usize {
-    let networks = session.model.networks();
-    let dims = networks.iter().flat_map(|weights| weights.parameters()).flat_map(|p| p.shape.dims().to_vec());
-    let widest = dims.map(|dim| dim as usize).chain([session.data.pixels()]).max().unwrap_or(1);
+    let widest = |schedule: &Schedule| schedule.scratch_bufs().iter().map(Buf::len).max().unwrap_or(1);
+    let passes = [Some(session.model.evaluate(1, 0)), session.model.sample(1, 0).map(|pass| pass.schedule)];
+    let widest = passes.iter().flatten().map(widest).max().unwrap_or(1);
     (BATCH_NUMBERS / widest).max(1)
 }
 
@@ -60,7 +61,7 @@ impl Sweep {
     /// Runs it: the columns' sums over all images.
     pub(crate) fn run(&mut self, session: &mut Session) -> Result<Vec<f64>> {
         session.set_side_clock(0)?;
-        let mut sums = vec![0.0; EVAL_COLUMNS];
+        let mut sums = vec![0.0; self.ring.shape.cols()];
         let mut first = 1;
         let programs = self.full.into_iter().chain(self.tail.map(|tail| (tail, 1)));
         for (program, runs) in programs {
@@ -68,16 +69,60 @@ impl Sweep {
                 sums.iter_mut().zip(record.values).for_each(|(sum, value)| *sum += value);
                 ControlFlow::Continue(())
             };
-            self.pace.drive(session.executor.as_mut(), program, first, runs, self.ring, &mut add)?;
+            self.pace.drive(session.executor.as_mut(), &[program], first, runs, self.ring, &mut add)?;
             first += runs;
         }
         Ok(sums)
     }
 }
 
+/// How many codes were used, and how evenly.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Codes {
+    /// exp of the entropy of their shares.
+    pub(crate) perplexity: f64,
+    /// How many were used.
+    pub(crate) used: f64,
+    /// How many there are.
+    pub(crate) codes: usize,
+}
+
+/// The use of a model's codes, counted on the device.
+pub(crate) struct CodeUse {
+    program: Program,
+    outputs: Vec<Buf>,
+    codes: usize,
+}
+
+impl CodeUse {
+    /// Prepares it for one of the model's histograms; `None` where it has none.
+    pub(crate) fn prepare(session: &mut Session, which: fn(Usage) -> Buf) -> Result<Option<Self>> {
+        let Some(histogram) = session.model.usage().map(which) else { return Ok(None) };
+        let Pass { schedule, outputs } = perplexity(histogram);
+        Ok(Some(Self { program: session.executor.prepare(&schedule)?, outputs, codes: histogram.len() }))
+    }
+
+    /// What the histogram has come to.
+    pub(crate) fn run(&self, session: &mut Session) -> Result<Codes> {
+        let ticket = session.executor.submit(&[self.program], 1, &self.outputs)?;
+        let seen: Vec<f64> = session.executor.wait(ticket)?.iter().map(|array| array.to_f64()[0]).collect();
+        Ok(Codes { perplexity: seen[0], used: seen[1], codes: self.codes })
+    }
+}
+
+/// What a set of images came to.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Tested {
+    /// Means per image, in the order of the model's columns.
+    pub(crate) means: Vec<f64>,
+    /// What codes were used, where the model has some.
+    pub(crate) code_use: Option<Codes>,
+}
+
 /// The losses of the model's columns on the test set, prepared once and run after every epoch.
 pub(crate) struct TestLoss {
     sweep: Sweep,
+    code_use: Option<CodeUse>,
 }
 
 impl TestLoss {
@@ -85,34 +130,33 @@ impl TestLoss {
     pub(crate) fn prepare(session: &mut Session, seed: u64) -> Result<Self> {
         let batch = EVAL_BATCH.min(session.data.test.count).min(rows_that_fit(session));
         let sweep = Sweep::prepare(session, batch, |session, batch| session.model.evaluate(batch, seed))?;
-        Ok(Self { sweep })
+        let code_use = CodeUse::prepare(session, |usage| usage.test)?;
+        Ok(Self { sweep, code_use })
     }
 
-    /// Means per image, in the order of the model's columns.
-    pub(crate) fn run(&mut self, session: &mut Session) -> Result<Vec<f64>> {
+    /// Runs it.
+    pub(crate) fn run(&mut self, session: &mut Session) -> Result<Tested> {
+        if let Some(usage) = session.model.usage() {
+            session.executor.write(usage.test, &Array::F32(vec![0.0; usage.test.len()]))?;
+        }
         let images = session.data.test.count as f64;
-        let sums = self.sweep.run(session)?;
-        let columns = session.model.columns().len();
-        Ok(sums.into_iter().take(columns).map(|sum| sum / images).collect())
+        let means = self.sweep.run(session)?.into_iter().map(|sum| sum / images).collect();
+        let code_use = self.code_use.as_ref().map(|code_use| code_use.run(session)).transpose()?;
+        Ok(Tested { means, code_use })
     }
 }
 
-/// Test losses per image, by name, with what they were measured on. `neg_elbo` is the sum of
-/// the columns of a model with a KL term.
-pub(crate) fn summary(session: &Session, test: &[f64]) -> Map<String, Value> {
-    let columns = session.model.columns();
-    let column = |name: &str| columns.iter().position(|column| *column == name).map(|i| test[i]);
-    let has_kl = column("kl").is_some();
-    let pairs = [
-        ("family", json!(session.config.name())),
-        ("neg_elbo", json!(has_kl.then(|| test.iter().sum::<f64>()))),
-        ("recon", json!(column("recon"))),
-        ("kl", json!(column("kl"))),
-        ("images", json!(session.data.test.count)),
-        ("data", json!(session.data.name)),
-        ("device", json!(session.device)),
-    ];
-    pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
+/// Test losses per image, by name, with what they were measured on.
+pub(crate) fn summary(session: &Session, test: &Tested) -> Map<String, Value> {
+    let mut summary = Map::from_iter([("family".to_string(), json!(session.config.name()))]);
+    summary.extend(figures(session.model.as_ref(), test).into_iter().map(|(name, value)| (name.into(), json!(value))));
+    if let Some(code_use) = test.code_use {
+        summary.insert("codes".into(), json!(code_use.codes));
+    }
+    summary.insert("images".into(), json!(session.data.test.count));
+    summary.insert("data".into(), json!(session.data.name));
+    summary.insert("device".into(), json!(session.device));
+    summary
 }
 
 /// −log p(x) by the importance-weighted bound with `samples` draws, in nats per image; `None` where the model
@@ -186,7 +230,7 @@ impl TestPass {
         session.set_side_clock(0)?;
         let mut collected: Vec<Vec<f32>> = Vec::new();
         for (program, outputs) in &self.batches {
-            let ticket = session.executor.submit(*program, 1, outputs)?;
+            let ticket = session.executor.submit(&[*program], 1, outputs)?;
             let arrays = session.executor.wait(ticket)?;
             collected.resize(arrays.len(), Vec::new());
             collected.iter_mut().zip(arrays).for_each(|(all, array)| all.extend(array.to_f32()));
@@ -202,15 +246,19 @@ pub(crate) struct Reconstructions {
 }
 
 impl Reconstructions {
-    /// Prepares those of `count` images.
-    pub(crate) fn prepare(session: &mut Session, count: usize) -> Result<Self> {
-        let pass = TestPass::prepare(session, count, |session, batch| session.model.reconstruct(batch))?;
-        Ok(Self { pass, count })
+    /// Prepares those of `count` images; `None` where the model makes none.
+    pub(crate) fn prepare(session: &mut Session, count: usize) -> Result<Option<Self>> {
+        if session.model.reconstruct(1).is_none() {
+            return Ok(None);
+        }
+        let pass = |session: &Session, batch| session.model.reconstruct(batch).expect("asked above");
+        Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
     }
 
     /// Draws them: one picture.
     pub(crate) fn run(&self, session: &mut Session) -> Result<DynamicImage> {
-        let outputs = self.pass.run(session)?;
+        let outputs: Vec<Vec<f32>> =
+            self.pass.run(session)?.into_iter().map(|images| as_pictures(session, images)).collect();
         let DataSet { height, width, channels, .. } = session.data;
         let columns = self.count.min(PAIR_COLUMNS);
         Ok(pictures::pairs(&outputs[0], &outputs[1], self.count, height, width, channels, columns))
@@ -224,26 +272,45 @@ pub(crate) struct Drawing {
 }
 
 impl Drawing {
-    /// Prepares `count` pictures; `None` where the model has no prior.
-    pub(crate) fn prepare(session: &mut Session, count: usize, seed: u64) -> Result<Option<Self>> {
+    /// Prepares `count` pictures, by the running average of the weights if asked; `None` where the model has no prior.
+    pub(crate) fn prepare(session: &mut Session, count: usize, seed: u64, average: bool) -> Result<Option<Self>> {
         if session.model.sample(1, seed).is_none() {
             return Ok(None);
         }
-        let pass = |session: &Session, batch| session.model.sample(batch, seed).expect("asked above");
+        let pass = |session: &Session, batch| {
+            let mut pass = session.model.sample(batch, seed).expect("asked above");
+            for network in session.model.networks().into_iter().filter(|_| average) {
+                let values = network.weights.place(Home::Values);
+                pass.schedule = pass.schedule.moved(values, Place { home: Home::Average, ..values });
+            }
+            pass
+        };
         Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count }))
+    }
+
+    /// Draws them: numbers in [0, 1], picture after picture.
+    pub(crate) fn pictures(&self, session: &mut Session) -> Result<Vec<f32>> {
+        let mut images = Vec::new();
+        for (batch, (program, outputs)) in self.batches.iter().enumerate() {
+            session.set_side_clock(batch as u32 + 1)?;
+            let ticket = session.executor.submit(&[*program], 1, outputs)?;
+            images.extend(session.executor.wait(ticket)?.remove(0).to_f32());
+        }
+        Ok(as_pictures(session, images))
     }
 
     /// Draws them: one grid.
     pub(crate) fn run(&self, session: &mut Session) -> Result<DynamicImage> {
-        let mut images = Vec::new();
-        for (batch, (program, outputs)) in self.batches.iter().enumerate() {
-            session.set_side_clock(batch as u32 + 1)?;
-            let ticket = session.executor.submit(*program, 1, outputs)?;
-            images.extend(session.executor.wait(ticket)?.remove(0).to_f32());
-        }
+        let images = self.pictures(session)?;
         let DataSet { height, width, channels, .. } = session.data;
         Ok(pictures::grid(&images, self.count, height, width, channels, columns(self.count, 64)))
     }
+}
+
+/// A model's images, black being 0 and white 1.
+fn as_pictures(session: &Session, images: Vec<f32>) -> Vec<f32> {
+    let range = session.model.range();
+    images.into_iter().map(|x| range.to_unit(x)).collect()
 }
 
 /// The first `count` training images as one grid.

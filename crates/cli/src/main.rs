@@ -11,8 +11,10 @@ mod pictures;
 mod run;
 mod safe_file;
 mod session;
+mod steps;
 mod terminal;
 mod training;
+mod wording;
 
 use args::{Cli, Command};
 use clap::Parser;

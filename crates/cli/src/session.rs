@@ -2,11 +2,15 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::data::DataSet;
+use crate::data::{DataSet, Split};
+use crate::steps::{Stand, Steps, whole};
 use anyhow::{Result, ensure};
 use gpu_core::ops::gather;
-use gpu_core::{Array, Backend, Buf, Dtype, Executor, Home, Parameter, Sharing, Weights};
-use models::{DataSpec, Model};
+use gpu_core::random::Stream;
+use gpu_core::reference::permute::permutation;
+use gpu_core::{Array, Backend, Buf, Dtype, Executor, Home, Layout, Sharing};
+use models::{DataSpec, Model, Network};
+use std::ops::Range;
 
 /// The arenas that a checkpoint keeps, and what it puts before the parameters' names. Gradients are zero
 /// between steps.
@@ -21,46 +25,140 @@ pub(crate) struct Session {
     pub(crate) model: Box<dyn Model>,
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) device: String,
+    /// The epoch and number of the shard on the device, where there are several.
+    shard: Option<(u64, u64)>,
+}
+
+/// One tensor of a network in a file.
+struct Tensor {
+    name: String,
+    buf: Buf,
+    layout: Layout,
 }
 
 impl Session {
     /// Puts model and data onto a device; the weights are still zero.
     pub(crate) fn open(config: Config, data: DataSet, backend: &Backend) -> Result<Self> {
-        config.check_model(spec(&data), 1)?;
-        let model = config.model(spec(&data));
-        let mut executor = backend.executor(model.memory().clone(), Sharing::On);
-        let pins = *model.pins();
-        executor.write(pins.train, &Array::U32(gather::pack(&data.train.images)))?;
-        executor.write(pins.test, &Array::U32(gather::pack(&data.test.images)))?;
-        let device = executor.describe();
-        Ok(Self { config, data, model, executor, device })
+        let spec = spec(&config, &data);
+        config.check_model(&spec, 1)?;
+        let model = config.model(spec);
+        Self::open_model(config, data, model, backend)
     }
 
-    /// Fills the weights with their initial values.
-    pub(crate) fn initialise(&mut self) -> Result<()> {
-        for weights in self.model.networks() {
-            let values = Array::F32(weights.initial(self.config.train.seed));
-            let values_arena = self.model.memory().whole(weights.place(Home::Values));
-            self.executor.write(values_arena, &values)?;
-            if self.config.optimiser.average > 0.0 {
-                self.executor.write(values_arena.sibling(Home::Average), &values)?;
+    /// The same with a model that was made for the data already.
+    pub(crate) fn open_model(
+        config: Config,
+        data: DataSet,
+        model: Box<dyn Model>,
+        backend: &Backend,
+    ) -> Result<Self> {
+        let executor = backend.executor(model.memory().clone(), Sharing::On);
+        let device = executor.describe();
+        let mut session = Self { config, data, model, executor, device, shard: None };
+        let pins = *session.model.pins();
+        session.executor.write(pins.test, &Array::U32(gather::pack(&session.data.test.images)))?;
+        if let Some(labels) = pins.labels {
+            let test = one_hot(&session.data.test.labels, pins.spec().classes);
+            session.executor.write(labels.test, &Array::U32(gather::pack(&test)))?;
+        }
+        if pins.spec().train == session.data.train.count {
+            session.put_train(None)?;
+        }
+        Ok(session)
+    }
+
+    /// Puts training images onto the device: these rows, or all.
+    fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
+        let (pins, Split { images, labels, .. }) = (*self.model.pins(), &self.data.train);
+        let width = pins.spec().width();
+        let images = rows.map_or_else(
+            || gather::pack(images),
+            |rows| gather::pack(&rows.iter().flat_map(|row| &images[row * width..(row + 1) * width]).copied().collect::<Vec<_>>()),
+        );
+        let room = |buf: Buf, words: usize| Buf { shape: [words].into(), ..buf };
+        self.executor.write(room(pins.train, images.len()), &Array::U32(images))?;
+        if let Some(to) = pins.labels {
+            let labels: Vec<u8> = rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect());
+            let words = gather::pack(&one_hot(&labels, pins.spec().classes));
+            self.executor.write(room(to.train, words.len()), &Array::U32(words))?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the images of a step are on the device. A new shard's order starts with its first step.
+    pub(crate) fn put_shard(&mut self, steps: &Steps, stand: &Stand) -> Result<()> {
+        if !steps.sharded() {
+            return Ok(());
+        }
+        if self.shard != Some((stand.epoch, stand.shard)) {
+            let rows = self.rows(steps.shard(stand.shard), stand.epoch);
+            self.put_train(Some(&rows))?;
+            self.shard = Some((stand.epoch, stand.shard));
+        }
+        if stand.first {
+            for clock in self.model.clocks() {
+                let mut words = self.executor.read(clock)?.as_u32().expect("a clock is words").to_vec();
+                // Past every end, whatever the size of the shard before.
+                words[3] = u32::MAX;
+                self.executor.write(clock, &Array::U32(words))?;
             }
         }
         Ok(())
     }
 
+    /// The images at such positions of an epoch's order over all shards.
+    fn rows(&self, positions: Range<usize>, epoch: u64) -> Vec<usize> {
+        let (count, seed) = (self.data.train.count as u32, self.config.train.seed);
+        let row = |position: usize| match self.config.train.shuffle {
+            true => permutation(Stream::Shards, count, seed, epoch as u32, position as u32) as usize,
+            false => position,
+        };
+        positions.map(row).collect()
+    }
+
+    /// Fills the weights and the networks' state with their initial values, and runs what comes before training.
+    pub(crate) fn initialise(&mut self) -> Result<()> {
+        let seed = self.config.train.seed;
+        for network in self.model.networks() {
+            let values = Array::F32(network.weights.initial(seed));
+            let values_arena = self.model.memory().whole(network.weights.place(Home::Values));
+            self.executor.write(values_arena, &values)?;
+            if self.config.optimiser.average > 0.0 {
+                self.executor.write(values_arena.sibling(Home::Average), &values)?;
+            }
+            for state in &network.states {
+                self.executor.write(state.buf, &Array::F32(state.initial(seed)))?;
+            }
+        }
+        self.start()
+    }
+
+    /// What a model runs once before its first step.
+    fn start(&mut self) -> Result<()> {
+        let steps = Steps::new(&self.config, self.data.train.count);
+        let training = whole(&self.config, self.model.pins().spec());
+        let Some(schedule) = self.model.start(self.config.train.batch_size, &training) else { return Ok(()) };
+        let stand = Stand { first: false, ..steps.at(0) };
+        self.put_shard(&steps, &stand)?;
+        self.set_side_clock(0)?;
+        let program = self.executor.prepare(&schedule)?;
+        let ticket = self.executor.submit(&[program], 1, &[])?;
+        self.executor.wait(ticket)?;
+        Ok(())
+    }
+
     /// Replaces the weights by those of a file that anything may have written.
     pub(crate) fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<()> {
-        for (buf, parameter) in self.parameters(Home::Values) {
-            let values = numbers(file, &parameter.name, &parameter)?;
+        let average = self.config.optimiser.average > 0.0;
+        for Tensor { name, buf, layout } in self.parameters(Home::Values).into_iter().chain(self.network_states()) {
+            let values = numbers(file, &name, buf, &layout)?;
             ensure!(
                 values.to_f64().iter().all(|v| v.is_finite()),
-                "{} in {} holds numbers that are not finite; give a file of sound weights",
-                parameter.name,
+                "{name} in {} holds numbers that are not finite; give a file of sound weights",
                 file.name
             );
             self.executor.write(buf, &values)?;
-            if self.config.optimiser.average > 0.0 {
+            if average && buf.place.home == Home::Values {
                 self.executor.write(buf.sibling(Home::Average), &values)?;
             }
         }
@@ -70,28 +168,24 @@ impl Session {
     /// Everything that training goes on from, in the executor's own precision.
     pub(crate) fn checkpoint(&mut self) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::default();
-        for (home, prefix) in self.arenas() {
-            for (buf, parameter) in self.parameters(home) {
-                let name = format!("{prefix}{}", parameter.name);
-                checkpoint.insert(&name, &dims(&parameter), self.executor.read(buf)?);
-            }
+        for Tensor { name, buf, layout } in self.tensors() {
+            let values = map(&self.executor.read(buf)?, |x| layout.to_file(x), |x| layout.to_file(x));
+            checkpoint.insert(&name, &layout.file_shape(buf.shape), values);
         }
-        for (name, buf) in self.state() {
-            checkpoint.insert(name, &[4], self.executor.read(buf)?);
+        for (name, buf) in self.model.states() {
+            checkpoint.insert(name, &Layout::Same.file_shape(buf.shape), self.executor.read(buf)?);
         }
         Ok(checkpoint)
     }
 
     /// Puts a checkpoint's contents back.
     pub(crate) fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
-        for (home, prefix) in self.arenas() {
-            for (buf, parameter) in self.parameters(home) {
-                let values = numbers(checkpoint, &format!("{prefix}{}", parameter.name), &parameter)?;
-                self.executor.write(buf, &values)?;
-            }
+        for Tensor { name, buf, layout } in self.tensors() {
+            let values = numbers(checkpoint, &name, buf, &layout)?;
+            self.executor.write(buf, &values)?;
         }
-        for (name, buf) in self.state() {
-            let values = checkpoint.take(name, &[4])?;
+        for (name, buf) in self.model.states() {
+            let values = checkpoint.take(name, &Layout::Same.file_shape(buf.shape))?;
             let words = values.as_u32().is_some();
             ensure!(
                 words == (buf.dtype == Dtype::U32),
@@ -103,11 +197,14 @@ impl Session {
         Ok(())
     }
 
-    /// Puts a checkpoint's weights, or their running average, in place: all that drawing needs.
+    /// Puts a checkpoint's weights, or their running average, in place, and the networks' state: all that drawing
+    /// needs.
     pub(crate) fn restore_weights(&mut self, checkpoint: &mut Checkpoint, average: bool) -> Result<()> {
         let prefix = if average { AVERAGE.1 } else { "" };
-        for (buf, parameter) in self.parameters(Home::Values) {
-            let values = numbers(checkpoint, &format!("{prefix}{}", parameter.name), &parameter)?;
+        let parameters = self.parameters(Home::Values).into_iter();
+        let parameters = parameters.map(|tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor });
+        for Tensor { name, buf, layout } in parameters.chain(self.network_states()) {
+            let values = numbers(checkpoint, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;
         }
         Ok(())
@@ -119,40 +216,80 @@ impl Session {
         Ok(self.executor.write(clock, &Array::U32(vec![step, 0, 0, 0]))?)
     }
 
-    fn state(&self) -> [(&'static str, Buf); 2] {
-        let pins = self.model.pins();
-        [("state/clock", pins.clock), ("state/rates", pins.rates)]
-    }
-
-    fn arenas(&self) -> Vec<(Home, &'static str)> {
+    /// Everything of the networks that a checkpoint keeps.
+    fn tensors(&self) -> Vec<Tensor> {
         let average = (self.config.optimiser.average > 0.0).then_some(AVERAGE);
-        ARENAS.into_iter().chain(average).collect()
+        let arenas = ARENAS.into_iter().chain(average);
+        let of_arena = |(home, prefix)| {
+            self.parameters(home).into_iter().map(move |tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor })
+        };
+        arenas.flat_map(of_arena).chain(self.network_states()).collect()
     }
 
     /// The parameters of every network, each with its range of an arena.
-    fn parameters(&self, home: Home) -> Vec<(Buf, Parameter)> {
-        let of = |weights: &Weights| {
-            let place = weights.place(home);
-            let buf = move |p: &Parameter| Buf { place, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
-            weights.parameters().iter().map(|p| (buf(p), p.clone())).collect::<Vec<_>>()
+    fn parameters(&self, home: Home) -> Vec<Tensor> {
+        let of = |network: &Network| {
+            let place = network.weights.place(home);
+            let parameters = network.weights.parameters().iter();
+            let tensor = move |p: &gpu_core::Parameter| {
+                let buf = Buf { place, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
+                Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
+            };
+            parameters.map(tensor).collect::<Vec<_>>()
         };
         self.model.networks().into_iter().flat_map(of).collect()
     }
+
+    /// What the networks keep besides their parameters.
+    fn network_states(&self) -> Vec<Tensor> {
+        let states = self.model.networks().into_iter().flat_map(|network| &network.states);
+        states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+    }
 }
 
-/// The size of a data set, for models.
-pub(crate) fn spec(data: &DataSet) -> DataSpec {
-    DataSpec { train: data.train.count, test: data.test.count, width: data.pixels() }
+/// A data set as a model sees it.
+pub(crate) fn spec(config: &Config, data: &DataSet) -> DataSpec {
+    let train = Steps::new(config, data.train.count).shard_images();
+    DataSpec {
+        train: if train == 0 { data.train.count } else { train },
+        test: data.test.count,
+        image: [data.height, data.width, data.channels],
+        classes: data.classes.len(),
+        variance: variance(&data.train.images),
+    }
 }
 
-/// A parameter's shape as files have it.
-fn dims(parameter: &Parameter) -> Vec<usize> {
-    parameter.shape.dims().iter().map(|&d| d as usize).collect()
+/// The variance of bytes, 255 being one.
+fn variance(bytes: &[u8]) -> f32 {
+    let mut counts = [0u64; 256];
+    bytes.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
+    let count = bytes.len() as f64;
+    let mean_of = |f: &dyn Fn(f64) -> f64| {
+        counts.iter().enumerate().map(|(byte, &n)| n as f64 * f(byte as f64 / 255.0)).sum::<f64>() / count
+    };
+    let mean = mean_of(&|x| x);
+    mean_of(&|x| (x - mean) * (x - mean)) as f32
 }
 
-/// A parameter's elements from a file, which must be numbers.
-fn numbers(file: &mut Checkpoint, name: &str, parameter: &Parameter) -> Result<Array> {
-    let values = file.take(name, &dims(parameter))?;
+/// A row of bytes for each label, 255 at its class.
+fn one_hot(labels: &[u8], classes: usize) -> Vec<u8> {
+    let mut rows = vec![0; labels.len() * classes];
+    labels.iter().enumerate().for_each(|(i, &label)| rows[i * classes + usize::from(label)] = 255);
+    rows
+}
+
+/// A tensor's numbers from a file, as they lie here.
+fn numbers(file: &mut Checkpoint, name: &str, buf: Buf, layout: &Layout) -> Result<Array> {
+    let values = file.take(name, &layout.file_shape(buf.shape))?;
     ensure!(values.as_u32().is_none(), "{name} in {} has the type U32; save it as float32", file.name);
-    Ok(values)
+    Ok(map(&values, |x| layout.from_file(x), |x| layout.from_file(x)))
+}
+
+/// Numbers in another order, in whichever precision they have.
+fn map(values: &Array, f32s: impl Fn(&[f32]) -> Vec<f32>, f64s: impl Fn(&[f64]) -> Vec<f64>) -> Array {
+    match values {
+        Array::F32(values) => Array::F32(f32s(values)),
+        Array::F64(values) => Array::F64(f64s(values)),
+        Array::U32(words) => Array::U32(words.clone()),
+    }
 }

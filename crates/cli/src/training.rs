@@ -1,17 +1,19 @@
 //! The training loop: epochs of steps, and what is saved and said between them.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{Config, Data, Train};
-use crate::evaluation::{Drawing, Reconstructions, TestLoss, reals, rows_that_fit, summary};
+use crate::config::{Config, Data};
+use crate::evaluation::{CodeUse, Drawing, Reconstructions, TestLoss, Tested, reals, rows_that_fit, summary};
 use crate::pictures::write_png;
 use crate::run::Run;
-use crate::session::{Session, spec};
+use crate::session::Session;
+use crate::steps::{Size, Stand, Steps, training};
 use crate::terminal::Terminal;
+use crate::wording::{columns_line, epoch_line, epoch_message};
 use anyhow::{Context, Result, bail, ensure};
-use gpu_core::{Pace, Program, Record};
-use models::DataSpec;
+use gpu_core::{Array, Pace, Program, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +37,7 @@ pub(crate) struct Progress {
     window: Vec<f64>,
     /// Steps since then.
     window_steps: u64,
-    /// The least sum of the columns on the test set (−ELBO, or the reconstruction error), and its epoch.
+    /// The least of the model's objective on the test set, and its epoch.
     best: Option<(u64, f64)>,
 }
 
@@ -47,31 +49,14 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
-/// The division of the training set into steps.
-#[derive(Clone, Copy)]
-struct Steps {
-    full: u64,
-    tail: u64,
-    per_epoch: u64,
-    total: u64,
-}
-
-impl Steps {
-    fn new(config: &Config, spec: DataSpec) -> Self {
-        let Train { epochs, batch_size, steps, .. } = config.train;
-        let (full, tail) = ((spec.train / batch_size) as u64, (spec.train % batch_size) as u64);
-        let per_epoch = config.steps_per_epoch(spec);
-        let all = per_epoch * epochs;
-        Self { full, tail, per_epoch, total: if steps > 0 { all.min(steps) } else { all } }
-    }
-}
-
 /// What is drawn after every epoch.
 enum Picture {
     /// The same latents decoded.
     Samples(Drawing),
     /// Where there is no prior, the same images reconstructed.
     Reconstructions(Reconstructions),
+    /// Where there are no pictures either.
+    None,
 }
 
 /// A run in training.
@@ -82,9 +67,9 @@ pub(crate) struct Trainer<'a> {
     progress: Progress,
     steps: Steps,
     pace: Pace,
-    full: Option<Program>,
-    tail: Option<Program>,
+    programs: HashMap<Size, Vec<Program>>,
     test: TestLoss,
+    code_use: Option<CodeUse>,
     picture: Picture,
     since: Instant,
     images_since: u64,
@@ -99,22 +84,23 @@ impl<'a> Trainer<'a> {
         progress: Progress,
         run: impl FnOnce(&Session) -> Result<Run>,
     ) -> Result<Self> {
-        let steps = Steps::new(&session.config, spec(&session.data));
-        let training = session.config.training();
-        let mut prepare = |batch: u64| -> Result<Option<Program>> {
-            if batch == 0 {
-                return Ok(None);
-            }
-            let schedule = session.model.train(batch as usize, &training);
-            Ok(Some(session.executor.prepare(&schedule)?))
-        };
-        let full = prepare(session.config.train.batch_size as u64)?;
-        let tail = prepare(steps.tail)?;
+        let steps = Steps::new(&session.config, session.data.train.count);
+        let mut programs = HashMap::new();
+        for size in steps.sizes() {
+            let phases = session.model.train(size.batch, &training(&session.config, size));
+            let phases = phases.iter().map(|phase| session.executor.prepare(&phase.schedule));
+            programs.insert(size, phases.collect::<Result<Vec<_>, _>>()?);
+        }
         let test = TestLoss::prepare(session, session.config.train.seed)?;
+        let code_use = CodeUse::prepare(session, |usage| usage.train)?;
         let grid = GRID.min(rows_that_fit(session));
-        let picture = match Drawing::prepare(session, grid, session.config.train.seed)? {
+        let average = session.config.draws_by_average();
+        let picture = match Drawing::prepare(session, grid, session.config.train.seed, average)? {
             Some(drawing) => Picture::Samples(drawing),
-            None => Picture::Reconstructions(Reconstructions::prepare(session, grid.min(session.data.test.count))?),
+            None => match Reconstructions::prepare(session, grid.min(session.data.test.count))? {
+                Some(pairs) => Picture::Reconstructions(pairs),
+                None => Picture::None,
+            },
         };
         let run = run(session)?;
         let since = Instant::now();
@@ -125,9 +111,9 @@ impl<'a> Trainer<'a> {
             progress,
             steps,
             pace: Pace::default(),
-            full,
-            tail,
+            programs,
             test,
+            code_use,
             picture,
             since,
             images_since: 0,
@@ -174,17 +160,16 @@ impl<'a> Trainer<'a> {
     /// Runs steps of one size up to the next point where something is to be done.
     fn advance(&mut self, interrupted: &AtomicBool, bar: &crate::terminal::Bar) -> Result<()> {
         let step = self.progress.step;
-        let within = step % self.steps.per_epoch;
+        let stand = self.steps.at(step);
+        let Stand { size, mut runs, .. } = stand;
+        self.session.put_shard(&self.steps, &stand)?;
         let save_every = self.session.config.train.save_every;
-        let (program, batch, mut runs) = match within < self.steps.full {
-            true => (self.full, self.session.config.train.batch_size as u64, self.steps.full - within),
-            false => (self.tail, self.steps.tail, 1),
-        };
         runs = runs.min(self.steps.total - step);
         if save_every > 0 {
             runs = runs.min(save_every - step % save_every);
         }
-        let program = program.context("there is a program for every size of step")?;
+        let programs = self.programs.get(&size).context("there is a program for every size of step")?;
+        let images = self.steps.images_of(size);
         let columns = self.session.model.columns();
         let mut broken: Option<u64> = None;
         let Self { progress, run, since, images_since, .. } = self;
@@ -194,18 +179,18 @@ impl<'a> Trainer<'a> {
                 broken.get_or_insert(record.step);
                 return ControlFlow::Break(());
             }
-            progress.add(&record, batch);
-            *images_since += batch;
+            progress.add(&record, images);
+            *images_since += images;
             if progress.window_steps == LOG_STEPS && trouble.is_ok() {
                 trouble = run.append_metrics(&progress.window_line(columns));
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
-            bar.step(&format!("{}  {rate:.0} images/s", progress.message(columns)));
+            bar.step(&format!("{}  {rate:.0} images/s", columns_line(columns, &progress.means())));
             let stop = trouble.is_err() || interrupted.load(Ordering::Relaxed);
             if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let ring = self.session.model.pins().ring;
-        self.pace.drive(self.session.executor.as_mut(), program, step + 1, runs, ring, &mut seen)?;
+        self.pace.drive(self.session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
         trouble?;
         if let Some(step) = broken {
             bail!(
@@ -218,35 +203,33 @@ impl<'a> Trainer<'a> {
     }
 
     /// Measures, draws, notes and saves.
-    fn end_epoch(&mut self, bar: &crate::terminal::Bar, whole: bool) -> Result<Vec<f64>> {
+    fn end_epoch(&mut self, bar: &crate::terminal::Bar, whole: bool) -> Result<Tested> {
         let rate = self.images_since as f64 / self.since.elapsed().as_secs_f64();
         let step = self.progress.step;
         let epoch = step.div_ceil(self.steps.per_epoch);
         let test = self.test.run(self.session)?;
-        let loss: f64 = test.iter().sum();
         ensure!(
-            loss.is_finite(),
+            test.means.iter().all(|mean| mean.is_finite()),
             "the test loss is not finite after step {step}; the last checkpoint stands in {}, so train anew with a \
              lower --lr",
             self.run.path.display()
         );
-        let columns = self.session.model.columns();
-        let train = self.progress.means();
-        let line = epoch_line(epoch, step, columns, &train, &test, rate);
-        self.run.append_metrics(&line)?;
-        bar.say(&epoch_message(epoch, self.session.config.train.epochs, columns, &train, &test, rate));
+        let train = self.trained()?;
+        let model = self.session.model.as_ref();
+        self.run.append_metrics(&epoch_line(model, epoch, step, &train, &test, rate))?;
+        bar.say(&epoch_message(model, epoch, self.session.config.train.epochs, &train, &test, rate));
+        let loss = model.objective().of(&test.means);
         self.draw(epoch)?;
         if whole {
-            self.progress.sums.clear();
-            self.progress.images = 0;
+            self.begin_epoch()?;
         }
-        let better = self.progress.best.is_none_or(|(_, best)| loss < best);
-        if better {
+        let better = loss.filter(|&loss| self.progress.best.is_none_or(|(_, best)| loss < best));
+        if let Some(loss) = better {
             self.progress.best = Some((epoch, loss));
         }
         let checkpoint = self.snapshot()?;
         // First: once the latest stands, what came before it is not done again.
-        if better {
+        if better.is_some() {
             checkpoint.save(&self.run.best())?;
         }
         checkpoint.save(&self.run.latest())?;
@@ -254,11 +237,28 @@ impl<'a> Trainer<'a> {
         Ok(test)
     }
 
+    /// What the epoch so far has come to.
+    fn trained(&mut self) -> Result<Tested> {
+        let code_use = self.code_use.as_ref().map(|code_use| code_use.run(self.session)).transpose()?;
+        Ok(Tested { means: self.progress.means(), code_use })
+    }
+
+    /// Starts the sums of a new epoch.
+    fn begin_epoch(&mut self) -> Result<()> {
+        self.progress.sums.clear();
+        self.progress.images = 0;
+        if let Some(usage) = self.session.model.usage() {
+            self.session.executor.write(usage.train, &Array::F32(vec![0.0; usage.train.len()]))?;
+        }
+        Ok(())
+    }
+
     /// The epoch's picture.
     fn draw(&mut self, epoch: u64) -> Result<()> {
         let picture = match &self.picture {
             Picture::Samples(drawing) => drawing.run(self.session)?,
             Picture::Reconstructions(pairs) => pairs.run(self.session)?,
+            Picture::None => return Ok(()),
         };
         write_png(&self.run.sample(epoch), &picture)
     }
@@ -326,11 +326,6 @@ impl Progress {
         line.extend(columns.iter().zip(means).map(|(column, mean)| (column.to_string(), json!(mean))));
         line.into()
     }
-
-    fn message(&self, columns: &[&str]) -> String {
-        let part = |(column, mean): (&&str, f64)| format!("{column} {mean:.2}");
-        columns.iter().zip(self.means()).map(part).collect::<Vec<_>>().join("  ")
-    }
 }
 
 /// What a checkpoint says of itself. Nothing in it depends on the time or the machine.
@@ -338,40 +333,10 @@ fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTr
     let notes = [
         ("frit", env!("CARGO_PKG_VERSION").to_string()),
         // Where the data lies is the machine's; what it is, the fingerprint says.
-        ("config", Config { data: Data::default(), ..session.config.clone() }.to_toml()?),
+        ("config", Config { data: Data { source: Data::default().source, ..session.config.data.clone() }, ..session.config.clone() }.to_toml()?),
         ("data", session.data.fingerprint()),
         ("picture", session.data.picture_size()),
         ("progress", serde_json::to_string(progress)?),
     ];
     Ok(notes.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
-}
-
-fn epoch_line(epoch: u64, step: u64, columns: &[&str], train: &[f64], test: &[f64], rate: f64) -> Value {
-    let mut line = Map::from_iter([("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
-    let mut add = |key: String, value: f64| line.insert(key, json!(value));
-    for (i, column) in columns.iter().enumerate() {
-        add(format!("train_{column}"), train[i]);
-        add(format!("test_{column}"), test[i]);
-    }
-    if columns.contains(&"kl") {
-        add("train_neg_elbo".into(), train.iter().sum());
-        add("test_neg_elbo".into(), test.iter().sum());
-    }
-    add("images_per_second".into(), rate);
-    line.into()
-}
-
-fn epoch_message(epoch: u64, epochs: u64, columns: &[&str], train: &[f64], test: &[f64], rate: f64) -> String {
-    let parts = |values: &[f64]| {
-        let part = |(column, value): (&&str, &f64)| format!("{column} {value:.2}");
-        columns.iter().zip(values).map(part).collect::<Vec<_>>().join(" + ")
-    };
-    let sum = |values: &[f64]| values.iter().sum::<f64>();
-    format!(
-        "epoch {epoch}/{epochs}  train {:.2} = {}  test {:.2} = {} nats/image  {rate:.0} images/s",
-        sum(train),
-        parts(train),
-        sum(test),
-        parts(test)
-    )
 }

@@ -127,7 +127,7 @@ fn product_time(backend: &Backend) -> Result<Duration, Error> {
     let mut best = Duration::MAX;
     for round in 0..4 {
         let start = Instant::now();
-        let ticket = executor.submit(program, 1, &[])?;
+        let ticket = executor.submit(&[program], 1, &[])?;
         executor.wait(ticket)?;
         if round > 0 {
             best = best.min(start.elapsed());

@@ -23,7 +23,7 @@ pub struct Cpu {
 #[derive(Debug)]
 struct Submission {
     ticket: u64,
-    program: Program,
+    programs: Vec<Program>,
     times: u32,
     watch: Vec<Buf>,
 }
@@ -97,11 +97,13 @@ impl Cpu {
     fn finish(&mut self, ticket: u64) -> Result<(), Error> {
         while self.queue.front().is_some_and(|next| next.ticket <= ticket) {
             let next = self.queue.pop_front().expect("just seen");
-            let steps = std::mem::take(&mut self.programs[next.program.0]);
             for _ in 0..next.times {
-                steps.iter().for_each(|step| self.call(step));
+                for program in &next.programs {
+                    let steps = std::mem::take(&mut self.programs[program.0]);
+                    steps.iter().for_each(|step| self.call(step));
+                    self.programs[program.0] = steps;
+                }
             }
-            self.programs[next.program.0] = steps;
             let seen = next.watch.iter().map(|&buf| self.look(buf)).collect::<Result<_, _>>()?;
             self.done.insert(next.ticket, seen);
         }
@@ -168,9 +170,10 @@ impl Executor for Cpu {
         Ok(Program(self.programs.len() - 1))
     }
 
-    fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+    fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
         self.tickets += 1;
-        self.queue.push_back(Submission { ticket: self.tickets, program, times, watch: watch.to_vec() });
+        let (programs, watch) = (programs.to_vec(), watch.to_vec());
+        self.queue.push_back(Submission { ticket: self.tickets, programs, times, watch });
         Ok(Ticket(self.tickets))
     }
 

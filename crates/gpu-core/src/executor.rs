@@ -131,8 +131,9 @@ pub trait Executor {
     /// Makes everything that running `schedule` needs; nothing is allocated after.
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error>;
 
-    /// Starts `times` runs of a program, and a copy of what the `watch`ed buffers hold after the last.
-    fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error>;
+    /// Starts `times` runs of some programs one after another, and a copy of what the `watch`ed buffers hold after
+    /// the last.
+    fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error>;
 
     /// Waits for submitted work and returns the watched buffers, in order.
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error>;

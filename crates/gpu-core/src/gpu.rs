@@ -213,10 +213,11 @@ impl Executor for Gpu {
         Ok(Program(self.programs.len() - 1))
     }
 
-    fn submit(&mut self, program: Program, times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+    fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
         let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| {
             for _ in 0..times {
-                this.programs[program.0].iter().for_each(|call| Self::encode(pass, call));
+                let calls = programs.iter().flat_map(|program| &this.programs[program.0]);
+                calls.for_each(|call| Self::encode(pass, call));
             }
         };
         self.launch(encode, watch)
@@ -308,7 +309,7 @@ mod tests {
         let program = gpu.prepare(&schedule).unwrap();
         assert_eq!(gpu.read(y).unwrap(), Array::F32(vec![0.0; 100]));
         device.device.destroy();
-        let after = gpu.submit(program, 1, &[y]).and_then(|ticket| gpu.wait(ticket));
+        let after = gpu.submit(&[program], 1, &[y]).and_then(|ticket| gpu.wait(ticket));
         assert!(matches!(after, Err(Error::Lost { .. })), "{after:?}");
     }
 

@@ -38,13 +38,13 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Runs `program` `runs` times, the first being step `first` of the clock, and hands each run's row of
+    /// Runs `programs`, one after another, `runs` times, the first being step `first` of the clock, and hands each run's row of
     /// `ring` ([rows, columns], row (step − 1) mod rows) to `seen`, in order. Stops early, with what was
     /// submitted finished, when `seen` breaks. Returns how many runs were done.
     pub fn drive(
         &mut self,
         executor: &mut dyn Executor,
-        program: Program,
+        programs: &[Program],
         first: u64,
         runs: u64,
         ring: Buf,
@@ -58,7 +58,7 @@ impl Pace {
         while !flights.is_empty() || (submitted < runs && !stopped) {
             while flights.len() < IN_FLIGHT && submitted < runs && !stopped {
                 let now = u64::from(self.runs).min(runs - submitted).min(rows) as u32;
-                let ticket = executor.submit(program, now, &[ring])?;
+                let ticket = executor.submit(programs, now, &[ring])?;
                 flights.push_back(Flight { ticket, first: first + submitted, runs: now });
                 submitted += u64::from(now);
             }

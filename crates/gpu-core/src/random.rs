@@ -47,6 +47,10 @@ pub enum Stream {
     Sample = 5,
     /// Rows that become codes; the third word is the step, the fourth 0 for codes put back, 1 for the first codes.
     Codebook = 6,
+    /// Latents of a generator's own step; the third word is the step, counted from one.
+    Latent = 7,
+    /// Which images of a data set are on the device together; the third word is the epoch.
+    Shards = 8,
 }
 
 /// Sequential words of one stream, for `rand`'s distributions on the host.

@@ -131,6 +131,22 @@ impl Schedule {
         place.home != Home::Scratch || self.kept.contains(&place)
     }
 
+    /// The same calls with every buffer that lies in `from` taken from the same range of `to`: a network's pass with
+    /// the running average of its weights, say.
+    ///
+    /// # Panics
+    /// When a call writes to `from`, or already binds `to`.
+    pub fn moved(mut self, from: Place, to: Place) -> Self {
+        for step in &mut self.steps {
+            let written = step.writes().any(|buf| buf.place == from);
+            assert!(!written, "{}: writes what is to be read elsewhere", step.label);
+            let bound = step.bufs.iter().any(|buf| buf.place == to);
+            assert!(!bound, "{}: {to:?} has another part in this call", step.label);
+            step.bufs.iter_mut().filter(|buf| buf.place == from).for_each(|buf| buf.place = to);
+        }
+        self
+    }
+
     /// Runs `build` with `name` put before the labels of the steps it pushes.
     pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> T) -> T {
         self.scopes.push(name.into());

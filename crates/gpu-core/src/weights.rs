@@ -1,7 +1,7 @@
 //! One network's parameters: names, shapes, places in the arena, and how they start.
 
 use crate::random::{Stream, StreamRng, unit};
-use crate::{ALIGN, Buf, Dtype, Home, Memory, Place, Shape};
+use crate::{ALIGN, Buf, Dtype, Home, Layout, Memory, Place, Shape};
 use rand::Rng;
 
 /// How a parameter is filled before training.
@@ -15,13 +15,24 @@ pub enum Init {
     Normal(f32, f32),
 }
 
+impl Init {
+    /// `len` numbers; `draw` keeps those of one seed apart.
+    pub fn values(self, len: usize, seed: u64, draw: u32) -> Vec<f32> {
+        let mut values = vec![0.0; len];
+        fill(&mut values, self, &mut StreamRng::new(seed, Stream::Init, draw));
+        values
+    }
+}
+
 /// One named tensor of a network.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// Its name in PyTorch: `decoder.0.weight`.
     pub name: String,
-    /// Its shape in PyTorch, which is also how it lies here.
+    /// Its shape as it lies here.
     pub shape: Shape,
+    /// How it lies in PyTorch.
+    pub layout: Layout,
     /// How it starts.
     pub init: Init,
     /// Where it starts in the arena, in elements.
@@ -64,6 +75,24 @@ impl Weights {
         self.add_joined(memory, &[name], shape, init).reshape(shape)
     }
 
+    /// Adds a parameter that PyTorch lays out in another way.
+    ///
+    /// # Panics
+    /// When the layout is of another size than the shape.
+    pub fn add_laid(
+        &mut self,
+        memory: &mut Memory,
+        name: &str,
+        shape: impl Into<Shape>,
+        layout: Layout,
+        init: Init,
+    ) -> Buf {
+        let buf = self.add(memory, name, shape, init);
+        assert!(layout.fits(buf.shape), "{name}: {layout:?} does not describe {}", buf.shape);
+        self.parameters.last_mut().expect("just added").layout = layout;
+        buf
+    }
+
     /// Adds several parameters of one shape that lie one after another, and so are also one matrix
     /// with all their rows: heads that share one product.
     ///
@@ -75,7 +104,8 @@ impl Weights {
         self.len = start;
         for &name in names {
             assert!(self.parameters.iter().all(|p| p.name != name), "two parameters are called {name}");
-            self.parameters.push(Parameter { name: name.into(), shape, init, offset: self.len });
+            let layout = Layout::Same;
+            self.parameters.push(Parameter { name: name.into(), shape, layout, init, offset: self.len });
             self.len += shape.len() as u32;
         }
         memory.set_arena(self.network, self.len.next_multiple_of(ALIGN));
@@ -102,8 +132,8 @@ impl Weights {
         for (number, parameter) in self.parameters.iter().enumerate() {
             let start = parameter.offset as usize;
             let values = &mut arena[start..start + parameter.shape.len()];
-            let mut rng = StreamRng::new(seed, Stream::Init, (self.network << 16) | number as u32);
-            fill(values, parameter.init, &mut rng);
+            let draw = (self.network << 16) | number as u32;
+            values.copy_from_slice(&parameter.init.values(values.len(), seed, draw));
         }
         arena
     }

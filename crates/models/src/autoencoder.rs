@@ -3,19 +3,26 @@
 //! The loss is −log p(x | code(x)), summed over pixels, per image: with a Bernoulli likelihood the binary
 //! cross-entropy, with a Gaussian one the squared error up to constants.
 
-use crate::faults::{activation_fault, positive_fault, sizes_fault};
-use crate::layers::{Mlp, Saved, Value, Wrt, nonlinearity};
-use crate::model::{DataSpec, Likelihood, Model, Pass, Pins, Training};
-use gpu_core::ops::activation::Activation;
+use crate::coder::Coder;
+use crate::faults::{activation_fault, coder_fault, positive_fault};
+use crate::layers::{Mode, Saved, Stack, Value, Wrt};
+use crate::model::{Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::network::Network;
+use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::{loss, record};
-use gpu_core::{Buf, Memory, Schedule, Weights};
+use gpu_core::{Buf, Memory, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the model.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AutoencoderConfig {
-    /// Widths of the encoder's hidden layers; the decoder's are these in reverse.
+    /// Channels of the encoder's convolutions, each of which halves the image; none for linear layers alone. The
+    /// decoder has their transposes in reverse.
+    pub channels: Vec<usize>,
+    /// Whether each is a 3×3 convolution and a 2×2 maximum, mirrored by enlarging and a 3×3 convolution.
+    pub pool: bool,
+    /// Widths of the encoder's linear layers; the decoder's are these in reverse.
     pub hidden: Vec<usize>,
     /// Length of the code.
     pub latent: usize,
@@ -29,14 +36,15 @@ pub struct AutoencoderConfig {
 
 impl Default for AutoencoderConfig {
     fn default() -> Self {
-        Self { hidden: vec![400], latent: 20, likelihood: Likelihood::Bernoulli, sigma: 0.2, activation: "relu".into() }
+        let (channels, hidden, activation) = (Vec::new(), vec![400], "relu".into());
+        Self { channels, pool: false, hidden, latent: 20, likelihood: Likelihood::Bernoulli, sigma: 0.2, activation }
     }
 }
 
 impl AutoencoderConfig {
-    /// What is wrong with the settings for images of `width` numbers in batches of `batch`, if anything: one sentence.
-    pub fn fault(&self, width: usize, batch: usize) -> Option<String> {
-        sizes_fault(&self.hidden, self.latent, width, batch)
+    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
+    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+        coder_fault(spec.image, &self.channels, self.pool, &self.hidden, self.latent, batch)
             .or_else(|| activation_fault(&self.activation))
             .or_else(|| positive_fault("sigma", self.sigma))
     }
@@ -48,40 +56,44 @@ pub struct Autoencoder {
     config: AutoencoderConfig,
     memory: Memory,
     pins: Pins,
-    weights: Weights,
-    encoder: Mlp,
-    decoder: Mlp,
-    width: usize,
+    network: Network,
+    encoder: Stack,
+    decoder: Stack,
 }
 
 impl Autoencoder {
-    /// The model for data of that size. PyTorch's names: `encoder.0`, `encoder.2` …, the last of which gives
-    /// the code, and `decoder.0` ….
+    /// The model for such data. PyTorch's names: `encoder`, whose last layer gives the code, and `decoder` are each an
+    /// `nn.Sequential`.
     ///
     /// # Panics
     /// When [`AutoencoderConfig::fault`] has something to say.
     pub fn new(config: AutoencoderConfig, spec: DataSpec) -> Self {
-        assert_eq!(config.fault(spec.width, 1), None);
+        assert_eq!(config.fault(&spec, 1), None);
         let mut memory = Memory::default();
         let pins = Pins::new(&mut memory, spec, COLUMNS.len());
-        let mut weights = Weights::new(&mut memory, "ae");
-        let act = nonlinearity(&config.activation).expect("checked above");
-        let down: Vec<usize> = [spec.width].iter().chain(&config.hidden).chain([&config.latent]).copied().collect();
-        let up: Vec<usize> = down.iter().rev().copied().collect();
-        let encoder = Mlp::new(&mut memory, &mut weights, "encoder", &down, act, Activation::Identity);
-        let decoder = Mlp::new(&mut memory, &mut weights, "decoder", &up, act, Activation::Identity);
-        Self { config, memory, pins, weights, encoder, decoder, width: spec.width }
+        let mut network = Network::new(&mut memory, "ae");
+        let AutoencoderConfig { channels, pool, hidden, latent, activation, .. } = &config;
+        let coder = Coder::new(spec.image, channels, *pool, hidden, activation);
+        let encoder = coder.encoder(&mut memory, &mut network, Some(*latent));
+        let decoder = coder.decoder(&mut memory, &mut network, *latent);
+        Self { config, memory, pins, network, encoder, decoder }
     }
 
-    /// The decoder's output for x [n, width], with what both halves saved.
-    fn forward(&self, s: &mut Schedule, x: Buf) -> (Buf, Vec<Saved>, Vec<Saved>) {
-        let (code, encoder) = self.encoder.forward(s, Value::plain(x));
-        let (output, decoder) = self.decoder.forward(s, code);
-        (output.buf, encoder, decoder)
+    /// The decoder's output for x, [n, width] like it, with what both halves saved.
+    fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>, Vec<Saved>) {
+        let (code, encoder) =
+            self.encoder.forward(s, Value::plain(x.reshape(self.pins.spec().images(x.shape.rows()))), mode);
+        let (output, decoder) = self.decoder.forward(s, code, mode);
+        (output.buf.reshape(x.shape), encoder, decoder)
+    }
+
+    fn test_images(&self, s: &mut Schedule, batch: usize) -> Buf {
+        let order = self.pins.test_order(s, batch);
+        self.pins.test_images(s, order, Range::UNIT)
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.width)
+        self.config.likelihood.loss(self.config.sigma, self.pins.spec().width())
     }
 }
 
@@ -96,60 +108,54 @@ impl Model for Autoencoder {
         &self.pins
     }
 
-    fn networks(&self) -> Vec<&Weights> {
-        vec![&self.weights]
+    fn networks(&self) -> Vec<&Network> {
+        vec![&self.network]
     }
 
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
 
-    fn train(&self, batch: usize, training: &Training) -> Schedule {
+    fn objective(&self) -> Objective {
+        Objective::First
+    }
+
+    fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.pins;
         let mean = 1.0 / batch as f32;
-        let x = self.pins.train_batch(s, batch, training, 0.0, 0);
+        self.pins.tick(s, batch, training, 0.0, 0);
+        let order = self.pins.train_order(s, batch, training, clock);
+        let x = self.pins.train_images(s, order, Range::UNIT);
 
-        let (output, encoder, decoder) = self.forward(s, x);
+        let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
 
         let dcode = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the code wants a gradient");
         self.encoder.backward(s, &encoder, dcode, Wrt::Params);
 
         record::record(s, "record.recon", recon, clock, ring, 0, mean);
-        training.optimiser.step(s, &self.memory, &self.weights, rates);
-        schedule
+        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        vec![Phase { name: "ae", schedule }]
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.pins.test_batch(s, batch);
-        let (output, ..) = self.forward(s, x);
+        let x = self.test_images(s, batch);
+        let (output, ..) = self.forward(s, x, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
         schedule
     }
 
-    fn reconstruct(&self, batch: usize) -> Pass {
+    fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.pins.test_batch(&mut s, batch);
-        let (output, ..) = self.forward(&mut s, x);
+        let x = self.test_images(&mut s, batch);
+        let (output, ..) = self.forward(&mut s, x, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
-        Pass::new(s, &[x, picture])
-    }
-
-    fn sample(&self, _count: usize, _seed: u64) -> Option<Pass> {
-        None
-    }
-
-    fn posterior(&self, _batch: usize) -> Option<Pass> {
-        None
-    }
-
-    fn importance(&self, _batch: usize, _samples: usize, _seed: u64) -> Option<Schedule> {
-        None
+        Some(Pass::new(s, &[x, picture]))
     }
 }

@@ -2,28 +2,81 @@
 
 use crate::nonlinearity;
 
+/// The widest layer.
+pub(crate) const WIDEST: usize = 1 << 16;
+/// Index arithmetic on a device is in 32 bits; half of that leaves room for what is added.
+const MOST: usize = 1 << 30;
+
+/// What is wrong with a count of channels, numbers or codes, if anything.
+pub(crate) fn count_fault(name: &str, n: usize) -> Option<String> {
+    (!(1..=WIDEST).contains(&n)).then(|| format!("{name} is {n}; it must be between 1 and {WIDEST}"))
+}
+
+/// What is wrong with the widths of a list of layers, if anything.
+pub(crate) fn widths_fault(name: &str, widths: &[usize]) -> Option<String> {
+    let wrong = widths.iter().find(|width| !(1..=WIDEST).contains(*width))?;
+    Some(format!("{name} has a layer of {wrong}; widths must be between 1 and {WIDEST}"))
+}
+
+/// What is wrong with layers of such sizes, the numbers of each and the weights of all, if anything.
+pub(crate) fn load_fault(layers: &[usize], weights: usize, batch: usize) -> Option<String> {
+    if weights > MOST {
+        return Some(format!("these layers have {weights} weights; the most is {MOST}"));
+    }
+    let most = layers.iter().copied().max().unwrap_or(0);
+    (batch.saturating_mul(most) > MOST)
+        .then(|| format!("a batch of {batch} with these layers is too large; use a smaller batch_size"))
+}
+
 /// What is wrong with the sizes of an autoencoder, if anything.
-pub(crate) fn sizes_fault(hidden: &[usize], latent: usize, width: usize, batch: usize) -> Option<String> {
-    const WIDEST: usize = 1 << 16;
-    // Index arithmetic on a device is in 32 bits; half of that leaves room for what is added.
-    const MOST: usize = 1 << 30;
-    let fits = |n: usize| (1..=WIDEST).contains(&n);
+pub(crate) fn coder_fault(
+    image: [usize; 3],
+    channels: &[usize],
+    pool: bool,
+    hidden: &[usize],
+    latent: usize,
+    batch: usize,
+) -> Option<String> {
     if hidden.is_empty() {
         return Some("hidden is empty; name at least one layer's width".into());
     }
-    if !fits(latent) {
-        return Some(format!("latent is {latent}; it must be between 1 and {WIDEST}"));
+    let fault = count_fault("latent", latent)
+        .or_else(|| widths_fault("hidden", hidden))
+        .or_else(|| widths_fault("channels", channels))
+        .or_else(|| halvings_fault(image, channels.len(), pool));
+    if fault.is_some() {
+        return fault;
     }
-    if let Some(wrong) = hidden.iter().find(|&&width| !fits(width)) {
-        return Some(format!("hidden has a layer of {wrong}; widths must be between 1 and {WIDEST}"));
+    let [mut h, mut w, mut c] = image;
+    let (mut numbers, mut weights) = (vec![h * w * c], 0);
+    for &next in channels {
+        // Before its maxima are taken, the layer is as large as the image.
+        numbers.push(if pool { h * w * next.max(c) } else { h.div_ceil(2) * w.div_ceil(2) * next });
+        weights += 2 * 16 * c * next;
+        [h, w, c] = [h.div_ceil(2), w.div_ceil(2), next];
     }
-    let widths: Vec<usize> = [width].iter().chain(hidden).chain([&(2 * latent)]).copied().collect();
-    let weights: usize = widths.windows(2).map(|pair| 2 * (pair[0] + 1) * pair[1]).sum();
-    let activations = batch.saturating_mul(widths.iter().copied().max().unwrap_or(0));
-    if weights > MOST {
-        return Some(format!("hidden and latent make {weights} weights; the most is {MOST}"));
+    let widths: Vec<usize> = [h * w * c].iter().chain(hidden).chain([&(2 * latent)]).copied().collect();
+    weights += widths.windows(2).map(|pair| 2 * (pair[0] + 1) * pair[1]).sum::<usize>();
+    load_fault(&[numbers, widths].concat(), weights, batch)
+}
+
+/// What is wrong with halving an image so often, if anything.
+pub(crate) fn halvings_fault(image: [usize; 3], times: usize, even: bool) -> Option<String> {
+    let [h, w, _] = image;
+    let (mut size, mut left) = ([h, w], times);
+    while left > 0 {
+        if size.iter().all(|&size| size == 1) {
+            return Some(format!("an image of {h}×{w} cannot be halved {times} times; take fewer convolutions"));
+        }
+        if even && size.iter().any(|size| size % 2 == 1) {
+            return Some(format!(
+                "an image of {h}×{w} cannot be halved {times} times without a remainder; take fewer channels, or \
+                 pool = false"
+            ));
+        }
+        (size, left) = (size.map(|size| size.div_ceil(2)), left - 1);
     }
-    (activations > MOST).then(|| format!("a batch of {batch} with these widths is too large; use a smaller batch_size"))
+    None
 }
 
 /// What is wrong with the name of an activation, if anything.

@@ -4,14 +4,26 @@
 //! its sampling, encoding and evaluation passes; backward passes are the forward lines read upwards.
 
 mod autoencoder;
+mod coder;
 mod faults;
+mod gan;
 mod layers;
 mod model;
+mod network;
 mod optimiser;
+mod pins;
 mod vae;
+mod vqvae;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
-pub use layers::{Linear, Mlp, Saved, Slope, Value, Wrt, nonlinearity};
-pub use model::{DataSpec, EVAL_COLUMNS, Likelihood, Model, Pass, Pins, RING_ROWS, Training};
+pub use gan::{Game, Gan, GanConfig};
+pub use layers::{
+    Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value,
+    Wrt, nonlinearity,
+};
+pub use model::{Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
+pub use network::{Network, State};
 pub use optimiser::Optimiser;
+pub use pins::{DataSpec, Labels, Pins, RING_ROWS};
 pub use vae::{Vae, VaeConfig};
+pub use vqvae::{VqVae, VqVaeConfig, perplexity};

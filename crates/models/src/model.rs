@@ -1,28 +1,12 @@
-//! What every model family offers the command line, and the buffers they share.
+//! What every model family offers the command line.
 
 use crate::Optimiser;
+use crate::network::Network;
+use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::loss::{Kind, Loss};
-use gpu_core::ops::tick::{Tick, tick};
-use gpu_core::ops::{gather::gather, permute::permute};
-use gpu_core::{Buf, Dtype, Memory, Schedule, Weights};
+use gpu_core::{Buf, Memory, Schedule};
 use serde::{Deserialize, Serialize};
-
-/// Rows of a loss ring: how many steps may pass before the host has looked.
-pub const RING_ROWS: usize = 256;
-/// Columns of the evaluation ring.
-pub const EVAL_COLUMNS: usize = 2;
-
-/// The size of the data that a model is made for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DataSpec {
-    /// Training images.
-    pub train: usize,
-    /// Test images.
-    pub test: usize,
-    /// Numbers in an image.
-    pub width: usize,
-}
 
 /// How training draws and moves: what a training schedule needs besides the model's own settings.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -33,6 +17,17 @@ pub struct Training {
     pub shuffle: bool,
     /// How weights move.
     pub optimiser: Optimiser,
+    /// Images on the device while this schedule runs: all of them, or a shard.
+    pub resident: usize,
+    /// How many of these its steps take before the order starts anew.
+    pub taken: usize,
+}
+
+impl Training {
+    /// Every image, in whole epochs.
+    pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, spec: &DataSpec) -> Self {
+        Self { seed, shuffle, optimiser, resident: spec.train, taken: spec.train }
+    }
 }
 
 /// p(x | z): what the decoder's outputs mean, and so what the reconstruction term is.
@@ -68,76 +63,31 @@ impl Likelihood {
     }
 }
 
-/// The persistent buffers every model shares.
-#[derive(Clone, Copy, Debug)]
-pub struct Pins {
-    /// Training images as bytes, four to a word.
-    pub train: Buf,
-    /// Test images likewise.
-    pub test: Buf,
-    /// Step, epoch, start and next of training: see docs/numerics.md.
-    pub clock: Buf,
-    /// Learning rate, bias corrections and KL weight of the current step.
-    pub rates: Buf,
-    /// One row per step: batch means of the losses.
-    pub ring: Buf,
-    /// The clock of evaluation and of drawing, which the host sets.
-    pub side_clock: Buf,
-    /// Rates that evaluation's tick may write to.
-    pub side_rates: Buf,
-    /// One row per evaluated batch: sums of the losses.
-    pub side_ring: Buf,
-    spec: DataSpec,
+/// The numbers that are black and white in a model's images.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Range {
+    /// Black.
+    pub low: f32,
+    /// White.
+    pub high: f32,
 }
 
-impl Pins {
-    /// Pins them, the loss ring with `columns` columns.
-    pub fn new(memory: &mut Memory, spec: DataSpec, columns: usize) -> Self {
-        let words = |images: usize| (images * spec.width).div_ceil(4);
-        Self {
-            train: memory.pin("train", [words(spec.train)], Dtype::U32),
-            test: memory.pin("test", [words(spec.test)], Dtype::U32),
-            clock: memory.pin("clock", [4], Dtype::U32),
-            rates: memory.pin("rates", [4], Dtype::F32),
-            ring: memory.pin("ring", [RING_ROWS, columns], Dtype::F32),
-            side_clock: memory.pin("side_clock", [4], Dtype::U32),
-            side_rates: memory.pin("side_rates", [4], Dtype::F32),
-            side_ring: memory.pin("side_ring", [RING_ROWS, EVAL_COLUMNS], Dtype::F32),
-            spec,
-        }
+impl Range {
+    /// From 0 to 1.
+    pub const UNIT: Self = Self { low: 0.0, high: 1.0 };
+    /// From −1 to 1, as tanh gives it.
+    pub const TANH: Self = Self { low: -1.0, high: 1.0 };
+    /// From −½ to ½.
+    pub const CENTRED: Self = Self { low: -0.5, high: 0.5 };
+
+    /// Where a number of an image lies between black, 0, and white, 1.
+    pub fn to_unit(self, x: f32) -> f32 {
+        (x - self.low) / (self.high - self.low)
     }
 
-    /// Advances the training clock by one batch and gathers its images: x [batch, width] in [0, 1]. The weight of
-    /// the KL term rises to `kl_weight` over the first `warmup` steps.
-    pub fn train_batch(
-        &self,
-        s: &mut Schedule,
-        batch: usize,
-        training: &Training,
-        kl_weight: f32,
-        warmup: usize,
-    ) -> Buf {
-        let optimiser = &training.optimiser;
-        let step = Tick {
-            batch,
-            count: self.spec.train,
-            lr: optimiser.lr,
-            beta1: optimiser.beta1,
-            beta2: optimiser.beta2,
-            kl_weight,
-            warmup,
-        };
-        tick(s, "tick", self.clock, self.rates, step);
-        let order = permute(s, "order", batch, self.clock, self.spec.train, training.seed, training.shuffle);
-        gather(s, "x", self.train, order, self.spec.width, 1.0 / 255.0, 0.0)
-    }
-
-    /// Advances the side clock by one batch and gathers test images in file order: x [batch, width] in [0, 1].
-    pub fn test_batch(&self, s: &mut Schedule, batch: usize) -> Buf {
-        let step = Tick { batch, count: self.spec.test, lr: 0.0, beta1: 0.0, beta2: 0.0, kl_weight: 0.0, warmup: 0 };
-        tick(s, "tick", self.side_clock, self.side_rates, step);
-        let order = permute(s, "order", batch, self.side_clock, self.spec.test, 0, false);
-        gather(s, "x", self.test, order, self.spec.width, 1.0 / 255.0, 0.0)
+    /// The number that stands for a share of white.
+    pub fn of_unit(self, share: f32) -> f32 {
+        self.low + share * (self.high - self.low)
     }
 }
 
@@ -158,9 +108,51 @@ impl Pass {
     }
 }
 
+/// One of the schedules that make a training step.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// What it trains.
+    pub name: &'static str,
+    /// Its calls.
+    pub schedule: Schedule,
+}
+
+/// What is to become small, measured on the test set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Objective {
+    /// The sum of all columns, and what it is called.
+    Sum(&'static str),
+    /// The first column.
+    First,
+    /// There is no such number: players of a game have none in common.
+    None,
+}
+
+impl Objective {
+    /// Its value, from the columns'.
+    pub fn of(self, columns: &[f64]) -> Option<f64> {
+        match self {
+            Self::Sum(_) => Some(columns.iter().sum()),
+            Self::First => columns.first().copied(),
+            Self::None => None,
+        }
+    }
+}
+
+/// How often each code was used, `[k]`: of the training set's images since it was last set to zero, and of the test
+/// set's.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// In training.
+    pub train: Buf,
+    /// In evaluation.
+    pub test: Buf,
+}
+
 /// A model family with its settings and sizes fixed.
 ///
-/// Batches are sized when a schedule is written, so the last, partial batch of an epoch is a schedule of its own.
+/// Batches are sized when a schedule is written, so the last, partial batch of an epoch is a schedule of its own. What
+/// a family does not have, it says by `None`.
 pub trait Model {
     /// Everything persistent.
     fn memory(&self) -> &Memory;
@@ -169,29 +161,68 @@ pub trait Model {
     fn pins(&self) -> &Pins;
 
     /// Its networks.
-    fn networks(&self) -> Vec<&Weights>;
+    fn networks(&self) -> Vec<&Network>;
 
-    /// Names of the loss ring's columns, all in nats per image.
+    /// Names of the columns of the loss rings.
     fn columns(&self) -> &'static [&'static str];
 
-    /// One training step on `batch` images: its row of the ring holds the batch's means.
-    fn train(&self, batch: usize, training: &Training) -> Schedule;
+    /// What tells a better checkpoint from a worse one.
+    fn objective(&self) -> Objective;
+
+    /// Black and white of the images in its passes.
+    fn range(&self) -> Range {
+        Range::UNIT
+    }
+
+    /// The clocks that go through the training set's images. The first counts the steps.
+    fn clocks(&self) -> Vec<Buf> {
+        vec![self.pins().clock]
+    }
+
+    /// What a checkpoint keeps besides the networks, by name.
+    fn states(&self) -> Vec<(&'static str, Buf)> {
+        vec![("state/clock", self.pins().clock), ("state/rates", self.pins().rates)]
+    }
+
+    /// Batches of images that one step takes.
+    fn batches(&self) -> usize {
+        1
+    }
+
+    /// What runs once before the first step, with the side clock at zero.
+    fn start(&self, _batch: usize, _training: &Training) -> Option<Schedule> {
+        None
+    }
+
+    /// One training step on batches of `batch` images, phase after phase: its row of the ring holds the batch's means.
+    fn train(&self, batch: usize, training: &Training) -> Vec<Phase>;
 
     /// The next `batch` test images: a row of the side ring holds the sums of the columns.
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule;
 
-    /// The next `batch` test images and their reconstructions, both [batch, width] in [0, 1].
-    fn reconstruct(&self, batch: usize) -> Pass;
+    /// The next `batch` test images and their reconstructions, both [batch, width].
+    fn reconstruct(&self, _batch: usize) -> Option<Pass> {
+        None
+    }
 
-    /// `count` pictures [count, width] in [0, 1], drawn from the prior with the latents of the side clock's
-    /// step under `seed`; `None` where the family has no prior.
-    fn sample(&self, count: usize, seed: u64) -> Option<Pass>;
+    /// `count` pictures [count, width], drawn from the prior with the latents of the side clock's step under `seed`.
+    fn sample(&self, _count: usize, _seed: u64) -> Option<Pass> {
+        None
+    }
 
-    /// The next `batch` test images' posteriors, mean | log variance: [batch, 2 · latent]; `None` where
-    /// codes are not distributions.
-    fn posterior(&self, batch: usize) -> Option<Pass>;
+    /// The next `batch` test images' posteriors, mean | log variance: [batch, 2 · latent].
+    fn posterior(&self, _batch: usize) -> Option<Pass> {
+        None
+    }
 
     /// The importance-weighted bound on the next `batch` test images with `samples` draws for each: a row of the
     /// side ring holds the sum of logsumexp of the log weights, from which log `samples` is yet to be taken.
-    fn importance(&self, batch: usize, samples: usize, seed: u64) -> Option<Schedule>;
+    fn importance(&self, _batch: usize, _samples: usize, _seed: u64) -> Option<Schedule> {
+        None
+    }
+
+    /// How often its codes were used.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
 }

@@ -1,23 +1,31 @@
-//! The variational autoencoder with linear layers.
+//! The variational autoencoder, with linear layers alone or with convolutions before them.
 //!
 //! Kingma and Welling, *Auto-encoding variational Bayes*, 2014: q(z|x) = N(mean, exp(logvar)) from the encoder,
 //! p(z) = N(0, 1), p(x|z) from the decoder. The loss is E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
 //! with one sample of z; with β = 1 it is −ELBO.
 
-use crate::faults::{activation_fault, not_negative_fault, positive_fault, sizes_fault};
-use crate::layers::{Linear, Mlp, Saved, Value, Wrt, nonlinearity};
-use crate::model::{DataSpec, Likelihood, Model, Pass, Pins, Training};
+use crate::coder::Coder;
+use crate::faults::{activation_fault, coder_fault, not_negative_fault, positive_fault};
+use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
+use crate::model::{Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::network::Network;
+use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{kl, log_weight, loss, philox, record, reparameterise, softmax};
 use gpu_core::random::Stream;
-use gpu_core::{Buf, Memory, Schedule, Weights};
+use gpu_core::{Buf, Memory, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the model.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VaeConfig {
-    /// Widths of the encoder's hidden layers; the decoder's are these in reverse.
+    /// Channels of the encoder's convolutions, each of which halves the image; none for linear layers alone. The
+    /// decoder has their transposes in reverse.
+    pub channels: Vec<usize>,
+    /// Whether each is a 3×3 convolution and a 2×2 maximum, mirrored by enlarging and a 3×3 convolution.
+    pub pool: bool,
+    /// Widths of the encoder's linear layers; the decoder's are these in reverse.
     pub hidden: Vec<usize>,
     /// Length of z.
     pub latent: usize,
@@ -36,6 +44,8 @@ pub struct VaeConfig {
 impl Default for VaeConfig {
     fn default() -> Self {
         Self {
+            channels: Vec::new(),
+            pool: false,
             hidden: vec![400],
             latent: 20,
             beta: 1.0,
@@ -48,9 +58,9 @@ impl Default for VaeConfig {
 }
 
 impl VaeConfig {
-    /// What is wrong with the settings for images of `width` numbers in batches of `batch`, if anything: one sentence.
-    pub fn fault(&self, width: usize, batch: usize) -> Option<String> {
-        sizes_fault(&self.hidden, self.latent, width, batch)
+    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
+    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+        coder_fault(spec.image, &self.channels, self.pool, &self.hidden, self.latent, batch)
             .or_else(|| activation_fault(&self.activation))
             .or_else(|| not_negative_fault("beta", self.beta))
             .or_else(|| positive_fault("sigma", self.sigma))
@@ -63,46 +73,50 @@ pub struct Vae {
     config: VaeConfig,
     memory: Memory,
     pins: Pins,
-    weights: Weights,
-    encoder: Mlp,
+    network: Network,
+    encoder: Stack,
     heads: Linear,
-    decoder: Mlp,
-    width: usize,
+    decoder: Stack,
 }
 
 impl Vae {
-    /// The model for data of that size. PyTorch's names: `encoder.0`, `encoder.2` … for the hidden layers,
-    /// `mean` and `logvar` for the heads (one product), `decoder.0` … for the way back.
+    /// The model for such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, `mean` and
+    /// `logvar` (one product) the heads between them.
     ///
     /// # Panics
     /// When [`VaeConfig::fault`] has something to say.
     pub fn new(config: VaeConfig, spec: DataSpec) -> Self {
-        assert_eq!(config.fault(spec.width, 1), None);
+        assert_eq!(config.fault(&spec, 1), None);
         let mut memory = Memory::default();
         let pins = Pins::new(&mut memory, spec, COLUMNS.len());
-        let mut weights = Weights::new(&mut memory, "vae");
-        let act = nonlinearity(&config.activation).expect("checked above");
-        let inner = *config.hidden.last().expect("checked above");
-        let down: Vec<usize> = [spec.width].iter().chain(&config.hidden).copied().collect();
-        let up: Vec<usize> = [config.latent].into_iter().chain(down.iter().rev().copied()).collect();
-        let encoder = Mlp::new(&mut memory, &mut weights, "encoder", &down, act, act);
+        let mut network = Network::new(&mut memory, "vae");
+        let VaeConfig { channels, pool, hidden, latent, activation, .. } = &config;
+        let coder = Coder::new(spec.image, channels, *pool, hidden, activation);
+        let inner = *hidden.last().expect("checked above");
+        let encoder = coder.encoder(&mut memory, &mut network, None);
         let heads = ["mean", "logvar"];
-        let heads = Linear::joined(&mut memory, &mut weights, &heads, inner, config.latent, Activation::Identity);
-        let decoder = Mlp::new(&mut memory, &mut weights, "decoder", &up, act, Activation::Identity);
-        Self { config, memory, pins, weights, encoder, heads, decoder, width: spec.width }
+        let heads = Linear::joined(&mut memory, &mut network, &heads, inner, *latent, Activation::Identity);
+        let decoder = coder.decoder(&mut memory, &mut network, *latent);
+        Self { config, memory, pins, network, encoder, heads, decoder }
     }
 
-    /// q(z|x): mean | logvar, [n, 2 · latent].
-    fn encode(&self, s: &mut Schedule, x: Buf) -> (Buf, Vec<Saved>, Saved) {
-        let (h, encoder) = self.encoder.forward(s, Value::plain(x));
-        let (heads, head) = self.heads.forward(s, h);
+    /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width].
+    fn encode(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
+        let (h, encoder) =
+            self.encoder.forward(s, Value::plain(x.reshape(self.pins.spec().images(x.shape.rows()))), mode);
+        let (heads, head) = self.heads.forward(s, h, mode);
         (heads.buf, encoder, head)
     }
 
     /// What the decoder says of z [n, latent]: logits or means, [n, width].
-    fn decode(&self, s: &mut Schedule, z: Buf) -> (Buf, Vec<Saved>) {
-        let (output, decoder) = self.decoder.forward(s, Value::plain(z));
-        (output.buf, decoder)
+    fn decode(&self, s: &mut Schedule, z: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
+        let (output, decoder) = self.decoder.forward(s, Value::plain(z), mode);
+        (output.buf.reshape([z.shape.rows(), self.pins.spec().width()]), decoder)
+    }
+
+    fn test_images(&self, s: &mut Schedule, batch: usize) -> Buf {
+        let order = self.pins.test_order(s, batch);
+        self.pins.test_images(s, order, Range::UNIT)
     }
 
     fn noise(&self, s: &mut Schedule, rows: usize, clock: Buf, seed: u64, stream: Stream) -> Buf {
@@ -110,7 +124,7 @@ impl Vae {
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.width)
+        self.config.likelihood.loss(self.config.sigma, self.pins.spec().width())
     }
 }
 
@@ -125,25 +139,31 @@ impl Model for Vae {
         &self.pins
     }
 
-    fn networks(&self) -> Vec<&Weights> {
-        vec![&self.weights]
+    fn networks(&self) -> Vec<&Network> {
+        vec![&self.network]
     }
 
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
 
-    fn train(&self, batch: usize, training: &Training) -> Schedule {
+    fn objective(&self) -> Objective {
+        Objective::Sum("neg_elbo")
+    }
+
+    fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.pins;
         let mean = 1.0 / batch as f32;
-        let x = self.pins.train_batch(s, batch, training, self.config.beta, self.config.kl_warmup);
+        self.pins.tick(s, batch, training, self.config.beta, self.config.kl_warmup);
+        let order = self.pins.train_order(s, batch, training, clock);
+        let x = self.pins.train_images(s, order, Range::UNIT);
 
-        let (heads, encoder, head) = self.encode(s, x);
+        let (heads, encoder, head) = self.encode(s, x, Mode::Train);
         let eps = self.noise(s, batch, clock, training.seed, Stream::Train);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, decoder) = self.decode(s, z);
+        let (output, decoder) = self.decode(s, z, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
         let kl = kl::forward(s, "kl", heads);
 
@@ -155,19 +175,19 @@ impl Model for Vae {
 
         record::record(s, "record.recon", recon, clock, ring, 0, mean);
         record::record(s, "record.kl", kl, clock, ring, 1, mean);
-        training.optimiser.step(s, &self.memory, &self.weights, rates);
-        schedule
+        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        vec![Phase { name: "vae", schedule }]
     }
 
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.pins.test_batch(s, batch);
-        let (heads, ..) = self.encode(s, x);
+        let x = self.test_images(s, batch);
+        let (heads, ..) = self.encode(s, x, Mode::Use);
         let eps = self.noise(s, batch, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, _) = self.decode(s, z);
+        let (output, _) = self.decode(s, z, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         let kl = kl::forward(s, "kl", heads);
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
@@ -176,31 +196,31 @@ impl Model for Vae {
     }
 
     /// Reconstructions decode the posterior's mean.
-    fn reconstruct(&self, batch: usize) -> Pass {
+    fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.pins.test_batch(&mut s, batch);
-        let (heads, ..) = self.encode(&mut s, x);
+        let x = self.test_images(&mut s, batch);
+        let (heads, ..) = self.encode(&mut s, x, Mode::Use);
         // Noise of zero: z is the mean.
         let none = s.scratch([batch, self.config.latent]);
         gpu_core::ops::fill::fill(&mut s, "no_noise", none, 0.0);
         let z = reparameterise::forward(&mut s, "z", heads, none);
-        let (output, _) = self.decode(&mut s, z);
+        let (output, _) = self.decode(&mut s, z, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
-        Pass::new(s, &[x, picture])
+        Some(Pass::new(s, &[x, picture]))
     }
 
     fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
         let mut s = Schedule::new();
         let z = self.noise(&mut s, count, self.pins.side_clock, seed, Stream::Sample);
-        let (output, _) = self.decode(&mut s, z);
+        let (output, _) = self.decode(&mut s, z, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[picture]))
     }
 
     fn posterior(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.pins.test_batch(&mut s, batch);
-        let (heads, ..) = self.encode(&mut s, x);
+        let x = self.test_images(&mut s, batch);
+        let (heads, ..) = self.encode(&mut s, x, Mode::Use);
         Some(Pass::new(s, &[heads]))
     }
 
@@ -209,11 +229,11 @@ impl Model for Vae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.pins.test_batch(s, batch);
-        let (heads, ..) = self.encode(s, x);
+        let x = self.test_images(s, batch);
+        let (heads, ..) = self.encode(s, x, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, _) = self.decode(s, z);
+        let (output, _) = self.decode(s, z, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         let log_weights = log_weight::forward(s, "log_weights", recon, z, eps, heads).reshape([batch, samples]);
         let bound = softmax::logsumexp(s, "bound", log_weights);

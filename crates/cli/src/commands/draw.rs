@@ -16,10 +16,10 @@ const DEFAULT: usize = 32;
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
     ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; ask for fewer pictures", args.n);
     let (run, mut session) = open_to_draw(&args.trained, terminal)?;
-    let drawing = Drawing::prepare(&mut session, args.n, args.seed)?;
+    let drawing = Drawing::prepare(&mut session, args.n, args.seed, false)?;
     let family = session.config.name();
     let drawing = drawing.with_context(|| {
-        format!("{family} has no prior to draw from; see its codes decoded with `frit reconstruct`")
+        format!("{family} has no prior to draw from; see what it makes of images with `frit reconstruct`")
     })?;
     let path = args.out.clone().unwrap_or_else(|| run.path.join("sample.png"));
     write_png(&path, &drawing.run(&mut session)?)?;
@@ -34,7 +34,10 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     ensure!((1..=MOST).contains(&count), "-n {count} is not between 1 and {MOST}; ask for fewer pictures");
     ensure!(count <= images, "-n {count} is more than the {images} test images; ask for fewer");
     let path = args.out.clone().unwrap_or_else(|| run.path.join("reconstructions.png"));
-    write_png(&path, &Reconstructions::prepare(&mut session, count)?.run(&mut session)?)?;
+    let family = session.config.name();
+    let pairs = Reconstructions::prepare(&mut session, count)?;
+    let pairs = pairs.with_context(|| format!("{family} reconstructs nothing; draw from it with `frit sample`"))?;
+    write_png(&path, &pairs.run(&mut session)?)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
 }

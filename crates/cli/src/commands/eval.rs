@@ -5,6 +5,7 @@ use crate::args;
 use crate::commands::trained::open;
 use crate::evaluation::{TestLoss, active_units, importance_nll, summary};
 use crate::terminal::{Terminal, out};
+use crate::wording::short;
 use anyhow::{Result, bail, ensure};
 use serde_json::{Map, Value, json};
 
@@ -43,17 +44,30 @@ fn print_table(summary: &Map<String, Value>) -> Result<()> {
         ("kl", "KL", "nats/image"),
         ("iw_nll", "importance-weighted −log p(x)", "nats/image"),
         ("active_units", "active units", ""),
+        ("nmse", "squared error", "of the pixels' variance"),
+        ("commitment", "commitment", ""),
+        ("perplexity", "perplexity of the codes", ""),
+        ("used_codes", "codes used", ""),
+        ("codes", "codes", ""),
+        ("d_loss", "discriminator's loss", ""),
+        ("g_loss", "generator's loss", ""),
+        ("d_real", "D of test images", ""),
+        ("d_fake", "D of generated images", ""),
+        ("class_counts", "generated images by class", ""),
+        ("classifier_errors", "errors of the classifier", "of the test images"),
+        ("cross_entropy", "cross-entropy", "nats/image"),
+        ("errors", "errors", "of the test images"),
         ("images", "test images", ""),
         ("device", "device", ""),
     ];
     for (key, name, unit) in lines {
         let text = match summary.get(key) {
             None | Some(Value::Null) => continue,
-            Some(Value::Number(number)) if number.is_f64() => format!("{:.2}", number.as_f64().unwrap_or(f64::NAN)),
+            Some(Value::Number(number)) if number.is_f64() => short(number.as_f64().unwrap_or(f64::NAN)),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
-        out!("{name:30} {text} {unit}")?;
+        out!("{}", format!("{name:30} {text} {unit}").trim_end())?;
     }
     Ok(())
 }

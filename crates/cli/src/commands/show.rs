@@ -5,35 +5,42 @@ use crate::args;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::session::spec;
+use crate::steps::whole;
 use crate::terminal::out;
 use anyhow::Result;
 use gpu_core::{Buf, Home, Plan, Schedule, Sharing, Step, plan};
-use models::Model;
+use models::{Model, Phase};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// A phase of a step, and where its buffers lie.
+struct Planned {
+    phase: Phase,
+    plan: Plan,
+}
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     let config = args.settings.apply(Config::load(&args.recipe)?)?;
     let data = super::train::load(&config)?;
-    config.check(spec(&data))?;
-    let model = config.model(spec(&data));
-    let schedule = model.train(config.train.batch_size, &config.training());
-    let plan = plan(&schedule, Sharing::On);
+    config.check(&spec(&config, &data), data.train.count)?;
+    let (model, phases) = planned(&config, &data);
     if args.json {
-        out!("{}", json_of(model.as_ref(), &schedule, &plan))?;
+        out!("{}", json_of(model.as_ref(), &phases))?;
         return Ok(Ending::Done);
     }
-    for (index, step) in schedule.steps().iter().enumerate() {
-        out!("{}", line(index, step, &plan))?;
+    for Planned { phase, plan } in &phases {
+        out!("{}:", phase.name)?;
+        for (index, step) in phase.schedule.steps().iter().enumerate() {
+            out!("{}", line(index, step, plan))?;
+        }
     }
-    print_totals(model.as_ref(), &schedule, &plan)?;
+    print_totals(model.as_ref(), &phases)?;
     Ok(Ending::Done)
 }
 
 /// What `frit train --dry-run` says: the model, the memory and the data.
 pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
-    let model = config.model(spec(data));
-    let schedule = model.train(config.train.batch_size, &config.training());
+    let (model, phases) = planned(config, data);
     out!("{}", config.to_toml()?.trim_end())?;
     out!("")?;
     out!(
@@ -45,8 +52,17 @@ pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
         data.width,
         data.channels
     )?;
-    print_totals(model.as_ref(), &schedule, &plan(&schedule, Sharing::On))?;
+    print_totals(model.as_ref(), &phases)?;
     Ok(Ending::Done)
+}
+
+/// The model, and the phases of a step on a whole batch.
+fn planned(config: &Config, data: &DataSet) -> (Box<dyn Model>, Vec<Planned>) {
+    let spec = spec(config, data);
+    let model = config.model(spec);
+    let phases = model.train(config.train.batch_size, &whole(config, &spec));
+    let phases = phases.into_iter().map(|phase| Planned { plan: plan(&phase.schedule, Sharing::On), phase }).collect();
+    (model, phases)
 }
 
 /// Number, label, kernel, shapes, cost, and the slot of what is written.
@@ -70,38 +86,48 @@ fn home(buf: Buf, plan: &Plan) -> String {
     }
 }
 
-fn print_totals(model: &dyn Model, schedule: &Schedule, plan: &Plan) -> Result<()> {
-    for weights in model.networks() {
-        out!("network {}: {} parameters", weights.name(), weights.count())?;
+fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
+    for network in model.networks() {
+        out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
-    let steps = schedule.steps();
+    let steps: Vec<&Step> = phases.iter().flat_map(|planned| planned.phase.schedule.steps()).collect();
     let flops: u64 = steps.iter().map(|step| step.flops).sum();
-    let bytes: u64 = steps.iter().map(Step::bytes).sum();
+    let bytes: u64 = steps.iter().map(|step| step.bytes()).sum();
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     out!("a step: {} calls, {:.1} MFLOP, {:.1} MiB moved", steps.len(), flops as f64 / 1e6, mib(bytes))?;
+    let (persistent, scratch) = (persistent_bytes(model, phases), scratch_bytes(phases));
+    let unshared: u64 = phases.iter().map(|planned| plan(&planned.phase.schedule, Sharing::Off).bytes()).sum();
     out!(
         "memory of the step: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without \
          sharing)",
-        mib(persistent_bytes(model, schedule) + plan.bytes()),
-        mib(persistent_bytes(model, schedule)),
-        mib(plan.bytes()),
-        plan.slots.len(),
-        mib(gpu_core::plan(schedule, Sharing::Off).bytes())
+        mib(persistent + scratch),
+        mib(persistent),
+        mib(scratch),
+        phases.iter().map(|planned| planned.plan.slots.len()).sum::<usize>(),
+        mib(unshared)
     )?;
     Ok(())
 }
 
+/// What lasts as long as a phase; each has its own.
+fn scratch_bytes(phases: &[Planned]) -> u64 {
+    phases.iter().map(|planned| planned.plan.bytes()).sum()
+}
+
 /// What outlives the step: arenas, data, clocks, rings.
-fn persistent_bytes(model: &dyn Model, schedule: &Schedule) -> u64 {
-    let bufs = schedule.steps().iter().flat_map(|step| &step.bufs).filter(|buf| buf.place.home != Home::Scratch);
-    let places: BTreeMap<_, _> = bufs.map(|buf| (buf.place, model.memory().whole(buf.place).bytes())).collect();
+fn persistent_bytes(model: &dyn Model, phases: &[Planned]) -> u64 {
+    let schedules = phases.iter().map(|planned| &planned.phase.schedule);
+    let bufs = schedules.flat_map(Schedule::steps).flat_map(|step| &step.bufs);
+    let lasting = bufs.filter(|buf| buf.place.home != Home::Scratch);
+    let places: BTreeMap<_, _> = lasting.map(|buf| (buf.place, model.memory().whole(buf.place).bytes())).collect();
     places.values().sum()
 }
 
-fn json_of(model: &dyn Model, schedule: &Schedule, plan: &Plan) -> Value {
-    let step = |step: &Step| {
+fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
+    let step = |phase: &str, plan: &Plan, step: &Step| {
         let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, plan) });
         json!({
+            "phase": phase,
             "label": step.label,
             "kernel": step.kernel.name,
             "grid": step.grid,
@@ -110,11 +136,15 @@ fn json_of(model: &dyn Model, schedule: &Schedule, plan: &Plan) -> Value {
             "bytes": step.bytes(),
         })
     };
+    let of_phase = |Planned { phase, plan }: &Planned| {
+        phase.schedule.steps().iter().map(|of| step(phase.name, plan, of)).collect::<Vec<_>>()
+    };
+    let slots = phases.iter().flat_map(|planned| &planned.plan.slots);
     json!({
-        "parameters": model.networks().iter().map(|weights| weights.count()).sum::<usize>(),
-        "steps": schedule.steps().iter().map(step).collect::<Vec<_>>(),
-        "slots": plan.slots.iter().map(|slot| slot.len * 4).collect::<Vec<_>>(),
-        "scratch_bytes": plan.bytes(),
-        "persistent_bytes": persistent_bytes(model, schedule),
+        "parameters": model.networks().iter().map(|network| network.weights.count()).sum::<usize>(),
+        "steps": phases.iter().flat_map(of_phase).collect::<Vec<_>>(),
+        "slots": slots.map(|slot| slot.len * 4).collect::<Vec<_>>(),
+        "scratch_bytes": scratch_bytes(phases),
+        "persistent_bytes": persistent_bytes(model, phases),
     })
 }

@@ -7,8 +7,10 @@ use crate::config::Config;
 use crate::data::{BUILT_IN, DataSet};
 use crate::run::Run;
 use crate::session::{Session, spec};
+use crate::steps::Steps;
 use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Progress, Trainer};
+use crate::wording::short;
 use anyhow::{Context, Result, ensure};
 use gpu_core::{Backend, Choice, choose};
 use serde_json::json;
@@ -22,7 +24,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     if let (Some(steps), None) = (args.steps, args.epochs) {
         config.train.epochs = epochs_for(steps, &config, &data);
     }
-    config.check(spec(&data))?;
+    config.check(&spec(&config, &data), data.train.count)?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
     if args.dry_run {
         return super::show::dry_run(&config, &data);
@@ -34,14 +36,14 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     if let Some(mut file) = init {
         session.initialise_from(&mut file)?;
     }
-    let path = args.out.clone().unwrap_or_else(|| Run::default_path(session.config.name()));
+    let path = args.out.clone().unwrap_or_else(|| Run::default_path(&recipe_name(&args.recipe)));
     Run::refuse_existing(&path)?;
     let trainer = Trainer::new(&mut session, terminal, Progress::default(), |session| {
         let run = Run::create(&path)?;
         run.write_environment(&environment(&backend, session))?;
         terminal.say(&format!(
             "training {} on {} images of {} into {}",
-            session.config.name(),
+            recipe_name(&args.recipe),
             session.data.train.count,
             session.data.name,
             path.display()
@@ -65,7 +67,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         (None, Some(epochs)) => (0, epochs),
         (None, None) => (config.train.steps, config.train.epochs),
     };
-    config.check(spec(&data))?;
+    config.check(&spec(&config, &data), data.train.count)?;
     let mut checkpoint = Checkpoint::load(&run.latest())?;
     config.check_same_run(&started(&checkpoint)?)?;
     let (backend, why) = same_device(args, &run, terminal)?;
@@ -101,10 +103,15 @@ fn go_on(trainer: Trainer<'_>, terminal: &Terminal, json: bool) -> Result<Ending
         Outcome::Done(summary) if json => out!("{}", serde_json::Value::Object(summary))?,
         Outcome::Done(summary) => {
             let number = |key: &str| summary.get(key).and_then(serde_json::Value::as_f64);
-            match (number("neg_elbo"), number("recon")) {
-                (Some(nats), _) => out!("{path}: test −ELBO {nats:.2} nats/image")?,
-                (None, Some(nats)) => out!("{path}: test reconstruction error {nats:.2} nats/image")?,
-                (None, None) => out!("{path}")?,
+            let said = [
+                ("neg_elbo", "test −ELBO", "nats/image"),
+                ("recon", "test reconstruction error", "nats/image"),
+                ("nmse", "test reconstruction error", "of the pixels' variance"),
+                ("errors", "test error rate", ""),
+            ];
+            match said.into_iter().find_map(|(key, name, unit)| Some((number(key)?, name, unit))) {
+                Some((value, name, unit)) => out!("{}", format!("{path}: {name} {} {unit}", short(value)).trim_end())?,
+                None => out!("{path}")?,
             }
         }
         Outcome::Interrupted => {
@@ -113,6 +120,12 @@ fn go_on(trainer: Trainer<'_>, terminal: &Terminal, json: bool) -> Result<Ending
         }
     }
     Ok(Ending::Done)
+}
+
+/// What a recipe is called: its name, or its file's without the ending.
+fn recipe_name(recipe: &str) -> String {
+    let stem = Path::new(recipe).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    stem.unwrap_or_else(|| recipe.into())
 }
 
 /// The configuration that a checkpoint's run was started with.
@@ -124,7 +137,7 @@ fn started(checkpoint: &Checkpoint) -> Result<Config> {
 
 /// The epochs that hold so many steps: steps asked for alone are not cut short by the recipe's epochs.
 fn epochs_for(steps: u64, config: &Config, data: &DataSet) -> u64 {
-    steps.div_ceil(config.steps_per_epoch(spec(data))).max(1)
+    steps.div_ceil(Steps::new(config, data.train.count).per_epoch.max(1)).max(1)
 }
 
 /// Recipe, then settings, then flags.

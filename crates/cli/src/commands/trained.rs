@@ -13,12 +13,13 @@ use gpu_core::choose;
 
 /// The run, and its model on a device with the weights in place and its data beside it.
 pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<(Run, Session)> {
-    open_with(args, terminal, |config, _| load(config))
+    open_with(args, terminal, args.average, |config, _| load(config))
 }
 
 /// The same without the data: for drawing, of which only the pictures' size is known.
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<(Run, Session)> {
-    open_with(args, terminal, |_, checkpoint| {
+    let average = Config::of(&Run::open_to_read(&args.run)?)?.draws_by_average();
+    open_with(args, terminal, args.average || average, |_, checkpoint| {
         let size = checkpoint.metadata.get("picture").and_then(|size| DataSet::black(size));
         size.with_context(|| format!("{} does not say how large its pictures are; train anew", checkpoint.name))
     })
@@ -27,15 +28,16 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<(Run, 
 fn open_with(
     args: &Trained,
     terminal: &Terminal,
+    average: bool,
     data: impl FnOnce(&Config, &Checkpoint) -> Result<DataSet>,
 ) -> Result<(Run, Session)> {
     let run = Run::open_to_read(&args.run)?;
-    let mut config = Config::parse(&run.read_config()?, &run.config_path().display().to_string())?;
+    let mut config = Config::of(&run)?;
     if let Some(source) = &args.data {
         config.data.source.clone_from(source);
     }
     ensure!(
-        !args.average || config.optimiser.average > 0.0,
+        !average || config.optimiser.average > 0.0,
         "{} was trained without a running average; leave --average out, or train with --set optimiser.average=0.999",
         args.run.display()
     );
@@ -44,6 +46,6 @@ fn open_with(
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data, &backend)?;
-    session.restore_weights(&mut checkpoint, args.average)?;
+    session.restore_weights(&mut checkpoint, average)?;
     Ok((run, session))
 }

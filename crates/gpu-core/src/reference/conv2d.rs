@@ -201,7 +201,7 @@ mod tests {
         for (buf, values) in [x, w, dy].into_iter().zip(&given) {
             cpu.write(buf, &Array::F64(values.clone())).expect("a Cpu runs");
         }
-        let ticket = cpu.submit(program, 1, &[y, dx, dw]).expect("a Cpu runs");
+        let ticket = cpu.submit(&[program], 1, &[y, dx, dw]).expect("a Cpu runs");
         let found = cpu.wait(ticket).expect("a Cpu runs");
         let [a, b, c] = &given;
         for (found, expected) in found.iter().zip(loops(a, b, c, sizes, window)) {

@@ -5,9 +5,9 @@ use crate::ops::permute::{PermuteParams, half_bits};
 use crate::random::{Stream, key, philox};
 use rayon::prelude::*;
 
-/// π(position), where π is the permutation of 0 .. count − 1 that belongs to a seed and an epoch.
-pub fn permutation(count: u32, seed: u64, epoch: u32, position: u32) -> u32 {
-    walk(count, round_keys(key(seed), epoch), position)
+/// π(position), where π is the permutation of 0 .. count − 1 that belongs to a stream, a seed and an epoch.
+pub fn permutation(stream: Stream, count: u32, seed: u64, epoch: u32, position: u32) -> u32 {
+    walk(count, round_keys(stream, key(seed), epoch), position)
 }
 
 /// `order[b] = π(start + b)`, or start + b
@@ -15,16 +15,16 @@ pub fn permute(args: &mut Args<'_>) {
     let p: PermuteParams = args.params();
     let (clock, order) = (args.read_u32("clock"), args.write_u32("order"));
     let (epoch, start) = (clock[1], clock[2]);
-    let keys = round_keys([p.key0, p.key1], epoch);
+    let keys = round_keys(Stream::Order, [p.key0, p.key1], epoch);
     order.par_iter_mut().enumerate().for_each(|(b, order)| {
         let position = (start + b as u32).min(p.count - 1);
         *order = if p.shuffle != 0 { walk(p.count, keys, position) } else { position };
     });
 }
 
-fn round_keys(key: [u32; 2], epoch: u32) -> [u32; 8] {
-    let [a, b, c, d] = philox([0, Stream::Order as u32, epoch, 0], key);
-    let [e, f, g, h] = philox([1, Stream::Order as u32, epoch, 0], key);
+fn round_keys(stream: Stream, key: [u32; 2], epoch: u32) -> [u32; 8] {
+    let [a, b, c, d] = philox([0, stream as u32, epoch, 0], key);
+    let [e, f, g, h] = philox([1, stream as u32, epoch, 0], key);
     [a, b, c, d, e, f, g, h]
 }
 
@@ -61,7 +61,7 @@ mod tests {
     fn every_row_comes_once() {
         for count in [1, 2, 3, 4, 5, 16, 17, 100, 60_000, 65_537] {
             for epoch in [0, 1, 9] {
-                let mut order: Vec<u32> = (0..count).map(|i| permutation(count, 1 << 40 | 7, epoch, i)).collect();
+                let mut order: Vec<u32> = (0..count).map(|i| permutation(Stream::Order, count, 1 << 40 | 7, epoch, i)).collect();
                 order.sort_unstable();
                 assert!(order.iter().copied().eq(0..count), "{count} rows, epoch {epoch}");
             }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn epochs_and_seeds_differ_and_leave_no_trace_of_order() {
         let count = 60_000;
-        let order = |seed, epoch| -> Vec<u32> { (0..count).map(|i| permutation(count, seed, epoch, i)).collect() };
+        let order = |seed, epoch| -> Vec<u32> { (0..count).map(|i| permutation(Stream::Order, count, seed, epoch, i)).collect() };
         let orders = [order(0, 0), order(0, 1), order(1, 0), order(1 << 32, 0)];
         for (i, a) in orders.iter().enumerate() {
             assert!(a.iter().zip(0..count).filter(|&(&x, i)| x == i).count() < 10);

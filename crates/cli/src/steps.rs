@@ -1,0 +1,178 @@
+//! The division of training into steps.
+
+use crate::config::{Config, Train};
+use models::{DataSpec, Training};
+
+/// An epoch goes through the training set shard by shard, and through a shard batch by batch; the last batch is as
+/// small as it is. Without shards the whole set is one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Steps {
+    /// Training images.
+    images: usize,
+    /// Images in a batch.
+    batch: usize,
+    /// Batches that one step takes.
+    batches: usize,
+    /// Steps to a whole shard.
+    per_shard: u64,
+    /// Steps to an epoch.
+    pub(crate) per_epoch: u64,
+    /// Steps to the run.
+    pub(crate) total: u64,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stand {
+    /// The epoch, from zero.
+    pub(crate) epoch: u64,
+    /// The shard.
+    pub(crate) shard: u64,
+    /// Whether the step is the shard's first.
+    pub(crate) first: bool,
+    /// What size the step has.
+    pub(crate) size: Size,
+    /// Steps from here on that are of this size and of this shard.
+    pub(crate) runs: u64,
+}
+
+/// What decides what schedules a step takes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Size {
+    /// Images in a batch.
+    pub(crate) batch: usize,
+    /// Images of the shard.
+    pub(crate) resident: usize,
+    /// How many of these are taken.
+    pub(crate) taken: usize,
+}
+
+impl Steps {
+    /// The steps of a run on `images` training images.
+    pub(crate) fn new(config: &Config, images: usize) -> Self {
+        let Train { epochs, batch_size: batch, steps, .. } = config.train;
+        let batches = config.batches();
+        let of_step = batch.max(1) * batches;
+        let shard = if config.data.shard == 0 { images } else { config.data.shard.min(images) };
+        let tail = images % of_step >= batches;
+        let per_epoch = (images / of_step) as u64 + u64::from(tail);
+        let all = per_epoch * epochs;
+        let total = if steps > 0 { all.min(steps) } else { all };
+        // A shard of less than the whole set is whole steps.
+        let per_shard = if shard == images { per_epoch } else { (shard / of_step).max(1) as u64 };
+        Self { images, batch, batches, per_shard, per_epoch, total }
+    }
+
+    /// Images in a whole shard: those on the device at once.
+    pub(crate) fn shard_images(&self) -> usize {
+        self.images.min(self.per_shard as usize * self.of_step())
+    }
+
+    /// Whether the training set is more than one shard.
+    pub(crate) fn sharded(&self) -> bool {
+        self.per_shard < self.per_epoch
+    }
+
+    /// The images of a shard, by their positions in the epoch's order.
+    pub(crate) fn shard(&self, shard: u64) -> std::ops::Range<usize> {
+        let size = if self.sharded() { self.shard_images() } else { self.images };
+        let start = shard as usize * size;
+        start..(start + size).min(self.images)
+    }
+
+    /// Images that a step takes with batches of `batch`.
+    pub(crate) fn images_of(&self, size: Size) -> u64 {
+        (size.batch * self.batches) as u64
+    }
+
+    /// Where the step after `step` steps stands.
+    pub(crate) fn at(&self, step: u64) -> Stand {
+        let (epoch, within) = (step / self.per_epoch, step % self.per_epoch);
+        let (shard, within) = (within / self.per_shard, within % self.per_shard);
+        let resident = self.shard(shard).len();
+        let full = (resident / self.of_step()) as u64;
+        let tail = resident % self.of_step() / self.batches;
+        let taken = full as usize * self.of_step() + tail * self.batches;
+        let (batch, runs) = if within < full { (self.batch, full - within) } else { (tail, 1) };
+        Stand { epoch, shard, first: within == 0, size: Size { batch, resident, taken }, runs }
+    }
+
+    /// Every size that a step of the run has.
+    pub(crate) fn sizes(&self) -> Vec<Size> {
+        let mut sizes: Vec<Size> = Vec::new();
+        let mut step = 0;
+        while step < self.per_epoch {
+            let stand = self.at(step);
+            if !sizes.contains(&stand.size) {
+                sizes.push(stand.size);
+            }
+            step += stand.runs;
+        }
+        sizes
+    }
+
+    fn of_step(&self) -> usize {
+        self.batch * self.batches
+    }
+}
+
+/// What the schedules of steps of one size need besides the model.
+pub(crate) fn training(config: &Config, size: Size) -> Training {
+    let Train { seed, shuffle, .. } = config.train;
+    Training { seed, shuffle, optimiser: config.optimiser, resident: size.resident, taken: size.taken }
+}
+
+/// The same for schedules that are only looked at: of whole batches.
+pub(crate) fn whole(config: &Config, spec: &DataSpec) -> Training {
+    Training::whole(config.train.seed, config.train.shuffle, config.optimiser, spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(images: usize, settings: &[&str]) -> Steps {
+        let config = Config::load("gan").unwrap();
+        let config = settings.iter().fold(config, |config, setting| config.with(setting).unwrap());
+        Steps::new(&config, images)
+    }
+
+    /// Every image is taken once in an epoch, but for fewer than there are batches to a step.
+    #[test]
+    fn an_epoch_takes_every_image() {
+        for (images, batch, batches, shard) in
+            [(1000, 64, 1, 0), (1000, 100, 1, 0), (1000, 64, 1, 300), (1000, 7, 3, 0), (1000, 7, 3, 50), (10, 3, 1, 1)]
+        {
+            let set = [
+                format!("train.batch_size={batch}"),
+                format!("gan.critic_steps={batches}"),
+                format!("data.shard={shard}"),
+                "train.epochs=2".into(),
+            ];
+            let steps = steps(images, &set.each_ref().map(String::as_str));
+            let (mut step, mut taken, mut shards) = (0, 0, Vec::new());
+            while step < steps.per_epoch {
+                let stand = steps.at(step);
+                assert!(stand.runs > 0 && stand.size.batch > 0 && steps.sizes().contains(&stand.size));
+                taken += stand.runs * steps.images_of(stand.size);
+                if stand.first {
+                    shards.push(steps.shard(stand.shard));
+                }
+                step += stand.runs;
+            }
+            assert_eq!(step, steps.per_epoch);
+            assert!(taken as usize <= images && images - (taken as usize) < batches, "{steps:?} takes {taken}");
+            assert_eq!(steps.at(step).epoch, 1);
+            assert_eq!(shards.iter().map(ExactSizeIterator::len).sum::<usize>(), images);
+            assert_eq!(steps.sharded(), shards.len() > 1);
+        }
+    }
+
+    #[test]
+    fn a_shard_is_whole_steps() {
+        let steps = steps(1000, &["train.batch_size=64", "data.shard=300"]);
+        assert_eq!((steps.shard_images(), steps.per_epoch), (256, 16));
+        let last = steps.at(15);
+        assert_eq!((last.shard, last.size), (3, Size { batch: 40, resident: 232, taken: 232 }));
+    }
+}

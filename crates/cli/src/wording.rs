@@ -1,0 +1,90 @@
+//! How losses are put into lines: for people, and for metrics.jsonl.
+
+use crate::evaluation::Tested;
+use models::{Model, Objective};
+use serde_json::{Map, Value, json};
+
+/// A number with as many decimals as tell something.
+pub(crate) fn short(x: f64) -> String {
+    match x.abs() {
+        x_abs if x_abs >= 10.0 => format!("{x:.2}"),
+        x_abs if x_abs >= 0.1 || x == 0.0 => format!("{x:.3}"),
+        _ => format!("{x:.5}"),
+    }
+}
+
+/// `recon 80.80  kl 24.78`
+pub(crate) fn columns_line(columns: &[&str], means: &[f64]) -> String {
+    columns.iter().zip(means).map(|(column, &mean)| format!("{column} {}", short(mean))).collect::<Vec<_>>().join("  ")
+}
+
+/// One line of metrics for an epoch.
+pub(crate) fn epoch_line(
+    model: &dyn Model,
+    epoch: u64,
+    step: u64,
+    train: &Tested,
+    test: &Tested,
+    rate: f64,
+) -> Value {
+    let mut line = Map::from_iter([("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
+    for (part, tested) in [("train", train), ("test", test)] {
+        let named = figures(model, tested).into_iter().map(|(name, value)| (format!("{part}_{name}"), json!(value)));
+        line.extend(named);
+    }
+    line.insert("images_per_second".into(), json!(rate));
+    line.into()
+}
+
+/// What was measured, by name: the columns, their sum where it has a name, and what codes were used.
+pub(crate) fn figures(model: &dyn Model, tested: &Tested) -> Vec<(&'static str, f64)> {
+    let mut figures: Vec<(&str, f64)> = model.columns().iter().copied().zip(tested.means.iter().copied()).collect();
+    if let Objective::Sum(name) = model.objective() {
+        figures.push((name, tested.means.iter().sum()));
+    }
+    if let Some(code_use) = tested.code_use {
+        figures.extend([("perplexity", code_use.perplexity), ("used_codes", code_use.used)]);
+    }
+    figures
+}
+
+/// One line for people for an epoch.
+pub(crate) fn epoch_message(
+    model: &dyn Model,
+    epoch: u64,
+    epochs: u64,
+    train: &Tested,
+    test: &Tested,
+    rate: f64,
+) -> String {
+    let parts = |tested: &Tested| match model.objective() {
+        Objective::Sum(_) => {
+            let parts: Vec<String> =
+                model.columns().iter().zip(&tested.means).map(|(name, &mean)| format!("{name} {}", short(mean))).collect();
+            format!("{} = {}", short(tested.means.iter().sum()), parts.join(" + "))
+        }
+        _ => columns_line(model.columns(), &tested.means),
+    };
+    let codes = |tested: &Tested| {
+        tested.code_use.map_or(String::new(), |code_use| {
+            format!("  perplexity {:.1}  codes {}/{}", code_use.perplexity, code_use.used, code_use.codes)
+        })
+    };
+    format!(
+        "epoch {epoch}/{epochs}  train {}{}  test {}{}  {rate:.0} images/s",
+        parts(train),
+        codes(train),
+        parts(test),
+        codes(test)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_what_tells_something() {
+        assert_eq!([105.583, 0.6931, 0.00512, 0.0, -12.0].map(short), ["105.58", "0.693", "0.00512", "0.000", "-12.00"]);
+    }
+}

@@ -1,0 +1,156 @@
+//! A small classifier of images: what tells the classes of generated ones.
+//!
+//! Convolutions that halve the image, linear layers, and the cross-entropy of the softmax of a logit for each class.
+
+use crate::faults::{coder_fault, widths_fault};
+use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving};
+use crate::model::{Model, Objective, Pass, Phase, Range, Training};
+use crate::network::Network;
+use crate::pins::{DataSpec, Labels, Pins};
+use gpu_core::ops::activation::Activation;
+use gpu_core::ops::{cross_entropy, record};
+use gpu_core::{Buf, Dtype, Memory, Schedule};
+use serde::{Deserialize, Serialize};
+
+/// Settings of the model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassifierConfig {
+    /// Channels of the convolutions, each of which halves the image.
+    pub channels: Vec<usize>,
+    /// Widths of the linear layers before the last.
+    pub hidden: Vec<usize>,
+}
+
+impl Default for ClassifierConfig {
+    fn default() -> Self {
+        Self { channels: vec![16, 32], hidden: vec![128] }
+    }
+}
+
+impl ClassifierConfig {
+    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
+    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+        let classes = spec.classes;
+        let few = || format!("a classifier needs at least two classes, and this data has {classes}; give labelled data");
+        (classes < 2)
+            .then(few)
+            .or_else(|| widths_fault("hidden", &self.hidden))
+            .or_else(|| coder_fault(spec.image, &self.channels, false, &self.hidden, classes, batch))
+    }
+}
+
+/// The model.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    memory: Memory,
+    pins: Pins,
+    labels: Labels,
+    given: Buf,
+    network: Network,
+    layers: Stack,
+}
+
+const COLUMNS: &[&str] = &["cross_entropy", "errors"];
+
+impl Classifier {
+    /// The model for such data, an `nn.Sequential` called `classifier`, with room for `given` images of the caller's.
+    ///
+    /// # Panics
+    /// When [`ClassifierConfig::fault`] has something to say.
+    pub fn new(config: ClassifierConfig, spec: DataSpec, given: usize) -> Self {
+        assert_eq!(config.fault(&spec, 1), None);
+        let mut memory = Memory::default();
+        let pins = Pins::new(&mut memory, spec, COLUMNS.len()).labelled(&mut memory);
+        let labels = pins.labels.expect("just made");
+        let given = memory.pin("given", [given, spec.width()], Dtype::F32);
+        let mut network = Network::new(&mut memory, "classifier");
+        let mut layers = Sequence::of_images(&mut memory, &mut network, "classifier", spec.image);
+        for &channels in &config.channels {
+            let [h, w, _] = layers.image();
+            layers.conv(channels, halving([h, w]), Activation::Relu);
+        }
+        config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Relu));
+        layers.linear(spec.classes, Activation::Identity);
+        let layers = layers.finish();
+        Self { memory, pins, labels, given, network, layers }
+    }
+
+    /// A logit for each class, [n, classes], of x [n, width] in [0, 1].
+    fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
+        let images = x.reshape(self.pins.spec().images(x.shape.rows()));
+        let (logits, saved) = self.layers.forward(s, Value::plain(images), mode);
+        (logits.buf, saved)
+    }
+
+    /// Where the caller's images go, [given, width] in [0, 1].
+    pub fn given(&self) -> Buf {
+        self.given
+    }
+
+    /// The logits of the caller's images, [given, classes].
+    pub fn classify(&self) -> Pass {
+        let mut s = Schedule::new();
+        let (logits, _) = self.forward(&mut s, self.given, Mode::Use);
+        Pass::new(s, &[logits])
+    }
+}
+
+impl Model for Classifier {
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    fn networks(&self) -> Vec<&Network> {
+        vec![&self.network]
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        COLUMNS
+    }
+
+    fn objective(&self) -> Objective {
+        Objective::First
+    }
+
+    fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { clock, rates, ring, .. } = self.pins;
+        let mean = 1.0 / batch as f32;
+        self.pins.tick(s, batch, training, 0.0, 0);
+        let order = self.pins.train_order(s, batch, training, clock);
+        let x = self.pins.train_images(s, order, Range::UNIT);
+        let classes = self.pins.classes(s, self.labels.train, order);
+
+        let (logits, saved) = self.forward(s, x, Mode::Train);
+        let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", logits, classes, mean);
+        let errors = cross_entropy::errors(s, "errors", logits, classes);
+
+        self.layers.backward(s, &saved, dlogits, Wrt::Params);
+
+        record::record(s, "record.cross_entropy", rows, clock, ring, 0, mean);
+        record::record(s, "record.errors", errors, clock, ring, 1, mean);
+        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        vec![Phase { name: "classifier", schedule }]
+    }
+
+    fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { side_clock, side_ring, .. } = self.pins;
+        let order = self.pins.test_order(s, batch);
+        let x = self.pins.test_images(s, order, Range::UNIT);
+        let classes = self.pins.classes(s, self.labels.test, order);
+        let (logits, _) = self.forward(s, x, Mode::Use);
+        let rows = cross_entropy::forward(s, "cross_entropy", logits, classes);
+        let errors = cross_entropy::errors(s, "errors", logits, classes);
+        record::record(s, "record.cross_entropy", rows, side_clock, side_ring, 0, 1.0);
+        record::record(s, "record.errors", errors, side_clock, side_ring, 1, 1.0);
+        schedule
+    }
+}

@@ -1,0 +1,133 @@
+//! Settings of a game between two networks.
+
+use crate::faults::{count_fault, load_fault, not_negative_fault, widths_fault};
+use crate::pins::DataSpec;
+use gpu_core::ops::gan_loss::{GanLoss, Kind};
+use serde::{Deserialize, Serialize};
+
+/// Which game is played: see [`Kind`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Game {
+    /// Cross-entropy; the generator's share is −log D(G(z)).
+    NonSaturating,
+    /// Squared distance from the labels.
+    LeastSquares,
+    /// Margins of one.
+    Hinge,
+    /// The difference of the means.
+    Wasserstein,
+}
+
+/// Settings of the model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GanConfig {
+    /// Numbers in a latent.
+    pub latent: usize,
+    /// Channels of the convolutions next to the image, doubled with each step inwards; zero for linear layers.
+    pub width: usize,
+    /// Where the layers are linear: widths of the generator's, and in reverse of the discriminator's.
+    pub hidden: Vec<usize>,
+    /// The game.
+    pub loss: Game,
+    /// The discriminator is told 1 − smoothing of real images: one-sided label smoothing.
+    pub smoothing: f32,
+    /// Batch normalisation in the discriminator, where it has convolutions.
+    pub critic_norm: bool,
+    /// Spectral normalisation of the discriminator's weights.
+    pub spectral: bool,
+    /// Steps of the discriminator, each on a batch of its own, to one of the generator.
+    pub critic_steps: usize,
+    /// The discriminator's learning rate; zero for the optimiser's.
+    pub critic_lr: f32,
+}
+
+impl Default for GanConfig {
+    fn default() -> Self {
+        Self {
+            latent: 100,
+            width: 0,
+            hidden: vec![128],
+            loss: Game::NonSaturating,
+            smoothing: 0.0,
+            critic_norm: true,
+            spectral: false,
+            critic_steps: 1,
+            critic_lr: 0.0,
+        }
+    }
+}
+
+/// The smallest image that convolutions are taken to.
+pub(crate) const INNERMOST: usize = 4;
+
+impl GanConfig {
+    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
+    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+        let [h, w, _] = spec.image;
+        let small = self.width > 0 && h.min(w) <= INNERMOST;
+        count_fault("latent", self.latent)
+            .or_else(|| count_fault("critic_steps", self.critic_steps))
+            .or_else(|| not_negative_fault("critic_lr", self.critic_lr))
+            .or_else(|| self.label_fault())
+            .or_else(|| small.then(|| format!("images of {h}×{w} are too small for convolutions; set width = 0")))
+            .or_else(|| self.slope_fault())
+            .or_else(|| self.size_fault(spec, batch))
+    }
+
+    fn label_fault(&self) -> Option<String> {
+        let GanLoss { kind, smoothing } = self.game();
+        if !(0.0..1.0).contains(&smoothing) {
+            return Some(format!("smoothing is {smoothing}; it must lie in [0, 1)"));
+        }
+        (smoothing > 0.0 && !kind.has_labels())
+            .then(|| format!("the loss {:?} has no labels to smooth; set smoothing = 0", self.loss))
+    }
+
+    /// The Wasserstein game is won by any slope unless the slope is bounded.
+    fn slope_fault(&self) -> Option<String> {
+        (self.loss == Game::Wasserstein && (!self.spectral || self.has_critic_norm())).then(|| {
+            "the Wasserstein loss needs a discriminator of bounded slope; set spectral = true and critic_norm = false"
+                .into()
+        })
+    }
+
+    fn size_fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+        let pixels = spec.width();
+        if self.width > 0 {
+            let [h, w, _] = spec.image;
+            let widest = self.width.saturating_mul(h.max(w));
+            let fault = count_fault("width", self.width).or_else(|| count_fault("width, doubled inwards,", widest));
+            return fault.or_else(|| {
+                let largest = h.div_ceil(2) * w.div_ceil(2) * self.width;
+                load_fault(&[2 * pixels, 2 * largest], 32 * widest * widest, batch)
+            });
+        }
+        if self.hidden.is_empty() {
+            return Some("hidden is empty; name at least one layer's width, or set a width of convolutions".into());
+        }
+        let ends = [self.latent.max(1), pixels];
+        let widths: Vec<usize> = ends[..1].iter().chain(&self.hidden).chain(&ends[1..]).copied().collect();
+        widths_fault("hidden", &self.hidden).or_else(|| {
+            let weights = widths.windows(2).map(|pair| 2 * (pair[0] + 1) * pair[1]).sum();
+            load_fault(&widths.iter().map(|width| 2 * width).collect::<Vec<_>>(), weights, batch)
+        })
+    }
+
+    /// The game, for its operator.
+    pub(crate) fn game(&self) -> GanLoss {
+        let kind = match self.loss {
+            Game::NonSaturating => Kind::NonSaturating,
+            Game::LeastSquares => Kind::LeastSquares,
+            Game::Hinge => Kind::Hinge,
+            Game::Wasserstein => Kind::Wasserstein,
+        };
+        GanLoss { kind, smoothing: self.smoothing }
+    }
+
+    /// Whether a score depends on the other images of its batch.
+    pub(crate) fn has_critic_norm(&self) -> bool {
+        self.width > 0 && self.critic_norm
+    }
+}

@@ -1,0 +1,234 @@
+//! Generative adversarial networks, of linear layers (Goodfellow et al., 2014) or of convolutions (DCGAN: Radford,
+//! Metz and Chintala, 2016).
+//!
+//! A discriminator D scores images as real or generated, a generator G makes images that it scores as real. Each step
+//! is two phases, schedules of their own: D's, in which nothing is differentiated by G, and G's, in which the gradient
+//! passes through D and leaves D's parameters alone.
+
+mod config;
+mod networks;
+
+pub use config::{Game, GanConfig};
+
+use crate::layers::{Mode, Saved, Stack, Value, Wrt};
+use crate::model::{Model, Objective, Pass, Phase, Range, Training};
+use crate::network::Network;
+use crate::pins::{DataSpec, Pins, tick_of};
+use gpu_core::ops::gan_loss::{self, Role};
+use gpu_core::ops::tick::{Tick, tick};
+use gpu_core::ops::{channels, elementwise, philox, record};
+use gpu_core::random::Stream;
+use gpu_core::{Buf, Dtype, Memory, Schedule};
+
+/// The model.
+#[derive(Clone, Debug)]
+pub struct Gan {
+    config: GanConfig,
+    memory: Memory,
+    pins: Pins,
+    /// The discriminator's clock and rates: it may take several steps to one of the generator's.
+    critic_clock: Buf,
+    critic_rates: Buf,
+    generator_network: Network,
+    critic_network: Network,
+    generator: Stack,
+    critic: Stack,
+}
+
+const COLUMNS: &[&str] = &["d_loss", "g_loss", "d_real", "d_fake"];
+const D_LOSS: usize = 0;
+const G_LOSS: usize = 1;
+const D_REAL: usize = 2;
+const D_FAKE: usize = 3;
+
+impl Gan {
+    /// The model for such data. PyTorch's names: `generator` and `discriminator` are each an `nn.Sequential`.
+    ///
+    /// # Panics
+    /// When [`GanConfig::fault`] has something to say.
+    pub fn new(config: GanConfig, spec: DataSpec) -> Self {
+        assert_eq!(config.fault(&spec, 1), None);
+        let mut memory = Memory::default();
+        let pins = Pins::new(&mut memory, spec, COLUMNS.len());
+        let critic_clock = memory.pin("critic_clock", [4], Dtype::U32);
+        let critic_rates = memory.pin("critic_rates", [4], Dtype::F32);
+        let mut generator_network = Network::new(&mut memory, "generator");
+        let mut critic_network = Network::new(&mut memory, "discriminator");
+        let generator = networks::generator(&mut memory, &mut generator_network, &config, spec.image);
+        let critic = networks::discriminator(&mut memory, &mut critic_network, &config, spec.image);
+        Self { config, memory, pins, critic_clock, critic_rates, generator_network, critic_network, generator, critic }
+    }
+
+    /// Standard normals: [count, 1, 1, latent].
+    fn latents(&self, s: &mut Schedule, count: usize, clock: Buf, seed: u64, stream: Stream) -> Buf {
+        philox::normal(s, "z", [count, 1, 1, self.config.latent], clock, seed, stream)
+    }
+
+    /// G(z) as images [count, h, w, c] in [−1, 1].
+    fn generate(&self, s: &mut Schedule, z: Buf, mode: Mode) -> (Value, Vec<Saved>) {
+        let (fake, saved) = self.generator.forward(s, Value::plain(z), mode);
+        (fake.reshape(self.pins.spec().images(z.shape.dims()[0] as usize)), saved)
+    }
+
+    /// D of images: a score each.
+    fn score(&self, s: &mut Schedule, images: Value, mode: Mode) -> (Buf, Vec<Saved>) {
+        let (scores, saved) = self.critic.forward(s, images, mode);
+        (scores.buf, saved)
+    }
+
+    /// D's step on a batch of `batch` real and as many generated images.
+    fn critic_phase(&self, batch: usize, training: &Training, first: bool) -> Phase {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        if first {
+            self.pins.tick(s, batch * self.config.critic_steps, training, 0.0, 0);
+        }
+        let (critic_lr, lr) = (self.config.critic_lr, training.optimiser.lr);
+        let step = Tick { lr: if critic_lr > 0.0 { critic_lr } else { lr }, ..tick_of(batch, training) };
+        tick(s, "critic_tick", self.critic_clock, self.critic_rates, step);
+        let order = self.pins.train_order(s, batch, training, self.critic_clock);
+        let real = self.pins.train_images(s, order, Range::TANH).reshape(self.pins.spec().images(batch));
+        let z = self.latents(s, batch, self.critic_clock, training.seed, Stream::Train);
+        // Detached: the generator's part of the graph is not gone back through.
+        let (fake, _) = self.generate(s, z, Mode::Batch);
+
+        let [rows, d_real, d_fake] = match self.config.has_critic_norm() {
+            true => self.critic_apart(s, real, fake.buf),
+            false => self.critic_joint(s, real, fake.buf),
+        };
+        let mean = 1.0 / batch as f32;
+        for (label, rows, column) in [("d_loss", rows, D_LOSS), ("d_real", d_real, D_REAL), ("d_fake", d_fake, D_FAKE)]
+        {
+            record::record(s, &format!("record.{label}"), rows, self.pins.clock, self.pins.ring, column, mean);
+        }
+        training.optimiser.step(s, &self.memory, &self.critic_network.weights, self.critic_rates);
+        Phase { name: "discriminator", schedule }
+    }
+
+    /// Losses and what D said of real and of generated images, each of which is normalised by its own batch.
+    fn critic_apart(&self, s: &mut Schedule, real: Buf, fake: Buf) -> [Buf; 3] {
+        let weight = 1.0 / real.shape.dims()[0] as f32;
+        let [(real_rows, d_real), (fake_rows, d_fake)] =
+            [("real", real, Role::Real), ("fake", fake, Role::Fake)].map(|(name, images, role)| {
+                s.scope(name, |s| {
+                    let (scores, saved) = self.score(s, Value::plain(images), Mode::Train);
+                    let (rows, dscores, said) =
+                        gan_loss::with_gradient(s, "loss", scores, role, self.config.game(), weight);
+                    self.critic.backward(s, &saved, dscores, Wrt::Params);
+                    (rows, said)
+                })
+            });
+        [elementwise::add(s, "d_loss", real_rows, fake_rows), d_real, d_fake]
+    }
+
+    /// The same in one pass over both, where a score depends on its image alone.
+    fn critic_joint(&self, s: &mut Schedule, real: Buf, fake: Buf) -> [Buf; 3] {
+        let batch = real.shape.dims()[0] as usize;
+        let row = |images: Buf| images.reshape([1, images.len()]);
+        let both = channels::concat(s, "both", row(real), row(fake)).reshape(self.pins.spec().images(2 * batch));
+        let (scores, saved) = self.score(s, Value::plain(both), Mode::Train);
+        let role = Role::RealThenFake(batch);
+        let (rows, dscores, said) =
+            gan_loss::with_gradient(s, "loss", scores, role, self.config.game(), 1.0 / batch as f32);
+        self.critic.backward(s, &saved, dscores, Wrt::Params);
+        let said = said.reshape([1, 2 * batch]);
+        [rows, channels::slice(s, "d_real", said, 0..batch), channels::slice(s, "d_fake", said, batch..2 * batch)]
+    }
+
+    /// G's step on `batch` latents of its own.
+    fn generator_phase(&self, batch: usize, training: &Training) -> Phase {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { clock, rates, ring, .. } = self.pins;
+        let mean = 1.0 / batch as f32;
+        let z = self.latents(s, batch, clock, training.seed, Stream::Latent);
+        let (fake, generator) = self.generate(s, z, Mode::Train);
+        let (scores, critic) = self.score(s, fake, Mode::Through);
+        let (rows, dscores, _) = gan_loss::with_gradient(s, "loss", scores, Role::Generator, self.config.game(), mean);
+
+        let dfake = self.critic.backward(s, &critic, dscores, Wrt::Input).expect("the image wants a gradient");
+        self.generator.backward(s, &generator, dfake, Wrt::Params);
+
+        record::record(s, "record.g_loss", rows, clock, ring, G_LOSS, mean);
+        training.optimiser.step(s, &self.memory, &self.generator_network.weights, rates);
+        Phase { name: "generator", schedule }
+    }
+}
+
+impl Model for Gan {
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    fn networks(&self) -> Vec<&Network> {
+        vec![&self.generator_network, &self.critic_network]
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        COLUMNS
+    }
+
+    fn objective(&self) -> Objective {
+        Objective::None
+    }
+
+    fn range(&self) -> Range {
+        Range::TANH
+    }
+
+    fn clocks(&self) -> Vec<Buf> {
+        vec![self.pins.clock, self.critic_clock]
+    }
+
+    fn states(&self) -> Vec<(&'static str, Buf)> {
+        vec![
+            ("state/clock", self.pins.clock),
+            ("state/rates", self.pins.rates),
+            ("state/critic_clock", self.critic_clock),
+            ("state/critic_rates", self.critic_rates),
+        ]
+    }
+
+    fn batches(&self) -> usize {
+        self.config.critic_steps
+    }
+
+    fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
+        let critic = (0..self.config.critic_steps).map(|step| self.critic_phase(batch, training, step == 0));
+        critic.chain([self.generator_phase(batch, training)]).collect()
+    }
+
+    /// By running statistics: what a score or a picture is does not depend on its neighbours.
+    fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { side_clock, side_ring, .. } = self.pins;
+        let order = self.pins.test_order(s, batch);
+        let real = self.pins.test_images(s, order, Range::TANH).reshape(self.pins.spec().images(batch));
+        let z = self.latents(s, batch, side_clock, seed, Stream::Evaluate);
+        let (fake, _) = self.generate(s, z, Mode::Use);
+        let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), Mode::Use));
+        let (of_fake, _) = s.scope("fake", |s| self.score(s, fake, Mode::Use));
+        let mut say =
+            |name: &str, scores, role| gan_loss::with_gradient(s, name, scores, role, self.config.game(), 1.0);
+        let (real_rows, _, d_real) = say("real.loss", of_real, Role::Real);
+        let (fake_rows, _, d_fake) = say("fake.loss", of_fake, Role::Fake);
+        let (g_rows, ..) = say("generator.loss", of_fake, Role::Generator);
+        let d_rows = elementwise::add(s, "d_loss", real_rows, fake_rows);
+        for (column, rows) in [(D_LOSS, d_rows), (G_LOSS, g_rows), (D_REAL, d_real), (D_FAKE, d_fake)] {
+            record::record(s, &format!("record.{}", COLUMNS[column]), rows, side_clock, side_ring, column, 1.0);
+        }
+        schedule
+    }
+
+    fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
+        let mut s = Schedule::new();
+        let z = self.latents(&mut s, count, self.pins.side_clock, seed, Stream::Sample);
+        let (fake, _) = self.generate(&mut s, z, Mode::Use);
+        Some(Pass::new(s, &[fake.buf.reshape([count, self.pins.spec().width()])]))
+    }
+}

@@ -1,0 +1,76 @@
+//! The two players.
+
+use super::config::{GanConfig, INNERMOST};
+use crate::layers::{Sequence, Stack, halved, halving};
+use crate::network::Network;
+use gpu_core::ops::activation::Activation;
+use gpu_core::ops::conv2d::Window;
+use gpu_core::{Init, Memory};
+
+/// Radford, Metz and Chintala, 2016, §4; weights of batch normalisation as in PyTorch's example of a DCGAN.
+const WEIGHTS: Init = Init::Normal(0.0, 0.02);
+const NORM_WEIGHTS: Init = Init::Normal(1.0, 0.02);
+const LEAKY: Activation = Activation::LeakyRelu(0.2);
+
+/// Heights and widths from the image's down to the innermost.
+fn sizes(image: [usize; 3]) -> Vec<[usize; 2]> {
+    let [h, w, _] = image;
+    let smaller = |&size: &[usize; 2]| size.iter().all(|&size| size > INNERMOST).then(|| halved(size));
+    std::iter::successors(Some([h, w]), smaller).collect()
+}
+
+/// A window that sees a whole image.
+fn whole(size: [usize; 2]) -> Window {
+    Window { kernel: size, ..Window::square(1, 1, 0) }
+}
+
+/// From latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU between them, or
+/// linear layers with ReLU; tanh at the end.
+pub(super) fn generator(memory: &mut Memory, network: &mut Network, config: &GanConfig, image: [usize; 3]) -> Stack {
+    if config.width == 0 {
+        let mut layers = Sequence::of_rows(memory, network, "generator", config.latent);
+        config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Relu));
+        layers.linear(image.iter().product(), Activation::Tanh);
+        return layers.finish();
+    }
+    let sizes = sizes(image);
+    let inner = sizes.len() - 1;
+    let mut layers = Sequence::of_images(memory, network, "generator", [1, 1, config.latent]);
+    (layers.init, layers.norm_init) = (Some(WEIGHTS), NORM_WEIGHTS);
+    layers.transposed_norm(config.width << (inner - 1), whole(sizes[inner]), sizes[inner], Activation::Relu);
+    for i in (1..inner).rev() {
+        layers.transposed_norm(config.width << (i - 1), halving(sizes[i]), sizes[i], Activation::Relu);
+    }
+    layers.transposed(image[2], halving(sizes[0]), sizes[0], Activation::Tanh);
+    layers.finish()
+}
+
+/// From images to one score each, LeakyReLU between its layers: convolutions with batch normalisation but on the
+/// first and the last, or linear layers.
+pub(super) fn discriminator(
+    memory: &mut Memory,
+    network: &mut Network,
+    config: &GanConfig,
+    image: [usize; 3],
+) -> Stack {
+    let mut layers = Sequence::of_images(memory, network, "discriminator", image);
+    layers.spectral = config.spectral;
+    if config.width == 0 {
+        layers = layers.as_rows();
+        config.hidden.iter().rev().for_each(|&width| layers.linear(width, LEAKY));
+        layers.linear(1, Activation::Identity);
+        return layers.finish();
+    }
+    (layers.init, layers.norm_init) = (Some(WEIGHTS), NORM_WEIGHTS);
+    let sizes = sizes(image);
+    let inner = sizes.len() - 1;
+    for (i, &size) in sizes[..inner].iter().enumerate() {
+        let channels = config.width << i;
+        match i > 0 && config.critic_norm {
+            true => layers.conv_norm(channels, halving(size), LEAKY),
+            false => layers.conv(channels, halving(size), LEAKY),
+        }
+    }
+    layers.conv(1, whole(sizes[inner]), Activation::Identity);
+    layers.finish()
+}

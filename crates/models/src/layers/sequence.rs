@@ -1,0 +1,214 @@
+//! Building a stack: each layer from what the one before it gives.
+
+use super::conv::ConvSpec;
+use super::linear::LinearSpec;
+use super::{Conv, Layer, Linear, MaxPool, Norm, Stack, Upsample};
+use crate::network::Network;
+use gpu_core::ops::activation::Activation;
+use gpu_core::ops::conv2d::Window;
+use gpu_core::ops::{pool, upsample};
+use gpu_core::{Init, Memory};
+
+/// A stack under construction. Its layers have the names that an `nn.Sequential` gives them, where activations,
+/// flattening and unflattening are modules of their own: `name.0`, `name.2`, ….
+pub struct Sequence<'a> {
+    memory: &'a mut Memory,
+    network: &'a mut Network,
+    name: String,
+    next: usize,
+    /// What comes out so far: [h, w, c].
+    image: [usize; 3],
+    /// Whether that is seen as rows of numbers.
+    flat: bool,
+    layers: Vec<Layer>,
+    /// What the weights of convolutions start as, where that is not PyTorch's default.
+    pub init: Option<Init>,
+    /// What the weights of normalisations start as.
+    pub norm_init: Init,
+    /// Whether weights are divided by their largest singular value.
+    pub spectral: bool,
+}
+
+impl<'a> Sequence<'a> {
+    /// A stack without layers, on images [h, w, c].
+    pub fn of_images(memory: &'a mut Memory, network: &'a mut Network, name: &str, image: [usize; 3]) -> Self {
+        let (layers, init, norm_init) = (Vec::new(), None, Init::Constant(1.0));
+        Self {
+            memory,
+            network,
+            name: name.into(),
+            next: 0,
+            image,
+            flat: false,
+            layers,
+            init,
+            norm_init,
+            spectral: false,
+        }
+    }
+
+    /// A stack without layers, on rows of `width` numbers.
+    pub fn of_rows(memory: &'a mut Memory, network: &'a mut Network, name: &str, width: usize) -> Self {
+        Self { flat: true, ..Self::of_images(memory, network, name, [1, 1, width]) }
+    }
+
+    /// The same on rows that are whole images, each pixel for itself.
+    pub fn as_rows(mut self) -> Self {
+        (self.image, self.flat) = ([1, 1, self.image.iter().product()], true);
+        self
+    }
+
+    /// The images [h, w, c] that come out so far.
+    pub fn image(&self) -> [usize; 3] {
+        self.image
+    }
+
+    /// The stack.
+    pub fn finish(self) -> Stack {
+        Stack::new(self.layers)
+    }
+
+    /// The name of the next module, with which an activation's goes.
+    fn name(&mut self, act: Activation) -> String {
+        let name = format!("{}.{}", self.name, self.next);
+        self.next += if act == Activation::Identity { 1 } else { 2 };
+        name
+    }
+
+    /// A linear layer to `outputs` numbers, of rows or of whole images.
+    pub fn linear(&mut self, outputs: usize, act: Activation) {
+        let image = (!self.flat && self.image[0] * self.image[1] > 1).then_some(self.image);
+        if !self.flat {
+            self.next += 1;
+        }
+        let spec = LinearSpec { of_image: image, ..self.linear_spec(outputs, act) };
+        self.push_linear(spec);
+        (self.image, self.flat) = ([1, 1, outputs], true);
+    }
+
+    /// A linear layer to images [h, w, c].
+    pub fn linear_to_image(&mut self, image: [usize; 3], act: Activation) {
+        let spec = LinearSpec { to_image: Some(image), ..self.linear_spec(image.iter().product(), act) };
+        self.push_linear(spec);
+        self.unflatten(image);
+    }
+
+    fn linear_spec(&self, outputs: usize, act: Activation) -> LinearSpec {
+        let spec = LinearSpec::new(self.image.iter().product(), outputs, act);
+        LinearSpec { spectral: self.spectral, ..spec }
+    }
+
+    fn push_linear(&mut self, spec: LinearSpec) {
+        let name = self.name(spec.act);
+        self.layers.push(Layer::Linear(Linear::new(self.memory, self.network, &name, spec)));
+    }
+
+    /// Rows as images [h, w, c].
+    pub fn unflatten(&mut self, image: [usize; 3]) {
+        self.next += 1;
+        self.layers.push(Layer::Unflatten(image));
+        (self.image, self.flat) = (image, false);
+    }
+
+    /// A convolution with a bias.
+    pub fn conv(&mut self, outputs: usize, window: Window, act: Activation) {
+        self.push_conv(outputs, window, None, true, act);
+    }
+
+    /// A convolution without a bias, then batch normalisation.
+    pub fn conv_norm(&mut self, outputs: usize, window: Window, act: Activation) {
+        self.push_conv(outputs, window, None, false, Activation::Identity);
+        self.norm(act);
+    }
+
+    /// A transposed convolution with a bias, to images of `size`.
+    pub fn transposed(&mut self, outputs: usize, window: Window, size: [usize; 2], act: Activation) {
+        self.push_conv(outputs, window, Some(size), true, act);
+    }
+
+    /// A transposed convolution without a bias, to images of `size`, then batch normalisation.
+    pub fn transposed_norm(&mut self, outputs: usize, window: Window, size: [usize; 2], act: Activation) {
+        self.push_conv(outputs, window, Some(size), false, Activation::Identity);
+        self.norm(act);
+    }
+
+    fn push_conv(&mut self, outputs: usize, window: Window, to: Option<[usize; 2]>, bias: bool, act: Activation) {
+        let [h, w, inputs] = self.image;
+        // Without padding of its output, the transpose gives the smallest size that the convolution takes to this one.
+        let transposed = to.map(|size| {
+            let least = window.transposed_output([h, w], [0; 2]);
+            [size[0] - least[0], size[1] - least[1]]
+        });
+        let name = self.name(act);
+        let (spectral, init) = (self.spectral, self.init);
+        let spec = ConvSpec { transposed, bias, spectral, init, act, ..ConvSpec::new(inputs, outputs, window) };
+        self.layers.push(Layer::Conv(Conv::new(self.memory, self.network, &name, spec)));
+        let [h, w] = to.unwrap_or_else(|| window.output([h, w]));
+        self.image = [h, w, outputs];
+    }
+
+    fn norm(&mut self, act: Activation) {
+        let (name, channels, init) = (self.name(act), self.image[2], self.norm_init);
+        self.layers.push(Layer::Norm(Norm::new(self.memory, self.network, &name, channels, init, act)));
+    }
+
+    /// The largest of each block of two by two.
+    pub fn max_pool(&mut self) {
+        let name = self.name(Activation::Identity);
+        self.layers.push(Layer::MaxPool(MaxPool { name, window: pool::Window::square(2, 2, 0) }));
+        let [h, w, c] = self.image;
+        self.image = [h / 2, w / 2, c];
+    }
+
+    /// Each pixel as a block of two by two.
+    pub fn upsample(&mut self) {
+        let name = self.name(Activation::Identity);
+        self.layers.push(Layer::Upsample(Upsample { name, factor: [2; 2], between: upsample::Mode::Nearest }));
+        let [h, w, c] = self.image;
+        self.image = [2 * h, 2 * w, c];
+    }
+
+    /// An activation by itself.
+    pub fn activate(&mut self, act: Activation) {
+        let name = self.name(Activation::Identity);
+        self.layers.push(Layer::Activate(name, act));
+    }
+
+    /// x + conv1×1(relu(conv3×3(relu(x)))), with `inner` channels between the two: van den Oord et al., 2017, §4.1.
+    pub fn residual(&mut self, inner: usize) {
+        let name = self.name(Activation::Identity);
+        let channels = self.image[2];
+        let mut block = Sequence::of_images(self.memory, self.network, &name, self.image);
+        block.activate(Activation::Relu);
+        block.conv(inner, Window::square(3, 1, 1), Activation::Relu);
+        block.conv(channels, Window::square(1, 1, 0), Activation::Identity);
+        let block = block.finish();
+        self.layers.push(Layer::Residual(name, block));
+    }
+}
+
+/// The window of a convolution that halves images of `size`, rounding up, and of the transpose that takes them back:
+/// four pixels at an even size, three at an odd one, of which every second is a centre.
+pub(crate) fn halving(size: [usize; 2]) -> Window {
+    let kernel = size.map(|size| if size % 2 == 0 { 4 } else { 3 });
+    Window { kernel, ..Window::square(4, 2, 1) }
+}
+
+/// The size that [`halving`] makes of images of `size`.
+pub(crate) fn halved(size: [usize; 2]) -> [usize; 2] {
+    size.map(|size| size.div_ceil(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halving_goes_down_and_back() {
+        for size in [[28, 28], [7, 32], [5, 3], [2, 9]] {
+            let (window, half) = (halving(size), halved(size));
+            assert_eq!(window.output(size), half);
+            assert_eq!(window.transposed_output(half, [0; 2]), size);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Layers one after another.
+
+use super::{Conv, Linear, MaxPool, Mode, Norm, Of, Saved, Slope, Upsample, Value, Wrt};
+use gpu_core::ops::activation::{self, Activation};
+use gpu_core::ops::elementwise;
+use gpu_core::{Buf, Schedule};
+
+/// One layer of any kind.
+#[derive(Clone, Debug)]
+pub enum Layer {
+    /// A linear layer.
+    Linear(Linear),
+    /// A convolution or its transpose.
+    Conv(Conv),
+    /// Batch normalisation.
+    Norm(Norm),
+    /// The largest of each window.
+    MaxPool(MaxPool),
+    /// Enlarged images.
+    Upsample(Upsample),
+    /// An activation by itself, where no layer before it can apply it; its slope must follow from its output.
+    Activate(String, Activation),
+    /// Rows as images [h, w, c].
+    Unflatten([usize; 3]),
+    /// y = x + inner(x). No activation made x.
+    Residual(String, Stack),
+}
+
+impl Layer {
+    fn forward(&self, s: &mut Schedule, x: Value, mode: Mode) -> (Value, Saved) {
+        match self {
+            Self::Linear(layer) => layer.forward(s, x, mode),
+            Self::Conv(layer) => layer.forward(s, x, mode),
+            Self::Norm(layer) => layer.forward(s, x, mode),
+            Self::MaxPool(layer) => layer.forward(s, x),
+            Self::Upsample(layer) => layer.forward(s, x),
+            Self::Activate(name, act) => {
+                assert!(act.slope_from_output() && matches!(x.slope, Slope::One), "{name}: {act:?} of {x:?}");
+                let y = Value { buf: activation::forward(s, name, x.buf, *act), slope: Slope::Output(*act) };
+                (y, Saved { x, y, of: Of::Nothing })
+            }
+            Self::Unflatten([h, w, c]) => {
+                let y = x.reshape([x.buf.len() / (h * w * c), *h, *w, *c]);
+                (y, Saved { x, y, of: Of::Nothing })
+            }
+            Self::Residual(name, inner) => {
+                assert!(matches!(x.slope, Slope::One), "{name}: an activation made its input");
+                let (change, of) = inner.forward(s, x, mode);
+                assert!(matches!(change.slope, Slope::One), "{name}: an activation ends it");
+                let y = Value::plain(elementwise::add(s, &format!("{name}.add"), x.buf, change.buf));
+                (y, Saved { x, y, of: Of::Inner(of) })
+            }
+        }
+    }
+
+    fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, wrt: Wrt) -> Option<Buf> {
+        match self {
+            Self::Linear(layer) => layer.backward(s, saved, dy, wrt),
+            Self::Conv(layer) => layer.backward(s, saved, dy, wrt),
+            Self::Norm(layer) => layer.backward(s, saved, dy, wrt),
+            Self::MaxPool(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
+            Self::Upsample(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
+            // dy is taken before the activation, which is where x stands.
+            Self::Activate(..) => Some(dy.reshape(saved.x.buf.shape)),
+            Self::Unflatten(_) => Some(dy.reshape(saved.x.buf.shape)),
+            Self::Residual(name, inner) => {
+                let Of::Inner(of) = &saved.of else { unreachable!("saved by this layer") };
+                let dy = dy.reshape(saved.y.buf.shape);
+                let dx = inner.backward(s, of, dy, wrt)?;
+                Some(elementwise::add(s, &format!("{name}.backward_add"), dy, dx))
+            }
+        }
+    }
+}
+
+/// Layers one after another.
+#[derive(Clone, Debug, Default)]
+pub struct Stack {
+    layers: Vec<Layer>,
+}
+
+impl Stack {
+    /// These layers.
+    pub fn new(layers: Vec<Layer>) -> Self {
+        Self { layers }
+    }
+
+    /// The last layer's output, and what each layer saved.
+    pub fn forward(&self, s: &mut Schedule, x: Value, mode: Mode) -> (Value, Vec<Saved>) {
+        let mut saved = Vec::with_capacity(self.layers.len());
+        let mut value = x;
+        for layer in &self.layers {
+            let (y, of_layer) = layer.forward(s, value, mode);
+            saved.push(of_layer);
+            value = y;
+        }
+        (value, saved)
+    }
+
+    /// Backwards through all layers; `wrt` says what of the whole stack is wanted.
+    pub fn backward(&self, s: &mut Schedule, saved: &[Saved], dy: Buf, wrt: Wrt) -> Option<Buf> {
+        let mut gradient = Some(dy);
+        for (i, (layer, saved)) in self.layers.iter().zip(saved).enumerate().rev() {
+            let of_layer = match (i, wrt) {
+                (0, _) => wrt,
+                (_, Wrt::Input) => Wrt::Input,
+                _ => Wrt::Both,
+            };
+            gradient = layer.backward(s, saved, gradient?, of_layer);
+        }
+        gradient
+    }
+
+    /// The derivative of the output along the direction `u` of the input.
+    ///
+    /// # Panics
+    /// When a layer is not linear.
+    pub fn tangent(&self, s: &mut Schedule, saved: &[Saved], u: Buf) -> Buf {
+        self.layers.iter().zip(saved).fold(u, |u, (layer, saved)| match layer {
+            Layer::Linear(layer) => layer.tangent(s, saved, u),
+            other => panic!("no tangent goes through {other:?}"),
+        })
+    }
+}

@@ -1,0 +1,356 @@
+//! The vector-quantised autoencoder: every pixel of the encoder's small image is the nearest of K codes.
+//!
+//! van den Oord, Vinyals and Kavukcuoglu, *Neural discrete representation learning*, 2017. The loss of an image is its
+//! mean squared error over the variance of the data's pixels, plus β times the mean of (z − q)², which commits the
+//! encoder to its codes. The gradient of q goes straight through to z. The codebook follows the encoder by averages
+//! (appendix A.1) or by the gradient of the mean of (q − z)².
+
+use crate::faults::{count_fault, decay_fault, halvings_fault, load_fault, not_negative_fault, positive_fault};
+use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halved, halving};
+use crate::model::{Model, Objective, Pass, Phase, Range, Training, Usage};
+use crate::network::Network;
+use crate::pins::{DataSpec, Pins};
+use gpu_core::ops::activation::Activation;
+use gpu_core::ops::codebook::{self, Averages, Restart};
+use gpu_core::ops::conv2d::Window;
+use gpu_core::ops::loss::{self, Kind, Loss};
+use gpu_core::ops::{record, vq};
+use gpu_core::{Buf, Dtype, Init, Memory, Schedule};
+use serde::{Deserialize, Serialize};
+
+/// Settings of the model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VqVaeConfig {
+    /// Times that the encoder halves the image.
+    pub halvings: usize,
+    /// Channels of the encoder's and the decoder's small images; the larger ones have half of them.
+    pub width: usize,
+    /// Channels between the two convolutions of a residual block.
+    pub residual: usize,
+    /// Residual blocks on either side.
+    pub blocks: usize,
+    /// Numbers in a code.
+    pub latent: usize,
+    /// Codes.
+    pub codes: usize,
+    /// Weight of the commitment, β.
+    pub commitment: f32,
+    /// Decay of the averages that make the codebook; zero for a codebook that follows its gradient.
+    pub ema: f32,
+    /// A code that fewer rows than this have had, by the averages, is put back at a random row; zero for never.
+    pub restart: f32,
+}
+
+impl Default for VqVaeConfig {
+    fn default() -> Self {
+        Self {
+            halvings: 2,
+            width: 128,
+            residual: 32,
+            blocks: 2,
+            latent: 64,
+            codes: 512,
+            commitment: 0.25,
+            ema: 0.99,
+            restart: 0.0,
+        }
+    }
+}
+
+/// Smooths the counts of codes, so that none is divided by zero.
+const EPSILON: f32 = 1e-5;
+
+impl VqVaeConfig {
+    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
+    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+        let counts =
+            [("width", self.width), ("residual", self.residual), ("latent", self.latent), ("codes", self.codes)];
+        let restart = || {
+            (self.restart > 0.0 && self.ema == 0.0).then(|| {
+                "restart needs the averages to tell which codes are dead; set ema = 0.99 or restart = 0".to_string()
+            })
+        };
+        counts
+            .into_iter()
+            .find_map(|(name, n)| count_fault(name, n))
+            .or_else(|| count_fault("halvings", self.halvings))
+            .or_else(|| halvings_fault(spec.image, self.halvings, false))
+            .or_else(|| not_negative_fault("commitment", self.commitment))
+            .or_else(|| decay_fault("ema", self.ema))
+            .or_else(|| not_negative_fault("restart", self.restart))
+            .or_else(restart)
+            .or_else(|| positive_fault("the variance of the training images", spec.variance))
+            .or_else(|| self.size_fault(spec, batch))
+    }
+
+    fn size_fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+        let [h, w, _] = spec.image;
+        let small = self.small(spec.image);
+        let numbers = [h * w * self.width / 2, small.iter().product::<usize>() * self.width.max(self.codes)];
+        let weights =
+            self.width * (16 * self.width * self.halvings + 18 * self.width + 10 * self.residual * self.blocks);
+        load_fault(&numbers, 2 * weights + self.codes * self.latent, batch)
+    }
+
+    /// Height and width of the image of codes.
+    fn small(&self, image: [usize; 3]) -> [usize; 2] {
+        (0..self.halvings).fold([image[0], image[1]], |size, _| halved(size))
+    }
+}
+
+/// The codebook, [codes, latent], and what moves it.
+#[derive(Clone, Copy, Debug)]
+struct Codebook {
+    codes: Buf,
+    /// Where it follows averages.
+    averages: Option<Averages>,
+}
+
+/// The model.
+#[derive(Clone, Debug)]
+pub struct VqVae {
+    config: VqVaeConfig,
+    memory: Memory,
+    pins: Pins,
+    usage: Usage,
+    network: Network,
+    encoder: Stack,
+    decoder: Stack,
+    codebook: Codebook,
+}
+
+const COLUMNS: &[&str] = &["recon", "commitment"];
+
+impl VqVae {
+    /// The model for such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, a residual block
+    /// being one that adds its input; `codebook.weight` is the codebook, beside `codebook.size` and `codebook.total`
+    /// where it follows averages.
+    ///
+    /// # Panics
+    /// When [`VqVaeConfig::fault`] has something to say.
+    pub fn new(config: VqVaeConfig, spec: DataSpec) -> Self {
+        assert_eq!(config.fault(&spec, 1), None);
+        let mut memory = Memory::default();
+        let pins = Pins::new(&mut memory, spec, COLUMNS.len());
+        let usage = Usage {
+            train: memory.pin("usage", [config.codes], Dtype::F32),
+            test: memory.pin("test_usage", [config.codes], Dtype::F32),
+        };
+        let mut network = Network::new(&mut memory, "vqvae");
+        let encoder = encoder(&mut memory, &mut network, &config, spec.image);
+        let decoder = decoder(&mut memory, &mut network, &config, spec.image);
+        let codebook = Codebook::new(&mut memory, &mut network, &config);
+        Self { config, memory, pins, usage, network, encoder, decoder, codebook }
+    }
+
+    /// z [n, h, w, latent] of x [n, width].
+    fn encode(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
+        let images = x.reshape(self.pins.spec().images(x.shape.rows()));
+        let (z, saved) = self.encoder.forward(s, Value::plain(images), mode);
+        (z.buf, saved)
+    }
+
+    /// The nearest codes, and their numbers `u32 [n · h · w]`.
+    fn quantise(&self, s: &mut Schedule, z: Buf) -> (Buf, Buf) {
+        let index = vq::nearest(s, "nearest", z, self.codebook.codes);
+        (vq::lookup(s, "q", index, self.codebook.codes, z.shape), index)
+    }
+
+    /// Images [n, width] of codes [n, h, w, latent].
+    fn decode(&self, s: &mut Schedule, q: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
+        let (output, saved) = self.decoder.forward(s, Value::plain(q), mode);
+        (output.buf.reshape([q.shape.dims()[0] as usize, self.pins.spec().width()]), saved)
+    }
+
+    /// The mean squared error of each image, over the variance of the data.
+    fn recon(&self) -> Loss {
+        let spec = self.pins.spec();
+        Loss { kind: Kind::Squared, scale: 1.0 / (spec.width() as f32 * spec.variance), offset: 0.0 }
+    }
+
+    /// One over the numbers in an image of codes.
+    fn per_code(&self) -> f32 {
+        let small: usize = self.config.small(self.pins.spec().image).iter().product();
+        1.0 / (small * self.config.latent) as f32
+    }
+
+    fn test_images(&self, s: &mut Schedule, batch: usize) -> Buf {
+        let order = self.pins.test_order(s, batch);
+        self.pins.test_images(s, order, Range::CENTRED)
+    }
+}
+
+/// Convolutions that halve the image, one that does not, residual blocks, and one pixel by pixel to a code.
+fn encoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, image: [usize; 3]) -> Stack {
+    let mut layers = Sequence::of_images(memory, network, "encoder", image);
+    for i in 1..=config.halvings {
+        let channels = if i == config.halvings { config.width } else { config.width.div_ceil(2) };
+        let [h, w, _] = layers.image();
+        layers.conv(channels, halving([h, w]), Activation::Relu);
+    }
+    layers.conv(config.width, Window::square(3, 1, 1), Activation::Identity);
+    (0..config.blocks).for_each(|_| layers.residual(config.residual));
+    layers.activate(Activation::Relu);
+    layers.conv(config.latent, Window::square(1, 1, 0), Activation::Identity);
+    layers.finish()
+}
+
+/// The way back.
+fn decoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, image: [usize; 3]) -> Stack {
+    let [h, w, channels] = image;
+    let sizes: Vec<[usize; 2]> =
+        std::iter::successors(Some([h, w]), |&size| Some(halved(size))).take(config.halvings + 1).collect();
+    let [small_h, small_w] = sizes[config.halvings];
+    let mut layers = Sequence::of_images(memory, network, "decoder", [small_h, small_w, config.latent]);
+    layers.conv(config.width, Window::square(3, 1, 1), Activation::Identity);
+    (0..config.blocks).for_each(|_| layers.residual(config.residual));
+    layers.activate(Activation::Relu);
+    for i in (1..config.halvings).rev() {
+        layers.transposed(config.width.div_ceil(2), halving(sizes[i]), sizes[i], Activation::Relu);
+    }
+    layers.transposed(channels, halving(sizes[0]), sizes[0], Activation::Identity);
+    layers.finish()
+}
+
+impl Codebook {
+    fn new(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig) -> Self {
+        let (k, dim) = (config.codes, config.latent);
+        let start = Init::Uniform(1.0 / k as f32);
+        if config.ema == 0.0 {
+            return Self { codes: network.weights.add(memory, "codebook.weight", [k, dim], start), averages: None };
+        }
+        let none = Init::Constant(0.0);
+        let codes = network.state(memory, "codebook.weight", [k, dim], start);
+        let size = network.state(memory, "codebook.size", [k], none);
+        let total = network.state(memory, "codebook.total", [k, dim], none);
+        Self { codes, averages: Some(Averages { size, total }) }
+    }
+
+    /// Towards the rows that have each code: by averages, or by the gradient of `weight` · Σ (q − z)².
+    fn follow(&self, s: &mut Schedule, assigned: vq::Assigned, ema: f32, weight: f32) {
+        let codes = self.codes;
+        match self.averages {
+            None => vq::codebook_backward(s, "backward_codebook", assigned, codes, weight, codes.grad()),
+            Some(averages) => codebook::ema(s, "codebook", assigned, averages, codes, ema, EPSILON),
+        }
+    }
+
+    /// Codes that fewer than `threshold` rows have had of late become rows of z.
+    fn restart(&self, s: &mut Schedule, z: Buf, threshold: f32, clock: Buf, seed: u64) {
+        let Some(averages) = self.averages.filter(|_| threshold > 0.0) else { return };
+        // Twice the threshold, or they would be dead again at once.
+        let restart = Restart { threshold, weight: 2.0 * threshold };
+        codebook::restart(s, "restart", z, averages.size, self.codes, Some(averages), restart, clock, seed);
+    }
+}
+
+impl Model for VqVae {
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    fn networks(&self) -> Vec<&Network> {
+        vec![&self.network]
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        COLUMNS
+    }
+
+    fn objective(&self) -> Objective {
+        Objective::First
+    }
+
+    fn range(&self) -> Range {
+        Range::CENTRED
+    }
+
+    fn states(&self) -> Vec<(&'static str, Buf)> {
+        vec![("state/clock", self.pins.clock), ("state/rates", self.pins.rates), ("state/usage", self.usage.train)]
+    }
+
+    /// The codes become rows of a first batch, spread out by k-means++ (Arthur and Vassilvitskii, 2007).
+    fn start(&self, batch: usize, training: &Training) -> Option<Schedule> {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Codebook { codes, averages } = self.codebook;
+        let order = self.pins.train_order(s, batch, training, self.pins.side_clock);
+        let x = self.pins.train_images(s, order, Range::CENTRED);
+        let (z, _) = self.encode(s, x, Mode::Batch);
+        codebook::plus_plus(s, "codebook", z, codes, averages, self.pins.side_clock, training.seed);
+        Some(schedule)
+    }
+
+    fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { clock, rates, ring, .. } = self.pins;
+        let (mean, per_code) = (1.0 / batch as f32, self.per_code());
+        self.pins.tick(s, batch, training, 0.0, 0);
+        let order = self.pins.train_order(s, batch, training, clock);
+        let x = self.pins.train_images(s, order, Range::CENTRED);
+
+        let (z, encoder) = self.encode(s, x, Mode::Train);
+        let (q, index) = self.quantise(s, z);
+        let (output, decoder) = self.decode(s, q, Mode::Train);
+        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
+
+        // Straight through: what q should have been moved by, z is moved by.
+        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes want a gradient");
+        let dz = dz.reshape(z.shape);
+        let weight = self.config.commitment * mean * per_code;
+        let commitment = vq::loss_with_gradient(s, "commitment", z, q, per_code, weight, dz);
+        self.encoder.backward(s, &encoder, dz, Wrt::Params);
+
+        let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
+        codebook::count(s, "usage", assigned.counts, self.usage.train);
+        self.codebook.follow(s, assigned, self.config.ema, mean * per_code);
+        self.codebook.restart(s, z, self.config.restart, clock, training.seed);
+        record::record(s, "record.recon", recon, clock, ring, 0, mean);
+        record::record(s, "record.commitment", commitment, clock, ring, 1, mean);
+        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        vec![Phase { name: "vqvae", schedule }]
+    }
+
+    fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { side_clock, side_ring, .. } = self.pins;
+        let x = self.test_images(s, batch);
+        let (z, _) = self.encode(s, x, Mode::Use);
+        let (q, index) = self.quantise(s, z);
+        let (output, _) = self.decode(s, q, Mode::Use);
+        let recon = loss::forward(s, "recon", output, x, self.recon());
+        let commitment = vq::loss(s, "commitment", z, q, self.per_code());
+        let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
+        codebook::count(s, "usage", assigned.counts, self.usage.test);
+        record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
+        record::record(s, "record.commitment", commitment, side_clock, side_ring, 1, 1.0);
+        schedule
+    }
+
+    fn reconstruct(&self, batch: usize) -> Option<Pass> {
+        let mut s = Schedule::new();
+        let x = self.test_images(&mut s, batch);
+        let (z, _) = self.encode(&mut s, x, Mode::Use);
+        let (q, _) = self.quantise(&mut s, z);
+        let (output, _) = self.decode(&mut s, q, Mode::Use);
+        Some(Pass::new(s, &[x, output]))
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        Some(self.usage)
+    }
+}
+
+/// The perplexity of a histogram of codes, and how many of them it has.
+pub fn perplexity(histogram: Buf) -> Pass {
+    let mut s = Schedule::new();
+    let (perplexity, used) = codebook::perplexity(&mut s, "perplexity", histogram);
+    Pass::new(s, &[perplexity, used])
+}
