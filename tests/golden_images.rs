@@ -1,5 +1,5 @@
-//! The reference against PyTorch, for the operators of networks of images, of their games, and of codebooks.
-//! tests/golden/README.md says what the files hold, and the scripts beside it how they came to be.
+//! The reference against PyTorch, for the operators of networks of images, of their games, of classes, and of
+//! codebooks. tests/golden/README.md says what the files hold, and the scripts beside it how they came to be.
 
 #[path = "golden/bench.rs"]
 mod bench;
@@ -15,7 +15,7 @@ use gpu_core::ops::layer_norm::{self, LayerNorm};
 use gpu_core::ops::matmul::{Epilogue, PLAIN};
 use gpu_core::ops::pad::{self, Border, Margins};
 use gpu_core::ops::spectral_norm::{self, SpectralNorm};
-use gpu_core::ops::{channels, elementwise, pool, reduce, upsample, vq};
+use gpu_core::ops::{channels, cross_entropy, elementwise, pool, reduce, upsample, vq};
 use gpu_core::{Array, Buf, Dtype, Error};
 
 #[test]
@@ -51,9 +51,10 @@ fn sizes_of_images_agree_with_pytorch() -> Result<(), Error> {
 }
 
 #[test]
-fn games_and_codes_agree_with_pytorch() -> Result<(), Error> {
+fn games_classes_and_codes_agree_with_pytorch() -> Result<(), Error> {
     bench::agree("discrete", |bench, op, kind| match (op, kind) {
         ("gan_loss", _) => gan_loss(bench, kind),
+        ("cross_entropy", _) => cross_entropy(bench),
         ("vq", "embedding") => embedding(bench),
         ("vq", _) => straight_through(bench),
         ("codebook", "ema") => averages(bench),
@@ -283,6 +284,16 @@ fn gan_loss(bench: &mut Bench<'_>, case: &str) {
     let alone = gan_loss::forward(&mut bench.s, "alone", d, role, loss);
     let (rows, dd, score) = gan_loss::with_gradient(&mut bench.s, "rows", d, role, loss, weight);
     for (name, buf) in [("y", alone), ("y", rows), ("dd", dd), ("score", score)] {
+        bench.expect(name, buf);
+    }
+}
+
+fn cross_entropy(bench: &mut Bench<'_>) {
+    let (x, t, weight) = (bench.input("x"), bench.input("t"), bench.scalar("weight"));
+    let alone = cross_entropy::forward(&mut bench.s, "alone", x, t);
+    let (rows, dx) = cross_entropy::with_gradient(&mut bench.s, "rows", x, t, weight);
+    let errors = cross_entropy::errors(&mut bench.s, "errors", x, t);
+    for (name, buf) in [("y", alone), ("y", rows), ("dx", dx), ("errors", errors)] {
         bench.expect(name, buf);
     }
 }

@@ -1,4 +1,4 @@
-"""Makes discrete.safetensors: the losses of GANs, vector quantisation, and averaged codebooks, as PyTorch has them.
+"""Makes discrete.safetensors: the losses of GANs and of classifiers, vector quantisation, and averaged codebooks.
 
     pip install -r requirements.txt
     python discrete.py
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from make import f32, normal, rng
+from make import f32, normal, rng, uniform
 from safetensors.torch import save
 
 TENSORS = {}
@@ -59,6 +59,37 @@ def gan_losses():
             y = function(d)
             (dd,) = torch.autograd.grad(y, d, torch.full_like(y, weight))
             store(name, d=d, y=y, dd=dd, score=report(d), weight=weight, smoothing=s)
+
+
+def first_of_largest(values):
+    """The place of the largest of each row; of equal ones the first."""
+    places = torch.arange(values.shape[1]).expand_as(values)
+    return places.where(values == values.amax(1, keepdim=True), values.shape[1]).amin(1)
+
+
+def cross_entropies():
+    """Of each row: the loss `y` and whether it is an error; `dx` = 0.37 · slope.
+
+    Shares are multiples of 1/64 that sum to 1, exactly. In `tied` both hold few different numbers, each often.
+    """
+    weight = f32(0.37)
+    shapes = {"one_hot": (7, 10), "soft": (6, 13), "two": (5, 2), "far": (8, 10), "tied": (40, 4)}
+    for case, (m, k) in shapes.items():
+        name = f"cross_entropy/{case}"
+        draw = rng(name)
+        if case == "tied":
+            x = torch.from_numpy(draw.integers(-1, 2, (m, k))).double()
+            t = torch.from_numpy(draw.multinomial(4, [1 / k] * k, m)) / 4
+        else:
+            x = uniform(draw, -200.0, 200.0, m, k) if case == "far" else normal(draw, m, k, scale=3.0)
+            t = torch.from_numpy(draw.multinomial(1 if case == "one_hot" else 64, [1 / k] * k, m))
+            t = t / t.sum(1, keepdim=True)
+        t = t.double()
+        x.requires_grad_()
+        y = F.cross_entropy(x, t, reduction="none")
+        (dx,) = torch.autograd.grad(y, x, torch.full_like(y, weight))
+        errors = first_of_largest(x.detach()) != first_of_largest(t)
+        store(name, x=x, t=t, y=y, dx=dx, errors=errors, weight=weight)
 
 
 def nearest(z, codebook):
@@ -135,7 +166,7 @@ def perplexity():
 
 def main():
     torch.set_num_threads(1)
-    for group in (gan_losses, quantisation, embedding, averages, perplexity):
+    for group in (gan_losses, cross_entropies, quantisation, embedding, averages, perplexity):
         group()
     Path(__file__).with_name("discrete.safetensors").write_bytes(save(TENSORS))
 

@@ -8,6 +8,7 @@ mod batch_norm;
 mod channels;
 mod codebook;
 mod conv2d;
+mod cross_entropy;
 mod elementwise;
 mod fill;
 mod gan_loss;
@@ -42,6 +43,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("channels", channels::cases),
     ("codebook", codebook::cases),
     ("conv2d", conv2d::cases),
+    ("cross_entropy", cross_entropy::cases),
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
     ("gan_loss", gan_loss::cases),

@@ -8,6 +8,7 @@ pub mod batch_norm;
 pub mod channels;
 pub mod codebook;
 pub mod conv2d;
+pub mod cross_entropy;
 pub mod elementwise;
 pub mod fill;
 pub mod gan_loss;
@@ -40,6 +41,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         channels::KERNELS,
         codebook::KERNELS,
         conv2d::KERNELS,
+        cross_entropy::KERNELS,
         elementwise::KERNELS,
         fill::KERNELS,
         gan_loss::KERNELS,

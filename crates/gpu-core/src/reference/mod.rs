@@ -9,6 +9,7 @@ pub mod batch_norm;
 pub mod channels;
 pub mod codebook;
 pub mod conv2d;
+pub mod cross_entropy;
 pub mod elementwise;
 pub mod fill;
 pub mod gan_loss;

@@ -1,0 +1,123 @@
+// The cross-entropy of the rows of logits x [m, k] with shares t [m, k], logsumexp(x) − Σ_j t_j x_j, and how often the
+// largest logit is in the wrong place; one workgroup of 256 per row, everything over a row by a tree:
+//
+//   cross_entropy                rows [m] = Σ_j t_j (max − x_j) + log Σ_j exp(x_j − max), max being the row's largest x
+//   cross_entropy_with_gradient  the same, and dx [m, k] = weight · (exp(x − max) / Σ_j exp(x_j − max) − t)
+//   cross_entropy_errors         wrong [m] = 1 where the largest x is not in the place of the largest t, otherwise 0;
+//                                of equal ones the first counts
+//
+// That the shares of a row sum to 1 is for the caller to see to. No term of the loss is below 0, so nothing cancels.
+// Arguments of exp are at most 0 and clamped at −80, where exp is nothing beside the row's largest.
+// Needs common/grid.wgsl and common/tree.wgsl.
+
+struct Params {
+    m: u32,
+    k: u32,
+    weight: f32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> t: array<f32>;
+@group(0) @binding(2) var<storage, read_write> rows: array<f32>;
+@group(0) @binding(3) var<uniform> p: Params;
+
+// exp(v − top), for v no more than top.
+fn exp_below(v: f32, top: f32) -> f32 {
+    return exp(clamp(v - top, -80.0, 0.0));
+}
+
+struct Found {
+    // max x
+    top: f32,
+    // Σ exp(x − top)
+    sum: f32,
+    // Σ t (top − x) + log sum
+    loss: f32,
+}
+
+// What the k elements from `row` on come to.
+fn found(row: u32, k: u32, local: u32) -> Found {
+    var top = x[row];
+    for (var j = local; j < k; j += 256u) { top = max(top, x[row + j]); }
+    top = tree_max(local, top);
+    var sum = 0.0;
+    var short = 0.0;
+    for (var j = local; j < k; j += 256u) {
+        let v = x[row + j];
+        sum += exp_below(v, top);
+        short += t[row + j] * (top - v);
+    }
+    sum = tree_sum(local, sum);
+    short = tree_sum(local, short);
+    return Found(top, sum, short + log(sum));
+}
+
+@compute @workgroup_size(256)
+fn cross_entropy(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let r = group_index(group, groups);
+    let inside = r < p.m;
+    let of_row = found(select(0u, r * p.k, inside), p.k, local);
+    if local == 0u && inside { rows[r] = of_row.loss; }
+}
+
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(4) var<uniform> p_gradient: Params;
+
+@compute @workgroup_size(256)
+fn cross_entropy_with_gradient(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let r = group_index(group, groups);
+    let inside = r < p_gradient.m;
+    let row = select(0u, r * p_gradient.k, inside);
+    let of_row = found(row, p_gradient.k, local);
+    let end = select(0u, p_gradient.k, inside);
+    for (var j = local; j < end; j += 256u) {
+        let at = row + j;
+        dx[at] = p_gradient.weight * (exp_below(x[at], of_row.top) / of_row.sum - t[at]);
+    }
+    if local == 0u && inside { rows[r] = of_row.loss; }
+}
+
+@group(0) @binding(2) var<storage, read_write> wrong: array<f32>;
+
+// The largest x and the largest t that an invocation has seen, and their places in the row.
+var<workgroup> tops: array<vec2<f32>, 256>;
+var<workgroup> places: array<vec2<u32>, 256>;
+
+@compute @workgroup_size(256)
+fn cross_entropy_errors(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let r = group_index(group, groups);
+    let inside = r < p.m;
+    let row = select(0u, r * p.k, inside);
+    var top = vec2(x[row], t[row]);
+    var place = vec2(0u);
+    for (var j = local; j < p.k; j += 256u) {
+        let v = vec2(x[row + j], t[row + j]);
+        place = select(place, vec2(j), v > top);
+        top = select(top, v, v > top);
+    }
+    tops[local] = top;
+    places[local] = place;
+    for (var reach = 128u; reach > 0u; reach >>= 1u) {
+        workgroupBarrier();
+        if local < reach {
+            let other = tops[local + reach];
+            let other_place = places[local + reach];
+            let ahead = (other > tops[local]) | ((other == tops[local]) & (other_place < places[local]));
+            tops[local] = select(tops[local], other, ahead);
+            places[local] = select(places[local], other_place, ahead);
+        }
+    }
+    if local == 0u && inside { wrong[r] = select(0.0, 1.0, places[0].x != places[0].y); }
+}
