@@ -14,8 +14,7 @@ macro_rules! recipes {
 }
 
 /// The recipes that come with frit.
-static RECIPES: &[(&str, &str)] =
-    recipes!["vae", "conv-vae", "pool-vae", "ae", "gan", "dcgan", "vqvae", "classifier"];
+static RECIPES: &[(&str, &str)] = recipes!["vae", "conv-vae", "pool-vae", "ae", "gan", "dcgan", "vqvae", "classifier"];
 
 /// A model family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -266,9 +265,7 @@ impl Config {
             Family::Ae => Box::new(Autoencoder::new(self.ae.clone().unwrap_or_default(), spec)),
             Family::Gan => Box::new(Gan::new(self.gan.clone().unwrap_or_default(), spec)),
             Family::VqVae => Box::new(VqVae::new(self.vqvae.clone().unwrap_or_default(), spec)),
-            Family::Classifier => {
-                Box::new(Classifier::new(self.classifier.clone().unwrap_or_default(), spec, 1))
-            }
+            Family::Classifier => Box::new(Classifier::new(self.classifier.clone().unwrap_or_default(), spec, 1)),
         }
     }
 

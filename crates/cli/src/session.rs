@@ -46,12 +46,7 @@ impl Session {
     }
 
     /// The same with a model that was made for the data already.
-    pub(crate) fn open_model(
-        config: Config,
-        data: DataSet,
-        model: Box<dyn Model>,
-        backend: &Backend,
-    ) -> Result<Self> {
+    pub(crate) fn open_model(config: Config, data: DataSet, model: Box<dyn Model>, backend: &Backend) -> Result<Self> {
         let executor = backend.executor(model.memory().clone(), Sharing::On);
         let device = executor.describe();
         let mut session = Self { config, data, model, executor, device, shard: None };
@@ -73,12 +68,17 @@ impl Session {
         let width = pins.spec().width();
         let images = rows.map_or_else(
             || gather::pack(images),
-            |rows| gather::pack(&rows.iter().flat_map(|row| &images[row * width..(row + 1) * width]).copied().collect::<Vec<_>>()),
+            |rows| {
+                gather::pack(
+                    &rows.iter().flat_map(|row| &images[row * width..(row + 1) * width]).copied().collect::<Vec<_>>(),
+                )
+            },
         );
         let room = |buf: Buf, words: usize| Buf { shape: [words].into(), ..buf };
         self.executor.write(room(pins.train, images.len()), &Array::U32(images))?;
         if let Some(to) = pins.labels {
-            let labels: Vec<u8> = rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect());
+            let labels: Vec<u8> =
+                rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect());
             let words = gather::pack(&one_hot(&labels, pins.spec().classes));
             self.executor.write(room(to.train, words.len()), &Array::U32(words))?;
         }
@@ -221,7 +221,9 @@ impl Session {
         let average = (self.config.optimiser.average > 0.0).then_some(AVERAGE);
         let arenas = ARENAS.into_iter().chain(average);
         let of_arena = |(home, prefix)| {
-            self.parameters(home).into_iter().map(move |tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor })
+            self.parameters(home)
+                .into_iter()
+                .map(move |tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor })
         };
         arenas.flat_map(of_arena).chain(self.network_states()).collect()
     }
@@ -254,7 +256,7 @@ pub(crate) fn spec(config: &Config, data: &DataSet) -> DataSpec {
         train: if train == 0 { data.train.count } else { train },
         test: data.test.count,
         image: [data.height, data.width, data.channels],
-        classes: data.classes.len(),
+        classes: 1 + data.train.labels.iter().copied().max().map_or(0, usize::from),
         variance: variance(&data.train.images),
     }
 }

@@ -333,7 +333,14 @@ fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTr
     let notes = [
         ("frit", env!("CARGO_PKG_VERSION").to_string()),
         // Where the data lies is the machine's; what it is, the fingerprint says.
-        ("config", Config { data: Data { source: Data::default().source, ..session.config.data.clone() }, ..session.config.clone() }.to_toml()?),
+        (
+            "config",
+            Config {
+                data: Data { source: Data::default().source, ..session.config.data.clone() },
+                ..session.config.clone()
+            }
+            .to_toml()?,
+        ),
         ("data", session.data.fingerprint()),
         ("picture", session.data.picture_size()),
         ("progress", serde_json::to_string(progress)?),

@@ -19,14 +19,7 @@ pub(crate) fn columns_line(columns: &[&str], means: &[f64]) -> String {
 }
 
 /// One line of metrics for an epoch.
-pub(crate) fn epoch_line(
-    model: &dyn Model,
-    epoch: u64,
-    step: u64,
-    train: &Tested,
-    test: &Tested,
-    rate: f64,
-) -> Value {
+pub(crate) fn epoch_line(model: &dyn Model, epoch: u64, step: u64, train: &Tested, test: &Tested, rate: f64) -> Value {
     let mut line = Map::from_iter([("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
     for (part, tested) in [("train", train), ("test", test)] {
         let named = figures(model, tested).into_iter().map(|(name, value)| (format!("{part}_{name}"), json!(value)));
@@ -59,8 +52,12 @@ pub(crate) fn epoch_message(
 ) -> String {
     let parts = |tested: &Tested| match model.objective() {
         Objective::Sum(_) => {
-            let parts: Vec<String> =
-                model.columns().iter().zip(&tested.means).map(|(name, &mean)| format!("{name} {}", short(mean))).collect();
+            let parts: Vec<String> = model
+                .columns()
+                .iter()
+                .zip(&tested.means)
+                .map(|(name, &mean)| format!("{name} {}", short(mean)))
+                .collect();
             format!("{} = {}", short(tested.means.iter().sum()), parts.join(" + "))
         }
         _ => columns_line(model.columns(), &tested.means),
@@ -85,6 +82,9 @@ mod tests {
 
     #[test]
     fn numbers_keep_what_tells_something() {
-        assert_eq!([105.583, 0.6931, 0.00512, 0.0, -12.0].map(short), ["105.58", "0.693", "0.00512", "0.000", "-12.00"]);
+        assert_eq!(
+            [105.583, 0.6931, 0.00512, 0.0, -12.0].map(short),
+            ["105.58", "0.693", "0.00512", "0.000", "-12.00"]
+        );
     }
 }

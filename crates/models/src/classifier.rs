@@ -32,7 +32,8 @@ impl ClassifierConfig {
     /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
     pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
         let classes = spec.classes;
-        let few = || format!("a classifier needs at least two classes, and this data has {classes}; give labelled data");
+        let few =
+            || format!("a classifier needs at least two classes, and this data has {classes}; give labelled data");
         (classes < 2)
             .then(few)
             .or_else(|| widths_fault("hidden", &self.hidden))

@@ -4,6 +4,7 @@
 //! its sampling, encoding and evaluation passes; backward passes are the forward lines read upwards.
 
 mod autoencoder;
+mod classifier;
 mod coder;
 mod faults;
 mod gan;
@@ -16,6 +17,7 @@ mod vae;
 mod vqvae;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
+pub use classifier::{Classifier, ClassifierConfig};
 pub use gan::{Game, Gan, GanConfig};
 pub use layers::{
     Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value,

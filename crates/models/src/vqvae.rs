@@ -120,7 +120,7 @@ pub struct VqVae {
     codebook: Codebook,
 }
 
-const COLUMNS: &[&str] = &["recon", "commitment"];
+const COLUMNS: &[&str] = &["nmse", "commitment"];
 
 impl VqVae {
     /// The model for such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, a residual block
@@ -164,7 +164,7 @@ impl VqVae {
     }
 
     /// The mean squared error of each image, over the variance of the data.
-    fn recon(&self) -> Loss {
+    fn error(&self) -> Loss {
         let spec = self.pins.spec();
         Loss { kind: Kind::Squared, scale: 1.0 / (spec.width() as f32 * spec.variance), offset: 0.0 }
     }
@@ -298,7 +298,7 @@ impl Model for VqVae {
         let (z, encoder) = self.encode(s, x, Mode::Train);
         let (q, index) = self.quantise(s, z);
         let (output, decoder) = self.decode(s, q, Mode::Train);
-        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
+        let (nmse, doutput) = loss::with_gradient(s, "nmse", output, x, self.error(), mean);
 
         // Straight through: what q should have been moved by, z is moved by.
         let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes want a gradient");
@@ -311,7 +311,7 @@ impl Model for VqVae {
         codebook::count(s, "usage", assigned.counts, self.usage.train);
         self.codebook.follow(s, assigned, self.config.ema, mean * per_code);
         self.codebook.restart(s, z, self.config.restart, clock, training.seed);
-        record::record(s, "record.recon", recon, clock, ring, 0, mean);
+        record::record(s, "record.nmse", nmse, clock, ring, 0, mean);
         record::record(s, "record.commitment", commitment, clock, ring, 1, mean);
         training.optimiser.step(s, &self.memory, &self.network.weights, rates);
         vec![Phase { name: "vqvae", schedule }]
@@ -325,11 +325,11 @@ impl Model for VqVae {
         let (z, _) = self.encode(s, x, Mode::Use);
         let (q, index) = self.quantise(s, z);
         let (output, _) = self.decode(s, q, Mode::Use);
-        let recon = loss::forward(s, "recon", output, x, self.recon());
+        let nmse = loss::forward(s, "nmse", output, x, self.error());
         let commitment = vq::loss(s, "commitment", z, q, self.per_code());
         let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
         codebook::count(s, "usage", assigned.counts, self.usage.test);
-        record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
+        record::record(s, "record.nmse", nmse, side_clock, side_ring, 0, 1.0);
         record::record(s, "record.commitment", commitment, side_clock, side_ring, 1, 1.0);
         schedule
     }

@@ -61,7 +61,8 @@ mod tests {
     fn every_row_comes_once() {
         for count in [1, 2, 3, 4, 5, 16, 17, 100, 60_000, 65_537] {
             for epoch in [0, 1, 9] {
-                let mut order: Vec<u32> = (0..count).map(|i| permutation(Stream::Order, count, 1 << 40 | 7, epoch, i)).collect();
+                let mut order: Vec<u32> =
+                    (0..count).map(|i| permutation(Stream::Order, count, 1 << 40 | 7, epoch, i)).collect();
                 order.sort_unstable();
                 assert!(order.iter().copied().eq(0..count), "{count} rows, epoch {epoch}");
             }
@@ -72,7 +73,9 @@ mod tests {
     #[test]
     fn epochs_and_seeds_differ_and_leave_no_trace_of_order() {
         let count = 60_000;
-        let order = |seed, epoch| -> Vec<u32> { (0..count).map(|i| permutation(Stream::Order, count, seed, epoch, i)).collect() };
+        let order = |seed, epoch| -> Vec<u32> {
+            (0..count).map(|i| permutation(Stream::Order, count, seed, epoch, i)).collect()
+        };
         let orders = [order(0, 0), order(0, 1), order(1, 0), order(1 << 32, 0)];
         for (i, a) in orders.iter().enumerate() {
             assert!(a.iter().zip(0..count).filter(|&(&x, i)| x == i).count() < 10);
