@@ -168,21 +168,30 @@ const TRAINING: Training = Training {
         clip: 1.0,
         average: 0.9,
     },
+    resident: 29,
+    taken: 29,
 };
+
+const SPEC: DataSpec = DataSpec { train: 29, test: 3, image: [5, 10, 1], classes: 1, variance: 0.1 };
 
 fn vae() -> Vae {
     let config = VaeConfig { hidden: vec![24, 17], latent: 5, activation: "silu".into(), ..VaeConfig::default() };
-    Vae::new(config, DataSpec { train: 29, test: 3, width: 50 })
+    Vae::new(config, SPEC)
+}
+
+/// A training step, which is one phase.
+fn step(vae: &Vae, batch: usize) -> Schedule {
+    vae.train(batch, &TRAINING).remove(0).schedule
 }
 
 /// Everything that two training steps leave behind.
 fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> {
-    let weights = vae.networks()[0];
+    let weights = &vae.networks()[0].weights;
     let arena = |home| vae.memory().whole(weights.place(home));
     let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
     executor.write(vae.pins().train, &Array::U32(pack(&bytes)))?;
     executor.write(arena(Home::Values), &Array::F32(weights.initial(9)))?;
-    let program = executor.prepare(&vae.train(13, &TRAINING))?;
+    let program = executor.prepare(&step(vae, 13))?;
     let homes = [Home::Values, Home::Gradients, Home::FirstMoments, Home::SecondMoments, Home::Average];
     let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.pins().ring, vae.pins().clock]).collect();
     let ticket = executor.submit(&[program], 2, &watched)?;
@@ -192,7 +201,7 @@ fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> 
 #[test]
 fn training_is_the_same_with_sharing_and_without() -> Result<(), Error> {
     let vae = vae();
-    check(&vae.train(13, &TRAINING), Sharing::On);
+    check(&step(&vae, 13), Sharing::On);
     let cpu = |sharing| trained(&mut Cpu::new(vae.memory().clone(), sharing), &vae);
     assert_eq!(cpu(Sharing::On)?, cpu(Sharing::Off)?);
     Ok(())
@@ -210,9 +219,11 @@ fn training_is_the_same_with_sharing_and_without_on_the_adapter() -> Result<(), 
 /// Little in training, where what is saved for the backward pass lives until then; much where nothing is.
 #[test]
 fn models_share_memory() {
-    let vae = Vae::new(VaeConfig::default(), DataSpec { train: 60_000, test: 10_000, width: 784 });
+    let vae = Vae::new(VaeConfig::default(), DataSpec { train: 128, image: [28, 28, 1], ..SPEC });
+    let whole = Training { resident: 128, taken: 128, ..TRAINING };
+    let training = vae.train(128, &whole).remove(0).schedule;
     let bytes = |schedule: &Schedule, sharing| plan(schedule, sharing).bytes();
-    for (schedule, share) in [(vae.train(128, &TRAINING), 0.9), (vae.evaluate(128, 0), 0.85)] {
+    for (schedule, share) in [(training, 0.9), (vae.evaluate(128, 0), 0.85)] {
         let (on, off) = (bytes(&schedule, Sharing::On), bytes(&schedule, Sharing::Off));
         assert!((on as f64) < share * off as f64, "{on} bytes with sharing, {off} without");
     }

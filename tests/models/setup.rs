@@ -1,0 +1,178 @@
+//! The models that tests/models.rs looks at: small ones of every family, odd in their sizes.
+
+use gpu_core::ops::gather::pack;
+use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Sharing};
+use models::{
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Game, Gan, GanConfig, Likelihood, Model,
+    Optimiser, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+pub(crate) const SEED: u64 = 0x1234_5678_9abc_def0;
+pub(crate) const BETA: f32 = 0.7;
+const SIGMA: f32 = 0.3;
+
+/// A model and its training: three batches to an epoch.
+pub(crate) struct Setup {
+    pub(crate) name: &'static str,
+    pub(crate) model: Box<dyn Model>,
+    pub(crate) batch: usize,
+    optimiser: Optimiser,
+}
+
+/// The data of a setup.
+pub(crate) fn spec(image: [usize; 3], batch: usize) -> DataSpec {
+    DataSpec { train: 3 * batch, test: 2 * batch + 1, image, classes: 5, variance: 0.09 }
+}
+
+impl Setup {
+    fn new(name: &'static str, model: impl Model + 'static, batch: usize) -> Self {
+        Self { name, model: Box::new(model), batch, optimiser: Optimiser::default() }
+    }
+
+    pub(crate) fn training(&self, seed: u64) -> Training {
+        let train = self.model.pins().spec().train;
+        let taken = train / (self.batch * self.model.batches()) * self.batch * self.model.batches();
+        Training { seed, shuffle: true, optimiser: self.optimiser, resident: train, taken }
+    }
+}
+
+/// A VAE of linear layers on rows of `width` numbers, or with `channels` on images.
+pub(crate) fn vae(
+    image: [usize; 3],
+    channels: &[usize],
+    pool: bool,
+    activation: &str,
+    likelihood: Likelihood,
+) -> VaeConfig {
+    let hidden = if channels.is_empty() { vec![33, 17] } else { vec![13] };
+    let (channels, activation) = (channels.to_vec(), activation.into());
+    let config = VaeConfig {
+        channels,
+        pool,
+        hidden,
+        latent: 5,
+        activation,
+        likelihood,
+        beta: BETA,
+        sigma: SIGMA,
+        ..VaeConfig::default()
+    };
+    assert_eq!(config.fault(&spec(image, 1), 1), None);
+    config
+}
+
+fn gan(width: usize, critic_norm: bool, spectral: bool, loss: Game, critic_steps: usize) -> GanConfig {
+    let hidden = vec![13, 11];
+    GanConfig { latent: 6, width, hidden, loss, critic_norm, spectral, critic_steps, ..GanConfig::default() }
+}
+
+fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
+    VqVaeConfig { width: 6, residual: 5, blocks: 2, latent: 3, codes: 7, ema, restart, ..VqVaeConfig::default() }
+}
+
+/// Several kinds of sizes, activations that need their input and that do not, and each option of the optimiser.
+pub(crate) fn setups() -> Vec<Setup> {
+    use Likelihood::{Bernoulli, Gaussian};
+    let all = Optimiser { clip: 1.0, average: 0.9, weight_decay: 0.01, ..Optimiser::default() };
+    let coupled = Optimiser { decoupled: false, ..all };
+    let [row, grey, colour, small] = [[1, 1, 50], [7, 9, 1], [10, 7, 3], [18, 16, 2]];
+    let ae = |activation: &str| AutoencoderConfig {
+        hidden: vec![12, 7],
+        latent: 3,
+        activation: activation.into(),
+        ..AutoencoderConfig::default()
+    };
+    let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
+    vec![
+        Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
+        Setup {
+            optimiser: all,
+            ..Setup::new("vae, tanh", Vae::new(vae(row, &[], false, "tanh", Gaussian), spec(row, 64)), 64)
+        },
+        Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6),
+        Setup::new("conv vae, silu", Vae::new(vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5)), 5),
+        // A batch long enough for the gradients of the weights to be split sums.
+        Setup { optimiser: coupled, ..Setup::new("ae", Autoencoder::new(ae("elu"), spec([1, 1, 9], 520)), 520) },
+        Setup::new("pooled ae", Autoencoder::new(pooled, spec([8, 12, 3], 5)), 5),
+        Setup::new("gan", Gan::new(gan(0, false, false, Game::LeastSquares, 1), spec(row, 9)), 9),
+        Setup {
+            optimiser: all,
+            ..Setup::new("dcgan", Gan::new(gan(3, true, false, Game::NonSaturating, 1), spec(small, 5)), 5)
+        },
+        Setup::new("spectral gan", Gan::new(gan(2, false, true, Game::Hinge, 2), spec(small, 4)), 2),
+        Setup::new("vqvae", VqVae::new(vqvae(0.9, 2.0), spec(colour, 6)), 6),
+        Setup::new("vqvae by gradient", VqVae::new(vqvae(0.0, 0.0), spec(grey, 4)), 4),
+        Setup::new(
+            "classifier",
+            Classifier::new(ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 4),
+            7,
+        ),
+    ]
+}
+
+/// The networks' arenas and state, and what else of the model lasts.
+pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
+    const ARENAS: [Home; 5] = [Home::Values, Home::Gradients, Home::FirstMoments, Home::SecondMoments, Home::Average];
+    let networks = model.networks();
+    let arenas = networks.iter().flat_map(|network| ARENAS.map(|home| arena(model, network, home)));
+    let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));
+    let labels = model.pins().labels.into_iter().flat_map(|labels| [labels.train, labels.test]);
+    let pins = [model.pins().train, model.pins().test, model.pins().ring];
+    let of_model = model.states().into_iter().map(|(_, buf)| buf);
+    arenas.chain(states).chain(labels).chain(pins).chain(of_model).collect()
+}
+
+pub(crate) fn arena(model: &dyn Model, network: &models::Network, home: Home) -> Buf {
+    model.memory().whole(network.weights.place(home))
+}
+
+/// Random images in both sets, and the weights and states that `seed` starts from.
+pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -> Result<(), Error> {
+    let mut rng = StdRng::seed_from_u64(SEED);
+    let mut bytes = |buf: Buf| Array::U32(pack(&(0..4 * buf.len()).map(|_| rng.random::<u8>()).collect::<Vec<_>>()));
+    let pins = model.pins();
+    for buf in [pins.train, pins.test] {
+        executor.write(buf, &bytes(buf))?;
+    }
+    for labels in pins.labels.iter().flat_map(|labels| [labels.train, labels.test]) {
+        let classes = pins.spec().classes;
+        let one_hot: Vec<u8> =
+            (0..4 * labels.len()).map(|i| 255 * u8::from(i % classes == i / classes % classes)).collect();
+        executor.write(labels, &Array::U32(pack(&one_hot)))?;
+    }
+    for network in model.networks() {
+        executor.write(arena(model, network, Home::Values), &Array::F32(network.weights.initial(seed)))?;
+        for state in &network.states {
+            executor.write(state.buf, &Array::F32(state.initial(seed)))?;
+        }
+    }
+    Ok(())
+}
+
+/// What lasts after an epoch of training: moments and clock are not those of a first step, and the order is another.
+pub(crate) fn under_way(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
+    let model = &*setup.model;
+    let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
+    start(&mut cpu, model, SEED)?;
+    let training = setup.training(SEED);
+    if let Some(schedule) = model.start(setup.batch, &training) {
+        let program = cpu.prepare(&schedule)?;
+        let ticket = cpu.submit(&[program], 1, &[])?;
+        cpu.wait(ticket)?;
+    }
+    let phases = model.train(setup.batch, &training);
+    let programs = phases.iter().map(|phase| cpu.prepare(&phase.schedule)).collect::<Result<Vec<_>, _>>()?;
+    let buffers = lasting(model);
+    let ticket = cpu.submit(&programs, 3, &buffers)?;
+    Ok(buffers.iter().copied().zip(cpu.wait(ticket)?).collect())
+}
+
+/// Zeros of a buffer's type.
+pub(crate) fn zeros(buf: Buf) -> Array {
+    match buf.dtype {
+        Dtype::F32 => Array::F64(vec![0.0; buf.len()]),
+        Dtype::U32 => Array::U32(vec![0; buf.len()]),
+    }
+}
