@@ -6,7 +6,6 @@ mod commands;
 mod config;
 mod data;
 mod evaluation;
-mod idx;
 mod pictures;
 mod run;
 mod safe_file;

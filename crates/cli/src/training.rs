@@ -1,7 +1,7 @@
 //! The training loop: epochs of steps, and what is saved and said between them.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{Config, Data, Train};
+use crate::config::{Config, Train};
 use crate::evaluation::{Drawing, Reconstructions, TestLoss, reals, rows_that_fit, summary};
 use crate::pictures::write_png;
 use crate::run::Run;
@@ -338,7 +338,7 @@ fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTr
     let notes = [
         ("frit", env!("CARGO_PKG_VERSION").to_string()),
         // Where the data lies is the machine's; what it is, the fingerprint says.
-        ("config", Config { data: Data::default(), ..session.config.clone() }.to_toml()?),
+        ("config", Config { data: Default::default(), ..session.config.clone() }.to_toml()?),
         ("data", session.data.fingerprint()),
         ("picture", session.data.picture_size()),
         ("progress", serde_json::to_string(progress)?),
