@@ -13,7 +13,7 @@ mod session;
 mod terminal;
 mod training;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Data};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
         Command::Check(args) => commands::check::check(&args, &terminal),
         Command::Show(args) => commands::show::show(&args),
+        Command::Data(Data::Inspect(args)) => commands::inspect::inspect(&args),
         Command::Devices(args) => commands::devices::devices(&args),
     };
     match result {
