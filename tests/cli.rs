@@ -264,7 +264,7 @@ fn what_cannot_be_meant_is_refused() {
         ("--set optimiser.lr=nan", &["lr is NaN"]),
         ("--set vae.activation=step", &["activation", "step", "relu"]),
         ("--device nosuchadapter", &["nosuchadapter"]),
-        ("--data nosuch", &["no folder nosuch"]),
+        ("--data nosuch", &["no file or folder nosuch", "digits, shapes, a folder of pictures"]),
         ("--batch-size 0", &["batch_size is 0"]),
         ("--batch-size 301", &["batch_size is 301", "300"]),
         ("--epochs 0", &["epochs is 0"]),

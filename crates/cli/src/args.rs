@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Check(Check),
     /// Print a model's training step as it will run: calls, shapes, cost, memory
     Show(Show),
+    /// Look at data before training on it
+    #[command(subcommand)]
+    Data(Data),
     /// List the adapters, and which one would be used and why
     Devices(Devices),
 }
@@ -118,8 +121,9 @@ impl Settings {
 pub(crate) struct Train {
     /// A recipe (vae, ae) or the path of a configuration file
     pub(crate) recipe: String,
-    /// A folder with IDX files as MNIST has them, gzipped or not; without it, the built-in digits
-    #[arg(long, value_name = "DIR")]
+    /// digits or shapes, which are built in; a folder of pictures (PNG, JPEG, WebP; sub-folders are classes), of
+    /// MNIST's IDX files, gzipped or not, or of CIFAR-10's binaries; or an .npy or .npz file [default: digits]
+    #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
     /// The run's folder [default: runs/RECIPE-NNN]
     #[arg(long, value_name = "RUN")]
@@ -162,7 +166,7 @@ pub(crate) struct Resume {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
     /// The training data, if it has moved
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
     /// Print the last evaluation as one JSON object
     #[arg(long)]
@@ -183,7 +187,7 @@ pub(crate) struct Trained {
     #[arg(long)]
     pub(crate) average: bool,
     /// The data, if it has moved
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
     #[command(flatten)]
     pub(crate) device: Device,
@@ -251,6 +255,27 @@ pub(crate) struct Show {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Data {
+    /// Count, measure and show what a source holds
+    Inspect(Inspect),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// digits or shapes, which are built in; a folder of pictures, IDX files or CIFAR-10's binaries; .npy or .npz
+    pub(crate) source: String,
+    /// The contact sheet: up to 64 training pictures, spread over the classes
+    #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png")]
+    pub(crate) out: PathBuf,
+    /// A setting of the section [data], as in --set data.size=64; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! Configurations: recipes, files, settings on the command line, and what they resolve to.
 
+use crate::data::Options;
 use crate::run::Run;
 use anyhow::{Context, Result, anyhow, bail};
 use models::{
@@ -35,7 +36,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) train: Train,
     #[serde(default)]
-    pub(crate) data: Data,
+    pub(crate) data: Options,
     #[serde(default)]
     pub(crate) optimiser: Optimiser,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,22 +72,6 @@ pub(crate) struct Train {
 impl Default for Train {
     fn default() -> Self {
         Self { epochs: 10, steps: 0, batch_size: 128, seed: 0, shuffle: true, save_every: 0 }
-    }
-}
-
-/// What to train on.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Data {
-    /// A folder, or the name of a built-in set.
-    pub(crate) source: String,
-    /// Images on the device at once; zero for all.
-    pub(crate) shard: usize,
-}
-
-impl Default for Data {
-    fn default() -> Self {
-        Self { source: crate::data::BUILT_IN.into(), shard: 0 }
     }
 }
 
@@ -158,12 +143,11 @@ impl Config {
     /// # Errors
     /// One sentence: no `=`, no such key, or a value of another type.
     pub(crate) fn with(self, setting: &str) -> Result<Self> {
-        let Some((key, value)) = setting.split_once('=') else {
+        let Some((key, text)) = setting.split_once('=') else {
             bail!("--set {setting} has no “=”; write it as --set key=value, as in --set train.seed=7");
         };
         let mut table = toml::Table::try_from(&self)?;
-        let parsed =
-            toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
         let mut node = &mut table;
         let mut parts: Vec<&str> = key.trim().split('.').collect();
         let last = parts.pop().unwrap_or_default();
@@ -171,10 +155,14 @@ impl Config {
             node = node.get_mut(*part).and_then(toml::Value::as_table_mut).with_context(|| unknown_key(key, &self))?;
         }
         let Some(slot) = node.get_mut(last) else { bail!(unknown_key(key, &self)) };
-        let mut value = parsed.unwrap_or_else(|| toml::Value::String(value.into()));
+        let mut value = parsed.unwrap_or_else(|| toml::Value::String(text.into()));
         // A whole number is a fine value for a key that takes fractions.
         if let (toml::Value::Float(_), toml::Value::Integer(whole)) = (&*slot, &value) {
             value = toml::Value::Float(*whole as f64);
+        }
+        // Text that looks like something else, as the colour 000030 and a folder called 7 do, is still text.
+        if slot.is_str() && !value.is_str() {
+            value = toml::Value::String(text.into());
         }
         *slot = value;
         let config: Self = table.try_into().map_err(|error: toml::de::Error| {
@@ -249,7 +237,8 @@ impl Config {
     pub(crate) fn check_same_run(&self, started: &Self) -> Result<()> {
         let Train { epochs, steps, save_every, .. } = self.train;
         let train = Train { epochs, steps, save_every, ..started.train.clone() };
-        if *self != (Self { train, data: self.data.clone(), ..started.clone() }) {
+        let data = Options { source: self.data.source.clone(), ..started.data.clone() };
+        if *self != (Self { train, data, ..started.clone() }) {
             bail!(
                 "config.toml asks for another model or another training than the run was started with; put it back, \
                  or start a new run with `frit train`"
@@ -301,6 +290,7 @@ fn unknown_key(key: &str, config: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Colour;
 
     const SPEC: DataSpec = DataSpec { train: 1000, test: 100, image: [28, 28, 1], classes: 10, variance: 0.1 };
 
@@ -326,6 +316,8 @@ mod tests {
         assert_eq!(set("vae.hidden=[8, 4]").unwrap().vae.unwrap().hidden, [8, 4]);
         assert_eq!(set("optimiser.lr=1").unwrap().optimiser.lr, 1.0);
         assert_eq!(set("data.source=pictures").unwrap().data.source, "pictures");
+        assert_eq!(set("data.source=\"7\"").unwrap().data, set("data.source=7").unwrap().data);
+        assert_eq!(set("data.background=102030").unwrap().data.background, Colour([16, 32, 48]));
         for wrong in ["train.epoch=3", "epochs=3", "ae.latent=3", "train.seed", "train.seed=soon", "vae.likelihood=x"] {
             let error = set(wrong).unwrap_err().to_string();
             assert!(error.contains(';'), "{wrong}: {error}");

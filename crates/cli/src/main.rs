@@ -6,7 +6,7 @@ mod commands;
 mod config;
 mod data;
 mod evaluation;
-mod idx;
+mod judge;
 mod pictures;
 mod run;
 mod safe_file;
@@ -16,7 +16,7 @@ mod terminal;
 mod training;
 mod wording;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Data};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
         Command::Check(args) => commands::check::check(&args, &terminal),
         Command::Show(args) => commands::show::show(&args),
+        Command::Data(Data::Inspect(args)) => commands::inspect::inspect(&args),
         Command::Devices(args) => commands::devices::devices(&args),
     };
     match result {

@@ -256,7 +256,7 @@ pub(crate) fn spec(config: &Config, data: &DataSet) -> DataSpec {
         train: if train == 0 { data.train.count } else { train },
         test: data.test.count,
         image: [data.height, data.width, data.channels],
-        classes: 1 + data.train.labels.iter().copied().max().map_or(0, usize::from),
+        classes: data.classes.len(),
         variance: variance(&data.train.images),
     }
 }

@@ -1,7 +1,8 @@
 //! The training loop: epochs of steps, and what is saved and said between them.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{Config, Data};
+use crate::config::Config;
+use crate::data::Options;
 use crate::evaluation::{CodeUse, Drawing, Reconstructions, TestLoss, Tested, reals, rows_that_fit, summary};
 use crate::pictures::write_png;
 use crate::run::Run;
@@ -330,17 +331,11 @@ impl Progress {
 
 /// What a checkpoint says of itself. Nothing in it depends on the time or the machine.
 fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTreeMap<String, String>> {
+    let data = Options { source: Options::default().source, ..session.config.data.clone() };
     let notes = [
         ("frit", env!("CARGO_PKG_VERSION").to_string()),
         // Where the data lies is the machine's; what it is, the fingerprint says.
-        (
-            "config",
-            Config {
-                data: Data { source: Data::default().source, ..session.config.data.clone() },
-                ..session.config.clone()
-            }
-            .to_toml()?,
-        ),
+        ("config", Config { data, ..session.config.clone() }.to_toml()?),
         ("data", session.data.fingerprint()),
         ("picture", session.data.picture_size()),
         ("progress", serde_json::to_string(progress)?),

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{open, open_to_draw};
+use crate::commands::trained::{Opened, open, open_to_draw};
 use crate::evaluation::{Drawing, Reconstructions};
 use crate::pictures::write_png;
 use crate::terminal::{Terminal, out};
@@ -15,7 +15,7 @@ const DEFAULT: usize = 32;
 
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
     ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; ask for fewer pictures", args.n);
-    let (run, mut session) = open_to_draw(&args.trained, terminal)?;
+    let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
     let drawing = Drawing::prepare(&mut session, args.n, args.seed, false)?;
     let family = session.config.name();
     let drawing = drawing.with_context(|| {
@@ -28,7 +28,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
 }
 
 pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Result<Ending> {
-    let (run, mut session) = open(&args.trained, terminal)?;
+    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let images = session.data.test.count;
     let count = args.n.unwrap_or(images.min(DEFAULT));
     ensure!((1..=MOST).contains(&count), "-n {count} is not between 1 and {MOST}; ask for fewer pictures");

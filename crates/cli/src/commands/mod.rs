@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod devices;
 pub(crate) mod draw;
 pub(crate) mod eval;
+pub(crate) mod inspect;
 pub(crate) mod show;
 pub(crate) mod train;
 mod trained;

@@ -4,7 +4,7 @@ use crate::Ending;
 use crate::args;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::data::{BUILT_IN, DataSet};
+use crate::data::{DataSet, is_built_in};
 use crate::run::Run;
 use crate::session::{Session, spec};
 use crate::steps::Steps;
@@ -157,12 +157,12 @@ fn configuration(args: &args::Train) -> Result<Config> {
 
 /// A folder by its absolute path, so that a run can be resumed from anywhere; a built-in set by its name.
 fn absolute(source: &str) -> String {
-    let found = (source != BUILT_IN).then(|| std::fs::canonicalize(source).ok()).flatten();
+    let found = (!is_built_in(source)).then(|| std::fs::canonicalize(source).ok()).flatten();
     found.map_or_else(|| source.into(), |path| path.display().to_string())
 }
 
 pub(crate) fn load(config: &Config) -> Result<DataSet> {
-    DataSet::load(Some(Path::new(&config.data.source)))
+    DataSet::load(&config.data)
 }
 
 /// The device that the run was trained on, so that it goes on bit for bit; another one if it is gone or asked for.

@@ -9,17 +9,23 @@ use crate::run::Run;
 use crate::session::Session;
 use crate::terminal::Terminal;
 use anyhow::{Context, Result, ensure};
-use gpu_core::choose;
+use gpu_core::{Backend, choose};
 
-/// The run, and its model on a device with the weights in place and its data beside it.
-pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<(Run, Session)> {
-    open_with(args, terminal, args.average, |config, _| load(config))
+/// A run, its model on a device with the weights in place, and the device.
+pub(crate) struct Opened {
+    pub(crate) run: Run,
+    pub(crate) session: Session,
+    pub(crate) backend: Backend,
+}
+
+/// A trained model with its data beside it.
+pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
+    open_with(args, terminal, |config, _| load(config))
 }
 
 /// The same without the data: for drawing, of which only the pictures' size is known.
-pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<(Run, Session)> {
-    let average = Config::of(&Run::open_to_read(&args.run)?)?.draws_by_average();
-    open_with(args, terminal, args.average || average, |_, checkpoint| {
+pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
+    open_with(args, terminal, |_, checkpoint| {
         let size = checkpoint.metadata.get("picture").and_then(|size| DataSet::black(size));
         size.with_context(|| format!("{} does not say how large its pictures are; train anew", checkpoint.name))
     })
@@ -28,24 +34,24 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<(Run, 
 fn open_with(
     args: &Trained,
     terminal: &Terminal,
-    average: bool,
     data: impl FnOnce(&Config, &Checkpoint) -> Result<DataSet>,
-) -> Result<(Run, Session)> {
+) -> Result<Opened> {
     let run = Run::open_to_read(&args.run)?;
     let mut config = Config::of(&run)?;
     if let Some(source) = &args.data {
         config.data.source.clone_from(source);
     }
     ensure!(
-        !average || config.optimiser.average > 0.0,
+        !args.average || config.optimiser.average > 0.0,
         "{} was trained without a running average; leave --average out, or train with --set optimiser.average=0.999",
         args.run.display()
     );
+    let average = args.average || config.draws_by_average();
     let mut checkpoint = Checkpoint::load(&if args.best { run.best() } else { run.latest() })?;
     let data = data(&config, &checkpoint)?;
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data, &backend)?;
     session.restore_weights(&mut checkpoint, average)?;
-    Ok((run, session))
+    Ok(Opened { run, session, backend })
 }

@@ -1,0 +1,197 @@
+//! `frit data inspect`: what a data set holds, before anything is trained on it.
+
+use crate::Ending;
+use crate::args;
+use crate::config::Config;
+use crate::data::{self, DataSet, Found, Split, shrink};
+use crate::pictures::{grid, write_png};
+use crate::terminal::out;
+use anyhow::{Result, ensure};
+use image::DynamicImage;
+use serde_json::{Value, json};
+
+/// The most pictures on the contact sheet, and how many stand in a row.
+const PICTURES: usize = 64;
+const COLUMNS: usize = 8;
+/// The most pixels on a side that a picture has on the sheet, before it is drawn twice its size.
+const MOST_SIDE: usize = 128;
+
+pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
+    // The settings are those of a configuration; which recipe's does not matter.
+    let mut config = Config::load("vae")?;
+    for setting in &args.set {
+        ensure!(setting.starts_with("data."), "--set {setting} is not about data; set data.size and its like here");
+        config = config.with(setting)?;
+    }
+    config.data.source.clone_from(&args.source);
+    let found = data::read(&config.data)?;
+    let pixels = Pixels::of(&found.data.train.images);
+    write_png(&args.out, &contact_sheet(&found.data))?;
+    let sheet = args.out.display().to_string();
+    match args.json {
+        true => out!("{}", json_of(&found, &pixels, &sheet))?,
+        false => print(&found, &pixels, &sheet)?,
+    }
+    Ok(Ending::Done)
+}
+
+fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
+    let Found { data, kind, sizes, skipped } = found;
+    let DataSet { name, train, test, height, width, channels, classes } = data;
+    out!("{name}: {kind}")?;
+    out!("{:10} {} training, {} test", "pictures", train.count, test.count)?;
+    out!("{:10} {height}×{width}×{channels}", "size")?;
+    for (side, name) in ["height", "width"].into_iter().enumerate() {
+        let [least, median, most] = spread(sizes, side);
+        match least == most {
+            true => out!("{:10} {name} {most} in every file", "found")?,
+            false => out!("{:10} {name} {least} to {most}, median {median}", "found")?,
+        }
+    }
+    out!("{:10} {} to {} of 255", "pixels", pixels.least, pixels.most)?;
+    out!("{:10} {:.4}, variance {:.4}, of pixels over 255", "mean", pixels.mean, pixels.variance)?;
+    out!("{:10} {}", "mark", data.fingerprint())?;
+    out!("{:10} {}", "classes", classes.len())?;
+    let counts = |split: &Split| counts(split, classes.len());
+    for ((class, train), test) in classes.iter().zip(counts(train)).zip(counts(test)) {
+        out!("  {class:24} {train:7} training {test:7} test")?;
+    }
+    if !skipped.is_empty() {
+        out!("{:10} {}", "left out", skipped.len())?;
+        skipped.iter().try_for_each(|skipped| out!("  {skipped}"))?;
+    }
+    out!("{:10} {sheet}", "sheet")
+}
+
+fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
+    let Found { data, kind, sizes, skipped } = found;
+    let counts = |split: &Split| counts(split, data.classes.len());
+    let classes = data.classes.iter().zip(counts(&data.train)).zip(counts(&data.test));
+    let side = |side: usize| {
+        let [least, median, most] = spread(sizes, side);
+        json!({ "min": least, "median": median, "max": most })
+    };
+    json!({
+        "source": data.name,
+        "kind": kind.to_string(),
+        "train": data.train.count,
+        "test": data.test.count,
+        "height": data.height,
+        "width": data.width,
+        "channels": data.channels,
+        "found": { "height": side(0), "width": side(1) },
+        "pixels": { "min": pixels.least, "max": pixels.most, "mean": pixels.mean, "variance": pixels.variance },
+        "mark": data.fingerprint(),
+        "classes": classes
+            .map(|((name, train), test)| json!({ "name": name, "train": train, "test": test }))
+            .collect::<Vec<_>>(),
+        "left_out": skipped.iter().map(|s| json!({ "path": s.path, "reason": s.reason })).collect::<Vec<_>>(),
+        "sheet": sheet,
+    })
+}
+
+/// What the bytes of the training pictures are like.
+struct Pixels {
+    least: u8,
+    most: u8,
+    /// Of bytes over 255, as are all other pixels of it.
+    mean: f64,
+    variance: f64,
+}
+
+impl Pixels {
+    fn of(bytes: &[u8]) -> Self {
+        let mut histogram = [0u64; 256];
+        bytes.iter().for_each(|&byte| histogram[usize::from(byte)] += 1);
+        let there = || (0..=255u8).filter(|&byte| histogram[usize::from(byte)] > 0);
+        let average = |of: &dyn Fn(f64) -> f64| {
+            let sum: f64 = there().map(|byte| histogram[usize::from(byte)] as f64 * of(f64::from(byte) / 255.0)).sum();
+            sum / bytes.len() as f64
+        };
+        let mean = average(&|x| x);
+        let variance = average(&|x| (x - mean) * (x - mean));
+        Self { least: there().next().unwrap_or(0), most: there().next_back().unwrap_or(0), mean, variance }
+    }
+}
+
+/// The least, the median and the greatest of all heights (0) or widths (1).
+fn spread(sizes: &[[usize; 2]], side: usize) -> [usize; 3] {
+    let mut sides: Vec<usize> = sizes.iter().map(|size| size[side]).collect();
+    sides.sort_unstable();
+    [0, sides.len() / 2, sides.len() - 1].map(|at| sides[at])
+}
+
+/// The pictures of each class.
+fn counts(split: &Split, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    split.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+    counts
+}
+
+/// Training pictures of every class side by side, class after class.
+fn contact_sheet(data: &DataSet) -> DynamicImage {
+    let size = [data.height, data.width, data.channels];
+    let chosen = spread_over_classes(&data.train.labels, data.classes.len());
+    let mut sheet = Vec::new();
+    let mut cell = [0; 2];
+    for number in &chosen {
+        let picture = &data.train.images[number * data.pixels()..][..data.pixels()];
+        let (picture, size) = shrink(picture, size, MOST_SIDE);
+        sheet.extend(picture.into_iter().map(|byte| f32::from(byte) / 255.0));
+        cell = size;
+    }
+    grid(&sheet, chosen.len(), cell[0], cell[1], data.channels, COLUMNS)
+}
+
+/// Up to 64 pictures in the order of their classes, as many of each as of any other where there are so many, evenly
+/// over the pictures of a class.
+fn spread_over_classes(labels: &[u8], classes: usize) -> Vec<usize> {
+    let mut members = vec![Vec::new(); classes];
+    labels.iter().enumerate().for_each(|(number, &label)| members[usize::from(label)].push(number));
+    let mut shares = vec![0; classes];
+    let mut left = PICTURES.min(labels.len());
+    while left > 0 {
+        // One more of each class that has more, until there is no room.
+        for (share, members) in shares.iter_mut().zip(&members) {
+            if *share < members.len() && left > 0 {
+                *share += 1;
+                left -= 1;
+            }
+        }
+    }
+    let evenly = |(members, share): (&Vec<usize>, &usize)| -> Vec<usize> {
+        (0..*share).map(|number| members[number * members.len() / share]).collect()
+    };
+    members.iter().zip(&shares).flat_map(evenly).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_measured() {
+        let pixels = Pixels::of(&[0, 51, 102, 255]);
+        assert_eq!((pixels.least, pixels.most), (0, 255));
+        assert!((pixels.mean - 0.4).abs() < 1e-12, "{}", pixels.mean);
+        // ((0.4)² + (0.2)² + 0 + (0.6)²) / 4
+        assert!((pixels.variance - 0.14).abs() < 1e-12, "{}", pixels.variance);
+        let sizes = [[1, 9], [5, 9], [3, 9]];
+        assert_eq!((spread(&sizes, 0), spread(&sizes, 1)), ([1, 3, 5], [9, 9, 9]));
+    }
+
+    #[test]
+    fn the_sheet_shows_every_class_alike() {
+        let labels: Vec<u8> = (0..1000).map(|number| (number % 10) as u8).collect();
+        let chosen = spread_over_classes(&labels, 10);
+        let shown: Vec<u8> = chosen.iter().map(|&number| labels[number]).collect();
+        assert!(shown.is_sorted() && shown.len() == 64);
+        assert!((0..10).all(|class| [6, 7].contains(&shown.iter().filter(|&&label| label == class).count())));
+        // What is left of 64 goes to the classes that have more.
+        let labels: Vec<u8> = (0..200).map(|number| u8::from(number >= 3)).collect();
+        let chosen = spread_over_classes(&labels, 3);
+        assert_eq!((chosen.len(), &chosen[..3]), (64, &[0, 1, 2][..]));
+        assert!(chosen.windows(2).all(|two| two[0] < two[1]) && chosen[63] > 190);
+        assert_eq!(spread_over_classes(&[0, 1, 1], 2), [0, 1, 2]);
+    }
+}

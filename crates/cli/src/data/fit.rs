@@ -1,0 +1,157 @@
+//! Pictures of any size as pictures of the size and the channels that are asked for.
+
+use super::channels::{convert, luma};
+use super::options::{Fit, Options};
+use super::{Part, Split};
+use image::imageops::{self, FilterType};
+use image::{GenericImageView, ImageBuffer, Luma, Pixel, Rgb};
+use rayon::prelude::*;
+
+/// What a picture of height, width and channels is resampled with: cubic, and over as many pixels as one of the
+/// result covers, so that fine lines fade and do not flicker.
+const FILTER: FilterType = FilterType::CatmullRom;
+
+/// Every picture of a part as `options` ask.
+pub(super) fn fit_part(part: Part, options: &Options) -> Part {
+    let to = fitted_size(part.size, options);
+    if to == part.size || part.split.count == 0 {
+        return part;
+    }
+    let pixels = part.size.iter().product();
+    let pictures: Vec<Vec<u8>> =
+        part.split.images.par_chunks_exact(pixels).map(|picture| fit(picture.to_vec(), part.size, options)).collect();
+    let split = Split { images: pictures.concat(), ..part.split };
+    Part { split, size: to }
+}
+
+/// Height, width and channels that pictures of `from` get.
+pub(super) fn fitted_size([height, width, channels]: [usize; 3], options: &Options) -> [usize; 3] {
+    let [height, width] = if options.size == 0 { [height, width] } else { [options.size; 2] };
+    [height, width, if options.channels == 0 { channels } else { options.channels }]
+}
+
+/// One picture of height × width × channels as `options` ask; [`fitted_size`] is its size.
+pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &Options) -> Vec<u8> {
+    let [height, width, channels] = from;
+    let to = fitted_size(from, options);
+    let picture = convert(picture, channels, to[2]);
+    if to[..2] == from[..2] {
+        return picture;
+    }
+    let background = options.background.0;
+    match to[2] {
+        1 => square(picture, [height, width], options.size, options.fit, Luma([luma(background)])),
+        _ => square(picture, [height, width], options.size, options.fit, Rgb(background)),
+    }
+}
+
+/// A picture no larger than `most` on either side, its proportions kept, with its height and width.
+pub(crate) fn shrink(picture: &[u8], [height, width, channels]: [usize; 3], most: usize) -> (Vec<u8>, [usize; 2]) {
+    let to = within([height, width], most);
+    let picture = picture.to_vec();
+    match channels {
+        _ if height.max(width) <= most => (picture, [height, width]),
+        1 => (resize(&buffer::<Luma<u8>>(picture, [height, width]), to).into_raw(), to),
+        _ => (resize(&buffer::<Rgb<u8>>(picture, [height, width]), to).into_raw(), to),
+    }
+}
+
+/// A picture as a square of `size`.
+fn square<P>(picture: Vec<u8>, [height, width]: [usize; 2], size: usize, fit: Fit, background: P) -> Vec<u8>
+where
+    P: Pixel<Subpixel = u8> + 'static,
+{
+    let picture = buffer::<P>(picture, [height, width]);
+    match fit {
+        Fit::Stretch => resize(&picture, [size; 2]).into_raw(),
+        Fit::Crop => {
+            let side = height.min(width);
+            let [top, left] = [(height - side) / 2, (width - side) / 2].map(|at| at as u32);
+            let middle = imageops::crop_imm(&picture, left, top, side as u32, side as u32);
+            resize(&*middle, [size; 2]).into_raw()
+        }
+        Fit::Pad => {
+            let [inner_height, inner_width] = within([height, width], size);
+            let inner = resize(&picture, [inner_height, inner_width]);
+            let mut canvas = ImageBuffer::from_pixel(size as u32, size as u32, background);
+            let [top, left] = [(size - inner_height) / 2, (size - inner_width) / 2].map(|at| at as i64);
+            imageops::replace(&mut canvas, &inner, left, top);
+            canvas.into_raw()
+        }
+    }
+}
+
+/// Height and width whose longer one is `size`, in about the same proportion.
+fn within([height, width]: [usize; 2], size: usize) -> [usize; 2] {
+    let long = height.max(width);
+    [height, width].map(|side| ((2 * side * size + long) / (2 * long)).max(1))
+}
+
+fn buffer<P: Pixel<Subpixel = u8>>(picture: Vec<u8>, [height, width]: [usize; 2]) -> ImageBuffer<P, Vec<u8>> {
+    ImageBuffer::from_raw(width as u32, height as u32, picture).expect("a picture has as many bytes as its size says")
+}
+
+fn resize<I>(picture: &I, [height, width]: [usize; 2]) -> ImageBuffer<I::Pixel, Vec<u8>>
+where
+    I: GenericImageView<Pixel: Pixel<Subpixel = u8> + 'static>,
+{
+    imageops::resize(picture, width as u32, height as u32, FILTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::options::Colour;
+
+    /// 4 × 8 grey: black on the left, white on the right.
+    fn halves() -> Vec<u8> {
+        (0..32).map(|at| if at % 8 < 4 { 0 } else { 255 }).collect()
+    }
+
+    fn options(size: usize, fit: Fit) -> Options {
+        Options { size, fit, background: Colour([100; 3]), ..Options::default() }
+    }
+
+    #[test]
+    fn each_fit_keeps_what_it_says() {
+        // The middle square is half black, half white: columns 2 to 5.
+        assert_eq!(fit(halves(), [4, 8, 1], &options(4, Fit::Crop)), [0, 0, 255, 255].repeat(4));
+        let stretched = fit(halves(), [4, 8, 1], &options(4, Fit::Stretch));
+        assert!(stretched.chunks(4).all(|row| row[0] < 10 && row[3] > 245 && row[1] < row[2]), "{stretched:?}");
+        let padded = fit(halves(), [4, 8, 1], &options(4, Fit::Pad));
+        assert_eq!((&padded[..4], &padded[12..]), (&[100; 4][..], &[100; 4][..]));
+        assert_eq!(padded[4..12], stretched[..8]);
+        let tall = fit(vec![7; 8], [8, 1, 1], &options(4, Fit::Pad));
+        assert_eq!(tall, [100, 7, 100, 100].repeat(4), "half a column is a column");
+    }
+
+    #[test]
+    fn a_constant_stays_constant_up_and_down() {
+        for (from, to) in [(28, 32), (32, 28), (100, 8), (3, 64)] {
+            let fitted = fit(vec![77; 3 * from * from], [from, from, 3], &options(to, Fit::Crop));
+            assert_eq!(fitted, vec![77; 3 * to * to], "{from} → {to}");
+        }
+    }
+
+    #[test]
+    fn fine_lines_are_averaged_when_scaled_down() {
+        let lines: Vec<u8> = (0..64 * 64).map(|at| if at % 2 == 0 { 0 } else { 255 }).collect();
+        let fitted = fit(lines, [64, 64, 1], &options(8, Fit::Stretch));
+        assert!(fitted.iter().all(|&grey| (110..=145).contains(&grey)), "{fitted:?}");
+    }
+
+    #[test]
+    fn a_part_is_fitted_picture_by_picture() {
+        let images = [vec![10; 4], vec![20; 4]].concat();
+        let part = Part { split: Split { images, labels: vec![1, 0], count: 2 }, size: [2, 2, 1] };
+        let fitted = fit_part(part, &Options { size: 3, channels: 3, ..Options::default() });
+        assert_eq!((fitted.size, fitted.split.labels), ([3, 3, 3], vec![1, 0]));
+        assert_eq!(fitted.split.images, [vec![10; 27], vec![20; 27]].concat());
+    }
+
+    #[test]
+    fn shrinking_keeps_the_proportions() {
+        assert_eq!(shrink(&[5; 24], [4, 6, 1], 3), (vec![5; 6], [2, 3]));
+        assert_eq!(shrink(&[5; 24], [2, 4, 3], 4), (vec![5; 24], [2, 4]));
+    }
+}

@@ -1,0 +1,215 @@
+//! Folders of pictures, decoded and fitted side by side.
+
+use super::arrangement::{Arrangement, File, arrange};
+use super::channels::convert;
+use super::options::Options;
+use super::picture::{self, Picture};
+use super::{Part, Parts, Skipped, Split};
+use anyhow::{Result, bail};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// What a folder was made into, and from what.
+pub(super) struct Found {
+    pub(super) parts: Parts,
+    /// Heights and widths in the files.
+    pub(super) sizes: Vec<[usize; 2]>,
+    /// Files that could not be read.
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// Reads every picture below a folder, fitted as `options` ask.
+///
+/// # Errors
+/// One sentence, as [`arrange`]; also: more unreadable files than are allowed, or several sizes where none is asked
+/// for.
+pub(super) fn read(folder: &Path, options: &Options) -> Result<Found> {
+    let Arrangement { parts, classes } = arrange(folder)?;
+    let mut skipped = Vec::new();
+    let mut read = Vec::new();
+    let mut total = 0;
+    for part in parts {
+        total += part.len();
+        read.push(decode(part, options, &mut skipped));
+    }
+    refuse_too_many(folder, &skipped, total, options)?;
+    refuse_mixed_sizes(read.iter().flatten())?;
+    let grey = options.channels == 0 && !read.iter().flatten().any(|(_, picture)| picture.coloured);
+    let sizes = read.iter().flatten().map(|(_, picture)| picture.found).collect();
+    let mut parts = read.into_iter().map(|pictures| part(pictures, grey));
+    let train = parts.next().expect("there is a training part");
+    let test = parts.next();
+    drop(parts);
+    Ok(Found { parts: Parts { train, test, classes }, sizes, skipped })
+}
+
+/// Decodes files on all cores; the result is in their order. What cannot be read goes to `skipped`.
+fn decode(files: Vec<File>, options: &Options, skipped: &mut Vec<Skipped>) -> Vec<(u8, Picture)> {
+    let read: Vec<_> = files.par_iter().map(|file| picture::read(&file.path, options)).collect();
+    let mut pictures = Vec::with_capacity(read.len());
+    for (file, read) in files.into_iter().zip(read) {
+        match read {
+            Ok(picture) => pictures.push((file.label, picture)),
+            Err(reason) => skipped.push(Skipped { path: file.path.display().to_string(), reason }),
+        }
+    }
+    pictures
+}
+
+fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &Options) -> Result<()> {
+    if let Some(first) = skipped.first()
+        && skipped.len() > options.unreadable
+    {
+        bail!(
+            "{} of {total} pictures in {} cannot be read, and data.unreadable allows {}: {first}; mend or remove them, \
+             or allow more with --set data.unreadable={}",
+            skipped.len(),
+            folder.display(),
+            options.unreadable,
+            skipped.len()
+        );
+    }
+    Ok(())
+}
+
+fn refuse_mixed_sizes<'a>(mut pictures: impl Iterator<Item = &'a (u8, Picture)>) -> Result<()> {
+    let Some((_, first)) = pictures.next() else { return Ok(()) };
+    if let Some((_, other)) = pictures.find(|(_, picture)| picture.size != first.size) {
+        let ([h, w, _], [other_h, other_w, _]) = (first.size, other.size);
+        bail!(
+            "the pictures have several sizes, {h}×{w} and {other_h}×{other_w} among them; give them one, as with --set \
+             data.size=64"
+        );
+    }
+    Ok(())
+}
+
+/// The pictures of one part, side by side.
+fn part(pictures: Vec<(u8, Picture)>, grey: bool) -> Part {
+    let Some((_, first)) = pictures.first() else {
+        return Part { split: Split { images: Vec::new(), labels: Vec::new(), count: 0 }, size: [0; 3] };
+    };
+    let [height, width, channels] = first.size;
+    let labels: Vec<u8> = pictures.iter().map(|(label, _)| *label).collect();
+    let pixels: Vec<Vec<u8>> = pictures.into_iter().map(|(_, picture)| picture.pixels).collect();
+    let (images, channels) = match grey {
+        true => (convert(pixels.concat(), channels, 1), 1),
+        false => (pixels.concat(), channels),
+    };
+    let count = labels.len();
+    Part { split: Split { images, labels, count }, size: [height, width, channels] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::options::{Colour, Fit};
+    use crate::data::{DataSet, from};
+    use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+    use std::fs;
+    use tempfile::TempDir;
+
+    fn put(root: &TempDir, name: &str, image: impl Into<DynamicImage>) {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image.into().save_with_format(path, ImageFormat::Png).unwrap();
+    }
+
+    fn colour(side: u32, value: u8) -> RgbImage {
+        RgbImage::from_pixel(side, side, Rgb([value, 0, 0]))
+    }
+
+    fn grey(value: u8) -> GrayImage {
+        GrayImage::from_pixel(2, 2, Luma([value]))
+    }
+
+    fn load(root: &TempDir) -> Result<DataSet> {
+        DataSet::load(&Options { test: 0.5, ..from(root.path()) })
+    }
+
+    fn sentence(root: &TempDir) -> String {
+        load(root).unwrap_err().to_string()
+    }
+
+    /// The first byte of each picture.
+    fn firsts(split: &Split) -> Vec<u8> {
+        split.images.chunks(split.images.len() / split.count).map(|picture| picture[0]).collect()
+    }
+
+    #[test]
+    fn sub_folders_are_classes_in_the_order_of_names() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, value) in [
+            ("dog/2.png", 21),
+            ("dog/1.png", 20),
+            ("cat/b/9.png", 12),
+            ("cat/a.PNG", 11),
+            ("cat/c.png", 13),
+            ("cat/d.png", 14),
+        ] {
+            put(&root, name, colour(2, value));
+        }
+        put(&root, ".hidden/x.png", colour(9, 1));
+        put(&root, "dog/.x.png", colour(9, 1));
+        fs::write(root.path().join("dog/notes.txt"), "no picture").unwrap();
+        fs::create_dir(root.path().join("empty")).unwrap();
+        let data = load(&root).unwrap();
+        assert_eq!(data.classes, ["cat", "dog"]);
+        // Within cat: a.PNG, c.png, d.png, then what is in the folder b; of all six every second is held out.
+        assert_eq!((firsts(&data.train), data.train.labels.as_slice()), (vec![11, 14, 20], &[0, 0, 1][..]));
+        assert_eq!((firsts(&data.test), data.test.labels.as_slice()), (vec![13, 12, 21], &[0, 0, 1][..]));
+        assert_eq!(load(&root).unwrap().fingerprint(), data.fingerprint());
+    }
+
+    #[test]
+    fn loose_pictures_are_one_class_and_grey_stays_grey() {
+        let root = tempfile::tempdir().unwrap();
+        (1..=4).for_each(|value| put(&root, &format!("{value}.png"), grey(value)));
+        let data = load(&root).unwrap();
+        assert_eq!((data.classes.as_slice(), data.channels), (&["pictures".to_string()][..], 1));
+        assert_eq!((firsts(&data.train), firsts(&data.test)), (vec![1, 3], vec![2, 4]));
+        put(&root, "5.png", colour(2, 5));
+        let data = load(&root).unwrap();
+        assert_eq!((data.channels, &data.train.images[..3]), (3, &[2; 3][..]));
+        let asked = DataSet::load(&Options { channels: 1, ..from(root.path()) }).unwrap();
+        assert_eq!((asked.channels, asked.train.images.len()), (1, 4 * 4));
+    }
+
+    #[test]
+    fn pictures_of_several_sizes_need_one() {
+        let root = tempfile::tempdir().unwrap();
+        put(&root, "a.png", colour(4, 9));
+        put(&root, "b.png", RgbImage::from_pixel(8, 4, Rgb([9, 0, 0])));
+        assert!(sentence(&root).contains("several sizes, 4×4 and 4×8 among them"));
+        let fitted = |fit: Fit| {
+            let options = Options { size: 4, fit, background: Colour([7; 3]), ..from(root.path()) };
+            firsts(&DataSet::load(&options).unwrap().test)
+        };
+        assert_eq!([fitted(Fit::Crop), fitted(Fit::Stretch), fitted(Fit::Pad)], [[9], [9], [7]]);
+    }
+
+    #[test]
+    fn some_files_may_be_unreadable() {
+        let root = tempfile::tempdir().unwrap();
+        (1..=4).for_each(|value| put(&root, &format!("{value}.png"), grey(value)));
+        fs::write(root.path().join("0.png"), "words").unwrap();
+        fs::write(root.path().join("3a.jpg"), "").unwrap();
+        let read = |unreadable: usize| read(root.path(), &Options { unreadable, ..Options::default() });
+        let found = read(2).unwrap();
+        let said: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
+        assert!(said[0].ends_with("0.png is neither PNG nor JPEG nor WebP") && said[1].ends_with("3a.jpg is empty"));
+        assert_eq!((said.len(), firsts(&found.parts.train.split)), (2, vec![1, 2, 3, 4]));
+        assert_eq!(found.sizes, [[2, 2]; 4]);
+        let said = read(1).err().unwrap().to_string();
+        assert!(said.starts_with("2 of 6 pictures in"), "{said}");
+        assert!(said.contains("0.png is neither") && said.ends_with("--set data.unreadable=2"), "{said}");
+        (1..=3).for_each(|value| fs::write(root.path().join(format!("{value}.png")), "").unwrap());
+        assert!(sentence(&root).contains("holds one picture"));
+        let parts = tempfile::tempdir().unwrap();
+        put(&parts, "test/a.png", grey(1));
+        fs::create_dir(parts.path().join("train")).unwrap();
+        fs::write(parts.path().join("train/a.png"), "").unwrap();
+        let said = DataSet::load(&Options { size: 8, ..from(parts.path()) }).unwrap_err().to_string();
+        assert!(said.contains("has no training pictures that can be read"), "{said}");
+    }
+}

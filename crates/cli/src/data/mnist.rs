@@ -1,0 +1,151 @@
+//! The built-in digits, and folders of IDX files laid out as MNIST is.
+
+use super::idx::{self, Idx};
+use super::{Part, Parts, Split, numbered};
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+/// One of the four files: the two ways MNIST's mirrors spell its name, and its built-in contents.
+struct Source {
+    names: [&'static str; 2],
+    built_in: &'static [u8],
+}
+
+macro_rules! source {
+    ($stem:literal, $kind:literal) => {
+        Source {
+            names: [concat!($stem, "-", $kind), concat!($stem, ".", $kind)],
+            built_in: include_bytes!(concat!("../../../../data/", $stem, "-", $kind, ".gz")),
+        }
+    };
+}
+
+static TRAIN: [Source; 2] = [source!("train-images", "idx3-ubyte"), source!("train-labels", "idx1-ubyte")];
+static TEST: [Source; 2] = [source!("t10k-images", "idx3-ubyte"), source!("t10k-labels", "idx1-ubyte")];
+
+/// Whether a folder holds any of MNIST's four files.
+pub(super) fn is_in(folder: &Path) -> bool {
+    TRAIN.iter().chain(&TEST).any(|source| locate(folder, source).is_some())
+}
+
+/// Reads the four files of a folder, or the built-in ones for no folder.
+///
+/// # Errors
+/// One sentence that names the file: it is missing, damaged, swapped, empty, or does not agree with another.
+pub(super) fn read(folder: Option<&Path>) -> Result<Parts> {
+    let train = read_part(folder, &TRAIN)?;
+    let test = read_part(folder, &TEST)?;
+    let classes = numbered([&train, &test].into_iter());
+    Ok(Parts { train, test: Some(test), classes })
+}
+
+/// The images and labels of one part.
+fn read_part(folder: Option<&Path>, [images, labels]: &[Source; 2]) -> Result<Part> {
+    let (images_name, images) = read_file(folder, images)?;
+    let [count, height, width] = images.dims[..] else {
+        bail!("{images_name} holds labels, where images are expected; check that the two files were not swapped");
+    };
+    let (labels_name, labels) = read_file(folder, labels)?;
+    if labels.dims.len() != 1 {
+        bail!("{labels_name} holds images, where labels are expected; check that the two files were not swapped");
+    }
+    if images.bytes.is_empty() {
+        bail!("{images_name} holds no pictures ({count} of {height}×{width}); give a file that does");
+    }
+    let label_count = labels.bytes.len();
+    if label_count != count {
+        bail!("{images_name} holds {count} images and {labels_name} {label_count} labels; take both from one set");
+    }
+    Ok(Part { split: Split { images: images.bytes, labels: labels.bytes, count }, size: [height, width, 1] })
+}
+
+/// One file and what it is called in errors.
+fn read_file(folder: Option<&Path>, source: &Source) -> Result<(String, Idx)> {
+    let Some(folder) = folder else {
+        let name = format!("the built-in {}", source.names[0]);
+        let idx = idx::parse(source.built_in, &name)?;
+        return Ok((name, idx));
+    };
+    let Some(path) = locate(folder, source) else {
+        let [name, _] = source.names;
+        bail!("{} has no file {name} or {name}.gz; give --data a folder with MNIST's four IDX files", folder.display());
+    };
+    let idx = idx::read(&path)?;
+    Ok((path.display().to_string(), idx))
+}
+
+fn locate(folder: &Path, source: &Source) -> Option<PathBuf> {
+    let spellings = source.names.iter().flat_map(|name| [folder.join(name), folder.join(format!("{name}.gz"))]);
+    spellings.into_iter().find(|path| path.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::idx::encode;
+    use crate::data::{DataSet, Options, from};
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// A folder with three training and two test pictures of 2×2.
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: Vec<u8>| fs::write(folder.path().join(name), bytes).unwrap();
+        put("train-images-idx3-ubyte", encode(&[3, 2, 2], &(0..12).collect::<Vec<u8>>()));
+        put("train-labels.idx1-ubyte", encode(&[3], &[0, 1, 2]));
+        put("t10k-images.idx3-ubyte", encode(&[2, 2, 2], &[7; 8]));
+        put("t10k-labels-idx1-ubyte", encode(&[2], &[1, 0]));
+        folder
+    }
+
+    fn sentence(folder: &TempDir) -> String {
+        DataSet::load(&from(folder.path())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_built_in_digits_are_balanced() {
+        let digits = DataSet::load(&Options::default()).unwrap();
+        assert_eq!((digits.height, digits.width, digits.channels, digits.pixels()), (28, 28, 1, 784));
+        assert_eq!((digits.name.as_str(), digits.fingerprint().as_str()), ("digits", "10000x28x28x1-cf9e0150"));
+        for (split, each) in [(&digits.train, 1000), (&digits.test, 200)] {
+            assert_eq!((split.count, split.images.len()), (10 * each, 10 * each * 784));
+            for class in 0..10 {
+                assert_eq!(split.labels.iter().filter(|&&label| label == class).count(), each);
+            }
+        }
+        assert_eq!(digits.classes, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    }
+
+    #[test]
+    fn reads_a_folder_in_either_spelling() {
+        let data = DataSet::load(&from(folder().path())).unwrap();
+        assert_eq!((data.train.count, data.test.count, data.pixels()), (3, 2, 4));
+        assert_eq!((data.train.images[4], data.train.labels[2], data.test.labels[0]), (4, 2, 1));
+        assert_eq!(data.classes, ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn a_swapped_file_has_its_own_sentence() {
+        let dir = folder();
+        fs::copy(dir.path().join("train-labels.idx1-ubyte"), dir.path().join("train-images-idx3-ubyte")).unwrap();
+        assert!(sentence(&dir).contains("train-images-idx3-ubyte holds labels, where images are expected"));
+        let dir = folder();
+        fs::copy(dir.path().join("t10k-images.idx3-ubyte"), dir.path().join("t10k-labels-idx1-ubyte")).unwrap();
+        assert!(sentence(&dir).contains("t10k-labels-idx1-ubyte holds images, where labels are expected"));
+    }
+
+    #[test]
+    fn says_what_is_missing_or_does_not_agree() {
+        let dir = folder();
+        let put = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
+        put("t10k-images.idx3-ubyte", encode(&[2, 2, 3], &[7; 12]));
+        assert!(sentence(&dir).contains("are 2×2×1 and its test images 2×3×1"));
+        let square = Options { size: 2, ..from(dir.path()) };
+        assert_eq!(DataSet::load(&square).unwrap().pixels(), 4, "a size reconciles them");
+        put("t10k-images.idx3-ubyte", encode(&[1, 2, 2], &[7; 4]));
+        assert!(sentence(&dir).contains("holds 1 images"));
+        put("t10k-images.idx3-ubyte", encode(&[0, 2, 2], &[]));
+        assert!(sentence(&dir).contains("holds no pictures"));
+        fs::remove_file(dir.path().join("t10k-images.idx3-ubyte")).unwrap();
+        assert!(sentence(&dir).contains("has no file t10k-images-idx3-ubyte"));
+    }
+}

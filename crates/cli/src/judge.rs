@@ -1,0 +1,140 @@
+//! A small classifier, trained in the engine on the data of a model, that counts the classes of what the model draws.
+
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::evaluation::TestLoss;
+use crate::session::{Session, spec};
+use crate::steps::{Steps, training};
+use crate::terminal::Terminal;
+use anyhow::Result;
+use gpu_core::{Array, Backend, Buf, Pace, Program};
+use models::Classifier;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Pictures that are judged at once.
+const BATCH: usize = 250;
+
+/// A trained classifier on a device.
+pub(crate) struct Judge {
+    session: Session,
+    given: Buf,
+    program: Program,
+    logits: Buf,
+    /// The share of the test images that it takes for another class.
+    pub(crate) errors: f64,
+}
+
+impl Judge {
+    /// The classifier of a data set, from the cache or trained by the recipe; `None` where there are no classes.
+    ///
+    /// # Errors
+    /// One sentence: the device has no room, or the training failed.
+    pub(crate) fn of(data: &DataSet, backend: &Backend, terminal: &Terminal) -> Result<Option<Self>> {
+        if data.classes.len() < 2 {
+            return Ok(None);
+        }
+        let mut config = Config::load("classifier")?;
+        config.train.batch_size = config.train.batch_size.min(data.train.count);
+        let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec(&config, data), BATCH);
+        let (given, pass) = (model.given(), model.classify());
+        let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
+        let program = session.executor.prepare(&pass.schedule)?;
+        let place = cache(&session);
+        let stored = place.as_ref().filter(|path| path.exists()).and_then(|path| Checkpoint::load(path).ok());
+        match stored {
+            Some(mut stored) => session.restore_weights(&mut stored, false)?,
+            None => {
+                terminal.say(&format!("training a classifier on {} to count classes with", data.name));
+                train(&mut session)?;
+                keep(&mut session, place, terminal);
+            }
+        }
+        let errors = TestLoss::prepare(&mut session, 0)?.run(&mut session)?.means[1];
+        Ok(Some(Self { session, given, program, logits: pass.outputs[0], errors }))
+    }
+
+    /// The class of each picture of numbers in [0, 1].
+    pub(crate) fn classes(&mut self, pictures: &[f32]) -> Result<Vec<usize>> {
+        let width = self.given.shape.cols();
+        let mut classes = Vec::with_capacity(pictures.len() / width);
+        for batch in pictures.chunks(BATCH * width) {
+            let mut given = batch.to_vec();
+            given.resize(BATCH * width, 0.0);
+            self.session.executor.write(self.given, &Array::F32(given))?;
+            let ticket = self.session.executor.submit(&[self.program], 1, &[self.logits])?;
+            let logits = self.session.executor.wait(ticket)?.remove(0).to_f32();
+            let rows = logits.chunks_exact(self.logits.shape.cols()).take(batch.len() / width);
+            classes.extend(rows.map(largest));
+        }
+        Ok(classes)
+    }
+
+    /// How many pictures are of each class.
+    pub(crate) fn count(&mut self, pictures: &[f32]) -> Result<Vec<usize>> {
+        let mut counts = vec![0; self.session.data.classes.len()];
+        self.classes(pictures)?.into_iter().for_each(|class| counts[class] += 1);
+        Ok(counts)
+    }
+}
+
+/// Where the largest number is; of equal ones, the first.
+fn largest(row: &[f32]) -> usize {
+    (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
+}
+
+/// All epochs of the recipe, without anything said or saved between.
+fn train(session: &mut Session) -> Result<()> {
+    session.initialise()?;
+    let steps = Steps::new(&session.config, session.data.train.count);
+    let ring = session.model.pins().ring;
+    let mut programs = Vec::new();
+    for size in steps.sizes() {
+        let phases = session.model.train(size.batch, &training(&session.config, size));
+        let phases = phases.iter().map(|phase| session.executor.prepare(&phase.schedule));
+        programs.push((size, phases.collect::<Result<Vec<_>, _>>()?));
+    }
+    let (mut pace, mut step) = (Pace::default(), 0);
+    while step < steps.total {
+        let stand = steps.at(step);
+        let (_, programs) = programs.iter().find(|(size, _)| *size == stand.size).expect("every size is there");
+        let runs = stand.runs.min(steps.total - step);
+        let mut seen = |_| ControlFlow::Continue(());
+        pace.drive(session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
+        step += runs;
+    }
+    Ok(())
+}
+
+/// The file that keeps the classifier of this data, recipe, version and kind of executor; none without a home.
+fn cache(session: &Session) -> Option<PathBuf> {
+    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let folder = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?.join("frit");
+    let mut crc = flate2::Crc::new();
+    for part in [&session.config.to_toml().ok()?, &session.device, env!("CARGO_PKG_VERSION")] {
+        crc.update(part.as_bytes());
+    }
+    Some(folder.join(format!("classifier-{}-{:08x}.safetensors", session.data.fingerprint(), crc.sum())))
+}
+
+/// Keeps it for the next time. Where that cannot be done, the next time trains again.
+fn keep(session: &mut Session, place: Option<PathBuf>, terminal: &Terminal) {
+    let Some(path) = place else { return };
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let kept = folder.map_err(anyhow::Error::from).and_then(|()| session.checkpoint()?.save(&path));
+    if let Err(error) = kept {
+        terminal.say(&format!("the classifier was not kept: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equal_ones_is_the_largest() {
+        assert_eq!(largest(&[0.5, 2.0, -1.0, 2.0]), 1);
+        assert_eq!(largest(&[-3.0]), 0);
+    }
+}

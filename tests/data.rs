@@ -1,0 +1,200 @@
+//! Data from outside: what the binary reads, says and refuses.
+
+mod place;
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+use place::{Place, stderr};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Cursor, Write};
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+impl Place {
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn put_picture(&self, name: &str, picture: impl Into<DynamicImage>, format: ImageFormat) {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.into().write_to(&mut bytes, format).unwrap();
+        self.put(name, bytes.into_inner());
+    }
+
+    /// A folder `pets`: ten cats, mostly red, and five dogs, mostly blue, of several sizes and formats.
+    fn put_pets(&self) {
+        for number in 0..15 {
+            let (class, colour) = if number < 10 { ("cat", [200, 20, 20]) } else { ("dog", [20, 20, 200]) };
+            let (format, end) = [(ImageFormat::Png, "png"), (ImageFormat::Jpeg, "jpg"), (ImageFormat::WebP, "webp")]
+                [number as usize % 3];
+            let picture = RgbImage::from_pixel(12 + number, 8 + number % 4, Rgb(colour));
+            self.put_picture(&format!("pets/{class}/{number:02}.{end}"), picture, format);
+        }
+    }
+
+    fn inspect(&self, line: &str) -> Value {
+        serde_json::from_str(&self.done(&format!("data inspect {line} --json"))).unwrap()
+    }
+
+    fn sheet(&self, name: &str) -> RgbImage {
+        image::open(self.path(name)).unwrap().into_rgb8()
+    }
+}
+
+/// An `.npy` of bytes.
+fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+    [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), bytes].concat()
+}
+
+#[test]
+fn every_kind_is_told_from_what_is_there() {
+    let place = Place::new();
+    place.put_pets();
+    let record = |label: u8| [vec![label], vec![label * 20; 3072]].concat();
+    for batch in 1..=5 {
+        place.put(&format!("cifar/data_batch_{batch}.bin"), record(batch).repeat(2));
+    }
+    place.put("cifar/test_batch.bin", record(9));
+    let array = npy("|u1", "20, 4, 6", &[7; 480]);
+    place.put("array.npy", &array);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let labels = npy("<i4", "20,", &(0..20i32).flat_map(|n| (n % 4).to_le_bytes()).collect::<Vec<u8>>());
+    for (name, bytes) in [("x_train.npy", &array), ("y_train.npy", &labels)] {
+        archive.start_file(name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    place.put("archive.npz", archive.finish().unwrap().into_inner());
+
+    for (source, kind, parts, size, classes) in [
+        ("digits", "built-in digits", [10_000, 2000], [28, 28, 1], 10),
+        ("shapes", "built-in shapes", [6000, 1200], [32, 32, 3], 24),
+        ("data", "IDX files as MNIST has them", [300, 40], [6, 6, 1], 10),
+        ("cifar", "CIFAR-10's binary files", [10, 1], [32, 32, 3], 10),
+        ("array.npy", "NumPy array", [18, 2], [4, 6, 1], 1),
+        ("archive.npz", "NumPy archive", [18, 2], [4, 6, 1], 4),
+        ("pets --set data.size=10", "folder of pictures", [13, 2], [10, 10, 3], 2),
+        ("pets --set data.size=9 --set data.channels=1", "folder of pictures", [13, 2], [9, 9, 1], 2),
+        ("data --set data.size=8 --set data.channels=3", "IDX files as MNIST has them", [300, 40], [8, 8, 3], 10),
+    ] {
+        let seen = place.inspect(source);
+        assert_eq!((&seen["kind"], [&seen["train"], &seen["test"]]), (&json!(kind), parts.map(Value::from).each_ref()));
+        assert_eq!([&seen["height"], &seen["width"], &seen["channels"]], size.map(Value::from).each_ref(), "{source}");
+        let named = seen["classes"].as_array().unwrap();
+        assert_eq!(named.len(), classes, "{source}");
+        for (part, count) in ["train", "test"].into_iter().zip(parts) {
+            let sum: u64 = named.iter().map(|class| class[part].as_u64().unwrap()).sum();
+            assert_eq!(sum, count, "{source}");
+        }
+    }
+}
+
+#[test]
+fn inspecting_says_what_a_folder_holds_and_shows_it() {
+    let place = Place::new();
+    place.put_pets();
+    place.put("pets/dog/99.png", b"no picture");
+    place.put("pets/readme.txt", b"not looked at");
+    let said = place.done("data inspect pets --set data.size=8 --set data.test=0.2");
+    let lines: Vec<String> = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in [
+        "pets: folder of pictures",
+        "pictures 12 training, 3 test",
+        "size 8×8×3",
+        "found height 8 to 11, median 9",
+        "found width 12 to 26, median 19",
+        "cat 8 training 2 test",
+        "dog 4 training 1 test",
+        "left out 1",
+        "sheet contact-sheet.png",
+    ] {
+        assert!(lines.iter().any(|said| said == line), "{line} is not in: {said}");
+    }
+    assert!(said.contains("99.png is neither PNG nor JPEG nor WebP") && !said.contains("readme"), "{said}");
+    // Twelve cells of 16 pixels, eight in a row, two apart: cats first, then dogs.
+    let sheet = place.sheet("contact-sheet.png");
+    assert_eq!(sheet.dimensions(), (8 * 18 - 2, 2 * 18 - 2));
+    let [cat, dog] = [(7, 0), (0, 1)].map(|(column, row)| sheet.get_pixel(18 * column + 8, 18 * row + 8).0);
+    assert!(cat[0] > 150 && cat[2] < 80 && dog[2] > 150 && dog[0] < 80, "{cat:?} {dog:?}");
+
+    let seen = place.inspect("pets --set data.size=8 --set data.test=0.2 --out other.png");
+    assert_eq!(seen["found"]["width"], json!({ "min": 12, "median": 19, "max": 26 }));
+    assert_eq!(seen["classes"][1], json!({ "name": "dog", "train": 4, "test": 1 }));
+    assert_eq!(
+        (&seen["left_out"][0]["reason"], &seen["sheet"]),
+        (&json!("is neither PNG nor JPEG nor WebP"), &json!("other.png"))
+    );
+    assert_eq!(place.sheet("other.png"), sheet);
+    let again = place.inspect("pets --set data.size=8 --set data.test=0.2");
+    assert_eq!((again["mark"].as_str().unwrap().split('-').next(), &again["mark"]), (Some("12x8x8x3"), &seen["mark"]));
+}
+
+#[test]
+fn pixels_are_measured_after_the_background_is_under_them() {
+    let place = Place::new();
+    for number in 0..4 {
+        let clear = RgbaImage::from_pixel(4, 4, Rgba([255, 0, 0, 0]));
+        place.put_picture(&format!("clear/{number}.png"), clear, ImageFormat::Png);
+    }
+    let pixels = |settings: &str| place.inspect(&format!("clear {settings}"))["pixels"].clone();
+    assert_eq!(pixels(""), json!({ "min": 255, "max": 255, "mean": 1.0, "variance": 0.0 }));
+    assert_eq!(pixels("--set data.background=000000")["max"], 0);
+    let half = pixels("--set data.background=ff0000");
+    assert!((half["mean"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-12, "{half}");
+    assert!((half["variance"].as_f64().unwrap() - 2.0 / 9.0).abs() < 1e-12, "{half}");
+}
+
+#[test]
+fn a_model_trains_on_colour_pictures_and_goes_on_with_them() {
+    let place = Place::new();
+    place.put_pets();
+    place.put("pets/cat/zz.png", b"");
+    let train = "train vae --data pets --set data.size=8 --hidden 4 --latent-dim 2 --batch-size 5 --device cpu";
+    let output = place.frit(&format!("{train} --epochs 1 --out run"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("left out: ") && stderr(&output).contains("zz.png is empty"));
+    assert!(stderr(&output).contains("training vae on 13 images"), "{}", stderr(&output));
+    place.done("resume run --epochs 2");
+    place.done("sample run -n 4 --device cpu --out drawn.png");
+    // Two by two pictures of twice eight pixels.
+    assert_eq!(place.sheet("drawn.png").dimensions(), (34, 34));
+    let config: toml::Table = fs::read_to_string(place.path("run/config.toml")).unwrap().parse().unwrap();
+    assert_eq!((config["data"]["size"].as_integer(), config["data"]["fit"].as_str()), (Some(8), Some("crop")));
+    // One pixel of one picture is other data.
+    place.put_picture("pets/cat/00.png", RgbImage::from_pixel(12, 8, Rgb([200, 20, 21])), ImageFormat::Png);
+    place.refused("resume run --epochs 3", &["was trained on other data"]);
+    place.done("train vae --data shapes --hidden 4 --steps 1 --device cpu --out shapes");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    let place = Place::new();
+    place.put_pets();
+    for number in 0..11 {
+        place.put(&format!("damaged/a/{number:02}.png"), b"\x89PNG\r\n\x1a\n");
+        let picture = RgbImage::from_pixel(4, 4, Rgb([number; 3]));
+        place.put_picture(&format!("damaged/b/{number:02}.png"), picture, ImageFormat::Png);
+    }
+    place.put("text.npy", b"1 2 3");
+    place.put("wrong.npy", npy("<f4", "2, 1, 1", &[2.0f32, 0.0].map(f32::to_le_bytes).concat()));
+    for (line, words) in [
+        ("nosuch", &["no file or folder nosuch", "shapes"][..]),
+        ("text.npy", &["text.npy is a file that NumPy did not write"]),
+        ("wrong.npy", &["wrong.npy holds 2", "not between 0 and 1"]),
+        ("runs", &["no file or folder runs"]),
+        ("pets", &["several sizes", "data.size=64"]),
+        ("damaged", &["11 of 22 pictures in damaged", "a/00.png is damaged", "data.unreadable=11"]),
+        ("shapes --set data.channels=2", &["data.channels is 2", "1 for grey"]),
+        ("shapes --set data.size=5000", &["data.size is 5000", "4096"]),
+        ("shapes --set data.fit=squeeze", &["squeeze", "crop", "pad"]),
+        ("shapes --set data.background=red", &["“red” is no colour", "ffffff"]),
+        ("pets --set data.test=1", &["data.test is 1", "0.1"]),
+        ("shapes --set data.sizes=3", &["no setting data.sizes", "data.size"]),
+        ("shapes --set train.epochs=3", &["train.epochs=3 is not about data"]),
+        ("shapes --out nosuch/a.png", &["nosuch/a.png", "folder does not exist"]),
+    ] {
+        place.refused(&format!("data inspect {line}"), words);
+    }
+    let seen = place.inspect("damaged --set data.unreadable=11");
+    assert_eq!((&seen["train"], seen["left_out"].as_array().unwrap().len()), (&json!(10), 11));
+}
