@@ -120,6 +120,21 @@ fn so_it_does_on_an_adapter() {
     kill_and_compare(&format!("{TINY} --epochs 12 --device gpu"), 3);
 }
 
+/// Two clocks and an average, statistics of batches, a codebook that follows averages, data in shards.
+#[test]
+fn so_do_runs_of_other_families() {
+    for settings in [
+        "gan --hidden 8 --latent-dim 3 --set gan.critic_steps=2 --set optimiser.average=0.9",
+        "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
+        "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
+        "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64",
+    ] {
+        println!("{settings}");
+        let train = format!("train {settings} --data data --batch-size 32 --save-every 3 --epochs 5 --device cpu");
+        kill_and_compare(&train, 3);
+    }
+}
+
 #[test]
 fn an_interrupt_finishes_the_step_and_saves() {
     let place = Place::new();
@@ -242,7 +257,7 @@ fn a_broken_run_is_refused_and_left_as_it_is() {
     }
     fs::write(&config, &said).unwrap();
     place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
-    place.refused("resume run --epochs 2 --data nosuch", &["no folder nosuch"]);
+    place.refused("resume run --epochs 2 --data nosuch", &["no file or folder nosuch"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
     for line in ["resume data", "sample nosuch", "eval data"] {
         place.refused(line, &["holds no run", "config.toml"]);

@@ -56,7 +56,7 @@ impl Steps {
         let shard = if config.data.shard == 0 { images } else { config.data.shard.min(images) };
         let tail = images % of_step >= batches;
         let per_epoch = (images / of_step) as u64 + u64::from(tail);
-        let all = per_epoch * epochs;
+        let all = per_epoch.saturating_mul(epochs);
         let total = if steps > 0 { all.min(steps) } else { all };
         // A shard of less than the whole set is whole steps.
         let per_shard = if shard == images { per_epoch } else { (shard / of_step).max(1) as u64 };

@@ -38,8 +38,8 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Runs `programs`, one after another, `runs` times, the first being step `first` of the clock, and hands each run's row of
-    /// `ring` ([rows, columns], row (step − 1) mod rows) to `seen`, in order. Stops early, with what was
+    /// Runs `programs`, one after another, `runs` times, the first being step `first` of the clock, and hands each
+    /// run's row of `ring` ([rows, columns], row (step − 1) mod rows) to `seen`, in order. Stops early, with what was
     /// submitted finished, when `seen` breaks. Returns how many runs were done.
     pub fn drive(
         &mut self,

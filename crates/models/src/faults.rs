@@ -18,10 +18,11 @@ pub(crate) fn widths_fault(name: &str, widths: &[usize]) -> Option<String> {
     Some(format!("{name} has a layer of {wrong}; widths must be between 1 and {WIDEST}"))
 }
 
-/// What is wrong with layers of such sizes, the numbers of each and the weights of all, if anything.
-pub(crate) fn load_fault(layers: &[usize], weights: usize, batch: usize) -> Option<String> {
+/// What is wrong with layers of such sizes, the numbers of each and the weights of all, if anything; `by` names the
+/// settings that they follow from.
+pub(crate) fn load_fault(by: &str, layers: &[usize], weights: usize, batch: usize) -> Option<String> {
     if weights > MOST {
-        return Some(format!("these layers have {weights} weights; the most is {MOST}"));
+        return Some(format!("{by} make {weights} weights; the most is {MOST}"));
     }
     let most = layers.iter().copied().max().unwrap_or(0);
     (batch.saturating_mul(most) > MOST)
@@ -57,7 +58,7 @@ pub(crate) fn coder_fault(
     }
     let widths: Vec<usize> = [h * w * c].iter().chain(hidden).chain([&(2 * latent)]).copied().collect();
     weights += widths.windows(2).map(|pair| 2 * (pair[0] + 1) * pair[1]).sum::<usize>();
-    load_fault(&[numbers, widths].concat(), weights, batch)
+    load_fault("hidden, latent and channels", &[numbers, widths].concat(), weights, batch)
 }
 
 /// What is wrong with halving an image so often, if anything.

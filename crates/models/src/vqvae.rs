@@ -90,7 +90,7 @@ impl VqVaeConfig {
         let numbers = [h * w * self.width / 2, small.iter().product::<usize>() * self.width.max(self.codes)];
         let weights =
             self.width * (16 * self.width * self.halvings + 18 * self.width + 10 * self.residual * self.blocks);
-        load_fault(&numbers, 2 * weights + self.codes * self.latent, batch)
+        load_fault("width, residual, blocks and codes", &numbers, 2 * weights + self.codes * self.latent, batch)
     }
 
     /// Height and width of the image of codes.

@@ -101,7 +101,7 @@ impl GanConfig {
             let fault = count_fault("width", self.width).or_else(|| count_fault("width, doubled inwards,", widest));
             return fault.or_else(|| {
                 let largest = h.div_ceil(2) * w.div_ceil(2) * self.width;
-                load_fault(&[2 * pixels, 2 * largest], 32 * widest * widest, batch)
+                load_fault("width and latent", &[2 * pixels, 2 * largest], 32 * widest * widest, batch)
             });
         }
         if self.hidden.is_empty() {
@@ -111,7 +111,7 @@ impl GanConfig {
         let widths: Vec<usize> = ends[..1].iter().chain(&self.hidden).chain(&ends[1..]).copied().collect();
         widths_fault("hidden", &self.hidden).or_else(|| {
             let weights = widths.windows(2).map(|pair| 2 * (pair[0] + 1) * pair[1]).sum();
-            load_fault(&widths.iter().map(|width| 2 * width).collect::<Vec<_>>(), weights, batch)
+            load_fault("hidden and latent", &widths.iter().map(|width| 2 * width).collect::<Vec<_>>(), weights, batch)
         })
     }
 
