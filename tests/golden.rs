@@ -1,23 +1,20 @@
-//! The reference against PyTorch: every operator's golden vectors, and whole training runs from given weights.
-//! tests/golden/README.md says what the files hold and make.py how they came to be.
+//! The reference against PyTorch, operator by operator. tests/golden/README.md says what ops.safetensors holds and
+//! make.py how it came to be.
 
 #[path = "golden/bench.rs"]
 mod bench;
+#[path = "golden/vectors.rs"]
+mod vectors;
 
-use bench::{Bench, Golden, Tensor, distance};
-use frit_harness::device;
+use bench::Bench;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{Adam, Arenas, adam_with};
-use gpu_core::ops::gather::pack;
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
-use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Home, Memory, Shape, Sharing, Weights};
-use models::{
-    Autoencoder, AutoencoderConfig, DataSpec, Linear, Model, Optimiser, RING_ROWS, Training, Vae, VaeConfig, Value,
-    Wrt, nonlinearity,
-};
-use std::collections::BTreeMap;
+use gpu_core::{Array, Buf, Dtype, Error, Home};
+use models::{Linear, LinearSpec, Mode, Network, Value, Wrt, nonlinearity};
+use vectors::Tensor;
 
 /// Half a unit in the last place of f32: the error of one rounded constant.
 const HALF_UNIT: f64 = f32::EPSILON as f64 / 2.0;
@@ -55,12 +52,15 @@ fn activation(bench: &mut Bench<'_>, kind: &str) {
 /// A layer takes dy before its activation, so that one is passed here by hand.
 fn linear(bench: &mut Bench<'_>) {
     let Tensor { dims, .. } = bench.tensor("w");
-    let mut weights = Weights::new(&mut bench.memory, "linear");
-    let layer = Linear::new(&mut bench.memory, &mut weights, "layer", dims[1], dims[0], Activation::Tanh);
-    let [w, b] = parameters(&bench.memory, &weights, Home::Values)[..] else { unreachable!("a weight and a bias") };
+    let mut network = Network::new(&mut bench.memory, "linear");
+    let spec = LinearSpec::new(dims[1], dims[0], Activation::Tanh);
+    let layer = Linear::new(&mut bench.memory, &mut network, "layer", spec);
+    let arena = bench.memory.whole(network.weights.place(Home::Values));
+    let [w, b] = network.weights.parameters() else { unreachable!("a weight and a bias") };
+    let [w, b] = [w, b].map(|parameter| Buf { offset: parameter.offset, shape: parameter.shape, ..arena });
     bench.inputs.extend([("w", w), ("b", b)].map(|(name, buf)| (buf, Array::F64(bench.tensor(name).values))));
     let (x, dy) = (bench.input("x"), bench.input("dy"));
-    let (y, saved) = layer.forward(&mut bench.s, Value::plain(x));
+    let (y, saved) = layer.forward(&mut bench.s, Value::plain(x), Mode::Train);
     // (1 − y²) dy, as dy − y² dy.
     let squared = elementwise::multiply(&mut bench.s, "y²", y.buf, y.buf);
     let lost = elementwise::multiply(&mut bench.s, "dy y²", dy, squared);
@@ -193,123 +193,4 @@ fn adam(bench: &mut Bench<'_>, kind: &str) {
         bench.expect_values(&format!("norm of step {i}, squared"), norm, vec![norms.values[i].powi(2)]);
         bench.expect_values(&format!("w after step {i}"), copy, after.to_vec());
     }
-}
-
-/// The batches of the runs: file order, the last one of each epoch shorter.
-const BATCHES: [usize; 3] = [8, 8, 4];
-
-/// How far a run may be from PyTorch's, each as a share of the tensor's largest number.
-struct Tolerance {
-    losses: f64,
-    noise: f64,
-    weights: f64,
-    moments: f64,
-}
-
-/// The reference differs from PyTorch in one thing: pixels are byte · fl(1/255), PyTorch's byte / 255, which is
-/// 6·10⁻⁸ relative. Gradients take that over; the losses, flat in it, do less, and Adam's steps more where a
-/// gradient is the small difference of large ones. The bounds are about three times what is seen.
-const REFERENCE: Tolerance = Tolerance { losses: 2e-8, noise: 1e-14, weights: 3e-7, moments: 1e-6 };
-/// A device computes in f32, with an exp that may err by several units: sums of some dozens of terms, ten times over,
-/// each step starting from the last one's error. A wrong constant in Adam shows as some 10⁻³.
-const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, moments: 1e-5 };
-
-/// Runs a model over the golden file's data from its weights, and says where it strays.
-fn strays(
-    executor: &mut dyn Executor,
-    model: &dyn Model,
-    golden: &Golden,
-    tolerance: &Tolerance,
-) -> Result<Vec<String>, Error> {
-    let pins = model.pins();
-    let bytes: Vec<u8> = golden.tensor("data").values.iter().map(|&byte| byte as u8).collect();
-    executor.write(pins.train, &Array::U32(pack(&bytes)))?;
-    let network = model.networks()[0];
-    for (parameter, buf) in network.parameters().iter().zip(parameters(model.memory(), network, Home::Values)) {
-        executor.write(buf, &Array::F64(golden.tensor(&format!("initial/{}", parameter.name)).values.clone()))?;
-    }
-    let training = Training { seed: 42, shuffle: false, optimiser: Optimiser::default() };
-    let schedules = [8, 4].map(|batch| model.train(batch, &training));
-    let programs = [executor.prepare(&schedules[0])?, executor.prepare(&schedules[1])?];
-    let mut faults = Vec::new();
-    let mut hold = |name: &str, values: &[f64], expected: &[f64], tolerance: f64| {
-        let error = distance(values, expected);
-        if error > tolerance {
-            faults.push(format!("{name}: off by {error:.1e}, {tolerance:.0e} allowed"));
-        }
-    };
-    let columns = model.columns();
-    let steps = golden.tensor(columns[0]).values.len();
-    // Beside a one, so that losses below one nat, which are differences of larger terms, are held in nats.
-    for (step, batch) in BATCHES.iter().cycle().take(steps).enumerate() {
-        let ticket = executor.submit(&[programs[usize::from(*batch == 4)]], 1, &[pins.ring])?;
-        let ring = executor.wait(ticket)?.remove(0).to_f64();
-        for (column, name) in columns.iter().enumerate() {
-            let value = ring[step % RING_ROWS * columns.len() + column];
-            let expected = golden.tensor(name).values[step];
-            hold(&format!("{name} of step {}", step + 1), &[1.0, value], &[1.0, expected], tolerance.losses);
-        }
-        let noise = schedules[0].steps().iter().find(|step| step.label == "noise");
-        if let (0, Some(noise)) = (step, noise) {
-            let drawn = executor.read(noise.bufs[1])?.to_f64();
-            hold("noise of step 1", &drawn, &golden.tensor("noise1").values, tolerance.noise);
-        }
-    }
-    let Tolerance { weights, moments, .. } = *tolerance;
-    let parts =
-        [("final", Home::Values, weights), ("m", Home::FirstMoments, moments), ("v", Home::SecondMoments, moments)];
-    for (part, home, tolerance) in parts {
-        for (parameter, buf) in network.parameters().iter().zip(parameters(model.memory(), network, home)) {
-            let name = format!("{part}/{}", parameter.name);
-            hold(&name, &executor.read(buf)?.to_f64(), &golden.tensor(&name).values, tolerance);
-        }
-    }
-    Ok(faults)
-}
-
-/// A network's parameters in one of its arenas.
-fn parameters(memory: &Memory, weights: &Weights, home: Home) -> Vec<Buf> {
-    let arena = memory.whole(weights.place(home));
-    weights.parameters().iter().map(|p| Buf { offset: p.offset, shape: p.shape, ..arena }).collect()
-}
-
-fn models() -> [(&'static str, Box<dyn Model>); 2] {
-    let spec = DataSpec { train: 20, test: 20, width: 36 };
-    let vae = VaeConfig { hidden: vec![16], latent: 3, ..VaeConfig::default() };
-    let ae = AutoencoderConfig { hidden: vec![16], latent: 3, ..AutoencoderConfig::default() };
-    [("vae", Box::new(Vae::new(vae, spec))), ("ae", Box::new(Autoencoder::new(ae, spec)))]
-}
-
-#[test]
-fn the_golden_weights_are_the_models() {
-    for (stem, model) in models() {
-        let golden = Golden::open(stem);
-        let dims = |shape: Shape| shape.dims().iter().map(|&d| d as usize).collect();
-        let parameters = model.networks()[0].parameters();
-        let ours: BTreeMap<String, Vec<usize>> = parameters.iter().map(|p| (p.name.clone(), dims(p.shape))).collect();
-        let initial = golden.0.iter().filter_map(|(name, tensor)| Some((name.strip_prefix("initial/")?, tensor)));
-        let theirs = initial.map(|(name, tensor)| (name.to_string(), tensor.dims.clone())).collect();
-        assert_eq!(ours, theirs, "{stem}: names and shapes are PyTorch's");
-    }
-}
-
-#[test]
-fn training_agrees_with_pytorch() -> Result<(), Error> {
-    for (stem, model) in models() {
-        let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
-        let faults = strays(&mut cpu, &*model, &Golden::open(stem), &REFERENCE)?;
-        assert!(faults.is_empty(), "{stem}:\n{}", faults.join("\n"));
-    }
-    Ok(())
-}
-
-#[test]
-fn training_agrees_with_pytorch_on_the_adapter() -> Result<(), Error> {
-    let device = device(false);
-    for (stem, model) in models() {
-        let mut gpu = Gpu::new(device.clone(), model.memory().clone(), Sharing::Off);
-        let faults = strays(&mut gpu, &*model, &Golden::open(stem), &DEVICE)?;
-        assert!(faults.is_empty(), "{stem}:\n{}", faults.join("\n"));
-    }
-    Ok(())
 }

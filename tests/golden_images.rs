@@ -3,6 +3,8 @@
 
 #[path = "golden/bench.rs"]
 mod bench;
+#[path = "golden/vectors.rs"]
+mod vectors;
 
 use bench::Bench;
 use gpu_core::ops::activation::Activation;

@@ -1,4 +1,4 @@
-"""Makes the golden vectors: what PyTorch computes in float64 on the CPU, for frit's f64 reference to be held against.
+"""Makes ops.safetensors: what PyTorch computes in float64 on the CPU, for frit's f64 reference to be held against.
 
     pip install -r requirements.txt
     python make.py
@@ -186,108 +186,11 @@ def adam():
         store(f"adam/{case}", w0=w0, grads=grads, w=torch.stack(after), norm=torch.stack(norms), **rates)
 
 
-SEED, TRAIN = 42, 3  # frit's Stream::Train
-PIXELS, HIDDEN, LATENT, BATCH = 36, 16, 3, 8
-
-
-def philox(counter, key):
-    """Philox4x32-10 of counters [4, n] under one key: words [4, n] (Salmon et al., SC 2011)."""
-    x0, x1, x2, x3 = (np.asarray(word, dtype=np.uint64) for word in counter)
-    k0, k1 = key
-    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * x0, np.uint64(0xCD9E8D57) * x2
-        x0, x1, x2, x3 = (p1 >> half) ^ x1 ^ np.uint64(k0), p1 & low, (p0 >> half) ^ x3 ^ np.uint64(k1), p0 & low
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return np.stack([x0, x1, x2, x3])
-
-
-def check_philox():
-    """The known answers of Random123, `kat_vectors`."""
-    known = [
-        ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-        ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-        ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
-    ]
-    for counter, key, answer in known:
-        counter, key, answer = ([int(word, 16) for word in words.split()] for words in (counter, key, answer))
-        assert philox([[word] for word in counter], key)[:, 0].tolist() == answer
-
-
-def noise(step, *shape):
-    """frit's standard normals of a training step, counted from one: four from every block of four words."""
-    count = int(np.prod(shape))
-    block = np.arange((count + 3) // 4)
-    same = np.ones_like(block)
-    words = philox([block, TRAIN * same, step * same, 0 * same], (SEED & 0xFFFFFFFF, SEED >> 32))
-    u = ((words >> np.uint64(9)).astype(np.float64) + 0.5) * 2.0**-23
-    radius, angle = np.sqrt(-2.0 * np.log(u[0::2])), 2.0 * np.pi * u[1::2]
-    z = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)  # [pair, cos | sin, block]
-    return torch.from_numpy(z.reshape(4, -1).T.reshape(-1)[:count].reshape(shape).copy())
-
-
-class Vae(nn.Module):
-    """36-16-(3,3)-16-36; a batch gives its mean reconstruction error and KL, in nats an image."""
-
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU())
-        self.mean = nn.Linear(HIDDEN, LATENT)
-        self.logvar = nn.Linear(HIDDEN, LATENT)
-        self.decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS))
-
-    def forward(self, x, step):
-        hidden = self.encoder(x)
-        posterior = Normal(self.mean(hidden), torch.exp(0.5 * self.logvar(hidden)))
-        z = posterior.mean + posterior.stddev * noise(step, len(x), LATENT)
-        recon = F.binary_cross_entropy_with_logits(self.decoder(z), x, reduction="none").sum(1)
-        return {"recon": recon.mean(), "kl": kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()}
-
-
-class Ae(nn.Module):
-    """36-16-3-16-36; a batch gives its mean reconstruction error, in nats an image."""
-
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, LATENT))
-        self.decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS))
-
-    def forward(self, x, step):
-        logits = self.decoder(self.encoder(x))
-        return {"recon": F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1).mean()}
-
-
-def train(build, steps):
-    """A run of Adam on 20 images in file order, 8, 8 and 4 a step: weights before and after, moments, losses."""
-    torch.manual_seed(SEED)
-    model = build().double()  # initialised in float32, then cast
-    pixels = rng("images").standard_normal((20, PIXELS)) * 160 + 128
-    data = torch.from_numpy(pixels.clip(0, 255).astype(np.uint8))
-    tensors = {"data": data} | {f"initial/{name}": p.detach().clone() for name, p in model.named_parameters()}
-    adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
-    history = []
-    for step, x in zip(range(1, steps + 1), steps * (data.double() / 255).split(BATCH)):
-        losses = model(x, step)
-        adam.zero_grad()
-        sum(losses.values()).backward()
-        adam.step()
-        history.append(losses)
-    for key in history[0]:
-        tensors[key] = torch.stack([losses[key].detach() for losses in history])
-    for name, p in model.named_parameters():
-        tensors[f"final/{name}"] = p.detach().clone()
-        tensors[f"m/{name}"], tensors[f"v/{name}"] = adam.state[p]["exp_avg"], adam.state[p]["exp_avg_sq"]
-    return tensors
-
-
 def main():
     torch.set_num_threads(1)
-    check_philox()
     for group in (activations, linear, matmul, reduce, softmax, loss, kl, reparameterise, log_weight, adam):
         group()
-    vae = train(Vae, 10) | {"noise1": noise(1, BATCH, LATENT)}
-    for stem, tensors in {"ops": OPS, "vae": vae, "ae": train(Ae, 5)}.items():
-        Path(__file__).with_name(f"{stem}.safetensors").write_bytes(save(tensors))
+    Path(__file__).with_name("ops.safetensors").write_bytes(save(OPS))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,398 @@
+"""Makes the golden runs: whole networks in training, from the weights before the first step to those after the last.
+
+    pip install -r requirements.txt
+    python models.py
+
+The rules are make.py's: float64 on the CPU; weights are initialised in float32, and hyperparameters rounded to it.
+Networks are written as PyTorch has them, channels first, and so are the weights stored; data is bytes, pixels with
+their channels last, as frit has it. README.md lists what each file holds.
+"""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from discrete import GAN_LOSSES, nearest
+from make import BETAS, EPSILON, f32, rng
+from noise import LATENT, SEED, TRAIN, check_philox, noise
+from safetensors.torch import save
+from torch import nn
+from torch.distributions import Normal, kl_divergence
+
+BATCH = 8
+SLOPE = f32(0.2)  # of LeakyReLU
+
+
+def pixels(name, *shape):
+    """Twenty images of bytes, many of them black or white."""
+    numbers = rng(name).standard_normal((20, *shape)) * 160 + 128
+    return torch.from_numpy(numbers.clip(0, 255).astype(np.uint8))
+
+
+def shares(data):
+    """Bytes as shares of white: rows as they are, images [n, h, w, c] with their channels first."""
+    x = data.double() / 255
+    return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
+
+
+def bernoulli(logits, x):
+    """−log p(x) of each image, in nats."""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+
+
+class Vae(nn.Module):
+    """`encoder`, `mean` and `logvar`, `decoder`; a batch gives its mean reconstruction error and KL, in nats an
+    image."""
+
+    recon = staticmethod(bernoulli)
+    kl_weight = staticmethod(lambda step: 1.0)
+
+    def forward(self, x, step):
+        hidden = self.encoder(x)
+        posterior = Normal(self.mean(hidden), torch.exp(0.5 * self.logvar(hidden)))
+        z = posterior.mean + posterior.stddev * noise(step, TRAIN, *posterior.mean.shape)
+        recon = self.recon(self.decoder(z), x).mean()
+        kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
+        return {"recon": recon, "kl": kl}, recon + self.kl_weight(step) * kl
+
+
+class LinearVae(Vae):
+    """36-16-(3,3)-16-36"""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(36, 16), nn.ReLU())
+        self.mean = nn.Linear(16, 3)
+        self.logvar = nn.Linear(16, 3)
+        self.decoder = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 36))
+
+
+class ConvVae(Vae):
+    """14×9 → 7×5 → 4×3 and back, an even side by four pixels and an odd one by three; the KL counts by thirds."""
+
+    kl_weight = staticmethod(lambda step: 2.0 * min(step / 3.0, 1.0))
+
+    def __init__(self):
+        super().__init__()
+        down, up = nn.Conv2d, nn.ConvTranspose2d
+        encoder = [down(1, 3, (4, 3), 2, 1), nn.ReLU(), down(3, 5, (3, 3), 2, 1), nn.ReLU(), nn.Flatten()]
+        self.encoder = nn.Sequential(*encoder, nn.Linear(60, 10), nn.ReLU())
+        self.mean = nn.Linear(10, 3)
+        self.logvar = nn.Linear(10, 3)
+        decoder = [nn.Linear(3, 10), nn.ReLU(), nn.Linear(10, 60), nn.ReLU(), nn.Unflatten(1, (5, 4, 3))]
+        self.decoder = nn.Sequential(*decoder, up(5, 3, (3, 3), 2, 1), nn.ReLU(), up(3, 1, (4, 3), 2, 1))
+
+
+class PoolVae(Vae):
+    """12×8 → 6×4 → 3×2 and back in three channels, by maxima and by enlarging; pixels are normal around the output."""
+
+    recon = staticmethod(lambda output, x: -Normal(output, f32(0.2)).log_prob(x).flatten(1).sum(1))
+
+    def __init__(self):
+        super().__init__()
+        same = lambda inputs, outputs: nn.Conv2d(inputs, outputs, 3, padding=1)
+        encoder = [same(3, 4), nn.SiLU(), nn.MaxPool2d(2), same(4, 5), nn.SiLU(), nn.MaxPool2d(2), nn.Flatten()]
+        self.encoder = nn.Sequential(*encoder, nn.Linear(30, 10), nn.SiLU())
+        self.mean = nn.Linear(10, 3)
+        self.logvar = nn.Linear(10, 3)
+        decoder = [nn.Linear(3, 10), nn.SiLU(), nn.Linear(10, 30), nn.SiLU(), nn.Unflatten(1, (5, 3, 2))]
+        decoder += [nn.Upsample(scale_factor=2), same(5, 4), nn.SiLU(), nn.Upsample(scale_factor=2), same(4, 3)]
+        self.decoder = nn.Sequential(*decoder)
+
+
+class Ae(nn.Module):
+    """36-16-3-16-36; a batch gives its mean reconstruction error, in nats an image."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(36, 16), nn.ReLU(), nn.Linear(16, 3))
+        self.decoder = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 36))
+
+    def forward(self, x, step):
+        recon = bernoulli(self.decoder(self.encoder(x)), x).mean()
+        return {"recon": recon}, recon
+
+
+class Residual(nn.Sequential):
+    """x + inner(x)"""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def residual(channels, inner):
+    """3×3 to `inner` channels and back pixel by pixel."""
+    return Residual(nn.ReLU(), nn.Conv2d(channels, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, channels, 1))
+
+
+class Codebook(nn.Module):
+    """Codes that follow running averages of the rows nearest to them, or, where γ is zero, their gradient."""
+
+    def __init__(self, codes, dim, gamma):
+        super().__init__()
+        self.gamma, weight = gamma, torch.zeros(codes, dim)
+        if gamma:
+            self.register_buffer("weight", weight)
+            self.register_buffer("size", torch.zeros(codes))
+            self.register_buffer("total", torch.zeros(codes, dim))
+        else:
+            self.weight = nn.Parameter(weight)
+
+    @torch.no_grad()
+    def start(self, z):
+        """Codes at rows of z, from one end of its first axis to the other, as if four rows had had each."""
+        k = len(self.weight)
+        rows = z[z[:, 0].argsort()][torch.linspace(2, len(z) - 3, k).long()]
+        self.weight.copy_(rows.float())
+        if self.gamma:
+            self.size.fill_(4.0)
+            self.total.copy_(4.0 * self.weight)
+
+    def forward(self, z):
+        """The codes nearest to rows z, and their numbers. None may hang on a rounding."""
+        distances = ((z[:, None] - self.weight) ** 2).sum(2).detach()
+        first, second = distances.topk(2, largest=False).values.T
+        assert (second - first).min() > 1e-5 * z.square().sum(1).mean(), "two codes are about as near"
+        index = nearest(z, self.weight)
+        return self.weight[index], index
+
+    @torch.no_grad()
+    def follow(self, z, index, epsilon=f32(1e-5)):
+        """One step of the averages: van den Oord et al., 2017, appendix A.1."""
+        k = len(self.size)
+        one_hot = F.one_hot(index, k).double()
+        self.size.mul_(self.gamma).add_((1 - self.gamma) * one_hot.sum(0))
+        self.total.mul_(self.gamma).add_((1 - self.gamma) * one_hot.T @ z)
+        n = self.size.sum()
+        self.weight.copy_(self.total / ((self.size + epsilon) / (n + k * epsilon) * n)[:, None])
+
+
+class VqVae(nn.Module):
+    """12×9 → 6×5 → 3×3 codes and back, two residual blocks each way; x in [−½, ½], the error over its variance."""
+
+    VARIANCE = f32(0.11)
+
+    def __init__(self, gamma):
+        super().__init__()
+        down, up, same = nn.Conv2d, nn.ConvTranspose2d, lambda inputs: nn.Conv2d(inputs, 6, 3, padding=1)
+        encoder = [down(1, 3, (4, 3), 2, 1), nn.ReLU(), down(3, 6, (4, 3), 2, 1), nn.ReLU(), same(6)]
+        self.encoder = nn.Sequential(*encoder, residual(6, 2), residual(6, 2), nn.ReLU(), nn.Conv2d(6, 3, 1))
+        decoder = [same(3), residual(6, 2), residual(6, 2), nn.ReLU()]
+        self.decoder = nn.Sequential(*decoder, up(6, 3, (4, 3), 2, 1), nn.ReLU(), up(3, 1, (4, 3), 2, 1))
+        self.codebook = Codebook(7, 3, gamma)
+        self.usage = torch.zeros(7, dtype=torch.float64)
+
+    @torch.no_grad()
+    def start(self, x):
+        """Twice the weights, so that codes lie far apart beside what a step moves them."""
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.mul_(2.0)
+        self.codebook.start(self.encode(x - 0.5).flatten(0, 2))
+
+    def encode(self, x):
+        return self.encoder(x).permute(0, 2, 3, 1)
+
+    def forward(self, x, step):
+        x = x - 0.5
+        z = self.encode(x)
+        q, index = self.codebook(z.flatten(0, 2))
+        q = q.reshape(z.shape)
+        output = self.decoder((z + (q - z).detach()).permute(0, 3, 1, 2))
+        nmse = F.mse_loss(output, x) / self.VARIANCE
+        commitment = F.mse_loss(z, q.detach())
+        loss = nmse + 0.25 * commitment
+        self.usage += F.one_hot(index, len(self.usage)).sum(0)
+        if self.codebook.gamma:
+            self.codebook.follow(z.detach().flatten(0, 2), index)
+        else:
+            loss = loss + F.mse_loss(q, z.detach())
+        return {"nmse": nmse, "commitment": commitment}, loss
+
+
+def normal(network):
+    """The start of a DCGAN's weights: N(0, 0.02), and N(1, 0.02) for normalisations."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+    return network
+
+
+def batch_norm(channels):
+    return nn.BatchNorm2d(channels, eps=f32(1e-5), momentum=f32(0.1))
+
+
+class Gan(nn.Module):
+    """`generator` and `discriminator`, in non-saturating cross-entropy unless said otherwise."""
+
+    latent = (4,)
+    game, smoothing = "non_saturating", 0.0
+    critic_steps, critic_lr = 1, 2e-4
+    critic_norm = spectral = False
+
+    def draw(self, step, stream, count):
+        return noise(step, stream, count, *self.latent)
+
+    def critic(self, real, step):
+        """D's columns and loss on real images and as many generated ones, which are constants to it."""
+        with torch.no_grad():
+            # By the batch's statistics, but no running ones move: the copy's do.
+            fake = copy.deepcopy(self.generator)(self.draw(step, TRAIN, len(real)))
+        on_real, on_fake, _, report = GAN_LOSSES[self.game]
+        if self.critic_norm:
+            of_real, of_fake = self.discriminator(real), self.discriminator(fake)
+        else:
+            of_real, of_fake = self.discriminator(torch.cat([real, fake])).split(len(real))
+        loss = on_real(of_real, self.smoothing).mean() + on_fake(of_fake).mean()
+        return {"d_loss": loss, "d_real": report(of_real).mean(), "d_fake": report(of_fake).mean()}, loss
+
+    def forward(self, count, step):
+        """G's loss on so many latents. Singular vectors, which follow D's weights, stay."""
+        self.discriminator.train(not self.spectral)
+        scores = self.discriminator(self.generator(self.draw(step, LATENT, count)))
+        self.discriminator.train()
+        loss = GAN_LOSSES[self.game][2](scores).mean()
+        return {"g_loss": loss}, loss
+
+
+class LinearGan(Gan):
+    """4-12-10-35 and 35-10-12-1, the labels of real images smoothed."""
+
+    smoothing = f32(0.1)
+
+    def __init__(self):
+        super().__init__()
+        hidden = [nn.Linear(4, 12), nn.ReLU(), nn.Linear(12, 10), nn.ReLU()]
+        self.generator = nn.Sequential(*hidden, nn.Linear(10, 35), nn.Tanh())
+        hidden = [nn.Linear(35, 10), nn.LeakyReLU(SLOPE), nn.Linear(10, 12), nn.LeakyReLU(SLOPE)]
+        self.discriminator = nn.Sequential(*hidden, nn.Linear(12, 1))
+
+
+class Dcgan(Gan):
+    """3×3 → 5×6 → 9×12 in three channels, and back, both normalised by their batches."""
+
+    latent = (4, 1, 1)
+    critic_norm = True
+
+    def __init__(self):
+        super().__init__()
+        down, up = nn.Conv2d, nn.ConvTranspose2d
+        inner = [up(4, 6, 3, bias=False), batch_norm(6), nn.ReLU()]
+        middle = [up(6, 3, (3, 4), 2, 1, bias=False), batch_norm(3), nn.ReLU()]
+        self.generator = normal(nn.Sequential(*inner, *middle, up(3, 3, (3, 4), 2, 1), nn.Tanh()))
+        outer = [down(3, 3, (3, 4), 2, 1), nn.LeakyReLU(SLOPE)]
+        middle = [down(3, 6, (3, 4), 2, 1, bias=False), batch_norm(6), nn.LeakyReLU(SLOPE)]
+        self.discriminator = normal(nn.Sequential(*outer, *middle, down(6, 1, 3)))
+
+
+class SpectralGan(Gan):
+    """4×4 → 8×7 and back by least squares, D's weights over their largest singular values, two steps to G's one."""
+
+    latent = (4, 1, 1)
+    game, spectral = "least_squares", True
+    critic_steps, critic_lr = 2, 4e-4
+
+    def __init__(self):
+        super().__init__()
+        down, up, spectral = nn.Conv2d, nn.ConvTranspose2d, nn.utils.spectral_norm
+        inner = [up(4, 3, (4, 4), bias=False), batch_norm(3), nn.ReLU()]
+        self.generator = normal(nn.Sequential(*inner, up(3, 2, (4, 3), 2, 1), nn.Tanh()))
+        self.discriminator = normal(nn.Sequential(down(2, 3, (4, 3), 2, 1), nn.LeakyReLU(SLOPE), down(3, 1, (4, 4))))
+        for layer in self.discriminator[::2]:
+            spectral(layer, n_power_iterations=1, eps=1e-12)
+
+
+def stored(when, model):
+    """Parameters and buffers under their names, but for counts of batches."""
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    keep = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
+    return {f"{when}/{name}": tensor.detach().clone().contiguous() for name, tensor in keep.items()}
+
+
+def outcome(model, history, *adams):
+    """What is there after the last step, and the columns of every step."""
+    tensors = {key: torch.stack([columns[key].detach() for columns in history]) for key in history[0]}
+    state = {p: of for adam in adams for p, of in adam.state.items()}
+    for name, p in model.named_parameters():
+        tensors[f"m/{name}"], tensors[f"v/{name}"] = state[p]["exp_avg"], state[p]["exp_avg_sq"]
+    return tensors | stored("final", model)
+
+
+def train(build, data, steps):
+    """A run of Adam on twenty images in file order, 8, 8 and 4 a step."""
+    torch.manual_seed(SEED)
+    model = build().double()  # initialised in float32, then cast
+    batches = shares(data).split(BATCH)
+    if hasattr(model, "start"):
+        model.start(batches[0])
+    tensors = {"data": data} | stored("initial", model)
+    adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
+    history = []
+    for step, x in zip(range(1, steps + 1), steps * batches):
+        columns, loss = model(x, step)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        history.append(columns)
+    return tensors | outcome(model, history, adam)
+
+
+def play(build, data):
+    """Five steps of a game on images in [−1, 1]: D's on batches in file order, as `train` has them, then G's."""
+    torch.manual_seed(SEED)
+    model = build().double()
+    tensors = {"data": data} | stored("initial", model)
+    adam = lambda network, lr: torch.optim.Adam(network.parameters(), f32(lr), (f32(0.5), f32(0.999)), EPSILON)
+    d_adam, g_adam = adam(model.discriminator, model.critic_lr), adam(model.generator, 2e-4)
+    images = 2 * shares(data) - 1
+    history, critic_step = [], 0
+    for step, of_step in zip(range(1, 6), 5 * images.split(model.critic_steps * BATCH)):
+        for real in of_step.chunk(model.critic_steps):
+            critic_step += 1
+            d_columns, loss = model.critic(real, critic_step)
+            d_adam.zero_grad()
+            loss.backward()
+            d_adam.step()
+        g_columns, loss = model(len(real), step)
+        g_adam.zero_grad()
+        loss.backward()
+        g_adam.step()
+        history.append(d_columns | g_columns)
+    return tensors | outcome(model, history, d_adam, g_adam)
+
+
+def quantise(gamma, data):
+    """A run of a vector-quantised autoencoder, and how often each code was used in it."""
+    models = []
+
+    def build():
+        models.append(VqVae(gamma))
+        return models[0]
+
+    return train(build, data, 5) | {"usage": models[0].usage}
+
+
+def main():
+    torch.set_num_threads(1)
+    check_philox()
+    runs = {
+        "vae": train(LinearVae, pixels("images", 36), 10) | {"noise1": noise(1, TRAIN, BATCH, 3)},
+        "ae": train(Ae, pixels("images", 36), 5),
+        "conv_vae": train(ConvVae, pixels("conv_vae", 14, 9, 1), 5),
+        "pool_vae": train(PoolVae, pixels("pool_vae", 12, 8, 3), 5),
+        "gan": play(LinearGan, pixels("gan", 35)),
+        "dcgan": play(Dcgan, pixels("dcgan", 9, 12, 3)),
+        "spectral_gan": play(SpectralGan, pixels("spectral_gan", 8, 7, 2)),
+        "vqvae": quantise(f32(0.9), pixels("vqvae", 12, 9, 1)),
+        "vqvae_gradient": quantise(0.0, pixels("vqvae_gradient", 12, 9, 1)),
+    }
+    for stem, tensors in runs.items():
+        Path(__file__).with_name(f"{stem}.safetensors").write_bytes(save(tensors))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+//! Whole training runs against PyTorch's, from given weights: every family, on the reference and on the adapter.
+//! tests/golden/README.md says what the files hold and models.py how they came to be.
+
+#[path = "golden/vectors.rs"]
+mod vectors;
+
+use frit_harness::device;
+use gpu_core::ops::gather::pack;
+use gpu_core::{Array, Buf, Cpu, Error, Executor, Gpu, Home, Layout, Program, Sharing};
+use models::{
+    Autoencoder, AutoencoderConfig, DataSpec, Game, Gan, GanConfig, Likelihood, Model, Network, Optimiser, Phase,
+    RING_ROWS, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
+};
+use std::collections::BTreeMap;
+use vectors::{Golden, distance};
+
+/// Images of a run, and of a whole batch. An epoch ends with a shorter one.
+const IMAGES: usize = 20;
+const BATCH: usize = 8;
+
+/// A golden file, and what trained as it did.
+struct Run {
+    stem: &'static str,
+    model: Box<dyn Model>,
+    optimiser: Optimiser,
+}
+
+fn spec(image: [usize; 3]) -> DataSpec {
+    DataSpec { train: IMAGES, test: IMAGES, image, classes: 1, variance: 0.11 }
+}
+
+fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
+    let linear = VaeConfig { hidden: vec![16], latent: 3, ..VaeConfig::default() };
+    let conv = VaeConfig { channels: vec![3, 5], hidden: vec![10], beta: 2.0, kl_warmup: 3, ..linear.clone() };
+    let (activation, likelihood) = ("silu".into(), Likelihood::Gaussian);
+    let hidden = vec![10];
+    let pool = VaeConfig { channels: vec![4, 5], pool: true, hidden, activation, likelihood, ..linear.clone() };
+    let plain = AutoencoderConfig { hidden: vec![16], latent: 3, ..AutoencoderConfig::default() };
+    let averaged =
+        VqVaeConfig { halvings: 2, width: 6, residual: 2, latent: 3, codes: 7, ema: 0.9, ..VqVaeConfig::default() };
+    let followed = VqVaeConfig { ema: 0.0, ..averaged.clone() };
+    vec![
+        ("vae", Box::new(Vae::new(linear, spec([1, 36, 1])))),
+        ("conv_vae", Box::new(Vae::new(conv, spec([14, 9, 1])))),
+        ("pool_vae", Box::new(Vae::new(pool, spec([12, 8, 3])))),
+        ("ae", Box::new(Autoencoder::new(plain, spec([1, 36, 1])))),
+        ("vqvae", Box::new(VqVae::new(averaged, spec([12, 9, 1])))),
+        ("vqvae_gradient", Box::new(VqVae::new(followed, spec([12, 9, 1])))),
+    ]
+}
+
+fn games() -> Vec<(&'static str, Box<dyn Model>)> {
+    let linear = GanConfig { latent: 4, hidden: vec![12, 10], smoothing: 0.1, ..GanConfig::default() };
+    let normalised = GanConfig { latent: 4, width: 3, ..GanConfig::default() };
+    let spectral = GanConfig {
+        loss: Game::LeastSquares,
+        critic_norm: false,
+        spectral: true,
+        critic_steps: 2,
+        critic_lr: 4e-4,
+        ..normalised.clone()
+    };
+    vec![
+        ("gan", Box::new(Gan::new(linear, spec([7, 5, 1])))),
+        ("dcgan", Box::new(Gan::new(normalised, spec([9, 12, 3])))),
+        ("spectral_gan", Box::new(Gan::new(spectral, spec([8, 7, 2])))),
+    ]
+}
+
+fn runs() -> Vec<Run> {
+    let of = |optimiser: Optimiser| move |(stem, model)| Run { stem, model, optimiser };
+    let of_games = Optimiser { lr: 2e-4, beta1: 0.5, ..Optimiser::default() };
+    coders().into_iter().map(of(Optimiser::default())).chain(games().into_iter().map(of(of_games))).collect()
+}
+
+/// A tensor of a network, and how it lies in PyTorch.
+struct Named {
+    name: String,
+    layout: Layout,
+    buf: Buf,
+}
+
+impl Named {
+    /// PyTorch's numbers, as they lie here.
+    fn of(&self, golden: &Golden, part: &str) -> Vec<f64> {
+        self.layout.from_file(&golden.tensor(&format!("{part}/{}", self.name)).values)
+    }
+}
+
+/// The parameters of a model's networks in one of their arenas.
+fn parameters(model: &dyn Model, home: Home) -> Vec<Named> {
+    let of_network = |network: &Network| {
+        let arena = model.memory().whole(network.weights.place(home));
+        let parameters = network.weights.parameters().iter();
+        let named = parameters.map(|p| Named {
+            name: p.name.clone(),
+            layout: p.layout.clone(),
+            buf: Buf { offset: p.offset, shape: p.shape, ..arena },
+        });
+        named.collect::<Vec<_>>()
+    };
+    model.networks().into_iter().flat_map(of_network).collect()
+}
+
+/// The states of a model's networks.
+fn states(model: &dyn Model) -> Vec<Named> {
+    let states = model.networks().into_iter().flat_map(|network| network.states.clone());
+    states.map(|state| Named { name: state.name, layout: state.layout, buf: state.buf }).collect()
+}
+
+/// How far a run may be from PyTorch's, each as a share of the tensor's largest number.
+struct Tolerance {
+    losses: f64,
+    noise: f64,
+    weights: f64,
+    moments: f64,
+    states: f64,
+}
+
+/// The reference differs from PyTorch in constants rounded to f32: pixels are byte · fl(1/255), PyTorch's byte / 255,
+/// and the scales of losses are rounded too, each 6·10⁻⁸ relative. Losses with such a scale or steep in the pixels
+/// take that over whole, moments more where a gradient is the small difference of large ones, and Adam's steps, whose
+/// length is the rate whatever the gradient, less. The bounds are about three times what is seen: of losses 1.1·10⁻⁷,
+/// weights 8·10⁻⁸, moments 1.6·10⁻⁶, states 3·10⁻⁸.
+const REFERENCE: Tolerance = Tolerance { losses: 3e-7, noise: 1e-14, weights: 3e-7, moments: 5e-6, states: 1e-7 };
+/// A device computes in f32, with an exp that may err by several units: sums of some dozens of terms, up to ten times
+/// over, each step starting from the last one's error. A wrong constant in Adam shows as some 10⁻³. Software Vulkan is
+/// seen to err by a third at most; other drivers have their own exp.
+const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, moments: 1e-5, states: 1e-5 };
+
+/// What strays from PyTorch, as sentences.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn hold(&mut self, name: &str, values: &[f64], expected: &[f64], tolerance: f64) {
+        let error = distance(values, expected);
+        if error > tolerance {
+            self.0.push(format!("{name}: off by {error:.1e}, {tolerance:.0e} allowed"));
+        }
+    }
+}
+
+/// Writes the golden file's data, weights and states.
+fn load(executor: &mut dyn Executor, model: &dyn Model, golden: &Golden) -> Result<(), Error> {
+    let bytes: Vec<u8> = golden.tensor("data").values.iter().map(|&byte| byte as u8).collect();
+    executor.write(model.pins().train, &Array::U32(pack(&bytes)))?;
+    for tensor in parameters(model, Home::Values).iter().chain(&states(model)) {
+        executor.write(tensor.buf, &Array::F64(tensor.of(golden, "initial")))?;
+    }
+    Ok(())
+}
+
+/// The images of a batch in each step: what an epoch leaves over is shared out among the last step's batches.
+fn batches(model: &dyn Model, steps: usize) -> Vec<usize> {
+    let starts = (0..IMAGES).step_by(BATCH * model.batches());
+    let epoch: Vec<usize> = starts.map(|start| BATCH.min((IMAGES - start) / model.batches())).collect();
+    epoch.into_iter().cycle().take(steps).collect()
+}
+
+/// Runs a model over the golden file's data from its weights, and says where it strays.
+fn strays(
+    executor: &mut dyn Executor,
+    run: &Run,
+    golden: &Golden,
+    tolerance: &Tolerance,
+) -> Result<Vec<String>, Error> {
+    let model = &*run.model;
+    load(executor, model, golden)?;
+    let (mut faults, columns, ring) = (Faults::default(), model.columns(), model.pins().ring);
+    let training = Training::whole(42, false, run.optimiser, model.pins().spec());
+    let mut phases: BTreeMap<usize, (Vec<Phase>, Vec<Program>)> = BTreeMap::new();
+    for (step, batch) in batches(model, golden.tensor(columns[0]).values.len()).into_iter().enumerate() {
+        if !phases.contains_key(&batch) {
+            let written = model.train(batch, &training);
+            let programs = written.iter().map(|phase| executor.prepare(&phase.schedule)).collect::<Result<_, _>>()?;
+            phases.insert(batch, (written, programs));
+        }
+        let (written, programs) = &phases[&batch];
+        let ticket = executor.submit(programs, 1, &[ring])?;
+        let rows = executor.wait(ticket)?.remove(0).to_f64();
+        for (column, name) in columns.iter().enumerate() {
+            let value = rows[step % RING_ROWS * columns.len() + column];
+            // Beside a one, so that losses below one nat, which are differences of larger terms, are held in nats.
+            let expected = [1.0, golden.tensor(name).values[step]];
+            faults.hold(&format!("{name} of step {}", step + 1), &[1.0, value], &expected, tolerance.losses);
+        }
+        let noise = written[0].schedule.steps().iter().find(|step| step.label == "noise");
+        if let (0, Some(noise), Some(expected)) = (step, noise, golden.0.get("noise1")) {
+            let drawn = executor.read(noise.bufs[1])?.to_f64();
+            faults.hold("noise of step 1", &drawn, &expected.values, tolerance.noise);
+        }
+    }
+    let Tolerance { weights, moments, states: of_states, .. } = *tolerance;
+    let parts = [
+        ("final", parameters(model, Home::Values), weights),
+        ("m", parameters(model, Home::FirstMoments), moments),
+        ("v", parameters(model, Home::SecondMoments), moments),
+        ("final", states(model), of_states),
+    ];
+    for (part, tensors, tolerance) in parts {
+        for tensor in tensors {
+            let values = executor.read(tensor.buf)?.to_f64();
+            faults.hold(&format!("{part}/{}", tensor.name), &values, &tensor.of(golden, part), tolerance);
+        }
+    }
+    if let Some(usage) = model.usage() {
+        faults.hold("usage", &executor.read(usage.train)?.to_f64(), &golden.tensor("usage").values, 0.0);
+    }
+    Ok(faults.0)
+}
+
+#[test]
+fn the_golden_weights_are_the_models() {
+    for Run { stem, model, .. } in runs() {
+        let golden = Golden::open(stem);
+        let ours = |tensors: Vec<Named>| -> BTreeMap<String, Vec<usize>> {
+            let shape = |tensor: Named| (tensor.name, tensor.layout.file_shape(tensor.buf.shape));
+            tensors.into_iter().map(shape).collect()
+        };
+        let theirs = |part: &str| -> BTreeMap<String, Vec<usize>> {
+            let of_part = golden.0.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(part)?, tensor)));
+            of_part.map(|(name, tensor)| (name.to_string(), tensor.dims.clone())).collect()
+        };
+        let (learnt, mut all) = (parameters(&*model, Home::Values), parameters(&*model, Home::Values));
+        all.extend(states(&*model));
+        let (learnt, all) = (ours(learnt), ours(all));
+        for (part, ours) in [("initial/", &all), ("final/", &all), ("m/", &learnt), ("v/", &learnt)] {
+            assert_eq!(*ours, theirs(part), "{stem}: names and shapes of {part} are PyTorch's");
+        }
+    }
+}
+
+#[test]
+fn training_agrees_with_pytorch() -> Result<(), Error> {
+    let mut faults = Vec::new();
+    for run in runs() {
+        let mut cpu = Cpu::new(run.model.memory().clone(), Sharing::Off);
+        let strays = strays(&mut cpu, &run, &Golden::open(run.stem), &REFERENCE)?;
+        faults.extend(strays.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn training_agrees_with_pytorch_on_the_adapter() -> Result<(), Error> {
+    let (device, mut faults) = (device(false), Vec::new());
+    for run in runs() {
+        let mut gpu = Gpu::new(device.clone(), run.model.memory().clone(), Sharing::Off);
+        let strays = strays(&mut gpu, &run, &Golden::open(run.stem), &DEVICE)?;
+        faults.extend(strays.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    Ok(())
+}
