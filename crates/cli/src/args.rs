@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train a model from a recipe (vae, ae) or a configuration file
+    /// Train a model from a recipe or a configuration file
     Train(Train),
     /// Go on with a run that was interrupted, or for more epochs
     Resume(Resume),
@@ -119,7 +119,7 @@ impl Settings {
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// A recipe (vae, ae) or the path of a configuration file
+    /// A recipe (vae, conv-vae, pool-vae, ae, gan, dcgan, vqvae, classifier) or the path of a configuration file
     pub(crate) recipe: String,
     /// digits or shapes, which are built in; a folder of pictures (PNG, JPEG, WebP; sub-folders are classes), of
     /// MNIST's IDX files, gzipped or not, or of CIFAR-10's binaries; or an .npy or .npz file [default: digits]
@@ -248,8 +248,11 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A recipe (vae, ae) or the path of a configuration file
+    /// A recipe (vae, conv-vae, pool-vae, ae, gan, dcgan, vqvae, classifier) or the path of a configuration file
     pub(crate) recipe: String,
+    /// The data, as for `frit train`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -221,7 +221,7 @@ impl Config {
 
     /// Batches of images in a step.
     pub(crate) fn batches(&self) -> usize {
-        self.gan.as_ref().map_or(1, |gan| gan.critic_steps)
+        self.gan.as_ref().map_or(1, |gan| gan.critic_steps.max(1))
     }
 
     /// Whether pictures are drawn with the running average of the weights.

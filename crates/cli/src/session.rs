@@ -261,7 +261,7 @@ pub(crate) fn spec(config: &Config, data: &DataSet) -> DataSpec {
     }
 }
 
-/// The variance of bytes, 255 being one.
+/// The variance of bytes, 255 being one; where they are all the same, one, so that it can be divided by.
 fn variance(bytes: &[u8]) -> f32 {
     let mut counts = [0u64; 256];
     bytes.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
@@ -270,7 +270,8 @@ fn variance(bytes: &[u8]) -> f32 {
         counts.iter().enumerate().map(|(byte, &n)| n as f64 * f(byte as f64 / 255.0)).sum::<f64>() / count
     };
     let mean = mean_of(&|x| x);
-    mean_of(&|x| (x - mean) * (x - mean)) as f32
+    let variance = mean_of(&|x| (x - mean) * (x - mean)) as f32;
+    if variance > 0.0 { variance } else { 1.0 }
 }
 
 /// A row of bytes for each label, 255 at its class.

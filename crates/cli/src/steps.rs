@@ -52,7 +52,7 @@ impl Steps {
     pub(crate) fn new(config: &Config, images: usize) -> Self {
         let Train { epochs, batch_size: batch, steps, .. } = config.train;
         let batches = config.batches();
-        let of_step = batch.max(1) * batches;
+        let of_step = batch.max(1).saturating_mul(batches);
         let shard = if config.data.shard == 0 { images } else { config.data.shard.min(images) };
         let tail = images % of_step >= batches;
         let per_epoch = (images / of_step) as u64 + u64::from(tail);

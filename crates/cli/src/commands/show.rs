@@ -20,7 +20,10 @@ struct Planned {
 }
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
-    let config = args.settings.apply(Config::load(&args.recipe)?)?;
+    let mut config = args.settings.apply(Config::load(&args.recipe)?)?;
+    if let Some(source) = &args.data {
+        config.data.source.clone_from(source);
+    }
     let data = super::train::load(&config)?;
     config.check(&spec(&config, &data), data.train.count)?;
     let (model, phases) = planned(&config, &data);
