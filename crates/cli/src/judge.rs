@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::data::DataSet;
 use crate::evaluation::TestLoss;
 use crate::session::{Session, spec};
-use crate::steps::{Steps, training};
+use crate::steps::{Steps, fit_shard, training};
 use crate::terminal::Terminal;
 use anyhow::Result;
 use gpu_core::{Array, Backend, Buf, Pace, Program};
@@ -37,6 +37,7 @@ impl Judge {
         }
         let mut config = Config::load("classifier")?;
         config.train.batch_size = config.train.batch_size.min(data.train.count);
+        fit_shard(&mut config, data, backend);
         let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec(&config, data), BATCH);
         let (given, pass) = (model.given(), model.classify());
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
@@ -98,6 +99,7 @@ fn train(session: &mut Session) -> Result<()> {
     let (mut pace, mut step) = (Pace::default(), 0);
     while step < steps.total {
         let stand = steps.at(step);
+        session.put_shard(&steps, &stand)?;
         let (_, programs) = programs.iter().find(|(size, _)| *size == stand.size).expect("every size is there");
         let runs = stand.runs.min(steps.total - step);
         let mut seen = |_| ControlFlow::Continue(());

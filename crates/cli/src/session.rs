@@ -25,7 +25,7 @@ pub(crate) struct Session {
     pub(crate) model: Box<dyn Model>,
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) device: String,
-    /// The epoch and number of the shard on the device, where there are several.
+    /// The epoch and number of the shard on the device, if any; both zero where the whole set is one.
     shard: Option<(u64, u64)>,
 }
 
@@ -37,7 +37,7 @@ struct Tensor {
 }
 
 impl Session {
-    /// Puts model and data onto a device; the weights are still zero.
+    /// Puts a model and its test images onto a device; the weights are still zero.
     pub(crate) fn open(config: Config, data: DataSet, backend: &Backend) -> Result<Self> {
         let spec = spec(&config, &data);
         config.check_model(&spec, 1)?;
@@ -55,9 +55,6 @@ impl Session {
         if let Some(labels) = pins.labels {
             let test = one_hot(&session.data.test.labels, pins.spec().classes);
             session.executor.write(labels.test, &Array::U32(gather::pack(&test)))?;
-        }
-        if pins.spec().train == session.data.train.count {
-            session.put_train(None)?;
         }
         Ok(session)
     }
@@ -87,15 +84,13 @@ impl Session {
 
     /// Sees to it that the images of a step are on the device. A new shard's order starts with its first step.
     pub(crate) fn put_shard(&mut self, steps: &Steps, stand: &Stand) -> Result<()> {
-        if !steps.sharded() {
-            return Ok(());
+        let wanted = if steps.sharded() { (stand.epoch, stand.shard) } else { (0, 0) };
+        if self.shard != Some(wanted) {
+            let rows = steps.sharded().then(|| self.rows(steps.shard(stand.shard), stand.epoch));
+            self.put_train(rows.as_deref())?;
+            self.shard = Some(wanted);
         }
-        if self.shard != Some((stand.epoch, stand.shard)) {
-            let rows = self.rows(steps.shard(stand.shard), stand.epoch);
-            self.put_train(Some(&rows))?;
-            self.shard = Some((stand.epoch, stand.shard));
-        }
-        if stand.first {
+        if steps.sharded() && stand.first {
             for clock in self.model.clocks() {
                 let mut words = self.executor.read(clock)?.as_u32().expect("a clock is words").to_vec();
                 // Past every end, whatever the size of the shard before.

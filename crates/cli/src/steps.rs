@@ -1,6 +1,8 @@
 //! The division of training into steps.
 
 use crate::config::{Config, Train};
+use crate::data::DataSet;
+use gpu_core::Backend;
 use models::{DataSpec, Training};
 
 /// An epoch goes through the training set shard by shard, and through a shard batch by batch; the last batch is as
@@ -116,6 +118,26 @@ impl Steps {
     }
 }
 
+/// Where no shards are asked for and the training set is larger than a device can bind at once, asks for as large ones
+/// as it can. Returns their size, if so.
+pub(crate) fn fit_shard(config: &mut Config, data: &DataSet, backend: &Backend) -> Option<usize> {
+    let bytes = match backend {
+        Backend::Cpu => u64::MAX,
+        Backend::Gpu(device) => device.caps.max_binding_bytes.min(device.caps.max_buffer_bytes),
+    };
+    shard_within(config, data, bytes.min(i32::MAX as u64) as usize)
+}
+
+fn shard_within(config: &mut Config, data: &DataSet, bytes: usize) -> Option<usize> {
+    let of_image = data.pixels().max(data.classes.len());
+    // The last word is filled up with zeros.
+    let most = bytes.saturating_sub(4) / of_image;
+    (config.data.shard == 0 && data.train.count > most).then(|| {
+        config.data.shard = most.max(1);
+        config.data.shard
+    })
+}
+
 /// What the schedules of steps of one size need besides the model.
 pub(crate) fn training(config: &Config, size: Size) -> Training {
     let Train { seed, shuffle, .. } = config.train;
@@ -166,6 +188,16 @@ mod tests {
             assert_eq!(shards.iter().map(ExactSizeIterator::len).sum::<usize>(), images);
             assert_eq!(steps.sharded(), shards.len() > 1);
         }
+    }
+
+    #[test]
+    fn what_is_larger_than_a_device_is_put_there_in_shards() {
+        let data = DataSet::load(&crate::data::Options::default()).unwrap();
+        let mut config = Config::load("vae").unwrap();
+        assert_eq!(shard_within(&mut config, &data, 10_000 * 784 + 4), None);
+        assert_eq!(shard_within(&mut config, &data, 10_000 * 784 - 1), Some(9_999));
+        assert_eq!(config.data.shard, 9_999);
+        assert_eq!(shard_within(&mut config, &data, 5), None, "those asked for stand");
     }
 
     #[test]

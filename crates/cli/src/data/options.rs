@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) test: f64,
     /// How many files may be unreadable; more are an error.
     pub(crate) unreadable: usize,
-    /// Training images on the device at once; zero for all.
+    /// Training images on the device at once; zero for all, or as many as it takes.
     pub(crate) shard: usize,
 }
 

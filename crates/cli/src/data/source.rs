@@ -158,14 +158,11 @@ fn finish(Parts { train, test, classes }: Parts, options: &Options) -> Result<Da
         );
     }
     let [height, width, channels] = train.size;
-    let at_once = if options.shard == 0 { train.split.count } else { options.shard.min(train.split.count) };
     let pixels = height * width * channels;
-    refuse_too_large(
-        &format!("{at_once} training images of {name}"),
-        at_once,
-        pixels,
-        "set data.shard or data.size to less",
-    )?;
+    // Without shards asked for, as many images are put on a device as it takes.
+    let at_once = options.shard.min(train.split.count);
+    let advice = "set data.shard or data.size to less";
+    refuse_too_large(&format!("{at_once} training images of {name}"), at_once, pixels, advice)?;
     let tests = test.split.count;
     refuse_too_large(&format!("{tests} test images of {name}"), tests, pixels, "set data.size to less, or give fewer")?;
     Ok(DataSet { name, train: train.split, test: test.split, height, width, channels, classes })
