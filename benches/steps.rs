@@ -55,8 +55,11 @@ fn time(bencher: Bencher<'_, '_>, name: &str, backend: &Backend) {
         }
     }
     let phases = model.train(batch, &training);
-    let prepare = |phase: &Phase| executor.prepare(&phase.schedule).expect("the device has room");
-    let programs: Vec<Program> = phases.iter().map(prepare).collect();
+    let prepare = |phase: &Phase| {
+        let program = executor.prepare(&phase.schedule).expect("the device has room");
+        vec![program; phase.times]
+    };
+    let programs: Vec<Program> = phases.iter().flat_map(prepare).collect();
     let mut steps = || {
         let ticket = executor.submit(&programs, STEPS, &[pins.ring]).expect("the device answers");
         executor.wait(ticket).expect("the device answers")

@@ -12,6 +12,7 @@ use models::{
     RING_ROWS, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
 };
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use vectors::{Golden, distance};
 
 /// Images of a run, and of a whole batch. An epoch ends with a shorter one.
@@ -171,10 +172,14 @@ fn strays(
     let training = Training::whole(42, false, run.optimiser, model.pins().spec());
     let mut phases: BTreeMap<usize, (Vec<Phase>, Vec<Program>)> = BTreeMap::new();
     for (step, batch) in batches(model, golden.tensor(columns[0]).values.len()).into_iter().enumerate() {
-        if !phases.contains_key(&batch) {
+        if let Entry::Vacant(entry) = phases.entry(batch) {
             let written = model.train(batch, &training);
-            let programs = written.iter().map(|phase| executor.prepare(&phase.schedule)).collect::<Result<_, _>>()?;
-            phases.insert(batch, (written, programs));
+            let mut programs = Vec::new();
+            for phase in &written {
+                let program = executor.prepare(&phase.schedule)?;
+                programs.extend(vec![program; phase.times]);
+            }
+            entry.insert((written, programs));
         }
         let (written, programs) = &phases[&batch];
         let ticket = executor.submit(programs, 1, &[ring])?;

@@ -219,7 +219,7 @@ fn training_is_the_same_with_sharing_and_without_on_the_adapter() -> Result<(), 
 /// Little in training, where what is saved for the backward pass lives until then; much where nothing is.
 #[test]
 fn models_share_memory() {
-    let vae = Vae::new(VaeConfig::default(), DataSpec { train: 128, image: [28, 28, 1], ..SPEC });
+    let vae = Vae::new(VaeConfig::default(), DataSpec { train: 128, test: 128, image: [28, 28, 1], ..SPEC });
     let whole = Training { resident: 128, taken: 128, ..TRAINING };
     let training = vae.train(128, &whole).remove(0).schedule;
     let bytes = |schedule: &Schedule, sharing| plan(schedule, sharing).bytes();

@@ -1,10 +1,10 @@
 //! The models that tests/models.rs looks at: small ones of every family, odd in their sizes.
 
 use gpu_core::ops::gather::pack;
-use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Sharing};
+use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Program, Sharing};
 use models::{
     Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Game, Gan, GanConfig, Likelihood, Model,
-    Optimiser, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
+    Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -163,10 +163,20 @@ pub(crate) fn under_way(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
         cpu.wait(ticket)?;
     }
     let phases = model.train(setup.batch, &training);
-    let programs = phases.iter().map(|phase| cpu.prepare(&phase.schedule)).collect::<Result<Vec<_>, _>>()?;
+    let programs = prepared(&mut cpu, &phases)?;
     let buffers = lasting(model);
     let ticket = cpu.submit(&programs, 3, &buffers)?;
     Ok(buffers.iter().copied().zip(cpu.wait(ticket)?).collect())
+}
+
+/// The programs of a step, each as often as it runs.
+pub(crate) fn prepared(executor: &mut dyn Executor, phases: &[Phase]) -> Result<Vec<Program>, Error> {
+    let mut programs = Vec::new();
+    for phase in phases {
+        let program = executor.prepare(&phase.schedule)?;
+        programs.extend(vec![program; phase.times]);
+    }
+    Ok(programs)
 }
 
 /// Zeros of a buffer's type.

@@ -251,7 +251,7 @@ pub(crate) struct Show {
     /// A recipe (vae, conv-vae, pool-vae, ae, gan, dcgan, vqvae, classifier) or the path of a configuration file
     pub(crate) recipe: String,
     /// The data, as for `frit train`
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
     /// Print one JSON object
     #[arg(long)]

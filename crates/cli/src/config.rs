@@ -214,6 +214,7 @@ impl Config {
             Family::Classifier => self.classifier.as_ref().and_then(|config| config.fault(spec, batch)),
         };
         match fault.or(self.optimiser.fault()) {
+            Some(fault) if fault.contains("set ") => bail!("{fault}"),
             Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
             None => Ok(()),
         }

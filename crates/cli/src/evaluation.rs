@@ -26,10 +26,18 @@ const ACTIVE_VARIANCE: f64 = 0.01;
 
 /// How many images go through the model at once, however wide its layers: at least one.
 pub(crate) fn rows_that_fit(session: &Session) -> usize {
-    let widest = |schedule: &Schedule| schedule.scratch_bufs().iter().map(Buf::len).max().unwrap_or(1);
-    let passes = [Some(session.model.evaluate(1, 0)), session.model.sample(1, 0).map(|pass| pass.schedule)];
-    let widest = passes.iter().flatten().map(widest).max().unwrap_or(1);
-    (BATCH_NUMBERS / widest).max(1)
+    let passes = |batch| {
+        let sample = session.model.sample(batch, 0).map(|pass| pass.schedule);
+        [session.model.evaluate(batch, 0)].into_iter().chain(sample)
+    };
+    // What an image adds to each buffer; some, such as a normalised weight, are of one size whatever the batch.
+    let grows = |(one, two): (Schedule, Schedule)| {
+        let pairs = one.scratch_bufs().iter().zip(two.scratch_bufs());
+        pairs.map(|(one, two)| two.len().saturating_sub(one.len())).max().unwrap_or(1)
+    };
+    let two = 2.min(session.data.test.count);
+    let widest = passes(1).zip(passes(two)).map(grows).max().unwrap_or(1);
+    (BATCH_NUMBERS / widest.max(1)).max(1)
 }
 
 /// A schedule run over the whole test set, the last batch as small as it is, summed from the side ring.
@@ -82,7 +90,7 @@ pub(crate) struct Codes {
     /// exp of the entropy of their shares.
     pub(crate) perplexity: f64,
     /// How many were used.
-    pub(crate) used: f64,
+    pub(crate) used: usize,
     /// How many there are.
     pub(crate) codes: usize,
 }
@@ -106,7 +114,7 @@ impl CodeUse {
     pub(crate) fn run(&self, session: &mut Session) -> Result<Codes> {
         let ticket = session.executor.submit(&[self.program], 1, &self.outputs)?;
         let seen: Vec<f64> = session.executor.wait(ticket)?.iter().map(|array| array.to_f64()[0]).collect();
-        Ok(Codes { perplexity: seen[0], used: seen[1], codes: self.codes })
+        Ok(Codes { perplexity: seen[0], used: seen[1] as usize, codes: self.codes })
     }
 }
 
@@ -151,6 +159,7 @@ pub(crate) fn summary(session: &Session, test: &Tested) -> Map<String, Value> {
     let mut summary = Map::from_iter([("family".to_string(), json!(session.config.name()))]);
     summary.extend(figures(session.model.as_ref(), test).into_iter().map(|(name, value)| (name.into(), json!(value))));
     if let Some(code_use) = test.code_use {
+        summary.insert("used_codes".into(), json!(code_use.used));
         summary.insert("codes".into(), json!(code_use.codes));
     }
     summary.insert("images".into(), json!(session.data.test.count));
@@ -259,7 +268,7 @@ impl Reconstructions {
     pub(crate) fn run(&self, session: &mut Session) -> Result<DynamicImage> {
         let outputs: Vec<Vec<f32>> =
             self.pass.run(session)?.into_iter().map(|images| as_pictures(session, images)).collect();
-        let DataSet { height, width, channels, .. } = session.data;
+        let DataSet { height, width, channels, .. } = *session.data;
         let columns = self.count.min(PAIR_COLUMNS);
         Ok(pictures::pairs(&outputs[0], &outputs[1], self.count, height, width, channels, columns))
     }
@@ -272,8 +281,10 @@ pub(crate) struct Drawing {
 }
 
 impl Drawing {
-    /// Prepares `count` pictures, by the running average of the weights if asked; `None` where the model has no prior.
-    pub(crate) fn prepare(session: &mut Session, count: usize, seed: u64, average: bool) -> Result<Option<Self>> {
+    /// Prepares `count` pictures, by the running average of the weights where the configuration says so; `None` where
+    /// the model has no prior.
+    pub(crate) fn prepare(session: &mut Session, count: usize, seed: u64) -> Result<Option<Self>> {
+        let average = session.config.draws_by_average();
         if session.model.sample(1, seed).is_none() {
             return Ok(None);
         }
@@ -302,7 +313,7 @@ impl Drawing {
     /// Draws them: one grid.
     pub(crate) fn run(&self, session: &mut Session) -> Result<DynamicImage> {
         let images = self.pictures(session)?;
-        let DataSet { height, width, channels, .. } = session.data;
+        let DataSet { height, width, channels, .. } = *session.data;
         Ok(pictures::grid(&images, self.count, height, width, channels, columns(self.count, 64)))
     }
 }

@@ -5,16 +5,17 @@ use crate::config::Config;
 use crate::data::DataSet;
 use crate::evaluation::TestLoss;
 use crate::session::{Session, spec};
-use crate::steps::{Steps, fit_shard, training};
+use crate::steps::{Programs, Steps, binding_bytes, fit_shard};
 use crate::terminal::Terminal;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use gpu_core::{Array, Backend, Buf, Pace, Program};
 use models::Classifier;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Pictures that are judged at once.
-const BATCH: usize = 250;
+const BATCH: usize = 100;
 
 /// A trained classifier on a device.
 pub(crate) struct Judge {
@@ -27,33 +28,40 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// The classifier of a data set, from the cache or trained by the recipe; `None` where there are no classes.
+    /// The classifier of a data set, from the cache or trained by the recipe; `None` where there are no classes, or the
+    /// images are too small for it.
     ///
     /// # Errors
     /// One sentence: the device has no room, or the training failed.
-    pub(crate) fn of(data: &DataSet, backend: &Backend, terminal: &Terminal) -> Result<Option<Self>> {
-        if data.classes.len() < 2 {
-            return Ok(None);
-        }
+    pub(crate) fn of(data: &Arc<DataSet>, backend: &Backend, terminal: &Terminal) -> Result<Option<Self>> {
         let mut config = Config::load("classifier")?;
         config.train.batch_size = config.train.batch_size.min(data.train.count);
-        fit_shard(&mut config, data, backend);
-        let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec(&config, data), BATCH);
+        fit_shard(&mut config, data, binding_bytes(backend))?;
+        let spec = spec(&config, data);
+        if config.check(&spec, data.train.count).is_err() {
+            return Ok(None);
+        }
+        let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec, BATCH);
         let (given, pass) = (model.given(), model.classify());
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
         let program = session.executor.prepare(&pass.schedule)?;
         let place = cache(&session);
         let stored = place.as_ref().filter(|path| path.exists()).and_then(|path| Checkpoint::load(path).ok());
-        match stored {
-            Some(mut stored) => session.restore_weights(&mut stored, false)?,
-            None => {
-                terminal.say(&format!("training a classifier on {} to count classes with", data.name));
-                train(&mut session)?;
-                keep(&mut session, place, terminal);
-            }
+        // A file that does not fit is made anew.
+        let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
+        if !restored {
+            terminal.say(&format!("training a classifier on {} to count classes with", data.name));
+            train(&mut session)?;
         }
-        let errors = TestLoss::prepare(&mut session, 0)?.run(&mut session)?.means[1];
-        Ok(Some(Self { session, given, program, logits: pass.outputs[0], errors }))
+        let tested = TestLoss::prepare(&mut session, 0)?.run(&mut session)?;
+        ensure!(
+            tested.means.iter().all(|mean| mean.is_finite()),
+            "the classifier did not learn these images; count classes by hand from `frit sample`"
+        );
+        if !restored {
+            keep(&mut session, place, terminal);
+        }
+        Ok(Some(Self { session, given, program, logits: pass.outputs[0], errors: tested.means[1] }))
     }
 
     /// The class of each picture of numbers in [0, 1].
@@ -90,20 +98,14 @@ fn train(session: &mut Session) -> Result<()> {
     session.initialise()?;
     let steps = Steps::new(&session.config, session.data.train.count);
     let ring = session.model.pins().ring;
-    let mut programs = Vec::new();
-    for size in steps.sizes() {
-        let phases = session.model.train(size.batch, &training(&session.config, size));
-        let phases = phases.iter().map(|phase| session.executor.prepare(&phase.schedule));
-        programs.push((size, phases.collect::<Result<Vec<_>, _>>()?));
-    }
+    let programs = Programs::prepare(session, &steps)?;
     let (mut pace, mut step) = (Pace::default(), 0);
     while step < steps.total {
         let stand = steps.at(step);
         session.put_shard(&steps, &stand)?;
-        let (_, programs) = programs.iter().find(|(size, _)| *size == stand.size).expect("every size is there");
         let runs = stand.runs.min(steps.total - step);
         let mut seen = |_| ControlFlow::Continue(());
-        pace.drive(session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
+        pace.drive(session.executor.as_mut(), programs.of(stand.size)?, step + 1, runs, ring, &mut seen)?;
         step += runs;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::{DataSet, Split};
-use crate::steps::{Stand, Steps, whole};
+use crate::steps::{Stand, Steps, binding_bytes, whole};
 use anyhow::{Result, ensure};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
@@ -11,6 +11,7 @@ use gpu_core::reference::permute::permutation;
 use gpu_core::{Array, Backend, Buf, Dtype, Executor, Home, Layout, Sharing};
 use models::{DataSpec, Model, Network};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The arenas that a checkpoint keeps, and what it puts before the parameters' names. Gradients are zero
 /// between steps.
@@ -21,7 +22,7 @@ const AVERAGE: (Home, &str) = (Home::Average, "average/");
 /// A model on a device, with its data there too.
 pub(crate) struct Session {
     pub(crate) config: Config,
-    pub(crate) data: DataSet,
+    pub(crate) data: Arc<DataSet>,
     pub(crate) model: Box<dyn Model>,
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) device: String,
@@ -38,15 +39,30 @@ struct Tensor {
 
 impl Session {
     /// Puts a model and its test images onto a device; the weights are still zero.
+    ///
+    /// # Errors
+    /// One sentence: settings that such data cannot have, or no room.
     pub(crate) fn open(config: Config, data: DataSet, backend: &Backend) -> Result<Self> {
         let spec = spec(&config, &data);
         config.check_model(&spec, 1)?;
         let model = config.model(spec);
-        Self::open_model(config, data, model, backend)
+        Self::open_model(config, data.into(), model, backend)
     }
 
     /// The same with a model that was made for the data already.
-    pub(crate) fn open_model(config: Config, data: DataSet, model: Box<dyn Model>, backend: &Backend) -> Result<Self> {
+    pub(crate) fn open_model(
+        config: Config,
+        data: Arc<DataSet>,
+        model: Box<dyn Model>,
+        backend: &Backend,
+    ) -> Result<Self> {
+        let (tests, most) = (data.test.count, binding_bytes(backend).saturating_sub(4) / data.pixels());
+        ensure!(
+            tests <= most,
+            "the {tests} test images of {} are more than the {most} that this device binds at once; give fewer, or \
+             smaller ones with --set data.size",
+            data.name
+        );
         let executor = backend.executor(model.memory().clone(), Sharing::On);
         let device = executor.describe();
         let mut session = Self { config, data, model, executor, device, shard: None };
@@ -63,14 +79,11 @@ impl Session {
     fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
         let (pins, Split { images, labels, .. }) = (*self.model.pins(), &self.data.train);
         let width = pins.spec().width();
-        let images = rows.map_or_else(
-            || gather::pack(images),
-            |rows| {
-                gather::pack(
-                    &rows.iter().flat_map(|row| &images[row * width..(row + 1) * width]).copied().collect::<Vec<_>>(),
-                )
-            },
-        );
+        let image = |row: &usize| &images[row * width..(row + 1) * width];
+        let images = match rows {
+            None => gather::pack(images),
+            Some(rows) => gather::pack(&rows.iter().flat_map(image).copied().collect::<Vec<u8>>()),
+        };
         let room = |buf: Buf, words: usize| Buf { shape: [words].into(), ..buf };
         self.executor.write(room(pins.train, images.len()), &Array::U32(images))?;
         if let Some(to) = pins.labels {
@@ -192,13 +205,23 @@ impl Session {
         Ok(())
     }
 
-    /// Puts a checkpoint's weights, or their running average, in place, and the networks' state: all that drawing
-    /// needs.
+    /// Puts a checkpoint's weights, or their running average, in place, that average too where there is one, and the
+    /// networks' state: all that evaluation and drawing need.
     pub(crate) fn restore_weights(&mut self, checkpoint: &mut Checkpoint, average: bool) -> Result<()> {
-        let prefix = if average { AVERAGE.1 } else { "" };
-        let parameters = self.parameters(Home::Values).into_iter();
-        let parameters = parameters.map(|tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor });
-        for Tensor { name, buf, layout } in parameters.chain(self.network_states()) {
+        let has_average = self.config.optimiser.average > 0.0;
+        for Tensor { name, buf, layout } in self.parameters(Home::Values) {
+            if has_average {
+                let values = numbers(checkpoint, &format!("{}{name}", AVERAGE.1), buf, &layout)?;
+                self.executor.write(buf.sibling(Home::Average), &values)?;
+                if average {
+                    self.executor.write(buf, &values)?;
+                    continue;
+                }
+            }
+            let values = numbers(checkpoint, &name, buf, &layout)?;
+            self.executor.write(buf, &values)?;
+        }
+        for Tensor { name, buf, layout } in self.network_states() {
             let values = numbers(checkpoint, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;
         }
@@ -246,9 +269,8 @@ impl Session {
 
 /// A data set as a model sees it.
 pub(crate) fn spec(config: &Config, data: &DataSet) -> DataSpec {
-    let train = Steps::new(config, data.train.count).shard_images();
     DataSpec {
-        train: if train == 0 { data.train.count } else { train },
+        train: Steps::new(config, data.train.count).shard_images(),
         test: data.test.count,
         image: [data.height, data.width, data.channels],
         classes: data.classes.len(),

@@ -2,8 +2,11 @@
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;
-use gpu_core::Backend;
-use models::{DataSpec, Training};
+use crate::session::Session;
+use anyhow::{Context, Result, ensure};
+use gpu_core::{Backend, Program};
+use models::{DataSpec, Phase, Training};
+use std::collections::HashMap;
 
 /// An epoch goes through the training set shard by shard, and through a shard batch by batch; the last batch is as
 /// small as it is. Without shards the whole set is one.
@@ -67,7 +70,7 @@ impl Steps {
 
     /// Images in a whole shard: those on the device at once.
     pub(crate) fn shard_images(&self) -> usize {
-        self.images.min(self.per_shard as usize * self.of_step())
+        if self.sharded() { self.per_shard as usize * self.of_step() } else { self.images }
     }
 
     /// Whether the training set is more than one shard.
@@ -77,12 +80,12 @@ impl Steps {
 
     /// The images of a shard, by their positions in the epoch's order.
     pub(crate) fn shard(&self, shard: u64) -> std::ops::Range<usize> {
-        let size = if self.sharded() { self.shard_images() } else { self.images };
+        let size = self.shard_images();
         let start = shard as usize * size;
         start..(start + size).min(self.images)
     }
 
-    /// Images that a step takes with batches of `batch`.
+    /// Images that a step of that size takes.
     pub(crate) fn images_of(&self, size: Size) -> u64 {
         (size.batch * self.batches) as u64
     }
@@ -114,32 +117,68 @@ impl Steps {
     }
 
     fn of_step(&self) -> usize {
-        self.batch * self.batches
+        self.batch.saturating_mul(self.batches)
     }
 }
 
-/// Where no shards are asked for and the training set is larger than a device can bind at once, asks for as large ones
-/// as it can. Returns their size, if so.
-pub(crate) fn fit_shard(config: &mut Config, data: &DataSet, backend: &Backend) -> Option<usize> {
+/// Bytes that a device binds at once.
+pub(crate) fn binding_bytes(backend: &Backend) -> usize {
     let bytes = match backend {
         Backend::Cpu => u64::MAX,
         Backend::Gpu(device) => device.caps.max_binding_bytes.min(device.caps.max_buffer_bytes),
     };
-    shard_within(config, data, bytes.min(i32::MAX as u64) as usize)
+    bytes.min(i32::MAX as u64) as usize
 }
 
-fn shard_within(config: &mut Config, data: &DataSet, bytes: usize) -> Option<usize> {
+/// Where no shards are asked for and the training set is larger than `bytes`, what a device binds at once, asks for as
+/// large ones as fit. Returns the images of one, if so.
+///
+/// # Errors
+/// One sentence: the images of a single step do not fit.
+pub(crate) fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Option<usize>> {
     let of_image = data.pixels().max(data.classes.len());
     // The last word is filled up with zeros.
     let most = bytes.saturating_sub(4) / of_image;
-    (config.data.shard == 0 && data.train.count > most).then(|| {
-        config.data.shard = most.max(1);
-        config.data.shard
-    })
+    if config.data.shard > 0 || data.train.count <= most {
+        return Ok(None);
+    }
+    config.data.shard = most.max(1);
+    let images = Steps::new(config, data.train.count).shard_images();
+    ensure!(
+        images <= most,
+        "the {images} images of a step are more than the {most} that this device binds at once; use a smaller \
+         --batch-size, or smaller images with --set data.size"
+    );
+    Ok(Some(images))
+}
+
+/// The programs of a step of every size that a run has, each as often as it runs.
+#[derive(Default)]
+pub(crate) struct Programs(HashMap<Size, Vec<Program>>);
+
+impl Programs {
+    /// Prepares them.
+    pub(crate) fn prepare(session: &mut Session, steps: &Steps) -> Result<Self> {
+        let mut programs = HashMap::new();
+        for size in steps.sizes() {
+            let mut of_step = Vec::new();
+            for Phase { schedule, times, .. } in session.model.train(size.batch, &training(&session.config, size)) {
+                let program = session.executor.prepare(&schedule)?;
+                of_step.extend(vec![program; times]);
+            }
+            programs.insert(size, of_step);
+        }
+        Ok(Self(programs))
+    }
+
+    /// Those of a step of that size.
+    pub(crate) fn of(&self, size: Size) -> Result<&[Program]> {
+        Ok(self.0.get(&size).context("there is a program for every size of step")?)
+    }
 }
 
 /// What the schedules of steps of one size need besides the model.
-pub(crate) fn training(config: &Config, size: Size) -> Training {
+fn training(config: &Config, size: Size) -> Training {
     let Train { seed, shuffle, .. } = config.train;
     Training { seed, shuffle, optimiser: config.optimiser, resident: size.resident, taken: size.taken }
 }
@@ -162,9 +201,14 @@ mod tests {
     /// Every image is taken once in an epoch, but for fewer than there are batches to a step.
     #[test]
     fn an_epoch_takes_every_image() {
-        for (images, batch, batches, shard) in
-            [(1000, 64, 1, 0), (1000, 100, 1, 0), (1000, 64, 1, 300), (1000, 7, 3, 0), (1000, 7, 3, 50), (10, 3, 1, 1)]
-        {
+        for (images, batch, batches, shard) in [
+            (1000, 64, 1, 0),
+            (1000, 100, 1, 0),
+            (1000, 64, 1, 300),
+            (1000, 7, 3, 0),
+            (1000, 7, 3, 50),
+            (1000, 37, 3, 0),
+        ] {
             let set = [
                 format!("train.batch_size={batch}"),
                 format!("gan.critic_steps={batches}"),
@@ -186,6 +230,7 @@ mod tests {
             assert!(taken as usize <= images && images - (taken as usize) < batches, "{steps:?} takes {taken}");
             assert_eq!(steps.at(step).epoch, 1);
             assert_eq!(shards.iter().map(ExactSizeIterator::len).sum::<usize>(), images);
+            assert_eq!(shards[0].len(), steps.shard_images());
             assert_eq!(steps.sharded(), shards.len() > 1);
         }
     }
@@ -194,10 +239,14 @@ mod tests {
     fn what_is_larger_than_a_device_is_put_there_in_shards() {
         let data = DataSet::load(&crate::data::Options::default()).unwrap();
         let mut config = Config::load("vae").unwrap();
-        assert_eq!(shard_within(&mut config, &data, 10_000 * 784 + 4), None);
-        assert_eq!(shard_within(&mut config, &data, 10_000 * 784 - 1), Some(9_999));
+        assert_eq!(fit_shard(&mut config, &data, 10_000 * 784 + 4).unwrap(), None);
+        assert_eq!(
+            fit_shard(&mut config.clone(), &data, 127 * 784 + 4).unwrap_err().to_string().find("the 128"),
+            Some(0)
+        );
+        assert_eq!(fit_shard(&mut config, &data, 10_000 * 784 - 1).unwrap(), Some(78 * 128));
         assert_eq!(config.data.shard, 9_999);
-        assert_eq!(shard_within(&mut config, &data, 5), None, "those asked for stand");
+        assert_eq!(fit_shard(&mut config, &data, 5).unwrap(), None, "those asked for stand");
     }
 
     #[test]

@@ -7,14 +7,13 @@ use crate::evaluation::{CodeUse, Drawing, Reconstructions, TestLoss, Tested, rea
 use crate::pictures::write_png;
 use crate::run::Run;
 use crate::session::Session;
-use crate::steps::{Size, Stand, Steps, training};
+use crate::steps::{Programs, Stand, Steps};
 use crate::terminal::Terminal;
 use crate::wording::{columns_line, epoch_line, epoch_message};
 use anyhow::{Context, Result, bail, ensure};
-use gpu_core::{Array, Pace, Program, Record};
+use gpu_core::{Array, Pace, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,7 +67,7 @@ pub(crate) struct Trainer<'a> {
     progress: Progress,
     steps: Steps,
     pace: Pace,
-    programs: HashMap<Size, Vec<Program>>,
+    programs: Programs,
     test: TestLoss,
     code_use: Option<CodeUse>,
     picture: Picture,
@@ -86,17 +85,11 @@ impl<'a> Trainer<'a> {
         run: impl FnOnce(&Session) -> Result<Run>,
     ) -> Result<Self> {
         let steps = Steps::new(&session.config, session.data.train.count);
-        let mut programs = HashMap::new();
-        for size in steps.sizes() {
-            let phases = session.model.train(size.batch, &training(&session.config, size));
-            let phases = phases.iter().map(|phase| session.executor.prepare(&phase.schedule));
-            programs.insert(size, phases.collect::<Result<Vec<_>, _>>()?);
-        }
+        let programs = Programs::prepare(session, &steps)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
         let code_use = CodeUse::prepare(session, |usage| usage.train)?;
         let grid = GRID.min(rows_that_fit(session));
-        let average = session.config.draws_by_average();
-        let picture = match Drawing::prepare(session, grid, session.config.train.seed, average)? {
+        let picture = match Drawing::prepare(session, grid, session.config.train.seed)? {
             Some(drawing) => Picture::Samples(drawing),
             None => match Reconstructions::prepare(session, grid.min(session.data.test.count))? {
                 Some(pairs) => Picture::Reconstructions(pairs),
@@ -169,7 +162,7 @@ impl<'a> Trainer<'a> {
         if save_every > 0 {
             runs = runs.min(save_every - step % save_every);
         }
-        let programs = self.programs.get(&size).context("there is a program for every size of step")?;
+        let programs = self.programs.of(size)?;
         let images = self.steps.images_of(size);
         let columns = self.session.model.columns();
         let mut broken: Option<u64> = None;

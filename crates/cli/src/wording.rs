@@ -36,7 +36,7 @@ pub(crate) fn figures(model: &dyn Model, tested: &Tested) -> Vec<(&'static str, 
         figures.push((name, tested.means.iter().sum()));
     }
     if let Some(code_use) = tested.code_use {
-        figures.extend([("perplexity", code_use.perplexity), ("used_codes", code_use.used)]);
+        figures.extend([("perplexity", code_use.perplexity), ("used_codes", code_use.used as f64)]);
     }
     figures
 }

@@ -87,11 +87,6 @@ impl Autoencoder {
         (output.buf.reshape(x.shape), encoder, decoder)
     }
 
-    fn test_images(&self, s: &mut Schedule, batch: usize) -> Buf {
-        let order = self.pins.test_order(s, batch);
-        self.pins.test_images(s, order, Range::UNIT)
-    }
-
     fn recon(&self) -> loss::Loss {
         self.config.likelihood.loss(self.config.sigma, self.pins.spec().width())
     }
@@ -137,14 +132,14 @@ impl Model for Autoencoder {
 
         record::record(s, "record.recon", recon, clock, ring, 0, mean);
         training.optimiser.step(s, &self.memory, &self.network.weights, rates);
-        vec![Phase { name: "ae", schedule }]
+        vec![Phase::once("ae", schedule)]
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.test_images(s, batch);
+        let x = self.pins.next_test(s, batch, Range::UNIT);
         let (output, ..) = self.forward(s, x, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
@@ -153,7 +148,7 @@ impl Model for Autoencoder {
 
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.test_images(&mut s, batch);
+        let x = self.pins.next_test(&mut s, batch, Range::UNIT);
         let (output, ..) = self.forward(&mut s, x, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[x, picture]))

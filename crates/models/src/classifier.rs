@@ -137,7 +137,7 @@ impl Model for Classifier {
         record::record(s, "record.cross_entropy", rows, clock, ring, 0, mean);
         record::record(s, "record.errors", errors, clock, ring, 1, mean);
         training.optimiser.step(s, &self.memory, &self.network.weights, rates);
-        vec![Phase { name: "classifier", schedule }]
+        vec![Phase::once("classifier", schedule)]
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {

@@ -71,7 +71,7 @@ impl<'a> Coder<'a> {
         let mut layers = Sequence::of_rows(memory, network, "decoder", code);
         self.hidden.iter().rev().for_each(|&width| layers.linear(width, self.act));
         let Some(&inner) = self.channels.last() else {
-            layers.linear(self.image.iter().product(), Activation::Identity);
+            layers.linear_to_pixels(self.image, Activation::Identity);
             return layers.finish();
         };
         let sizes = self.sizes();

@@ -12,6 +12,11 @@ pub(crate) fn count_fault(name: &str, n: usize) -> Option<String> {
     (!(1..=WIDEST).contains(&n)).then(|| format!("{name} is {n}; it must be between 1 and {WIDEST}"))
 }
 
+/// What is wrong with a count that may be zero, if anything.
+pub(crate) fn most_fault(name: &str, n: usize, most: usize) -> Option<String> {
+    (n > most).then(|| format!("{name} is {n}; the most is {most}"))
+}
+
 /// What is wrong with the widths of a list of layers, if anything.
 pub(crate) fn widths_fault(name: &str, widths: &[usize]) -> Option<String> {
     let wrong = widths.iter().find(|width| !(1..=WIDEST).contains(*width))?;

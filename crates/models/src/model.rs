@@ -113,8 +113,17 @@ impl Pass {
 pub struct Phase {
     /// What it trains.
     pub name: &'static str,
+    /// How often it runs in a step, before the next one does.
+    pub times: usize,
     /// Its calls.
     pub schedule: Schedule,
+}
+
+impl Phase {
+    /// A phase that runs once in a step.
+    pub fn once(name: &'static str, schedule: Schedule) -> Self {
+        Self { name, times: 1, schedule }
+    }
 }
 
 /// What is to become small, measured on the test set.

@@ -1,6 +1,6 @@
 //! A network: its parameters, and the state beside them that training moves without a gradient.
 
-use gpu_core::{Buf, Dtype, Init, Layout, Memory, Shape, Weights};
+use gpu_core::{Buf, Dtype, Home, Init, Layout, Memory, Shape, Weights};
 
 /// One named tensor of state: running statistics, singular vectors, averages of codes.
 #[derive(Clone, Debug)]
@@ -24,8 +24,9 @@ impl State {
     }
 }
 
-/// The draws of parameters have the network's number, which is below this, in their upper half.
-const STATE_DRAWS: u32 = 0xffff << 16;
+/// The draws of parameters have the network's number, which is far below this, in their upper half; those of states
+/// have it too.
+const STATE_DRAWS: u32 = 0x8000 << 16;
 
 /// A network under construction, and what it has come to.
 #[derive(Clone, Debug)]
@@ -61,7 +62,8 @@ impl Network {
     ) -> Buf {
         let buf = memory.pin(name, shape, Dtype::F32);
         assert!(layout.fits(buf.shape), "{name}: {layout:?} does not describe {}", buf.shape);
-        let draw = STATE_DRAWS | buf.place.id;
+        let network = self.weights.place(Home::Values).id;
+        let draw = STATE_DRAWS | network << 16 | self.states.len() as u32;
         self.states.push(State { name: name.into(), buf, layout, init, draw });
         buf
     }

@@ -130,6 +130,12 @@ impl Pins {
         permute(s, "order", batch, self.side_clock, self.spec.test, 0, false)
     }
 
+    /// The next `batch` test images: x [batch, width].
+    pub fn next_test(&self, s: &mut Schedule, batch: usize, range: Range) -> Buf {
+        let order = self.test_order(s, batch);
+        self.test_images(s, order, range)
+    }
+
     /// Images of the test set: x [batch, width].
     pub fn test_images(&self, s: &mut Schedule, order: Buf, range: Range) -> Buf {
         images(s, self.test, order, self.spec.width(), range)

@@ -11,7 +11,7 @@ use crate::model::{Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
-use gpu_core::ops::{kl, log_weight, loss, philox, record, reparameterise, softmax};
+use gpu_core::ops::{fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Memory, Schedule};
 use serde::{Deserialize, Serialize};
@@ -114,11 +114,6 @@ impl Vae {
         (output.buf.reshape([z.shape.rows(), self.pins.spec().width()]), decoder)
     }
 
-    fn test_images(&self, s: &mut Schedule, batch: usize) -> Buf {
-        let order = self.pins.test_order(s, batch);
-        self.pins.test_images(s, order, Range::UNIT)
-    }
-
     fn noise(&self, s: &mut Schedule, rows: usize, clock: Buf, seed: u64, stream: Stream) -> Buf {
         philox::normal(s, "noise", [rows, self.config.latent], clock, seed, stream)
     }
@@ -176,14 +171,14 @@ impl Model for Vae {
         record::record(s, "record.recon", recon, clock, ring, 0, mean);
         record::record(s, "record.kl", kl, clock, ring, 1, mean);
         training.optimiser.step(s, &self.memory, &self.network.weights, rates);
-        vec![Phase { name: "vae", schedule }]
+        vec![Phase::once("vae", schedule)]
     }
 
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.test_images(s, batch);
+        let x = self.pins.next_test(s, batch, Range::UNIT);
         let (heads, ..) = self.encode(s, x, Mode::Use);
         let eps = self.noise(s, batch, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
@@ -198,11 +193,11 @@ impl Model for Vae {
     /// Reconstructions decode the posterior's mean.
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.test_images(&mut s, batch);
+        let x = self.pins.next_test(&mut s, batch, Range::UNIT);
         let (heads, ..) = self.encode(&mut s, x, Mode::Use);
         // Noise of zero: z is the mean.
         let none = s.scratch([batch, self.config.latent]);
-        gpu_core::ops::fill::fill(&mut s, "no_noise", none, 0.0);
+        fill::fill(&mut s, "no_noise", none, 0.0);
         let z = reparameterise::forward(&mut s, "z", heads, none);
         let (output, _) = self.decode(&mut s, z, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
@@ -219,7 +214,7 @@ impl Model for Vae {
 
     fn posterior(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.test_images(&mut s, batch);
+        let x = self.pins.next_test(&mut s, batch, Range::UNIT);
         let (heads, ..) = self.encode(&mut s, x, Mode::Use);
         Some(Pass::new(s, &[heads]))
     }
@@ -229,7 +224,7 @@ impl Model for Vae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.test_images(s, batch);
+        let x = self.pins.next_test(s, batch, Range::UNIT);
         let (heads, ..) = self.encode(s, x, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);

@@ -5,7 +5,9 @@
 //! encoder to its codes. The gradient of q goes straight through to z. The codebook follows the encoder by averages
 //! (appendix A.1) or by the gradient of the mean of (q − z)².
 
-use crate::faults::{count_fault, decay_fault, halvings_fault, load_fault, not_negative_fault, positive_fault};
+use crate::faults::{
+    count_fault, decay_fault, halvings_fault, load_fault, most_fault, not_negative_fault, positive_fault,
+};
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halved, halving};
 use crate::model::{Model, Objective, Pass, Phase, Range, Training, Usage};
 use crate::network::Network;
@@ -58,6 +60,12 @@ impl Default for VqVaeConfig {
     }
 }
 
+/// The most codes: choosing the first ones takes a few calls for each.
+const MOST_CODES: usize = 8192;
+/// The most residual blocks.
+const MOST_BLOCKS: usize = 256;
+/// The most rows that they are chosen from.
+const MOST_ROWS: usize = 1 << 20;
 /// Smooths the counts of codes, so that none is divided by zero.
 const EPSILON: f32 = 1e-5;
 
@@ -68,7 +76,8 @@ impl VqVaeConfig {
             [("width", self.width), ("residual", self.residual), ("latent", self.latent), ("codes", self.codes)];
         let restart = || {
             (self.restart > 0.0 && self.ema == 0.0).then(|| {
-                "restart needs the averages to tell which codes are dead; set ema = 0.99 or restart = 0".to_string()
+                "restart needs the averages to tell which codes are dead; set vqvae.ema = 0.99 or vqvae.restart = 0"
+                    .to_string()
             })
         };
         counts
@@ -76,6 +85,8 @@ impl VqVaeConfig {
             .find_map(|(name, n)| count_fault(name, n))
             .or_else(|| count_fault("halvings", self.halvings))
             .or_else(|| halvings_fault(spec.image, self.halvings, false))
+            .or_else(|| most_fault("codes", self.codes, MOST_CODES))
+            .or_else(|| most_fault("blocks", self.blocks, MOST_BLOCKS))
             .or_else(|| not_negative_fault("commitment", self.commitment))
             .or_else(|| decay_fault("ema", self.ema))
             .or_else(|| not_negative_fault("restart", self.restart))
@@ -169,15 +180,20 @@ impl VqVae {
         Loss { kind: Kind::Squared, scale: 1.0 / (spec.width() as f32 * spec.variance), offset: 0.0 }
     }
 
-    /// One over the numbers in an image of codes.
-    fn per_code(&self) -> f32 {
-        let small: usize = self.config.small(self.pins.spec().image).iter().product();
-        1.0 / (small * self.config.latent) as f32
+    /// Codes that an image becomes.
+    fn positions(&self) -> usize {
+        self.config.small(self.pins.spec().image).iter().product()
     }
 
-    fn test_images(&self, s: &mut Schedule, batch: usize) -> Buf {
-        let order = self.pins.test_order(s, batch);
-        self.pins.test_images(s, order, Range::CENTRED)
+    /// One over the numbers in an image of codes.
+    fn per_code(&self) -> f32 {
+        1.0 / (self.positions() * self.config.latent) as f32
+    }
+
+    /// Images whose codes the first codebook is chosen from: whole batches, until there are sixteen rows to a code.
+    fn first_images(&self, batch: usize, training: &Training) -> usize {
+        let enough = (16 * self.config.codes).div_ceil(self.positions()).next_multiple_of(batch);
+        enough.min(MOST_ROWS / self.positions()).min(training.resident).max(1)
     }
 }
 
@@ -274,14 +290,16 @@ impl Model for VqVae {
         vec![("state/clock", self.pins.clock), ("state/rates", self.pins.rates), ("state/usage", self.usage.train)]
     }
 
-    /// The codes become rows of a first batch, spread out by k-means++ (Arthur and Vassilvitskii, 2007).
+    /// The codes become rows of the first images, spread out by k-means++ (Arthur and Vassilvitskii, 2007).
     fn start(&self, batch: usize, training: &Training) -> Option<Schedule> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Codebook { codes, averages } = self.codebook;
-        let order = self.pins.train_order(s, batch, training, self.pins.side_clock);
+        let order = self.pins.train_order(s, self.first_images(batch, training), training, self.pins.side_clock);
         let x = self.pins.train_images(s, order, Range::CENTRED);
         let (z, _) = self.encode(s, x, Mode::Batch);
+        // Few rows, so that codes follow an encoder that has yet to learn, but more than dead codes have.
+        let averages = averages.map(|averages| (averages, f32::max(1.0, 2.0 * self.config.restart)));
         codebook::plus_plus(s, "codebook", z, codes, averages, self.pins.side_clock, training.seed);
         Some(schedule)
     }
@@ -314,14 +332,14 @@ impl Model for VqVae {
         record::record(s, "record.nmse", nmse, clock, ring, 0, mean);
         record::record(s, "record.commitment", commitment, clock, ring, 1, mean);
         training.optimiser.step(s, &self.memory, &self.network.weights, rates);
-        vec![Phase { name: "vqvae", schedule }]
+        vec![Phase::once("vqvae", schedule)]
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.test_images(s, batch);
+        let x = self.pins.next_test(s, batch, Range::CENTRED);
         let (z, _) = self.encode(s, x, Mode::Use);
         let (q, index) = self.quantise(s, z);
         let (output, _) = self.decode(s, q, Mode::Use);
@@ -336,7 +354,7 @@ impl Model for VqVae {
 
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.test_images(&mut s, batch);
+        let x = self.pins.next_test(&mut s, batch, Range::CENTRED);
         let (z, _) = self.encode(&mut s, x, Mode::Use);
         let (q, _) = self.quantise(&mut s, z);
         let (output, _) = self.decode(&mut s, q, Mode::Use);

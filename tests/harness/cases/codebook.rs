@@ -53,7 +53,7 @@ fn first_codes([m, k, dim]: [usize; 3]) -> Case {
     let codebook = case.input([k, dim], Fill::OffZero);
     let clock = clock(&mut case, 0);
     case.sums_of(dim);
-    plus_plus(&mut case.schedule, "averaged", z, codebook, Some(averages), clock, 7);
+    plus_plus(&mut case.schedule, "averaged", z, codebook, Some((averages, 2.5)), clock, 7);
     plus_plus(&mut case.schedule, "alone", z, codebook, None, clock, 0x1234_5678_9abc_def0);
     case
 }

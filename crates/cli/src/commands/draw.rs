@@ -16,11 +16,8 @@ const DEFAULT: usize = 32;
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
     ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; ask for fewer pictures", args.n);
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
-    let drawing = Drawing::prepare(&mut session, args.n, args.seed, false)?;
-    let family = session.config.name();
-    let drawing = drawing.with_context(|| {
-        format!("{family} has no prior to draw from; see what it makes of images with `frit reconstruct`")
-    })?;
+    let drawing = Drawing::prepare(&mut session, args.n, args.seed)?
+        .context("a family with a prior draws; this is a fault of frit's")?;
     let path = args.out.clone().unwrap_or_else(|| run.path.join("sample.png"));
     write_png(&path, &drawing.run(&mut session)?)?;
     out!("{}", path.display())?;

@@ -50,7 +50,7 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
 
 /// How many of the pictures drawn are of each class, by its name.
 fn class_counts(session: &mut Session, judge: &mut Judge, seed: u64) -> Result<Value> {
-    let drawing = Drawing::prepare(session, JUDGED, seed, false)?;
+    let drawing = Drawing::prepare(session, JUDGED, seed)?;
     let pictures = drawing.context("a GAN has a prior; this is a fault of frit's")?.pictures(session)?;
     let counts = judge.count(&pictures)?;
     let named = session.data.classes.iter().cloned().zip(counts.into_iter().map(|count| json!(count)));

@@ -32,7 +32,10 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     for Planned { phase, plan } in &phases {
-        out!("{}:", phase.name)?;
+        match phase.times {
+            1 => out!("{}:", phase.name)?,
+            times => out!("{}, {times} times:", phase.name)?,
+        }
         for (index, step) in phase.schedule.steps().iter().enumerate() {
             out!("{}", line(index, step, plan))?;
         }
@@ -93,11 +96,13 @@ fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
     for network in model.networks() {
         out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
-    let steps: Vec<&Step> = phases.iter().flat_map(|planned| planned.phase.schedule.steps()).collect();
-    let flops: u64 = steps.iter().map(|step| step.flops).sum();
-    let bytes: u64 = steps.iter().map(|step| step.bytes()).sum();
+    let of_step = |count: &dyn Fn(&Step) -> u64| -> u64 {
+        let of_phase = |phase: &Phase| phase.times as u64 * phase.schedule.steps().iter().map(count).sum::<u64>();
+        phases.iter().map(|planned| of_phase(&planned.phase)).sum()
+    };
+    let (calls, flops, bytes) = (of_step(&|_| 1), of_step(&|step| step.flops), of_step(&Step::bytes));
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    out!("a step: {} calls, {:.1} MFLOP, {:.1} MiB moved", steps.len(), flops as f64 / 1e6, mib(bytes))?;
+    out!("a step: {calls} calls, {:.1} MFLOP, {:.1} MiB moved", flops as f64 / 1e6, mib(bytes))?;
     let (persistent, scratch) = (persistent_bytes(model, phases), scratch_bytes(phases));
     let unshared: u64 = phases.iter().map(|planned| plan(&planned.phase.schedule, Sharing::Off).bytes()).sum();
     out!(
@@ -127,10 +132,11 @@ fn persistent_bytes(model: &dyn Model, phases: &[Planned]) -> u64 {
 }
 
 fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
-    let step = |phase: &str, plan: &Plan, step: &Step| {
+    let step = |phase: &Phase, plan: &Plan, step: &Step| {
         let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, plan) });
         json!({
-            "phase": phase,
+            "phase": phase.name,
+            "times": phase.times,
             "label": step.label,
             "kernel": step.kernel.name,
             "grid": step.grid,
@@ -140,7 +146,7 @@ fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
         })
     };
     let of_phase = |Planned { phase, plan }: &Planned| {
-        phase.schedule.steps().iter().map(|of| step(phase.name, plan, of)).collect::<Vec<_>>()
+        phase.schedule.steps().iter().map(|of| step(phase, plan, of)).collect::<Vec<_>>()
     };
     let slots = phases.iter().flat_map(|planned| &planned.plan.slots);
     json!({

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::data::{DataSet, is_built_in};
 use crate::run::Run;
 use crate::session::{Session, spec};
-use crate::steps::{Steps, fit_shard};
+use crate::steps::{Steps, binding_bytes, fit_shard};
 use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Progress, Trainer};
 use crate::wording::short;
@@ -31,8 +31,8 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     }
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     terminal.say(&format!("running on {why}"));
-    if let Some(shard) = fit_shard(&mut config, &data, &backend) {
-        terminal.say(&format!("{} is larger than the device: {shard} images are there at once", data.name));
+    if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
+        terminal.say(&format!("{} is larger than the device binds: {images} images are there at once", data.name));
     }
     let mut session = Session::open(config, data, &backend)?;
     session.initialise()?;

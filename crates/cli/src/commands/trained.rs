@@ -3,7 +3,7 @@
 use crate::args::Trained;
 use crate::checkpoint::Checkpoint;
 use crate::commands::train::load;
-use crate::config::Config;
+use crate::config::{Config, Family};
 use crate::data::DataSet;
 use crate::run::Run;
 use crate::session::Session;
@@ -25,6 +25,12 @@ pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
 
 /// The same without the data: for drawing, of which only the pictures' size is known.
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
+    let config = Config::of(&Run::open_to_read(&args.run)?)?;
+    ensure!(
+        matches!(config.family, Family::Vae | Family::Gan),
+        "{} has no prior to draw from; see what it makes of images with `frit reconstruct`",
+        config.name()
+    );
     open_with(args, terminal, |_, checkpoint| {
         let size = checkpoint.metadata.get("picture").and_then(|size| DataSet::black(size));
         size.with_context(|| format!("{} does not say how large its pictures are; train anew", checkpoint.name))
@@ -46,12 +52,11 @@ fn open_with(
         "{} was trained without a running average; leave --average out, or train with --set optimiser.average=0.999",
         args.run.display()
     );
-    let average = args.average || config.draws_by_average();
     let mut checkpoint = Checkpoint::load(&if args.best { run.best() } else { run.latest() })?;
     let data = data(&config, &checkpoint)?;
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data, &backend)?;
-    session.restore_weights(&mut checkpoint, average)?;
+    session.restore_weights(&mut checkpoint, args.average)?;
     Ok(Opened { run, session, backend })
 }

@@ -331,8 +331,9 @@ pub fn restart(
 
 /// Every code of the codebook [k, dim] becomes a row of z [.., dim], by k-means++: the first any row, each other one
 /// in proportion to its squared distance from the nearest code so far. The averages, where there are some, become
-/// those of one such row each. `clock` is `u32 [4]`, of which the first is the step. Three or four steps to a code:
-/// this is for a schedule of its own, run once before training. Returns the squared distances that are left, `[m]`.
+/// those of so many such rows each. `clock` is `u32 [4]`, of which the first is the step. Three or four steps to a
+/// code: this is for a schedule of its own, run once before training. Returns the squared distances that are left,
+/// `[m]`.
 ///
 /// # Panics
 /// When the shapes do not fit one another, or there are more than 2²⁴ rows.
@@ -341,13 +342,14 @@ pub fn plus_plus(
     label: &str,
     z: Buf,
     codebook: Buf,
-    averages: Option<Averages>,
+    averages: Option<(Averages, f32)>,
     clock: Buf,
     seed: u64,
 ) -> Buf {
     let (m, dim) = (z.shape.rows(), z.shape.cols());
     assert!(m <= 1 << 24, "{label}: {m} rows, and 2²⁴ at most can be weighed");
     assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    let (averages, weight) = averages.map_or((None, 1.0), |(averages, weight)| (Some(averages), weight));
     let distance = s.scratch([m]);
     fill::fill(s, &format!("{label}.zero"), distance, 0.0);
     let [key0, key1] = key(seed);
@@ -360,7 +362,7 @@ pub fn plus_plus(
         let params = NearerParams { m: m as u32, dim: dim as u32, first: (code == 0).into() };
         let flops = 3 * z.len() as u64;
         s.push(&CODEBOOK_NEARER, &format!("{label}.nearer"), &[z, row, distance], &params, grid(m), flops);
-        place(s, &label, z, row, codebook, averages, code, 1.0);
+        place(s, &label, z, row, codebook, averages, code, weight);
     }
     distance
 }

@@ -1,6 +1,7 @@
 //! Settings of a game between two networks.
 
 use crate::faults::{count_fault, load_fault, not_negative_fault, widths_fault};
+use crate::layers::halved;
 use crate::pins::DataSpec;
 use gpu_core::ops::gan_loss::{GanLoss, Kind};
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,14 @@ impl Default for GanConfig {
 }
 
 /// The smallest image that convolutions are taken to.
-pub(crate) const INNERMOST: usize = 4;
+const INNERMOST: usize = 4;
+
+/// Heights and widths from the image's down to the innermost.
+pub(super) fn sizes(image: [usize; 3]) -> Vec<[usize; 2]> {
+    let [h, w, _] = image;
+    let smaller = |&size: &[usize; 2]| size.iter().all(|&size| size > INNERMOST).then(|| halved(size));
+    std::iter::successors(Some([h, w]), smaller).collect()
+}
 
 impl GanConfig {
     /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
@@ -71,7 +79,7 @@ impl GanConfig {
             .or_else(|| count_fault("critic_steps", self.critic_steps))
             .or_else(|| not_negative_fault("critic_lr", self.critic_lr))
             .or_else(|| self.label_fault())
-            .or_else(|| small.then(|| format!("images of {h}×{w} are too small for convolutions; set width = 0")))
+            .or_else(|| small.then(|| format!("images of {h}×{w} are too small for convolutions; set gan.width = 0")))
             .or_else(|| self.slope_fault())
             .or_else(|| self.size_fault(spec, batch))
     }
@@ -82,13 +90,13 @@ impl GanConfig {
             return Some(format!("smoothing is {smoothing}; it must lie in [0, 1)"));
         }
         (smoothing > 0.0 && !kind.has_labels())
-            .then(|| format!("the loss {:?} has no labels to smooth; set smoothing = 0", self.loss))
+            .then(|| "this loss has no labels to smooth; set gan.smoothing = 0, or another gan.loss".into())
     }
 
     /// The Wasserstein game is won by any slope unless the slope is bounded.
     fn slope_fault(&self) -> Option<String> {
         (self.loss == Game::Wasserstein && (!self.spectral || self.has_critic_norm())).then(|| {
-            "the Wasserstein loss needs a discriminator of bounded slope; set spectral = true and critic_norm = false"
+            "the Wasserstein loss needs a D of bounded slope; set gan.spectral = true and gan.critic_norm = false"
                 .into()
         })
     }
@@ -96,12 +104,17 @@ impl GanConfig {
     fn size_fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
         let pixels = spec.width();
         if self.width > 0 {
-            let [h, w, _] = spec.image;
-            let widest = self.width.saturating_mul(h.max(w));
+            let sizes = sizes(spec.image);
+            let inner = sizes.len() - 1;
+            let [h, w] = sizes[inner];
+            let widest = self.width.saturating_mul(1 << (inner - 1));
             let fault = count_fault("width", self.width).or_else(|| count_fault("width, doubled inwards,", widest));
             return fault.or_else(|| {
-                let largest = h.div_ceil(2) * w.div_ceil(2) * self.width;
-                load_fault("width and latent", &[2 * pixels, 2 * largest], 32 * widest * widest, batch)
+                let largest = spec.image[0].div_ceil(2) * spec.image[1].div_ceil(2) * self.width;
+                // Windows of four by four between channels and their double, and of the innermost image at the end.
+                let between: usize = (0..inner).map(|i| 32 * (self.width << i).pow(2)).sum();
+                let weights = 2 * between + h * w * widest * (self.latent + 1);
+                load_fault("width and latent", &[2 * pixels, 2 * largest], weights, batch)
             });
         }
         if self.hidden.is_empty() {

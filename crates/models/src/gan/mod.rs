@@ -76,13 +76,18 @@ impl Gan {
         (scores.buf, saved)
     }
 
-    /// D's step on a batch of `batch` real and as many generated images.
-    fn critic_phase(&self, batch: usize, training: &Training, first: bool) -> Phase {
+    /// The step's clock.
+    fn clock_phase(&self, batch: usize, training: &Training) -> Phase {
+        let mut schedule = Schedule::new();
+        self.pins.tick(&mut schedule, batch * self.config.critic_steps, training, 0.0, 0);
+        Phase::once("clock", schedule)
+    }
+
+    /// D's step on a batch of `batch` real and as many generated images; of several in a step, the last one's numbers
+    /// are recorded.
+    fn critic_phase(&self, batch: usize, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        if first {
-            self.pins.tick(s, batch * self.config.critic_steps, training, 0.0, 0);
-        }
         let (critic_lr, lr) = (self.config.critic_lr, training.optimiser.lr);
         let step = Tick { lr: if critic_lr > 0.0 { critic_lr } else { lr }, ..tick_of(batch, training) };
         tick(s, "critic_tick", self.critic_clock, self.critic_rates, step);
@@ -102,7 +107,7 @@ impl Gan {
             record::record(s, &format!("record.{label}"), rows, self.pins.clock, self.pins.ring, column, mean);
         }
         training.optimiser.step(s, &self.memory, &self.critic_network.weights, self.critic_rates);
-        Phase { name: "discriminator", schedule }
+        Phase { name: "discriminator", times: self.config.critic_steps, schedule }
     }
 
     /// Losses and what D said of real and of generated images, each of which is normalised by its own batch.
@@ -151,7 +156,7 @@ impl Gan {
 
         record::record(s, "record.g_loss", rows, clock, ring, G_LOSS, mean);
         training.optimiser.step(s, &self.memory, &self.generator_network.weights, rates);
-        Phase { name: "generator", schedule }
+        Phase::once("generator", schedule)
     }
 }
 
@@ -198,8 +203,11 @@ impl Model for Gan {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        let critic = (0..self.config.critic_steps).map(|step| self.critic_phase(batch, training, step == 0));
-        critic.chain([self.generator_phase(batch, training)]).collect()
+        vec![
+            self.clock_phase(batch, training),
+            self.critic_phase(batch, training),
+            self.generator_phase(batch, training),
+        ]
     }
 
     /// By running statistics: what a score or a picture is does not depend on its neighbours.
@@ -207,8 +215,7 @@ impl Model for Gan {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.pins;
-        let order = self.pins.test_order(s, batch);
-        let real = self.pins.test_images(s, order, Range::TANH).reshape(self.pins.spec().images(batch));
+        let real = self.pins.next_test(s, batch, Range::TANH).reshape(self.pins.spec().images(batch));
         let z = self.latents(s, batch, side_clock, seed, Stream::Evaluate);
         let (fake, _) = self.generate(s, z, Mode::Use);
         let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), Mode::Use));

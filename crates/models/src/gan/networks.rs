@@ -1,7 +1,7 @@
 //! The two players.
 
-use super::config::{GanConfig, INNERMOST};
-use crate::layers::{Sequence, Stack, halved, halving};
+use super::config::{GanConfig, sizes};
+use crate::layers::{Sequence, Stack, halving};
 use crate::network::Network;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::conv2d::Window;
@@ -11,13 +11,6 @@ use gpu_core::{Init, Memory};
 const WEIGHTS: Init = Init::Normal(0.0, 0.02);
 const NORM_WEIGHTS: Init = Init::Normal(1.0, 0.02);
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
-
-/// Heights and widths from the image's down to the innermost.
-fn sizes(image: [usize; 3]) -> Vec<[usize; 2]> {
-    let [h, w, _] = image;
-    let smaller = |&size: &[usize; 2]| size.iter().all(|&size| size > INNERMOST).then(|| halved(size));
-    std::iter::successors(Some([h, w]), smaller).collect()
-}
 
 /// A window that sees a whole image.
 fn whole(size: [usize; 2]) -> Window {
@@ -30,7 +23,7 @@ pub(super) fn generator(memory: &mut Memory, network: &mut Network, config: &Gan
     if config.width == 0 {
         let mut layers = Sequence::of_rows(memory, network, "generator", config.latent);
         config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Relu));
-        layers.linear(image.iter().product(), Activation::Tanh);
+        layers.linear_to_pixels(image, Activation::Tanh);
         return layers.finish();
     }
     let sizes = sizes(image);

@@ -52,10 +52,9 @@ impl<'a> Sequence<'a> {
         Self { flat: true, ..Self::of_images(memory, network, name, [1, 1, width]) }
     }
 
-    /// The same on rows that are whole images, each pixel for itself.
-    pub fn as_rows(mut self) -> Self {
-        (self.image, self.flat) = ([1, 1, self.image.iter().product()], true);
-        self
+    /// The same on images that come as rows: nothing flattens them.
+    pub fn as_rows(self) -> Self {
+        Self { flat: true, ..self }
     }
 
     /// The images [h, w, c] that come out so far.
@@ -77,19 +76,24 @@ impl<'a> Sequence<'a> {
 
     /// A linear layer to `outputs` numbers, of rows or of whole images.
     pub fn linear(&mut self, outputs: usize, act: Activation) {
-        let image = (!self.flat && self.image[0] * self.image[1] > 1).then_some(self.image);
         if !self.flat {
             self.next += 1;
         }
-        let spec = LinearSpec { of_image: image, ..self.linear_spec(outputs, act) };
+        let spec = LinearSpec { of_image: reordered(self.image), ..self.linear_spec(outputs, act) };
         self.push_linear(spec);
         (self.image, self.flat) = ([1, 1, outputs], true);
     }
 
+    /// A linear layer to images [h, w, c] as rows.
+    pub fn linear_to_pixels(&mut self, image: [usize; 3], act: Activation) {
+        let spec = LinearSpec { to_image: reordered(image), ..self.linear_spec(image.iter().product(), act) };
+        self.push_linear(spec);
+        (self.image, self.flat) = (image, true);
+    }
+
     /// A linear layer to images [h, w, c].
     pub fn linear_to_image(&mut self, image: [usize; 3], act: Activation) {
-        let spec = LinearSpec { to_image: Some(image), ..self.linear_spec(image.iter().product(), act) };
-        self.push_linear(spec);
+        self.linear_to_pixels(image, act);
         self.unflatten(image);
     }
 
@@ -185,6 +189,12 @@ impl<'a> Sequence<'a> {
         let block = block.finish();
         self.layers.push(Layer::Residual(name, block));
     }
+}
+
+/// An image whose numbers PyTorch has in another order: one of several pixels and channels.
+fn reordered(image: [usize; 3]) -> Option<[usize; 3]> {
+    let [h, w, c] = image;
+    (h * w > 1 && c > 1).then_some(image)
 }
 
 /// The window of a convolution that halves images of `size`, rounding up, and of the transpose that takes them back:
