@@ -5,7 +5,7 @@ use super::channels::convert;
 use super::options::Options;
 use super::picture::{self, Picture};
 use super::{Part, Parts, Skipped, Split};
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -28,6 +28,16 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Found> {
     let mut skipped = Vec::new();
     let mut read = Vec::new();
     let mut total = 0;
+    if options.size == 0 {
+        // Before anything is decoded: photographs of several sizes can be more than memory holds.
+        let files: Vec<&File> = parts.iter().flatten().collect();
+        let sizes: Vec<_> = files.par_iter().filter_map(|file| picture::announced_size(&file.path)).collect();
+        // Held sideways, a picture is as wide as it is high in the file.
+        let upright = |[h, w]: [usize; 2]| [h.min(w), h.max(w)];
+        if let Some(other) = sizes.iter().find(|size| upright(**size) != upright(sizes[0])) {
+            return Err(mixed_sizes(sizes[0], *other));
+        }
+    }
     for part in parts {
         total += part.len();
         read.push(decode(part, options, &mut skipped));
@@ -76,12 +86,16 @@ fn refuse_mixed_sizes<'a>(mut pictures: impl Iterator<Item = &'a (u8, Picture)>)
     let Some((_, first)) = pictures.next() else { return Ok(()) };
     if let Some((_, other)) = pictures.find(|(_, picture)| picture.size != first.size) {
         let ([h, w, _], [other_h, other_w, _]) = (first.size, other.size);
-        bail!(
-            "the pictures have several sizes, {h}×{w} and {other_h}×{other_w} among them; give them one, as with --set \
-             data.size=64"
-        );
+        return Err(mixed_sizes([h, w], [other_h, other_w]));
     }
     Ok(())
+}
+
+fn mixed_sizes([h, w]: [usize; 2], [other_h, other_w]: [usize; 2]) -> Error {
+    anyhow!(
+        "the pictures have several sizes, {h}×{w} and {other_h}×{other_w} among them; give them one, as with --set \
+         data.size=64"
+    )
 }
 
 /// The pictures of one part, side by side.

@@ -30,6 +30,12 @@ pub(super) fn is_named_so(path: &Path) -> bool {
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// Height and width as a file announces them, before it is decoded or turned; `None` where it cannot be read.
+pub(super) fn announced_size(path: &Path) -> Option<[usize; 2]> {
+    let (width, height) = ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok()?;
+    Some([height as usize, width as usize])
+}
+
 /// Reads a picture, upright, over the background, fitted as `options` ask; with red, green and blue unless grey is
 /// asked for.
 ///
