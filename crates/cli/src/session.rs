@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::data::{DataSet, Split};
+use crate::data::{DataSet, Pixels, Split};
 use crate::steps::{Stand, Steps, binding_bytes, whole};
 use anyhow::{Result, ensure};
 use gpu_core::ops::gather;
@@ -269,26 +269,15 @@ impl Session {
 
 /// A data set as a model sees it.
 pub(crate) fn spec(config: &Config, data: &DataSet) -> DataSpec {
+    let variance = Pixels::of(&data.train.images).variance as f32;
     DataSpec {
         train: Steps::new(config, data.train.count).shard_images(),
         test: data.test.count,
         image: [data.height, data.width, data.channels],
         classes: data.classes.len(),
-        variance: variance(&data.train.images),
+        // Pictures of one grey have none; errors are then divided by one.
+        variance: if variance > 0.0 { variance } else { 1.0 },
     }
-}
-
-/// The variance of bytes, 255 being one; where they are all the same, one, so that it can be divided by.
-fn variance(bytes: &[u8]) -> f32 {
-    let mut counts = [0u64; 256];
-    bytes.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
-    let count = bytes.len() as f64;
-    let mean_of = |f: &dyn Fn(f64) -> f64| {
-        counts.iter().enumerate().map(|(byte, &n)| n as f64 * f(byte as f64 / 255.0)).sum::<f64>() / count
-    };
-    let mean = mean_of(&|x| x);
-    let variance = mean_of(&|x| (x - mean) * (x - mean)) as f32;
-    if variance > 0.0 { variance } else { 1.0 }
 }
 
 /// A row of bytes for each label, 255 at its class.

@@ -6,11 +6,11 @@
 use crate::coder::Coder;
 use crate::faults::{activation_fault, coder_fault, positive_fault};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
-use crate::model::{Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::{loss, record};
-use gpu_core::{Buf, Memory, Schedule};
+use gpu_core::{Buf, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the model.
@@ -54,8 +54,7 @@ impl AutoencoderConfig {
 #[derive(Clone, Debug)]
 pub struct Autoencoder {
     config: AutoencoderConfig,
-    memory: Memory,
-    pins: Pins,
+    base: Base,
     network: Network,
     encoder: Stack,
     decoder: Stack,
@@ -69,46 +68,38 @@ impl Autoencoder {
     /// When [`AutoencoderConfig::fault`] has something to say.
     pub fn new(config: AutoencoderConfig, spec: DataSpec) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
-        let mut memory = Memory::default();
-        let pins = Pins::new(&mut memory, spec, COLUMNS.len());
-        let mut network = Network::new(&mut memory, "ae");
+        let mut base = Base::new(spec, COLUMNS);
+        let memory = &mut base.memory;
+        let mut network = Network::new(memory, "ae");
         let AutoencoderConfig { channels, pool, hidden, latent, activation, .. } = &config;
         let coder = Coder::new(spec.image, channels, *pool, hidden, activation);
-        let encoder = coder.encoder(&mut memory, &mut network, Some(*latent));
-        let decoder = coder.decoder(&mut memory, &mut network, *latent);
-        Self { config, memory, pins, network, encoder, decoder }
+        let encoder = coder.encoder(memory, &mut network, "encoder", Some(*latent));
+        let decoder = coder.decoder(memory, &mut network, *latent);
+        Self { config, base, network, encoder, decoder }
     }
 
     /// The decoder's output for x, [n, width] like it, with what both halves saved.
     fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>, Vec<Saved>) {
         let (code, encoder) =
-            self.encoder.forward(s, Value::plain(x.reshape(self.pins.spec().images(x.shape.rows()))), mode);
+            self.encoder.forward(s, Value::plain(x.reshape(self.base.pins.spec().images(x.shape.rows()))), mode);
         let (output, decoder) = self.decoder.forward(s, code, mode);
         (output.buf.reshape(x.shape), encoder, decoder)
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.pins.spec().width())
+        self.config.likelihood.loss(self.config.sigma, self.base.pins.spec().width())
     }
 }
 
 const COLUMNS: &[&str] = &["recon"];
 
 impl Model for Autoencoder {
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn pins(&self) -> &Pins {
-        &self.pins
+    fn base(&self) -> &Base {
+        &self.base
     }
 
     fn networks(&self) -> Vec<&Network> {
         vec![&self.network]
-    }
-
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
     }
 
     fn objective(&self) -> Objective {
@@ -118,11 +109,11 @@ impl Model for Autoencoder {
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.pins;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
         let mean = 1.0 / batch as f32;
-        self.pins.tick(s, batch, training, 0.0, 0);
-        let order = self.pins.train_order(s, batch, training, clock);
-        let x = self.pins.train_images(s, order, Range::UNIT);
+        self.base.pins.tick(s, batch, training, 0.0, 0);
+        let order = self.base.pins.train_order(s, batch, training, clock);
+        let x = self.base.pins.train_images(s, order, Range::UNIT);
 
         let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
@@ -131,15 +122,15 @@ impl Model for Autoencoder {
         self.encoder.backward(s, &encoder, dcode, Wrt::Params);
 
         record::record(s, "record.recon", recon, clock, ring, 0, mean);
-        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
         vec![Phase::once("ae", schedule)]
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.pins.next_test(s, batch, Range::UNIT);
+        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let x = self.base.pins.next_test(s, batch, Range::UNIT);
         let (output, ..) = self.forward(s, x, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
@@ -148,7 +139,7 @@ impl Model for Autoencoder {
 
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.pins.next_test(&mut s, batch, Range::UNIT);
+        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
         let (output, ..) = self.forward(&mut s, x, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[x, picture]))

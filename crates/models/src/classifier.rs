@@ -2,14 +2,14 @@
 //!
 //! Convolutions that halve the image, linear layers, and the cross-entropy of the softmax of a logit for each class.
 
-use crate::faults::{coder_fault, widths_fault};
-use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving};
-use crate::model::{Model, Objective, Pass, Phase, Range, Training};
+use crate::coder::Coder;
+use crate::faults::coder_fault;
+use crate::layers::{Mode, Saved, Stack, Value, Wrt};
+use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Labels, Pins};
-use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{cross_entropy, record};
-use gpu_core::{Buf, Dtype, Memory, Schedule};
+use gpu_core::{Buf, Dtype, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the model.
@@ -34,18 +34,14 @@ impl ClassifierConfig {
         let classes = spec.classes;
         let few =
             || format!("a classifier needs at least two classes, and this data has {classes}; give labelled data");
-        (classes < 2)
-            .then(few)
-            .or_else(|| widths_fault("hidden", &self.hidden))
-            .or_else(|| coder_fault(spec.image, &self.channels, false, &self.hidden, classes, batch))
+        (classes < 2).then(few).or_else(|| coder_fault(spec.image, &self.channels, false, &self.hidden, classes, batch))
     }
 }
 
 /// The model.
 #[derive(Clone, Debug)]
 pub struct Classifier {
-    memory: Memory,
-    pins: Pins,
+    base: Base,
     labels: Labels,
     given: Buf,
     network: Network,
@@ -61,25 +57,20 @@ impl Classifier {
     /// When [`ClassifierConfig::fault`] has something to say.
     pub fn new(config: ClassifierConfig, spec: DataSpec, given: usize) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
-        let mut memory = Memory::default();
-        let pins = Pins::new(&mut memory, spec, COLUMNS.len()).labelled(&mut memory);
-        let labels = pins.labels.expect("just made");
+        let mut base = Base::new(spec, COLUMNS);
+        base.pins = base.pins.labelled(&mut base.memory);
+        let labels = base.pins.labels.expect("just made");
+        let memory = &mut base.memory;
         let given = memory.pin("given", [given, spec.width()], Dtype::F32);
-        let mut network = Network::new(&mut memory, "classifier");
-        let mut layers = Sequence::of_images(&mut memory, &mut network, "classifier", spec.image);
-        for &channels in &config.channels {
-            let [h, w, _] = layers.image();
-            layers.conv(channels, halving([h, w]), Activation::Relu);
-        }
-        config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Relu));
-        layers.linear(spec.classes, Activation::Identity);
-        let layers = layers.finish();
-        Self { memory, pins, labels, given, network, layers }
+        let mut network = Network::new(memory, "classifier");
+        let coder = Coder::new(spec.image, &config.channels, false, &config.hidden, "relu");
+        let layers = coder.encoder(memory, &mut network, "classifier", Some(spec.classes));
+        Self { base, labels, given, network, layers }
     }
 
     /// A logit for each class, [n, classes], of x [n, width] in [0, 1].
     fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
-        let images = x.reshape(self.pins.spec().images(x.shape.rows()));
+        let images = x.reshape(self.base.pins.spec().images(x.shape.rows()));
         let (logits, saved) = self.layers.forward(s, Value::plain(images), mode);
         (logits.buf, saved)
     }
@@ -98,20 +89,12 @@ impl Classifier {
 }
 
 impl Model for Classifier {
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn pins(&self) -> &Pins {
-        &self.pins
+    fn base(&self) -> &Base {
+        &self.base
     }
 
     fn networks(&self) -> Vec<&Network> {
         vec![&self.network]
-    }
-
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
     }
 
     fn objective(&self) -> Objective {
@@ -121,12 +104,12 @@ impl Model for Classifier {
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.pins;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
         let mean = 1.0 / batch as f32;
-        self.pins.tick(s, batch, training, 0.0, 0);
-        let order = self.pins.train_order(s, batch, training, clock);
-        let x = self.pins.train_images(s, order, Range::UNIT);
-        let classes = self.pins.classes(s, self.labels.train, order);
+        self.base.pins.tick(s, batch, training, 0.0, 0);
+        let order = self.base.pins.train_order(s, batch, training, clock);
+        let x = self.base.pins.train_images(s, order, Range::UNIT);
+        let classes = self.base.pins.classes(s, self.labels.train, order);
 
         let (logits, saved) = self.forward(s, x, Mode::Train);
         let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", logits, classes, mean);
@@ -136,17 +119,17 @@ impl Model for Classifier {
 
         record::record(s, "record.cross_entropy", rows, clock, ring, 0, mean);
         record::record(s, "record.errors", errors, clock, ring, 1, mean);
-        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
         vec![Phase::once("classifier", schedule)]
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.pins;
-        let order = self.pins.test_order(s, batch);
-        let x = self.pins.test_images(s, order, Range::UNIT);
-        let classes = self.pins.classes(s, self.labels.test, order);
+        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let order = self.base.pins.test_order(s, batch);
+        let x = self.base.pins.test_images(s, order, Range::UNIT);
+        let classes = self.base.pins.classes(s, self.labels.test, order);
         let (logits, _) = self.forward(s, x, Mode::Use);
         let rows = cross_entropy::forward(s, "cross_entropy", logits, classes);
         let errors = cross_entropy::errors(s, "errors", logits, classes);

@@ -1,6 +1,6 @@
 //! The encoder and the decoder of an autoencoder: one is the other read backwards.
 
-use crate::layers::{Sequence, Stack, halved, halving, nonlinearity};
+use crate::layers::{Sequence, Stack, halving, halvings, nonlinearity};
 use crate::network::Network;
 use gpu_core::Memory;
 use gpu_core::ops::activation::Activation;
@@ -37,15 +37,9 @@ impl<'a> Coder<'a> {
         Self { image, channels, pool, hidden, act }
     }
 
-    /// Heights and widths from the image's to that of the last convolution.
-    fn sizes(&self) -> Vec<[usize; 2]> {
-        let [h, w, _] = self.image;
-        std::iter::successors(Some([h, w]), |&size| Some(halved(size))).take(self.channels.len() + 1).collect()
-    }
-
     /// From images to what the code's layer takes, or with `code` to that many numbers.
-    pub(crate) fn encoder(&self, memory: &mut Memory, network: &mut Network, code: Option<usize>) -> Stack {
-        let mut layers = Sequence::of_images(memory, network, "encoder", self.image);
+    pub(crate) fn encoder(&self, memory: &mut Memory, network: &mut Network, name: &str, code: Option<usize>) -> Stack {
+        let mut layers = Sequence::of_images(memory, network, name, self.image);
         if self.channels.is_empty() {
             layers = layers.as_rows();
         }
@@ -74,7 +68,7 @@ impl<'a> Coder<'a> {
             layers.linear_to_pixels(self.image, Activation::Identity);
             return layers.finish();
         };
-        let sizes = self.sizes();
+        let sizes = halvings(self.image, self.channels.len());
         let [h, w] = sizes[self.channels.len()];
         layers.linear_to_image([h, w, inner], self.act);
         // What each convolution of the encoder took, the last one's first.

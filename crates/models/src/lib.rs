@@ -23,7 +23,7 @@ pub use layers::{
     Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value,
     Wrt, nonlinearity,
 };
-pub use model::{Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
+pub use model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
 pub use network::{Network, State};
 pub use optimiser::Optimiser;
 pub use pins::{DataSpec, Labels, Pins, RING_ROWS};

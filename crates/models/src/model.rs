@@ -158,22 +158,51 @@ pub struct Usage {
     pub test: Buf,
 }
 
+/// What every model has.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Everything persistent.
+    pub memory: Memory,
+    /// The shared buffers.
+    pub pins: Pins,
+    /// Names of the columns of the loss rings.
+    pub columns: &'static [&'static str],
+}
+
+impl Base {
+    /// The beginning of a model for such data.
+    pub fn new(spec: DataSpec, columns: &'static [&'static str]) -> Self {
+        let mut memory = Memory::default();
+        let pins = Pins::new(&mut memory, spec, columns.len());
+        Self { memory, pins, columns }
+    }
+}
+
 /// A model family with its settings and sizes fixed.
 ///
 /// Batches are sized when a schedule is written, so the last, partial batch of an epoch is a schedule of its own. What
 /// a family does not have, it says by `None`.
 pub trait Model {
+    /// What it has in common with all.
+    fn base(&self) -> &Base;
+
     /// Everything persistent.
-    fn memory(&self) -> &Memory;
+    fn memory(&self) -> &Memory {
+        &self.base().memory
+    }
 
     /// The shared buffers.
-    fn pins(&self) -> &Pins;
+    fn pins(&self) -> &Pins {
+        &self.base().pins
+    }
+
+    /// Names of the columns of the loss rings.
+    fn columns(&self) -> &'static [&'static str] {
+        self.base().columns
+    }
 
     /// Its networks.
     fn networks(&self) -> Vec<&Network>;
-
-    /// Names of the columns of the loss rings.
-    fn columns(&self) -> &'static [&'static str];
 
     /// What tells a better checkpoint from a worse one.
     fn objective(&self) -> Objective;

@@ -7,13 +7,13 @@
 use crate::coder::Coder;
 use crate::faults::{activation_fault, coder_fault, not_negative_fault, positive_fault};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
-use crate::model::{Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
 use gpu_core::random::Stream;
-use gpu_core::{Buf, Memory, Schedule};
+use gpu_core::{Buf, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the model.
@@ -71,8 +71,7 @@ impl VaeConfig {
 #[derive(Clone, Debug)]
 pub struct Vae {
     config: VaeConfig,
-    memory: Memory,
-    pins: Pins,
+    base: Base,
     network: Network,
     encoder: Stack,
     heads: Linear,
@@ -87,23 +86,23 @@ impl Vae {
     /// When [`VaeConfig::fault`] has something to say.
     pub fn new(config: VaeConfig, spec: DataSpec) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
-        let mut memory = Memory::default();
-        let pins = Pins::new(&mut memory, spec, COLUMNS.len());
-        let mut network = Network::new(&mut memory, "vae");
+        let mut base = Base::new(spec, COLUMNS);
+        let memory = &mut base.memory;
+        let mut network = Network::new(memory, "vae");
         let VaeConfig { channels, pool, hidden, latent, activation, .. } = &config;
         let coder = Coder::new(spec.image, channels, *pool, hidden, activation);
         let inner = *hidden.last().expect("checked above");
-        let encoder = coder.encoder(&mut memory, &mut network, None);
+        let encoder = coder.encoder(memory, &mut network, "encoder", None);
         let heads = ["mean", "logvar"];
-        let heads = Linear::joined(&mut memory, &mut network, &heads, inner, *latent, Activation::Identity);
-        let decoder = coder.decoder(&mut memory, &mut network, *latent);
-        Self { config, memory, pins, network, encoder, heads, decoder }
+        let heads = Linear::joined(memory, &mut network, &heads, inner, *latent, Activation::Identity);
+        let decoder = coder.decoder(memory, &mut network, *latent);
+        Self { config, base, network, encoder, heads, decoder }
     }
 
     /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width].
     fn encode(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
         let (h, encoder) =
-            self.encoder.forward(s, Value::plain(x.reshape(self.pins.spec().images(x.shape.rows()))), mode);
+            self.encoder.forward(s, Value::plain(x.reshape(self.base.pins.spec().images(x.shape.rows()))), mode);
         let (heads, head) = self.heads.forward(s, h, mode);
         (heads.buf, encoder, head)
     }
@@ -111,7 +110,7 @@ impl Vae {
     /// What the decoder says of z [n, latent]: logits or means, [n, width].
     fn decode(&self, s: &mut Schedule, z: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let (output, decoder) = self.decoder.forward(s, Value::plain(z), mode);
-        (output.buf.reshape([z.shape.rows(), self.pins.spec().width()]), decoder)
+        (output.buf.reshape([z.shape.rows(), self.base.pins.spec().width()]), decoder)
     }
 
     fn noise(&self, s: &mut Schedule, rows: usize, clock: Buf, seed: u64, stream: Stream) -> Buf {
@@ -119,27 +118,19 @@ impl Vae {
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.pins.spec().width())
+        self.config.likelihood.loss(self.config.sigma, self.base.pins.spec().width())
     }
 }
 
 const COLUMNS: &[&str] = &["recon", "kl"];
 
 impl Model for Vae {
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn pins(&self) -> &Pins {
-        &self.pins
+    fn base(&self) -> &Base {
+        &self.base
     }
 
     fn networks(&self) -> Vec<&Network> {
         vec![&self.network]
-    }
-
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
     }
 
     fn objective(&self) -> Objective {
@@ -149,11 +140,11 @@ impl Model for Vae {
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.pins;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
         let mean = 1.0 / batch as f32;
-        self.pins.tick(s, batch, training, self.config.beta, self.config.kl_warmup);
-        let order = self.pins.train_order(s, batch, training, clock);
-        let x = self.pins.train_images(s, order, Range::UNIT);
+        self.base.pins.tick(s, batch, training, self.config.beta, self.config.kl_warmup);
+        let order = self.base.pins.train_order(s, batch, training, clock);
+        let x = self.base.pins.train_images(s, order, Range::UNIT);
 
         let (heads, encoder, head) = self.encode(s, x, Mode::Train);
         let eps = self.noise(s, batch, clock, training.seed, Stream::Train);
@@ -170,15 +161,15 @@ impl Model for Vae {
 
         record::record(s, "record.recon", recon, clock, ring, 0, mean);
         record::record(s, "record.kl", kl, clock, ring, 1, mean);
-        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
         vec![Phase::once("vae", schedule)]
     }
 
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.pins.next_test(s, batch, Range::UNIT);
+        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let x = self.base.pins.next_test(s, batch, Range::UNIT);
         let (heads, ..) = self.encode(s, x, Mode::Use);
         let eps = self.noise(s, batch, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
@@ -193,7 +184,7 @@ impl Model for Vae {
     /// Reconstructions decode the posterior's mean.
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.pins.next_test(&mut s, batch, Range::UNIT);
+        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
         let (heads, ..) = self.encode(&mut s, x, Mode::Use);
         // Noise of zero: z is the mean.
         let none = s.scratch([batch, self.config.latent]);
@@ -206,7 +197,7 @@ impl Model for Vae {
 
     fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
         let mut s = Schedule::new();
-        let z = self.noise(&mut s, count, self.pins.side_clock, seed, Stream::Sample);
+        let z = self.noise(&mut s, count, self.base.pins.side_clock, seed, Stream::Sample);
         let (output, _) = self.decode(&mut s, z, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[picture]))
@@ -214,7 +205,7 @@ impl Model for Vae {
 
     fn posterior(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.pins.next_test(&mut s, batch, Range::UNIT);
+        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
         let (heads, ..) = self.encode(&mut s, x, Mode::Use);
         Some(Pass::new(s, &[heads]))
     }
@@ -223,8 +214,8 @@ impl Model for Vae {
     fn importance(&self, batch: usize, samples: usize, seed: u64) -> Option<Schedule> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.pins.next_test(s, batch, Range::UNIT);
+        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let x = self.base.pins.next_test(s, batch, Range::UNIT);
         let (heads, ..) = self.encode(s, x, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);

@@ -8,8 +8,8 @@
 use crate::faults::{
     count_fault, decay_fault, halvings_fault, load_fault, most_fault, not_negative_fault, positive_fault,
 };
-use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halved, halving};
-use crate::model::{Model, Objective, Pass, Phase, Range, Training, Usage};
+use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving, halvings};
+use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training, Usage};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
@@ -106,7 +106,7 @@ impl VqVaeConfig {
 
     /// Height and width of the image of codes.
     fn small(&self, image: [usize; 3]) -> [usize; 2] {
-        (0..self.halvings).fold([image[0], image[1]], |size, _| halved(size))
+        halvings(image, self.halvings)[self.halvings]
     }
 }
 
@@ -122,8 +122,7 @@ struct Codebook {
 #[derive(Clone, Debug)]
 pub struct VqVae {
     config: VqVaeConfig,
-    memory: Memory,
-    pins: Pins,
+    base: Base,
     usage: Usage,
     network: Network,
     encoder: Stack,
@@ -142,22 +141,22 @@ impl VqVae {
     /// When [`VqVaeConfig::fault`] has something to say.
     pub fn new(config: VqVaeConfig, spec: DataSpec) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
-        let mut memory = Memory::default();
-        let pins = Pins::new(&mut memory, spec, COLUMNS.len());
+        let mut base = Base::new(spec, COLUMNS);
+        let memory = &mut base.memory;
         let usage = Usage {
             train: memory.pin("usage", [config.codes], Dtype::F32),
             test: memory.pin("test_usage", [config.codes], Dtype::F32),
         };
-        let mut network = Network::new(&mut memory, "vqvae");
-        let encoder = encoder(&mut memory, &mut network, &config, spec.image);
-        let decoder = decoder(&mut memory, &mut network, &config, spec.image);
-        let codebook = Codebook::new(&mut memory, &mut network, &config);
-        Self { config, memory, pins, usage, network, encoder, decoder, codebook }
+        let mut network = Network::new(memory, "vqvae");
+        let encoder = encoder(memory, &mut network, &config, spec.image);
+        let decoder = decoder(memory, &mut network, &config, spec.image);
+        let codebook = Codebook::new(memory, &mut network, &config);
+        Self { config, base, usage, network, encoder, decoder, codebook }
     }
 
     /// z [n, h, w, latent] of x [n, width].
     fn encode(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
-        let images = x.reshape(self.pins.spec().images(x.shape.rows()));
+        let images = x.reshape(self.base.pins.spec().images(x.shape.rows()));
         let (z, saved) = self.encoder.forward(s, Value::plain(images), mode);
         (z.buf, saved)
     }
@@ -171,18 +170,18 @@ impl VqVae {
     /// Images [n, width] of codes [n, h, w, latent].
     fn decode(&self, s: &mut Schedule, q: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let (output, saved) = self.decoder.forward(s, Value::plain(q), mode);
-        (output.buf.reshape([q.shape.dims()[0] as usize, self.pins.spec().width()]), saved)
+        (output.buf.reshape([q.shape.dims()[0] as usize, self.base.pins.spec().width()]), saved)
     }
 
     /// The mean squared error of each image, over the variance of the data.
     fn error(&self) -> Loss {
-        let spec = self.pins.spec();
+        let spec = self.base.pins.spec();
         Loss { kind: Kind::Squared, scale: 1.0 / (spec.width() as f32 * spec.variance), offset: 0.0 }
     }
 
     /// Codes that an image becomes.
     fn positions(&self) -> usize {
-        self.config.small(self.pins.spec().image).iter().product()
+        self.config.small(self.base.pins.spec().image).iter().product()
     }
 
     /// One over the numbers in an image of codes.
@@ -214,9 +213,7 @@ fn encoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, ima
 
 /// The way back.
 fn decoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, image: [usize; 3]) -> Stack {
-    let [h, w, channels] = image;
-    let sizes: Vec<[usize; 2]> =
-        std::iter::successors(Some([h, w]), |&size| Some(halved(size))).take(config.halvings + 1).collect();
+    let sizes = halvings(image, config.halvings);
     let [small_h, small_w] = sizes[config.halvings];
     let mut layers = Sequence::of_images(memory, network, "decoder", [small_h, small_w, config.latent]);
     layers.conv(config.width, Window::square(3, 1, 1), Activation::Identity);
@@ -225,7 +222,7 @@ fn decoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, ima
     for i in (1..config.halvings).rev() {
         layers.transposed(config.width.div_ceil(2), halving(sizes[i]), sizes[i], Activation::Relu);
     }
-    layers.transposed(channels, halving(sizes[0]), sizes[0], Activation::Identity);
+    layers.transposed(image[2], halving(sizes[0]), sizes[0], Activation::Identity);
     layers.finish()
 }
 
@@ -262,20 +259,12 @@ impl Codebook {
 }
 
 impl Model for VqVae {
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn pins(&self) -> &Pins {
-        &self.pins
+    fn base(&self) -> &Base {
+        &self.base
     }
 
     fn networks(&self) -> Vec<&Network> {
         vec![&self.network]
-    }
-
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
     }
 
     fn objective(&self) -> Objective {
@@ -287,7 +276,11 @@ impl Model for VqVae {
     }
 
     fn states(&self) -> Vec<(&'static str, Buf)> {
-        vec![("state/clock", self.pins.clock), ("state/rates", self.pins.rates), ("state/usage", self.usage.train)]
+        vec![
+            ("state/clock", self.base.pins.clock),
+            ("state/rates", self.base.pins.rates),
+            ("state/usage", self.usage.train),
+        ]
     }
 
     /// The codes become rows of the first images, spread out by k-means++ (Arthur and Vassilvitskii, 2007).
@@ -295,23 +288,24 @@ impl Model for VqVae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Codebook { codes, averages } = self.codebook;
-        let order = self.pins.train_order(s, self.first_images(batch, training), training, self.pins.side_clock);
-        let x = self.pins.train_images(s, order, Range::CENTRED);
+        let order =
+            self.base.pins.train_order(s, self.first_images(batch, training), training, self.base.pins.side_clock);
+        let x = self.base.pins.train_images(s, order, Range::CENTRED);
         let (z, _) = self.encode(s, x, Mode::Batch);
         // Few rows, so that codes follow an encoder that has yet to learn, but more than dead codes have.
         let averages = averages.map(|averages| (averages, f32::max(1.0, 2.0 * self.config.restart)));
-        codebook::plus_plus(s, "codebook", z, codes, averages, self.pins.side_clock, training.seed);
+        codebook::plus_plus(s, "codebook", z, codes, averages, self.base.pins.side_clock, training.seed);
         Some(schedule)
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.pins;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
         let (mean, per_code) = (1.0 / batch as f32, self.per_code());
-        self.pins.tick(s, batch, training, 0.0, 0);
-        let order = self.pins.train_order(s, batch, training, clock);
-        let x = self.pins.train_images(s, order, Range::CENTRED);
+        self.base.pins.tick(s, batch, training, 0.0, 0);
+        let order = self.base.pins.train_order(s, batch, training, clock);
+        let x = self.base.pins.train_images(s, order, Range::CENTRED);
 
         let (z, encoder) = self.encode(s, x, Mode::Train);
         let (q, index) = self.quantise(s, z);
@@ -331,15 +325,15 @@ impl Model for VqVae {
         self.codebook.restart(s, z, self.config.restart, clock, training.seed);
         record::record(s, "record.nmse", nmse, clock, ring, 0, mean);
         record::record(s, "record.commitment", commitment, clock, ring, 1, mean);
-        training.optimiser.step(s, &self.memory, &self.network.weights, rates);
+        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
         vec![Phase::once("vqvae", schedule)]
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.pins;
-        let x = self.pins.next_test(s, batch, Range::CENTRED);
+        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let x = self.base.pins.next_test(s, batch, Range::CENTRED);
         let (z, _) = self.encode(s, x, Mode::Use);
         let (q, index) = self.quantise(s, z);
         let (output, _) = self.decode(s, q, Mode::Use);
@@ -354,7 +348,7 @@ impl Model for VqVae {
 
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.pins.next_test(&mut s, batch, Range::CENTRED);
+        let x = self.base.pins.next_test(&mut s, batch, Range::CENTRED);
         let (z, _) = self.encode(&mut s, x, Mode::Use);
         let (q, _) = self.quantise(&mut s, z);
         let (output, _) = self.decode(&mut s, q, Mode::Use);

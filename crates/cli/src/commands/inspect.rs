@@ -3,7 +3,7 @@
 use crate::Ending;
 use crate::args;
 use crate::config::Config;
-use crate::data::{self, DataSet, Found, Split, shrink};
+use crate::data::{self, DataSet, Found, Pixels, Split, shrink};
 use crate::pictures::{grid, write_png};
 use crate::terminal::out;
 use anyhow::{Result, ensure};
@@ -88,30 +88,6 @@ fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
         "left_out": skipped.iter().map(|s| json!({ "path": s.path, "reason": s.reason })).collect::<Vec<_>>(),
         "sheet": sheet,
     })
-}
-
-/// What the bytes of the training pictures are like.
-struct Pixels {
-    least: u8,
-    most: u8,
-    /// Of bytes over 255, as are all other pixels of it.
-    mean: f64,
-    variance: f64,
-}
-
-impl Pixels {
-    fn of(bytes: &[u8]) -> Self {
-        let mut histogram = [0u64; 256];
-        bytes.iter().for_each(|&byte| histogram[usize::from(byte)] += 1);
-        let there = || (0..=255u8).filter(|&byte| histogram[usize::from(byte)] > 0);
-        let average = |of: &dyn Fn(f64) -> f64| {
-            let sum: f64 = there().map(|byte| histogram[usize::from(byte)] as f64 * of(f64::from(byte) / 255.0)).sum();
-            sum / bytes.len() as f64
-        };
-        let mean = average(&|x| x);
-        let variance = average(&|x| (x - mean) * (x - mean));
-        Self { least: there().next().unwrap_or(0), most: there().next_back().unwrap_or(0), mean, variance }
-    }
 }
 
 /// The least, the median and the greatest of all heights (0) or widths (1).

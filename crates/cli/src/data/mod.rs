@@ -12,6 +12,7 @@ mod npy;
 mod numpy;
 mod options;
 mod picture;
+mod pixels;
 mod shapes;
 mod source;
 
@@ -19,6 +20,7 @@ pub(crate) use fit::shrink;
 #[cfg(test)]
 pub(crate) use options::Colour;
 pub(crate) use options::Options;
+pub(crate) use pixels::Pixels;
 pub(crate) use source::{Found, is_built_in, read};
 
 use anyhow::Result;

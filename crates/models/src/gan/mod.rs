@@ -11,21 +11,20 @@ mod networks;
 pub use config::{Game, GanConfig};
 
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
-use crate::model::{Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins, tick_of};
 use gpu_core::ops::gan_loss::{self, Role};
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{channels, elementwise, philox, record};
 use gpu_core::random::Stream;
-use gpu_core::{Buf, Dtype, Memory, Schedule};
+use gpu_core::{Buf, Dtype, Schedule};
 
 /// The model.
 #[derive(Clone, Debug)]
 pub struct Gan {
     config: GanConfig,
-    memory: Memory,
-    pins: Pins,
+    base: Base,
     /// The discriminator's clock and rates: it may take several steps to one of the generator's.
     critic_clock: Buf,
     critic_rates: Buf,
@@ -48,15 +47,15 @@ impl Gan {
     /// When [`GanConfig::fault`] has something to say.
     pub fn new(config: GanConfig, spec: DataSpec) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
-        let mut memory = Memory::default();
-        let pins = Pins::new(&mut memory, spec, COLUMNS.len());
+        let mut base = Base::new(spec, COLUMNS);
+        let memory = &mut base.memory;
         let critic_clock = memory.pin("critic_clock", [4], Dtype::U32);
         let critic_rates = memory.pin("critic_rates", [4], Dtype::F32);
-        let mut generator_network = Network::new(&mut memory, "generator");
-        let mut critic_network = Network::new(&mut memory, "discriminator");
-        let generator = networks::generator(&mut memory, &mut generator_network, &config, spec.image);
-        let critic = networks::discriminator(&mut memory, &mut critic_network, &config, spec.image);
-        Self { config, memory, pins, critic_clock, critic_rates, generator_network, critic_network, generator, critic }
+        let mut generator_network = Network::new(memory, "generator");
+        let mut critic_network = Network::new(memory, "discriminator");
+        let generator = networks::generator(memory, &mut generator_network, &config, spec.image);
+        let critic = networks::discriminator(memory, &mut critic_network, &config, spec.image);
+        Self { config, base, critic_clock, critic_rates, generator_network, critic_network, generator, critic }
     }
 
     /// Standard normals: [count, 1, 1, latent].
@@ -67,7 +66,7 @@ impl Gan {
     /// G(z) as images [count, h, w, c] in [−1, 1].
     fn generate(&self, s: &mut Schedule, z: Buf, mode: Mode) -> (Value, Vec<Saved>) {
         let (fake, saved) = self.generator.forward(s, Value::plain(z), mode);
-        (fake.reshape(self.pins.spec().images(z.shape.dims()[0] as usize)), saved)
+        (fake.reshape(self.base.pins.spec().images(z.shape.dims()[0] as usize)), saved)
     }
 
     /// D of images: a score each.
@@ -79,7 +78,7 @@ impl Gan {
     /// The step's clock.
     fn clock_phase(&self, batch: usize, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
-        self.pins.tick(&mut schedule, batch * self.config.critic_steps, training, 0.0, 0);
+        self.base.pins.tick(&mut schedule, batch * self.config.critic_steps, training, 0.0, 0);
         Phase::once("clock", schedule)
     }
 
@@ -91,8 +90,8 @@ impl Gan {
         let (critic_lr, lr) = (self.config.critic_lr, training.optimiser.lr);
         let step = Tick { lr: if critic_lr > 0.0 { critic_lr } else { lr }, ..tick_of(batch, training) };
         tick(s, "critic_tick", self.critic_clock, self.critic_rates, step);
-        let order = self.pins.train_order(s, batch, training, self.critic_clock);
-        let real = self.pins.train_images(s, order, Range::TANH).reshape(self.pins.spec().images(batch));
+        let order = self.base.pins.train_order(s, batch, training, self.critic_clock);
+        let real = self.base.pins.train_images(s, order, Range::TANH).reshape(self.base.pins.spec().images(batch));
         let z = self.latents(s, batch, self.critic_clock, training.seed, Stream::Train);
         // Detached: the generator's part of the graph is not gone back through.
         let (fake, _) = self.generate(s, z, Mode::Batch);
@@ -104,9 +103,17 @@ impl Gan {
         let mean = 1.0 / batch as f32;
         for (label, rows, column) in [("d_loss", rows, D_LOSS), ("d_real", d_real, D_REAL), ("d_fake", d_fake, D_FAKE)]
         {
-            record::record(s, &format!("record.{label}"), rows, self.pins.clock, self.pins.ring, column, mean);
+            record::record(
+                s,
+                &format!("record.{label}"),
+                rows,
+                self.base.pins.clock,
+                self.base.pins.ring,
+                column,
+                mean,
+            );
         }
-        training.optimiser.step(s, &self.memory, &self.critic_network.weights, self.critic_rates);
+        training.optimiser.step(s, &self.base.memory, &self.critic_network.weights, self.critic_rates);
         Phase { name: "discriminator", times: self.config.critic_steps, schedule }
     }
 
@@ -130,7 +137,7 @@ impl Gan {
     fn critic_joint(&self, s: &mut Schedule, real: Buf, fake: Buf) -> [Buf; 3] {
         let batch = real.shape.dims()[0] as usize;
         let row = |images: Buf| images.reshape([1, images.len()]);
-        let both = channels::concat(s, "both", row(real), row(fake)).reshape(self.pins.spec().images(2 * batch));
+        let both = channels::concat(s, "both", row(real), row(fake)).reshape(self.base.pins.spec().images(2 * batch));
         let (scores, saved) = self.score(s, Value::plain(both), Mode::Train);
         let role = Role::RealThenFake(batch);
         let (rows, dscores, said) =
@@ -144,7 +151,7 @@ impl Gan {
     fn generator_phase(&self, batch: usize, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.pins;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
         let mean = 1.0 / batch as f32;
         let z = self.latents(s, batch, clock, training.seed, Stream::Latent);
         let (fake, generator) = self.generate(s, z, Mode::Train);
@@ -155,26 +162,18 @@ impl Gan {
         self.generator.backward(s, &generator, dfake, Wrt::Params);
 
         record::record(s, "record.g_loss", rows, clock, ring, G_LOSS, mean);
-        training.optimiser.step(s, &self.memory, &self.generator_network.weights, rates);
+        training.optimiser.step(s, &self.base.memory, &self.generator_network.weights, rates);
         Phase::once("generator", schedule)
     }
 }
 
 impl Model for Gan {
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn pins(&self) -> &Pins {
-        &self.pins
+    fn base(&self) -> &Base {
+        &self.base
     }
 
     fn networks(&self) -> Vec<&Network> {
         vec![&self.generator_network, &self.critic_network]
-    }
-
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
     }
 
     fn objective(&self) -> Objective {
@@ -186,13 +185,13 @@ impl Model for Gan {
     }
 
     fn clocks(&self) -> Vec<Buf> {
-        vec![self.pins.clock, self.critic_clock]
+        vec![self.base.pins.clock, self.critic_clock]
     }
 
     fn states(&self) -> Vec<(&'static str, Buf)> {
         vec![
-            ("state/clock", self.pins.clock),
-            ("state/rates", self.pins.rates),
+            ("state/clock", self.base.pins.clock),
+            ("state/rates", self.base.pins.rates),
             ("state/critic_clock", self.critic_clock),
             ("state/critic_rates", self.critic_rates),
         ]
@@ -214,8 +213,8 @@ impl Model for Gan {
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.pins;
-        let real = self.pins.next_test(s, batch, Range::TANH).reshape(self.pins.spec().images(batch));
+        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let real = self.base.pins.next_test(s, batch, Range::TANH).reshape(self.base.pins.spec().images(batch));
         let z = self.latents(s, batch, side_clock, seed, Stream::Evaluate);
         let (fake, _) = self.generate(s, z, Mode::Use);
         let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), Mode::Use));
@@ -234,8 +233,8 @@ impl Model for Gan {
 
     fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
         let mut s = Schedule::new();
-        let z = self.latents(&mut s, count, self.pins.side_clock, seed, Stream::Sample);
+        let z = self.latents(&mut s, count, self.base.pins.side_clock, seed, Stream::Sample);
         let (fake, _) = self.generate(&mut s, z, Mode::Use);
-        Some(Pass::new(s, &[fake.buf.reshape([count, self.pins.spec().width()])]))
+        Some(Pass::new(s, &[fake.buf.reshape([count, self.base.pins.spec().width()])]))
     }
 }

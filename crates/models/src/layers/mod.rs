@@ -15,7 +15,7 @@ pub use image::{MaxPool, Upsample};
 pub use linear::{Linear, LinearSpec};
 pub use norm::Norm;
 pub use sequence::Sequence;
-pub(crate) use sequence::{halved, halving};
+pub(crate) use sequence::{halved, halving, halvings};
 pub use stack::{Layer, Stack};
 
 use crate::network::Network;

@@ -209,6 +209,11 @@ pub(crate) fn halved(size: [usize; 2]) -> [usize; 2] {
     size.map(|size| size.div_ceil(2))
 }
 
+/// Heights and widths from an image's [h, w, c] to what so many halvings make of it.
+pub(crate) fn halvings([h, w, _]: [usize; 3], times: usize) -> Vec<[usize; 2]> {
+    std::iter::successors(Some([h, w]), |&size| Some(halved(size))).take(times + 1).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

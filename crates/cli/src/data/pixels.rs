@@ -1,0 +1,29 @@
+//! Which values pixels have.
+
+/// What bytes of pictures are like.
+pub(crate) struct Pixels {
+    /// The darkest.
+    pub(crate) least: u8,
+    /// The lightest.
+    pub(crate) most: u8,
+    /// The mean of bytes over 255.
+    pub(crate) mean: f64,
+    /// Their variance.
+    pub(crate) variance: f64,
+}
+
+impl Pixels {
+    /// Of such bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut histogram = [0u64; 256];
+        bytes.iter().for_each(|&byte| histogram[usize::from(byte)] += 1);
+        let there = || (0..=255u8).filter(|&byte| histogram[usize::from(byte)] > 0);
+        let average = |of: &dyn Fn(f64) -> f64| {
+            let sum: f64 = there().map(|byte| histogram[usize::from(byte)] as f64 * of(f64::from(byte) / 255.0)).sum();
+            sum / bytes.len() as f64
+        };
+        let mean = average(&|x| x);
+        let variance = average(&|x| (x - mean) * (x - mean));
+        Self { least: there().next().unwrap_or(0), most: there().next_back().unwrap_or(0), mean, variance }
+    }
+}
