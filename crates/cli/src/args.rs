@@ -273,7 +273,7 @@ pub(crate) struct Inspect {
     /// The contact sheet: up to 64 training pictures, spread over the classes
     #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png")]
     pub(crate) out: PathBuf,
-    /// A setting of the section [data], as in --set data.size=64; can be repeated
+    /// A setting of the section `data`, as in --set data.size=64; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Print one JSON object
