@@ -134,6 +134,8 @@ fn so_do_runs_of_other_families() {
         "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
         "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
         "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64",
+        "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
+        "classifier --hidden 8 --set classifier.channels=[3] --set data.shard=64",
     ] {
         println!("{settings}");
         let train = format!("train {settings} --data data --batch-size 32 --save-every 3 --epochs 5 --device cpu");

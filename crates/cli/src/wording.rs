@@ -15,7 +15,12 @@ pub(crate) fn short(x: f64) -> String {
 
 /// `recon 80.80  kl 24.78`
 pub(crate) fn columns_line(columns: &[&str], means: &[f64]) -> String {
-    columns.iter().zip(means).map(|(column, &mean)| format!("{column} {}", short(mean))).collect::<Vec<_>>().join("  ")
+    joined(columns, means, "  ")
+}
+
+fn joined(columns: &[&str], means: &[f64], between: &str) -> String {
+    let parts = columns.iter().zip(means).map(|(column, &mean)| format!("{column} {}", short(mean)));
+    parts.collect::<Vec<_>>().join(between)
 }
 
 /// One line of metrics for an epoch.
@@ -52,13 +57,7 @@ pub(crate) fn epoch_message(
 ) -> String {
     let parts = |tested: &Tested| match model.objective() {
         Objective::Sum(_) => {
-            let parts: Vec<String> = model
-                .columns()
-                .iter()
-                .zip(&tested.means)
-                .map(|(name, &mean)| format!("{name} {}", short(mean)))
-                .collect();
-            format!("{} = {}", short(tested.means.iter().sum()), parts.join(" + "))
+            format!("{} = {}", short(tested.means.iter().sum()), joined(model.columns(), &tested.means, " + "))
         }
         _ => columns_line(model.columns(), &tested.means),
     };

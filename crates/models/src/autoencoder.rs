@@ -111,9 +111,7 @@ impl Model for Autoencoder {
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.base.pins;
         let mean = 1.0 / batch as f32;
-        self.base.pins.tick(s, batch, training, 0.0, 0);
-        let order = self.base.pins.train_order(s, batch, training, clock);
-        let x = self.base.pins.train_images(s, order, Range::UNIT);
+        let x = self.base.pins.next_train(s, batch, training, Range::UNIT);
 
         let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);

@@ -113,6 +113,13 @@ impl Pins {
         tick(s, "tick", self.clock, self.rates, step);
     }
 
+    /// Advances the training clock and takes its `batch` images: x [batch, width].
+    pub fn next_train(&self, s: &mut Schedule, batch: usize, training: &Training, range: Range) -> Buf {
+        self.tick(s, batch, training, 0.0, 0);
+        let order = self.train_order(s, batch, training, self.clock);
+        self.train_images(s, order, range)
+    }
+
     /// Which images are the batch of a training clock, `u32 [batch]`.
     pub fn train_order(&self, s: &mut Schedule, batch: usize, training: &Training, clock: Buf) -> Buf {
         permute(s, "order", batch, clock, training.resident, training.seed, training.shuffle)

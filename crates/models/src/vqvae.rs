@@ -64,6 +64,8 @@ impl Default for VqVaeConfig {
 const MOST_CODES: usize = 8192;
 /// The most residual blocks.
 const MOST_BLOCKS: usize = 256;
+/// The most numbers of one layer while they are chosen: 256 MiB.
+const MOST_NUMBERS: usize = 1 << 26;
 /// The most rows that they are chosen from.
 const MOST_ROWS: usize = 1 << 20;
 /// Smooths the counts of codes, so that none is divided by zero.
@@ -96,12 +98,17 @@ impl VqVaeConfig {
     }
 
     fn size_fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        let [h, w, _] = spec.image;
-        let small = self.small(spec.image);
-        let numbers = [h * w * self.width / 2, small.iter().product::<usize>() * self.width.max(self.codes)];
         let weights =
             self.width * (16 * self.width * self.halvings + 18 * self.width + 10 * self.residual * self.blocks);
-        load_fault("width, residual, blocks and codes", &numbers, 2 * weights + self.codes * self.latent, batch)
+        let widest = self.widest(spec.image);
+        load_fault("width, residual, blocks and codes", &[widest], 2 * weights + self.codes * self.latent, batch)
+    }
+
+    /// The most numbers that an image becomes: in the first layer, in a small one, or as distances from all codes.
+    fn widest(&self, image: [usize; 3]) -> usize {
+        let [h, w, c] = image;
+        let small: usize = self.small(image).iter().product();
+        (h * w * self.width / 2).max(h * w * c).max(small * self.width.max(self.codes))
     }
 
     /// Height and width of the image of codes.
@@ -189,10 +196,12 @@ impl VqVae {
         1.0 / (self.positions() * self.config.latent) as f32
     }
 
-    /// Images whose codes the first codebook is chosen from: whole batches, until there are sixteen rows to a code.
+    /// Images whose codes the first codebook is chosen from: whole batches, until there are sixteen rows to a code, but
+    /// no more than fit.
     fn first_images(&self, batch: usize, training: &Training) -> usize {
         let enough = (16 * self.config.codes).div_ceil(self.positions()).next_multiple_of(batch);
-        enough.min(MOST_ROWS / self.positions()).min(training.resident).max(1)
+        let fit = (MOST_NUMBERS / self.config.widest(self.base.pins.spec().image)).max(batch);
+        enough.min(fit).min(MOST_ROWS / self.positions()).min(training.resident).max(1)
     }
 }
 
@@ -303,9 +312,7 @@ impl Model for VqVae {
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.base.pins;
         let (mean, per_code) = (1.0 / batch as f32, self.per_code());
-        self.base.pins.tick(s, batch, training, 0.0, 0);
-        let order = self.base.pins.train_order(s, batch, training, clock);
-        let x = self.base.pins.train_images(s, order, Range::CENTRED);
+        let x = self.base.pins.next_train(s, batch, training, Range::CENTRED);
 
         let (z, encoder) = self.encode(s, x, Mode::Train);
         let (q, index) = self.quantise(s, z);
@@ -365,4 +372,22 @@ pub fn perplexity(histogram: Buf) -> Pass {
     let mut s = Schedule::new();
     let (perplexity, used) = codebook::perplexity(&mut s, "perplexity", histogram);
     Pass::new(s, &[perplexity, used])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Optimiser;
+
+    /// Sixteen images to each of 8,192 codes, where an image is one code, would be more numbers than a buffer holds.
+    #[test]
+    fn the_first_codes_are_chosen_from_what_fits() {
+        let spec = DataSpec { train: 200_000, test: 1, image: [32, 32, 3], classes: 1, variance: 0.1 };
+        let config = VqVaeConfig { halvings: 5, codes: 8192, ..VqVaeConfig::default() };
+        let model = VqVae::new(config.clone(), spec);
+        let training = Training::whole(0, true, Optimiser::default(), &spec);
+        let images = model.first_images(32, &training);
+        assert!(images * config.widest(spec.image) <= MOST_NUMBERS && images >= 32, "{images}");
+        assert!(model.start(32, &training).is_some());
+    }
 }
