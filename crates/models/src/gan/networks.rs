@@ -67,3 +67,37 @@ pub(super) fn discriminator(
     layers.conv(1, whole(sizes[inner]), Activation::Identity);
     layers.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mean and the deviation of a parameter's first values.
+    fn start(network: &Network, name: &str) -> [f64; 2] {
+        let parameter = network.weights.parameters().iter().find(|p| p.name == name).expect("a parameter");
+        let values = &network.weights.initial(7)[parameter.offset as usize..][..parameter.shape.len()];
+        let mean_of = |f: &dyn Fn(f64) -> f64| values.iter().map(|&x| f(x.into())).sum::<f64>() / values.len() as f64;
+        let mean = mean_of(&|x| x);
+        [mean, mean_of(&|x| (x - mean).powi(2)).sqrt()]
+    }
+
+    #[test]
+    fn weights_start_as_a_dcgans() {
+        let config = GanConfig { width: 64, ..GanConfig::default() };
+        let mut memory = Memory::default();
+        let mut network = Network::new(&mut memory, "both");
+        generator(&mut memory, &mut network, &config, [28, 28, 1]);
+        discriminator(&mut memory, &mut network, &config, [28, 28, 1]);
+        for (name, mean, error) in [
+            ("generator.0.weight", 0.0, 1e-3),
+            ("discriminator.2.weight", 0.0, 1e-3),
+            ("generator.1.weight", 1.0, 0.01),
+        ] {
+            let [found, deviation] = start(&network, name);
+            assert!(
+                (found - mean).abs() < error && (deviation - 0.02).abs() < error / 2.0,
+                "{name}: {found}, {deviation}"
+            );
+        }
+    }
+}
