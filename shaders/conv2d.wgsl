@@ -8,8 +8,12 @@
 //                           pixels of y; matmul_join adds the chunks to dw
 //
 // where h = oh stride_h + i dilation_h − pad_h and w = ow stride_w + j dilation_w − pad_w; each also with tiles of
-// 32 × 32 instead of 64 × 64 (_small), the first two also without tiles, for at most four columns, such as the
-// channels of a picture (_narrow). `image` is what is gathered: x, y and x; `factor` is the other operand, a
+// 32 × 32 instead of 64 × 64 (_small), the first also without tiles, for at most four columns (_narrow).
+// The gradient of an image of so few channels, such as a picture, is a product of its own, y · w, of which
+//
+//   conv2d_fold             x[n, h, w, ci] = gate ⊙ act(Σ spread[(n, oh, ow), (i, j, ci)] + bias[ci])
+//
+// sums what falls on each pixel, one invocation per element. `image` is what is gathered: x, y and x; `factor` is the other operand, a
 // matrix as it lies: w, w and y. The products are [pixels of y, taps · x_c] · [.., y_c],
 // [pixels of a class of x, taps of the class · y_c] · [.., x_c] and [y_c, pixels of y] · [.., taps · x_c].
 //
@@ -250,23 +254,23 @@ fn row_of(z: u32, row0: u32, row: u32) -> i32 {
     return places[row].w;
 }
 
-fn finish(row: u32, col: u32, sum: f32) -> f32 {
+fn finish(at: u32, col: u32, sum: f32) -> f32 {
     var v = sum;
     if use_bias != 0u { v += bias[col]; }
     v = activate(activation, p.alpha, v);
-    if gate != 0u { v *= slope_from_output(gate, p.gate_alpha, gate_y[row * work.n + col]); }
+    if gate != 0u { v *= slope_from_output(gate, p.gate_alpha, gate_y[at]); }
     return v;
 }
 
+fn put(row: i32, col: u32, sum: f32) {
+    if row < 0 || col >= work.n { return; }
+    let at = u32(row) * work.n + col;
+    y[at] = finish(at, col, sum);
+}
+
 fn store(row: i32, col: u32, v: vec4<f32>) {
-    if row < 0 { return; }
-    let r = u32(row);
-    let n = work.n;
-    let at = r * n + col;
-    if col < n { y[at] = finish(r, col, v.x); }
-    if col + 1u < n { y[at + 1u] = finish(r, col + 1u, v.y); }
-    if col + 2u < n { y[at + 2u] = finish(r, col + 2u, v.z); }
-    if col + 3u < n { y[at + 3u] = finish(r, col + 3u, v.w); }
+    put(row, col, v.x); put(row, col + 1u, v.y);
+    put(row, col + 2u, v.z); put(row, col + 3u, v.w);
 }
 
 fn store_pair(row: i32, col: u32, left: vec4<f32>, right: vec4<f32>) {
@@ -300,38 +304,6 @@ fn small(group: vec3<u32>, groups: vec3<u32>, lane: vec2<u32>) {
     store(row_of(group.z, tile.row0, row + 3u), col, c[3]);
 }
 
-// Eight neighbouring invocations share a row and its up to four sums; each takes every eighth channel of every tap.
-fn narrow(group: vec3<u32>, groups: vec3<u32>, lane: vec2<u32>) {
-    work = work_at(group.z);
-    let row = group_index(vec3(group.xy, 0u), groups) * 8u + lane.y;
-    let far = select(p.kernel_h * p.kernel_w * p.x_c, 1u, role == FORWARD); // from a channel of w to the next
-    let pace = select(1u, work.k, role == FORWARD);
-    var place = OUTSIDE;
-    var sum = vec4(0.0);
-    if row < work.m {
-        place = pixel_at(row);
-        for (var tap = 0u; tap < work.taps.x * work.taps.y; tap++) {
-            let step = tap_at(tap * work.channels);
-            let at = place + step;
-            if u32(at.y) >= work.size.x || u32(at.z) >= work.size.y { continue; }
-            for (var c = lane.x; c < work.channels; c += 8u) {
-                let start = u32(step.w) + c * far;
-                let v = image[u32(at.x) + c];
-                // All invocations have the same columns: a branch costs less than loads of what is not there.
-                sum.x += v * factor[start];
-                if work.n > 1u { sum.y += v * factor[start + pace]; }
-                if work.n > 2u { sum.z += v * factor[start + 2u * pace]; }
-                if work.n > 3u { sum.w += v * factor[start + 3u * pace]; }
-            }
-        }
-    }
-    shares[lane.y * 8u + lane.x] = sum;
-    workgroupBarrier();
-    if lane.x != 0u { return; }
-    for (var i = 1u; i < 8u; i++) { sum += shares[lane.y * 8u + i]; }
-    store(place.w, 0u, sum);
-}
-
 @compute @workgroup_size(8, 8)
 fn conv2d_forward(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -350,13 +322,39 @@ fn conv2d_forward_small(
     small(group, groups, local.xy);
 }
 
+// Eight neighbouring invocations share a row and its up to four sums; each takes every eighth channel of every tap.
 @compute @workgroup_size(8, 8)
 fn conv2d_forward_narrow(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
+    @builtin(local_invocation_id) lane: vec3<u32>,
 ) {
-    narrow(group, groups, local.xy);
+    work = work_at(group.z);
+    let row = group_index(vec3(group.xy, 0u), groups) * 8u + lane.y;
+    var place = OUTSIDE;
+    var sum = vec4(0.0);
+    if row < work.m {
+        place = pixel_at(row);
+        for (var tap = 0u; tap < work.taps.x * work.taps.y; tap++) {
+            let step = tap_at(tap * work.channels);
+            let at = place + step;
+            if u32(at.y) >= work.size.x || u32(at.z) >= work.size.y { continue; }
+            for (var c = lane.x; c < work.channels; c += 8u) {
+                let start = u32(step.w) + c;
+                let v = image[u32(at.x) + c];
+                // All invocations have the same columns: a branch costs less than loads of what is not there.
+                sum.x += v * factor[start];
+                if work.n > 1u { sum.y += v * factor[start + work.k]; }
+                if work.n > 2u { sum.z += v * factor[start + 2u * work.k]; }
+                if work.n > 3u { sum.w += v * factor[start + 3u * work.k]; }
+            }
+        }
+    }
+    shares[lane.y * 8u + lane.x] = sum;
+    workgroupBarrier();
+    if lane.x != 0u { return; }
+    for (var i = 1u; i < 8u; i++) { sum += shares[lane.y * 8u + i]; }
+    store(place.w, 0u, sum);
 }
 
 @compute @workgroup_size(8, 8)
@@ -378,15 +376,6 @@ fn conv2d_backward_input_small(
 }
 
 @compute @workgroup_size(8, 8)
-fn conv2d_backward_input_narrow(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    narrow(group, groups, local.xy);
-}
-
-@compute @workgroup_size(8, 8)
 fn conv2d_backward_weight(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -402,4 +391,44 @@ fn conv2d_backward_weight_small(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     small(group, groups, local.xy);
+}
+
+// What falls on an element of x: of the taps that meet its pixel, one every `step`.
+@compute @workgroup_size(256)
+fn conv2d_fold(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups) * 256u + local;
+    let pixel = i / p.x_c;
+    let c = i % p.x_c;
+    let row = pixel / p.x_w;
+    let start = vec2(row % p.x_h, pixel % p.x_w) + vec2(p.pad_h, p.pad_w);
+    let n = row / p.x_h;
+    if n >= p.batch { return; }
+    let first = vec2(
+        first_tap(start.x, p.stride_h, p.dilation_h, p.step_h),
+        first_tap(start.y, p.stride_w, p.dilation_w, p.step_w),
+    );
+    // None of them where no tap meets the pixel.
+    let taps = select(vec2(p.kernel_h, p.kernel_w), vec2(0u), first == vec2(p.step_h, p.step_w));
+    let dilation = vec2(p.dilation_h, p.dilation_w);
+    let stride = vec2<i32>(vec2(p.stride_h, p.stride_w));
+    let corner = (vec2<i32>(start) - vec2<i32>(first * dilation)) / stride; // in y
+    let pace = vec2<i32>(vec2(p.step_h, p.step_w) * dilation) / stride;
+    var sum = 0.0;
+    var oh = corner.x;
+    for (var a = first.x; a < taps.x; a += p.step_h) {
+        var ow = corner.y;
+        for (var b = first.y; b < taps.y; b += p.step_w) {
+            if u32(oh) < p.y_h && u32(ow) < p.y_w {
+                let at = (n * p.y_h + u32(oh)) * p.y_w + u32(ow);
+                sum += image[((at * p.kernel_h + a) * p.kernel_w + b) * p.x_c + c];
+            }
+            ow -= pace.y;
+        }
+        oh -= pace.x;
+    }
+    y[i] = finish(i, c, sum);
 }

@@ -83,31 +83,31 @@ fn finish(row: u32, col: u32, sum: f32) -> f32 {
     return v;
 }
 
+fn put(row: u32, col: u32, sum: f32) {
+    if row < p.m && col < p.n { y[row * p.n + col] = finish(row, col, sum); }
+}
+
+fn put_add(row: u32, col: u32, sum: f32) {
+    if row < p.m && col < p.n { y[row * p.n + col] += sum; }
+}
+
+fn put_partial(part: u32, row: u32, col: u32, sum: f32) {
+    if row < p.m && col < p.n && part * p.chunk < p.k { y[(part * p.m + row) * p.n + col] = sum; }
+}
+
 fn store(row: u32, col: u32, v: vec4<f32>) {
-    if row >= p.m { return; }
-    let at = row * p.n + col;
-    if col < p.n { y[at] = finish(row, col, v.x); }
-    if col + 1u < p.n { y[at + 1u] = finish(row, col + 1u, v.y); }
-    if col + 2u < p.n { y[at + 2u] = finish(row, col + 2u, v.z); }
-    if col + 3u < p.n { y[at + 3u] = finish(row, col + 3u, v.w); }
+    put(row, col, v.x); put(row, col + 1u, v.y);
+    put(row, col + 2u, v.z); put(row, col + 3u, v.w);
 }
 
 fn store_add(row: u32, col: u32, v: vec4<f32>) {
-    if row >= p.m { return; }
-    let at = row * p.n + col;
-    if col < p.n { y[at] += v.x; }
-    if col + 1u < p.n { y[at + 1u] += v.y; }
-    if col + 2u < p.n { y[at + 2u] += v.z; }
-    if col + 3u < p.n { y[at + 3u] += v.w; }
+    put_add(row, col, v.x); put_add(row, col + 1u, v.y);
+    put_add(row, col + 2u, v.z); put_add(row, col + 3u, v.w);
 }
 
-fn store_partial(z: u32, row: u32, col: u32, v: vec4<f32>) {
-    if row >= p.m || z * p.chunk >= p.k { return; }
-    let at = (z * p.m + row) * p.n + col;
-    if col < p.n { y[at] = v.x; }
-    if col + 1u < p.n { y[at + 1u] = v.y; }
-    if col + 2u < p.n { y[at + 2u] = v.z; }
-    if col + 3u < p.n { y[at + 3u] = v.w; }
+fn store_partial(part: u32, row: u32, col: u32, v: vec4<f32>) {
+    put_partial(part, row, col, v.x); put_partial(part, row, col + 1u, v.y);
+    put_partial(part, row, col + 2u, v.z); put_partial(part, row, col + 3u, v.w);
 }
 
 @compute @workgroup_size(8, 8)
@@ -192,10 +192,8 @@ fn matmul_split(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let tiles = ((p.m + 63u) / 64u) * ((p.n + 63u) / 64u);
-    let index = group_index(group, groups);
-    let part = index / tiles;
-    let corner = 64u * tile(index % tiles, 64u);
+    let part = group.z;
+    let corner = 64u * tile(group_index(group, groups), 64u);
     let row0 = corner.x;
     let col0 = corner.y;
     let c = product(local.xy, row0, col0, part * p.chunk, min(p.k, (part + 1u) * p.chunk));

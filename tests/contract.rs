@@ -1,14 +1,14 @@
 //! What a kernel's record says of its shader is so: naga reads every shader and each statement is compared.
 
 use gpu_core::ops::{activation, elementwise, fill, kernels, kl, matmul, softmax};
-use gpu_core::{Access, Binding, Dtype, Kernel, read, update, write};
+use gpu_core::{Access, Binding, Dtype, Kernel, Needs, read, update, write};
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{
     AddressSpace, ArraySize, Block, EntryPoint, GlobalVariable, Handle, Module, ScalarKind, ShaderStage, Statement,
     StorageAccess, Type, TypeInner,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// WebGPU's default limits, which baseline kernels keep to.
 const INVOCATIONS: u32 = 256;
@@ -17,7 +17,8 @@ const STORAGE_BUFFERS: usize = 8;
 
 #[test]
 fn every_record_matches_its_shader() {
-    let faults: Vec<String> = kernels().into_iter().flat_map(faults).collect();
+    let faults: Vec<String> =
+        kernels().into_iter().flat_map(|kernel| [faults(kernel), variant_faults(kernel)].concat()).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -29,15 +30,52 @@ fn every_entry_point_is_one_registered_kernel() {
 
 /// Everything in which a kernel's record and its shader differ, or break a rule; empty if nothing.
 fn faults(kernel: &Kernel) -> Vec<String> {
+    faults_with(kernel, Capabilities::empty())
+}
+
+fn faults_with(kernel: &Kernel, capabilities: Capabilities) -> Vec<String> {
     let source = kernel.source.concat();
     let found = match naga::front::wgsl::parse_str(&source) {
         Err(error) => vec![format!("naga cannot read it: {}", error.emit_to_string(&source))],
-        Ok(module) => match Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module) {
+        Ok(module) => match Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
             Err(error) => vec![format!("naga refuses it: {}", error.emit_to_string(&source))],
             Ok(info) => Shader { module: &module, info: &info, kernel }.faults(),
         },
     };
     found.into_iter().map(|fault| format!("{} of shaders/{}.wgsl: {fault}", kernel.name, kernel.op)).collect()
+}
+
+/// The same of each variant, which must keep to the kernel's bindings and parameters, and of the list of them.
+fn variant_faults(kernel: &Kernel) -> Vec<String> {
+    let Some(own) = kernel.variants.first() else { return Vec::new() };
+    let mut found = Vec::new();
+    if (own.name, own.entry, own.workgroup) != (kernel.name, kernel.name, kernel.workgroup) {
+        found.push(format!("the first variant of {} is not the kernel's own", kernel.name));
+    }
+    for variant in kernel.variants {
+        if !variant.name.starts_with(kernel.name) {
+            found.push(format!("{} does not begin with {}", variant.name, kernel.name));
+        }
+        // The record that a kernel of this variant alone would have.
+        let as_kernel = Kernel {
+            name: variant.entry,
+            source: variant.source,
+            workgroup: variant.workgroup,
+            variants: &[],
+            ..*kernel
+        };
+        found.extend(faults_with(&as_kernel, capabilities(variant.needs)));
+    }
+    found
+}
+
+/// What naga must allow in a variant's shader.
+fn capabilities(needs: Needs) -> Capabilities {
+    match needs {
+        Needs::Nothing | Needs::FewColumns => Capabilities::empty(),
+        Needs::EightLanes => Capabilities::SUBGROUP,
+        Needs::Half => Capabilities::SHADER_FLOAT16,
+    }
 }
 
 /// A valid module, beside the record of one of its entry points.
@@ -276,7 +314,11 @@ fn register_faults(kernels: &[&Kernel]) -> Vec<String> {
         if !names.insert(kernel.name) {
             faults.push(format!("two kernels are called {}", kernel.name));
         }
-        registered.entry(kernel.op.into()).or_default().insert(kernel.name.into());
+        let entries = kernel.variants.iter().map(|variant| variant.entry).chain([kernel.name]);
+        registered.entry(kernel.op.into()).or_default().extend(entries.map(String::from));
+        for variant in kernel.variants.iter().skip(1).filter(|variant| !names.insert(variant.name)) {
+            faults.push(format!("two variants are called {}", variant.name));
+        }
     }
     for (op, written) in entry_points() {
         let registered = registered.remove(&op).unwrap_or_default();
@@ -289,18 +331,28 @@ fn register_faults(kernels: &[&Kernel]) -> Vec<String> {
     faults
 }
 
-/// The names after `@compute` in each file of shaders/.
+/// The names after `@compute` in each file of shaders/, and in the variants' files beside it.
 fn entry_points() -> BTreeMap<String, BTreeSet<String>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders");
-    let files = std::fs::read_dir(folder).expect("shaders/ is there").map(|entry| entry.expect("readable").path());
-    let shaders = files.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"));
+    let stem = |path: &Path| path.file_stem().expect("a file has a stem").to_string_lossy().into_owned();
     let names = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).expect("shaders are UTF-8");
-        let after = text.split("@compute").skip(1).filter_map(|rest| rest.split_once("fn ")?.1.split_once('('));
-        let names = after.map(|(name, _)| name.trim().to_string()).collect();
-        (path.file_stem().expect("a file has a stem").to_string_lossy().into_owned(), names)
+        let op = stem(&path);
+        let variants = shaders(&folder.join(&op));
+        (op, variants.iter().chain([&path]).flat_map(|path| entries(path)).collect())
     };
-    shaders.map(names).collect()
+    shaders(&folder).into_iter().map(names).collect()
+}
+
+/// The WGSL files of a folder; none if there is no such folder.
+fn shaders(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("readable").path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl")).collect()
+}
+
+fn entries(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).expect("shaders are UTF-8");
+    let after = text.split("@compute").skip(1).filter_map(|rest| rest.split_once("fn ")?.1.split_once('('));
+    after.map(|(name, _)| name.trim().to_string()).collect()
 }
 
 /// The kernel with another shader.

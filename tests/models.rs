@@ -67,7 +67,7 @@ fn first_stray(device: &Device, setup: &Setup) -> Result<Option<String>, Error> 
             assert_eq!(finding.label, step.label);
             finding.error > tolerance(terms(step)) || finding.error.is_nan()
         };
-        if let Some((Finding { kernel, label, output, error, worst: (index, value, reference) }, _)) =
+        if let Some((Finding { kernel, label, output, error, worst: (index, value, reference), .. }, _)) =
             findings.iter().zip(outputs).find(strays)
         {
             let what = format!("{output}[{index}] is {value}, not {reference}");

@@ -6,6 +6,8 @@ use gpu_core::{Access, Array, Buf, Cpu, Error, Executor, Memory, Schedule, Shari
 /// What one step's output came to.
 #[derive(Clone, Debug)]
 pub struct Finding {
+    /// The step's number in the schedule.
+    pub step: usize,
     /// The kernel.
     pub kernel: &'static str,
     /// The step's label.
@@ -48,7 +50,7 @@ pub fn stepwise(
             }
             let (error, worst) = distance(&executor.read(*buf)?, &reference.read(*buf)?);
             let (kernel, label) = (step.kernel.name, step.label.clone());
-            findings.push(Finding { kernel, label, output: binding.name, error, worst });
+            findings.push(Finding { step: index, kernel, label, output: binding.name, error, worst });
         }
     }
     Ok(findings)

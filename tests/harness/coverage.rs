@@ -1,7 +1,7 @@
 //! Which kernels lack a case or a derivative check: what keeps an unchecked kernel from landing.
 
 use crate::Case;
-use gpu_core::{Access, Buf, Gradient, Home, Kernel, Place, Step};
+use gpu_core::{Access, Buf, Gradient, Grid, Home, Kernel, Needs, Place, Step, Variant};
 use std::collections::HashSet;
 
 /// One sentence per kernel and thing it lacks.
@@ -18,6 +18,11 @@ pub fn omissions(kernels: &[&Kernel], cases: &[Case]) -> Vec<String> {
         if !cased.contains(kernel.name) {
             omissions.push(format!("{} has no case", kernel.name));
         }
+        let steps =
+            || cases.iter().flat_map(|case| case.schedule.steps()).filter(|step| step.kernel.name == kernel.name);
+        // Whoever runs the cases runs all variants that a step and the device allow.
+        let unseen = |variant: &&Variant| variant.needs == Needs::FewColumns && !steps().any(|step| few(variant, step));
+        omissions.extend(kernel.variants.iter().filter(unseen).map(|variant| format!("{} has no case", variant.name)));
         match kernel.gradient {
             Gradient::Forward if !forward.contains(kernel.name) && !backward.contains(kernel.name) => {
                 omissions.push(format!("{} has no gradient check through it", kernel.name));
@@ -29,6 +34,10 @@ pub fn omissions(kernels: &[&Kernel], cases: &[Case]) -> Vec<String> {
         }
     }
     omissions
+}
+
+fn few(variant: &Variant, step: &Step) -> bool {
+    matches!(step.grid, Grid::Tiles { cols, .. } if cols <= variant.tile[1])
 }
 
 /// The kernels that the given buffers of each claim are computed by, however far back.

@@ -1,9 +1,9 @@
 //! Cases run and summed up, one row per kernel: what `frit check` prints and the tests demand.
 
-use crate::compare::stepwise;
+use crate::compare::{Finding, stepwise};
 use crate::{Case, differences};
 use gpu_core::device::Device;
-use gpu_core::{Error, Gpu, Memory, Sharing};
+use gpu_core::{Error, Gpu, Memory, Picking, Sharing, eligible};
 
 /// What all cases of one kernel came to.
 #[derive(Clone, Debug)]
@@ -41,24 +41,51 @@ impl Row {
     }
 }
 
-/// Every step of every case on a device, against the reference.
+/// Every step of every case on a device, against the reference, by every variant that the device can run.
 pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
     let mut rows: Vec<Row> = Vec::new();
     for case in cases {
         let memory = Memory::default();
-        let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
-        for finding in stepwise(&mut gpu, &memory, &case.schedule, &case.inputs)? {
-            if rows.iter().all(|row| row.name != finding.kernel) {
-                rows.push(Row::new(finding.kernel));
+        for suffix in suffixes(device, case) {
+            let device = device.clone().picking(Picking::Only(suffix));
+            let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
+            for finding in stepwise(&mut gpu, &memory, &case.schedule, &case.inputs)? {
+                // A step without such a variant has been looked at with the kernel's own.
+                let Some(name) = name(&device, case, &finding, suffix) else { continue };
+                if rows.iter().all(|row| row.name != name) {
+                    rows.push(Row::new(name));
+                }
+                let row = rows.iter_mut().find(|row| row.name == name).expect("just added");
+                let (index, value, reference) = finding.worst;
+                row.add(finding.error, case.tolerance, || {
+                    format!("{}, {}: {}[{index}] is {value}, not {reference}", case.name, finding.label, finding.output)
+                });
             }
-            let row = rows.iter_mut().find(|row| row.name == finding.kernel).expect("just added");
-            let (index, value, reference) = finding.worst;
-            row.add(finding.error, case.tolerance, || {
-                format!("{}, {}: {}[{index}] is {value}, not {reference}", case.name, finding.label, finding.output)
-            });
         }
     }
     Ok(rows)
+}
+
+/// What the names of a case's variants end on; kernels' own come first.
+fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
+    let mut suffixes = vec![""];
+    for step in case.schedule.steps() {
+        for suffix in eligible(step, &device.caps).iter().map(|variant| variant.suffix(step.kernel)) {
+            if !suffixes.contains(&suffix) {
+                suffixes.push(suffix);
+            }
+        }
+    }
+    suffixes
+}
+
+/// The name of the kernel or variant of that suffix that ran a step; none where the step has no such variant.
+fn name(device: &Device, case: &Case, finding: &Finding, suffix: &str) -> Option<&'static str> {
+    if suffix.is_empty() {
+        return Some(finding.kernel);
+    }
+    let of_step = eligible(&case.schedule.steps()[finding.step], &device.caps);
+    of_step.iter().map(|variant| variant.name).find(|name| name.strip_prefix(finding.kernel) == Some(suffix))
 }
 
 /// Every claimed derivative of an operator's cases, against finite differences; no row where nothing is claimed.

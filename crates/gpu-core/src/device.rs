@@ -1,7 +1,7 @@
 //! Adapters, the choice among them, and an open device.
 
-use crate::Error;
 use crate::pipelines::Cache;
+use crate::{Error, Picking};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -165,7 +165,8 @@ impl Adapter {
                 other => Error::Fault { why: other.to_string() },
             });
         }));
-        Ok(Device { device, queue, caps: self.caps.clone(), checked, pipelines: Arc::default(), trouble })
+        let (caps, picking) = (self.caps.clone(), Picking::default());
+        Ok(Device { device, queue, caps, checked, picking, pipelines: Arc::default(), trouble })
     }
 }
 
@@ -211,11 +212,17 @@ pub struct Device {
     pub caps: Caps,
     /// Whether shaders keep their bounds checks.
     pub checked: bool,
+    pub(crate) picking: Picking,
     pub(crate) pipelines: Arc<Cache>,
     trouble: Arc<Trouble>,
 }
 
 impl Device {
+    /// The same device with variants of kernels chosen in another way by the executors made from here on.
+    pub fn picking(self, picking: Picking) -> Self {
+        Self { picking, ..self }
+    }
+
     /// An error if the device was lost or has reported a fault since.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let fault = self.trouble.fault.lock().expect("no panic under this lock").take();

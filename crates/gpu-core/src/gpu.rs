@@ -1,7 +1,7 @@
 //! The GPU executor: pipelines and bind groups made once, one compute pass per submit.
 
 use crate::device::Device;
-use crate::pipelines::{self, Pipeline};
+use crate::pipelines::{self, Dispatch, Pipeline};
 use crate::plan::{Sharing, plan};
 use crate::{ALIGN_BYTES, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
@@ -198,14 +198,14 @@ impl Executor for Gpu {
 
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
         self.allocate_all(schedule)?;
-        let pipelines = pipelines::prepare(&self.device, schedule.steps())?;
+        let dispatches = pipelines::prepare(&self.device, schedule.steps())?;
         let (uniforms, starts) = self.uniforms(schedule.steps())?;
         let calls = self.device.guarded("bind groups", 0, || {
-            let steps = schedule.steps().iter().zip(pipelines).zip(starts);
-            let call = |((step, pipeline), start): ((&Step, Pipeline), u64)| Call {
+            let steps = schedule.steps().iter().zip(dispatches).zip(starts);
+            let call = |((step, (pipeline, grid)), start): ((&Step, Dispatch), u64)| Call {
                 bind_group: self.bind_group(&pipeline, step, &uniforms, start),
                 pipeline,
-                grid: step.grid,
+                grid,
             };
             steps.map(call).collect()
         })?;

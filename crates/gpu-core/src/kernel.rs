@@ -57,6 +57,69 @@ pub enum Gradient {
     None(&'static str),
 }
 
+/// One way of computing what a kernel computes, of the same bindings and parameters.
+#[derive(Debug)]
+pub struct Variant {
+    /// Its own name, among all kernels and variants: the kernel's and a suffix.
+    pub name: &'static str,
+    /// The entry point; several variants share one where their files or constants differ.
+    pub entry: &'static str,
+    /// Its files, as [`Kernel::source`].
+    pub source: &'static [&'static str],
+    /// Pipeline constants of its own.
+    pub constants: &'static [(&'static str, u32)],
+    /// Invocations per workgroup.
+    pub workgroup: [u32; 3],
+    /// Rows and columns of the output that a workgroup makes.
+    pub tile: [usize; 2],
+    /// Numbers that its workgroup loads for one term of the sums of a tile, all invocations together.
+    pub loads: usize,
+    /// What it asks of a device, and of the work.
+    pub needs: Needs,
+}
+
+impl Variant {
+    /// What its name has beyond its kernel's: nothing for the kernel's own.
+    pub fn suffix(&self, kernel: &Kernel) -> &'static str {
+        self.name.strip_prefix(kernel.name).expect("a variant's name begins with its kernel's; tests/contract.rs")
+    }
+
+    /// Tiles of 64 × 64 in workgroup memory, 8 × 8 outputs an invocation: shaders/common/tile.wgsl.
+    pub(crate) const fn large(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
+        let tile = [64, 64];
+        Self { name, entry, source, constants: &[], workgroup: [8, 8, 1], tile, loads: 1152, needs: Needs::Nothing }
+    }
+
+    /// Tiles of 32 × 32 in workgroup memory, 4 × 4 outputs an invocation.
+    pub(crate) const fn small(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
+        Self { tile: [32, 32], loads: 576, ..Self::large(name, entry, source) }
+    }
+
+    /// Tiles of 32 × 64 by one subgroup of eight lanes: shaders/common/lanes.wgsl.
+    pub(crate) const fn wide(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
+        let (tile, needs) = ([32, 64], Needs::EightLanes);
+        Self { name, entry, source, constants: &[("tall", 0)], workgroup: [8, 1, 1], tile, loads: 96, needs }
+    }
+
+    /// The same of 64 × 32.
+    pub(crate) const fn tall(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
+        Self { tile: [64, 32], constants: &[("tall", 1)], ..Self::wide(name, entry, source) }
+    }
+}
+
+/// What a variant needs beyond what every device has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Outputs of no more columns than its tile has.
+    FewColumns,
+    /// Subgroups of exactly eight lanes, as the Vulkan drivers have that run on eight-wide processors.
+    EightLanes,
+    /// Numbers in half precision, and someone who wants them.
+    Half,
+}
+
 /// A `static` record for one WGSL entry point.
 ///
 /// A kernel without a reference cannot be written down:
@@ -71,6 +134,8 @@ pub enum Gradient {
 ///     params: &[],
 ///     overrides: &[],
 ///     workgroup: [1, 1, 1],
+///     variants: &[],
+///     variants: &[],
 ///     gradient: Gradient::None("nothing is known of it"),
 /// };
 /// ```
@@ -90,6 +155,9 @@ pub struct Kernel {
     pub overrides: &'static [&'static str],
     /// Invocations per workgroup.
     pub workgroup: [u32; 3],
+    /// Where the grid is of tiles ([`Grid::Tiles`](crate::Grid::Tiles)): the entry points that compute it, by tiles
+    /// of different sizes or by means that not every device has. The first is the kernel's own. Else none.
+    pub variants: &'static [Variant],
     /// The f64 function that computes the same.
     pub reference: fn(&mut Args<'_>),
     /// Which derivative check it owes.
@@ -116,13 +184,21 @@ macro_rules! params {
     };
 }
 
-/// The WGSL of an operator after the common files it names.
+/// The WGSL of an operator after the common files it names; of a variant, `"op" / "variant"`, with that file at the
+/// end.
 #[macro_export]
 macro_rules! shader {
     ($op:literal $(, $common:literal)*) => {
         &[
             $(include_str!(concat!("../../../../shaders/common/", $common, ".wgsl")),)*
             include_str!(concat!("../../../../shaders/", $op, ".wgsl")),
+        ]
+    };
+    ($op:literal / $variant:literal $(, $common:literal)*) => {
+        &[
+            $(include_str!(concat!("../../../../shaders/common/", $common, ".wgsl")),)*
+            include_str!(concat!("../../../../shaders/", $op, ".wgsl")),
+            include_str!(concat!("../../../../shaders/", $op, "/", $variant, ".wgsl")),
         ]
     };
 }

@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::kernel::Access;
-use crate::{Error, Kernel, Step};
+use crate::{Error, Kernel, Step, Variant};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -14,71 +14,110 @@ pub(crate) struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
-/// A kernel's name, which is its own (tests/contract.rs), and the values of its overrides.
+/// The name of a kernel or a variant, which is its own (tests/contract.rs), and the values of its overrides.
 pub(crate) type Key = (&'static str, Vec<u32>);
 
 /// The pipelines of a device, shared by its executors.
 pub(crate) type Cache = Mutex<HashMap<Key, Pipeline>>;
 
-/// The pipeline of each step; those not made yet are compiled side by side.
-pub(crate) fn prepare(device: &Device, steps: &[Step]) -> Result<Vec<Pipeline>, Error> {
+/// A step as a device runs it: its pipeline, and how many workgroups.
+pub(crate) type Dispatch = (Pipeline, [u32; 3]);
+
+/// The pipeline and the workgroups of each step; pipelines not made yet are compiled side by side.
+pub(crate) fn prepare(device: &Device, steps: &[Step]) -> Result<Vec<Dispatch>, Error> {
+    let shaders: Vec<Shader<'_>> = steps.iter().map(|step| Shader::of(device, step)).collect();
     let mut made = device.pipelines.lock().expect("no panic under this lock");
     let mut seen = BTreeSet::new();
-    let missing: Vec<&Step> =
-        steps.iter().filter(|step| !made.contains_key(&key(step)) && seen.insert(key(step))).collect();
+    let missing: Vec<&Shader<'_>> =
+        shaders.iter().filter(|shader| !made.contains_key(&shader.key()) && seen.insert(shader.key())).collect();
     let fresh: Result<Vec<(Key, Pipeline)>, Error> = missing
         .par_iter()
-        .map(|step| Ok((key(step), device.guarded(step.kernel.name, 0, || compile(device, step))?)))
+        .map(|shader| Ok((shader.key(), device.guarded(shader.name, 0, || shader.compile(device))?)))
         .collect();
     made.extend(fresh?);
-    Ok(steps.iter().map(|step| made[&key(step)].clone()).collect())
+    Ok(shaders.iter().map(|shader| (made[&shader.key()].clone(), shader.groups())).collect())
 }
 
-fn key(step: &Step) -> Key {
-    (step.kernel.name, overrides(step).map(|(_, value)| value).collect())
+/// What is compiled for a step: its kernel, or the variant that was picked for it.
+struct Shader<'a> {
+    step: &'a Step,
+    name: &'static str,
+    entry: &'static str,
+    source: &'static [&'static str],
+    constants: &'static [(&'static str, u32)],
+    tile: [usize; 2],
 }
 
-/// The parameters that are pipeline constants too.
-fn overrides(step: &Step) -> impl Iterator<Item = (&'static str, u32)> + '_ {
-    step.kernel.overrides.iter().map(|&name| {
-        let field = step.kernel.params.iter().position(|(field, _)| *field == name);
-        (name, step.params[field.expect("an override is a parameter; tests/contract.rs checks")])
-    })
-}
+impl<'a> Shader<'a> {
+    fn of(device: &Device, step: &'a Step) -> Self {
+        let kernel = step.kernel;
+        match device.picking.pick(step, &device.caps) {
+            Some(&Variant { name, entry, source, constants, tile, .. }) => {
+                Self { step, name, entry, source, constants, tile }
+            }
+            None => Self {
+                step,
+                name: kernel.name,
+                entry: kernel.name,
+                source: kernel.source,
+                constants: &[],
+                tile: [1; 2],
+            },
+        }
+    }
 
-fn compile(device: &Device, step: &Step) -> Pipeline {
-    let kernel = step.kernel;
-    let descriptor = wgpu::ShaderModuleDescriptor {
-        label: Some(kernel.op),
-        source: wgpu::ShaderSource::Wgsl(kernel.source.concat().into()),
-    };
-    let module = match device.checked {
-        true => device.device.create_shader_module(descriptor),
-        // SAFETY: the kernels stay inside their buffers and their loops end; the tests run them with the
-        // checks on and with them off, at sizes around every edge.
-        false => unsafe {
-            device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
-        },
-    };
-    let layout = layout(&device.device, kernel);
-    let pipeline_layout = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(kernel.name),
-        bind_group_layouts: &[Some(&layout)],
-        immediate_size: 0,
-    });
-    let constants: Vec<(&str, f64)> = overrides(step).map(|(name, value)| (name, f64::from(value))).collect();
-    let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(kernel.name),
-        layout: Some(&pipeline_layout),
-        module: &module,
-        entry_point: Some(kernel.name),
-        compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &constants,
-            zero_initialize_workgroup_memory: device.checked,
-        },
-        cache: None,
-    });
-    Pipeline { pipeline, layout }
+    fn key(&self) -> Key {
+        (self.name, self.overrides().map(|(_, value)| value).collect())
+    }
+
+    fn groups(&self) -> [u32; 3] {
+        self.step.grid.groups(self.tile).expect("push has asked this of every tile")
+    }
+
+    /// The parameters that are pipeline constants too.
+    fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+        let kernel = self.step.kernel;
+        kernel.overrides.iter().map(|&name| {
+            let field = kernel.params.iter().position(|(field, _)| *field == name);
+            (name, self.step.params[field.expect("an override is a parameter; tests/contract.rs checks")])
+        })
+    }
+
+    fn compile(&self, device: &Device) -> Pipeline {
+        let kernel = self.step.kernel;
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.op),
+            source: wgpu::ShaderSource::Wgsl(self.source.concat().into()),
+        };
+        let module = match device.checked {
+            true => device.device.create_shader_module(descriptor),
+            // SAFETY: the kernels stay inside their buffers and their loops end; the tests run them with the
+            // checks on and with them off, at sizes around every edge.
+            false => unsafe {
+                device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+            },
+        };
+        let layout = layout(&device.device, kernel);
+        let pipeline_layout = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(self.name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let constants = self.overrides().chain(self.constants.iter().copied());
+        let constants: Vec<(&str, f64)> = constants.map(|(name, value)| (name, f64::from(value))).collect();
+        let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(self.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(self.entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                zero_initialize_workgroup_memory: device.checked,
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
 }
 
 /// Storage buffers in order, then the uniform.

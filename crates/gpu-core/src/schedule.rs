@@ -16,15 +16,32 @@ pub enum Grid {
     Linear(usize),
     /// Workgroups along x, y and z.
     Box(usize, usize, usize),
+    /// As many tiles as cover `rows` × `cols` outputs, row after row of tiles along x and y as [`Self::Linear`], in
+    /// `layers` along z. How large a tile is, the kernel's variant decides.
+    Tiles {
+        /// Rows of the output.
+        rows: usize,
+        /// Columns of the output.
+        cols: usize,
+        /// Partial sums, or whatever else has a grid of its own.
+        layers: usize,
+    },
 }
 
 impl Grid {
-    fn groups(self) -> Option<[u32; 3]> {
+    /// Workgroups along x, y and z with tiles of that size; none where a device may not run so many.
+    pub fn groups(self, tile: [usize; 2]) -> Option<[u32; 3]> {
         let max = MAX_GROUPS as usize;
         let [x, y, z] = match self {
             Self::Linear(count) if count <= max => [count, 1, 1],
             Self::Linear(count) => [max, count.div_ceil(max), 1],
             Self::Box(x, y, z) => [x, y, z],
+            Self::Tiles { rows, cols, layers } => {
+                let tiles = rows.div_ceil(tile[0]) * cols.div_ceil(tile[1]);
+                // Rows of equal length leave the fewest workgroups without a tile.
+                let folds = tiles.div_ceil(max).max(1);
+                [tiles.div_ceil(folds), folds, layers]
+            }
         };
         [x, y, z].iter().all(|g| (1..=max).contains(g)).then_some([x as u32, y as u32, z as u32])
     }
@@ -40,7 +57,7 @@ pub struct Step {
     /// Its uniform, as words.
     pub params: Vec<u32>,
     /// Its workgroups.
-    pub grid: [u32; 3],
+    pub grid: Grid,
     /// Where in the model it stands: `decoder.1.backward_weight`.
     pub label: String,
     /// Floating-point operations, a multiply-add counting two.
@@ -194,7 +211,10 @@ impl Schedule {
                 assert!(self.written.contains(&buf.place), "{what}: read before it is written");
             }
         }
-        let grid = grid.groups().unwrap_or_else(|| panic!("{name}: no device runs a grid of {grid:?}"));
+        let tiled = matches!(grid, Grid::Tiles { .. });
+        assert_eq!(tiled, !kernel.variants.is_empty(), "{name}: tiles are for kernels with variants");
+        let tiles = kernel.variants.iter().map(|variant| variant.tile).chain((!tiled).then_some([1, 1]));
+        tiles.for_each(|tile| assert!(grid.groups(tile).is_some(), "{name}: no device runs a grid of {grid:?}"));
         let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
         let step = Step { kernel, bufs: bufs.to_vec(), params, grid, label, flops };
         self.written.extend(step.writes().map(|buf| buf.place));

@@ -35,7 +35,9 @@ pub(crate) fn cases() -> Vec<Case> {
         ([2, 9, 7, 3, 5], Window { dilation: [2, 2], ..Window::square(3, 1, 2) }),
         ([1, 8, 11, 5, 3], Window { dilation: [2, 2], ..Window::square(3, 2, 1) }),
         ([2, 6, 9, 3, 5], OBLONG),
+        ([2, 7, 9, 5, 3], SPARSE),
         ([2, 7, 9, 2, 3], SPARSE),
+        ([1, 14, 16, 5, 3], MIXED),
         ([1, 14, 16, 2, 3], MIXED),
         // Large tiles, with and without edges.
         ([2, 16, 16, 64, 64], Window::square(4, 2, 1)),
@@ -52,7 +54,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ([1, 3, 4, 3, 1], Window::square(5, 3, 3), [2, 1]),
         ([2, 1, 1, 5, 3], Window::square(4, 1, 0), [0, 0]),
         ([2, 4, 5, 3, 5], OBLONG, [0, 1]),
-        ([1, 3, 3, 3, 2], SPARSE, [2, 3]),
+        ([1, 3, 3, 3, 5], SPARSE, [2, 3]),
         ([2, 4, 4, 64, 64], Window::square(4, 2, 1), [0, 0]),
     ];
     let epilogues = [
@@ -60,6 +62,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ([2, 5, 7, 5, 3], Window::square(1, 1, 0)),
         ([3, 4, 4, 5, 3], Window::square(4, 1, 0)),
         ([1, 12, 13, 40, 37], Window::square(4, 1, 2)),
+        ([2, 9, 8, 3, 5], Window::square(4, 2, 1)),
     ];
     let mut cases = Vec::new();
     cases.extend(plain.map(|(sizes, window)| differentiated(sizes, window)));

@@ -139,7 +139,6 @@ fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
             "times": phase.times,
             "label": step.label,
             "kernel": step.kernel.name,
-            "grid": step.grid,
             "buffers": step.bufs.iter().map(buf).collect::<Vec<_>>(),
             "flops": step.flops,
             "bytes": step.bytes(),

@@ -78,6 +78,7 @@ pub static ACTIVATION: Kernel = Kernel {
     params: ActivationParams::FIELDS,
     overrides: &["kind"],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::activation::activation,
     gradient: Gradient::Forward,
 };
@@ -91,6 +92,7 @@ pub static ACTIVATION_BACKWARD: Kernel = Kernel {
     params: ActivationParams::FIELDS,
     overrides: &["kind"],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::activation::activation_backward,
     gradient: Gradient::Backward,
 };

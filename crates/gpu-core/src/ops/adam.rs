@@ -45,6 +45,7 @@ const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(
         params: AdamParams::FIELDS,
         overrides: &[],
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient: Gradient::None("it consumes gradients"),
     }

@@ -57,6 +57,7 @@ const fn kernel(
         params: BatchNormParams::FIELDS,
         overrides,
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient,
     }

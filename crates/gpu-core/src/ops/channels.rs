@@ -31,6 +31,7 @@ pub static CONCAT_CHANNELS: Kernel = Kernel {
     params: ChannelsParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::channels::concat_channels,
     gradient: Gradient::Forward,
 };

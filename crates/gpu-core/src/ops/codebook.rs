@@ -127,6 +127,7 @@ const fn kernel(
         params,
         overrides: &[],
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient: Gradient::None(why),
     }
@@ -157,6 +158,7 @@ pub static CODEBOOK_SMOOTH: Kernel = kernel(
 /// perplexity `[1]` and used `[1]` from histogram `[k]`.
 pub static CODEBOOK_PERPLEXITY: Kernel = Kernel {
     workgroup: [256, 1, 1],
+    variants: &[],
     ..kernel(
         "codebook_perplexity",
         &[read("histogram"), write("perplexity"), write("used")],
@@ -178,6 +180,7 @@ pub static CODEBOOK_DEAD: Kernel = kernel(
 /// row `u32 [1]`, drawn in proportion to distance `[m]`.
 pub static CODEBOOK_DRAW: Kernel = Kernel {
     workgroup: [256, 1, 1],
+    variants: &[],
     ..kernel(
         "codebook_draw",
         &[read("distance"), read("clock").of_u32(), write("row").of_u32()],

@@ -7,10 +7,10 @@
 //!
 //! Windows of one pixel, and windows that are the whole image, are dense products and go to [`crate::ops::matmul`].
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, write};
+use crate::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, write};
 use crate::ops::activation::Activation;
-use crate::ops::matmul::{Epilogue, Form, PLAIN, Tile, join, product, product_add};
-use crate::{Buf, Grid, MAX_GROUPS, Params, Schedule, Shape, params, reference, shader};
+use crate::ops::matmul::{Epilogue, Form, PLAIN, join, product, product_add};
+use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
 
 mod window;
 pub use window::Window;
@@ -75,60 +75,77 @@ const WEIGHT: u32 = 2;
 
 /// Columns that are too few for a tile.
 const NARROW: usize = 4;
-/// What a workgroup makes of them.
-const NARROW_TILE: [usize; 2] = [8, NARROW];
+/// The side of the tiles by which sums are divided into parts, whatever tiles a device then computes them by.
+const TILE: usize = 64;
+const INVOCATIONS: usize = 256;
 
 const BINDINGS: &[Binding] = &[read("image"), read("factor"), read("bias"), read("gate_y"), write("y")];
 
-const fn kernel(name: &'static str, reference: fn(&mut Args<'_>), gradient: Gradient) -> Kernel {
+const fn kernel(
+    name: &'static str,
+    variants: &'static [Variant],
+    reference: fn(&mut Args<'_>),
+    gradient: Gradient,
+) -> Kernel {
     Kernel {
         name,
         op: "conv2d",
-        source: shader!("conv2d", "grid", "activation", "tile"),
+        source: SOURCE,
         bindings: BINDINGS,
         params: Conv2dParams::FIELDS,
         overrides: &["role", "use_bias", "activation", "gate"],
         workgroup: [8, 8, 1],
+        variants,
         reference,
         gradient,
     }
 }
 
-/// y from x and w, in tiles of 64 × 64.
-pub static CONV2D_FORWARD: Kernel = kernel("conv2d_forward", reference::conv2d::conv2d_forward, Gradient::Forward);
-/// The same in tiles of 32 × 32.
-pub static CONV2D_FORWARD_SMALL: Kernel =
-    kernel("conv2d_forward_small", reference::conv2d::conv2d_forward_small, Gradient::Forward);
-/// The same without tiles, for at most four output channels.
-pub static CONV2D_FORWARD_NARROW: Kernel =
-    kernel("conv2d_forward_narrow", reference::conv2d::conv2d_forward_narrow, Gradient::Forward);
-/// dx from dy and w, in tiles of 64 × 64.
+const SOURCE: &[&str] = shader!("conv2d", "grid", "activation", "tile");
+const LANES: &[&str] = shader!("conv2d" / "lanes", "grid", "activation", "tile", "lanes");
+
+/// y from x and w.
+pub static CONV2D_FORWARD: Kernel =
+    kernel("conv2d_forward", FORWARDS, reference::conv2d::conv2d_forward, Gradient::Forward);
+const FORWARDS: &[Variant] = &[
+    Variant::large("conv2d_forward", "conv2d_forward", SOURCE),
+    Variant::small("conv2d_forward_small", "conv2d_forward_small", SOURCE),
+    Variant {
+        tile: [8, NARROW],
+        loads: 40,
+        needs: Needs::FewColumns,
+        ..Variant::small("conv2d_forward_narrow", "conv2d_forward_narrow", SOURCE)
+    },
+    Variant::wide("conv2d_forward_lanes", "conv2d_lanes", LANES),
+    Variant::tall("conv2d_forward_lanes_tall", "conv2d_lanes", LANES),
+];
+
+/// dx from dy and w.
 pub static CONV2D_BACKWARD_INPUT: Kernel =
-    kernel("conv2d_backward_input", reference::conv2d::conv2d_backward_input, Gradient::Backward);
-/// The same in tiles of 32 × 32.
-pub static CONV2D_BACKWARD_INPUT_SMALL: Kernel =
-    kernel("conv2d_backward_input_small", reference::conv2d::conv2d_backward_input_small, Gradient::Backward);
-/// The same without tiles, for at most four channels of dx.
-pub static CONV2D_BACKWARD_INPUT_NARROW: Kernel =
-    kernel("conv2d_backward_input_narrow", reference::conv2d::conv2d_backward_input_narrow, Gradient::Backward);
-/// Partial sums of dw from x and dy, in tiles of 64 × 64.
+    kernel("conv2d_backward_input", INPUTS, reference::conv2d::conv2d_backward_input, Gradient::Backward);
+const INPUTS: &[Variant] = &[
+    Variant::large("conv2d_backward_input", "conv2d_backward_input", SOURCE),
+    Variant::small("conv2d_backward_input_small", "conv2d_backward_input_small", SOURCE),
+    Variant::wide("conv2d_backward_input_lanes", "conv2d_lanes", LANES),
+    Variant::tall("conv2d_backward_input_lanes_tall", "conv2d_lanes", LANES),
+];
+
+/// Partial sums of dw from x and dy.
 pub static CONV2D_BACKWARD_WEIGHT: Kernel =
-    kernel("conv2d_backward_weight", reference::conv2d::conv2d_backward_weight, Gradient::Backward);
-/// The same in tiles of 32 × 32.
-pub static CONV2D_BACKWARD_WEIGHT_SMALL: Kernel =
-    kernel("conv2d_backward_weight_small", reference::conv2d::conv2d_backward_weight_small, Gradient::Backward);
+    kernel("conv2d_backward_weight", WEIGHTS, reference::conv2d::conv2d_backward_weight, Gradient::Backward);
+const WEIGHTS: &[Variant] = &[
+    Variant::large("conv2d_backward_weight", "conv2d_backward_weight", SOURCE),
+    Variant::small("conv2d_backward_weight_small", "conv2d_backward_weight_small", SOURCE),
+    Variant::wide("conv2d_backward_weight_lanes", "conv2d_lanes", LANES),
+    Variant::tall("conv2d_backward_weight_lanes_tall", "conv2d_lanes", LANES),
+];
+
+/// dx of few channels: sums of what each tap puts on a pixel, which are a product's columns.
+pub static CONV2D_FOLD: Kernel =
+    Kernel { workgroup: [256, 1, 1], ..kernel("conv2d_fold", &[], reference::conv2d::conv2d_fold, Gradient::Backward) };
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[
-    &CONV2D_FORWARD,
-    &CONV2D_FORWARD_SMALL,
-    &CONV2D_FORWARD_NARROW,
-    &CONV2D_BACKWARD_INPUT,
-    &CONV2D_BACKWARD_INPUT_SMALL,
-    &CONV2D_BACKWARD_INPUT_NARROW,
-    &CONV2D_BACKWARD_WEIGHT,
-    &CONV2D_BACKWARD_WEIGHT_SMALL,
-];
+pub static KERNELS: &[&Kernel] = &[&CONV2D_FORWARD, &CONV2D_BACKWARD_INPUT, &CONV2D_BACKWARD_WEIGHT, &CONV2D_FOLD];
 
 /// y [n, oh, ow, co] = gate ⊙ act(conv(x, w) + bias) of x [n, h, w, ci] and w [co, kh, kw, ci]: at every place of
 /// the window, Σ x[n, oh·stride − pad + i·dilation, …, ci] · w[co, i, j, ci]. The bias is `[co]`, the gate as y.
@@ -144,13 +161,8 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, w: Buf, window: Window, ep
         return product(s, label, x, w, Form::NT, epilogue).reshape(conv.y);
     }
     let y = s.scratch(conv.y);
-    let (kernel, tile) = match Tile::choose(rows, cols) {
-        _ if cols <= NARROW => (&CONV2D_FORWARD_NARROW, NARROW_TILE),
-        Tile::Large => (&CONV2D_FORWARD, [64, 64]),
-        Tile::Small => (&CONV2D_FORWARD_SMALL, [32, 32]),
-    };
-    let params = conv.params(FORWARD, epilogue);
-    s.push(kernel, label, &operands(x, w, epilogue, y), &params, grid(rows, cols, 1, tile), conv.flops());
+    let (params, grid) = (conv.params(FORWARD, epilogue), Grid::Tiles { rows, cols, layers: 1 });
+    s.push(&CONV2D_FORWARD, label, &operands(x, w, epilogue, y), &params, grid, conv.flops());
     y
 }
 
@@ -180,17 +192,20 @@ pub fn backward_input(
         return product(s, label, dy, w, Form::NN, epilogue).reshape(conv.x);
     }
     let dx = s.scratch(conv.x);
+    let params = conv.params(INPUT, epilogue);
+    if channels <= NARROW {
+        let cols = conv.taps() * channels;
+        let (dy, w) = (dy.reshape([conv.pixels(), conv.y[3]]), w.reshape([conv.y[3], cols]));
+        let spread = product(s, &format!("{label}.spread"), dy, w, Form::NN, PLAIN);
+        let grid = Grid::Linear(dx.len().div_ceil(INVOCATIONS));
+        s.push(&CONV2D_FOLD, label, &operands(spread, spread, epilogue, dx), &params, grid, spread.len() as u64);
+        return dx;
+    }
     let [sh, sw] = window.stride;
     // The first class is the largest.
     let rows = batch * size[0].div_ceil(sh) * size[1].div_ceil(sw);
-    let (kernel, tile) = match Tile::choose(rows, channels) {
-        _ if channels <= NARROW => (&CONV2D_BACKWARD_INPUT_NARROW, NARROW_TILE),
-        Tile::Large => (&CONV2D_BACKWARD_INPUT, [64, 64]),
-        Tile::Small => (&CONV2D_BACKWARD_INPUT_SMALL, [32, 32]),
-    };
-    let params = conv.params(INPUT, epilogue);
-    let grid = grid(rows, channels, sh * sw, tile);
-    s.push(kernel, label, &operands(dy, w, epilogue, dx), &params, grid, conv.flops());
+    let grid = Grid::Tiles { rows, cols: channels, layers: sh * sw };
+    s.push(&CONV2D_BACKWARD_INPUT, label, &operands(dy, w, epilogue, dx), &params, grid, conv.flops());
     dx
 }
 
@@ -208,16 +223,12 @@ pub fn backward_weight(s: &mut Schedule, label: &str, x: Buf, dy: Buf, window: W
         return product_add(s, label, dy, x, Form::TN, dw);
     }
     let cols = conv.taps() * conv.x[3];
-    let (kernel, tile) = match Tile::choose(co, cols) {
-        Tile::Large => (&CONV2D_BACKWARD_WEIGHT, [64, 64]),
-        Tile::Small => (&CONV2D_BACKWARD_WEIGHT_SMALL, [32, 32]),
-    };
-    let chunk = chunk(tiles(co, cols, tile), conv.pixels());
+    let chunk = chunk(co.div_ceil(TILE) * cols.div_ceil(TILE), conv.pixels());
     let parts = conv.pixels().div_ceil(chunk);
     let partial = s.scratch([parts, co, cols]);
     let params = Conv2dParams { chunk: chunk as u32, ..conv.params(WEIGHT, PLAIN) };
-    let grid = grid(co, cols, parts, tile);
-    s.push(kernel, label, &operands(x, dy, PLAIN, partial), &params, grid, conv.flops());
+    let grid = Grid::Tiles { rows: co, cols, layers: parts };
+    s.push(&CONV2D_BACKWARD_WEIGHT, label, &operands(x, dy, PLAIN, partial), &params, grid, conv.flops());
     join(s, label, partial, dw);
 }
 
@@ -364,18 +375,7 @@ fn operands(image: Buf, factor: Buf, epilogue: Epilogue, y: Buf) -> [Buf; 5] {
     [image, factor, epilogue.bias.unwrap_or(image), gate_y, y]
 }
 
-/// A row of tiles, folded where one is too short; the shader finds rows and columns by its index there.
-fn grid(rows: usize, cols: usize, z: usize, tile: [usize; 2]) -> Grid {
-    let tiles = tiles(rows, cols, tile);
-    let folds = tiles.div_ceil(MAX_GROUPS as usize);
-    Grid::Box(tiles.div_ceil(folds), folds, z)
-}
-
-fn tiles(rows: usize, cols: usize, tile: [usize; 2]) -> usize {
-    rows.div_ceil(tile[0]) * cols.div_ceil(tile[1])
-}
-
-/// How many pixels a workgroup sums over: at most 512 tiles in all, of no less than 256 pixels where there are
+/// How many pixels are summed at once: at most 512 tiles in all, of no less than 256 pixels where there are
 /// as many, in whole slabs. It depends on the problem alone, so that every device adds in the same order.
 fn chunk(tiles: usize, pixels: usize) -> usize {
     let parts = (512 / tiles).min(pixels / 256).max(1);

@@ -28,6 +28,7 @@ pub static CROSS_ENTROPY: Kernel = Kernel {
     params: CrossEntropyParams::FIELDS,
     overrides: &[],
     workgroup: [256, 1, 1],
+    variants: &[],
     reference: reference::cross_entropy::cross_entropy,
     gradient: Gradient::Forward,
 };

@@ -37,6 +37,7 @@ pub static COMBINE: Kernel = Kernel {
     params: CombineParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::elementwise::combine,
     gradient: Gradient::Forward,
 };

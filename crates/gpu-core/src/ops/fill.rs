@@ -24,6 +24,7 @@ pub static FILL: Kernel = Kernel {
     params: FillParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::fill::fill,
     gradient: Gradient::None("a constant"),
 };

@@ -90,6 +90,7 @@ pub static GAN_LOSS: Kernel = Kernel {
     params: GanLossParams::FIELDS,
     overrides: &["kind", "role"],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::gan_loss::gan_loss,
     gradient: Gradient::Forward,
 };

@@ -30,6 +30,7 @@ pub static GATHER: Kernel = Kernel {
     params: GatherParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::gather::gather,
     gradient: Gradient::None("data"),
 };

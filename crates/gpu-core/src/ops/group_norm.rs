@@ -59,6 +59,7 @@ const fn kernel(
         params: GroupNormParams::FIELDS,
         overrides,
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient,
     }

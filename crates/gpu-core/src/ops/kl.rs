@@ -39,6 +39,7 @@ pub static KL: Kernel = Kernel {
     params: KlParams::FIELDS,
     overrides: &[],
     workgroup: [64, 1, 1],
+    variants: &[],
     reference: reference::kl::kl,
     gradient: Gradient::Forward,
 };
@@ -52,6 +53,7 @@ pub static KL_BACKWARD: Kernel = Kernel {
     params: KlBackwardParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::kl::kl_backward,
     gradient: Gradient::Backward,
 };

@@ -45,6 +45,7 @@ pub static LAYER_NORM: Kernel = Kernel {
     params: LayerNormParams::FIELDS,
     overrides: &["activation"],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::layer_norm::layer_norm,
     gradient: Gradient::Forward,
 };

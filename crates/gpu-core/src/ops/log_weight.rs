@@ -30,6 +30,7 @@ pub static LOG_WEIGHT: Kernel = Kernel {
     params: LogWeightParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::log_weight::log_weight,
     gradient: Gradient::None("it only weighs samples in evaluation"),
 };

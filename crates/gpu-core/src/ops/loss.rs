@@ -69,6 +69,7 @@ pub static LOSS: Kernel = Kernel {
     params: LossParams::FIELDS,
     overrides: &["kind"],
     workgroup: [256, 1, 1],
+    variants: &[],
     reference: reference::loss::loss,
     gradient: Gradient::Forward,
 };

@@ -3,7 +3,7 @@
 //! A linear layer is [`Form::NT`] forward (weights lie as PyTorch has them, [out, in]), [`Form::NN`] for the
 //! gradient of its input, and [`Form::TN`] for the gradient of its weights.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
+use crate::kernel::{Args, Binding, Gradient, Kernel, Variant, read, update, write};
 use crate::ops::activation::Activation;
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
@@ -73,82 +73,77 @@ params! {
 const WRITES: &[Binding] = &[read("a"), read("b"), read("bias"), read("gate_y"), write("y")];
 const UPDATES: &[Binding] = &[read("a"), read("b"), read("bias"), read("gate_y"), update("y")];
 
-const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+const fn kernel(
+    name: &'static str,
+    bindings: &'static [Binding],
+    variants: &'static [Variant],
+    reference: fn(&mut Args<'_>),
+) -> Kernel {
     Kernel {
         name,
         op: "matmul",
-        source: shader!("matmul", "grid", "activation", "tile"),
+        source: SOURCE,
         bindings,
         params: MatmulParams::FIELDS,
         overrides: &["trans_a", "trans_b", "use_bias", "activation", "gate"],
         workgroup: [8, 8, 1],
+        variants,
         reference,
         gradient: Gradient::Forward,
     }
 }
 
-/// y = gate ⊙ act(a · b + bias), in tiles of 64 × 64.
-pub static MATMUL: Kernel = kernel("matmul", WRITES, reference::matmul::matmul);
-/// The same in tiles of 32 × 32.
-pub static MATMUL_SMALL: Kernel = kernel("matmul_small", WRITES, reference::matmul::matmul_small);
-/// y += a · b, in tiles of 64 × 64.
-pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, reference::matmul::matmul_add);
-/// The same in tiles of 32 × 32.
-pub static MATMUL_ADD_SMALL: Kernel = kernel("matmul_add_small", UPDATES, reference::matmul::matmul_add_small);
-/// Partial sums over chunks of k, in tiles of 64 × 64: y [parts, m, n].
-pub static MATMUL_SPLIT: Kernel = kernel("matmul_split", WRITES, reference::matmul::matmul_split);
+const SOURCE: &[&str] = shader!("matmul", "grid", "activation", "tile");
+const LANES: &[&str] = shader!("matmul" / "lanes", "grid", "activation", "tile", "lanes");
+
+/// y = gate ⊙ act(a · b + bias)
+pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, reference::matmul::matmul);
+const MATMULS: &[Variant] = &[
+    Variant::large("matmul", "matmul", SOURCE),
+    Variant::small("matmul_small", "matmul_small", SOURCE),
+    Variant::wide("matmul_lanes", "matmul_lanes", LANES),
+    Variant::tall("matmul_lanes_tall", "matmul_lanes", LANES),
+];
+
+/// y += a · b
+pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, MATMUL_ADDS, reference::matmul::matmul_add);
+const MATMUL_ADDS: &[Variant] = &[
+    Variant::large("matmul_add", "matmul_add", SOURCE),
+    Variant::small("matmul_add_small", "matmul_add_small", SOURCE),
+    Variant::wide("matmul_add_lanes", "matmul_add_lanes", LANES),
+    Variant::tall("matmul_add_lanes_tall", "matmul_add_lanes", LANES),
+];
+
+/// Partial sums over chunks of k: y [parts, m, n].
+pub static MATMUL_SPLIT: Kernel = kernel("matmul_split", WRITES, MATMUL_SPLITS, reference::matmul::matmul_split);
+const MATMUL_SPLITS: &[Variant] = &[
+    Variant::large("matmul_split", "matmul_split", SOURCE),
+    Variant::wide("matmul_split_lanes", "matmul_split_lanes", LANES),
+    Variant::tall("matmul_split_lanes_tall", "matmul_split_lanes", LANES),
+];
 
 /// total += Σ partial, the second half of a split product.
 pub static MATMUL_JOIN: Kernel = Kernel {
     name: "matmul_join",
     op: "matmul",
-    source: shader!("matmul", "grid", "activation", "tile"),
+    source: SOURCE,
     bindings: &[read("partial"), update("total")],
     params: JoinParams::FIELDS,
     overrides: &[],
     workgroup: [256, 1, 1],
+    variants: &[],
     reference: reference::matmul::matmul_join,
     gradient: Gradient::Forward,
 };
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[&MATMUL, &MATMUL_SMALL, &MATMUL_ADD, &MATMUL_ADD_SMALL, &MATMUL_SPLIT, &MATMUL_JOIN];
-
-/// The side of a workgroup's tile.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tile {
-    /// 64 × 64
-    Large,
-    /// 32 × 32
-    Small,
-}
-
-impl Tile {
-    fn side(self) -> usize {
-        match self {
-            Self::Large => 64,
-            Self::Small => 32,
-        }
-    }
-
-    /// Small where half or more of a large tile would hang over an edge.
-    pub(crate) fn choose(m: usize, n: usize) -> Self {
-        let wasted = |d: usize| d.next_multiple_of(64) - d >= 32 && d < 128;
-        if wasted(m) || wasted(n) { Self::Small } else { Self::Large }
-    }
-}
+pub static KERNELS: &[&Kernel] = &[&MATMUL, &MATMUL_ADD, &MATMUL_SPLIT, &MATMUL_JOIN];
 
 /// y = gate ⊙ act(a · b + bias) as a new buffer [m, n].
 ///
 /// # Panics
 /// When the shapes do not fit one another.
 pub fn product(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, epilogue: Epilogue) -> Buf {
-    let (m, n, _) = sizes(label, a, b, form);
-    product_with(s, label, a, b, form, epilogue, Tile::choose(m, n))
-}
-
-/// [`product`] with the tile given.
-pub fn product_with(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, epilogue: Epilogue, tile: Tile) -> Buf {
     let (m, n, k) = sizes(label, a, b, form);
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "{label}: the bias does not have {n} elements");
     assert!(epilogue.gate.is_none_or(|(_, y)| y.len() == m * n), "{label}: the gate is not {m}×{n}");
@@ -163,13 +158,9 @@ pub fn product_with(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, e
         gate_alpha: gate.alpha(),
         ..plain_params(m, n, k, form)
     };
-    let kernel = match tile {
-        Tile::Large => &MATMUL,
-        Tile::Small => &MATMUL_SMALL,
-    };
     // What is switched off is bound to a, which every product reads.
     let bufs = [a, b, epilogue.bias.unwrap_or(a), gate_y, y];
-    s.push(kernel, label, &bufs, &params, tiles(m, n, 1, tile), flops(m, n, k));
+    s.push(&MATMUL, label, &bufs, &params, tiles(m, n, 1), flops(m, n, k));
     y
 }
 
@@ -180,23 +171,11 @@ pub fn product_with(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, e
 /// When the shapes do not fit one another.
 pub fn product_add(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y: Buf) {
     let (m, n, k) = sizes(label, a, b, form);
-    let parts = parts(m, n, k);
-    if parts > 1 {
-        product_add_split(s, label, a, b, form, y, parts);
-    } else {
-        product_add_with(s, label, a, b, form, y, Tile::choose(m, n));
-    }
-}
-
-/// [`product_add`] in one pass, with the tile given.
-pub fn product_add_with(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y: Buf, tile: Tile) {
-    let (m, n, k) = sizes(label, a, b, form);
     assert_eq!(y.len(), m * n, "{label}: y of {} for a product of {m}×{n}", y.shape);
-    let kernel = match tile {
-        Tile::Large => &MATMUL_ADD,
-        Tile::Small => &MATMUL_ADD_SMALL,
-    };
-    s.push(kernel, label, &[a, b, a, a, y], &plain_params(m, n, k, form), tiles(m, n, 1, tile), flops(m, n, k));
+    match parts(m, n, k) {
+        1 => s.push(&MATMUL_ADD, label, &[a, b, a, a, y], &plain_params(m, n, k, form), tiles(m, n, 1), flops(m, n, k)),
+        parts => product_add_split(s, label, a, b, form, y, parts),
+    }
 }
 
 /// [`product_add`] by `parts` partial sums and a join.
@@ -207,8 +186,7 @@ pub fn product_add_split(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Fo
     let parts = k.div_ceil(chunk);
     let partial = s.scratch([parts, m, n]);
     let params = MatmulParams { chunk: chunk as u32, ..plain_params(m, n, k, form) };
-    let grid = tiles(m, n, parts, Tile::Large);
-    s.push(&MATMUL_SPLIT, label, &[a, b, a, a, partial], &params, grid, flops(m, n, k));
+    s.push(&MATMUL_SPLIT, label, &[a, b, a, a, partial], &params, tiles(m, n, parts), flops(m, n, k));
     join(s, label, partial, y);
 }
 
@@ -255,8 +233,8 @@ pub(crate) fn plain_params(m: usize, n: usize, k: usize, form: Form) -> MatmulPa
     }
 }
 
-fn tiles(m: usize, n: usize, parts: usize, tile: Tile) -> Grid {
-    Grid::Linear(parts * m.div_ceil(tile.side()) * n.div_ceil(tile.side()))
+fn tiles(rows: usize, cols: usize, layers: usize) -> Grid {
+    Grid::Tiles { rows, cols, layers }
 }
 
 fn flops(m: usize, n: usize, k: usize) -> u64 {

@@ -72,6 +72,7 @@ pub static PAD: Kernel = Kernel {
     params: PadParams::FIELDS,
     overrides: &["reflect"],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::pad::pad,
     gradient: Gradient::Forward,
 };

@@ -36,6 +36,7 @@ pub static PERMUTE: Kernel = Kernel {
     params: PermuteParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::permute::permute,
     gradient: Gradient::None("an order of rows, drawn, not computed from an input"),
 };

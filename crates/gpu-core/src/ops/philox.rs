@@ -55,6 +55,7 @@ const fn kernel(
         params,
         overrides: &[],
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient: Gradient::None("drawn, not computed from an input"),
     }

@@ -72,6 +72,7 @@ pub static MAX_POOL: Kernel = Kernel {
     params: PoolParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::pool::max_pool,
     gradient: Gradient::Forward,
 };

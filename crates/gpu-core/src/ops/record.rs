@@ -28,6 +28,7 @@ pub static RECORD: Kernel = Kernel {
     params: RecordParams::FIELDS,
     overrides: &[],
     workgroup: [256, 1, 1],
+    variants: &[],
     reference: reference::record::record,
     gradient: Gradient::None("it copies losses out"),
 };

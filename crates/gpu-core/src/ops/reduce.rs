@@ -87,6 +87,7 @@ const fn kernel(
         params: ReduceParams::FIELDS,
         overrides: &["kind"],
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient,
     }

@@ -29,6 +29,7 @@ pub static REPARAMETERISE: Kernel = Kernel {
     params: ReparameteriseParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::reparameterise::reparameterise,
     gradient: Gradient::Forward,
 };
@@ -42,6 +43,7 @@ pub static REPARAMETERISE_BACKWARD: Kernel = Kernel {
     params: ReparameteriseParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::reparameterise::reparameterise_backward,
     gradient: Gradient::Backward,
 };

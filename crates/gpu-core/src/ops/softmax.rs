@@ -24,6 +24,7 @@ pub static LOGSUMEXP: Kernel = Kernel {
     params: SoftmaxParams::FIELDS,
     overrides: &[],
     workgroup: [256, 1, 1],
+    variants: &[],
     reference: reference::softmax::logsumexp,
     gradient: Gradient::Forward,
 };

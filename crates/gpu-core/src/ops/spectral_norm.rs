@@ -48,6 +48,7 @@ const fn kernel(
         params: SpectralNormParams::FIELDS,
         overrides: &[],
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient,
     }

@@ -40,6 +40,7 @@ pub static TICK: Kernel = Kernel {
     params: TickParams::FIELDS,
     overrides: &[],
     workgroup: [1, 1, 1],
+    variants: &[],
     reference: reference::tick::tick,
     gradient: Gradient::None("it counts"),
 };

@@ -48,6 +48,7 @@ pub static UPSAMPLE_NEAREST: Kernel = Kernel {
     params: UpsampleParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
     reference: reference::upsample::upsample_nearest,
     gradient: Gradient::Forward,
 };

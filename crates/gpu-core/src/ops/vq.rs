@@ -74,6 +74,7 @@ const fn kernel(
         params,
         overrides: &[],
         workgroup: [INVOCATIONS as u32, 1, 1],
+        variants: &[],
         reference,
         gradient,
     }

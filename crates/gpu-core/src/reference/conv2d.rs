@@ -24,16 +24,6 @@ pub fn conv2d_forward(args: &mut Args<'_>) {
     epilogue(&p, args.read("bias"), args.read("gate_y"), y, co);
 }
 
-/// The same; only the tile differs.
-pub fn conv2d_forward_small(args: &mut Args<'_>) {
-    conv2d_forward(args);
-}
-
-/// The same; there is no tile.
-pub fn conv2d_forward_narrow(args: &mut Args<'_>) {
-    conv2d_forward(args);
-}
-
 /// y = dx from image = dy and factor = w
 pub fn conv2d_backward_input(args: &mut Args<'_>) {
     let p: Conv2dParams = args.params();
@@ -57,14 +47,22 @@ pub fn conv2d_backward_input(args: &mut Args<'_>) {
     epilogue(&p, args.read("bias"), args.read("gate_y"), dx, ci);
 }
 
-/// The same; only the tile differs.
-pub fn conv2d_backward_input_small(args: &mut Args<'_>) {
-    conv2d_backward_input(args);
-}
-
-/// The same; there is no tile.
-pub fn conv2d_backward_input_narrow(args: &mut Args<'_>) {
-    conv2d_backward_input(args);
+/// y = dx from image = what each tap of each window puts on its pixel
+pub fn conv2d_fold(args: &mut Args<'_>) {
+    let p: Conv2dParams = args.params();
+    let (spread, dx) = (args.read("image"), args.write("y"));
+    let (ci, of_image) = (p.x_c as usize, (p.y_h * p.y_w) as usize);
+    dx.par_chunks_mut((p.x_h * p.x_w * p.x_c) as usize).enumerate().for_each(|(n, dx)| {
+        dx.fill(0.0);
+        let slots = (0..of_image).flat_map(|pixel| taps(&p, pixel));
+        let spread = spread[n * of_image * terms(&p)..].chunks_exact(ci);
+        for (slot, window) in slots.zip(spread) {
+            if let Some(at) = slot {
+                dx[at..at + ci].iter_mut().zip(window).for_each(|(dx, d)| *dx += d);
+            }
+        }
+    });
+    epilogue(&p, args.read("bias"), args.read("gate_y"), dx, ci);
 }
 
 /// `y[z]` = the part of dw from image = x and factor = dy that the z-th chunk of pixels gives
@@ -80,11 +78,6 @@ pub fn conv2d_backward_weight(args: &mut Args<'_>) {
             dense(&plain_params(co, terms, pixels.len(), Form::TN), dy, &windows, 0..pixels.len(), dw, true);
         }
     });
-}
-
-/// The same; only the tile differs.
-pub fn conv2d_backward_weight_small(args: &mut Args<'_>) {
-    conv2d_backward_weight(args);
 }
 
 /// Elements of a window.

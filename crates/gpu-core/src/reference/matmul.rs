@@ -25,20 +25,10 @@ pub fn matmul(args: &mut Args<'_>) {
     });
 }
 
-/// The same; only the tile differs.
-pub fn matmul_small(args: &mut Args<'_>) {
-    matmul(args);
-}
-
 /// y += a · b
 pub fn matmul_add(args: &mut Args<'_>) {
     let p: MatmulParams = args.params();
     dense(&p, args.read("a"), args.read("b"), 0..p.k as usize, args.write("y"), true);
-}
-
-/// The same; only the tile differs.
-pub fn matmul_add_small(args: &mut Args<'_>) {
-    matmul_add(args);
 }
 
 /// `y[z]` = a · b over the z-th chunk of k

@@ -1,0 +1,144 @@
+// The products of conv2d.wgsl by the tiles of a subgroup. Taps and pixels are walked one after another, so that
+// nothing is divided inside the sum.
+// Needs common/lanes.wgsl besides.
+
+// Four pixels' corners, or four taps' steps, in the gathered image: elements from its start, h and w.
+struct Places {
+    at: vec4<i32>,
+    h: vec4<i32>,
+    w: vec4<i32>,
+}
+
+fn places_of(index: vec4<u32>) -> Places {
+    var v: array<vec4<i32>, 4>;
+    if role == WEIGHT {
+        v = array(tap_at(index.x), tap_at(index.y), tap_at(index.z), tap_at(index.w));
+    } else {
+        v = array(pixel_at(index.x), pixel_at(index.y), pixel_at(index.z), pixel_at(index.w));
+    }
+    return Places(
+        vec4(v[0].x, v[1].x, v[2].x, v[3].x),
+        vec4(v[0].y, v[1].y, v[2].y, v[3].y),
+        vec4(v[0].z, v[1].z, v[2].z, v[3].z),
+    );
+}
+
+// Where these and a step meet in the image; −1 outside.
+fn met(places: Places, at: i32, h: i32, w: i32) -> vec4<i32> {
+    let inside = vec4<u32>(places.h + h) < vec4(work.size.x) & vec4<u32>(places.w + w) < vec4(work.size.y);
+    return select(vec4(-1), places.at + at, inside);
+}
+
+fn four_of_image(at: vec4<i32>, channel: i32) -> vec4<f32> {
+    let i = max(at, vec4(0)) + channel; // channels are no more than the image has elements
+    return select(vec4(0.0), vec4(image[i.x], image[i.y], image[i.z], image[i.w]), at >= vec4(0));
+}
+
+fn four_of_factor(at: vec4<u32>) -> vec4<f32> {
+    return vec4(factor[at.x], factor[at.y], factor[at.z], factor[at.w]);
+}
+
+// FORWARD and INPUT: rows are gathered pixels, columns channels of w, and k runs over taps and channels.
+fn sums_over_taps(lane: u32, corner: vec2<u32>) -> array<mat4x4<f32>, 16> {
+    let rows = places_of(lines(corner.x, lane, work.m));
+    let more_rows = places_of(lines(corner.x + select(0u, 32u, tall != 0u), lane, work.m));
+    let to_col = select(1u, work.k, role == FORWARD);
+    let to_channel = select(p.kernel_h * p.kernel_w * p.x_c, 1u, role == FORWARD);
+    let cols = lines(corner.y, lane, work.n) * to_col;
+    let more_cols = lines(corner.y + 32u, lane, work.n) * to_col;
+    var c: array<mat4x4<f32>, 16>;
+    for (var i = 0u; i < work.taps.x; i++) {
+        for (var j = 0u; j < work.taps.y; j++) {
+            let step = vec2(i32(i), i32(j)) * work.walk;
+            let at = (step.x * i32(work.size.y) + step.y) * i32(work.channels);
+            let near = met(rows, at, step.x, step.y);
+            let more_near = met(more_rows, at, step.x, step.y);
+            var of_w = (i * work.taps.y + j) * work.channels;
+            if role == INPUT {
+                let tap = vec2(i, j) * work.step + work.first;
+                of_w = (tap.x * p.kernel_w + tap.y) * p.x_c;
+            }
+            for (var channel = 0u; channel < work.channels; channel++) {
+                let a = four_of_image(near, i32(channel));
+                let b = four_of_factor(cols + of_w);
+                if tall != 0u {
+                    accumulate(&c, a, b, four_of_image(more_near, i32(channel)));
+                } else {
+                    accumulate(&c, a, b, four_of_factor(more_cols + of_w));
+                }
+                of_w += to_channel;
+            }
+        }
+    }
+    return c;
+}
+
+// WEIGHT: rows are channels of y, columns gathered taps, and k runs over the pixels of y.
+fn sums_over_pixels(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
+    let rows = lines(corner.x, lane, work.m);
+    let more_rows = lines(corner.x + 32u, lane, work.m);
+    let cols = places_of(lines(corner.y, lane, work.n));
+    let more_cols = places_of(lines(corner.y + select(32u, 0u, tall != 0u), lane, work.n));
+    let of_image = work.pixels.x * work.pixels.y;
+    var n = begin / of_image;
+    var pixel = vec2(begin % of_image / work.pixels.y, begin % work.pixels.y);
+    var c: array<mat4x4<f32>, 16>;
+    for (var k = begin; k < end; k++) {
+        let near = vec2<i32>(pixel) * work.pace + work.corner;
+        let at = ((i32(n * work.size.x) + near.x) * i32(work.size.y) + near.y) * i32(work.channels);
+        let a = four_of_factor(rows + k * work.m);
+        let b = four_of_image(met(cols, at, near.x, near.y), 0);
+        if tall != 0u {
+            accumulate(&c, a, b, four_of_factor(more_rows + k * work.m));
+        } else {
+            accumulate(&c, a, b, four_of_image(met(more_cols, at, near.x, near.y), 0));
+        }
+        pixel.y += 1u;
+        if pixel.y == work.pixels.y { pixel = vec2(pixel.x + 1u, 0u); }
+        if pixel.x == work.pixels.x { pixel.x = 0u; n += 1u; }
+    }
+    return c;
+}
+
+// Which row of what is written a row of the product is; negative for none.
+fn lane_row(z: u32, row: u32) -> i32 {
+    if row >= work.m { return -1; }
+    if role == WEIGHT { return i32(z * work.m + row); }
+    if role == INPUT { return pixel_at(row).w; }
+    return i32(row);
+}
+
+// A row's four columns, eight apart.
+fn store_apart(row: i32, col: u32, v: vec4<f32>) {
+    put(row, col, v.x); put(row, col + 8u, v.y);
+    put(row, col + 16u, v.z); put(row, col + 24u, v.w);
+}
+
+@compute @workgroup_size(8)
+fn conv2d_lanes(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    work = work_at(group.z);
+    let size = tile_size();
+    let across = (work.n + size.y - 1u) / size.y;
+    let index = group_index(vec3(group.xy, 0u), groups);
+    let corner = vec2(index / across, index % across) * size;
+    if corner.x >= work.m { return; }
+    var c: array<mat4x4<f32>, 16>;
+    if role == WEIGHT {
+        let begin = group.z * p.chunk;
+        c = sums_over_pixels(lane, corner, begin, min(work.k, begin + p.chunk));
+    } else {
+        c = sums_over_taps(lane, corner);
+    }
+    for (var i = 0u; i < 16u; i++) {
+        let v = matrix(c, i);
+        let at = corner + matrix_at(i, lane);
+        store_apart(lane_row(group.z, at.x), at.y, v[0]);
+        store_apart(lane_row(group.z, at.x + 1u), at.y, v[1]);
+        store_apart(lane_row(group.z, at.x + 2u), at.y, v[2]);
+        store_apart(lane_row(group.z, at.x + 3u), at.y, v[3]);
+    }
+}
