@@ -210,8 +210,8 @@ fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
     for (var quad = local / SLAB; quad < quads; quad += 64u / SLAB) {
         let near = gathered_quad(quad, step);
         let far = plain_quad(start, pace, select(col0, row0, role == WEIGHT) + 4u * quad, limit);
-        a_tile[l * (quads + 1u) + quad] = select(near, far, role == WEIGHT);
-        b_tile[l * (quads + 1u) + quad] = select(far, near, role == WEIGHT);
+        a_tile[l * (quads + 1u) + quad] = Stored(select(near, far, role == WEIGHT));
+        b_tile[l * (quads + 1u) + quad] = Stored(select(far, near, role == WEIGHT));
     }
 }
 

@@ -60,12 +60,12 @@ fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
         let row = row0 + 4u * ua.y;
         let la = l0 + ua.x;
         a_tile[ua.x * (quads + 1u) + ua.y] =
-            vec4(at_a(row, la, end), at_a(row + 1u, la, end), at_a(row + 2u, la, end), at_a(row + 3u, la, end));
+            Stored(vec4(at_a(row, la, end), at_a(row + 1u, la, end), at_a(row + 2u, la, end), at_a(row + 3u, la, end)));
         let ub = select(across, along, trans_b != 0u);
         let col = col0 + 4u * ub.y;
         let lb = l0 + ub.x;
         b_tile[ub.x * (quads + 1u) + ub.y] =
-            vec4(at_b(lb, col, end), at_b(lb, col + 1u, end), at_b(lb, col + 2u, end), at_b(lb, col + 3u, end));
+            Stored(vec4(at_b(lb, col, end), at_b(lb, col + 1u, end), at_b(lb, col + 2u, end), at_b(lb, col + 3u, end)));
     }
 }
 

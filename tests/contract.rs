@@ -431,7 +431,7 @@ fn a_wrong_shader_is_reported() {
     let atomic = replaced(&atomic, "y[i] = p.value", "atomicAdd(&y[i], 1u)");
     assert_reported(&atomic, "elements of another type");
     assert_reported(
-        &replaced(&matmul::MATMUL, "a_tile: array<vec4<f32>, 272>", "a_tile: array<vec4<f32>, 1024>"),
+        &replaced(&matmul::MATMUL, "a_tile: array<Stored, 272>", "a_tile: array<Stored, 1024>"),
         "bytes of",
     );
 }

@@ -4,13 +4,14 @@
 // has two vec4 of rows and two of columns (one and one), half a tile apart. The shader that needs this defines
 // load_slab(local, row0, col0, l0, end, quads), which puts [l0, l0 + SLAB) of k into a_tile and b_tile, zero from
 // `end` on: `quads` is the tile's side in vec4, and quad q at place l lies at l (quads + 1) + q. [begin, end) must be
-// the same in the whole workgroup.
+// the same in the whole workgroup. Sums are of f32 whatever the tiles are Stored as.
+// Needs common/single.wgsl, or common/half.wgsl in its place.
 
 const SLAB: u32 = 16u;
 // [SLAB][tile / 4 + 1]: four neighbouring rows of A, or columns of B, at one place along k. The one more keeps
 // invocations that store along k off one another's memory banks.
-var<workgroup> a_tile: array<vec4<f32>, 272>;
-var<workgroup> b_tile: array<vec4<f32>, 272>;
+var<workgroup> a_tile: array<Stored, 272>;
+var<workgroup> b_tile: array<Stored, 272>;
 
 // The 8 × 8 sums of one invocation over [begin, end) of k: element 2r + h is row r, half h of the columns.
 fn product(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) -> array<vec4<f32>, 16> {
@@ -26,10 +27,10 @@ fn product(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) -> array
         load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 16u);
         workgroupBarrier();
         for (var l = 0u; l < SLAB; l++) {
-            let a0 = a_tile[l * 17u + lane.y];
-            let a1 = a_tile[l * 17u + 8u + lane.y];
-            let b0 = b_tile[l * 17u + lane.x];
-            let b1 = b_tile[l * 17u + 8u + lane.x];
+            let a0 = vec4<f32>(a_tile[l * 17u + lane.y]);
+            let a1 = vec4<f32>(a_tile[l * 17u + 8u + lane.y]);
+            let b0 = vec4<f32>(b_tile[l * 17u + lane.x]);
+            let b1 = vec4<f32>(b_tile[l * 17u + 8u + lane.x]);
             c00 += a0.x * b0; c01 += a0.x * b1;
             c10 += a0.y * b0; c11 += a0.y * b1;
             c20 += a0.z * b0; c21 += a0.z * b1;
@@ -52,8 +53,8 @@ fn product_small(lane: vec2<u32>, row0: u32, col0: u32, begin: u32, end: u32) ->
         load_slab(lane.y * 8u + lane.x, row0, col0, l0, end, 8u);
         workgroupBarrier();
         for (var l = 0u; l < SLAB; l++) {
-            let a0 = a_tile[l * 9u + lane.y];
-            let b0 = b_tile[l * 9u + lane.x];
+            let a0 = vec4<f32>(a_tile[l * 9u + lane.y]);
+            let b0 = vec4<f32>(b_tile[l * 9u + lane.x]);
             c0 += a0.x * b0; c1 += a0.y * b0;
             c2 += a0.z * b0; c3 += a0.w * b0;
         }

@@ -57,13 +57,18 @@ pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
                 }
                 let row = rows.iter_mut().find(|row| row.name == name).expect("just added");
                 let (index, value, reference) = finding.worst;
-                row.add(finding.error, case.tolerance, || {
+                row.add(finding.error, case.tolerance * precision(suffix), || {
                     format!("{}, {}: {}[{index}] is {value}, not {reference}", case.name, finding.label, finding.output)
                 });
             }
         }
     }
     Ok(rows)
+}
+
+/// How much coarser the operands are rounded than f32 is.
+fn precision(suffix: &str) -> f64 {
+    if suffix == "_half" { 2f64.powi(13) } else { 1.0 }
 }
 
 /// What the names of a case's variants end on; kernels' own come first.

@@ -1,6 +1,7 @@
 //! Adapters, the choice among them, and an open device.
 
 use crate::pipelines::Cache;
+use crate::self_test::Proofs;
 use crate::{Error, Picking};
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -139,13 +140,19 @@ impl Adapter {
 
     /// Opens the adapter with all it allows. `checked` keeps the shaders' bounds checks.
     pub fn open(&self, checked: bool) -> Result<Device, Error> {
+        self.open_without(&[], checked)
+    }
+
+    /// The same without some optional features, by what they are called here.
+    pub(crate) fn open_without(&self, unwanted: &[&str], checked: bool) -> Result<Device, Error> {
         let refused = |why: String| Error::Refused { name: self.caps.name.clone(), why };
         if let Some(lack) = Needs::missing(&self.caps) {
             return Err(refused(lack));
         }
+        let wanted = FEATURES.iter().filter(|(_, name)| !unwanted.contains(name));
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("frit"),
-            required_features: FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature)
+            required_features: wanted.fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature)
                 & self.inner.features(),
             required_limits: self.inner.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -166,7 +173,8 @@ impl Adapter {
             });
         }));
         let (caps, picking) = (self.caps.clone(), Picking::default());
-        Ok(Device { device, queue, caps, checked, picking, pipelines: Arc::default(), trouble })
+        let (pipelines, proofs) = (Arc::default(), Arc::default());
+        Ok(Device { device, queue, caps, checked, picking, pipelines, proofs, trouble })
     }
 }
 
@@ -214,6 +222,7 @@ pub struct Device {
     pub checked: bool,
     pub(crate) picking: Picking,
     pub(crate) pipelines: Arc<Cache>,
+    pub(crate) proofs: Arc<Proofs>,
     trouble: Arc<Trouble>,
 }
 

@@ -90,6 +90,11 @@ impl Variant {
         Self { name, entry, source, constants: &[], workgroup: [8, 8, 1], tile, loads: 1152, needs: Needs::Nothing }
     }
 
+    /// The same with the tiles in half precision: shaders/common/half.wgsl.
+    pub(crate) const fn half(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
+        Self { needs: Needs::Half, ..Self::large(name, entry, source) }
+    }
+
     /// Tiles of 32 × 32 in workgroup memory, 4 × 4 outputs an invocation.
     pub(crate) const fn small(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
         Self { tile: [32, 32], loads: 576, ..Self::large(name, entry, source) }

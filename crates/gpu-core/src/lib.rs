@@ -19,7 +19,9 @@ mod plan;
 pub mod random;
 pub mod reference;
 mod schedule;
+mod self_test;
 mod shape;
+pub mod tuning;
 mod variants;
 mod weights;
 
@@ -35,5 +37,5 @@ pub use pace::{Pace, Record};
 pub use plan::{Plan, Sharing, Slot, plan};
 pub use schedule::{Grid, MAX_GROUPS, Schedule, Step};
 pub use shape::Shape;
-pub use variants::{Picking, eligible};
+pub use variants::{Picking, class, eligible};
 pub use weights::{Init, Parameter, Weights};

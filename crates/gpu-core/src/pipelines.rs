@@ -51,7 +51,7 @@ struct Shader<'a> {
 impl<'a> Shader<'a> {
     fn of(device: &Device, step: &'a Step) -> Self {
         let kernel = step.kernel;
-        match device.picking.pick(step, &device.caps) {
+        match device.picking.pick(step, device) {
             Some(&Variant { name, entry, source, constants, tile, .. }) => {
                 Self { step, name, entry, source, constants, tile }
             }
@@ -67,20 +67,11 @@ impl<'a> Shader<'a> {
     }
 
     fn key(&self) -> Key {
-        (self.name, self.overrides().map(|(_, value)| value).collect())
+        (self.name, self.step.overrides().map(|(_, value)| value).collect())
     }
 
     fn groups(&self) -> [u32; 3] {
         self.step.grid.groups(self.tile).expect("push has asked this of every tile")
-    }
-
-    /// The parameters that are pipeline constants too.
-    fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
-        let kernel = self.step.kernel;
-        kernel.overrides.iter().map(|&name| {
-            let field = kernel.params.iter().position(|(field, _)| *field == name);
-            (name, self.step.params[field.expect("an override is a parameter; tests/contract.rs checks")])
-        })
     }
 
     fn compile(&self, device: &Device) -> Pipeline {
@@ -103,7 +94,7 @@ impl<'a> Shader<'a> {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let constants = self.overrides().chain(self.constants.iter().copied());
+        let constants = self.step.overrides().chain(self.constants.iter().copied());
         let constants: Vec<(&str, f64)> = constants.map(|(name, value)| (name, f64::from(value))).collect();
         let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.name),

@@ -74,6 +74,14 @@ impl Step {
         self.kernel.bindings.iter().zip(&self.bufs).map(cost).sum()
     }
 
+    /// The parameters that are pipeline constants too.
+    pub(crate) fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+        self.kernel.overrides.iter().map(|&name| {
+            let field = self.kernel.params.iter().position(|(field, _)| *field == name);
+            (name, self.params[field.expect("an override is a parameter; tests/contract.rs checks")])
+        })
+    }
+
     /// The buffers it reads.
     pub fn reads(&self) -> impl Iterator<Item = Buf> + '_ {
         self.with_access(|access| access != Access::Write)
@@ -129,6 +137,23 @@ impl Schedule {
         let buf = Buf { place: Place { home: Home::Scratch, id }, offset: 0, shape: shape.into(), dtype };
         self.scratch.push(buf);
         buf
+    }
+
+    /// A schedule of one call like `step`, over buffers of its own that are fed and kept, in binding order.
+    pub(crate) fn alone(step: &Step) -> (Self, Vec<Buf>) {
+        let mut schedule = Self::new();
+        let mut made: Vec<(Buf, Buf)> = Vec::new();
+        for buf in &step.bufs {
+            if made.iter().all(|(known, _)| known != buf) {
+                let own = schedule.scratch_of(buf.shape, buf.dtype);
+                schedule.feed(own);
+                made.push((*buf, own));
+            }
+        }
+        let own = |buf: &Buf| made.iter().find(|(known, _)| known == buf).expect("just made").1;
+        let bufs: Vec<Buf> = step.bufs.iter().map(own).collect();
+        schedule.steps.push(Step { bufs: bufs.clone(), ..step.clone() });
+        (schedule, bufs)
     }
 
     /// Says that `buf` is filled from outside before the schedule runs: tests feed scratch this way.

@@ -1,7 +1,9 @@
 //! Which variant of a kernel a device runs for a piece of work.
 
-use crate::device::{Caps, Kind};
+use crate::device::{Caps, Device, Kind};
 use crate::{Grid, Needs, Step, Variant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How variants are chosen.
 #[derive(Clone, Debug, Default)]
@@ -9,8 +11,22 @@ pub enum Picking {
     /// By the table in this file, which depends on the device's kind and the output's size alone.
     #[default]
     Table,
+    /// By what was measured on the device: the names of variants by [`class`]; by the table where nothing is known.
+    Tuned(Arc<BTreeMap<String, String>>),
+    /// In half precision where a kernel has such a variant; else by the table.
+    Half,
     /// Those whose names are their kernels' and this, as "_small"; a kernel's own where it has none: for tests.
     Only(&'static str),
+}
+
+/// What a choice among a step's variants depends on: its kernel, what is switched on in it, and its sizes, rounded up
+/// to powers of two.
+pub fn class(step: &Step) -> Option<String> {
+    let Grid::Tiles { rows, cols, layers } = step.grid else { return None };
+    let terms = step.flops as usize / 2 / (rows * cols * layers).max(1);
+    let [rows, cols, layers, terms] = [rows, cols, layers, terms].map(usize::next_power_of_two);
+    let switches: Vec<String> = step.overrides().map(|(name, value)| format!("{name}={value}")).collect();
+    Some(format!("{} {rows}×{cols}×{layers} of {terms}, {}", step.kernel.name, switches.join(" ")))
 }
 
 /// The variants of a step that a device can run, the kernel's own first; none where its kernel has none.
@@ -27,26 +43,38 @@ pub fn eligible(step: &Step, caps: &Caps) -> Vec<&'static Variant> {
 
 impl Picking {
     /// The variant for a step; none where its kernel has no variants.
-    pub(crate) fn pick(&self, step: &Step, caps: &Caps) -> Option<&'static Variant> {
-        let Grid::Tiles { rows, cols, .. } = step.grid else { return None };
-        let eligible = eligible(step, caps);
-        let only = |suffix| eligible.iter().copied().find(|variant| variant.suffix(step.kernel) == suffix);
-        match self {
-            Self::Only(suffix) => only(*suffix).or(step.kernel.variants.first()),
-            Self::Table if caps.kind == Kind::Software => on_a_processor(&eligible, rows, cols),
-            Self::Table => on_a_gpu(&eligible, rows, cols),
+    pub(crate) fn pick(&self, step: &Step, device: &Device) -> Option<&'static Variant> {
+        let eligible = eligible(step, &device.caps);
+        if let Self::Only(suffix) = self {
+            let only = eligible.iter().copied().find(|variant| variant.suffix(step.kernel) == *suffix);
+            return only.or(step.kernel.variants.first());
         }
+        let wanted = match self {
+            Self::Tuned(names) => class(step).and_then(|class| names.get(&class).map(String::as_str)),
+            _ => None,
+        };
+        let wanted = |variant: &&&'static Variant| match self {
+            Self::Half => variant.needs == Needs::Half,
+            _ => Some(variant.name) == wanted,
+        };
+        let chosen = eligible.iter().find(wanted).copied().or_else(|| table(&eligible, step, device.caps.kind))?;
+        if device.proved(chosen.needs) { Some(chosen) } else { step.kernel.variants.first() }
+    }
+}
+
+/// The choice that needs no measurement. A processor that runs shaders spends its time on loads: there it is the
+/// variant that makes the fewest.
+fn table(eligible: &[&'static Variant], step: &Step, kind: Kind) -> Option<&'static Variant> {
+    let Grid::Tiles { rows, cols, .. } = step.grid else { return None };
+    let usual: Vec<_> = eligible.iter().copied().filter(|variant| variant.needs != Needs::Half).collect();
+    match kind {
+        Kind::Software => usual.into_iter().min_by_key(|variant| variant.loads * tiles(variant, rows, cols)),
+        _ => on_a_gpu(&usual, rows, cols),
     }
 }
 
 fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
     rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])
-}
-
-/// A processor spends its time on loads: the variant that makes the fewest.
-fn on_a_processor(eligible: &[&'static Variant], rows: usize, cols: usize) -> Option<&'static Variant> {
-    let exact = eligible.iter().filter(|variant| variant.needs != Needs::Half);
-    exact.copied().min_by_key(|variant| variant.loads * tiles(variant, rows, cols))
 }
 
 /// Workgroups that a GPU should have at least, or it stands half idle.
@@ -63,4 +91,58 @@ fn on_a_gpu(eligible: &[&'static Variant], rows: usize, cols: usize) -> Option<&
         !hangs_over(height, rows) && !hangs_over(width, cols) && tiles(variant, rows, cols) >= WORKGROUPS
     };
     few.or(plain.iter().find(suits).copied()).or(plain.last().copied()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Schedule;
+    use crate::ops::matmul::{Form, MATMUL, PLAIN, product};
+
+    /// The call of a product [m, k] · [k, n].
+    fn step(m: usize, n: usize, k: usize) -> Step {
+        let mut schedule = Schedule::new();
+        let [a, b] = [[m, k], [k, n]].map(|shape| schedule.scratch(shape));
+        [a, b].into_iter().for_each(|buf| schedule.feed(buf));
+        product(&mut schedule, "y", a, b, Form::NN, PLAIN);
+        schedule.steps()[0].clone()
+    }
+
+    fn choice(kind: Kind, (m, n): (usize, usize)) -> &'static str {
+        let all: Vec<_> = MATMUL.variants.iter().collect();
+        table(&all, &step(m, n, 64), kind).expect("a product has variants").name
+    }
+
+    #[test]
+    fn a_gpu_takes_the_largest_tile_that_suits() {
+        for (size, name) in [
+            ((1024, 1024), "matmul"),
+            // Too few large tiles; half of each hangs over.
+            ((128, 400), "matmul_small"),
+            ((4096, 96), "matmul_small"),
+            ((4096, 20), "matmul_small"),
+        ] {
+            assert_eq!(choice(Kind::Discrete, size), name, "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_processor_takes_what_loads_least() {
+        for (size, name) in [
+            ((512, 512), "matmul_lanes"),
+            ((25_088, 32), "matmul_lanes_tall"),
+            ((128, 20), "matmul_lanes_tall"),
+            ((32, 512), "matmul_lanes"),
+        ] {
+            assert_eq!(choice(Kind::Software, size), name, "{size:?}");
+        }
+    }
+
+    #[test]
+    fn classes_are_of_kernel_switches_and_rounded_sizes() {
+        let of = |m, n, k| class(&step(m, n, k)).expect("a product has variants");
+        assert_eq!(of(100, 400, 784), "matmul 128×512×1 of 1024, trans_a=0 trans_b=0 use_bias=0 activation=0 gate=0");
+        assert_eq!(of(100, 400, 784), of(128, 512, 1024));
+        assert_ne!(of(100, 400, 784), of(129, 400, 784));
+    }
 }

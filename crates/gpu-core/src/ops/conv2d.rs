@@ -101,14 +101,16 @@ const fn kernel(
     }
 }
 
-const SOURCE: &[&str] = shader!("conv2d", "grid", "activation", "tile");
-const LANES: &[&str] = shader!("conv2d" / "lanes", "grid", "activation", "tile", "lanes");
+const SOURCE: &[&str] = shader!("conv2d", "single", "grid", "activation", "tile");
+const HALF: &[&str] = shader!("conv2d", "half", "grid", "activation", "tile");
+const LANES: &[&str] = shader!("conv2d" / "lanes", "single", "grid", "activation", "tile", "lanes");
 
 /// y from x and w.
 pub static CONV2D_FORWARD: Kernel =
     kernel("conv2d_forward", FORWARDS, reference::conv2d::conv2d_forward, Gradient::Forward);
 const FORWARDS: &[Variant] = &[
     Variant::large("conv2d_forward", "conv2d_forward", SOURCE),
+    Variant::half("conv2d_forward_half", "conv2d_forward", HALF),
     Variant::small("conv2d_forward_small", "conv2d_forward_small", SOURCE),
     Variant {
         tile: [8, NARROW],
@@ -125,6 +127,7 @@ pub static CONV2D_BACKWARD_INPUT: Kernel =
     kernel("conv2d_backward_input", INPUTS, reference::conv2d::conv2d_backward_input, Gradient::Backward);
 const INPUTS: &[Variant] = &[
     Variant::large("conv2d_backward_input", "conv2d_backward_input", SOURCE),
+    Variant::half("conv2d_backward_input_half", "conv2d_backward_input", HALF),
     Variant::small("conv2d_backward_input_small", "conv2d_backward_input_small", SOURCE),
     Variant::wide("conv2d_backward_input_lanes", "conv2d_lanes", LANES),
     Variant::tall("conv2d_backward_input_lanes_tall", "conv2d_lanes", LANES),
@@ -135,6 +138,7 @@ pub static CONV2D_BACKWARD_WEIGHT: Kernel =
     kernel("conv2d_backward_weight", WEIGHTS, reference::conv2d::conv2d_backward_weight, Gradient::Backward);
 const WEIGHTS: &[Variant] = &[
     Variant::large("conv2d_backward_weight", "conv2d_backward_weight", SOURCE),
+    Variant::half("conv2d_backward_weight_half", "conv2d_backward_weight", HALF),
     Variant::small("conv2d_backward_weight_small", "conv2d_backward_weight_small", SOURCE),
     Variant::wide("conv2d_backward_weight_lanes", "conv2d_lanes", LANES),
     Variant::tall("conv2d_backward_weight_lanes_tall", "conv2d_lanes", LANES),

@@ -93,13 +93,15 @@ const fn kernel(
     }
 }
 
-const SOURCE: &[&str] = shader!("matmul", "grid", "activation", "tile");
-const LANES: &[&str] = shader!("matmul" / "lanes", "grid", "activation", "tile", "lanes");
+const SOURCE: &[&str] = shader!("matmul", "single", "grid", "activation", "tile");
+const HALF: &[&str] = shader!("matmul", "half", "grid", "activation", "tile");
+const LANES: &[&str] = shader!("matmul" / "lanes", "single", "grid", "activation", "tile", "lanes");
 
 /// y = gate ⊙ act(a · b + bias)
 pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, reference::matmul::matmul);
 const MATMULS: &[Variant] = &[
     Variant::large("matmul", "matmul", SOURCE),
+    Variant::half("matmul_half", "matmul", HALF),
     Variant::small("matmul_small", "matmul_small", SOURCE),
     Variant::wide("matmul_lanes", "matmul_lanes", LANES),
     Variant::tall("matmul_lanes_tall", "matmul_lanes", LANES),
@@ -109,6 +111,7 @@ const MATMULS: &[Variant] = &[
 pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, MATMUL_ADDS, reference::matmul::matmul_add);
 const MATMUL_ADDS: &[Variant] = &[
     Variant::large("matmul_add", "matmul_add", SOURCE),
+    Variant::half("matmul_add_half", "matmul_add", HALF),
     Variant::small("matmul_add_small", "matmul_add_small", SOURCE),
     Variant::wide("matmul_add_lanes", "matmul_add_lanes", LANES),
     Variant::tall("matmul_add_lanes_tall", "matmul_add_lanes", LANES),
@@ -118,6 +121,7 @@ const MATMUL_ADDS: &[Variant] = &[
 pub static MATMUL_SPLIT: Kernel = kernel("matmul_split", WRITES, MATMUL_SPLITS, reference::matmul::matmul_split);
 const MATMUL_SPLITS: &[Variant] = &[
     Variant::large("matmul_split", "matmul_split", SOURCE),
+    Variant::half("matmul_split_half", "matmul_split", HALF),
     Variant::wide("matmul_split_lanes", "matmul_split_lanes", LANES),
     Variant::tall("matmul_split_lanes_tall", "matmul_split_lanes", LANES),
 ];
