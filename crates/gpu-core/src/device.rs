@@ -1,6 +1,7 @@
 //! Adapters, the choice among them, and an open device.
 
 use crate::Error;
+use crate::meter::Clock;
 use crate::pipelines::Cache;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -165,7 +166,8 @@ impl Adapter {
                 other => Error::Fault { why: other.to_string() },
             });
         }));
-        Ok(Device { device, queue, caps: self.caps.clone(), checked, pipelines: Arc::default(), trouble })
+        let (pipelines, clock) = Default::default();
+        Ok(Device { device, queue, caps: self.caps.clone(), checked, pipelines, clock, trouble })
     }
 }
 
@@ -212,6 +214,8 @@ pub struct Device {
     /// Whether shaders keep their bounds checks.
     pub checked: bool,
     pub(crate) pipelines: Arc<Cache>,
+    /// What tells how long its calls take, once that is known.
+    pub(crate) clock: Arc<Mutex<Option<Clock>>>,
     trouble: Arc<Trouble>,
 }
 
