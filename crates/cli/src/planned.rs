@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::steps::whole;
-use gpu_core::{ALIGN_BYTES, Dtype, Home, Plan, Schedule, Sharing, Step, plan};
+use gpu_core::{ALIGN_BYTES, Dtype, Hazards, Home, Plan, Schedule, Sharing, Step, hazards, plan};
 use models::{Model, Phase};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,12 @@ pub(crate) fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
 pub(crate) fn of_step(phases: &[Planned], count: impl Fn(&Step) -> u64) -> u64 {
     let of_phase = |phase: &Phase| phase.times as u64 * phase.schedule.steps().iter().map(&count).sum::<u64>();
     phases.iter().map(|planned| of_phase(&planned.phase)).sum()
+}
+
+/// The barriers of a step that is one of many.
+pub(crate) fn hazards_of(phases: &[Planned]) -> Hazards {
+    let repeated: Vec<_> = phases.iter().map(|planned| (&planned.phase.schedule, planned.phase.times)).collect();
+    hazards(&repeated, Sharing::On)
 }
 
 /// Memory of a step, in bytes.

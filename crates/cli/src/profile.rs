@@ -1,11 +1,11 @@
 //! Where the time of a training step goes, measured.
 
-use crate::planned::{Footprint, Planned, phases};
+use crate::planned::{Footprint, Planned, hazards_of, phases};
 use crate::session::Session;
 use crate::startup::Startup;
 use crate::steps::Steps;
 use anyhow::Result;
-use gpu_core::{Backend, Clock, Counters, Pace, Program, Rates, Waits};
+use gpu_core::{Backend, Clock, Counters, Hazards, Pace, Program, Rates, Waits};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,7 @@ pub(crate) struct Profile {
     pub(crate) whole: Whole,
     pub(crate) rates: Rates,
     pub(crate) planned: Footprint,
+    pub(crate) hazards: Hazards,
     pub(crate) counters: Counters,
     pub(crate) startup: Startup,
 }
@@ -125,7 +126,8 @@ impl Profile {
             Backend::Cpu => Footprint::of(session.model.as_ref(), &phases, |dtype| backend.element_bytes(dtype)),
         };
         let calls = calls(&phases, &times, &rates);
-        Ok(Self { clock, timed, calls, whole, rates, planned, counters, startup })
+        let hazards = hazards_of(&phases);
+        Ok(Self { clock, timed, calls, whole, rates, planned, hazards, counters, startup })
     }
 
     /// All calls together.

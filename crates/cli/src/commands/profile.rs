@@ -2,7 +2,6 @@
 
 use crate::Ending;
 use crate::args;
-use crate::planned::{of_step, phases};
 use crate::profile::{Call, NEAR_PRODUCT, Profile, Work};
 use crate::session::{Session, spec};
 use crate::startup::Startup;
@@ -117,9 +116,10 @@ fn print_step(profile: &Profile) -> Result<()> {
         100.0 * NEAR_PRODUCT
     )?;
     out!(
-        "a step: {} dispatches, {:.3} submits, {:.3} ms of the host for encoding and submitting; it waited {} times \
+        "a step: {} dispatches, {} with a barrier before them, {:.3} submits, {:.3} ms of the host for encoding and submitting; it waited {} times \
          other than for the bound on submits in flight and {} at an end, in {} steps",
-        calls.calls,
+        profile.hazards.dispatches,
+        profile.hazards.barriers,
         whole.submits as f64 / whole.steps as f64,
         ms(whole.host),
         whole.other_waits,
@@ -178,7 +178,7 @@ fn json_of(profile: &Profile, session: &Session) -> Value {
         line["kernel"] = json!(kernel);
         line
     });
-    let phases = phases(&session.config, session.model.as_ref());
+    let waits = &profile.hazards;
     json!({
         "device": session.device,
         "clock": profile.clock.to_string(),
@@ -196,7 +196,9 @@ fn json_of(profile: &Profile, session: &Session) -> Value {
         "step": {
             "ms": ms(whole.step),
             "steps": whole.steps,
-            "dispatches": of_step(&phases, |_| 1),
+            "dispatches": waits.dispatches,
+            "barriers": waits.barriers,
+            "barrier_buffers": waits.buffers,
             "submits": whole.submits as f64 / whole.steps as f64,
             "host_ms": ms(whole.host),
             "waits_for_bound": whole.waits.bound,

@@ -4,7 +4,7 @@ use crate::Ending;
 use crate::args;
 use crate::config::Config;
 use crate::data::DataSet;
-use crate::planned::{Footprint, Planned, of_step, phases};
+use crate::planned::{Footprint, Planned, hazards_of, of_step, phases};
 use crate::session::spec;
 use crate::terminal::out;
 use anyhow::Result;
@@ -88,6 +88,14 @@ fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
     let (calls, flops, bytes) = (count(|_| 1), count(|step| step.flops), count(Step::bytes));
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     out!("a step: {calls} calls, {:.1} MFLOP, {:.1} MiB moved", flops as f64 / 1e6, mib(bytes))?;
+    let waits = hazards_of(phases);
+    out!(
+        "wgpu puts a barrier before {} of its {} dispatches, on {} buffers; before {} where nothing came before",
+        waits.barriers,
+        waits.dispatches,
+        waits.buffers,
+        waits.first
+    )?;
     let memory = Footprint::on_a_device(model, phases);
     let unshared: u64 = phases.iter().map(|planned| plan(&planned.phase.schedule, Sharing::Off).bytes()).sum();
     out!(
@@ -120,7 +128,7 @@ fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
     let of_phase = |Planned { phase, plan }: &Planned| {
         phase.schedule.steps().iter().map(|of| step(phase, plan, of)).collect::<Vec<_>>()
     };
-    let memory = Footprint::on_a_device(model, phases);
+    let (memory, waits) = (Footprint::on_a_device(model, phases), hazards_of(phases));
     let slots = phases.iter().flat_map(|planned| &planned.plan.slots);
     json!({
         "parameters": model.networks().iter().map(|network| network.weights.count()).sum::<usize>(),
@@ -129,5 +137,9 @@ fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
         "scratch_bytes": memory.scratch,
         "persistent_bytes": memory.persistent,
         "other_bytes": memory.besides,
+        "dispatches": waits.dispatches,
+        "barriers": waits.barriers,
+        "first_barriers": waits.first,
+        "barrier_buffers": waits.buffers,
     })
 }
