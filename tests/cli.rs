@@ -250,6 +250,53 @@ fn the_device_commands_describe_the_machine_and_the_model() {
     place.refused("check nosuch", &["there is no operator nosuch", "matmul"]);
 }
 
+/// Every call is timed, and what is said of a step adds up; on the CPU executor and on the adapter.
+#[test]
+fn a_profile_times_every_call_of_a_step() {
+    let place = Place::new();
+    for (device, family) in [("cpu", "gan"), ("gpu", "vae")] {
+        let line = format!("{family} --data data --hidden 16 --latent-dim 3 --batch-size 32");
+        let profile = place.json(&format!("profile {line} --device {device} --steps 3 --json"));
+        let number = |pointer: &str| {
+            let found = profile.pointer(pointer).and_then(Value::as_f64);
+            found.unwrap_or_else(|| panic!("{pointer} in {profile}"))
+        };
+        let shown = place.json(&format!("show {line} --json"));
+        let (calls, steps) = (profile["calls"].as_array().unwrap(), shown["steps"].as_array().unwrap());
+        assert_eq!(calls.len(), steps.len());
+        for (call, step) in calls.iter().zip(steps) {
+            assert!(call["label"] == step["label"] && call["kernel"] == step["kernel"], "{call} is not {step}");
+        }
+        for list in ["calls", "kernels"] {
+            let sum: f64 = profile[list].as_array().unwrap().iter().map(|one| one["ms"].as_f64().unwrap()).sum();
+            assert!((sum - number("/total/ms")).abs() < 1e-6 * sum, "{list} take {sum} of {profile}");
+        }
+        for positive in ["/roof/fma_gflops", "/roof/copy_gbps", "/roof/product_gflops", "/step/ms", "/total/ms"] {
+            assert!(number(positive) > 0.0, "{positive} in {profile}");
+        }
+        assert_eq!((number("/timed_steps"), number("/step/other_waits")), (3.0, 0.0), "{profile}");
+        let share = number("/memory/peak_bytes") / number("/memory/planned_bytes");
+        assert!((0.9..1.1).contains(&share), "{share} of the memory planned was taken: {profile}");
+        assert!((0.0..=1.0).contains(&number("/near_product_share")) && number("/first_step/total_ms") > 0.0);
+        let clock = profile["clock"].as_str().unwrap();
+        assert!(clock.contains("host's clock") || (device == "gpu" && clock.contains("timestamps")), "{clock}");
+    }
+    let said = place.done("profile vae --data data --hidden 16 --device cpu --steps 1");
+    for part in ["the roof here", "all calls of a step", "a step takes", "MiB planned", "the first step was done"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+    place.refused("profile nosuch", &["no recipe", "nosuch"]);
+    let output = place.frit("profile vae --steps 0");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn training_says_how_long_the_first_step_took() {
+    let place = Place::new();
+    let output = place.frit("train vae --data data --hidden 4 --steps 1 --out run --device cpu -v");
+    assert!(stderr(&output).contains("the first step was done after"), "{}", stderr(&output));
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused() {
     let place = Place::new();

@@ -8,7 +8,8 @@ use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backwa
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::{elementwise, kernels};
 use gpu_core::{
-    Args, Array, Buf, Cpu, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule, Sharing, Ticket,
+    Args, Array, Buf, Counters, Cpu, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule, Sharing,
+    Ticket, Timing,
 };
 
 /// Fails to compile should a reference ever become optional.
@@ -102,6 +103,12 @@ impl Executor for Impostor {
     }
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
         self.cpu.write(buf, values)
+    }
+    fn time_calls(&mut self, program: Program) -> Result<Timing, Error> {
+        self.cpu.time_calls(program)
+    }
+    fn counters(&self) -> Counters {
+        self.cpu.counters()
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Print a model's training step as it will run: calls, shapes, cost, memory
     Show(Show),
+    /// Measure where the time and the memory of a training step go, call by call
+    Profile(Profile),
     /// Look at data before training on it
     #[command(subcommand)]
     Data(Data),
@@ -258,6 +260,28 @@ pub(crate) struct Show {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
+}
+
+impl Show {
+    /// Recipe, then settings, then flags.
+    pub(crate) fn configuration(&self) -> Result<Config> {
+        let mut config = self.settings.apply(Config::load(&self.recipe)?)?;
+        if let Some(source) = &self.data {
+            config.data.source.clone_from(source);
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    #[command(flatten)]
+    pub(crate) show: Show,
+    /// Steps to run and take medians over [default: as many as take a few seconds, at least 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) steps: Option<u64>,
+    #[command(flatten)]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Subcommand)]

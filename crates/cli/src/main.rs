@@ -8,9 +8,12 @@ mod data;
 mod evaluation;
 mod judge;
 mod pictures;
+mod planned;
+mod profile;
 mod run;
 mod safe_file;
 mod session;
+mod startup;
 mod steps;
 mod terminal;
 mod training;
@@ -44,6 +47,7 @@ impl From<Ending> for ExitCode {
 }
 
 fn main() -> ExitCode {
+    startup::begin();
     let cli = Cli::parse();
     start_log(cli.verbose, cli.quiet);
     let terminal = Terminal::new(cli.quiet);
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
         Command::Check(args) => commands::check::check(&args, &terminal),
         Command::Show(args) => commands::show::show(&args),
+        Command::Profile(args) => commands::profile::profile(&args, &terminal),
         Command::Data(Data::Inspect(args)) => commands::inspect::inspect(&args),
         Command::Devices(args) => commands::devices::devices(&args),
     };

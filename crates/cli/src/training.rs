@@ -7,6 +7,7 @@ use crate::evaluation::{CodeUse, Drawing, Reconstructions, TestLoss, Tested, rea
 use crate::pictures::write_png;
 use crate::run::Run;
 use crate::session::Session;
+use crate::startup::Startup;
 use crate::steps::{Programs, Stand, Steps};
 use crate::terminal::Terminal;
 use crate::wording::{columns_line, epoch_line, epoch_message};
@@ -73,6 +74,8 @@ pub(crate) struct Trainer<'a> {
     picture: Picture,
     since: Instant,
     images_since: u64,
+    /// Said, with -v, when the first step is done.
+    startup: Option<Startup>,
 }
 
 impl<'a> Trainer<'a> {
@@ -111,7 +114,14 @@ impl<'a> Trainer<'a> {
             picture,
             since,
             images_since: 0,
+            startup: None,
         })
+    }
+
+    /// Has the way to the first step said when that is done, where more is to be said.
+    pub(crate) fn report_startup(&mut self, mut startup: Startup) {
+        startup.lap("programs");
+        self.startup = Some(startup);
     }
 
     /// The run's folder.
@@ -157,6 +167,10 @@ impl<'a> Trainer<'a> {
         let stand = self.steps.at(step);
         let Stand { size, mut runs, .. } = stand;
         self.session.put_shard(&self.steps, &stand)?;
+        if let Some(startup) = &mut self.startup {
+            startup.lap("run folder and upload");
+            startup.pipelines(self.session.executor.counters().compiling);
+        }
         let save_every = self.session.config.train.save_every;
         runs = runs.min(self.steps.total - step);
         if save_every > 0 {
@@ -166,9 +180,13 @@ impl<'a> Trainer<'a> {
         let images = self.steps.images_of(size);
         let columns = self.session.model.columns();
         let mut broken: Option<u64> = None;
-        let Self { progress, run, since, images_since, .. } = self;
+        let Self { progress, run, since, images_since, startup, .. } = self;
         let mut trouble = Ok(());
         let mut seen = |record: Record| {
+            if let Some(mut startup) = startup.take() {
+                startup.lap("first step");
+                log::info!("{startup}");
+            }
             if record.values.iter().any(|value| !value.is_finite()) {
                 broken.get_or_insert(record.step);
                 return ControlFlow::Break(());

@@ -2,7 +2,7 @@
 
 use crate::device::{Adapter, Device, Kind};
 use crate::ops::matmul::{Form, PLAIN, product};
-use crate::{Array, Cpu, Error, Executor, Gpu, Memory, Schedule, Sharing};
+use crate::{Array, Cpu, Dtype, Error, Executor, Gpu, Memory, Schedule, Sharing};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,14 @@ impl Backend {
         match self {
             Self::Cpu => Box::new(Cpu::new(memory, sharing)),
             Self::Gpu(device) => Box::new(Gpu::new((**device).clone(), memory, sharing)),
+        }
+    }
+
+    /// Bytes that an element takes.
+    pub fn element_bytes(&self, dtype: Dtype) -> u64 {
+        match (self, dtype) {
+            (Self::Cpu, Dtype::F32) => size_of::<f64>() as u64,
+            _ => size_of::<u32>() as u64,
         }
     }
 

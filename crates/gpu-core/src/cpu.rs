@@ -1,9 +1,11 @@
 //! The reference executor: the same schedules, in f64 on the CPU.
 
 use crate::kernel::{Access, Slot};
+use crate::meter::{Clock, Counters, Timing};
 use crate::plan::{Sharing, plan};
-use crate::{Args, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
+use crate::{Args, Array, Backend, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 /// Runs schedules through the references of their kernels. Work is queued when it is submitted, and done when it, or
 /// anything that it may have changed, is asked for.
@@ -17,6 +19,7 @@ pub struct Cpu {
     queue: VecDeque<Submission>,
     done: HashMap<u64, Vec<Array>>,
     tickets: u64,
+    counters: Counters,
 }
 
 /// Work that waits.
@@ -79,6 +82,7 @@ impl Cpu {
             queue: VecDeque::new(),
             done: HashMap::new(),
             tickets: 0,
+            counters: Counters::default(),
         }
     }
 
@@ -88,8 +92,15 @@ impl Cpu {
             return Ok(index);
         }
         let whole = self.memory.whole(place);
-        self.stores.push(Store::zeros(whole.len(), whole.dtype)?);
-        self.index.insert(place, self.stores.len() - 1);
+        let index = self.make(whole.len(), whole.dtype)?;
+        self.index.insert(place, index);
+        Ok(index)
+    }
+
+    /// A store of zeros.
+    fn make(&mut self, len: usize, dtype: Dtype) -> Result<usize, Error> {
+        self.stores.push(Store::zeros(len, dtype)?);
+        self.counters.take(len as u64 * Backend::Cpu.element_bytes(dtype));
         Ok(self.stores.len() - 1)
     }
 
@@ -154,7 +165,7 @@ impl Executor for Cpu {
         let plan = plan(schedule, self.sharing);
         let first = self.stores.len();
         for slot in &plan.slots {
-            self.stores.push(Store::zeros(slot.len, slot.dtype)?);
+            self.make(slot.len, slot.dtype)?;
         }
         for buf in schedule.scratch_bufs() {
             if let Some(slot) = plan.slot(buf.place) {
@@ -172,12 +183,14 @@ impl Executor for Cpu {
 
     fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
         self.tickets += 1;
+        self.counters.submits += 1;
         let (programs, watch) = (programs.to_vec(), watch.to_vec());
         self.queue.push_back(Submission { ticket: self.tickets, programs, times, watch });
         Ok(Ticket(self.tickets))
     }
 
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
+        self.counters.waits += 1;
         self.finish(ticket.0)?;
         Ok(self.done.remove(&ticket.0).expect("a ticket is waited for once"))
     }
@@ -207,5 +220,22 @@ impl Executor for Cpu {
             _ => panic!("words and numbers do not mix: {buf:?}"),
         }
         Ok(())
+    }
+
+    fn time_calls(&mut self, program: Program) -> Result<Timing, Error> {
+        self.finish(u64::MAX)?;
+        let steps = std::mem::take(&mut self.programs[program.0]);
+        let timed = |step| {
+            let start = Instant::now();
+            self.call(step);
+            start.elapsed()
+        };
+        let calls = steps.iter().map(timed).collect();
+        self.programs[program.0] = steps;
+        Ok(Timing { clock: Clock::Host { why: "the CPU executor runs one call at a time" }, calls })
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
     }
 }

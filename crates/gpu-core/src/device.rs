@@ -1,5 +1,6 @@
 //! Adapters, the choice among them, and an open device.
 
+use crate::meter::Clock;
 use crate::pipelines::Cache;
 use crate::self_test::Proofs;
 use crate::{Error, Picking};
@@ -173,8 +174,8 @@ impl Adapter {
             });
         }));
         let (caps, picking) = (self.caps.clone(), Picking::default());
-        let (pipelines, proofs) = (Arc::default(), Arc::default());
-        Ok(Device { device, queue, caps, checked, picking, pipelines, proofs, trouble })
+        let (pipelines, proofs, clock) = Default::default();
+        Ok(Device { device, queue, caps, checked, picking, pipelines, proofs, clock, trouble })
     }
 }
 
@@ -223,6 +224,8 @@ pub struct Device {
     pub(crate) picking: Picking,
     pub(crate) pipelines: Arc<Cache>,
     pub(crate) proofs: Arc<Proofs>,
+    /// What tells how long its calls take, once that is known.
+    pub(crate) clock: Arc<Mutex<Option<Clock>>>,
     trouble: Arc<Trouble>,
 }
 

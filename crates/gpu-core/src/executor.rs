@@ -1,5 +1,6 @@
 //! What both interpreters of a schedule can do, and what may go wrong.
 
+use crate::meter::{Counters, Timing};
 use crate::{Buf, Schedule};
 
 /// The contents of a buffer on the host. The reference executor hands out f64, a GPU f32.
@@ -146,4 +147,10 @@ pub trait Executor {
 
     /// Puts values into a buffer; numbers are converted to the executor's precision.
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error>;
+
+    /// Runs a program once and says how long each call took.
+    fn time_calls(&mut self, program: Program) -> Result<Timing, Error>;
+
+    /// What it has done so far.
+    fn counters(&self) -> Counters;
 }

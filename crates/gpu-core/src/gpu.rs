@@ -1,16 +1,18 @@
 //! The GPU executor: pipelines and bind groups made once, one compute pass per submit.
 
 use crate::device::Device;
+use crate::meter::{Counters, Timing};
 use crate::pipelines::{self, Dispatch, Pipeline};
 use crate::plan::{Sharing, plan};
 use crate::{ALIGN_BYTES, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use std::collections::HashMap;
+use std::time::Instant;
 
 /// Runs schedules on a device.
 #[derive(Debug)]
 pub struct Gpu {
-    device: Device,
+    pub(crate) device: Device,
     memory: Memory,
     sharing: Sharing,
     buffers: HashMap<Place, wgpu::Buffer>,
@@ -18,11 +20,14 @@ pub struct Gpu {
     pending: HashMap<u64, Pending>,
     staging: Vec<wgpu::Buffer>,
     tickets: u64,
+    counters: Counters,
+    /// Bytes written since the last submit, which wgpu holds in staging until then.
+    uploading: u64,
 }
 
 /// One dispatch, ready to encode.
 #[derive(Debug)]
-struct Call {
+pub(crate) struct Call {
     pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     grid: [u32; 3],
@@ -47,7 +52,14 @@ impl Gpu {
             pending: HashMap::new(),
             staging: Vec::new(),
             tickets: 0,
+            counters: Counters::default(),
+            uploading: 0,
         }
+    }
+
+    /// The calls of a program.
+    pub(crate) fn calls(&self, program: Program) -> &[Call] {
+        &self.programs[program.0]
     }
 
     /// A zeroed device buffer for kernels.
@@ -58,7 +70,13 @@ impl Gpu {
             return Err(Error::TooLarge { what: what.into(), bytes, limit });
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        self.device.guarded(what, bytes, || self.create(bytes, usage))
+        self.counted(what, bytes, usage)
+    }
+
+    fn counted(&mut self, what: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, Error> {
+        let buffer = self.device.guarded(what, size, || self.create(size, usage))?;
+        self.counters.take(size);
+        Ok(buffer)
     }
 
     fn create(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
@@ -118,8 +136,9 @@ impl Gpu {
         }
         let size = (bytes.len() as u64).max(4);
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let buffer = self.device.guarded("uniforms", size, || self.create(size, usage))?;
+        let buffer = self.counted("uniforms", size, usage)?;
         self.device.queue.write_buffer(&buffer, 0, &bytes);
+        self.uploads(size);
         Ok((buffer, starts))
     }
 
@@ -146,11 +165,18 @@ impl Gpu {
             return Ok(self.staging.swap_remove(found));
         }
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        self.device.guarded("staging", size, || self.create(size, usage))
+        self.counted("staging", size, usage)
+    }
+
+    /// So many bytes wait in wgpu's staging for the next submit.
+    fn uploads(&mut self, bytes: u64) {
+        self.uploading += bytes;
+        self.counters.upload_bytes = self.counters.upload_bytes.max(self.uploading);
     }
 
     /// Encodes the calls in one pass, then copies of the watched buffers, and submits.
     fn launch(&mut self, calls: impl Fn(&mut wgpu::ComputePass<'_>, &Self), watch: &[Buf]) -> Result<Ticket, Error> {
+        let start = Instant::now();
         let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -178,12 +204,26 @@ impl Gpu {
             });
             (staging, receiver)
         });
+        self.uploading = 0;
+        self.counters.submits += 1;
+        self.counters.encoding += start.elapsed();
         self.tickets += 1;
         self.pending.insert(self.tickets, Pending { submission, watched: watch.to_vec(), copy });
         Ok(Ticket(self.tickets))
     }
 
-    fn encode(pass: &mut wgpu::ComputePass<'_>, call: &Call) {
+    /// Waits until a submission is done.
+    pub(crate) fn wait_for(&mut self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+        self.counters.waits += 1;
+        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
+        if let Err(error) = self.device.device.poll(wait) {
+            self.device.check()?;
+            return Err(Error::Fault { why: error.to_string() });
+        }
+        self.device.check()
+    }
+
+    pub(crate) fn encode(pass: &mut wgpu::ComputePass<'_>, call: &Call) {
         pass.set_pipeline(&call.pipeline.pipeline);
         pass.set_bind_group(0, &call.bind_group, &[]);
         let [x, y, z] = call.grid;
@@ -198,7 +238,9 @@ impl Executor for Gpu {
 
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
         self.allocate_all(schedule)?;
+        let start = Instant::now();
         let dispatches = pipelines::prepare(&self.device, schedule.steps())?;
+        self.counters.compiling += start.elapsed();
         let (uniforms, starts) = self.uniforms(schedule.steps())?;
         let calls = self.device.guarded("bind groups", 0, || {
             let steps = schedule.steps().iter().zip(dispatches).zip(starts);
@@ -225,12 +267,7 @@ impl Executor for Gpu {
 
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
         let pending = self.pending.remove(&ticket.0).expect("a ticket is waited for once");
-        let wait = wgpu::PollType::Wait { submission_index: Some(pending.submission), timeout: None };
-        if let Err(error) = self.device.device.poll(wait) {
-            self.device.check()?;
-            return Err(Error::Fault { why: error.to_string() });
-        }
-        self.device.check()?;
+        self.wait_for(pending.submission)?;
         let Some((staging, receiver)) = pending.copy else { return Ok(Vec::new()) };
         let mapped = pollster::block_on(receiver.receive()).expect("the callback always answers");
         if let Err(error) = mapped {
@@ -265,13 +302,16 @@ impl Executor for Gpu {
         let ticket = self.launch(|_, _| {}, &[buf])?;
         let mut arrays = self.wait(ticket)?;
         // A read is rare and may be large: its staging buffer is not kept.
-        self.staging.pop();
+        if let Some(staging) = self.staging.pop() {
+            self.counters.give(staging.size());
+        }
         Ok(arrays.remove(0))
     }
 
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
         assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
         let buffer = self.buffer(buf.place)?;
+        self.uploads(buf.bytes());
         let write = |bytes: &[u8]| self.device.queue.write_buffer(&buffer, u64::from(buf.offset) * 4, bytes);
         // wgpu stages what is written in a buffer of its own, for which there must be room too.
         self.device.guarded("an upload", buf.bytes(), || match (buf.dtype, values) {
@@ -279,6 +319,17 @@ impl Executor for Gpu {
             (Dtype::F32, Array::F32(_) | Array::F64(_)) => write(bytemuck::cast_slice(&values.to_f32())),
             _ => panic!("words and numbers do not mix: {buf:?}"),
         })
+    }
+
+    fn time_calls(&mut self, program: Program) -> Result<Timing, Error> {
+        self.time(program)
+    }
+
+    fn counters(&self) -> Counters {
+        // What a finished submit held is given back first.
+        let _ = self.device.device.poll(wgpu::PollType::Poll);
+        let report = self.device.device.generate_allocator_report();
+        Counters { allocator_bytes: report.map(|report| report.total_allocated_bytes), ..self.counters }
     }
 }
 

@@ -29,11 +29,21 @@ struct Flight {
 #[derive(Debug)]
 pub struct Pace {
     runs: u32,
+    waits: Waits,
+}
+
+/// How often the host waited for a submit, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Waits {
+    /// Because so many are in flight as may be.
+    pub bound: u64,
+    /// At the end, for what was left.
+    pub end: u64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { runs: 1 }
+        Self { runs: 1, waits: Waits::default() }
     }
 }
 
@@ -63,6 +73,10 @@ impl Pace {
                 submitted += u64::from(now);
             }
             let flight = flights.pop_front().expect("something was submitted");
+            match submitted < runs && !stopped {
+                true => self.waits.bound += 1,
+                false => self.waits.end += 1,
+            }
             let arrays = executor.wait(flight.ticket)?;
             self.adapt(since.elapsed(), flight.runs, rows);
             since = Instant::now();
@@ -71,6 +85,11 @@ impl Pace {
             }
         }
         Ok(submitted)
+    }
+
+    /// How often the host has waited.
+    pub fn waits(&self) -> Waits {
+        self.waits
     }
 
     /// The next submit's runs, from how long the last took; at most doubled, so that one fast outlier

@@ -24,6 +24,8 @@ pub struct Slot {
     pub len: usize,
     /// The type of what lies in it.
     pub dtype: Dtype,
+    /// Whether it must hold its contents when its program is not running, because they are fed or read.
+    pub kept: bool,
 }
 
 /// Where each scratch buffer of a schedule lies.
@@ -38,6 +40,54 @@ impl Plan {
     /// The slot of a scratch buffer that the schedule uses.
     pub fn slot(&self, place: Place) -> Option<usize> {
         self.slot_of.get(&place).copied()
+    }
+
+    /// All slots together, in bytes on a device.
+    pub fn bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.len as u64 * 4).sum()
+    }
+}
+
+/// The slots of several programs. They never run at once, so each one's largest slot lies in the pool's largest, its
+/// second largest in the second, and so on; what is fed or kept lies where nothing else does.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    /// All slots, in order of coming.
+    pub slots: Vec<Slot>,
+    /// Those that programs have in common, by the type of their elements, the largest first.
+    common: HashMap<Dtype, Vec<usize>>,
+}
+
+impl Pool {
+    /// Makes room for another program: where in the pool each slot of its plan lies. Slots may have grown.
+    pub fn add(&mut self, plan: &Plan, sharing: Sharing) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..plan.slots.len()).collect();
+        order.sort_by_key(|&slot| std::cmp::Reverse(plan.slots[slot].len));
+        let mut ranks: HashMap<Dtype, usize> = HashMap::new();
+        let mut places = vec![0; plan.slots.len()];
+        for index in order {
+            let slot = plan.slots[index];
+            let own = slot.kept || sharing == Sharing::Off;
+            let common = self.common.entry(slot.dtype).or_default();
+            let rank = ranks.entry(slot.dtype).or_default();
+            places[index] = match common.get(*rank) {
+                Some(&place) if !own => {
+                    self.slots[place].len = self.slots[place].len.max(slot.len);
+                    place
+                }
+                _ => {
+                    self.slots.push(slot);
+                    self.slots.len() - 1
+                }
+            };
+            if !own {
+                if *rank == common.len() {
+                    common.push(places[index]);
+                }
+                *rank += 1;
+            }
+        }
+        places
     }
 
     /// All slots together, in bytes on a device.
@@ -68,7 +118,7 @@ pub fn plan(schedule: &Schedule, sharing: Sharing) -> Plan {
             if slot >= len { (0, slot) } else { (1, usize::MAX - slot) }
         });
         let slot = best.unwrap_or_else(|| {
-            plan.slots.push(Slot { len, dtype: life.buf.dtype });
+            plan.slots.push(Slot { len, dtype: life.buf.dtype, kept: schedule.is_kept(life.buf.place) });
             busy_until.push(0);
             plan.slots.len() - 1
         });

@@ -26,6 +26,7 @@ mod pool;
 mod record;
 mod reduce;
 mod reparameterise;
+mod roof;
 mod softmax;
 mod spectral_norm;
 mod tick;
@@ -61,6 +62,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("record", record::cases),
     ("reduce", reduce::cases),
     ("reparameterise", reparameterise::cases),
+    ("roof", roof::cases),
     ("softmax", softmax::cases),
     ("spectral_norm", spectral_norm::cases),
     ("tick", tick::cases),

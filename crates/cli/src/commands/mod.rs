@@ -5,6 +5,7 @@ pub(crate) mod devices;
 pub(crate) mod draw;
 pub(crate) mod eval;
 pub(crate) mod inspect;
+pub(crate) mod profile;
 pub(crate) mod show;
 pub(crate) mod train;
 mod trained;

@@ -4,26 +4,16 @@ use crate::Ending;
 use crate::args;
 use crate::config::Config;
 use crate::data::DataSet;
+use crate::planned::{Footprint, Planned, hazards_of, of_step, phases};
 use crate::session::spec;
-use crate::steps::whole;
 use crate::terminal::out;
 use anyhow::Result;
-use gpu_core::{Buf, Home, Plan, Schedule, Sharing, Step, plan};
+use gpu_core::{Buf, Home, Plan, Sharing, Step, plan};
 use models::{Model, Phase};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// A phase of a step, and where its buffers lie.
-struct Planned {
-    phase: Phase,
-    plan: Plan,
-}
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
-    let mut config = args.settings.apply(Config::load(&args.recipe)?)?;
-    if let Some(source) = &args.data {
-        config.data.source.clone_from(source);
-    }
+    let config = args.configuration()?;
     let data = super::train::load(&config)?;
     config.check(&spec(&config, &data), data.train.count)?;
     let (model, phases) = planned(&config, &data);
@@ -64,10 +54,8 @@ pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
 
 /// The model, and the phases of a step on a whole batch.
 fn planned(config: &Config, data: &DataSet) -> (Box<dyn Model>, Vec<Planned>) {
-    let spec = spec(config, data);
-    let model = config.model(spec);
-    let phases = model.train(config.train.batch_size, &whole(config, &spec));
-    let phases = phases.into_iter().map(|phase| Planned { plan: plan(&phase.schedule, Sharing::On), phase }).collect();
+    let model = config.model(spec(config, data));
+    let phases = phases(config, model.as_ref());
     (model, phases)
 }
 
@@ -96,39 +84,31 @@ fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
     for network in model.networks() {
         out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
-    let of_step = |count: &dyn Fn(&Step) -> u64| -> u64 {
-        let of_phase = |phase: &Phase| phase.times as u64 * phase.schedule.steps().iter().map(count).sum::<u64>();
-        phases.iter().map(|planned| of_phase(&planned.phase)).sum()
-    };
-    let (calls, flops, bytes) = (of_step(&|_| 1), of_step(&|step| step.flops), of_step(&Step::bytes));
+    let count = |count: fn(&Step) -> u64| of_step(phases, count);
+    let (calls, flops, bytes) = (count(|_| 1), count(|step| step.flops), count(Step::bytes));
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     out!("a step: {calls} calls, {:.1} MFLOP, {:.1} MiB moved", flops as f64 / 1e6, mib(bytes))?;
-    let (persistent, scratch) = (persistent_bytes(model, phases), scratch_bytes(phases));
+    let waits = hazards_of(phases);
+    out!(
+        "wgpu puts a barrier before {} of its {} dispatches, on {} buffers; before {} where nothing came before",
+        waits.barriers,
+        waits.dispatches,
+        waits.buffers,
+        waits.first
+    )?;
+    let memory = Footprint::on_a_device(model, phases);
     let unshared: u64 = phases.iter().map(|planned| plan(&planned.phase.schedule, Sharing::Off).bytes()).sum();
     out!(
         "memory of the step: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without \
-         sharing)",
-        mib(persistent + scratch),
-        mib(persistent),
-        mib(scratch),
+         sharing) + {:.1} MiB of parameters and staging",
+        mib(memory.total()),
+        mib(memory.persistent),
+        mib(memory.scratch),
         phases.iter().map(|planned| planned.plan.slots.len()).sum::<usize>(),
-        mib(unshared)
+        mib(unshared),
+        mib(memory.besides)
     )?;
     Ok(())
-}
-
-/// What lasts as long as a phase; each has its own.
-fn scratch_bytes(phases: &[Planned]) -> u64 {
-    phases.iter().map(|planned| planned.plan.bytes()).sum()
-}
-
-/// What outlives the step: arenas, data, clocks, rings.
-fn persistent_bytes(model: &dyn Model, phases: &[Planned]) -> u64 {
-    let schedules = phases.iter().map(|planned| &planned.phase.schedule);
-    let bufs = schedules.flat_map(Schedule::steps).flat_map(|step| &step.bufs);
-    let lasting = bufs.filter(|buf| buf.place.home != Home::Scratch);
-    let places: BTreeMap<_, _> = lasting.map(|buf| (buf.place, model.memory().whole(buf.place).bytes())).collect();
-    places.values().sum()
 }
 
 fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
@@ -147,12 +127,18 @@ fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
     let of_phase = |Planned { phase, plan }: &Planned| {
         phase.schedule.steps().iter().map(|of| step(phase, plan, of)).collect::<Vec<_>>()
     };
+    let (memory, waits) = (Footprint::on_a_device(model, phases), hazards_of(phases));
     let slots = phases.iter().flat_map(|planned| &planned.plan.slots);
     json!({
         "parameters": model.networks().iter().map(|network| network.weights.count()).sum::<usize>(),
         "steps": phases.iter().flat_map(of_phase).collect::<Vec<_>>(),
         "slots": slots.map(|slot| slot.len * 4).collect::<Vec<_>>(),
-        "scratch_bytes": scratch_bytes(phases),
-        "persistent_bytes": persistent_bytes(model, phases),
+        "scratch_bytes": memory.scratch,
+        "persistent_bytes": memory.persistent,
+        "other_bytes": memory.besides,
+        "dispatches": waits.dispatches,
+        "barriers": waits.barriers,
+        "first_barriers": waits.first,
+        "barrier_buffers": waits.buffers,
     })
 }

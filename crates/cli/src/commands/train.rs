@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::data::{DataSet, is_built_in};
 use crate::run::Run;
 use crate::session::{Session, spec};
+use crate::startup::Startup;
 use crate::steps::{Steps, binding_bytes, fit_shard};
 use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Progress, Trainer};
@@ -19,8 +20,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
+    let mut startup = Startup::new();
     let mut config = configuration(args)?;
     let data = load(&config)?;
+    startup.lap("data");
     if let (Some(steps), None) = (args.steps, args.epochs) {
         config.train.epochs = epochs_for(steps, &config, &data);
     }
@@ -30,6 +33,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         return super::show::dry_run(&config, &data);
     }
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    startup.lap("device");
     terminal.say(&format!("running on {why}"));
     if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
         terminal.say(&format!("{} is larger than the device binds: {images} images are there at once", data.name));
@@ -39,9 +43,10 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     if let Some(mut file) = init {
         session.initialise_from(&mut file)?;
     }
+    startup.lap("weights");
     let path = args.out.clone().unwrap_or_else(|| Run::default_path(&recipe_name(&args.recipe)));
     Run::refuse_existing(&path)?;
-    let trainer = Trainer::new(&mut session, terminal, Progress::default(), |session| {
+    let mut trainer = Trainer::new(&mut session, terminal, Progress::default(), |session| {
         let run = Run::create(&path)?;
         run.write_environment(&environment(&backend, session))?;
         terminal.say(&format!(
@@ -53,6 +58,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         ));
         Ok(run)
     })?;
+    trainer.report_startup(startup);
     go_on(trainer, terminal, args.json)
 }
 

@@ -26,6 +26,7 @@ pub mod pool;
 pub mod record;
 pub mod reduce;
 pub mod reparameterise;
+pub mod roof;
 pub mod softmax;
 pub mod spectral_norm;
 pub mod tick;
@@ -59,6 +60,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         record::KERNELS,
         reduce::KERNELS,
         reparameterise::KERNELS,
+        roof::KERNELS,
         softmax::KERNELS,
         spectral_norm::KERNELS,
         tick::KERNELS,

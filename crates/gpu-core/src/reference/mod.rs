@@ -27,6 +27,7 @@ pub mod pool;
 pub mod record;
 pub mod reduce;
 pub mod reparameterise;
+pub mod roof;
 pub mod softmax;
 pub mod spectral_norm;
 pub mod tick;

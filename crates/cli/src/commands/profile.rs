@@ -1,0 +1,231 @@
+//! `frit profile`: where the time and the memory of a training step go.
+
+use crate::Ending;
+use crate::args;
+use crate::profile::{Call, NEAR_PRODUCT, Profile, Work};
+use crate::session::{Session, spec};
+use crate::startup::Startup;
+use crate::steps::{binding_bytes, fit_shard};
+use crate::terminal::{Terminal, out};
+use anyhow::Result;
+use gpu_core::choose;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Calls that the table lists.
+const TOP: usize = 15;
+
+pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Ending> {
+    let mut startup = Startup::new();
+    let mut config = args.show.configuration()?;
+    let data = super::train::load(&config)?;
+    config.check(&spec(&config, &data), data.train.count)?;
+    startup.lap("data");
+    let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    startup.lap("device");
+    terminal.say(&format!("profiling {} on {why}", args.show.recipe));
+    fit_shard(&mut config, &data, binding_bytes(&backend))?;
+    let mut session = Session::open(config, data, &backend)?;
+    session.initialise()?;
+    startup.lap("weights");
+    let profile = Profile::measure(&mut session, &backend, args.steps, startup)?;
+    match args.show.json {
+        true => out!("{}", json_of(&profile, &session))?,
+        false => print(&profile, &session)?,
+    }
+    Ok(Ending::Done)
+}
+
+fn print(profile: &Profile, session: &Session) -> Result<()> {
+    out!("{}; times by {}, medians over {} steps", session.device, profile.clock, profile.timed)?;
+    print_roof(profile)?;
+    print_kernels(profile)?;
+    print_calls(profile)?;
+    print_step(profile)?;
+    print_memory(profile)?;
+    out!("{}", profile.startup)
+}
+
+fn print_roof(profile: &Profile) -> Result<()> {
+    let rates = &profile.rates;
+    out!(
+        "the roof here: {} GFLOP/s of multiply-adds, {} GB/s of a copy; a product of {side} × {side} matrices reaches \
+         {} GFLOP/s",
+        figure(rates.fma / 1e9),
+        figure(rates.copy / 1e9),
+        figure(rates.product / 1e9),
+        side = rates.side
+    )
+}
+
+fn print_kernels(profile: &Profile) -> Result<()> {
+    let total = profile.total();
+    out!("")?;
+    out!("{:24} {}", "kernel", HEAD)?;
+    for (kernel, work) in profile.kernels() {
+        out!("{kernel:24} {}", row(&work, &total))?;
+    }
+    out!("{:24} {}", "all calls of a step", row(&total, &total))
+}
+
+fn print_calls(profile: &Profile) -> Result<()> {
+    let total = profile.total();
+    let mut calls: Vec<&Call> = profile.calls.iter().collect();
+    calls.sort_by_key(|call| std::cmp::Reverse(call.work.time));
+    out!("")?;
+    out!("{:40} {:24} {}", "call", "kernel", HEAD)?;
+    for call in calls.iter().take(TOP) {
+        let name = format!("{}: {}", call.phase, call.label);
+        out!("{name:40} {:24} {}", call.kernel, row(&call.work, &total))?;
+    }
+    if let Some(rest) = calls.len().checked_sub(TOP).filter(|&rest| rest > 0) {
+        let work = calls[TOP..].iter().fold(Work::default(), |all, call| all.and(&call.work));
+        out!("{:40} {:24} {}", format!("{rest} more"), "", row(&work, &total))?;
+    }
+    Ok(())
+}
+
+const HEAD: &str = "calls         ms  share    GFLOP/s      GB/s  of roof";
+
+/// Calls, milliseconds, share of the step, rates, share of the roof.
+fn row(work: &Work, total: &Work) -> String {
+    format!(
+        "{:5} {:10.3} {:5.1}% {:>10} {:>9} {:7.1}%",
+        work.calls,
+        ms(work.time),
+        100.0 * work.time.as_secs_f64() / total.time.as_secs_f64().max(1e-9),
+        figure(work.flop_rate() / 1e9),
+        figure(work.byte_rate() / 1e9),
+        100.0 * work.roof_share()
+    )
+}
+
+fn print_step(profile: &Profile) -> Result<()> {
+    let (whole, calls) = (&profile.whole, profile.total());
+    out!("")?;
+    out!(
+        "a step takes {:.3} ms as training runs it (median, {} steps in {} submits), and its calls together {:.3} ms",
+        ms(whole.step),
+        whole.steps,
+        whole.submits,
+        ms(calls.time)
+    )?;
+    out!(
+        "{:.1} % of the calls' time is in those that reach {:.0} % of the product's rate",
+        100.0 * profile.near_product(),
+        100.0 * NEAR_PRODUCT
+    )?;
+    out!(
+        "a step: {} dispatches, {} with a barrier before them, {:.3} submits, {:.3} ms of the host for encoding and submitting; it waited {} times \
+         other than for the bound on submits in flight and {} at an end, in {} steps",
+        profile.hazards.dispatches,
+        profile.hazards.barriers,
+        whole.submits as f64 / whole.steps as f64,
+        ms(whole.host),
+        whole.other_waits,
+        whole.waits.end,
+        whole.steps
+    )
+}
+
+fn print_memory(profile: &Profile) -> Result<()> {
+    let (planned, counters) = (&profile.planned, &profile.counters);
+    out!(
+        "memory: {:.2} MiB planned ({:.2} persistent, {:.2} scratch, {:.2} besides), {:.2} MiB allocated at most: \
+         {:.3} of the plan; uploads passed through {:.2} MiB of staging besides{}",
+        mib(planned.total()),
+        mib(planned.persistent),
+        mib(planned.scratch),
+        mib(planned.besides),
+        mib(counters.peak_bytes),
+        counters.peak_bytes as f64 / planned.total() as f64,
+        mib(counters.upload_bytes),
+        counters.allocator_bytes.map_or_else(String::new, |bytes| {
+            format!("; after training {:.2} MiB were in use by wgpu's allocator", mib(bytes))
+        })
+    )
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// Three figures, or a dash for nothing.
+fn figure(x: f64) -> String {
+    match x {
+        0.0 => "-".into(),
+        x if x >= 100.0 => format!("{x:.0}"),
+        x if x >= 10.0 => format!("{x:.1}"),
+        x => format!("{x:.2}"),
+    }
+}
+
+fn json_of(profile: &Profile, session: &Session) -> Value {
+    let (whole, planned, counters, rates) = (&profile.whole, &profile.planned, &profile.counters, &profile.rates);
+    let calls = profile.calls.iter().map(|call| {
+        let mut line = json_of_work(&call.work);
+        line["phase"] = json!(call.phase);
+        line["label"] = json!(call.label);
+        line["kernel"] = json!(call.kernel);
+        line
+    });
+    let kernels = profile.kernels().into_iter().map(|(kernel, work)| {
+        let mut line = json_of_work(&work);
+        line["kernel"] = json!(kernel);
+        line
+    });
+    let waits = &profile.hazards;
+    json!({
+        "device": session.device,
+        "clock": profile.clock.to_string(),
+        "timed_steps": profile.timed,
+        "roof": {
+            "fma_gflops": rates.fma / 1e9,
+            "copy_gbps": rates.copy / 1e9,
+            "product_gflops": rates.product / 1e9,
+            "product_side": rates.side,
+        },
+        "calls": calls.collect::<Vec<_>>(),
+        "kernels": kernels.collect::<Vec<_>>(),
+        "total": json_of_work(&profile.total()),
+        "near_product_share": profile.near_product(),
+        "step": {
+            "ms": ms(whole.step),
+            "steps": whole.steps,
+            "dispatches": waits.dispatches,
+            "barriers": waits.barriers,
+            "barrier_buffers": waits.buffers,
+            "submits": whole.submits as f64 / whole.steps as f64,
+            "host_ms": ms(whole.host),
+            "waits_for_bound": whole.waits.bound,
+            "waits_at_end": whole.waits.end,
+            "other_waits": whole.other_waits,
+        },
+        "memory": {
+            "planned_bytes": planned.total(),
+            "persistent_bytes": planned.persistent,
+            "scratch_bytes": planned.scratch,
+            "other_bytes": planned.besides,
+            "peak_bytes": counters.peak_bytes,
+            "upload_bytes": counters.upload_bytes,
+            "allocator_bytes": counters.allocator_bytes,
+        },
+        "first_step": profile.startup.to_json(),
+    })
+}
+
+fn json_of_work(work: &Work) -> Value {
+    json!({
+        "calls": work.calls,
+        "ms": ms(work.time),
+        "flops": work.flops,
+        "bytes": work.bytes,
+        "gflops": work.flop_rate() / 1e9,
+        "gbps": work.byte_rate() / 1e9,
+        "roof_share": work.roof_share(),
+    })
+}

@@ -1,0 +1,28 @@
+//! y = x, and y = Σ_j a_j with a_j = x + j after many turns through a ← scale a + shift.
+
+use crate::Args;
+use crate::ops::roof::{FmaParams, SUMS};
+use rayon::prelude::*;
+
+/// Elements that one thread takes at a time: more, and a copy is shared out in larger parts than it gains from.
+const PART: usize = 1 << 14;
+
+/// y = x
+pub fn roof_copy(args: &mut Args<'_>) {
+    let (x, y) = (args.read("x"), args.write("y"));
+    y.par_chunks_mut(PART).zip(x.par_chunks(PART)).for_each(|(y, x)| y.copy_from_slice(x));
+}
+
+/// y = Σ_j a_j
+pub fn roof_fma(args: &mut Args<'_>) {
+    let p: FmaParams = args.params();
+    let (scale, shift) = (f64::from(p.scale), f64::from(p.shift));
+    let (x, y) = (args.read("x"), args.write("y"));
+    y.par_iter_mut().zip(x).for_each(|(y, &x)| {
+        let mut sums: [f64; SUMS] = std::array::from_fn(|j| x + j as f64);
+        for _ in 0..p.turns {
+            sums.iter_mut().for_each(|sum| *sum = scale * *sum + shift);
+        }
+        *y = sums.iter().sum();
+    });
+}
