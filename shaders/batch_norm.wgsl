@@ -8,13 +8,14 @@
 //                                running ← (1 − momentum) running + momentum batch, the variance with rows − 1 for
 //                                rows; one workgroup of 256 per channel
 //   batch_norm_running           stats [2, c] from the running mean and variance; one invocation per channel
-//   batch_norm_apply             y [rows, c] from stats; one invocation per element
+//   batch_norm_apply             y [rows, c] from stats; one invocation per channel of 8 rows, so that what belongs to
+//                                a channel is loaded once for them
 //   batch_norm_backward_partial  Σ dy x̂ and Σ dy over the same chunks, [parts, c] each, dy being taken before act
 //   batch_norm_backward_finish   their sums [c] over the chunks: what weight and bias add to their gradients;
 //                                one workgroup of 256 per channel
 //   batch_norm_backward_apply    dx = weight · inv_std (dy − Σ dy / rows − x̂ Σ dy x̂ / rows) · slope, the last two
 //                                terms only if `training`; slope is that of the activation `gate` where its output is
-//                                gate_y [rows, c]; one invocation per element
+//                                gate_y [rows, c]; one invocation per channel of 8 rows
 //
 // Means are summed around a first element and squares around the mean, of a chunk and then of all, so that no digits
 // are lost however far the mean is from zero (Chan, Golub, LeVeque, Algorithms for computing the sample variance, The
@@ -34,6 +35,9 @@ struct Params {
     epsilon: f32,
     momentum: f32,
 }
+
+// Rows of a channel that one invocation of what is applied has: ROWS of ops/batch_norm.rs.
+const ROWS: u32 = 8u;
 
 override training: u32 = 0u;
 override activation: u32 = 0u;
@@ -142,10 +146,17 @@ fn batch_norm_apply(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = group_index(group, groups) * 256u + local;
-    if i >= p.rows * p.c { return; }
     let j = i % p.c;
-    let normed = (x[i] - saved[j]) * saved[p.c + j];
-    y[i] = activate(activation, p.alpha, weight[j] * normed + bias[j]);
+    let begin = i / p.c * ROWS;
+    if begin >= p.rows { return; }
+    let centre = saved[j];
+    let inv_std = saved[p.c + j];
+    let factor = weight[j];
+    let shift = bias[j];
+    for (var r = begin; r < min(begin + ROWS, p.rows); r++) {
+        let normed = (x[r * p.c + j] - centre) * inv_std;
+        y[r * p.c + j] = activate(activation, p.alpha, factor * normed + shift);
+    }
 }
 
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
@@ -217,15 +228,25 @@ fn batch_norm_backward_apply(
 ) {
     let c = p_backward.c;
     let i = group_index(group, groups) * 256u + local;
-    if i >= p_backward.rows * c { return; }
     let j = i % c;
+    let begin = i / c * ROWS;
+    if begin >= p_backward.rows { return; }
     let inv_std = saved[c + j];
-    var d = dy[i];
+    let factor = weight[j] * inv_std;
+    var centre = 0.0;
+    var of_sum = 0.0;
+    var of_dot = 0.0;
     if training != 0u {
-        let normed = (x[i] - saved[j]) * inv_std;
-        d -= (sum[j] + normed * dot[j]) / f32(p_backward.rows);
+        centre = saved[j];
+        of_sum = sum[j] / f32(p_backward.rows);
+        of_dot = dot[j] / f32(p_backward.rows);
     }
-    d *= weight[j] * inv_std;
-    if gate != 0u { d *= slope_from_output(gate, p_backward.gate_alpha, gate_y[i]); }
-    dx[i] = d;
+    for (var r = begin; r < min(begin + ROWS, p_backward.rows); r++) {
+        let at = r * c + j;
+        var d = dy[at];
+        if training != 0u { d -= of_sum + (x[at] - centre) * inv_std * of_dot; }
+        d *= factor;
+        if gate != 0u { d *= slope_from_output(gate, p_backward.gate_alpha, gate_y[at]); }
+        dx[at] = d;
+    }
 }

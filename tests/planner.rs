@@ -8,12 +8,12 @@ use gpu_core::ops::gather::pack;
 use gpu_core::ops::philox;
 use gpu_core::random::Stream;
 use gpu_core::{
-    Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Grid, Home, Memory, Place, Schedule, Shape, Sharing, plan,
+    Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Grid, Home, Memory, Place, Plan, Pool, Schedule, Shape, Sharing, plan,
 };
-use models::{DataSpec, Model, Optimiser, Training, Vae, VaeConfig};
+use models::{DataSpec, Gan, GanConfig, Model, Optimiser, Training, Vae, VaeConfig};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A schedule of sums and products of whole and partial buffers of many sizes, what it is fed, and what it keeps.
 struct Random {
@@ -213,6 +213,120 @@ fn training_is_the_same_with_sharing_and_without_on_the_adapter() -> Result<(), 
     let device = device(false);
     let gpu = |sharing| trained(&mut Gpu::new(device.clone(), vae.memory().clone(), sharing), &vae);
     assert_eq!(gpu(Sharing::On)?, gpu(Sharing::Off)?);
+    Ok(())
+}
+
+/// What is fed or kept lies where no other program does; the rest of each program lies in different slots, which hold it.
+#[test]
+fn programs_share_slots_but_for_what_is_kept() {
+    for seed in 0..50 {
+        let mut pool = Pool::default();
+        let programs: Vec<Schedule> = (0..5).map(|i| random(100 * seed + i).schedule).collect();
+        let plans: Vec<Plan> = programs.iter().map(|schedule| plan(schedule, Sharing::On)).collect();
+        let places: Vec<Vec<usize>> = plans.iter().map(|plan| pool.add(plan, Sharing::On)).collect();
+        let mut kept: HashMap<usize, usize> = HashMap::new();
+        for (plan, places) in plans.iter().zip(&places) {
+            let apart: BTreeSet<usize> = places.iter().copied().collect();
+            assert_eq!(apart.len(), plan.slots.len(), "two slots of a program in one");
+            for (slot, &place) in plan.slots.iter().zip(places) {
+                let found = pool.slots[place];
+                assert!(found.len >= slot.len && found.dtype == slot.dtype && found.kept == slot.kept);
+                *kept.entry(place).or_default() += usize::from(slot.kept);
+            }
+        }
+        assert!(kept.values().all(|&tenants| tenants <= 1), "two programs keep something in one slot");
+        let each: Vec<u64> = plans.iter().map(Plan::bytes).collect();
+        let (most, all) = (each.iter().copied().max().unwrap_or_default(), each.iter().sum());
+        assert!((most..=all).contains(&pool.bytes()), "{} bytes for programs of {each:?}", pool.bytes());
+        let mut apart = Pool::default();
+        let slots: usize = plans.iter().map(|plan| apart.add(plan, Sharing::Off).len()).sum();
+        assert_eq!((apart.bytes(), apart.slots.len()), (all, slots), "shared though sharing is off");
+    }
+}
+
+/// Small programs first, so that slots grow under what was prepared; what one keeps outlives the runs of the others.
+fn programs_in_turn(executor: &mut dyn Executor, programs: &[(Schedule, Buf, Buf)]) -> Result<Vec<Array>, Error> {
+    let mut prepared = Vec::new();
+    for (schedule, input, _) in programs {
+        prepared.push(executor.prepare(schedule)?);
+        executor.write(*input, &Array::F32((0..input.len()).map(|i| (i % 7) as f32).collect()))?;
+        let ticket = executor.submit(&prepared, 1, &[])?;
+        executor.wait(ticket)?;
+    }
+    programs.iter().map(|(.., output)| executor.read(*output)).collect()
+}
+
+#[test]
+fn slots_grow_under_programs_that_are_there() -> Result<(), Error> {
+    let chain = |len: usize| {
+        let mut s = Schedule::new();
+        let x = s.scratch([len]);
+        s.feed(x);
+        let y = (0..5).fold(x, |x, i| scale(&mut s, &format!("step {i}"), x, 0.5));
+        s.keep(y);
+        (s, x, y)
+    };
+    let programs = [100, 3000, 10, 5000].map(chain);
+    let device = device(false);
+    let memory = Memory::default;
+    let expected: Vec<Vec<f64>> =
+        programs.iter().map(|(_, x, _)| (0..x.len()).map(|i| (i % 7) as f64 / 32.0).collect()).collect();
+    let mut peaks = Vec::new();
+    for sharing in [Sharing::On, Sharing::Off] {
+        let (mut cpu, mut gpu) = (Cpu::new(memory(), sharing), Gpu::new(device.clone(), memory(), sharing));
+        let executors: [&mut dyn Executor; 2] = [&mut cpu, &mut gpu];
+        for executor in executors {
+            let found = programs_in_turn(executor, &programs)?;
+            assert_eq!(found.iter().map(Array::to_f64).collect::<Vec<_>>(), expected, "{}", executor.describe());
+            peaks.push(executor.counters().peak_bytes);
+        }
+    }
+    assert!(peaks[0] < peaks[2] && peaks[1] < peaks[3], "sharing saves nothing: {peaks:?}");
+    Ok(())
+}
+
+/// A game between two networks: phases of their own, the first of which runs twice.
+fn gan() -> Gan {
+    let config = GanConfig { latent: 6, hidden: vec![19, 11], critic_steps: 2, ..GanConfig::default() };
+    Gan::new(config, SPEC)
+}
+
+/// Everything that training in steps of two sizes leaves behind, and the most memory that it took.
+fn played(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), Error> {
+    let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
+    executor.write(gan.pins().train, &Array::U32(pack(&bytes)))?;
+    let mut watched = vec![gan.pins().ring];
+    for (seed, network) in (0..).zip(gan.networks()) {
+        let arena = |home| gan.memory().whole(network.weights.place(home));
+        executor.write(arena(Home::Values), &Array::F32(network.weights.initial(seed)))?;
+        watched.extend([Home::Values, Home::FirstMoments, Home::SecondMoments].map(arena));
+    }
+    let mut sizes = Vec::new();
+    for batch in [3, 13] {
+        let mut programs = Vec::new();
+        for phase in gan.train(batch, &TRAINING) {
+            programs.extend(vec![executor.prepare(&phase.schedule)?; phase.times]);
+        }
+        sizes.push(programs);
+    }
+    let mut found = Vec::new();
+    for programs in [&sizes[0], &sizes[1], &sizes[0]] {
+        let ticket = executor.submit(programs, 2, &watched)?;
+        found = executor.wait(ticket)?;
+    }
+    Ok((found, executor.counters().peak_bytes))
+}
+
+#[test]
+fn phases_train_the_same_with_sharing_and_without() -> Result<(), Error> {
+    let gan = gan();
+    let cpu = |sharing| played(&mut Cpu::new(gan.memory().clone(), sharing), &gan);
+    let ((on, shared), (off, unshared)) = (cpu(Sharing::On)?, cpu(Sharing::Off)?);
+    assert!(on == off && shared < unshared, "{shared} bytes with sharing, {unshared} without");
+    let device = device(false);
+    let gpu = |sharing| played(&mut Gpu::new(device.clone(), gan.memory().clone(), sharing), &gan);
+    let ((on, shared), (off, unshared)) = (gpu(Sharing::On)?, gpu(Sharing::Off)?);
+    assert!(on == off && shared < unshared, "{shared} bytes with sharing, {unshared} without, on the adapter");
     Ok(())
 }
 

@@ -2,20 +2,41 @@
 
 use crate::config::Config;
 use crate::steps::whole;
-use gpu_core::{ALIGN_BYTES, Dtype, Hazards, Home, Plan, Schedule, Sharing, Step, hazards, plan};
+use gpu_core::{ALIGN_BYTES, Dtype, Hazards, Home, Place, Plan, Pool, Schedule, Sharing, Slot, Step, hazards, plan};
 use models::{Model, Phase};
 use std::collections::BTreeMap;
 
 /// A phase of a step, and where its buffers lie.
 pub(crate) struct Planned {
     pub(crate) phase: Phase,
-    pub(crate) plan: Plan,
+    plan: Plan,
+    /// Where in the pool each of the plan's slots lies.
+    places: Vec<usize>,
+}
+
+impl Planned {
+    /// The slot of a scratch buffer.
+    pub(crate) fn slot(&self, place: Place) -> Option<usize> {
+        self.plan.slot(place).map(|slot| self.places[slot])
+    }
 }
 
 /// The phases of a step on a whole batch.
 pub(crate) fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
     let phases = model.train(config.train.batch_size, &whole(config, model.pins().spec()));
-    phases.into_iter().map(|phase| Planned { plan: plan(&phase.schedule, Sharing::On), phase }).collect()
+    let mut pool = Pool::default();
+    let planned = phases.into_iter().map(|phase| {
+        let plan = plan(&phase.schedule, Sharing::On);
+        Planned { places: pool.add(&plan, Sharing::On), plan, phase }
+    });
+    planned.collect()
+}
+
+/// The slots of all phases.
+pub(crate) fn slots(phases: &[Planned]) -> Vec<Slot> {
+    let mut pool = Pool::default();
+    phases.iter().for_each(|planned| drop(pool.add(&planned.plan, Sharing::On)));
+    pool.slots
 }
 
 /// The sum of something over the calls of a step.
@@ -63,8 +84,7 @@ impl Footprint {
         let whole = lasting.map(|buf| (buf.place, model.memory().whole(buf.place)));
         let places: BTreeMap<_, _> = whole.collect();
         let persistent = places.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();
-        let slots = phases.iter().flat_map(|planned| &planned.plan.slots);
-        let scratch = slots.map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
+        let scratch = slots(phases).iter().map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
         Self { persistent, scratch, besides: 0 }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::kernel::{Access, Slot};
 use crate::meter::{Clock, Counters, Timing};
-use crate::plan::{Sharing, plan};
+use crate::plan::{Pool, Sharing, plan};
 use crate::{Args, Array, Backend, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -15,6 +15,9 @@ pub struct Cpu {
     sharing: Sharing,
     stores: Vec<Store>,
     index: HashMap<Place, usize>,
+    /// What the programs' scratch lies in, and the store of each slot.
+    pool: Pool,
+    slots: Vec<usize>,
     programs: Vec<Vec<Step>>,
     queue: VecDeque<Submission>,
     done: HashMap<u64, Vec<Array>>,
@@ -44,6 +47,13 @@ impl Store {
             Dtype::F32 => Self::Numbers(zeros(len)?),
             Dtype::U32 => Self::Words(zeros(len)?),
         })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Numbers(values) => values.len(),
+            Self::Words(words) => words.len(),
+        }
     }
 
     fn view(&self, buf: Buf) -> Slot<'_> {
@@ -78,6 +88,8 @@ impl Cpu {
             sharing,
             stores: Vec::new(),
             index: HashMap::new(),
+            pool: Pool::default(),
+            slots: Vec::new(),
             programs: Vec::new(),
             queue: VecDeque::new(),
             done: HashMap::new(),
@@ -102,6 +114,34 @@ impl Cpu {
         self.stores.push(Store::zeros(len, dtype)?);
         self.counters.take(len as u64 * Backend::Cpu.element_bytes(dtype));
         Ok(self.stores.len() - 1)
+    }
+
+    /// Puts the schedule's scratch into slots; those that it has in common with other programs may have to grow.
+    fn place_scratch(&mut self, schedule: &Schedule) -> Result<(), Error> {
+        // What was submitted is done with the slots as they are.
+        self.finish(u64::MAX)?;
+        let plan = plan(schedule, self.sharing);
+        let slots = self.pool.add(&plan, self.sharing);
+        for (slot, &store) in self.slots.iter().enumerate() {
+            let (old, new) = (self.stores[store].len(), self.pool.slots[slot]);
+            if old < new.len {
+                // The old one goes first, so that there need not be room for both.
+                self.stores[store] = Store::Words(Vec::new());
+                self.counters.give(old as u64 * Backend::Cpu.element_bytes(new.dtype));
+                self.stores[store] = Store::zeros(new.len, new.dtype)?;
+                self.counters.take(new.len as u64 * Backend::Cpu.element_bytes(new.dtype));
+            }
+        }
+        for slot in self.slots.len()..self.pool.slots.len() {
+            let store = self.make(self.pool.slots[slot].len, self.pool.slots[slot].dtype)?;
+            self.slots.push(store);
+        }
+        for buf in schedule.scratch_bufs() {
+            if let Some(slot) = plan.slot(buf.place) {
+                self.index.insert(buf.place, self.slots[slots[slot]]);
+            }
+        }
+        Ok(())
     }
 
     /// Does the work submitted up to a ticket.
@@ -162,16 +202,7 @@ impl Executor for Cpu {
     }
 
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
-        let plan = plan(schedule, self.sharing);
-        let first = self.stores.len();
-        for slot in &plan.slots {
-            self.make(slot.len, slot.dtype)?;
-        }
-        for buf in schedule.scratch_bufs() {
-            if let Some(slot) = plan.slot(buf.place) {
-                self.index.insert(buf.place, first + slot);
-            }
-        }
+        self.place_scratch(schedule)?;
         for buf in schedule.steps().iter().flat_map(|step| &step.bufs) {
             if buf.place.home != Home::Scratch {
                 self.store(buf.place)?;

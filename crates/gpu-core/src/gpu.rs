@@ -2,11 +2,11 @@
 
 use crate::device::Device;
 use crate::meter::{Counters, Timing};
-use crate::pipelines::{self, Dispatch, Pipeline};
-use crate::plan::{Sharing, plan};
+use crate::pipelines::{self, Dispatch};
+use crate::plan::{Pool, Sharing, plan};
 use crate::{ALIGN_BYTES, Array, Buf, Dtype, Error, Executor, Home, Memory, Place, Program, Schedule, Step, Ticket};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 /// Runs schedules on a device.
@@ -15,8 +15,13 @@ pub struct Gpu {
     pub(crate) device: Device,
     memory: Memory,
     sharing: Sharing,
+    /// What persists.
     buffers: HashMap<Place, wgpu::Buffer>,
-    programs: Vec<Vec<Call>>,
+    /// What the programs' scratch lies in, and the buffer of each slot, where it has been made.
+    pool: Pool,
+    slots: Vec<Option<wgpu::Buffer>>,
+    slot_of: HashMap<Place, usize>,
+    programs: Vec<Calls>,
     pending: HashMap<u64, Pending>,
     staging: Vec<wgpu::Buffer>,
     tickets: u64,
@@ -25,12 +30,30 @@ pub struct Gpu {
     uploading: u64,
 }
 
-/// One dispatch, ready to encode.
+/// The dispatches of a program.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pipeline: Pipeline,
-    bind_group: wgpu::BindGroup,
-    grid: [u32; 3],
+pub(crate) struct Calls {
+    steps: Vec<Step>,
+    dispatches: Vec<Dispatch>,
+    /// The parameters of all, and where each one's start.
+    uniforms: (wgpu::Buffer, Vec<u64>),
+    /// None while a slot is being replaced.
+    bind_groups: Vec<wgpu::BindGroup>,
+}
+
+impl Calls {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Puts one of them into a pass.
+    pub(crate) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, index: usize) {
+        let Dispatch { pipeline, groups: [x, y, z] } = &self.dispatches[index];
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_groups[index], &[]);
+        pass.dispatch_workgroups(*x, *y, *z);
+    }
 }
 
 #[derive(Debug)]
@@ -48,6 +71,9 @@ impl Gpu {
             memory,
             sharing,
             buffers: HashMap::new(),
+            pool: Pool::default(),
+            slots: Vec::new(),
+            slot_of: HashMap::new(),
             programs: Vec::new(),
             pending: HashMap::new(),
             staging: Vec::new(),
@@ -58,7 +84,7 @@ impl Gpu {
     }
 
     /// The calls of a program.
-    pub(crate) fn calls(&self, program: Program) -> &[Call] {
+    pub(crate) fn calls(&self, program: Program) -> &Calls {
         &self.programs[program.0]
     }
 
@@ -88,9 +114,17 @@ impl Gpu {
         })
     }
 
+    /// The buffer of a place, if it has been made.
+    fn made(&self, place: Place) -> Option<&wgpu::Buffer> {
+        match self.slot_of.get(&place) {
+            Some(&slot) => self.slots[slot].as_ref(),
+            None => self.buffers.get(&place),
+        }
+    }
+
     /// The buffer of a place; one that persists is made when first asked for.
     fn buffer(&mut self, place: Place) -> Result<wgpu::Buffer, Error> {
-        if let Some(buffer) = self.buffers.get(&place) {
+        if let Some(buffer) = self.made(place) {
             return Ok(buffer.clone());
         }
         let len = self.memory.whole(place).len();
@@ -99,17 +133,41 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Every buffer that the schedule names, allocated; each binding within the device's limit.
-    fn allocate_all(&mut self, schedule: &Schedule) -> Result<(), Error> {
+    /// Puts the schedule's scratch into slots. Those that it has in common with other programs may have to grow: what
+    /// is bound to them is let go first, so that there need not be room for both.
+    fn place_scratch(&mut self, schedule: &Schedule) -> Result<(), Error> {
         let plan = plan(schedule, self.sharing);
-        let slots = plan.slots.iter().enumerate();
-        let slots = slots.map(|(i, slot)| self.allocate(&format!("scratch slot {i}"), slot.len));
-        let slots = slots.collect::<Result<Vec<_>, _>>()?;
+        let slots = self.pool.add(&plan, self.sharing);
         for buf in schedule.scratch_bufs() {
             if let Some(slot) = plan.slot(buf.place) {
-                self.buffers.insert(buf.place, slots[slot].clone());
+                self.slot_of.insert(buf.place, slots[slot]);
             }
         }
+        self.slots.resize(self.pool.slots.len(), None);
+        let bytes = |slot: usize| self.pool.slots[slot].len as u64 * 4;
+        let small = |slot: &usize| self.slots[*slot].as_ref().is_some_and(|buffer| buffer.size() < bytes(*slot));
+        let grown: HashSet<usize> = (0..self.slots.len()).filter(small).collect();
+        for calls in &mut self.programs {
+            let mut bufs = calls.steps.iter().flat_map(|step| &step.bufs);
+            if bufs.any(|buf| self.slot_of.get(&buf.place).is_some_and(|slot| grown.contains(slot))) {
+                calls.bind_groups.clear();
+            }
+        }
+        for slot in grown {
+            let old = self.slots[slot].take();
+            self.counters.give(old.map_or(0, |buffer| buffer.size()));
+        }
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].is_none() {
+                self.slots[slot] = Some(self.allocate(&format!("scratch slot {slot}"), self.pool.slots[slot].len)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every buffer that the schedule names, allocated; each binding within the device's limit.
+    fn allocate_all(&mut self, schedule: &Schedule) -> Result<(), Error> {
+        self.place_scratch(schedule)?;
         for step in schedule.steps() {
             for (binding, buf) in step.kernel.bindings.iter().zip(&step.bufs) {
                 if buf.bytes() > self.device.caps.max_binding_bytes {
@@ -142,19 +200,34 @@ impl Gpu {
         Ok((buffer, starts))
     }
 
-    fn bind_group(&self, pipeline: &Pipeline, step: &Step, uniforms: &wgpu::Buffer, start: u64) -> wgpu::BindGroup {
+    /// Binds the buffers of every program that has none bound.
+    fn bind(&mut self) -> Result<(), Error> {
+        for program in 0..self.programs.len() {
+            if self.programs[program].bind_groups.is_empty() {
+                let bind = || (0..self.programs[program].len()).map(|step| self.bind_group(program, step)).collect();
+                self.programs[program].bind_groups = self.device.guarded("bind groups", 0, bind)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bind_group(&self, program: usize, index: usize) -> wgpu::BindGroup {
+        let Calls { steps, dispatches, uniforms: (uniforms, starts), .. } = &self.programs[program];
+        let step = &steps[index];
         let range = |buffer, offset, size| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) })
         };
-        let storage =
-            step.bufs.iter().map(|buf| range(&self.buffers[&buf.place], u64::from(buf.offset) * 4, buf.bytes()));
-        let uniform = range(uniforms, start, step.params.len() as u64 * 4);
+        let storage = step.bufs.iter().map(|buf| {
+            let buffer = self.made(buf.place).expect("a prepared program has its buffers");
+            range(buffer, u64::from(buf.offset) * 4, buf.bytes())
+        });
+        let uniform = range(uniforms, starts[index], step.params.len() as u64 * 4);
         let resources = storage.chain([uniform]).enumerate();
         let entries: Vec<_> =
             resources.map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource }).collect();
         self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(&step.label),
-            layout: &pipeline.layout,
+            layout: &dispatches[index].pipeline.layout,
             entries: &entries,
         })
     }
@@ -222,13 +295,6 @@ impl Gpu {
         }
         self.device.check()
     }
-
-    pub(crate) fn encode(pass: &mut wgpu::ComputePass<'_>, call: &Call) {
-        pass.set_pipeline(&call.pipeline.pipeline);
-        pass.set_bind_group(0, &call.bind_group, &[]);
-        let [x, y, z] = call.grid;
-        pass.dispatch_workgroups(x, y, z);
-    }
 }
 
 impl Executor for Gpu {
@@ -241,25 +307,18 @@ impl Executor for Gpu {
         let start = Instant::now();
         let dispatches = pipelines::prepare(&self.device, schedule.steps())?;
         self.counters.compiling += start.elapsed();
-        let (uniforms, starts) = self.uniforms(schedule.steps())?;
-        let calls = self.device.guarded("bind groups", 0, || {
-            let steps = schedule.steps().iter().zip(dispatches).zip(starts);
-            let call = |((step, (pipeline, grid)), start): ((&Step, Dispatch), u64)| Call {
-                bind_group: self.bind_group(&pipeline, step, &uniforms, start),
-                pipeline,
-                grid,
-            };
-            steps.map(call).collect()
-        })?;
-        self.programs.push(calls);
+        let uniforms = self.uniforms(schedule.steps())?;
+        self.programs.push(Calls { steps: schedule.steps().to_vec(), dispatches, uniforms, bind_groups: Vec::new() });
+        self.bind()?;
         Ok(Program(self.programs.len() - 1))
     }
 
     fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
         let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| {
             for _ in 0..times {
-                let calls = programs.iter().flat_map(|program| &this.programs[program.0]);
-                calls.for_each(|call| Self::encode(pass, call));
+                for calls in programs.iter().map(|program| this.calls(*program)) {
+                    (0..calls.len()).for_each(|index| calls.encode(pass, index));
+                }
             }
         };
         self.launch(encode, watch)
@@ -292,8 +351,7 @@ impl Executor for Gpu {
     }
 
     fn run_step(&mut self, program: Program, step: usize) -> Result<(), Error> {
-        let encode =
-            |pass: &mut wgpu::ComputePass<'_>, this: &Self| Self::encode(pass, &this.programs[program.0][step]);
+        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| this.calls(program).encode(pass, step);
         let ticket = self.launch(encode, &[])?;
         self.wait(ticket).map(|_| ())
     }

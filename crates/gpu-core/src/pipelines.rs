@@ -20,8 +20,13 @@ pub(crate) type Key = (&'static str, Vec<u32>);
 /// The pipelines of a device, shared by its executors.
 pub(crate) type Cache = Mutex<HashMap<Key, Pipeline>>;
 
-/// A step as a device runs it: its pipeline, and how many workgroups.
-pub(crate) type Dispatch = (Pipeline, [u32; 3]);
+/// A step as a device runs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) pipeline: Pipeline,
+    /// Workgroups along x, y and z.
+    pub(crate) groups: [u32; 3],
+}
 
 /// The pipeline and the workgroups of each step; pipelines not made yet are compiled side by side.
 pub(crate) fn prepare(device: &Device, steps: &[Step]) -> Result<Vec<Dispatch>, Error> {
@@ -35,7 +40,8 @@ pub(crate) fn prepare(device: &Device, steps: &[Step]) -> Result<Vec<Dispatch>, 
         .map(|shader| Ok((shader.key(), device.guarded(shader.name, 0, || shader.compile(device))?)))
         .collect();
     made.extend(fresh?);
-    Ok(shaders.iter().map(|shader| (made[&shader.key()].clone(), shader.groups())).collect())
+    let dispatch = |shader: &Shader<'_>| Dispatch { pipeline: made[&shader.key()].clone(), groups: shader.groups() };
+    Ok(shaders.iter().map(dispatch).collect())
 }
 
 /// What is compiled for a step: its kernel, or the variant that was picked for it.

@@ -66,7 +66,7 @@ impl Gpu {
             (set, resolved, buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST))
         })?;
         let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-        for (index, call) in (0..).zip(&self.calls(program)[range]) {
+        for (index, call) in (0..).zip(range) {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: None,
                 timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
@@ -75,7 +75,7 @@ impl Gpu {
                     end_of_pass_write_index: Some(2 * index + 1),
                 }),
             });
-            Self::encode(&mut pass, call);
+            self.calls(program).encode(&mut pass, call);
         }
         encoder.resolve_query_set(&set, 0..queries, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, bytes);

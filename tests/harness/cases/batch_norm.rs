@@ -118,7 +118,7 @@ fn folded_channels() -> Case {
 }
 
 fn folded_elements() -> Case {
-    let (rows, c) = (MAX_GROUPS as usize + 9, 257);
+    let (rows, c) = (1, MAX_GROUPS as usize * 256 + 129);
     let mut case = Case::new(format!("folded grid, {rows}×{c}"));
     let x = case.input([rows, c], Fill::Uniform(-1.0, 1.0));
     let norm = parameters(&mut case, c);

@@ -4,12 +4,12 @@ use crate::Ending;
 use crate::args;
 use crate::config::Config;
 use crate::data::DataSet;
-use crate::planned::{Footprint, Planned, hazards_of, of_step, phases};
+use crate::planned::{Footprint, Planned, hazards_of, of_step, phases, slots};
 use crate::session::spec;
 use crate::terminal::out;
 use anyhow::Result;
-use gpu_core::{Buf, Home, Plan, Sharing, Step, plan};
-use models::{Model, Phase};
+use gpu_core::{Buf, Home, Sharing, Step, plan};
+use models::Model;
 use serde_json::{Value, json};
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
@@ -21,13 +21,14 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         out!("{}", json_of(model.as_ref(), &phases))?;
         return Ok(Ending::Done);
     }
-    for Planned { phase, plan } in &phases {
+    for planned in &phases {
+        let phase = &planned.phase;
         match phase.times {
             1 => out!("{}:", phase.name)?,
             times => out!("{}, {times} times:", phase.name)?,
         }
         for (index, step) in phase.schedule.steps().iter().enumerate() {
-            out!("{}", line(index, step, plan))?;
+            out!("{}", line(index, step, planned))?;
         }
     }
     print_totals(model.as_ref(), &phases)?;
@@ -60,8 +61,8 @@ fn planned(config: &Config, data: &DataSet) -> (Box<dyn Model>, Vec<Planned>) {
 }
 
 /// Number, label, kernel, shapes, cost, and the slot of what is written.
-fn line(index: usize, step: &Step, plan: &Plan) -> String {
-    let shapes: Vec<String> = step.writes().map(|buf| format!("{} {}", buf.shape, home(buf, plan))).collect();
+fn line(index: usize, step: &Step, planned: &Planned) -> String {
+    let shapes: Vec<String> = step.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned))).collect();
     format!(
         "{index:3}  {:32} {:24} {:28} {:9.3} MFLOP {:9.1} KiB",
         step.label,
@@ -73,8 +74,8 @@ fn line(index: usize, step: &Step, plan: &Plan) -> String {
 }
 
 /// Where a buffer lies.
-fn home(buf: Buf, plan: &Plan) -> String {
-    match (buf.place.home, plan.slot(buf.place)) {
+fn home(buf: Buf, planned: &Planned) -> String {
+    match (buf.place.home, planned.slot(buf.place)) {
         (Home::Scratch, Some(slot)) => format!("in slot {slot}"),
         (home, _) => format!("in {home:?}").to_lowercase(),
     }
@@ -104,7 +105,7 @@ fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
         mib(memory.total()),
         mib(memory.persistent),
         mib(memory.scratch),
-        phases.iter().map(|planned| planned.plan.slots.len()).sum::<usize>(),
+        slots(phases).len(),
         mib(unshared),
         mib(memory.besides)
     )?;
@@ -112,8 +113,9 @@ fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
 }
 
 fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
-    let step = |phase: &Phase, plan: &Plan, step: &Step| {
-        let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, plan) });
+    let step = |planned: &Planned, step: &Step| {
+        let phase = &planned.phase;
+        let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned) });
         json!({
             "phase": phase.name,
             "times": phase.times,
@@ -124,15 +126,13 @@ fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
             "bytes": step.bytes(),
         })
     };
-    let of_phase = |Planned { phase, plan }: &Planned| {
-        phase.schedule.steps().iter().map(|of| step(phase, plan, of)).collect::<Vec<_>>()
-    };
+    let of_phase =
+        |planned: &Planned| planned.phase.schedule.steps().iter().map(|of| step(planned, of)).collect::<Vec<_>>();
     let (memory, waits) = (Footprint::on_a_device(model, phases), hazards_of(phases));
-    let slots = phases.iter().flat_map(|planned| &planned.plan.slots);
     json!({
         "parameters": model.networks().iter().map(|network| network.weights.count()).sum::<usize>(),
         "steps": phases.iter().flat_map(of_phase).collect::<Vec<_>>(),
-        "slots": slots.map(|slot| slot.len * 4).collect::<Vec<_>>(),
+        "slots": slots(phases).iter().map(|slot| slot.len * 4).collect::<Vec<_>>(),
         "scratch_bytes": memory.scratch,
         "persistent_bytes": memory.persistent,
         "other_bytes": memory.besides,

@@ -41,6 +41,8 @@ params! {
 const INVOCATIONS: usize = 256;
 /// Rows that one invocation sums in its channel.
 const CHUNK: usize = 64;
+/// Rows of a channel to which one invocation applies the statistics; ROWS of shaders/batch_norm.wgsl.
+const ROWS: usize = 8;
 
 const fn kernel(
     name: &'static str,
@@ -258,7 +260,7 @@ pub fn backward_input(
     let params = BatchNormParams { training, gate: act.code(), gate_alpha: act.alpha(), ..plain_params(x) };
     let dx = s.scratch(x.shape);
     let bufs = [x, stats, dy, weight, dot, sum, gate_y, dx];
-    s.push(&BATCH_NORM_BACKWARD_APPLY, label, &bufs, &params, elements(x.len()), 9 * x.len() as u64);
+    s.push(&BATCH_NORM_BACKWARD_APPLY, label, &bufs, &params, rows_at_once(x), 9 * x.len() as u64);
     dx
 }
 
@@ -267,7 +269,7 @@ fn apply(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, stats: Buf, ac
     let y = s.scratch(x.shape);
     let params = BatchNormParams { activation: act.code(), alpha: act.alpha(), ..plain_params(x) };
     let bufs = [x, stats, y, norm.weight, norm.bias];
-    s.push(&BATCH_NORM_APPLY, label, &bufs, &params, elements(x.len()), 4 * x.len() as u64);
+    s.push(&BATCH_NORM_APPLY, label, &bufs, &params, rows_at_once(x), 4 * x.len() as u64);
     y
 }
 
@@ -293,6 +295,11 @@ fn plain_params(x: Buf) -> BatchNormParams {
         epsilon: 0.0,
         momentum: 0.0,
     }
+}
+
+/// An invocation per channel of so many rows.
+fn rows_at_once(x: Buf) -> Grid {
+    elements(x.shape.rows().div_ceil(ROWS) * x.shape.cols())
 }
 
 fn elements(count: usize) -> Grid {
