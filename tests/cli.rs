@@ -348,3 +348,35 @@ fn numbers_beyond_reason_are_refused() {
     // A wild rate is a fine number.
     place.done(&format!("train vae {TINY} --device cpu --out run --lr 1e20 --dry-run"));
 }
+
+/// On an adapter: what is measured is kept, used, noted in the run, and gone on with; the table is there all the same.
+#[test]
+fn what_is_tuned_is_used_until_asked_otherwise() {
+    let place = Place::new();
+    let tuned = place.json("tune vae --data data --hidden 8 --latent-dim 3 --batch-size 32 --device gpu --json");
+    let classes = tuned["classes"].as_array().unwrap();
+    assert!(!classes.is_empty());
+    for class in classes {
+        let trials = class["trials"].as_array().unwrap();
+        let ms =
+            |name: &Value| trials.iter().find(|trial| trial["name"] == *name).and_then(|trial| trial["ms"].as_f64());
+        let (best, table) = (ms(&class["best"]).unwrap(), ms(&class["table"]).unwrap());
+        assert!(trials.len() > 1 && best <= table, "{class}");
+    }
+    let kept = fs::read_to_string(tuned["file"].as_str().unwrap()).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept.as_object().unwrap().len(), classes.len());
+    let environment = |run: &str| -> Value { serde_json::from_slice(&place.read(&format!("{run}/env.json"))).unwrap() };
+    let tiny = "--data data --hidden 8 --latent-dim 3 --batch-size 32 --device gpu";
+    place.done(&format!("train vae {tiny} --steps 2 --out tuned"));
+    assert_eq!(environment("tuned")["variants"], kept);
+    place.done(&format!("train vae {tiny} --steps 2 --out table --deterministic"));
+    assert_eq!(environment("table")["variants"], "table");
+    place.done("resume table --steps 3");
+    assert_eq!(environment("table")["variants"], "table", "a run goes on with the shaders that it began with");
+    fs::write(tuned["file"].as_str().unwrap(), "{").unwrap();
+    place.done(&format!("train vae {tiny} --steps 1 --out damaged"));
+    assert_eq!(environment("damaged")["variants"], "table");
+    place.refused("tune vae --data data --device cpu", &["one way of computing", "--device gpu"]);
+    place.refused("train vae --data data --device cpu --half", &["no half precision"]);
+}

@@ -42,7 +42,7 @@ impl Place {
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
         command.args(line.split_whitespace()).current_dir(self.0.path()).env_remove("RUST_LOG");
-        command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("FRIT_CACHE", self.path("cache"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

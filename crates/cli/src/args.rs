@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Measure where the time and the memory of a training step go, call by call
     Profile(Profile),
+    /// Measure on your own device which shaders are fastest for a model, and use these from now on
+    Tune(Tune),
     /// Look at data before training on it
     #[command(subcommand)]
     Data(Data),
@@ -54,6 +56,12 @@ pub(crate) struct Device {
     /// Keep the shaders' bounds checks
     #[arg(long)]
     pub(crate) checked: bool,
+    /// Choose shaders by the built-in table, whatever `frit tune` has measured
+    #[arg(long)]
+    pub(crate) deterministic: bool,
+    /// Round the operands of products to half precision, where the device can; sums stay in single precision
+    #[arg(long)]
+    pub(crate) half: bool,
 }
 
 impl Device {
@@ -280,6 +288,14 @@ pub(crate) struct Profile {
     /// Steps to run and take medians over [default: as many as take a few seconds, at least 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) steps: Option<u64>,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tune {
+    #[command(flatten)]
+    pub(crate) show: Show,
     #[command(flatten)]
     pub(crate) device: Device,
 }

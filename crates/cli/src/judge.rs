@@ -113,8 +113,7 @@ fn train(session: &mut Session) -> Result<()> {
 
 /// The file that keeps the classifier of this data, recipe, version and kind of executor; none without a home.
 fn cache(session: &Session) -> Option<PathBuf> {
-    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let folder = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?.join("frit");
+    let folder = crate::cache::folder()?;
     let mut crc = flate2::Crc::new();
     for part in [&session.config.to_toml().ok()?, &session.device, env!("CARGO_PKG_VERSION")] {
         crc.update(part.as_bytes());

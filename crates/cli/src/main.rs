@@ -1,10 +1,12 @@
 //! frit: trains and samples generative models on any GPU, with hand-written WGSL.
 
 mod args;
+mod cache;
 mod checkpoint;
 mod commands;
 mod config;
 mod data;
+mod device;
 mod evaluation;
 mod judge;
 mod pictures;
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::check(&args, &terminal),
         Command::Show(args) => commands::show::show(&args),
         Command::Profile(args) => commands::profile::profile(&args, &terminal),
+        Command::Tune(args) => commands::tune::tune(&args, &terminal),
         Command::Data(Data::Inspect(args)) => commands::inspect::inspect(&args),
         Command::Devices(args) => commands::devices::devices(&args),
     };

@@ -178,7 +178,7 @@ impl Programs {
 }
 
 /// What the schedules of steps of one size need besides the model.
-fn training(config: &Config, size: Size) -> Training {
+pub(crate) fn training(config: &Config, size: Size) -> Training {
     let Train { seed, shuffle, .. } = config.train;
     Training { seed, shuffle, optimiser: config.optimiser, resident: size.resident, taken: size.taken }
 }

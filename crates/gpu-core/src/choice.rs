@@ -2,7 +2,7 @@
 
 use crate::device::{Adapter, Device, Kind};
 use crate::ops::matmul::{Form, PLAIN, product};
-use crate::{Array, Cpu, Dtype, Error, Executor, Gpu, Memory, Schedule, Sharing};
+use crate::{Array, Cpu, Dtype, Error, Executor, Gpu, Memory, Picking, Schedule, Sharing};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,14 @@ impl Backend {
         match (self, dtype) {
             (Self::Cpu, Dtype::F32) => size_of::<f64>() as u64,
             _ => size_of::<u32>() as u64,
+        }
+    }
+
+    /// The same with variants of kernels chosen in another way; the CPU executor has none.
+    pub fn picking(self, picking: Picking) -> Self {
+        match self {
+            Self::Cpu => Self::Cpu,
+            Self::Gpu(device) => Self::Gpu(Box::new(device.picking(picking))),
         }
     }
 

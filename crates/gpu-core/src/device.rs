@@ -3,7 +3,7 @@
 use crate::meter::Clock;
 use crate::pipelines::Cache;
 use crate::self_test::Proofs;
-use crate::{Error, Picking};
+use crate::{Error, Picking, Step, Variant};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -233,6 +233,16 @@ impl Device {
     /// The same device with variants of kernels chosen in another way by the executors made from here on.
     pub fn picking(self, picking: Picking) -> Self {
         Self { picking, ..self }
+    }
+
+    /// How variants of kernels are chosen.
+    pub fn how_picked(&self) -> &Picking {
+        &self.picking
+    }
+
+    /// The variant that is chosen for a step; none where its kernel has none.
+    pub fn variant(&self, step: &Step) -> Option<&'static Variant> {
+        self.picking.pick(step, self)
     }
 
     /// An error if the device was lost or has reported a fault since.

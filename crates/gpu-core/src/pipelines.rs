@@ -57,7 +57,7 @@ struct Shader<'a> {
 impl<'a> Shader<'a> {
     fn of(device: &Device, step: &'a Step) -> Self {
         let kernel = step.kernel;
-        match device.picking.pick(step, device) {
+        match device.variant(step) {
             Some(&Variant { name, entry, source, constants, tile, .. }) => {
                 Self { step, name, entry, source, constants, tile }
             }

@@ -42,6 +42,11 @@ pub fn eligible(step: &Step, caps: &Caps) -> Vec<&'static Variant> {
 }
 
 impl Picking {
+    /// By these names of variants, by [`class`].
+    pub fn tuned(choices: BTreeMap<String, String>) -> Self {
+        Self::Tuned(Arc::new(choices))
+    }
+
     /// The variant for a step; none where its kernel has no variants.
     pub(crate) fn pick(&self, step: &Step, device: &Device) -> Option<&'static Variant> {
         let eligible = eligible(step, &device.caps);

@@ -9,3 +9,4 @@ pub(crate) mod profile;
 pub(crate) mod show;
 pub(crate) mod train;
 mod trained;
+pub(crate) mod tune;

@@ -2,13 +2,13 @@
 
 use crate::Ending;
 use crate::args;
+use crate::device;
 use crate::profile::{Call, NEAR_PRODUCT, Profile, Work};
 use crate::session::{Session, spec};
 use crate::startup::Startup;
 use crate::steps::{binding_bytes, fit_shard};
 use crate::terminal::{Terminal, out};
 use anyhow::Result;
-use gpu_core::choose;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Endin
     let data = super::train::load(&config)?;
     config.check(&spec(&config, &data), data.train.count)?;
     startup.lap("data");
-    let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    let (backend, why) = device::open(&args.device)?;
     startup.lap("device");
     terminal.say(&format!("profiling {} on {why}", args.show.recipe));
     fit_shard(&mut config, &data, binding_bytes(&backend))?;

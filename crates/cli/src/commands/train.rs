@@ -5,6 +5,7 @@ use crate::args;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::{DataSet, is_built_in};
+use crate::device;
 use crate::run::Run;
 use crate::session::{Session, spec};
 use crate::startup::Startup;
@@ -13,7 +14,7 @@ use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Progress, Trainer};
 use crate::wording::short;
 use anyhow::{Context, Result, ensure};
-use gpu_core::{Backend, Choice, choose};
+use gpu_core::{Backend, Choice};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     if args.dry_run {
         return super::show::dry_run(&config, &data);
     }
-    let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    let (backend, why) = device::open(&args.device)?;
     startup.lap("device");
     terminal.say(&format!("running on {why}"));
     if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
@@ -179,17 +180,22 @@ fn same_device(args: &args::Resume, run: &Run, terminal: &Terminal) -> Result<(B
     let before = run.read_environment()?;
     // Checked shaders are other machine code, so they stay checked.
     let checked = args.device.checked || before.get("checked") == Some(&json!(true));
-    let chosen = match args.device.choice() {
-        Some(choice) => choose(&choice, checked)?,
+    let mut chosen = match args.device.choice() {
+        Some(choice) => device::open_choice(&args.device, &choice, checked)?,
         None => {
             let name = before.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
             let choice: Choice = name.parse().unwrap_or_default();
-            choose(&choice, checked).or_else(|error| {
+            device::open_choice(&args.device, &choice, checked).or_else(|error| {
                 terminal.say(&error.to_string());
-                choose(&Choice::Auto, checked)
+                device::open_choice(&args.device, &Choice::Auto, checked)
             })?
         }
     };
+    // Another variant adds in another order.
+    let noted = device::noted(&before["variants"]).filter(|_| !args.device.half && !args.device.deterministic);
+    if let Some(picking) = noted {
+        chosen.0 = chosen.0.picking(picking);
+    }
     let same = |key: &str, now: &serde_json::Value| before.get(key) == Some(now);
     if !same("device", &json!(chosen.0.name())) || !same("adapter", &adapter(&chosen.0)) {
         terminal.say("this is another device or driver than the run was trained on, so it does not go on bit for bit");
@@ -215,6 +221,7 @@ fn environment(backend: &Backend, session: &Session) -> serde_json::Value {
         "device": backend.name(),
         "adapter": adapter(backend),
         "checked": matches!(backend, Backend::Gpu(device) if device.checked),
+        "variants": device::note(backend),
         "executor": session.executor.describe(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "data": session.data.fingerprint(),

@@ -5,11 +5,12 @@ use crate::checkpoint::Checkpoint;
 use crate::commands::train::load;
 use crate::config::{Config, Family};
 use crate::data::DataSet;
+use crate::device;
 use crate::run::Run;
 use crate::session::Session;
 use crate::terminal::Terminal;
 use anyhow::{Context, Result, ensure};
-use gpu_core::{Backend, choose};
+use gpu_core::Backend;
 
 /// A run, its model on a device with the weights in place, and the device.
 pub(crate) struct Opened {
@@ -54,7 +55,7 @@ fn open_with(
     );
     let mut checkpoint = Checkpoint::load(&if args.best { run.best() } else { run.latest() })?;
     let data = data(&config, &checkpoint)?;
-    let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    let (backend, why) = device::open(&args.device)?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data, &backend)?;
     session.restore_weights(&mut checkpoint, args.average)?;

@@ -1,0 +1,129 @@
+//! `frit tune`: the variants of every product of a model measured on the user's own device, and the choice kept.
+
+use crate::Ending;
+use crate::args;
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::device::{self, Choices};
+use crate::session::spec;
+use crate::steps::{Steps, training};
+use crate::terminal::{Terminal, out};
+use anyhow::{Result, bail};
+use gpu_core::device::Device;
+use gpu_core::tuning::{Trial, trials};
+use gpu_core::{Backend, Picking, Step, class};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How much faster than the table's a variant must be to take its place.
+const WORTH: f64 = 1.05;
+
+/// A class of work, and what trying its variants came to.
+struct Tuned {
+    class: String,
+    trials: Vec<Trial>,
+    /// What the table takes, and what was fastest.
+    table: &'static str,
+    best: &'static str,
+}
+
+pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
+    let config = args.show.configuration()?;
+    let data = super::train::load(&config)?;
+    config.check(&spec(&config, &data), data.train.count)?;
+    let (backend, why) = device::open(&args.device)?;
+    let Backend::Gpu(device) = backend.picking(Picking::Table) else {
+        bail!("the CPU executor has one way of computing a product; name an adapter with --device, as --device gpu");
+    };
+    terminal.say(&format!("tuning {} on {why}", args.show.recipe));
+    let work = work(&config, &data);
+    let mut found = Vec::new();
+    for (index, (class, step)) in work.into_iter().enumerate() {
+        terminal.say(&format!("{:3}  {class}", index + 1));
+        found.extend(try_all(&device, class, &step, args.device.half)?);
+    }
+    let mut choices: Choices = device::tuned(&device.caps).unwrap_or_default();
+    choices.extend(found.iter().map(|tuned| (tuned.class.clone(), tuned.best.to_string())));
+    let path = device::keep(&device.caps, &choices)?;
+    if args.show.json {
+        out!("{}", json!({ "device": device.caps.to_string(), "file": path, "classes": json_of(&found) }))?;
+        return Ok(Ending::Done);
+    }
+    found.iter().try_for_each(print)?;
+    let gains = found.iter().filter(|tuned| tuned.best != tuned.table).count();
+    out!(
+        "{} classes of work, {gains} of them by another variant than the table's; kept in {}",
+        found.len(),
+        path.display()
+    )?;
+    Ok(Ending::Done)
+}
+
+/// One step of every class in the training of a model, whole batches and what is left over.
+fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Step> {
+    let model = config.model(spec(config, data));
+    let mut work = BTreeMap::new();
+    for size in Steps::new(config, data.train.count).sizes() {
+        for phase in model.train(size.batch, &training(config, size)) {
+            for step in phase.schedule.steps() {
+                if let Some(class) = class(step) {
+                    work.entry(class).or_insert_with(|| step.clone());
+                }
+            }
+        }
+    }
+    work
+}
+
+/// None where there is nothing to choose.
+fn try_all(device: &Device, class: String, step: &Step, half: bool) -> Result<Option<Tuned>> {
+    let trials = trials(device, step, half)?;
+    let Some(table) = device.variant(step).map(|variant| variant.name) else { return Ok(None) };
+    // The table's own is asked for less, so that noise changes nothing.
+    let handicap = |name| if name == table { 1.0 } else { WORTH };
+    let timed = trials.iter().filter_map(|trial| Some((trial.name, trial.result.as_ref().ok()?.as_secs_f64())));
+    let timed = timed.map(|(name, seconds)| (name, seconds * handicap(name)));
+    let best = timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, _)| name);
+    Ok(best.map(|best| Tuned { class, trials, table, best }))
+}
+
+fn print(tuned: &Tuned) -> Result<()> {
+    out!("{}", tuned.class)?;
+    let time = |name| tuned.trials.iter().find(|trial| trial.name == name).and_then(|trial| trial.result.as_ref().ok());
+    for trial in &tuned.trials {
+        let mark = match trial.name {
+            name if name == tuned.best => "fastest",
+            name if name == tuned.table => "the table's",
+            _ => "",
+        };
+        match &trial.result {
+            Ok(took) => out!("  {:34} {:10.3} ms  {mark}", trial.name, ms(*took))?,
+            Err(why) => out!("  {:34} not used: {why}", trial.name)?,
+        }
+    }
+    if let (Some(table), Some(best)) = (time(tuned.table), time(tuned.best)) {
+        out!("  {:.2} times as fast as by the table", table.as_secs_f64() / best.as_secs_f64())?;
+    }
+    Ok(())
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn json_of(found: &[Tuned]) -> Value {
+    let trial = |trial: &Trial| match &trial.result {
+        Ok(took) => json!({ "name": trial.name, "ms": ms(*took) }),
+        Err(why) => json!({ "name": trial.name, "refused": why }),
+    };
+    let class = |tuned: &Tuned| {
+        json!({
+            "class": tuned.class,
+            "table": tuned.table,
+            "best": tuned.best,
+            "trials": tuned.trials.iter().map(trial).collect::<Vec<_>>(),
+        })
+    };
+    found.iter().map(class).collect()
+}
