@@ -13,9 +13,10 @@
 //
 //   conv2d_fold             x[n, h, w, ci] = gate ⊙ act(Σ spread[(n, oh, ow), (i, j, ci)] + bias[ci])
 //
-// sums what falls on each pixel, one invocation per element. `image` is what is gathered: x, y and x; `factor` is the other operand, a
-// matrix as it lies: w, w and y. The products are [pixels of y, taps · x_c] · [.., y_c],
-// [pixels of a class of x, taps of the class · y_c] · [.., x_c] and [y_c, pixels of y] · [.., taps · x_c].
+// sums what falls on each pixel, one invocation per element; `image` is spread.
+// Elsewhere `image` is what is gathered: x, y and x; `factor` is the other operand, a matrix as it lies: w, w and y.
+// The products are [pixels of y, taps · x_c] · [.., y_c], [pixels of a class of x, taps of the class · y_c] · [.., x_c]
+// and [y_c, pixels of y] · [.., taps · x_c].
 //
 // A class is the pixels of x with one (h mod stride_h, w mod stride_w), one workgroup's z: they share their taps,
 // every step_h-th and step_w-th, and within a class neighbours and taps are whole pixels of y apart. So no zeros
@@ -25,7 +26,7 @@
 //
 // Windows may hang over the image on all sides, and sizes need not be multiples of tiles: outside, zeros are read
 // and nothing is stored. The epilogue is that of matmul.wgsl.
-// Needs common/activation.wgsl, common/grid.wgsl and common/tile.wgsl.
+// Needs common/activation.wgsl, common/grid.wgsl, common/single.wgsl and common/tile.wgsl.
 
 struct Params {
     role: u32,

@@ -1,6 +1,7 @@
 // Y = gate ⊙ act(A · B + bias), with A [m, k] and B [k, n]; either may be stored transposed.
 //
 //   matmul, matmul_small          Y [m, n], written once, with the epilogue
+//   matmul_row                    the same for at most four columns
 //   matmul_add, matmul_add_small  Y += A · B: parameter gradients, which accumulate
 //   matmul_split                  partial[z] = A · B over the z-th chunk of k: small outputs with long sums
 //   matmul_join                   Y += Σ_z partial[z], in order of z, one invocation per element
@@ -10,7 +11,7 @@
 // nothing, so every size is right.
 // The epilogue: bias [n] is added, act applied, and the result multiplied by the slope of the
 // activation `gate` at the point where its output is gate_y [m, n].
-// Needs common/activation.wgsl, common/grid.wgsl and common/tile.wgsl.
+// Needs common/activation.wgsl, common/grid.wgsl, common/single.wgsl and common/tile.wgsl.
 
 struct Params {
     m: u32,
@@ -38,6 +39,8 @@ override gate: u32 = 0u;
 @group(0) @binding(3) var<storage, read> gate_y: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<uniform> p: Params;
+
+var<workgroup> shares: array<vec4<f32>, 64>;
 
 fn at_a(row: u32, l: u32, end: u32) -> f32 {
     let inside = row < p.m && l < end;
@@ -146,6 +149,31 @@ fn matmul_small(
     let col = col0 + 4u * local.x;
     store(row, col, c[0]); store(row + 1u, col, c[1]);
     store(row + 2u, col, c[2]); store(row + 3u, col, c[3]);
+}
+
+// Needs too few columns for a tile: a workgroup has one row, and an invocation every 64th term of its sums.
+@compute @workgroup_size(64)
+fn matmul_row(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let row = group_index(group, groups);
+    var sum = vec4(0.0);
+    for (var l = local; l < p.k; l += 64u) {
+        let v = at_a(row, l, p.k);
+        // All invocations have the same columns: a branch costs less than loads of what is not there.
+        sum.x += v * at_b(l, 0u, p.k);
+        if p.n > 1u { sum.y += v * at_b(l, 1u, p.k); }
+        if p.n > 2u { sum.z += v * at_b(l, 2u, p.k); }
+        if p.n > 3u { sum.w += v * at_b(l, 3u, p.k); }
+    }
+    shares[local] = sum;
+    for (var reach = 32u; reach > 0u; reach /= 2u) {
+        workgroupBarrier();
+        if local < reach { shares[local] += shares[local + reach]; }
+    }
+    if local == 0u { store(row, 0u, shares[0]); }
 }
 
 @compute @workgroup_size(8, 8)

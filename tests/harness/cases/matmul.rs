@@ -6,8 +6,17 @@ use gpu_core::ops::matmul::{Epilogue, Form, PLAIN, product, product_add, product
 use gpu_core::{Buf, Schedule};
 
 const FORMS: [Form; 3] = [Form::NN, Form::NT, Form::TN];
-const SIZES: [(usize, usize, usize); 7] =
-    [(1, 1, 1), (3, 5, 7), (31, 33, 17), (64, 64, 16), (65, 63, 15), (1, 130, 300), (128, 40, 100)];
+const SIZES: [(usize, usize, usize); 9] = [
+    (1, 1, 1),
+    (67, 1, 130),
+    (7, 4, 63),
+    (3, 5, 7),
+    (31, 33, 17),
+    (64, 64, 16),
+    (65, 63, 15),
+    (1, 130, 300),
+    (128, 40, 100),
+];
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();

@@ -3,7 +3,7 @@
 //! A linear layer is [`Form::NT`] forward (weights lie as PyTorch has them, [out, in]), [`Form::NN`] for the
 //! gradient of its input, and [`Form::TN`] for the gradient of its weights.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, Variant, read, update, write};
+use crate::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, update, write};
 use crate::ops::activation::Activation;
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
@@ -103,6 +103,13 @@ const MATMULS: &[Variant] = &[
     Variant::large("matmul", "matmul", SOURCE),
     Variant::half("matmul_half", "matmul", HALF),
     Variant::small("matmul_small", "matmul_small", SOURCE),
+    Variant {
+        workgroup: [64, 1, 1],
+        tile: [1, 4],
+        loads: 5,
+        needs: Needs::FewColumns,
+        ..Variant::small("matmul_row", "matmul_row", SOURCE)
+    },
     Variant::wide("matmul_lanes", "matmul_lanes", LANES),
     Variant::tall("matmul_lanes_tall", "matmul_lanes", LANES),
 ];
