@@ -5,7 +5,7 @@
 //   w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //   average ← a average + (1 − a) w                          in adam_averaged
 // rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, ·) comes from tick. The stored gradient is left at zero, for the next step to add to.
-// One invocation per element. Needs common/grid.wgsl.
+// One invocation per four elements, 64 apart, which share what it loads of the rates. Needs common/grid.wgsl.
 
 struct Params {
     len: u32,
@@ -29,21 +29,34 @@ struct Params {
 @group(0) @binding(5) var<storage, read> norm: array<f32>;
 @group(0) @binding(6) var<uniform> p: Params;
 
+// What all elements share: how the gradient is scaled, the learning rate, the step, and the root of 1 − β₂ᵗ.
+struct Shared {
+    scale: f32,
+    rate: f32,
+    step: f32,
+    root: f32,
+}
+
+fn shared_now(clip: f32) -> Shared {
+    var scale = 1.0;
+    if clip > 0.0 { scale = min(1.0, clip / (sqrt(norm[0]) + 1e-6)); }
+    return Shared(scale, rates[0], rates[0] / rates[1], sqrt(rates[2]));
+}
+
 // Updates element i and returns its new weight.
-fn descend(i: u32, p: Params) -> f32 {
+fn descend(i: u32, s: Shared, p: Params) -> f32 {
     var weight = w[i];
-    var grad = g[i];
-    if p.clip > 0.0 { grad *= min(1.0, p.clip / (sqrt(norm[0]) + 1e-6)); }
+    var grad = s.scale * g[i];
     if p.decay > 0.0 {
         if p.decoupled != 0u {
-            weight *= 1.0 - rates[0] * p.decay;
+            weight *= 1.0 - s.rate * p.decay;
         } else {
             grad += p.decay * weight;
         }
     }
     let first = p.beta1 * m[i] + p.one_minus_beta1 * grad;
     let second = p.beta2 * v[i] + p.one_minus_beta2 * grad * grad;
-    weight -= rates[0] / rates[1] * first / (sqrt(second) / sqrt(rates[2]) + p.epsilon);
+    weight -= s.step * first / (sqrt(second) / s.root + p.epsilon);
     w[i] = weight;
     g[i] = 0.0;
     m[i] = first;
@@ -57,9 +70,9 @@ fn adam(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let i = group_index(group, groups) * 64u + local;
-    if i >= p.len { return; }
-    descend(i, p);
+    let begin = group_index(group, groups) * 256u;
+    let s = shared_now(p.clip);
+    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) { descend(i, s, p); }
 }
 
 @group(0) @binding(6) var<storage, read_write> average: array<f32>;
@@ -71,8 +84,10 @@ fn adam_averaged(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let i = group_index(group, groups) * 64u + local;
-    if i >= p_averaged.len { return; }
-    let weight = descend(i, p_averaged);
-    average[i] = p_averaged.keep * average[i] + p_averaged.one_minus_keep * weight;
+    let begin = group_index(group, groups) * 256u;
+    let s = shared_now(p_averaged.clip);
+    for (var i = begin + local; i < min(begin + 256u, p_averaged.len); i += 64u) {
+        let weight = descend(i, s, p_averaged);
+        average[i] = p_averaged.keep * average[i] + p_averaged.one_minus_keep * weight;
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Adam { average: Some(0.9), ..plain },
         Adam { decoupled: false, clip: Some(0.2), average: Some(0.995), ..decay },
     ];
-    let mut cases: Vec<Case> = options.iter().flat_map(|config| [1, 63, 65].map(|len| steps(len, config))).collect();
+    let mut cases: Vec<Case> = options.iter().flat_map(|config| [1, 63, 257].map(|len| steps(len, config))).collect();
     cases.push(first_step());
     cases.push(folded());
     cases
@@ -50,7 +50,7 @@ fn first_step() -> Case {
 }
 
 fn folded() -> Case {
-    let len = MAX_GROUPS as usize * 64 + 77;
+    let len = MAX_GROUPS as usize * 256 + 77;
     let mut case = Case::new(format!("folded grid, {len}"));
     let arenas = arenas(&mut case, len, Fill::Uniform(0.0, 1.0));
     let rates = case.input([4], Fill::Numbers(vec![LR, 0.3, 0.6, 100.0]));

@@ -35,6 +35,8 @@ params! {
 }
 
 const INVOCATIONS: usize = 64;
+/// Elements of a workgroup.
+const ELEMENTS: usize = 4 * INVOCATIONS;
 
 const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
     Kernel {
@@ -134,7 +136,7 @@ pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm
         None => rates, // bound, not read
     };
     let params = parameters(label, w.len(), config);
-    let (grid, cost) = (Grid::Linear(w.len().div_ceil(INVOCATIONS)), 16 * w.len() as u64);
+    let (grid, cost) = (Grid::Linear(w.len().div_ceil(ELEMENTS)), 16 * w.len() as u64);
     if config.average.is_some() {
         assert_eq!(average.len(), w.len(), "{label}: an average of another size");
         s.push(&ADAM_AVERAGED, label, &[w, g, m, v, rates, norm, average], &params, grid, cost);
