@@ -216,7 +216,8 @@ fn training_is_the_same_with_sharing_and_without_on_the_adapter() -> Result<(), 
     Ok(())
 }
 
-/// What is fed or kept lies where no other program does; the rest of each program lies in different slots, which hold it.
+/// What is fed or kept lies where no other program does; the rest of each program lies in different slots, which hold
+/// it.
 #[test]
 fn programs_share_slots_but_for_what_is_kept() {
     for seed in 0..50 {

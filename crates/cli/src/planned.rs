@@ -32,10 +32,17 @@ pub(crate) fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
     planned.collect()
 }
 
-/// The slots of all phases.
-pub(crate) fn slots(phases: &[Planned]) -> Vec<Slot> {
+/// All that an executor prepares for training on whole batches: what comes before the first step lies in the same
+/// slots.
+pub(crate) fn schedules(config: &Config, model: &dyn Model, phases: &[Planned]) -> Vec<Schedule> {
+    let start = model.start(config.train.batch_size, &whole(config, model.pins().spec()));
+    phases.iter().map(|planned| planned.phase.schedule.clone()).chain(start).collect()
+}
+
+/// The slots of all, the first ones those of the first.
+pub(crate) fn slots(schedules: &[Schedule]) -> Vec<Slot> {
     let mut pool = Pool::default();
-    phases.iter().for_each(|planned| drop(pool.add(&planned.plan, Sharing::On)));
+    schedules.iter().for_each(|schedule| drop(pool.add(&plan(schedule, Sharing::On), Sharing::On)));
     pool.slots
 }
 
@@ -64,19 +71,17 @@ pub(crate) struct Footprint {
 
 impl Footprint {
     /// On a device, where an element takes four bytes.
-    pub(crate) fn on_a_device(model: &dyn Model, phases: &[Planned]) -> Self {
+    pub(crate) fn on_a_device(model: &dyn Model, schedules: &[Schedule]) -> Self {
         let aligned = |step: &Step| (step.params.len() as u64 * 4).next_multiple_of(u64::from(ALIGN_BYTES));
-        let of_phase = |planned: &Planned| planned.phase.schedule.steps().iter().map(aligned).sum::<u64>();
-        let uniforms = phases.iter().map(of_phase).sum::<u64>();
+        let uniforms: u64 = schedules.iter().flat_map(Schedule::steps).map(aligned).sum();
         // Two submits are in flight.
         let staging = 2 * model.pins().ring.bytes();
-        Self { besides: uniforms + staging, ..Self::of(model, phases, |_| 4) }
+        Self { besides: uniforms + staging, ..Self::of(model, schedules, |_| 4) }
     }
 
     /// Of what an executor holds whose elements take so many bytes.
-    pub(crate) fn of(model: &dyn Model, phases: &[Planned], element_bytes: impl Fn(Dtype) -> u64) -> Self {
-        let schedules = phases.iter().map(|planned| &planned.phase.schedule);
-        let bufs = schedules.flat_map(Schedule::steps).flat_map(|step| &step.bufs);
+    pub(crate) fn of(model: &dyn Model, schedules: &[Schedule], element_bytes: impl Fn(Dtype) -> u64) -> Self {
+        let bufs = schedules.iter().flat_map(Schedule::steps).flat_map(|step| &step.bufs);
         let pins = model.pins();
         // The test images are there too.
         let tests = [Some(pins.test), pins.labels.map(|labels| labels.test)];
@@ -84,7 +89,7 @@ impl Footprint {
         let whole = lasting.map(|buf| (buf.place, model.memory().whole(buf.place)));
         let places: BTreeMap<_, _> = whole.collect();
         let persistent = places.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();
-        let scratch = slots(phases).iter().map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
+        let scratch = slots(schedules).iter().map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
         Self { persistent, scratch, besides: 0 }
     }
 

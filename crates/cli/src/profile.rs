@@ -1,10 +1,10 @@
 //! Where the time of a training step goes, measured.
 
-use crate::planned::{Footprint, Planned, hazards_of, phases};
+use crate::planned::{Footprint, Planned, hazards_of, phases, schedules};
 use crate::session::Session;
 use crate::startup::Startup;
 use crate::steps::Steps;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use gpu_core::{Backend, Clock, Counters, Hazards, Pace, Program, Rates, Waits};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const LONG_ENOUGH: Duration = Duration::from_secs(3);
 /// The fewest steps of which a median is taken, and the most that are run unasked.
 const STEPS: (u64, u64) = (3, 1000);
 /// Whole steps are timed in so many parts, of which the median counts.
-const PARTS: u64 = 5;
+const PARTS: u64 = 3;
 /// A call that reaches this share of the product's rate is as good as the product.
 pub(crate) const NEAR_PRODUCT: f64 = 0.7;
 
@@ -121,9 +121,11 @@ impl Profile {
         let counters = session.executor.counters();
         let rates = Rates::measure(backend)?;
         let (clock, timed, times) = time_calls(session, &programs, &phases, steps)?;
+        let model = session.model.as_ref();
+        let schedules = schedules(&session.config, model, &phases);
         let planned = match backend {
-            Backend::Gpu(_) => Footprint::on_a_device(session.model.as_ref(), &phases),
-            Backend::Cpu => Footprint::of(session.model.as_ref(), &phases, |dtype| backend.element_bytes(dtype)),
+            Backend::Gpu(_) => Footprint::on_a_device(model, &schedules),
+            Backend::Cpu => Footprint::of(model, &schedules, |dtype| backend.element_bytes(dtype)),
         };
         let calls = calls(&phases, &times, &rates);
         let hazards = hazards_of(&phases);
@@ -192,13 +194,15 @@ impl Stepper<'_> {
 
     /// The time of a step, and what the host has to do with it.
     fn whole(&mut self, session: &mut Session, steps: Option<u64>) -> Result<Whole> {
-        let one = self.drive(session, 2)? / 2;
+        let one = self.drive(session, 1)?;
         let part = match steps {
             Some(steps) => steps.div_ceil(PARTS),
             None => fitting(one).div_ceil(PARTS),
         };
-        // Until as many go into a submit as will.
-        self.drive(session, part)?;
+        if part > 1 {
+            // Until as many go into a submit as will.
+            self.drive(session, part)?;
+        }
         let (before, waits) = (session.executor.counters(), self.pace.waits());
         let times = (0..PARTS).map(|_| self.drive(session, part)).collect::<Result<Vec<_>>>()?;
         let (after, now) = (session.executor.counters(), self.pace.waits());
@@ -228,20 +232,20 @@ fn time_calls(
 ) -> Result<(Clock, u64, Vec<Vec<Duration>>)> {
     let mut samples: Vec<Vec<Vec<Duration>>> =
         phases.iter().map(|planned| vec![Vec::new(); planned.phase.schedule.steps().len()]).collect();
-    let mut clock = session.executor.time_calls(programs[0])?.clock;
+    let mut clock = None;
     let (start, mut done) = (Instant::now(), 0);
     while steps.map_or(done < STEPS.0 || (start.elapsed() < LONG_ENOUGH && done < STEPS.1), |steps| done < steps) {
         for ((planned, &program), samples) in phases.iter().zip(programs).zip(&mut samples) {
             for _ in 0..planned.phase.times {
                 let timing = session.executor.time_calls(program)?;
-                clock = timing.clock;
+                clock = Some(timing.clock);
                 samples.iter_mut().zip(timing.calls).for_each(|(samples, time)| samples.push(time));
             }
         }
         done += 1;
     }
     let medians = samples.into_iter().map(|calls| calls.into_iter().map(median).collect()).collect();
-    Ok((clock, done, medians))
+    Ok((clock.context("a step has calls")?, done, medians))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

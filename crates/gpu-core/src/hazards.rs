@@ -33,7 +33,8 @@ enum Buffer {
 /// A phase: its schedule, and how often it runs before the next.
 pub type Repeated<'a> = (&'a Schedule, usize);
 
-/// Counts them for one of many steps in a pass, each of these phases in order; their scratch lies as executors place it.
+/// Counts them for one of many steps in a pass, each of these phases in order; their scratch lies as executors place
+/// it.
 ///
 /// Every call writes something that the step before has used, so within a pass nearly every call waits: `first` tells
 /// what the order of calls itself asks for.

@@ -153,8 +153,9 @@ mod tests {
         schedule.keep(much);
         let mut gpu = Gpu::new(device, Memory::default(), Sharing::On);
         let program = gpu.prepare(&schedule).unwrap();
-        by(&mut gpu, program).unwrap();
-        by(&mut gpu, program).unwrap()
+        // The best of a few: other programs have the machine too.
+        let runs: Vec<Vec<Duration>> = (0..4).map(|_| by(&mut gpu, program).unwrap()).collect();
+        (0..2).map(|call| runs.iter().map(|run| run[call]).min().unwrap_or_default()).collect()
     }
 
     #[test]

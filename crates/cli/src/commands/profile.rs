@@ -116,8 +116,8 @@ fn print_step(profile: &Profile) -> Result<()> {
         100.0 * NEAR_PRODUCT
     )?;
     out!(
-        "a step: {} dispatches, {} with a barrier before them, {:.3} submits, {:.3} ms of the host for encoding and submitting; it waited {} times \
-         other than for the bound on submits in flight and {} at an end, in {} steps",
+        "a step: {} dispatches, {} with a barrier before them, {:.3} submits, {:.3} ms of the host for encoding and \
+         submitting; it waited {} times other than for the bound on submits in flight and {} at an end, in {} steps",
         profile.hazards.dispatches,
         profile.hazards.barriers,
         whole.submits as f64 / whole.steps as f64,

@@ -4,11 +4,11 @@ use crate::Ending;
 use crate::args;
 use crate::config::Config;
 use crate::data::DataSet;
-use crate::planned::{Footprint, Planned, hazards_of, of_step, phases, slots};
+use crate::planned::{Footprint, Planned, hazards_of, of_step, phases, schedules, slots};
 use crate::session::spec;
 use crate::terminal::out;
 use anyhow::Result;
-use gpu_core::{Buf, Home, Sharing, Step, plan};
+use gpu_core::{Buf, Home, Schedule, Sharing, Step, plan};
 use models::Model;
 use serde_json::{Value, json};
 
@@ -16,12 +16,12 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     let config = args.configuration()?;
     let data = super::train::load(&config)?;
     config.check(&spec(&config, &data), data.train.count)?;
-    let (model, phases) = planned(&config, &data);
+    let shown = Shown::new(&config, &data);
     if args.json {
-        out!("{}", json_of(model.as_ref(), &phases))?;
+        out!("{}", json_of(&shown))?;
         return Ok(Ending::Done);
     }
-    for planned in &phases {
+    for planned in &shown.phases {
         let phase = &planned.phase;
         match phase.times {
             1 => out!("{}:", phase.name)?,
@@ -31,13 +31,13 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
             out!("{}", line(index, step, planned))?;
         }
     }
-    print_totals(model.as_ref(), &phases)?;
+    print_totals(&shown)?;
     Ok(Ending::Done)
 }
 
 /// What `frit train --dry-run` says: the model, the memory and the data.
 pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
-    let (model, phases) = planned(config, data);
+    let shown = Shown::new(config, data);
     out!("{}", config.to_toml()?.trim_end())?;
     out!("")?;
     out!(
@@ -49,15 +49,26 @@ pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
         data.width,
         data.channels
     )?;
-    print_totals(model.as_ref(), &phases)?;
+    print_totals(&shown)?;
     Ok(Ending::Done)
 }
 
-/// The model, and the phases of a step on a whole batch.
-fn planned(config: &Config, data: &DataSet) -> (Box<dyn Model>, Vec<Planned>) {
-    let model = config.model(spec(config, data));
-    let phases = phases(config, model.as_ref());
-    (model, phases)
+/// What there is to show.
+struct Shown {
+    model: Box<dyn Model>,
+    /// Of a step on a whole batch.
+    phases: Vec<Planned>,
+    /// Theirs, and what runs before the first.
+    schedules: Vec<Schedule>,
+}
+
+impl Shown {
+    fn new(config: &Config, data: &DataSet) -> Self {
+        let model = config.model(spec(config, data));
+        let phases = phases(config, model.as_ref());
+        let schedules = schedules(config, model.as_ref(), &phases);
+        Self { model, phases, schedules }
+    }
 }
 
 /// Number, label, kernel, shapes, cost, and the slot of what is written.
@@ -81,7 +92,7 @@ fn home(buf: Buf, planned: &Planned) -> String {
     }
 }
 
-fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
+fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
     for network in model.networks() {
         out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
@@ -97,22 +108,22 @@ fn print_totals(model: &dyn Model, phases: &[Planned]) -> Result<()> {
         waits.buffers,
         waits.first
     )?;
-    let memory = Footprint::on_a_device(model, phases);
-    let unshared: u64 = phases.iter().map(|planned| plan(&planned.phase.schedule, Sharing::Off).bytes()).sum();
+    let memory = Footprint::on_a_device(model.as_ref(), schedules);
+    let unshared: u64 = schedules.iter().map(|schedule| plan(schedule, Sharing::Off).bytes()).sum();
     out!(
         "memory of the step: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without \
          sharing) + {:.1} MiB of parameters and staging",
         mib(memory.total()),
         mib(memory.persistent),
         mib(memory.scratch),
-        slots(phases).len(),
+        slots(schedules).len(),
         mib(unshared),
         mib(memory.besides)
     )?;
     Ok(())
 }
 
-fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
+fn json_of(Shown { model, phases, schedules }: &Shown) -> Value {
     let step = |planned: &Planned, step: &Step| {
         let phase = &planned.phase;
         let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned) });
@@ -128,11 +139,11 @@ fn json_of(model: &dyn Model, phases: &[Planned]) -> Value {
     };
     let of_phase =
         |planned: &Planned| planned.phase.schedule.steps().iter().map(|of| step(planned, of)).collect::<Vec<_>>();
-    let (memory, waits) = (Footprint::on_a_device(model, phases), hazards_of(phases));
+    let (memory, waits) = (Footprint::on_a_device(model.as_ref(), schedules), hazards_of(phases));
     json!({
         "parameters": model.networks().iter().map(|network| network.weights.count()).sum::<usize>(),
         "steps": phases.iter().flat_map(of_phase).collect::<Vec<_>>(),
-        "slots": slots(phases).iter().map(|slot| slot.len * 4).collect::<Vec<_>>(),
+        "slots": slots(schedules).iter().map(|slot| slot.len * 4).collect::<Vec<_>>(),
         "scratch_bytes": memory.scratch,
         "persistent_bytes": memory.persistent,
         "other_bytes": memory.besides,
