@@ -87,7 +87,7 @@ impl VqVae {
 
     /// The nearest codes to rows z [n, latent].
     fn quantise(&self, z: Tensor<2>) -> Tensor<2> {
-        let (z, codes) = (z.inner(), self.codebook.val().inner());
+        let (z, codes) = (z.detach(), self.codebook.val().detach());
         // |z|² is the same for all codes.
         let distances = codes.clone().square().sum_dim(1).transpose() - z.matmul(codes.transpose()) * 2.0;
         self.codebook.val().select(0, distances.argmin(1).flatten::<1>(0, 1))
