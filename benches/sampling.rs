@@ -1,0 +1,59 @@
+//! Pictures from latents: `cargo bench --bench sampling`. Throughput is in pictures a second (divan calls them items).
+//!
+//! VAEs decode what is drawn from their prior, a DCGAN generates, and a VQ-VAE, which has no prior, reconstructs.
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use frit_harness::device;
+use gpu_core::{Array, Backend, Home, Sharing};
+use models::{DataSpec, Gan, GanConfig, Model, Vae, VaeConfig, VqVae, VqVaeConfig};
+
+const NAMES: [&str; 4] = ["mlp-vae", "conv-vae", "dcgan", "vqvae"];
+const COUNT: usize = 256;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = NAMES, sample_count = 5)]
+fn on_an_adapter(bencher: Bencher<'_, '_>, name: &str) {
+    time(bencher, name, &Backend::Gpu(Box::new(device(false))));
+}
+
+#[divan::bench(args = NAMES, sample_count = 5)]
+fn on_the_cpu(bencher: Bencher<'_, '_>, name: &str) {
+    time(bencher, name, &Backend::Cpu);
+}
+
+fn model(name: &str) -> Box<dyn Model> {
+    let spec = |image| DataSpec { train: COUNT, test: COUNT, image, classes: 10, variance: 1.0 / 12.0 };
+    let conv = VaeConfig { channels: vec![32, 64], hidden: vec![256], latent: 32, ..VaeConfig::default() };
+    match name {
+        "mlp-vae" => Box::new(Vae::new(VaeConfig::default(), spec([28, 28, 1]))),
+        "conv-vae" => Box::new(Vae::new(conv, spec([28, 28, 1]))),
+        "dcgan" => Box::new(Gan::new(GanConfig { width: 64, ..GanConfig::default() }, spec([32, 32, 1]))),
+        _ => Box::new(VqVae::new(VqVaeConfig { ema: 0.0, ..VqVaeConfig::default() }, spec([32, 32, 3]))),
+    }
+}
+
+/// Pictures by weights as they start, after a first batch that must come out finite. They come back to the host.
+fn time(bencher: Bencher<'_, '_>, name: &str, backend: &Backend) {
+    let model = model(name);
+    let pass = model.sample(COUNT, 1).or_else(|| model.reconstruct(COUNT)).expect("every family gives pictures");
+    let mut executor = backend.executor(model.memory().clone(), Sharing::On);
+    for network in model.networks() {
+        let values = model.memory().whole(network.weights.place(Home::Values));
+        executor.write(values, &Array::F32(network.weights.initial(1))).expect("the device answers");
+        for state in &network.states {
+            executor.write(state.buf, &Array::F32(state.initial(1))).expect("the device answers");
+        }
+    }
+    let program = executor.prepare(&pass.schedule).expect("the device has room");
+    let pictures = [*pass.outputs.last().expect("a pass gives something")];
+    let mut draw = || {
+        let ticket = executor.submit(&[program], 1, &pictures).expect("the device answers");
+        executor.wait(ticket).expect("the device answers").remove(0)
+    };
+    assert!(draw().to_f64().iter().all(|pixel| pixel.is_finite()), "not timed, because wrong");
+    bencher.counter(ItemsCount::new(COUNT)).bench_local(draw);
+}

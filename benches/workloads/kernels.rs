@@ -1,0 +1,108 @@
+//! Products, a convolution, and the decoder of the linear VAE. Nothing is timed that the reference says otherwise of.
+
+use super::Workload;
+use frit_harness::compare;
+use gpu_core::device::Kind;
+use gpu_core::ops::activation::Activation;
+use gpu_core::ops::conv2d::{self, Window};
+use gpu_core::ops::matmul::{Form, PLAIN, product};
+use gpu_core::{Array, Backend, Buf, Dtype, Home, Memory, Pace, Schedule, Sharing};
+use models::{Mode, Network, Sequence, Value};
+
+/// Images of the convolution.
+const IMAGES: usize = 32;
+/// Latents that are decoded.
+const LATENTS: usize = 10_000;
+
+/// What is run, on what, and how many operations that is.
+struct Kernel {
+    schedule: Schedule,
+    memory: Memory,
+    inputs: Vec<(Buf, Array)>,
+    flops: Option<f64>,
+    images: usize,
+}
+
+/// The kernel of this name, or what is wrong.
+pub(super) fn build(name: &str, backend: &Backend) -> Result<Workload, String> {
+    let kernel = match name {
+        "product-512" => square(512),
+        "product-1024" => square(1024),
+        "product-2048" => square(2048),
+        "product-4096" if is_software(backend) => return Err("left out on a software adapter".into()),
+        "product-4096" => square(4096),
+        "convolution" => convolution(),
+        "decode" => decode(),
+        _ => return Err(format!("no workload is called {name}")),
+    };
+    prepared(kernel, backend)
+}
+
+fn is_software(backend: &Backend) -> bool {
+    matches!(backend, Backend::Gpu(device) if device.caps.kind == Kind::Software)
+}
+
+/// On an executor whose result has been held against the reference's.
+fn prepared(kernel: Kernel, backend: &Backend) -> Result<Workload, String> {
+    let Kernel { schedule, mut memory, inputs, flops, images } = kernel;
+    let ring = memory.pin("ring", [models::RING_ROWS, 1], Dtype::F32);
+    let mut executor = backend.executor(memory.clone(), Sharing::On);
+    let findings = compare::stepwise(executor.as_mut(), &memory, &schedule, &inputs).map_err(|e| e.to_string())?;
+    if findings.iter().any(|finding| finding.error > 1e-3) {
+        return Err(format!("not timed, because wrong: {findings:?}"));
+    }
+    let program = executor.prepare(&schedule).map_err(|e| e.to_string())?;
+    let (programs, pace) = (vec![program], Pace::default());
+    Ok(Workload { executor, programs, ring, pace, done: 0, parameters: None, flops, images })
+}
+
+/// Numbers between −½ and ½ that a formula gives.
+fn numbers(len: usize) -> Array {
+    Array::F32((0..len).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect())
+}
+
+/// A place to read from, with numbers for it.
+fn input<const D: usize>(s: &mut Schedule, shape: [usize; D]) -> (Buf, Array)
+where
+    gpu_core::Shape: From<[usize; D]>,
+{
+    let buf = s.scratch(shape);
+    s.feed(buf);
+    (buf, numbers(buf.len()))
+}
+
+/// [n, n] · [n, n]
+fn square(side: usize) -> Kernel {
+    let mut s = Schedule::new();
+    let (a, b) = (input(&mut s, [side, side]), input(&mut s, [side, side]));
+    let y = product(&mut s, "y", a.0, b.0, Form::NN, PLAIN);
+    s.keep(y);
+    let flops = Some(2.0 * (side as f64).powi(3));
+    Kernel { schedule: s, memory: Memory::default(), inputs: vec![a, b], flops, images: 1 }
+}
+
+/// 64 channels of 32×32 to 64, by 3×3.
+fn convolution() -> Kernel {
+    let mut s = Schedule::new();
+    let (x, w) = (input(&mut s, [IMAGES, 32, 32, 64]), input(&mut s, [64, 3, 3, 64]));
+    let y = conv2d::forward(&mut s, "y", x.0, w.0, Window::square(3, 1, 1), PLAIN);
+    s.keep(y);
+    let flops = Some(2.0 * (IMAGES * 32 * 32 * 64 * 64 * 9) as f64);
+    Kernel { schedule: s, memory: Memory::default(), inputs: vec![x, w], flops, images: IMAGES }
+}
+
+/// Pictures of latents by 20-400-784.
+fn decode() -> Kernel {
+    let (mut s, mut memory) = (Schedule::new(), Memory::default());
+    let mut network = Network::new(&mut memory, "decoder");
+    let mut layers = Sequence::of_rows(&mut memory, &mut network, "decoder", 20);
+    layers.linear(400, Activation::Relu);
+    layers.linear_to_pixels([28, 28, 1], Activation::Sigmoid);
+    let decoder = layers.finish();
+    let z = input(&mut s, [LATENTS, 20]);
+    let (y, _) = decoder.forward(&mut s, Value::plain(z.0), Mode::Use);
+    s.keep(y.buf);
+    let weights = memory.whole(network.weights.place(Home::Values));
+    let inputs = vec![z, (weights, Array::F32(network.weights.initial(1)))];
+    Kernel { schedule: s, memory, inputs, flops: None, images: LATENTS }
+}

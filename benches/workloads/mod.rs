@@ -1,0 +1,85 @@
+//! What is timed, here and on other engines (benches/peers): the training steps of four models, and kernels alone.
+
+mod kernels;
+mod training;
+
+use gpu_core::{Backend, Buf, Error, Executor, Pace, Program};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// The training steps, by name.
+pub(crate) const TRAINING: [&str; 4] = ["mlp-vae", "conv-vae", "dcgan", "vqvae"];
+
+/// Programs on an executor, which have all they read.
+pub(crate) struct Workload {
+    executor: Box<dyn Executor>,
+    programs: Vec<Program>,
+    /// Where training leaves its losses; of kernels, an empty one.
+    ring: Buf,
+    pace: Pace,
+    done: u64,
+    /// Numbers that are trained.
+    pub(crate) parameters: Option<usize>,
+    /// Floating-point operations of a step, where that is what is asked.
+    pub(crate) flops: Option<f64>,
+    /// Images in a step.
+    pub(crate) images: usize,
+}
+
+/// Some steps that were run.
+pub(crate) struct Block {
+    /// How many.
+    pub(crate) steps: u64,
+    /// How long they took, from the first submit to the last wait.
+    pub(crate) took: Duration,
+    /// The last one's losses.
+    pub(crate) losses: Vec<f64>,
+}
+
+impl Workload {
+    /// The one of this name, on this device; what is wrong, in words.
+    pub(crate) fn new(name: &str, backend: &Backend) -> Result<Self, String> {
+        match name {
+            _ if TRAINING.contains(&name) => training::build(name, backend).map_err(|error| error.to_string()),
+            _ => kernels::build(name, backend),
+        }
+    }
+
+    /// Steps, one after another, until `enough` says so of how many there were.
+    fn until(&mut self, enough: &mut dyn FnMut(u64) -> bool) -> Result<Block, Error> {
+        let (mut steps, mut losses) = (0, Vec::new());
+        let start = Instant::now();
+        let done = self.pace.drive(
+            self.executor.as_mut(),
+            &self.programs,
+            self.done + 1,
+            u64::MAX >> 1,
+            self.ring,
+            &mut |record| {
+                steps += 1;
+                losses = record.values;
+                if enough(steps) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        )?;
+        self.done += done;
+        Ok(Block { steps: done, took: start.elapsed(), losses })
+    }
+
+    /// As many steps as there is time for, and at least one.
+    pub(crate) fn run_for(&mut self, time: Duration) -> Result<Block, Error> {
+        let start = Instant::now();
+        self.until(&mut |_| start.elapsed() >= time)
+    }
+
+    /// So many steps in one submit.
+    pub(crate) fn run(&mut self, steps: u32) -> Result<Block, Error> {
+        let start = Instant::now();
+        let ticket = self.executor.submit(&self.programs, steps, &[self.ring])?;
+        let ring = self.executor.wait(ticket)?.remove(0).to_f64();
+        let took = start.elapsed();
+        self.done += u64::from(steps);
+        let (rows, columns) = (self.ring.shape.rows() as u64, self.ring.shape.cols());
+        let row = ((self.done - 1) % rows) as usize;
+        Ok(Block { steps: u64::from(steps), took, losses: ring[row * columns..][..columns].to_vec() })
+    }
+}
