@@ -32,3 +32,6 @@ pub mod spectral_norm;
 pub mod tick;
 pub mod upsample;
 pub mod vq;
+
+/// How many of many numbers, each computed by itself, a thread takes at a time.
+const BLOCK: usize = 1 << 12;
