@@ -2,6 +2,7 @@
 
 use crate::Args;
 use crate::ops::activation::ActivationParams;
+use crate::reference::BLOCK;
 use rayon::prelude::*;
 
 /// act(x), by [`Activation::code`](crate::ops::activation::Activation::code).
@@ -77,16 +78,46 @@ pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
+/// x = act(x) for many; the usual ones are loops of their own, without a choice inside.
+pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
+    match kind {
+        0 => {}
+        1 => values.iter_mut().for_each(|x| *x = activate(1, alpha, *x)),
+        2 => values.iter_mut().for_each(|x| *x = activate(2, alpha, *x)),
+        _ => values.iter_mut().for_each(|x| *x = activate(kind, alpha, *x)),
+    }
+}
+
+/// d = act′ d for many, at the points where act is y; likewise.
+pub fn gate_all(kind: u32, alpha: f64, y: &[f64], values: &mut [f64]) {
+    let both = values.iter_mut().zip(y);
+    match kind {
+        0 => {}
+        1 => both.for_each(|(d, &y)| *d *= slope_from_output(1, alpha, y)),
+        2 => both.for_each(|(d, &y)| *d *= slope_from_output(2, alpha, y)),
+        _ => both.for_each(|(d, &y)| *d *= slope_from_output(kind, alpha, y)),
+    }
+}
+
 /// y = act(x)
 pub fn activation(args: &mut Args<'_>) {
     let p: ActivationParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
-    y.par_iter_mut().zip(x).for_each(|(y, &x)| *y = activate(p.kind, p.alpha.into(), x));
+    y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
+        y.copy_from_slice(x);
+        activate_all(p.kind, p.alpha.into(), y);
+    });
 }
 
 /// dx = act′(x) dy
 pub fn activation_backward(args: &mut Args<'_>) {
     let p: ActivationParams = args.params();
     let (x, dy, dx) = (args.read("x"), args.read("dy"), args.write("dx"));
-    dx.par_iter_mut().zip(x).zip(dy).for_each(|((dx, &x), &dy)| *dx = slope(p.kind, p.alpha.into(), x) * dy);
+    dx.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(dy.par_chunks(BLOCK)).for_each(|((dx, x), dy)| {
+        let all = dx.iter_mut().zip(x).zip(dy);
+        match p.kind {
+            1 => all.for_each(|((dx, &x), &dy)| *dx = slope(1, 0.0, x) * dy),
+            kind => all.for_each(|((dx, &x), &dy)| *dx = slope(kind, p.alpha.into(), x) * dy),
+        }
+    });
 }

@@ -2,6 +2,7 @@
 
 use crate::Args;
 use crate::ops::adam::AdamParams;
+use crate::reference::BLOCK;
 use rayon::prelude::*;
 
 /// w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with what precedes it
@@ -27,17 +28,20 @@ fn descend<'a>(args: &mut Args<'a>) -> &'a mut [f64] {
     let [lr, corrected1, corrected2] = [rates[0], rates[1], rates[2]];
     let scale = if clip > 0.0 { (clip / (norm.sqrt() + 1e-6)).min(1.0) } else { 1.0 };
     let (w, g, m, v) = (args.write("w"), args.write("g"), args.write("m"), args.write("v"));
-    w.par_iter_mut().zip(g).zip(m).zip(v).for_each(|(((w, g), m), v)| {
-        let mut grad = *g * scale;
-        if p.decoupled != 0 {
-            *w *= 1.0 - lr * decay;
-        } else {
-            grad += decay * *w;
+    let blocks = w.par_chunks_mut(BLOCK).zip(g.par_chunks_mut(BLOCK));
+    blocks.zip(m.par_chunks_mut(BLOCK)).zip(v.par_chunks_mut(BLOCK)).for_each(|(((w, g), m), v)| {
+        for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+            let mut grad = *g * scale;
+            if p.decoupled != 0 {
+                *w *= 1.0 - lr * decay;
+            } else {
+                grad += decay * *w;
+            }
+            *m = beta1 * *m + rest1 * grad;
+            *v = beta2 * *v + rest2 * grad * grad;
+            *w -= lr / corrected1 * *m / (v.sqrt() / corrected2.sqrt() + epsilon);
+            *g = 0.0;
         }
-        *m = beta1 * *m + rest1 * grad;
-        *v = beta2 * *v + rest2 * grad * grad;
-        *w -= lr / corrected1 * *m / (v.sqrt() / corrected2.sqrt() + epsilon);
-        *g = 0.0;
     });
     w
 }

@@ -2,7 +2,8 @@
 
 use crate::Args;
 use crate::ops::batch_norm::BatchNormParams;
-use crate::reference::activation::{activate, slope_from_output};
+use crate::reference::activation::{activate_all, gate_all};
+use crate::reference::fold_rows;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -20,12 +21,15 @@ pub fn batch_norm_partial(args: &mut Args<'_>) {
     let c = p.c as usize;
     let (x, partial) = (args.read("x"), args.write("partial"));
     partial.par_chunks_mut(2 * c).enumerate().for_each(|(part, partial)| {
-        let rows = p.chunk_rows(part);
         let (means, squares) = partial.split_at_mut(c);
-        for j in 0..c {
-            let column = || rows.clone().map(|r| x[r * c + j]);
-            means[j] = column().sum::<f64>() / rows.len() as f64;
-            squares[j] = column().map(|x| (x - means[j]).powi(2)).sum();
+        let rows = p.chunk_rows(part);
+        let x = &x[rows.start * c..rows.end * c];
+        means.fill(0.0);
+        squares.fill(0.0);
+        fold_rows(means, x, |sum, x| sum + x);
+        means.iter_mut().for_each(|mean| *mean /= rows.len() as f64);
+        for x in x.chunks_exact(c) {
+            squares.iter_mut().zip(x).zip(&*means).for_each(|((sum, x), mean)| *sum += (x - mean) * (x - mean));
         }
     });
 }
@@ -67,10 +71,13 @@ pub fn batch_norm_apply(args: &mut Args<'_>) {
     let c = p.c as usize;
     let (x, weight, bias, y) = (args.read("x"), args.read("weight"), args.read("bias"), args.write("y"));
     let (mean, inv_std) = args.read("saved").split_at(c);
+    let (weight, bias, mean, inv_std) = (&weight[..c], &bias[..c], &mean[..c], &inv_std[..c]);
     y.par_chunks_mut(c).zip(x.par_chunks(c)).for_each(|(y, x)| {
+        let (y, x) = (&mut y[..c], &x[..c]);
         for j in 0..c {
-            y[j] = activate(p.activation, p.alpha.into(), weight[j] * (x[j] - mean[j]) * inv_std[j] + bias[j]);
+            y[j] = weight[j] * (x[j] - mean[j]) * inv_std[j] + bias[j];
         }
+        activate_all(p.activation, p.alpha.into(), y);
     });
 }
 
@@ -81,22 +88,27 @@ pub fn batch_norm_backward_partial(args: &mut Args<'_>) {
     let (x, dy) = (args.read("x"), args.read("dy"));
     let (mean, inv_std) = args.read("saved").split_at(c);
     let (dots, sums) = (args.write("partial_dot"), args.write("partial_sum"));
-    dots.par_iter_mut().zip(sums).enumerate().for_each(|(i, (dot, sum))| {
-        let j = i % c;
-        let column = || p.chunk_rows(i / c).map(|r| r * c + j);
-        *dot = column().map(|at| dy[at] * (x[at] - mean[j]) * inv_std[j]).sum();
-        *sum = column().map(|at| dy[at]).sum();
+    dots.par_chunks_mut(c).zip(sums.par_chunks_mut(c)).enumerate().for_each(|(part, (dots, sums))| {
+        let rows = p.chunk_rows(part);
+        let (x, dy) = (&x[rows.start * c..rows.end * c], &dy[rows.start * c..rows.end * c]);
+        let (dots, mean, inv_std) = (&mut dots[..c], &mean[..c], &inv_std[..c]);
+        dots.fill(0.0);
+        sums.fill(0.0);
+        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
+            for j in 0..c {
+                dots[j] += dy[j] * (x[j] - mean[j]) * inv_std[j];
+            }
+        }
+        fold_rows(sums, dy, |sum, dy| sum + dy);
     });
 }
 
 /// The sums of both over the chunks
 pub fn batch_norm_backward_finish(args: &mut Args<'_>) {
-    let p: BatchNormParams = args.params();
     for (partial, total) in [("dots", "total_dot"), ("sums", "total_sum")] {
         let (partial, total) = (args.read(partial), args.write(total));
-        total.par_iter_mut().enumerate().for_each(|(j, total)| {
-            *total = partial.iter().skip(j).step_by(p.c as usize).sum();
-        });
+        total.fill(0.0);
+        fold_rows(total, partial, |sum, part| sum + part);
     }
 }
 
@@ -107,13 +119,15 @@ pub fn batch_norm_backward_apply(args: &mut Args<'_>) {
     let (x, dy, weight, gate_y) = (args.read("x"), args.read("dy"), args.read("weight"), args.read("gate_y"));
     let (mean, inv_std) = args.read("saved").split_at(c);
     let (dot, sum, dx) = (args.read("dot"), args.read("sum"), args.write("dx"));
-    dx.par_iter_mut().enumerate().for_each(|(i, dx)| {
-        let j = i % c;
-        let mut d = dy[i];
-        if p.training != 0 {
-            let normed = (x[i] - mean[j]) * inv_std[j];
-            d -= (sum[j] + normed * dot[j]) / rows;
+    let (weight, mean, inv_std, dot, sum) = (&weight[..c], &mean[..c], &inv_std[..c], &dot[..c], &sum[..c]);
+    dx.par_chunks_mut(c).enumerate().for_each(|(r, dx)| {
+        let row = r * c..(r + 1) * c;
+        let (dx, x, dy) = (&mut dx[..c], &x[row.clone()], &dy[row.clone()]);
+        for j in 0..c {
+            let normed = (x[j] - mean[j]) * inv_std[j];
+            let through = if p.training != 0 { (sum[j] + normed * dot[j]) / rows } else { 0.0 };
+            dx[j] = weight[j] * inv_std[j] * (dy[j] - through);
         }
-        *dx = weight[j] * inv_std[j] * d * slope_from_output(p.gate, p.gate_alpha.into(), gate_y[i]);
+        gate_all(p.gate, p.gate_alpha.into(), &gate_y[row], dx);
     });
 }

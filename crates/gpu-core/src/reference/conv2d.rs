@@ -4,9 +4,8 @@
 
 use crate::Args;
 use crate::ops::conv2d::Conv2dParams;
-use crate::ops::matmul::{Form, plain_params};
-use crate::reference::activation::{activate, slope_from_output};
-use crate::reference::matmul::dense;
+use crate::ops::matmul::{Form, MatmulParams, plain_params};
+use crate::reference::matmul::{Threads, dense, epilogue};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -14,37 +13,42 @@ use std::ops::Range;
 pub fn conv2d_forward(args: &mut Args<'_>) {
     let p: Conv2dParams = args.params();
     let (x, w, y) = (args.read("image"), args.read("factor"), args.write("y"));
-    let (co, terms) = (p.y_c as usize, terms(&p));
-    let some = rows_at_once(&p);
-    y.par_chunks_mut(some * co).enumerate().for_each(|(chunk, y)| {
+    let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
+    let (co, terms, some) = (p.y_c as usize, terms(&p), rows_at_once(&p));
+    y.par_chunks_mut(some * co).enumerate().for_each_init(Vec::new, |windows, (chunk, y)| {
         let rows = y.len() / co;
-        let windows = gather(&p, x, chunk * some..chunk * some + rows);
-        dense(&plain_params(rows, co, terms, Form::NT), &windows, w, 0..terms, y, false);
+        gather(&p, x, chunk * some..chunk * some + rows, windows);
+        let product = product(&p, rows, co, terms, Form::NT);
+        dense(&product, windows, w, 0..terms, y, false, Threads::One);
+        epilogue(&product, bias, gate_y, chunk * some, y);
     });
-    epilogue(&p, args.read("bias"), args.read("gate_y"), y, co);
 }
 
 /// y = dx from image = dy and factor = w
 pub fn conv2d_backward_input(args: &mut Args<'_>) {
     let p: Conv2dParams = args.params();
     let (dy, w, dx) = (args.read("image"), args.read("factor"), args.write("y"));
-    let (ci, co, terms) = (p.x_c as usize, p.y_c as usize, terms(&p));
-    let of_image = (p.y_h * p.y_w) as usize;
-    dx.par_chunks_mut((p.x_h * p.x_w * p.x_c) as usize).enumerate().for_each(|(n, dx)| {
+    let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
+    let (ci, co, terms, some) = (p.x_c as usize, p.y_c as usize, terms(&p), rows_at_once(&p));
+    let (of_dx, of_dy) = ((p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
+    // Whole images, as many as have so many windows.
+    let images = (some / of_dy).max(1);
+    dx.par_chunks_mut(images * of_dx * ci).enumerate().for_each_init(Vec::new, |windows, (chunk, dx)| {
         dx.fill(0.0);
-        for pixels in pieces(n * of_image..(n + 1) * of_image, rows_at_once(&p)) {
-            let mut windows = vec![0.0; pixels.len() * terms];
+        let (first, rows) = (chunk * images, dx.len() / ci);
+        for pixels in pieces(first * of_dy..(first * of_dy + rows / of_dx * of_dy), some) {
+            windows.resize(pixels.len() * terms, 0.0);
             let dy = &dy[pixels.start * co..pixels.end * co];
-            dense(&plain_params(pixels.len(), terms, co, Form::NN), dy, w, 0..co, &mut windows, false);
-            let slots = pixels.flat_map(|pixel| taps(&p, pixel - n * of_image));
-            for (slot, window) in slots.zip(windows.chunks_exact(ci)) {
-                if let Some(at) = slot {
-                    dx[at..at + ci].iter_mut().zip(window).for_each(|(dx, d)| *dx += d);
+            dense(&product(&p, pixels.len(), terms, co, Form::NN), dy, w, 0..co, windows, false, Threads::One);
+            for (pixel, window) in pixels.zip(windows.chunks_exact(terms)) {
+                for (from, to, length) in runs(&p, pixel - first * of_dy) {
+                    let window = &window[from..from + length];
+                    dx[to..to + length].iter_mut().zip(window).for_each(|(dx, d)| *dx += d);
                 }
             }
         }
+        epilogue(&product(&p, rows, ci, co, Form::NN), bias, gate_y, first * of_dx, dx);
     });
-    epilogue(&p, args.read("bias"), args.read("gate_y"), dx, ci);
 }
 
 /// y = dx from image = what each tap of each window puts on its pixel
@@ -70,12 +74,13 @@ pub fn conv2d_backward_weight(args: &mut Args<'_>) {
     let p: Conv2dParams = args.params();
     let (x, dy, partial) = (args.read("image"), args.read("factor"), args.write("y"));
     let (co, terms, chunk) = (p.y_c as usize, terms(&p), p.chunk as usize);
-    partial.par_chunks_mut(co * terms).enumerate().for_each(|(z, dw)| {
-        dw.fill(0.0);
-        for pixels in pieces(z * chunk..((z + 1) * chunk).min(dy.len() / co), rows_at_once(&p)) {
-            let windows = gather(&p, x, pixels.clone());
+    partial.par_chunks_mut(co * terms).enumerate().for_each_init(Vec::new, |windows, (z, dw)| {
+        let all = z * chunk..((z + 1) * chunk).min(dy.len() / co);
+        for pixels in pieces(all.clone(), rows_at_once(&p)) {
+            gather(&p, x, pixels.clone(), windows);
             let dy = &dy[pixels.start * co..pixels.end * co];
-            dense(&plain_params(co, terms, pixels.len(), Form::TN), dy, &windows, 0..pixels.len(), dw, true);
+            let (product, add) = (plain_params(co, terms, pixels.len(), Form::TN), pixels.start > all.start);
+            dense(&product, dy, windows, 0..pixels.len(), dw, add, Threads::One);
         }
     });
 }
@@ -85,56 +90,60 @@ fn terms(p: &Conv2dParams) -> usize {
     (p.kernel_h * p.kernel_w * p.x_c) as usize
 }
 
-/// So many windows are gathered at once that they stay in a core's cache.
+/// So many windows are gathered at once that the product pays for laying out its other factor anew, and that they
+/// stay in a core's share of the cache.
 fn rows_at_once(p: &Conv2dParams) -> usize {
-    (1 << 15) / terms(p).min(1 << 15)
+    ((1 << 17) / terms(p)).clamp(128, 1024)
 }
 
-fn pieces(all: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+/// A product with the convolution's epilogue.
+fn product(p: &Conv2dParams, m: usize, n: usize, k: usize, form: Form) -> MatmulParams {
+    let Conv2dParams { use_bias, activation, gate, alpha, gate_alpha, .. } = *p;
+    MatmulParams { use_bias, activation, gate, alpha, gate_alpha, ..plain_params(m, n, k, form) }
+}
+
+/// Pieces of at most `most`, as even as may be.
+fn pieces(all: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = all.len().div_ceil(all.len().div_ceil(most).max(1)).max(1);
     all.clone().step_by(length).map(move |start| start..(start + length).min(all.end))
 }
 
 /// The windows of some pixels of y, one after another: [pixels, kh, kw, ci].
-fn gather(p: &Conv2dParams, x: &[f64], pixels: Range<usize>) -> Vec<f64> {
-    let ci = p.x_c as usize;
-    let mut windows = vec![0.0; pixels.len() * terms(p)];
-    for (slot, window) in pixels.flat_map(|pixel| taps(p, pixel)).zip(windows.chunks_exact_mut(ci)) {
-        if let Some(at) = slot {
-            window.copy_from_slice(&x[at..at + ci]);
+fn gather(p: &Conv2dParams, x: &[f64], pixels: Range<usize>, windows: &mut Vec<f64>) {
+    let terms = terms(p);
+    windows.resize(pixels.len() * terms, 0.0);
+    for (pixel, window) in pixels.zip(windows.chunks_exact_mut(terms)) {
+        window.fill(0.0);
+        for (to, from, length) in runs(p, pixel) {
+            window[to..to + length].copy_from_slice(&x[from..from + length]);
         }
     }
-    windows
 }
 
-/// For each tap of a pixel of y, in order, where its channels start in x; none where it falls on padding.
-fn taps(p: &Conv2dParams, pixel: usize) -> impl Iterator<Item = Option<usize>> {
-    let p = *p;
-    let (y_h, y_w) = (p.y_h as usize, p.y_w as usize);
-    let (n, oh, ow) = (pixel / (y_h * y_w), (pixel / y_w % y_h) as u32, (pixel % y_w) as u32);
-    let inside = |at: u32, pad: u32, size: u32| at.checked_sub(pad).filter(|&at| at < size).map(|at| at as usize);
-    (0..p.kernel_h).flat_map(move |i| {
-        (0..p.kernel_w).map(move |j| {
-            let h = inside(oh * p.stride_h + i * p.dilation_h, p.pad_h, p.x_h)?;
-            let w = inside(ow * p.stride_w + j * p.dilation_w, p.pad_w, p.x_w)?;
-            Some(((n * p.x_h as usize + h) * p.x_w as usize + w) * p.x_c as usize)
+/// What the window of a pixel of y has of x, the rest being padding: places in the window and in x where as many
+/// numbers begin that lie side by side in both.
+fn runs(p: &Conv2dParams, pixel: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let [x_h, x_w, c, kernel_w] = [p.x_h, p.x_w, p.x_c, p.kernel_w].map(|size| size as usize);
+    let [y_h, y_w, dilation_h, dilation_w] = [p.y_h, p.y_w, p.dilation_h, p.dilation_w].map(|size| size as usize);
+    let [pad_h, pad_w] = [p.pad_h, p.pad_w].map(|size| size as usize);
+    let (n, top) = (pixel / (y_h * y_w), pixel / y_w % y_h * p.stride_h as usize);
+    let left = pixel % y_w * p.stride_w as usize;
+    let rows = inside(top, dilation_h, p.kernel_h as usize, pad_h, x_h);
+    let cols = inside(left, dilation_w, kernel_w, pad_w, x_w);
+    let beside = if dilation_w == 1 { cols.len().max(1) } else { 1 };
+    rows.flat_map(move |i| {
+        let h = top + i * dilation_h - pad_h;
+        cols.clone().step_by(beside).map(move |j| {
+            let w = left + j * dilation_w - pad_w;
+            ((i * kernel_w + j) * c, ((n * x_h + h) * x_w + w) * c, beside * c)
         })
     })
 }
 
-/// y = gate ⊙ act(y + bias), with `channels` to a row.
-fn epilogue(p: &Conv2dParams, bias: &[f64], gate_y: &[f64], y: &mut [f64], channels: usize) {
-    if p.use_bias + p.activation + p.gate == 0 {
-        return;
-    }
-    y.par_chunks_mut(channels).enumerate().for_each(|(row, y)| {
-        for (c, y) in y.iter_mut().enumerate() {
-            let sum = if p.use_bias != 0 { *y + bias[c] } else { *y };
-            *y = activate(p.activation, p.alpha.into(), sum);
-            if p.gate != 0 {
-                *y *= slope_from_output(p.gate, p.gate_alpha.into(), gate_y[row * channels + c]);
-            }
-        }
-    });
+/// The taps along one axis, of a window that starts at `start` of the padded image, that fall inside the image.
+fn inside(start: usize, dilation: usize, kernel: usize, pad: usize, size: usize) -> Range<usize> {
+    let reaching = |place: usize| place.saturating_sub(start).div_ceil(dilation).min(kernel);
+    reaching(pad)..reaching(pad + size)
 }
 
 #[cfg(test)]
@@ -194,8 +203,14 @@ mod tests {
         for (buf, values) in [x, w, dy].into_iter().zip(&given) {
             cpu.write(buf, &Array::F64(values.clone())).expect("a Cpu runs");
         }
-        let ticket = cpu.submit(&[program], 1, &[y, dx, dw]).expect("a Cpu runs");
-        let found = cpu.wait(ticket).expect("a Cpu runs");
+        let mut run = |threads| {
+            cpu.write(dw, &Array::F64(vec![0.0; dw.len()])).expect("a Cpu runs");
+            let ticket = cpu.submit(&[program], 1, &[y, dx, dw]).expect("a Cpu runs");
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");
+            pool.install(|| cpu.wait(ticket)).expect("a Cpu runs")
+        };
+        let found = run(1);
+        assert_eq!(found, run(3), "more threads, other sums: {sizes:?}, {window:?}");
         let [a, b, c] = &given;
         for (found, expected) in found.iter().zip(loops(a, b, c, sizes, window)) {
             let far = found.to_f64().iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

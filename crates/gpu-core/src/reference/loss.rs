@@ -2,26 +2,21 @@
 
 use crate::Args;
 use crate::ops::loss::LossParams;
-use crate::reference::activation::sigmoid;
 use rayon::prelude::*;
 
-/// l, by [`Kind::code`](crate::ops::loss::Kind::code).
-fn l(kind: u32, x: f64, t: f64) -> f64 {
+/// l and ∂l/∂x, by [`Kind::code`](crate::ops::loss::Kind::code).
+fn loss_and_slope(kind: u32, x: f64, t: f64) -> (f64, f64) {
     match kind {
-        0 => x.max(0.0) - x * t + (-x.abs()).exp().ln_1p(),
-        1 => (x - t) * (x - t),
-        2 => (x - t).abs(),
+        0 => {
+            // 1 + e^−|x| is what both the logarithm and σ(x) are made of.
+            let small = (-x.abs()).exp();
+            let sigmoid = if x >= 0.0 { 1.0 } else { small } / (1.0 + small);
+            (x.max(0.0) - x * t + small.ln_1p(), sigmoid - t)
+        }
+        1 => ((x - t) * (x - t), 2.0 * (x - t)),
+        2 if x == t => (0.0, 0.0),
+        2 => ((x - t).abs(), (x - t).signum()),
         _ => panic!("no loss has the code {kind}"),
-    }
-}
-
-/// ∂l/∂x
-fn l_slope(kind: u32, x: f64, t: f64) -> f64 {
-    match kind {
-        0 => sigmoid(x) - t,
-        1 => 2.0 * (x - t),
-        _ if x == t => 0.0,
-        _ => (x - t).signum(),
     }
 }
 
@@ -32,7 +27,7 @@ pub fn loss(args: &mut Args<'_>) {
     let (x, t, rows) = (args.read("x"), args.read("t"), args.write("rows"));
     rows.par_iter_mut().enumerate().for_each(|(r, row)| {
         let (x, t) = (&x[r * n..][..n], &t[r / p.repeat as usize * n..][..n]);
-        let sum: f64 = x.iter().zip(t).map(|(&x, &t)| l(p.kind, x, t)).sum();
+        let sum: f64 = x.iter().zip(t).map(|(&x, &t)| loss_and_slope(p.kind, x, t).0).sum();
         *row = f64::from(p.scale) * sum + f64::from(p.offset);
     });
 }
@@ -40,13 +35,16 @@ pub fn loss(args: &mut Args<'_>) {
 /// The same, and dx[r, j] = slope · ∂l/∂x
 pub fn loss_with_gradient(args: &mut Args<'_>) {
     let p: LossParams = args.params();
-    let (x, t, dx) = (args.read("x"), args.read("t"), args.write("dx"));
     let n = p.n as usize;
-    loss(args);
-    dx.par_chunks_mut(n).zip(x.par_chunks(n)).enumerate().for_each(|(r, (dx, x))| {
-        let t = &t[r / p.repeat as usize * n..][..n];
+    let (x, t, rows, dx) = (args.read("x"), args.read("t"), args.write("rows"), args.write("dx"));
+    rows.par_iter_mut().zip(dx.par_chunks_mut(n)).enumerate().for_each(|(r, (row, dx))| {
+        let (x, t) = (&x[r * n..][..n], &t[r / p.repeat as usize * n..][..n]);
+        let mut sum = 0.0;
         for ((dx, &x), &t) in dx.iter_mut().zip(x).zip(t) {
-            *dx = f64::from(p.slope) * l_slope(p.kind, x, t);
+            let (l, slope) = loss_and_slope(p.kind, x, t);
+            sum += l;
+            *dx = f64::from(p.slope) * slope;
         }
+        *row = f64::from(p.scale) * sum + f64::from(p.offset);
     });
 }

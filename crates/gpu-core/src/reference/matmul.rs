@@ -2,56 +2,79 @@
 
 use crate::Args;
 use crate::ops::matmul::{JoinParams, MatmulParams};
-use crate::reference::activation::{activate, slope_from_output};
+use crate::reference::BLOCK;
+use crate::reference::activation::{activate_all, gate_all};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// y = gate ⊙ act(a · b + bias)
 pub fn matmul(args: &mut Args<'_>) {
     let p: MatmulParams = args.params();
     let (a, b, bias, gate_y) = (args.read("a"), args.read("b"), args.read("bias"), args.read("gate_y"));
     let y = args.write("y");
-    dense(&p, a, b, 0..p.k as usize, y, false);
-    if p.use_bias + p.activation + p.gate == 0 {
-        return;
-    }
-    y.par_chunks_mut(p.n as usize).enumerate().for_each(|(row, y)| {
-        for (col, y) in y.iter_mut().enumerate() {
-            let sum = if p.use_bias != 0 { *y + bias[col] } else { *y };
-            *y = activate(p.activation, p.alpha.into(), sum);
-            if p.gate != 0 {
-                *y *= slope_from_output(p.gate, p.gate_alpha.into(), gate_y[row * p.n as usize + col]);
-            }
-        }
-    });
+    dense(&p, a, b, 0..p.k as usize, y, false, Threads::All);
+    y.par_chunks_mut(p.n as usize).enumerate().for_each(|(row, y)| epilogue(&p, bias, gate_y, row, y));
 }
 
 /// y += a · b
 pub fn matmul_add(args: &mut Args<'_>) {
     let p: MatmulParams = args.params();
-    dense(&p, args.read("a"), args.read("b"), 0..p.k as usize, args.write("y"), true);
+    dense(&p, args.read("a"), args.read("b"), 0..p.k as usize, args.write("y"), true, Threads::All);
 }
 
 /// `y[z]` = a · b over the z-th chunk of k
 pub fn matmul_split(args: &mut Args<'_>) {
     let p: MatmulParams = args.params();
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
-    for (z, y) in y.chunks_mut((p.m * p.n) as usize).enumerate() {
+    y.par_chunks_mut((p.m * p.n) as usize).enumerate().for_each(|(z, y)| {
         let begin = z * p.chunk as usize;
-        dense(&p, a, b, begin..(begin + p.chunk as usize).min(p.k as usize), y, false);
-    }
+        let terms = begin..(begin + p.chunk as usize).min(p.k as usize);
+        dense(&p, a, b, terms, y, false, Threads::One);
+    });
 }
 
 /// total += Σ_z `partial[z]`
 pub fn matmul_join(args: &mut Args<'_>) {
     let p: JoinParams = args.params();
     let (partial, total) = (args.read("partial"), args.write("total"));
-    total.par_iter_mut().enumerate().for_each(|(i, total)| {
-        *total += partial.iter().skip(i).step_by(p.len as usize).sum::<f64>();
+    total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
+        for partial in partial.chunks_exact(p.len as usize) {
+            total.iter_mut().zip(&partial[block * BLOCK..]).for_each(|(total, partial)| *total += partial);
+        }
     });
 }
 
+/// y = gate ⊙ act(y + bias), where y begins with the `first` row of n numbers.
+pub(crate) fn epilogue(p: &MatmulParams, bias: &[f64], gate_y: &[f64], first: usize, y: &mut [f64]) {
+    let n = p.n as usize;
+    if p.use_bias != 0 {
+        y.chunks_exact_mut(n).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias));
+    }
+    activate_all(p.activation, p.alpha.into(), y);
+    if p.gate != 0 {
+        gate_all(p.gate, p.gate_alpha.into(), &gate_y[first * n..], y);
+    }
+}
+
+/// Who computes a product: the result is the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Threads {
+    /// The one that asks for it, one of several that do.
+    One,
+    /// All, where it is large.
+    All,
+}
+
 /// y = a · b, or y += a · b, over the given terms of k; transposition is a matter of strides.
-pub(crate) fn dense(p: &MatmulParams, a: &[f64], b: &[f64], terms: std::ops::Range<usize>, y: &mut [f64], add: bool) {
+pub(crate) fn dense(
+    p: &MatmulParams,
+    a: &[f64],
+    b: &[f64],
+    terms: Range<usize>,
+    y: &mut [f64],
+    add: bool,
+    threads: Threads,
+) {
     let (m, n, k) = (p.m as usize, p.n as usize, p.k as usize);
     let (a_row, a_col) = if p.trans_a != 0 { (1, m) } else { (k, 1) };
     let (b_row, b_col) = if p.trans_b != 0 { (1, k) } else { (n, 1) };
@@ -79,7 +102,10 @@ pub(crate) fn dense(p: &MatmulParams, a: &[f64], b: &[f64], terms: std::ops::Ran
             false,
             false,
             false,
-            gemm::Parallelism::Rayon(0),
+            match threads {
+                Threads::One => gemm::Parallelism::None,
+                Threads::All => gemm::Parallelism::Rayon(0),
+            },
         );
     }
 }
@@ -87,7 +113,6 @@ pub(crate) fn dense(p: &MatmulParams, a: &[f64], b: &[f64], terms: std::ops::Ran
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ops::Range;
 
     const SIZES: [(usize, usize, usize); 6] = [(1, 1, 1), (1, 7, 5), (11, 1, 3), (2, 3, 1), (13, 17, 19), (31, 29, 97)];
 
@@ -123,11 +148,13 @@ mod tests {
                 for terms in &chunks {
                     for add in [false, true] {
                         // What is there before must not matter to a product that is not added.
-                        let mut y = if add { start.clone() } else { vec![f64::NAN; m * n] };
-                        dense(&p, &a, &b, terms.clone(), &mut y, add);
                         let base = if add { start.clone() } else { vec![0.0; m * n] };
                         let expected = loops(&p, &a, &b, terms.clone(), &base);
-                        assert_eq!(y, expected, "{m}×{n}×{k}, {trans_a} {trans_b}, {terms:?}, add: {add}");
+                        for threads in [Threads::One, Threads::All] {
+                            let mut y = if add { start.clone() } else { vec![f64::NAN; m * n] };
+                            dense(&p, &a, &b, terms.clone(), &mut y, add, threads);
+                            assert_eq!(y, expected, "{m}×{n}×{k}, {trans_a} {trans_b}, {terms:?}, add: {add}");
+                        }
                     }
                 }
             }

@@ -33,3 +33,13 @@ pub mod spectral_norm;
 pub mod tick;
 pub mod upsample;
 pub mod vq;
+
+/// How many of many numbers, each computed by itself, a thread takes at a time.
+const BLOCK: usize = 1 << 12;
+
+/// totals = f(totals, row), number by number, for every row of x in turn.
+fn fold_rows(totals: &mut [f64], x: &[f64], f: impl Fn(f64, f64) -> f64) {
+    for row in x.chunks_exact(totals.len()) {
+        totals.iter_mut().zip(row).for_each(|(total, &x)| *total = f(*total, x));
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::Args;
 use crate::ops::reduce::ReduceParams;
+use crate::reference::fold_rows;
 use rayon::prelude::*;
 
 /// op, by [`Kind::code`](crate::ops::reduce::Kind::code).
@@ -30,21 +31,31 @@ pub fn reduce_rows(args: &mut Args<'_>) {
 pub fn reduce_columns(args: &mut Args<'_>) {
     let p: ReduceParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
-    y.par_iter_mut().enumerate().for_each(|(i, y)| *y = column_chunk(&p, x, i));
+    y.par_chunks_mut(p.n as usize).enumerate().for_each(|(part, y)| y.copy_from_slice(&column_chunks(&p, x, part)));
 }
 
 /// y[c, j] += the same
 pub fn reduce_columns_add(args: &mut Args<'_>) {
     let p: ReduceParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
-    y.par_iter_mut().enumerate().for_each(|(i, y)| *y += column_chunk(&p, x, i));
+    y.par_chunks_mut(p.n as usize).enumerate().for_each(|(part, y)| {
+        y.iter_mut().zip(column_chunks(&p, x, part)).for_each(|(y, reduced)| *y += reduced);
+    });
 }
 
-fn column_chunk(p: &ReduceParams, x: &[f64], i: usize) -> f64 {
+/// scale · op over a chunk of each column
+fn column_chunks(p: &ReduceParams, x: &[f64], part: usize) -> Vec<f64> {
     let (m, n, chunk) = (p.m as usize, p.n as usize, p.chunk as usize);
-    let (part, col) = (i / n, i % n);
-    let rows = part * chunk..m.min((part + 1) * chunk);
-    f64::from(p.scale) * reduce(p.kind, rows.map(|row| x[row * n + col]))
+    let x = &x[part * chunk * n..m.min((part + 1) * chunk) * n];
+    let mut reduced = vec![if p.kind == 1 { f64::NEG_INFINITY } else { 0.0 }; n];
+    match p.kind {
+        0 => fold_rows(&mut reduced, x, |sum, x| sum + x),
+        1 => fold_rows(&mut reduced, x, f64::max),
+        2 => fold_rows(&mut reduced, x, |sum, x| sum + x * x),
+        _ => panic!("no reduction has the code {}", p.kind),
+    }
+    reduced.iter_mut().for_each(|reduced| *reduced *= f64::from(p.scale));
+    reduced
 }
 
 /// dx[r, j] = scale · `dy[r]` · ∂op/∂x[r, j]
