@@ -1,7 +1,7 @@
 //! A DCGAN on 32×32×1: one step of D, on real and on generated images, each normalised by its own batch, and one of G.
 
 use crate::vae::{doubling, halving};
-use crate::{Workload, normal, uniform};
+use crate::{Workload, normal, trained, uniform};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
@@ -81,8 +81,7 @@ pub struct Gan {
 impl Gan {
     pub fn new(device: &Device) -> Self {
         let (generator, discriminator) = (Generator::new(device), Discriminator::new(device));
-        // Flags of batch normalisation are none of the parameters.
-        let parameters = generator.num_params() + discriminator.num_params();
+        let parameters = trained(&generator) + trained(&discriminator);
         let optimiser = || AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8).init();
         Self {
             device: device.clone(),

@@ -7,6 +7,7 @@ mod kernels;
 mod vae;
 mod vqvae;
 
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, DeviceKind, Distribution, Tensor};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -42,6 +43,20 @@ fn uniform<const D: usize>(shape: [usize; D], low: f64, high: f64, device: &Devi
 
 fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Numbers of a module that are trained: not those that batch normalisation keeps of its batches.
+fn trained<M: Module>(module: &M) -> usize {
+    struct Count(usize);
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let values = parameter.val();
+            self.0 += if values.is_require_grad() { values.dims().iter().product() } else { 0 };
+        }
+    }
+    let mut count = Count(0);
+    module.visit(&mut count);
+    count.0
 }
 
 fn build(name: &str, device: &Device) -> Result<Box<dyn Workload>, String> {

@@ -1,6 +1,6 @@
 //! Both variational autoencoders: −ELBO with Bernoulli pixels from logits.
 
-use crate::{Workload, normal, uniform};
+use crate::{Workload, normal, trained, uniform};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
@@ -107,7 +107,7 @@ pub struct Training<const D: usize, V: Vae<D>> {
 }
 
 pub fn training<const D: usize, V: Vae<D>>(model: V, shape: [usize; D], device: &Device) -> Training<D, V> {
-    let parameters = model.num_params();
+    let parameters = trained(&model);
     let optimiser = AdamConfig::new().with_epsilon(1e-8).init();
     Training { model: Some(model), optimiser, x: uniform(shape, 0.0, 1.0, device), loss: None, parameters }
 }

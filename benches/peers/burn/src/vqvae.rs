@@ -1,7 +1,7 @@
 //! A vector-quantised autoencoder on 32×32×3 whose codebook follows its gradient.
 
 use crate::vae::{doubling, halving};
-use crate::{Workload, uniform};
+use crate::{Workload, trained, uniform};
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d};
@@ -106,7 +106,7 @@ pub struct Training {
 impl Training {
     pub fn new(device: &Device) -> Self {
         let model = VqVae::new(device);
-        let parameters = model.num_params();
+        let parameters = trained(&model);
         let optimiser = AdamConfig::new().with_epsilon(1e-8).init();
         let x = uniform([BATCH, 3, 32, 32], -0.5, 0.5, device);
         Self { model: Some(model), optimiser, x, loss: None, parameters }
