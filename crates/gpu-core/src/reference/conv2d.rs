@@ -40,12 +40,7 @@ pub fn conv2d_backward_input(args: &mut Args<'_>) {
             windows.resize(pixels.len() * terms, 0.0);
             let dy = &dy[pixels.start * co..pixels.end * co];
             dense(&product(&p, pixels.len(), terms, co, Form::NN), dy, w, 0..co, windows, false, Threads::One);
-            for (pixel, window) in pixels.zip(windows.chunks_exact(terms)) {
-                for (from, to, length) in runs(&p, pixel - first * of_dy) {
-                    let window = &window[from..from + length];
-                    dx[to..to + length].iter_mut().zip(window).for_each(|(dx, d)| *dx += d);
-                }
-            }
+            scatter(&p, pixels.map(|pixel| pixel - first * of_dy), windows, dx);
         }
         epilogue(&product(&p, rows, ci, co, Form::NN), bias, gate_y, first * of_dx, dx);
     });
@@ -55,18 +50,13 @@ pub fn conv2d_backward_input(args: &mut Args<'_>) {
 pub fn conv2d_fold(args: &mut Args<'_>) {
     let p: Conv2dParams = args.params();
     let (spread, dx) = (args.read("image"), args.write("y"));
-    let (ci, of_image) = (p.x_c as usize, (p.y_h * p.y_w) as usize);
-    dx.par_chunks_mut((p.x_h * p.x_w * p.x_c) as usize).enumerate().for_each(|(n, dx)| {
+    let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
+    let (ci, of_dx, of_dy) = (p.x_c as usize, (p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
+    dx.par_chunks_mut(of_dx * ci).enumerate().for_each(|(n, dx)| {
         dx.fill(0.0);
-        let slots = (0..of_image).flat_map(|pixel| taps(&p, pixel));
-        let spread = spread[n * of_image * terms(&p)..].chunks_exact(ci);
-        for (slot, window) in slots.zip(spread) {
-            if let Some(at) = slot {
-                dx[at..at + ci].iter_mut().zip(window).for_each(|(dx, d)| *dx += d);
-            }
-        }
+        scatter(&p, 0..of_dy, &spread[n * of_dy * terms(&p)..], dx);
+        epilogue(&product(&p, of_dx, ci, 1, Form::NN), bias, gate_y, n * of_dx, dx);
     });
-    epilogue(&p, args.read("bias"), args.read("gate_y"), dx, ci);
 }
 
 /// `y[z]` = the part of dw from image = x and factor = dy that the z-th chunk of pixels gives
@@ -83,6 +73,16 @@ pub fn conv2d_backward_weight(args: &mut Args<'_>) {
             dense(&product, dy, windows, 0..pixels.len(), dw, add, Threads::One);
         }
     });
+}
+
+/// Adds windows to where they came from.
+fn scatter(p: &Conv2dParams, pixels: impl Iterator<Item = usize>, windows: &[f64], dx: &mut [f64]) {
+    for (pixel, window) in pixels.zip(windows.chunks_exact(terms(p))) {
+        for (from, to, length) in runs(p, pixel) {
+            let window = &window[from..from + length];
+            dx[to..to + length].iter_mut().zip(window).for_each(|(dx, d)| *dx += d);
+        }
+    }
 }
 
 /// Elements of a window.
