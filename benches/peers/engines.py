@@ -71,7 +71,10 @@ class Tools:
         if self.build:
             command = ["cargo", "build", "--release", "--locked", "--target-dir", target]
             subprocess.run(command, cwd=BURN, check=True)
-        return target / "release" / "frit-peer-burn"
+        program = target / "release" / "frit-peer-burn"
+        if not program.exists():
+            raise FileNotFoundError(f"{program.relative_to(ROOT)} is not there; leave --no-build out")
+        return program
 
     def has_cuda(self):
         probe = [self.python(), "-c", "import torch; raise SystemExit(not torch.cuda.is_available())"]
