@@ -1,66 +1,126 @@
-//! Kernels on their own: `cargo bench --bench kernels`. Throughput is in FLOPs (divan calls them items).
+//! Kernels on their own: `cargo bench --bench kernels`. Throughput is in FLOPs (divan calls them items); `roof` is what
+//! the same device reaches with multiply-adds alone, so that shares of it can be read off.
 //!
 //! Nothing is timed before its result has been compared with the reference's.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use frit_harness::{compare, device};
+use gpu_core::device::Device;
+use gpu_core::ops::conv2d::{self, Window};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
-use gpu_core::{Array, Backend, Buf, Executor, Memory, Program, Schedule, Sharing};
+use gpu_core::ops::roof;
+use gpu_core::{Array, Backend, Buf, Executor, Memory, Picking, Program, Schedule, Sharing, eligible};
 use std::sync::LazyLock;
 
 fn main() {
     divan::main();
 }
 
+static DEVICE: LazyLock<Device> = LazyLock::new(|| device(false));
 /// The best adapter, and beside it the CPU executor.
-static GPU: LazyLock<Backend> = LazyLock::new(|| Backend::Gpu(Box::new(device(false))));
+static GPU: LazyLock<Backend> = LazyLock::new(|| Backend::Gpu(Box::new(DEVICE.clone())));
 
-#[divan::bench(args = [(512, Form::NN), (512, Form::NT), (512, Form::TN), (1024, Form::NN)])]
+#[divan::bench(sample_count = 10)]
+fn roof_gpu(bencher: Bencher<'_, '_>) {
+    time_roof(bencher, &GPU);
+}
+
+#[divan::bench(sample_count = 10)]
+fn roof_cpu(bencher: Bencher<'_, '_>) {
+    time_roof(bencher, &Backend::Cpu);
+}
+
+#[divan::bench(args = [(512, Form::NN), (512, Form::NT), (512, Form::TN), (1024, Form::NN)], sample_count = 10)]
 fn square_gpu(bencher: Bencher<'_, '_>, (side, form): (usize, Form)) {
     time_product(bencher, &GPU, (side, side, side), form);
 }
 
-#[divan::bench(args = [512, 1024])]
+#[divan::bench(args = [512, 1024], sample_count = 10)]
 fn square_cpu(bencher: Bencher<'_, '_>, side: usize) {
     time_product(bencher, &Backend::Cpu, (side, side, side), Form::NN);
 }
 
+/// A product of 512 × 512 by each variant, by what its name ends on; those that the adapter cannot run are left out.
+#[divan::bench(args = ["", "_small", "_half", "_lanes", "_lanes_tall"], sample_count = 5)]
+fn square_by_variant(bencher: Bencher<'_, '_>, suffix: &'static str) {
+    let mut schedule = Schedule::new();
+    let a = input(&mut schedule, [512, 512]);
+    let y = product(&mut schedule, "y", a, a, Form::NN, PLAIN);
+    schedule.keep(y);
+    let step = &schedule.steps()[0];
+    if eligible(step, &DEVICE.caps).iter().any(|variant| variant.suffix(step.kernel) == suffix) {
+        let backend = GPU.clone().picking(Picking::Only(suffix));
+        // Operands in half precision are rounded to eleven bits.
+        time_schedule(bencher, &backend, &schedule, &[a], if suffix == "_half" { 0.05 } else { 1e-3 });
+    }
+}
+
+/// 64 channels of 32×32 to 64, by 3×3, batch 8: forward, and both gradients.
+#[divan::bench(args = ["forward", "backward_input", "backward_weight"], sample_count = 10)]
+fn convolution_gpu(bencher: Bencher<'_, '_>, which: &str) {
+    let (window, mut schedule) = (Window::square(3, 1, 1), Schedule::new());
+    let s = &mut schedule;
+    let (x, dy, w) = (input(s, [8, 32, 32, 64]), input(s, [8, 32, 32, 64]), input(s, [64, 3, 3, 64]));
+    match which {
+        "forward" => drop(conv2d::forward(s, "y", x, w, window, PLAIN)),
+        "backward_input" => drop(conv2d::backward_input(s, "dx", dy, w, window, [32, 32], PLAIN)),
+        _ => conv2d::backward_weight(s, "dw", x, dy, window, w),
+    }
+    time_schedule(bencher, &GPU, &schedule, &[x, dy, w], 1e-3);
+}
+
 /// The products of a training step of the MLP VAE: forward, input gradient, weight gradient.
-#[divan::bench(args = [(128, 400, 784, Form::NT), (128, 400, 784, Form::NN), (400, 784, 128, Form::TN)])]
+#[divan::bench(args = [(128, 400, 784, Form::NT), (128, 400, 784, Form::NN), (400, 784, 128, Form::TN)], sample_count = 10)]
 fn vae_gpu(bencher: Bencher<'_, '_>, (m, n, k, form): (usize, usize, usize, Form)) {
     time_product(bencher, &GPU, (m, n, k), form);
 }
 
+fn input<const D: usize>(schedule: &mut Schedule, shape: [usize; D]) -> Buf
+where
+    gpu_core::Shape: From<[usize; D]>,
+{
+    let buf = schedule.scratch(shape);
+    schedule.feed(buf);
+    buf
+}
+
+fn time_roof(bencher: Bencher<'_, '_>, backend: &Backend) {
+    let mut schedule = Schedule::new();
+    let x = input(&mut schedule, [1 << 14]);
+    let y = roof::fma(&mut schedule, "roof", x, 2048, 0.5, 0.5);
+    schedule.keep(y);
+    time_schedule(bencher, backend, &schedule, &[x], 1e-3);
+}
+
 fn time_product(bencher: Bencher<'_, '_>, backend: &Backend, (m, n, k): (usize, usize, usize), form: Form) {
     let mut schedule = Schedule::new();
-    let input = |schedule: &mut Schedule, rows, cols| {
-        let buf = schedule.scratch([rows, cols]);
-        schedule.feed(buf);
-        buf
-    };
-    let a = if form == Form::TN { input(&mut schedule, k, m) } else { input(&mut schedule, m, k) };
-    let b = if form == Form::NT { input(&mut schedule, n, k) } else { input(&mut schedule, k, n) };
+    let a = input(&mut schedule, if form == Form::TN { [k, m] } else { [m, k] });
+    let b = input(&mut schedule, if form == Form::NT { [n, k] } else { [k, n] });
     let y = product(&mut schedule, "y", a, b, form, PLAIN);
     schedule.keep(y);
-    let (mut executor, program) = checked(backend, &schedule, &[a, b]);
-    // Several products to a submit, so that submitting is not what is timed.
-    let times = (1 << 31) / (2 * m * n * k).max(1);
-    let times = times.clamp(1, 64) as u32;
-    bencher.counter(ItemsCount::new(times as usize * 2 * m * n * k)).bench_local(|| {
+    time_schedule(bencher, backend, &schedule, &[a, b], 1e-3);
+}
+
+/// Several runs to a submit, so that submitting is not what is timed.
+fn time_schedule(bencher: Bencher<'_, '_>, backend: &Backend, schedule: &Schedule, inputs: &[Buf], tolerance: f64) {
+    let flops: u64 = schedule.steps().iter().map(|step| step.flops).sum();
+    let (mut executor, program) = checked(backend, schedule, inputs, tolerance);
+    let times = ((1 << 31) / flops.max(1)).clamp(1, 64) as u32;
+    bencher.counter(ItemsCount::new(u64::from(times) * flops)).bench_local(|| {
         let ticket = executor.submit(&[program], times, &[]).expect("the device answers");
         executor.wait(ticket).expect("the device answers");
     });
 }
 
 /// An executor whose result has been held against the reference's.
-fn checked(backend: &Backend, schedule: &Schedule, inputs: &[Buf]) -> (Box<dyn Executor>, Program) {
+fn checked(backend: &Backend, schedule: &Schedule, inputs: &[Buf], most: f64) -> (Box<dyn Executor>, Program) {
     let memory = Memory::default();
     let values = |buf: &Buf| Array::F32((0..buf.len()).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect());
     let inputs: Vec<(Buf, Array)> = inputs.iter().map(|buf| (*buf, values(buf))).collect();
     let mut executor = backend.executor(memory.clone(), Sharing::On);
     let findings = compare::stepwise(executor.as_mut(), &memory, schedule, &inputs).expect("the device answers");
-    assert!(findings.iter().all(|finding| finding.error < 1e-3), "not timed, because wrong: {findings:?}");
+    assert!(findings.iter().all(|finding| finding.error < most), "not timed, because wrong: {findings:?}");
     let program = executor.prepare(schedule).expect("prepared once already");
     (executor, program)
 }
