@@ -71,7 +71,10 @@ fn convolution_gpu(bencher: Bencher<'_, '_>, which: &str) {
 }
 
 /// The products of a training step of the MLP VAE: forward, input gradient, weight gradient.
-#[divan::bench(args = [(128, 400, 784, Form::NT), (128, 400, 784, Form::NN), (400, 784, 128, Form::TN)], sample_count = 10)]
+#[divan::bench(
+    args = [(128, 400, 784, Form::NT), (128, 400, 784, Form::NN), (400, 784, 128, Form::TN)],
+    sample_count = 10
+)]
 fn vae_gpu(bencher: Bencher<'_, '_>, (m, n, k, form): (usize, usize, usize, Form)) {
     time_product(bencher, &GPU, (m, n, k), form);
 }
