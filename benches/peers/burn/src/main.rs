@@ -134,8 +134,8 @@ impl Engine {
     }
 
     fn versions(&self) -> Value {
-        let device =
-            self.device.identity().map_or(self.device_name.clone(), |it| format!("{} ({})", it.name, it.fingerprint));
+        // Its fingerprint says SPIR-V of every adapter; without Burn's feature `vulkan` the shaders are WGSL.
+        let device = self.device.identity().map_or(self.device_name.clone(), |it| format!("{}, WGSL", it.name));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         json!({"burn": "0.22.1", "device": device, "threads": threads})
     }
