@@ -266,6 +266,8 @@ fn a_profile_times_every_call_of_a_step() {
         assert_eq!(calls.len(), steps.len());
         for (call, step) in calls.iter().zip(steps) {
             assert!(call["label"] == step["label"] && call["kernel"] == step["kernel"], "{call} is not {step}");
+            let (variant, kernel) = (call["variant"].as_str().unwrap(), step["kernel"].as_str().unwrap());
+            assert!(variant.starts_with(kernel) && (device == "gpu" || variant == kernel), "{call} is no {step}");
         }
         for list in ["calls", "kernels"] {
             let sum: f64 = profile[list].as_array().unwrap().iter().map(|one| one["ms"].as_f64().unwrap()).sum();
@@ -374,6 +376,14 @@ fn what_is_tuned_is_used_until_asked_otherwise() {
     assert_eq!(environment("table")["variants"], "table");
     place.done("resume table --steps 3");
     assert_eq!(environment("table")["variants"], "table", "a run goes on with the shaders that it began with");
+    if place.done("devices").contains("f16") {
+        // Who has not asked for half precision does not get it from those who have.
+        let half =
+            place.json("tune vae --data data --hidden 8 --latent-dim 3 --batch-size 32 --device gpu --half --json");
+        assert_ne!(half["file"], tuned["file"]);
+        place.done(&format!("train vae {tiny} --steps 1 --out whole"));
+        assert_eq!(environment("whole")["variants"], kept);
+    }
     fs::write(tuned["file"].as_str().unwrap(), "{").unwrap();
     place.done(&format!("train vae {tiny} --steps 1 --out damaged"));
     assert_eq!(environment("damaged")["variants"], "table");

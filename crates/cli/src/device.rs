@@ -13,7 +13,10 @@ use std::path::PathBuf;
 /// Variants by class, as `frit tune` measured them.
 pub(crate) type Choices = BTreeMap<String, String>;
 
-const TUNED: &str = "tuned.json";
+/// The file of what was measured: what was allowed to round to half precision is for those who ask for that.
+fn tuned_file(caps: &Caps, half: bool) -> Option<PathBuf> {
+    cache::file(caps, if half { "tuned-half.json" } else { "tuned.json" })
+}
 
 /// The device for a command, and why it is that one.
 pub(crate) fn open(args: &args::Device) -> Result<(Backend, String)> {
@@ -23,23 +26,23 @@ pub(crate) fn open(args: &args::Device) -> Result<(Backend, String)> {
 /// The same where the run has decided already which it is.
 pub(crate) fn open_choice(args: &args::Device, choice: &Choice, checked: bool) -> Result<(Backend, String)> {
     let (backend, why) = choose(choice, checked)?;
-    let picking = match (&backend, args.half, args.deterministic) {
-        (Backend::Cpu, true, _) => {
+    let untuned = if args.half { Picking::Half } else { Picking::Table };
+    let picking = match &backend {
+        Backend::Cpu if args.half => {
             bail!("the CPU executor has no half precision; leave --half out, or name an adapter")
         }
-        (Backend::Gpu(device), true, _) if !device.caps.features.contains(&"f16") => {
+        Backend::Gpu(device) if args.half && !device.caps.features.contains(&"f16") => {
             bail!("{} has no half precision; leave --half out", device.caps.name)
         }
-        (_, true, _) => Picking::Half,
-        (Backend::Gpu(device), false, false) => tuned(&device.caps).map_or(Picking::Table, Picking::tuned),
-        _ => Picking::Table,
+        Backend::Gpu(device) if !args.deterministic => tuned(&device.caps, args.half).map_or(untuned, Picking::tuned),
+        _ => untuned,
     };
     Ok((backend.picking(picking), why))
 }
 
 /// What has been measured on such a device; nothing where there is no file, or one that cannot be read.
-pub(crate) fn tuned(caps: &Caps) -> Option<Choices> {
-    let path = cache::file(caps, TUNED)?;
+pub(crate) fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
+    let path = tuned_file(caps, half)?;
     let text = std::fs::read_to_string(&path).ok()?;
     match serde_json::from_str(&text) {
         Ok(choices) => Some(choices),
@@ -51,8 +54,8 @@ pub(crate) fn tuned(caps: &Caps) -> Option<Choices> {
 }
 
 /// Keeps what has been measured. Returns where.
-pub(crate) fn keep(caps: &Caps, choices: &Choices) -> Result<PathBuf> {
-    let path = cache::file(caps, TUNED).context("there is no cache folder; name one with FRIT_CACHE")?;
+pub(crate) fn keep(caps: &Caps, half: bool, choices: &Choices) -> Result<PathBuf> {
+    let path = tuned_file(caps, half).context("there is no cache folder; name one with FRIT_CACHE")?;
     let folder = path.parent().expect("a file has a folder");
     std::fs::create_dir_all(folder).map_err(|error| safe_file::could_not_save(folder, &error))?;
     safe_file::write(&path, serde_json::to_string_pretty(choices)?.as_bytes())?;

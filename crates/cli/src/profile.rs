@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) phase: &'static str,
     pub(crate) label: String,
     pub(crate) kernel: &'static str,
+    /// What the device runs for it: the kernel's own, or another.
+    pub(crate) variant: &'static str,
     /// All that it costs in a step: calls, operations, bytes, and the least time they could take.
     pub(crate) work: Work,
 }
@@ -77,8 +79,10 @@ pub(crate) struct Whole {
     pub(crate) steps: u64,
     /// The median of the parts.
     pub(crate) step: Duration,
-    /// Host time spent in encoding and submitting a step.
-    pub(crate) host: Duration,
+    /// Host time spent in encoding a step.
+    pub(crate) encoding: Duration,
+    /// Host time spent in submitting it.
+    pub(crate) submitting: Duration,
     pub(crate) submits: u64,
     pub(crate) waits: Waits,
     /// Waits for anything else.
@@ -127,7 +131,7 @@ impl Profile {
             Backend::Gpu(_) => Footprint::on_a_device(model, &schedules),
             Backend::Cpu => Footprint::of(model, &schedules, |dtype| backend.element_bytes(dtype)),
         };
-        let calls = calls(&phases, &times, &rates);
+        let calls = calls(&phases, &times, &rates, backend);
         let hazards = hazards_of(&phases);
         Ok(Self { clock, timed, calls, whole, rates, planned, hazards, counters, startup })
     }
@@ -210,7 +214,8 @@ impl Stepper<'_> {
         Ok(Whole {
             steps: part * PARTS,
             step: median(times) / part as u32,
-            host: (after.encoding - before.encoding) / (part * PARTS) as u32,
+            encoding: (after.encoding - before.encoding) / (part * PARTS) as u32,
+            submitting: (after.submitting - before.submitting) / (part * PARTS) as u32,
             submits: after.submits - before.submits,
             waits,
             other_waits: after.waits - before.waits - waits.bound - waits.end,
@@ -254,18 +259,33 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 /// The calls of a step with their times.
-fn calls(phases: &[Planned], times: &[Vec<Duration>], rates: &Rates) -> Vec<Call> {
+fn calls(phases: &[Planned], times: &[Vec<Duration>], rates: &Rates, backend: &Backend) -> Vec<Call> {
     let of_phase = |(planned, times): (&Planned, &Vec<Duration>)| {
         let phase = &planned.phase;
         let runs = phase.times as u64;
         let call = |(step, &time): (&gpu_core::Step, &Duration)| {
             let (flops, bytes) = (runs * step.flops, runs * step.bytes());
             let work = Work { calls: runs, flops, bytes, time: time * runs as u32, least: rates.least(flops, bytes) };
-            Call { phase: phase.name, label: step.label.clone(), kernel: step.kernel.name, work }
+            Call {
+                phase: phase.name,
+                label: step.label.clone(),
+                kernel: step.kernel.name,
+                variant: variant(step, backend),
+                work,
+            }
         };
         phase.schedule.steps().iter().zip(times).map(call).collect::<Vec<_>>()
     };
     phases.iter().zip(times).flat_map(of_phase).collect()
+}
+
+/// The variant of a step's kernel that is run; the CPU executor knows of none.
+fn variant(step: &gpu_core::Step, backend: &Backend) -> &'static str {
+    let variant = match backend {
+        Backend::Gpu(device) => device.variant(step),
+        Backend::Cpu => None,
+    };
+    variant.map_or(step.kernel.name, |variant| variant.name)
 }
 
 #[cfg(test)]

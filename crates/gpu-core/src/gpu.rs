@@ -268,7 +268,11 @@ impl Gpu {
                 at += buf.bytes();
             }
         }
-        let submission = self.device.queue.submit([encoder.finish()]);
+        let commands = encoder.finish();
+        let encoded = Instant::now();
+        let submission = self.device.queue.submit([commands]);
+        self.counters.encoding += encoded - start;
+        self.counters.submitting += encoded.elapsed();
         let copy = copy.map(|staging| {
             let (sender, receiver) = oneshot_channel();
             staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
@@ -279,7 +283,6 @@ impl Gpu {
         });
         self.uploading = 0;
         self.counters.submits += 1;
-        self.counters.encoding += start.elapsed();
         self.tickets += 1;
         self.pending.insert(self.tickets, Pending { submission, watched: watch.to_vec(), copy });
         Ok(Ticket(self.tickets))

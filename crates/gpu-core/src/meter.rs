@@ -44,8 +44,10 @@ pub struct Counters {
     pub submits: u64,
     /// Times that the host waited for the device.
     pub waits: u64,
-    /// Host time spent in encoding and submitting, without waiting.
+    /// Host time spent in encoding.
     pub encoding: Duration,
+    /// Host time spent in handing what was encoded to the queue. There the driver may wait for earlier submits.
+    pub submitting: Duration,
     /// Host time spent in making pipelines.
     pub compiling: Duration,
     /// Memory of the executor's buffers now: places, slots, uniforms and staging.

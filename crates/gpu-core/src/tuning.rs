@@ -64,14 +64,10 @@ pub fn trials(device: &Device, step: &Step, half: bool) -> Result<Vec<Trial>, Er
                 error => Err(format!("it errs by {error:.1e}, and {tolerance:.1e} are allowed")),
             },
         };
-        let runner = runner.map_or_else(
-            |why| {
-                trials.push(Trial { name: variant.name, result: Err(why) });
-                None
-            },
-            Some,
-        );
-        runners.extend(runner.map(|runner| (variant.name, runner)));
+        match runner {
+            Ok(runner) => runners.push((variant.name, runner)),
+            Err(why) => trials.push(Trial { name: variant.name, result: Err(why) }),
+        }
     }
     for _ in 0..ROUNDS {
         for (_, runner) in &mut runners {

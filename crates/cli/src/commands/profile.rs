@@ -73,14 +73,14 @@ fn print_calls(profile: &Profile) -> Result<()> {
     let mut calls: Vec<&Call> = profile.calls.iter().collect();
     calls.sort_by_key(|call| std::cmp::Reverse(call.work.time));
     out!("")?;
-    out!("{:40} {:24} {}", "call", "kernel", HEAD)?;
+    out!("{:40} {:34} {}", "call", "kernel or variant", HEAD)?;
     for call in calls.iter().take(TOP) {
         let name = format!("{}: {}", call.phase, call.label);
-        out!("{name:40} {:24} {}", call.kernel, row(&call.work, &total))?;
+        out!("{name:40} {:34} {}", call.variant, row(&call.work, &total))?;
     }
     if let Some(rest) = calls.len().checked_sub(TOP).filter(|&rest| rest > 0) {
         let work = calls[TOP..].iter().fold(Work::default(), |all, call| all.and(&call.work));
-        out!("{:40} {:24} {}", format!("{rest} more"), "", row(&work, &total))?;
+        out!("{:40} {:34} {}", format!("{rest} more"), "", row(&work, &total))?;
     }
     Ok(())
 }
@@ -116,12 +116,17 @@ fn print_step(profile: &Profile) -> Result<()> {
         100.0 * NEAR_PRODUCT
     )?;
     out!(
-        "a step: {} dispatches, {} with a barrier before them, {:.3} submits, {:.3} ms of the host for encoding and \
-         submitting; it waited {} times other than for the bound on submits in flight and {} at an end, in {} steps",
+        "a step: {} dispatches, {} with a barrier before them, {:.3} submits",
         profile.hazards.dispatches,
         profile.hazards.barriers,
         whole.submits as f64 / whole.steps as f64,
-        ms(whole.host),
+    )?;
+    out!(
+        "the host: {:.3} ms a step for encoding, {:.2} µs a dispatch, and {:.3} ms in submits, where the driver may \
+         wait; it waited {} times other than for the bound on submits in flight and {} at an end, in {} steps",
+        ms(whole.encoding),
+        1e3 * ms(whole.encoding) / profile.hazards.dispatches as f64,
+        ms(whole.submitting),
         whole.other_waits,
         whole.waits.end,
         whole.steps
@@ -171,6 +176,7 @@ fn json_of(profile: &Profile, session: &Session) -> Value {
         line["phase"] = json!(call.phase);
         line["label"] = json!(call.label);
         line["kernel"] = json!(call.kernel);
+        line["variant"] = json!(call.variant);
         line
     });
     let kernels = profile.kernels().into_iter().map(|(kernel, work)| {
@@ -200,7 +206,8 @@ fn json_of(profile: &Profile, session: &Session) -> Value {
             "barriers": waits.barriers,
             "barrier_buffers": waits.buffers,
             "submits": whole.submits as f64 / whole.steps as f64,
-            "host_ms": ms(whole.host),
+            "encoding_ms": ms(whole.encoding),
+            "submitting_ms": ms(whole.submitting),
             "waits_for_bound": whole.waits.bound,
             "waits_at_end": whole.waits.end,
             "other_waits": whole.other_waits,

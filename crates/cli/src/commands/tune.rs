@@ -43,9 +43,10 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
         terminal.say(&format!("{:3}  {class}", index + 1));
         found.extend(try_all(&device, class, &step, args.device.half)?);
     }
-    let mut choices: Choices = device::tuned(&device.caps).unwrap_or_default();
+    let half = args.device.half;
+    let mut choices: Choices = device::tuned(&device.caps, half).unwrap_or_default();
     choices.extend(found.iter().map(|tuned| (tuned.class.clone(), tuned.best.to_string())));
-    let path = device::keep(&device.caps, &choices)?;
+    let path = device::keep(&device.caps, half, &choices)?;
     if args.show.json {
         out!("{}", json!({ "device": device.caps.to_string(), "file": path, "classes": json_of(&found) }))?;
         return Ok(Ending::Done);
