@@ -9,6 +9,7 @@ mod coder;
 mod faults;
 mod gan;
 mod layers;
+pub mod metrics;
 mod model;
 mod network;
 mod optimiser;
