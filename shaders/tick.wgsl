@@ -1,12 +1,18 @@
 // Moves a training run on by one step: clock = (step, epoch, start, next), where rows start .. next − 1 of the
-// epoch's order are the batch, and rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight). Both start at zero, and so epoch 0
-// begins at row 0. 1 − βᵗ is carried by its recurrence, β (1 − βᵗ⁻¹) + (1 − β): subtracting a power from 1 cancels.
+// epoch's order are the batch, and rates = (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight). Both start at zero, and so epoch
+// 0 begins at row 0. 1 − βᵗ is carried by its recurrence, β (1 − βᵗ⁻¹) + (1 − β): subtracting a power from 1 cancels.
+// The share of the learning rate rises to one over `rise` steps; k steps later, with x = min(k / span, 1), it is
+//   1, or 1 − (1 − low) x, or low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋     for decay 0, 1, 2, 3.
 // One invocation in all.
 
 struct Params {
     batch: u32,
     count: u32,
     warmup: u32,
+    rise: u32,
+    decay: u32,
+    span: u32,
+    low: f32,
     lr: f32,
     beta1: f32,
     beta2: f32,
@@ -19,6 +25,18 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> rates: array<f32>;
 @group(0) @binding(2) var<uniform> p: Params;
 
+fn share(step: u32, p: Params) -> f32 {
+    if step < p.rise { return f32(step) / f32(p.rise); }
+    let k = step - max(p.rise, 1u);
+    let x = f32(min(k, p.span)) / f32(p.span);
+    switch p.decay {
+        case 1u: { return 1.0 - (1.0 - p.low) * x; }
+        case 2u: { return p.low + (1.0 - p.low) * (0.5 + 0.5 * cos(3.14159265 * x)); }
+        case 3u: { return pow(p.low, f32(k / p.span)); }
+        default: { return 1.0; }
+    }
+}
+
 @compute @workgroup_size(1)
 fn tick() {
     let step = clock[0] + 1u;
@@ -30,7 +48,7 @@ fn tick() {
     }
     clock[2] = start;
     clock[3] = start + p.batch;
-    rates[0] = p.lr;
+    rates[0] = p.lr * share(step, p);
     rates[1] = p.beta1 * rates[1] + p.one_minus_beta1;
     rates[2] = p.beta2 * rates[2] + p.one_minus_beta2;
     rates[3] = p.kl_weight;

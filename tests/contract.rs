@@ -160,7 +160,7 @@ fn a_return_before_a_barrier_is_reported() {
     let called = replaced(&softmax::LOGSUMEXP, "let found", "if p.n == 0u { return; }\n    let found");
     assert_reported(&called, "logsumexp may return before a barrier");
     let looped = replaced(&kl::KL, "tree[local + reach]; }", "tree[local + reach]; }\n        if p.m > 7u { return; }");
-    assert_reported(&looped, "kl may return before a barrier");
+    assert_reported(&looped, "sum_tree may return before a barrier");
 }
 
 #[test]

@@ -10,9 +10,9 @@ use bench::Bench;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{Adam, Arenas, adam_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
-use gpu_core::ops::tick::{Tick, tick};
+use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
-use gpu_core::{Array, Buf, Dtype, Error, Home};
+use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Memory, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt, nonlinearity};
 use vectors::Tensor;
 
@@ -176,7 +176,7 @@ fn adam(bench: &mut Bench<'_>, kind: &str) {
         ..Adam::default()
     };
     let (lr, Adam { beta1, beta2, .. }) = (bench.scalar("lr"), config);
-    let step = Tick { batch: 1, count: 100, lr, beta1, beta2, kl_weight: 0.0, warmup: 0 };
+    let step = Tick { batch: 1, count: 100, lr, beta1, beta2, ..Tick::default() };
     let (clock, rates) = (bench.memory.pin("clock", [4], Dtype::U32), bench.memory.pin("rates", [4], Dtype::F32));
     let w = bench.input("w0");
     let zeros = || vec![0.0; w.len()];
@@ -193,4 +193,39 @@ fn adam(bench: &mut Bench<'_>, kind: &str) {
         bench.expect_values(&format!("norm of step {i}, squared"), norm, vec![norms.values[i].powi(2)]);
         bench.expect_values(&format!("w after step {i}"), copy, after.to_vec());
     }
+}
+
+/// Learning rates of torch.optim.lr_scheduler from 2.0 on, one `scheduler.step()` after each `optimizer.step()`.
+#[test]
+fn learning_rates_are_pytorch_s() -> Result<(), Error> {
+    // CosineAnnealingLR(optimizer, T_max=7, eta_min=0.2)
+    let cosine = [2.0, 1.910871981112177, 1.66114082167286, 1.3002688405606828, 0.8997311594393171, 0.5388591783271399];
+    // LinearLR(optimizer, start_factor=1.0, end_factor=0.25, total_iters=5)
+    let line = [2.0, 1.7, 1.4, 1.1, 0.8, 0.5, 0.5];
+    // StepLR(optimizer, step_size=3, gamma=0.5)
+    let steps = [2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 0.5];
+    // SequentialLR(optimizer, [LinearLR(optimizer, start_factor=0.25, end_factor=1.0, total_iters=3),
+    //     CosineAnnealingLR(optimizer, T_max=4, eta_min=0.2)], milestones=[3])
+    let both = [0.5, 1.0, 1.5, 2.0, 1.7363961030678927, 1.1, 0.46360389693210735, 0.2];
+    let cases: [(usize, Decay, &[f64]); 4] = [
+        (0, Decay::Cosine(7, 0.1), &cosine),
+        (0, Decay::Linear(5, 0.25), &line),
+        (0, Decay::Steps(3, 0.5), &steps),
+        (4, Decay::Cosine(4, 0.1), &both),
+    ];
+    for (rise, decay, expected) in cases {
+        let mut memory = Memory::default();
+        let (clock, rates) = (memory.pin("clock", [4], Dtype::U32), memory.pin("rates", [4], Dtype::F32));
+        let mut s = Schedule::new();
+        tick(&mut s, "tick", clock, rates, Tick { batch: 1, count: 100, lr: 2.0, rise, decay, ..Tick::default() });
+        let mut cpu = Cpu::new(memory, Sharing::Off);
+        let program = cpu.prepare(&s)?;
+        for (step, &expected) in expected.iter().enumerate() {
+            let ticket = cpu.submit(&[program], 1, &[rates])?;
+            let found = cpu.wait(ticket)?[0].to_f64()[0];
+            // The shares are f32.
+            assert!((found - expected).abs() < 1e-7, "{decay:?} at step {step}: {found} for {expected}");
+        }
+    }
+    Ok(())
 }

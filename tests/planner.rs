@@ -10,7 +10,7 @@ use gpu_core::random::Stream;
 use gpu_core::{
     Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Grid, Home, Memory, Place, Plan, Pool, Schedule, Shape, Sharing, plan,
 };
-use models::{DataSpec, Gan, GanConfig, Model, Optimiser, Training, Vae, VaeConfig};
+use models::{DataSpec, Fall, Gan, GanConfig, Model, Optimiser, Training, Vae, VaeConfig};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -160,6 +160,10 @@ const TRAINING: Training = Training {
     shuffle: true,
     optimiser: Optimiser {
         lr: 1e-3,
+        warmup: 3,
+        schedule: Fall::Cosine,
+        decay_steps: 20,
+        decay_to: 0.1,
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
@@ -168,6 +172,7 @@ const TRAINING: Training = Training {
         clip: 1.0,
         average: 0.9,
     },
+    rate: 1.0,
     resident: 29,
     taken: 29,
 };

@@ -3,8 +3,8 @@
 use gpu_core::ops::gather::pack;
 use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Program, Sharing};
 use models::{
-    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Game, Gan, GanConfig, Likelihood, Model,
-    Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Fall, Game, Gan, GanConfig, Likelihood,
+    Model, Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -34,7 +34,7 @@ impl Setup {
     pub(crate) fn training(&self, seed: u64) -> Training {
         let train = self.model.pins().spec().train;
         let taken = train / (self.batch * self.model.batches()) * self.batch * self.model.batches();
-        Training { seed, shuffle: true, optimiser: self.optimiser, resident: train, taken }
+        Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken }
     }
 }
 
@@ -75,8 +75,10 @@ fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
 /// Several kinds of sizes, activations that need their input and that do not, and each option of the optimiser.
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
-    let all = Optimiser { clip: 1.0, average: 0.9, weight_decay: 0.01, ..Optimiser::default() };
-    let coupled = Optimiser { decoupled: false, ..all };
+    let falling =
+        Optimiser { warmup: 2, schedule: Fall::Cosine, decay_steps: 9, decay_to: 0.1, ..Optimiser::default() };
+    let all = Optimiser { clip: 1.0, average: 0.9, weight_decay: 0.01, ..falling };
+    let coupled = Optimiser { decoupled: false, schedule: Fall::Step, ..all };
     let [row, grey, colour, small] = [[1, 1, 50], [7, 9, 1], [10, 7, 3], [18, 16, 2]];
     let ae = |activation: &str| AutoencoderConfig {
         hidden: vec![12, 7],
@@ -84,6 +86,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         activation: activation.into(),
         ..AutoencoderConfig::default()
     };
+    let plain = || vae(row, &[], false, "relu", Bernoulli);
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
@@ -91,6 +94,8 @@ pub(crate) fn setups() -> Vec<Setup> {
             optimiser: all,
             ..Setup::new("vae, tanh", Vae::new(vae(row, &[], false, "tanh", Gaussian), spec(row, 64)), 64)
         },
+        Setup::new("vae, free bits", Vae::new(VaeConfig { free_bits: 0.02, ..plain() }, spec(row, 5)), 5),
+        Setup::new("vae, capacity", Vae::new(VaeConfig { capacity: 0.1, kl_warmup: 4, ..plain() }, spec(row, 5)), 5),
         Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6),
         Setup::new("conv vae, silu", Vae::new(vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5)), 5),
         // A batch long enough for the gradients of the weights to be split sums.

@@ -80,11 +80,13 @@ impl Classifier {
         self.given
     }
 
-    /// The logits of the caller's images, [given, classes].
+    /// The logits of the caller's images, [given, classes], and their features, [given, width]: what the last layer,
+    /// which is linear, makes the logits from.
     pub fn classify(&self) -> Pass {
         let mut s = Schedule::new();
-        let (logits, _) = self.forward(&mut s, self.given, Mode::Use);
-        Pass::new(s, &[logits])
+        let (logits, saved) = self.forward(&mut s, self.given, Mode::Use);
+        let features = saved.last().expect("a classifier has layers").input();
+        Pass::new(s, &[logits, features.reshape([self.given.shape.rows(), features.len() / self.given.shape.rows()])])
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Training {
     pub shuffle: bool,
     /// How weights move.
     pub optimiser: Optimiser,
+    /// Multiplies every learning rate.
+    pub rate: f32,
     /// Images on the device while this schedule runs: all of them, or a shard.
     pub resident: usize,
     /// How many of these its steps take before the order starts anew.
@@ -26,7 +28,7 @@ pub struct Training {
 impl Training {
     /// Every image, in whole epochs.
     pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, spec: &DataSpec) -> Self {
-        Self { seed, shuffle, optimiser, resident: spec.train, taken: spec.train }
+        Self { seed, shuffle, optimiser, rate: 1.0, resident: spec.train, taken: spec.train }
     }
 }
 
@@ -256,6 +258,22 @@ pub trait Model {
     /// The importance-weighted bound on the next `batch` test images with `samples` draws for each: a row of the
     /// side ring holds the sum of logsumexp of the log weights, from which log `samples` is yet to be taken.
     fn importance(&self, _batch: usize, _samples: usize, _seed: u64) -> Option<Schedule> {
+        None
+    }
+
+    /// What a discriminator says of the next `batch` test images and of as many generated ones, each [batch]: those
+    /// above [`Model::real_above`] it takes for real.
+    fn scores(&self, _batch: usize, _seed: u64) -> Option<Pass> {
+        None
+    }
+
+    /// Where a discriminator's score says real; `None` where scores are only compared with each other.
+    fn real_above(&self) -> Option<f64> {
+        None
+    }
+
+    /// Codes that stand for one image.
+    fn codes_per_image(&self) -> Option<usize> {
         None
     }
 

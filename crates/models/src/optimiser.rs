@@ -3,15 +3,38 @@
 use crate::faults::{decay_fault, not_negative_fault, positive_fault};
 use gpu_core::ops::adam::{Adam, adam};
 use gpu_core::ops::reduce::{self, Kind};
+use gpu_core::ops::tick::Decay;
 use gpu_core::{Buf, Home, Memory, Schedule, Weights};
 use serde::{Deserialize, Serialize};
+
+/// How the learning rate falls after its rise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fall {
+    /// Not at all.
+    Constant,
+    /// In a line.
+    Linear,
+    /// As half a period of the cosine.
+    Cosine,
+    /// By a factor, again and again.
+    Step,
+}
 
 /// How weights move along their gradients. The defaults are PyTorch's, with the learning rate of Kingma and Ba.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimiser {
-    /// Learning rate.
+    /// Learning rate, at its height.
     pub lr: f32,
+    /// Steps over which it rises from zero; zero for none.
+    pub warmup: usize,
+    /// How it falls after them.
+    pub schedule: Fall,
+    /// Steps over which it falls, or after each of which it does by a step; zero for all that are left of the run.
+    pub decay_steps: usize,
+    /// The share of the learning rate that is left then.
+    pub decay_to: f32,
     /// Decay of the first moment.
     pub beta1: f32,
     /// Decay of the second moment.
@@ -32,6 +55,10 @@ impl Default for Optimiser {
     fn default() -> Self {
         Self {
             lr: 1e-3,
+            warmup: 0,
+            schedule: Fall::Constant,
+            decay_steps: 0,
+            decay_to: 0.0,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -53,6 +80,36 @@ impl Optimiser {
             .or_else(|| not_negative_fault("weight_decay", self.weight_decay))
             .or_else(|| not_negative_fault("clip", self.clip))
             .or_else(|| decay_fault("average", self.average))
+            .or_else(|| self.fall_fault())
+    }
+
+    fn fall_fault(&self) -> Option<String> {
+        let (share, steps) = (self.decay_to, self.decay_steps);
+        if !(0.0..=1.0).contains(&share) {
+            return Some(format!("decay_to is {share}; a share of the learning rate lies in [0, 1]"));
+        }
+        (self.schedule == Fall::Step && (steps == 0 || share == 0.0)).then(|| {
+            "a learning rate that falls by steps needs how often and how far; set optimiser.decay_steps and \
+             optimiser.decay_to, as in decay_steps=2000 and decay_to=0.5"
+                .into()
+        })
+    }
+
+    /// How the learning rate falls, as the kernel counts it.
+    pub(crate) fn decay(&self) -> Decay {
+        let (steps, share) = (self.decay_steps.max(1), self.decay_to);
+        match self.schedule {
+            Fall::Constant => Decay::Constant,
+            Fall::Linear => Decay::Linear(steps, share),
+            Fall::Cosine => Decay::Cosine(steps, share),
+            Fall::Step => Decay::Steps(steps, share),
+        }
+    }
+
+    /// The same in time with a clock that ticks `times` as often.
+    pub(crate) fn ticking(self, times: usize) -> Self {
+        let more = |steps: usize| steps.saturating_mul(times);
+        Self { warmup: more(self.warmup), decay_steps: more(self.decay_steps), ..self }
     }
 
     /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.

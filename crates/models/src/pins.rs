@@ -1,5 +1,6 @@
 //! The buffers that all models share: data, clocks, loss rings.
 
+use crate::Optimiser;
 use crate::model::{Range, Training};
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{gather::gather, permute::permute};
@@ -132,7 +133,7 @@ impl Pins {
 
     /// Advances the side clock by one batch: the next `batch` test images in file order, `u32 [batch]`.
     pub fn test_order(&self, s: &mut Schedule, batch: usize) -> Buf {
-        let step = Tick { batch, count: self.spec.test, lr: 0.0, beta1: 0.0, beta2: 0.0, kl_weight: 0.0, warmup: 0 };
+        let step = Tick { batch, count: self.spec.test, ..Tick::default() };
         tick(s, "tick", self.side_clock, self.side_rates, step);
         permute(s, "order", batch, self.side_clock, self.spec.test, 0, false)
     }
@@ -156,9 +157,9 @@ impl Pins {
 
 /// A step of an optimiser on `batch` images.
 pub(crate) fn tick_of(batch: usize, training: &Training) -> Tick {
-    let (optimiser, count) = (&training.optimiser, training.taken);
-    let (lr, beta1, beta2) = (optimiser.lr, optimiser.beta1, optimiser.beta2);
-    Tick { batch, count, lr, beta1, beta2, kl_weight: 0.0, warmup: 0 }
+    let Optimiser { lr, beta1, beta2, .. } = training.optimiser;
+    let (rise, decay) = (training.optimiser.warmup, training.optimiser.decay());
+    Tick { batch, count: training.taken, lr: lr * training.rate, rise, decay, beta1, beta2, ..Tick::default() }
 }
 
 fn images(s: &mut Schedule, data: Buf, order: Buf, width: usize, range: Range) -> Buf {

@@ -31,8 +31,14 @@ pub struct VaeConfig {
     pub latent: usize,
     /// Weight of the KL term (β of Higgins et al., 2017); 1 is the ELBO.
     pub beta: f32,
-    /// Steps over which that weight rises from zero; zero for none.
+    /// Steps over which that weight, or the capacity, rises from zero; zero for none.
     pub kl_warmup: usize,
+    /// The mean divergence of a latent number, in nats, below which it is not made less (Kingma et al., 2016); zero
+    /// for none.
+    pub free_bits: f32,
+    /// The KL term, in nats, that each image is held to, by β times its distance from it (Burgess et al., 2018);
+    /// zero for none.
+    pub capacity: f32,
     /// What the decoder's outputs mean.
     pub likelihood: Likelihood,
     /// Standard deviation of a Gaussian likelihood.
@@ -50,6 +56,8 @@ impl Default for VaeConfig {
             latent: 20,
             beta: 1.0,
             kl_warmup: 0,
+            free_bits: 0.0,
+            capacity: 0.0,
             likelihood: Likelihood::Bernoulli,
             sigma: 0.2,
             activation: "relu".into(),
@@ -64,6 +72,15 @@ impl VaeConfig {
             .or_else(|| activation_fault(&self.activation))
             .or_else(|| not_negative_fault("beta", self.beta))
             .or_else(|| positive_fault("sigma", self.sigma))
+            .or_else(|| not_negative_fault("free_bits", self.free_bits))
+            .or_else(|| not_negative_fault("capacity", self.capacity))
+            .or_else(|| {
+                (self.free_bits > 0.0 && self.capacity > 0.0).then(|| {
+                    "free bits and a capacity are two ways to bound the KL term; set one of vae.free_bits and \
+                     vae.capacity to 0"
+                        .into()
+                })
+            })
     }
 }
 
@@ -117,6 +134,19 @@ impl Vae {
         philox::normal(s, "noise", [rows, self.config.latent], clock, seed, stream)
     }
 
+    /// Adds the gradient of the KL term, of each image by `mean`, to dheads.
+    fn kl_backward(&self, s: &mut Schedule, heads: Buf, rows: Buf, mean: f32, dheads: Buf) {
+        let (VaeConfig { beta, free_bits, capacity, .. }, rates) = (&self.config, self.base.pins.rates);
+        if *capacity > 0.0 {
+            kl::backward_held(s, "dkl", heads, rates, rows, beta * mean, dheads);
+        } else if *free_bits > 0.0 {
+            let units = kl::units(s, "kl_units", heads);
+            kl::backward_free(s, "dkl", heads, rates, units, mean, *free_bits, dheads);
+        } else {
+            kl::backward(s, "dkl", heads, rates, mean, dheads);
+        }
+    }
+
     fn recon(&self) -> loss::Loss {
         self.config.likelihood.loss(self.config.sigma, self.base.pins.spec().width())
     }
@@ -142,7 +172,9 @@ impl Model for Vae {
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.base.pins;
         let mean = 1.0 / batch as f32;
-        self.base.pins.tick(s, batch, training, self.config.beta, self.config.kl_warmup);
+        let VaeConfig { beta, capacity, kl_warmup, .. } = self.config;
+        // What rises: the weight of the term, or what it is held to.
+        self.base.pins.tick(s, batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
         let order = self.base.pins.train_order(s, batch, training, clock);
         let x = self.base.pins.train_images(s, order, Range::UNIT);
 
@@ -155,7 +187,7 @@ impl Model for Vae {
 
         let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("z wants a gradient");
         let dheads = reparameterise::backward(s, "dheads", heads, eps, dz);
-        kl::backward(s, "dkl", heads, rates, mean, dheads);
+        self.kl_backward(s, heads, kl, mean, dheads);
         let dh = self.heads.backward(s, &head, dheads, Wrt::Both).expect("h wants a gradient");
         self.encoder.backward(s, &encoder, dh, Wrt::Params);
 

@@ -362,6 +362,10 @@ impl Model for VqVae {
         Some(Pass::new(s, &[x, output]))
     }
 
+    fn codes_per_image(&self) -> Option<usize> {
+        Some(self.positions())
+    }
+
     fn usage(&self) -> Option<Usage> {
         Some(self.usage)
     }

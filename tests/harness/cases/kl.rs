@@ -1,8 +1,8 @@
-//! The divergence and its derivative, onto a gradient that was there before.
+//! The divergence, of rows and of units, and its derivative, bounded or not, onto a gradient that was there before.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
-use gpu_core::ops::kl::{backward, forward};
+use gpu_core::ops::kl::{backward, backward_free, backward_held, forward, units};
 
 /// Rows and latent dimensions, around the workgroups of both kernels.
 const SIZES: [[usize; 2]; 8] = [[1, 1], [3, 7], [128, 1], [5, 20], [257, 2], [2, 63], [2, 64], [2, 65]];
@@ -12,6 +12,7 @@ const WEIGHT: f64 = 0.75;
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = SIZES.iter().map(|&size| differentiated(size)).collect();
+    cases.extend(SIZES.iter().flat_map(|&size| [free(size), held(size)]));
     cases.push(extremes());
     cases.push(folded());
     cases
@@ -27,6 +28,48 @@ fn differentiated([m, latent]: [usize; 2]) -> Case {
     case.sums_of(latent);
     let rows = forward(&mut case.schedule, "rows", heads);
     backward(&mut case.schedule, "dheads", heads, rates, WEIGHT as f32, dheads);
+    case.claim(rows, dy, &[(heads, dheads)]);
+    case
+}
+
+/// Heads whose units diverge by 0.003 and by more than 0.7 in turn, with a bound between: where the gradient is
+/// differenced, no unit comes near it.
+fn free([m, latent]: [usize; 2]) -> Case {
+    const FREE: f32 = 0.25;
+    let mut case = Case::new(format!("free bits, {m} rows of {latent}"));
+    let wide = |i: usize| (i % latent).is_multiple_of(2);
+    let head = |i: usize| {
+        let wave = (i as f64).sin();
+        if wide(i) { 1.2 + 0.5 * wave } else { 0.05 * wave }
+    };
+    let heads = case.input([m, 2 * latent], Fill::Numbers((0..2 * m * latent).map(head).collect()));
+    let rates = case.input([4], Fill::Numbers(RATES.into()));
+    let weight = RATES[3] * WEIGHT * m as f64;
+    let dy = case.input([latent], Fill::Numbers((0..latent).map(|l| if wide(l) { weight } else { 0.0 }).collect()));
+    let dheads = case.input([m, 2 * latent], Fill::OffZero);
+    case.sums_of(m);
+    let means = units(&mut case.schedule, "units", heads);
+    backward_free(&mut case.schedule, "dheads", heads, rates, means, WEIGHT as f32, FREE, dheads);
+    case.claim(means, dy, &[(heads, dheads)]);
+    case
+}
+
+/// Rows whose divergence is far above the capacity and far below it in turn.
+fn held([m, latent]: [usize; 2]) -> Case {
+    const CAPACITY: f64 = 0.4;
+    let mut case = Case::new(format!("held to a capacity, {m} rows of {latent}"));
+    let above = |r: usize| r.is_multiple_of(2);
+    let head = |i: usize| {
+        let wave = (i as f64).sin();
+        if above(i / (2 * latent)) { 1.2 + 0.5 * wave } else { 0.05 * wave }
+    };
+    let heads = case.input([m, 2 * latent], Fill::Numbers((0..2 * m * latent).map(head).collect()));
+    let rates = case.input([4], Fill::Numbers([RATES[0], RATES[1], RATES[2], CAPACITY].into()));
+    let dy = case.input([m], Fill::Numbers((0..m).map(|r| if above(r) { WEIGHT } else { -WEIGHT }).collect()));
+    let dheads = case.input([m, 2 * latent], Fill::OffZero);
+    case.sums_of(latent);
+    let rows = forward(&mut case.schedule, "rows", heads);
+    backward_held(&mut case.schedule, "dheads", heads, rates, rows, WEIGHT as f32, dheads);
     case.claim(rows, dy, &[(heads, dheads)]);
     case
 }

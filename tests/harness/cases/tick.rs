@@ -1,9 +1,20 @@
-//! Steps in a row: the first of a run, the turn of an epoch with and without a shorter last batch, a long run.
+//! Steps in a row: the first of a run, the turn of an epoch with and without a shorter last batch, a long run, and
+//! every way in which the learning rate rises and falls.
 
 use crate::{Case, Fill};
-use gpu_core::ops::tick::{Tick, tick};
+use gpu_core::ops::tick::{Decay, Tick, tick};
 
-const STEP: Tick = Tick { batch: 4, count: 10, lr: 2e-3, beta1: 0.5, beta2: 0.999, kl_weight: 0.7, warmup: 0 };
+const STEP: Tick = Tick {
+    batch: 4,
+    count: 10,
+    lr: 2e-3,
+    rise: 0,
+    decay: Decay::Constant,
+    beta1: 0.5,
+    beta2: 0.999,
+    kl_weight: 0.7,
+    warmup: 0,
+};
 
 pub(crate) fn cases() -> Vec<Case> {
     let start = (vec![0; 4], vec![0.0; 4]);
@@ -17,9 +28,21 @@ pub(crate) fn cases() -> Vec<Case> {
         run("an epoch of one batch", start.clone(), &[whole; 3]),
         run("one row", start.clone(), &[Tick { batch: 1, count: 1, ..STEP }; 2]),
         run("the KL weight rises", start.clone(), &[warm; 5]),
-        run("it rises in one step", start, &[Tick { warmup: 1, ..STEP }; 2]),
+        run("the learning rate rises", start.clone(), &[falls(4, Decay::Constant); 6]),
+        run("it rises in one step and falls in a line", start.clone(), &[falls(1, Decay::Linear(4, 0.25)); 7]),
+        run("it falls in a line to nothing", start.clone(), &[falls(0, Decay::Linear(3, 0.0)); 5]),
+        run("it rises and falls as the cosine does", start.clone(), &[falls(2, Decay::Cosine(6, 0.1)); 10]),
+        run("it falls by steps", start.clone(), &[falls(0, Decay::Steps(2, 0.5)); 7]),
+        run("it rises and falls at every step", start.clone(), &[falls(3, Decay::Steps(1, 0.1)); 6]),
+        run("it falls late in a run", late.clone(), &[falls(100, Decay::Cosine(20_000, 0.01)); 2]),
+        run("the KL weight rises in one step", start, &[Tick { warmup: 1, ..STEP }; 2]),
         run("late in a run", late, &[Tick { beta1: 0.9, lr: 1e-4, warmup: 20_000, ..STEP }; 3]),
     ]
+}
+
+/// A rate above one, since errors are compared with one at least.
+fn falls(rise: usize, decay: Decay) -> Tick {
+    Tick { lr: 2.0, rise, decay, ..STEP }
 }
 
 fn run(name: &str, (clock, rates): (Vec<u32>, Vec<f64>), steps: &[Tick]) -> Case {

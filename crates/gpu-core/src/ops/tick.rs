@@ -16,6 +16,14 @@ params! {
         count: u32,
         /// Steps over which the KL weight rises from zero.
         warmup: u32,
+        /// Steps over which the learning rate rises from zero.
+        rise: u32,
+        /// How it falls then: see [`Decay`].
+        decay: u32,
+        /// Steps over which, or after each of which.
+        span: u32,
+        /// The share that is left at the end, or each time.
+        low: f32,
         /// The learning rate.
         lr: f32,
         /// Adam's β₁.
@@ -48,15 +56,45 @@ pub static TICK: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&TICK];
 
+/// How the learning rate falls, counted from the end of its rise.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub enum Decay {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// In a line, over so many steps, to a share of it.
+    Linear(usize, f32),
+    /// Along half a period of the cosine, over so many steps, to a share of it (Loshchilov and Hutter, 2017).
+    Cosine(usize, f32),
+    /// After each so many steps, to a share of what it was.
+    Steps(usize, f32),
+}
+
+impl Decay {
+    /// Its number, steps and share, as the kernel has them.
+    fn parts(self) -> (u32, usize, f32) {
+        match self {
+            Self::Constant => (0, 1, 1.0),
+            Self::Linear(steps, share) => (1, steps, share),
+            Self::Cosine(steps, share) => (2, steps, share),
+            Self::Steps(steps, share) => (3, steps, share),
+        }
+    }
+}
+
 /// What one step takes and how fast it learns.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Tick {
     /// Rows of this step's batch.
     pub batch: usize,
     /// Rows of an epoch.
     pub count: usize,
-    /// The learning rate.
+    /// The learning rate at its height.
     pub lr: f32,
+    /// Steps over which it rises linearly from zero; 0 for none.
+    pub rise: usize,
+    /// How it falls after.
+    pub decay: Decay,
     /// Adam's β₁.
     pub beta1: f32,
     /// Adam's β₂.
@@ -71,16 +109,25 @@ pub struct Tick {
 ///
 /// # Panics
 /// When one of them is not `[4]`, the batch is empty or larger than an epoch, the epoch is longer than 2³¹ − 1,
-/// or a β is not in [0, 1).
+/// a β is not in [0, 1), or the learning rate falls over no steps, to a share that is not in [0, 1], or by steps to
+/// nothing.
 pub fn tick(s: &mut Schedule, label: &str, clock: Buf, rates: Buf, step: Tick) {
-    let Tick { batch, count, lr, beta1, beta2, kl_weight, warmup } = step;
+    let Tick { batch, count, lr, rise, decay, beta1, beta2, kl_weight, warmup } = step;
+    let (kind, span, low) = decay.parts();
     assert!(clock.len() == 4 && rates.len() == 4, "{label}: a clock of {}, rates of {}", clock.shape, rates.shape);
     assert!((1..=count).contains(&batch) && count <= i32::MAX as usize, "{label}: a batch of {batch} out of {count}");
     assert!([beta1, beta2].iter().all(|beta| (0.0..1.0).contains(beta)), "{label}: betas of {beta1} and {beta2}");
+    let nothing = low == 0.0 && matches!(decay, Decay::Steps(..));
+    assert!(span > 0 && (0.0..=1.0).contains(&low) && !nothing, "{label}: a rate that falls by {decay:?}");
+    let word = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
     let params = TickParams {
         batch: batch as u32,
         count: count as u32,
-        warmup: u32::try_from(warmup).unwrap_or(u32::MAX),
+        warmup: word(warmup),
+        rise: word(rise),
+        decay: kind,
+        span: word(span),
+        low,
         lr,
         beta1,
         beta2,

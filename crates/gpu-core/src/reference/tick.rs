@@ -3,7 +3,23 @@
 use crate::Args;
 use crate::ops::tick::TickParams;
 
-/// clock ← (step + 1, epoch, start, start + batch); rates ← (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight)
+/// What is left of the learning rate at a step: a rise over `rise` steps, then, with x = min(k / span, 1) k steps
+/// later, 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋
+fn share(step: u32, p: TickParams) -> f64 {
+    if step < p.rise {
+        return f64::from(step) / f64::from(p.rise);
+    }
+    let (k, low) = (step - p.rise.max(1), f64::from(p.low));
+    let x = (f64::from(k) / f64::from(p.span)).min(1.0);
+    match p.decay {
+        1 => 1.0 - (1.0 - low) * x,
+        2 => low + (1.0 - low) * 0.5 * (1.0 + (std::f64::consts::PI * x).cos()),
+        3 => low.powf(f64::from(k / p.span)),
+        _ => 1.0,
+    }
+}
+
+/// clock ← (step + 1, epoch, start, start + batch); rates ← (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight)
 pub fn tick(args: &mut Args<'_>) {
     let p: TickParams = args.params();
     let (clock, rates) = (args.write_u32("clock"), args.write("rates"));
@@ -11,7 +27,7 @@ pub fn tick(args: &mut Args<'_>) {
     let (epoch, start) = if next >= p.count { (epoch + 1, 0) } else { (epoch, next) };
     clock.copy_from_slice(&[step + 1, epoch, start, start + p.batch]);
     let risen = if p.warmup > 0 { (f64::from(step + 1) / f64::from(p.warmup)).min(1.0) } else { 1.0 };
-    rates[0] = p.lr.into();
+    rates[0] = f64::from(p.lr) * share(step + 1, p);
     rates[1] = f64::from(p.beta1) * rates[1] + f64::from(p.one_minus_beta1);
     rates[2] = f64::from(p.beta2) * rates[2] + f64::from(p.one_minus_beta2);
     rates[3] = f64::from(p.kl_weight) * risen;

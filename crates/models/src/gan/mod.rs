@@ -82,14 +82,21 @@ impl Gan {
         Phase::once("clock", schedule)
     }
 
+    /// The discriminator's clock ticks as often as it takes steps, and its rates fall in the same time.
+    fn critic_tick(&self, batch: usize, training: &Training) -> Tick {
+        let mut optimiser = training.optimiser.ticking(self.config.critic_steps);
+        if self.config.critic_lr > 0.0 {
+            optimiser.lr = self.config.critic_lr;
+        }
+        tick_of(batch, &Training { optimiser, ..*training })
+    }
+
     /// D's step on a batch of `batch` real and as many generated images; of several in a step, the last one's numbers
     /// are recorded.
     fn critic_phase(&self, batch: usize, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let (critic_lr, lr) = (self.config.critic_lr, training.optimiser.lr);
-        let step = Tick { lr: if critic_lr > 0.0 { critic_lr } else { lr }, ..tick_of(batch, training) };
-        tick(s, "critic_tick", self.critic_clock, self.critic_rates, step);
+        tick(s, "critic_tick", self.critic_clock, self.critic_rates, self.critic_tick(batch, training));
         let order = self.base.pins.train_order(s, batch, training, self.critic_clock);
         let real = self.base.pins.train_images(s, order, Range::TANH).reshape(self.base.pins.spec().images(batch));
         let z = self.latents(s, batch, self.critic_clock, training.seed, Stream::Train);
@@ -145,6 +152,21 @@ impl Gan {
         self.critic.backward(s, &saved, dscores, Wrt::Params);
         let said = said.reshape([1, 2 * batch]);
         [rows, channels::slice(s, "d_real", said, 0..batch), channels::slice(s, "d_fake", said, batch..2 * batch)]
+    }
+
+    /// What D loses on the next `batch` test images and on as many generated ones, with what it says of them, each
+    /// [batch]; and the scores of the generated ones.
+    fn test_scores(&self, s: &mut Schedule, batch: usize, seed: u64) -> ([(Buf, Buf); 2], Buf) {
+        let real = self.base.pins.next_test(s, batch, Range::TANH).reshape(self.base.pins.spec().images(batch));
+        let z = self.latents(s, batch, self.base.pins.side_clock, seed, Stream::Evaluate);
+        let (fake, _) = self.generate(s, z, Mode::Use);
+        let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), Mode::Use));
+        let (of_fake, _) = s.scope("fake", |s| self.score(s, fake, Mode::Use));
+        let mut say = |name: &str, scores, role| {
+            let (rows, _, said) = gan_loss::with_gradient(s, name, scores, role, self.config.game(), 1.0);
+            (rows, said)
+        };
+        ([say("real.loss", of_real, Role::Real), say("fake.loss", of_fake, Role::Fake)], of_fake)
     }
 
     /// G's step on `batch` latents of its own.
@@ -214,21 +236,23 @@ impl Model for Gan {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.base.pins;
-        let real = self.base.pins.next_test(s, batch, Range::TANH).reshape(self.base.pins.spec().images(batch));
-        let z = self.latents(s, batch, side_clock, seed, Stream::Evaluate);
-        let (fake, _) = self.generate(s, z, Mode::Use);
-        let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), Mode::Use));
-        let (of_fake, _) = s.scope("fake", |s| self.score(s, fake, Mode::Use));
-        let mut say =
-            |name: &str, scores, role| gan_loss::with_gradient(s, name, scores, role, self.config.game(), 1.0);
-        let (real_rows, _, d_real) = say("real.loss", of_real, Role::Real);
-        let (fake_rows, _, d_fake) = say("fake.loss", of_fake, Role::Fake);
-        let (g_rows, ..) = say("generator.loss", of_fake, Role::Generator);
+        let ([(real_rows, d_real), (fake_rows, d_fake)], of_fake) = self.test_scores(s, batch, seed);
+        let g_rows = gan_loss::forward(s, "generator.loss", of_fake, Role::Generator, self.config.game());
         let d_rows = elementwise::add(s, "d_loss", real_rows, fake_rows);
         for (column, rows) in [(D_LOSS, d_rows), (G_LOSS, g_rows), (D_REAL, d_real), (D_FAKE, d_fake)] {
             record::record(s, &format!("record.{}", COLUMNS[column]), rows, side_clock, side_ring, column, 1.0);
         }
         schedule
+    }
+
+    fn scores(&self, batch: usize, seed: u64) -> Option<Pass> {
+        let mut s = Schedule::new();
+        let ([(_, d_real), (_, d_fake)], _) = self.test_scores(&mut s, batch, seed);
+        Some(Pass::new(s, &[d_real, d_fake]))
+    }
+
+    fn real_above(&self) -> Option<f64> {
+        (self.config.loss != Game::Wasserstein).then_some(0.5)
     }
 
     fn sample(&self, count: usize, seed: u64) -> Option<Pass> {

@@ -118,6 +118,13 @@ pub struct Saved {
     of: Of,
 }
 
+impl Saved {
+    /// What the layer was given.
+    pub(crate) fn input(&self) -> Buf {
+        self.x.buf
+    }
+}
+
 /// What some kinds of layer save besides.
 #[derive(Clone, Debug)]
 enum Of {
