@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Reconstruct(Reconstruct),
     /// Measure a trained model on the test set
     Eval(Eval),
+    /// Measure how near the pictures of one folder are to those of another
+    Compare(Compare),
     /// Compare every kernel with its reference on your own adapter
     Check(Check),
     /// Print a model's training step as it will run: calls, shapes, cost, memory
@@ -147,6 +149,9 @@ pub(crate) struct Train {
     /// Steps between checkpoints within an epoch, besides the one at its end
     #[arg(long, value_name = "N")]
     pub(crate) save_every: Option<u64>,
+    /// Steps between pictures within an epoch, besides the one at its end
+    #[arg(long, value_name = "N")]
+    pub(crate) sample_every: Option<u64>,
     /// Start from these weights, under PyTorch's names and layouts
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) init: Option<PathBuf>,
@@ -237,12 +242,41 @@ pub(crate) struct Eval {
     /// Draws per image for the importance-weighted bound
     #[arg(long, value_name = "K")]
     pub(crate) iw: Option<usize>,
+    /// Measure pictures drawn, too, against the test images: Fréchet and kernel distance, precision, recall, density
+    /// and coverage in a classifier's features, each beside that of real images
+    #[arg(long)]
+    pub(crate) generative: bool,
+    /// How many pictures are drawn for these [default: as many as there are test images, at most 10000]
+    #[arg(short, long, value_name = "N", requires = "generative")]
+    pub(crate) n: Option<usize>,
     /// Seed of the noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// A folder of pictures
+    pub(crate) a: String,
+    /// Another, which is measured against it
+    pub(crate) b: String,
+    /// Labelled data, whose classifier looks at the pictures [default: digits]
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) data: Option<String>,
+    /// A setting of the section `data`, as in --set data.size=64; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Seed of the subsets that the kernel distance is taken over
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Args)]

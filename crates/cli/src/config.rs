@@ -1,11 +1,12 @@
 //! Configurations: recipes, files, settings on the command line, and what they resolve to.
 
 use crate::data::Options;
+use crate::guards::Guards;
 use crate::run::Run;
 use anyhow::{Context, Result, anyhow, bail};
 use models::{
-    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Gan, GanConfig, Model, Optimiser, Vae,
-    VaeConfig, VqVae, VqVaeConfig,
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Fall, Gan, GanConfig, Model, Optimiser,
+    Vae, VaeConfig, VqVae, VqVaeConfig,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) data: Options,
     #[serde(default)]
     pub(crate) optimiser: Optimiser,
+    #[serde(default)]
+    pub(crate) guards: Guards,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) vae: Option<VaeConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,11 +70,31 @@ pub(crate) struct Train {
     pub(crate) shuffle: bool,
     /// Steps between checkpoints within an epoch; zero for one at the end of each.
     pub(crate) save_every: u64,
+    /// Steps between pictures within an epoch, which are then numbered by steps; zero for one at the end of each.
+    pub(crate) sample_every: u64,
+    /// How many checkpoints are kept by their steps, the latest ones, besides the latest and the best.
+    pub(crate) keep: usize,
+    /// The figure of the test set by which a checkpoint is the best, the smallest, or with a minus before it the
+    /// largest; the model's own if empty.
+    pub(crate) best: String,
+    /// Epochs without a better checkpoint after which training ends; zero to train to the end.
+    pub(crate) patience: u64,
 }
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 10, steps: 0, batch_size: 128, seed: 0, shuffle: true, save_every: 0 }
+        Self {
+            epochs: 10,
+            steps: 0,
+            batch_size: 128,
+            seed: 0,
+            shuffle: true,
+            save_every: 0,
+            sample_every: 0,
+            keep: 0,
+            best: String::new(),
+            patience: 0,
+        }
     }
 }
 
@@ -220,6 +243,14 @@ impl Config {
         }
     }
 
+    /// Spells out over how many steps the learning rate falls, where that is the rest of a run of `total`.
+    pub(crate) fn resolve_decay(&mut self, total: u64) {
+        let Optimiser { schedule, warmup, decay_steps, .. } = self.optimiser;
+        if matches!(schedule, Fall::Linear | Fall::Cosine) && decay_steps == 0 {
+            self.optimiser.decay_steps = (total as usize).saturating_sub(warmup).max(1);
+        }
+    }
+
     /// Batches of images in a step.
     pub(crate) fn batches(&self) -> usize {
         self.gan.as_ref().map_or(1, |gan| gan.critic_steps.max(1))
@@ -236,8 +267,8 @@ impl Config {
     /// # Errors
     /// One sentence.
     pub(crate) fn check_same_run(&self, started: &Self) -> Result<()> {
-        let Train { epochs, steps, save_every, .. } = self.train;
-        let train = Train { epochs, steps, save_every, ..started.train.clone() };
+        let Train { epochs, steps, save_every, keep, patience, .. } = self.train;
+        let train = Train { epochs, steps, save_every, keep, patience, ..started.train.clone() };
         let data = Options { source: self.data.source.clone(), ..started.data.clone() };
         if *self != (Self { train, data, ..started.clone() }) {
             bail!(

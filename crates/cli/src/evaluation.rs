@@ -183,21 +183,35 @@ pub(crate) fn importance_nll(session: &mut Session, samples: usize, seed: u64) -
     Ok(Some((samples as f64).ln() - sums[0] / session.data.test.count as f64))
 }
 
-/// How many latent numbers carry something; `None` where the model has no posterior.
-pub(crate) fn active_units(session: &mut Session) -> Result<Option<usize>> {
-    if session.model.posterior(1).is_none() {
-        return Ok(None);
+/// How many latent numbers carry something.
+pub(crate) struct ActiveUnits {
+    pass: TestPass,
+    count: usize,
+}
+
+impl ActiveUnits {
+    /// Prepares it over the test set; `None` where the model has no posterior.
+    pub(crate) fn prepare(session: &mut Session) -> Result<Option<Self>> {
+        if session.model.posterior(1).is_none() {
+            return Ok(None);
+        }
+        let count = session.data.test.count;
+        let pass = |session: &Session, batch| session.model.posterior(batch).expect("asked above");
+        Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
     }
-    let count = session.data.test.count;
-    let pass = |session: &Session, batch| session.model.posterior(batch).expect("asked above");
-    let heads = TestPass::prepare(session, count, pass)?.run(session)?.remove(0);
-    let width = heads.len() / count;
-    let varies = |unit: usize| {
-        let means = heads.iter().skip(unit).step_by(width).map(|&mean| f64::from(mean));
-        let (sum, squares) = means.fold((0.0, 0.0), |(sum, squares), mean| (sum + mean, squares + mean * mean));
-        squares / count as f64 - (sum / count as f64).powi(2) > ACTIVE_VARIANCE
-    };
-    Ok(Some((0..width / 2).filter(|&unit| varies(unit)).count()))
+
+    /// How many there are of how many.
+    pub(crate) fn run(&self, session: &mut Session) -> Result<(usize, usize)> {
+        let heads = self.pass.run(session)?.remove(0);
+        let (count, width) = (self.count as f64, heads.len() / self.count);
+        let varies = |unit: usize| {
+            let means = heads.iter().skip(unit).step_by(width).map(|&mean| f64::from(mean));
+            let (sum, squares) = means.fold((0.0, 0.0), |(sum, squares), mean| (sum + mean, squares + mean * mean));
+            squares / count - (sum / count).powi(2) > ACTIVE_VARIANCE
+        };
+        let all = width / 2;
+        Ok(((0..all).filter(|&unit| varies(unit)).count(), all))
+    }
 }
 
 /// A program and what to read after it.
@@ -224,18 +238,18 @@ fn prepare_batches(
 }
 
 /// A pass over the first so many test images, batch after batch.
-struct TestPass {
+pub(crate) struct TestPass {
     batches: Vec<Prepared>,
 }
 
 impl TestPass {
     /// Prepares `pass(batch)` for `count` images.
-    fn prepare(session: &mut Session, count: usize, pass: impl Fn(&Session, usize) -> Pass) -> Result<Self> {
+    pub(crate) fn prepare(session: &mut Session, count: usize, pass: impl Fn(&Session, usize) -> Pass) -> Result<Self> {
         Ok(Self { batches: prepare_batches(session, count, EVAL_BATCH, pass)? })
     }
 
     /// Runs it: each output of all batches, one after another.
-    fn run(&self, session: &mut Session) -> Result<Vec<Vec<f32>>> {
+    pub(crate) fn run(&self, session: &mut Session) -> Result<Vec<Vec<f32>>> {
         session.set_side_clock(0)?;
         let mut collected: Vec<Vec<f32>> = Vec::new();
         for (program, outputs) in &self.batches {
@@ -313,13 +327,18 @@ impl Drawing {
     /// Draws them: one grid.
     pub(crate) fn run(&self, session: &mut Session) -> Result<DynamicImage> {
         let images = self.pictures(session)?;
+        Ok(self.grid(session, &images))
+    }
+
+    /// What was drawn, as one grid.
+    pub(crate) fn grid(&self, session: &Session, images: &[f32]) -> DynamicImage {
         let DataSet { height, width, channels, .. } = *session.data;
-        Ok(pictures::grid(&images, self.count, height, width, channels, columns(self.count, 64)))
+        pictures::grid(images, self.count, height, width, channels, columns(self.count, 64))
     }
 }
 
 /// A model's images, black being 0 and white 1.
-fn as_pictures(session: &Session, images: Vec<f32>) -> Vec<f32> {
+pub(crate) fn as_pictures(session: &Session, images: Vec<f32>) -> Vec<f32> {
     let range = session.model.range();
     images.into_iter().map(|x| range.to_unit(x)).collect()
 }

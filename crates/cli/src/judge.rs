@@ -1,4 +1,5 @@
-//! A small classifier, trained in the engine on the data of a model, that counts the classes of what the model draws.
+//! A small classifier, trained in the engine on the data of a model, that counts the classes of what the model draws
+//! and whose features tell how near that is to the data.
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -10,6 +11,7 @@ use crate::terminal::Terminal;
 use anyhow::{Result, ensure};
 use gpu_core::{Array, Backend, Buf, Pace, Program};
 use models::Classifier;
+use models::metrics::Features;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ pub(crate) struct Judge {
     given: Buf,
     program: Program,
     logits: Buf,
+    features: Buf,
     /// The share of the test images that it takes for another class.
     pub(crate) errors: f64,
 }
@@ -61,23 +64,51 @@ impl Judge {
         if !restored {
             keep(&mut session, place, terminal);
         }
-        Ok(Some(Self { session, given, program, logits: pass.outputs[0], errors: tested.means[1] }))
+        Ok(Some(Self {
+            session,
+            given,
+            program,
+            logits: pass.outputs[0],
+            features: pass.outputs[1],
+            errors: tested.means[1],
+        }))
     }
 
     /// The class of each picture of numbers in [0, 1].
     pub(crate) fn classes(&mut self, pictures: &[f32]) -> Result<Vec<usize>> {
+        let logits = self.look(pictures, self.logits)?;
+        Ok(logits.chunks_exact(self.logits.shape.cols()).map(largest).collect())
+    }
+
+    /// The features of each picture of numbers in [0, 1]: what the classifier's last layer sees of it.
+    pub(crate) fn features(&mut self, pictures: &[f32]) -> Result<Features> {
+        Ok(Features::from_f32(&self.look(pictures, self.features)?, self.features.shape.cols()))
+    }
+
+    /// Rows of `output` for the pictures.
+    fn look(&mut self, pictures: &[f32], output: Buf) -> Result<Vec<f32>> {
         let width = self.given.shape.cols();
-        let mut classes = Vec::with_capacity(pictures.len() / width);
+        let mut rows = Vec::with_capacity(pictures.len() / width * output.shape.cols());
         for batch in pictures.chunks(BATCH * width) {
             let mut given = batch.to_vec();
             given.resize(BATCH * width, 0.0);
             self.session.executor.write(self.given, &Array::F32(given))?;
-            let ticket = self.session.executor.submit(&[self.program], 1, &[self.logits])?;
-            let logits = self.session.executor.wait(ticket)?.remove(0).to_f32();
-            let rows = logits.chunks_exact(self.logits.shape.cols()).take(batch.len() / width);
-            classes.extend(rows.map(largest));
+            let ticket = self.session.executor.submit(&[self.program], 1, &[output])?;
+            let found = self.session.executor.wait(ticket)?.remove(0).to_f32();
+            rows.extend(&found[..batch.len() / width * output.shape.cols()]);
         }
-        Ok(classes)
+        Ok(rows)
+    }
+
+    /// A mark of its weights: figures made with the same ones can be compared.
+    pub(crate) fn mark(&mut self) -> Result<String> {
+        let mut crc = flate2::Crc::new();
+        for (name, buf) in self.session.parameter_bufs() {
+            crc.update(name.as_bytes());
+            let values = self.session.executor.read(buf)?.to_f32();
+            crc.update(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+        }
+        Ok(format!("{:08x}", crc.sum()))
     }
 
     /// How many pictures are of each class.
@@ -98,7 +129,7 @@ fn train(session: &mut Session) -> Result<()> {
     session.initialise()?;
     let steps = Steps::new(&session.config, session.data.train.count);
     let ring = session.model.pins().ring;
-    let programs = Programs::prepare(session, &steps)?;
+    let programs = Programs::prepare(session, &steps, 0)?;
     let (mut pace, mut step) = (Pace::default(), 0);
     while step < steps.total {
         let stand = steps.at(step);

@@ -5,13 +5,20 @@ mod cache;
 mod checkpoint;
 mod commands;
 mod config;
+mod criterion;
 mod data;
 mod device;
+mod diagnosis;
 mod evaluation;
+mod grid;
+mod guards;
 mod judge;
+mod measures;
 mod pictures;
 mod planned;
 mod profile;
+mod progress;
+mod quality;
 mod run;
 mod safe_file;
 mod session;
@@ -59,6 +66,7 @@ fn main() -> ExitCode {
         Command::Sample(args) => commands::draw::sample(&args, &terminal),
         Command::Reconstruct(args) => commands::draw::reconstruct(&args, &terminal),
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
+        Command::Compare(args) => commands::compare::compare(&args, &terminal),
         Command::Check(args) => commands::check::check(&args, &terminal),
         Command::Show(args) => commands::show::show(&args),
         Command::Profile(args) => commands::profile::profile(&args, &terminal),

@@ -1,10 +1,13 @@
 //! The run folder: everything one training leaves behind.
 //!
 //! ```text
-//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  checkpoints/{latest,best}.safetensors
+//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  evaluation.json
+//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors
 //! ```
 
+use crate::progress::Progress;
 use crate::safe_file::{self, could_not_save};
+use crate::terminal::Terminal;
 use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -14,9 +17,12 @@ use std::time::{Duration, Instant};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
+const EVALUATION: &str = "evaluation.json";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 const CHECKPOINTS: &str = "checkpoints";
+const NUMBERED: &str = "step-";
+const CHECKPOINT_END: &str = ".safetensors";
 const LOCK: &str = ".lock";
 /// How long a killed process may take to let go of its run.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -145,6 +151,13 @@ impl Run {
             .map_err(|error| anyhow!("{} is not JSON ({error}); mend it, or start another run", path.display()))
     }
 
+    /// Keeps what `frit eval` measured, for the report. Where that cannot be done, it is said: the figures stand.
+    pub(crate) fn write_evaluation(&self, figures: &Value, terminal: &Terminal) {
+        if let Err(error) = safe_file::write(&self.file(EVALUATION), format!("{figures:#}\n").as_bytes()) {
+            terminal.say(&format!("the figures were not kept: {error}"));
+        }
+    }
+
     /// Adds one object as a line to the metrics, in the system's hands when this returns.
     ///
     /// # Errors
@@ -189,6 +202,26 @@ impl Run {
         safe_file::write(&self.file(METRICS), kept.as_bytes())
     }
 
+    /// Makes the folder that of a run which stands where `progress` does: nothing later is in it, and metrics tell of
+    /// every time that training went back.
+    ///
+    /// # Errors
+    /// One sentence that names the file.
+    pub(crate) fn go_back(&mut self, progress: &Progress) -> Result<()> {
+        self.truncate_metrics(progress.step)?;
+        if progress.rollbacks.is_empty() {
+            return Ok(());
+        }
+        let text = if self.file(METRICS).exists() { self.read(METRICS)? } else { String::new() };
+        for line in &progress.rollbacks {
+            // Checkpoint and metrics are two files; a process may have ended between them.
+            if !text.lines().any(|found| found == line.to_string()) {
+                self.append_metrics(line)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Pictures of the data set.
     pub(crate) fn reals(&self) -> PathBuf {
         self.file("reals.png")
@@ -207,6 +240,31 @@ impl Run {
     /// The checkpoint that tested best.
     pub(crate) fn best(&self) -> PathBuf {
         self.file(CHECKPOINTS).join("best.safetensors")
+    }
+
+    /// The checkpoint that is kept of a step: `checkpoints/step-00000469.safetensors`.
+    pub(crate) fn numbered(&self, step: u64) -> PathBuf {
+        self.file(CHECKPOINTS).join(format!("{NUMBERED}{step:08}{CHECKPOINT_END}"))
+    }
+
+    /// Of the numbered checkpoints up to `step`, leaves the last `keep`, and none of later ones: those belong to a way
+    /// that was left.
+    ///
+    /// # Errors
+    /// One sentence that names a file that cannot be removed.
+    pub(crate) fn prune(&self, step: u64, keep: usize) -> Result<()> {
+        let folder = self.file(CHECKPOINTS);
+        let entries = fs::read_dir(&folder).map_err(|error| could_not_save(&folder, &error))?;
+        let number = |name: &str| name.strip_prefix(NUMBERED)?.strip_suffix(CHECKPOINT_END)?.parse::<u64>().ok();
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut found: Vec<u64> = names.filter_map(|name| number(&name)).collect();
+        found.sort_unstable();
+        let (known, later) = found.split_at(found.partition_point(|&found| found <= step));
+        let old = &known[..known.len().saturating_sub(keep)];
+        for path in old.iter().chain(later).map(|&step| self.numbered(step)) {
+            fs::remove_file(&path).map_err(|error| could_not_save(&path, &error))?;
+        }
+        Ok(())
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -246,6 +246,12 @@ impl Session {
         arenas.flat_map(of_arena).chain(self.network_states()).collect()
     }
 
+    /// The weights of every network by their names, and what the networks keep besides.
+    pub(crate) fn parameter_bufs(&self) -> Vec<(String, Buf)> {
+        let tensors = self.parameters(Home::Values).into_iter().chain(self.network_states());
+        tensors.map(|Tensor { name, buf, .. }| (name, buf)).collect()
+    }
+
     /// The parameters of every network, each with its range of an arena.
     fn parameters(&self, home: Home) -> Vec<Tensor> {
         let of = |network: &Network| {

@@ -157,12 +157,14 @@ pub(crate) fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Re
 pub(crate) struct Programs(HashMap<Size, Vec<Program>>);
 
 impl Programs {
-    /// Prepares them.
-    pub(crate) fn prepare(session: &mut Session, steps: &Steps) -> Result<Self> {
+    /// Prepares them, with the learning rate halved `lowered` times.
+    pub(crate) fn prepare(session: &mut Session, steps: &Steps, lowered: u32) -> Result<Self> {
         let mut programs = HashMap::new();
         for size in steps.sizes() {
             let mut of_step = Vec::new();
-            for Phase { schedule, times, .. } in session.model.train(size.batch, &training(&session.config, size)) {
+            for Phase { schedule, times, .. } in
+                session.model.train(size.batch, &training(&session.config, size, lowered))
+            {
                 let program = session.executor.prepare(&schedule)?;
                 of_step.extend(vec![program; times]);
             }
@@ -177,10 +179,11 @@ impl Programs {
     }
 }
 
-/// What the schedules of steps of one size need besides the model.
-pub(crate) fn training(config: &Config, size: Size) -> Training {
+/// What the schedules of steps of one size need besides the model, with the learning rate halved `lowered` times.
+pub(crate) fn training(config: &Config, size: Size, lowered: u32) -> Training {
     let Train { seed, shuffle, .. } = config.train;
-    Training { seed, shuffle, optimiser: config.optimiser, resident: size.resident, taken: size.taken }
+    let (optimiser, rate) = (config.optimiser, 0.5f32.powi(lowered as i32));
+    Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken }
 }
 
 /// The same for schedules that are only looked at: of whole batches.

@@ -83,6 +83,13 @@ impl Bar {
         }
     }
 
+    /// Back to `done` steps, with one line above that says why.
+    pub(crate) fn back(&self, done: u64, line: &str) {
+        self.say(line);
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+    }
+
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();

@@ -1,46 +1,30 @@
 //! The training loop: epochs of steps, and what is saved and said between them.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
-use crate::data::Options;
-use crate::evaluation::{CodeUse, Drawing, Reconstructions, TestLoss, Tested, reals, rows_that_fit, summary};
+use crate::config::Train;
+use crate::criterion::Criterion;
+use crate::diagnosis::{broken_parameter, first_broken};
+use crate::evaluation::{CodeUse, TestLoss, Tested, reals, summary};
+use crate::grid::{GRID, Grid};
+use crate::guards::Watch;
 use crate::pictures::write_png;
+use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::Session;
 use crate::startup::Startup;
 use crate::steps::{Programs, Stand, Steps};
-use crate::terminal::Terminal;
+use crate::terminal::{Bar, Terminal};
 use crate::wording::{columns_line, epoch_line, epoch_message};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use gpu_core::{Array, Pace, Record};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Pictures in the grid that is drawn after every epoch.
-const GRID: usize = 64;
 /// Steps whose mean loss makes a line of metrics.jsonl.
 const LOG_STEPS: u64 = 50;
-
-/// Where training stands, besides weights and clock: kept in the notes of a checkpoint.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Progress {
-    /// Steps done.
-    pub(crate) step: u64,
-    /// Sums over the images of the epoch so far, by column.
-    sums: Vec<f64>,
-    /// Images of the epoch so far.
-    images: u64,
-    /// Sums over the steps since the last line of metrics, by column.
-    window: Vec<f64>,
-    /// Steps since then.
-    window_steps: u64,
-    /// The least of the model's objective on the test set, and its epoch.
-    best: Option<(u64, f64)>,
-}
 
 /// How training ended.
 pub(crate) enum Outcome {
@@ -48,16 +32,6 @@ pub(crate) enum Outcome {
     Done(Map<String, Value>),
     /// An interrupt came; everything was saved.
     Interrupted,
-}
-
-/// What is drawn after every epoch.
-enum Picture {
-    /// The same latents decoded.
-    Samples(Drawing),
-    /// Where there is no prior, the same images reconstructed.
-    Reconstructions(Reconstructions),
-    /// Where there are no pictures either.
-    None,
 }
 
 /// A run in training.
@@ -71,7 +45,9 @@ pub(crate) struct Trainer<'a> {
     programs: Programs,
     test: TestLoss,
     code_use: Option<CodeUse>,
-    picture: Picture,
+    criterion: Criterion,
+    grid: Grid,
+    watch: Watch,
     since: Instant,
     images_since: u64,
     /// Said, with -v, when the first step is done.
@@ -88,19 +64,18 @@ impl<'a> Trainer<'a> {
         run: impl FnOnce(&Session) -> Result<Run>,
     ) -> Result<Self> {
         let steps = Steps::new(&session.config, session.data.train.count);
-        let programs = Programs::prepare(session, &steps)?;
+        let criterion = Criterion::of(&session.config.train.best, session.model.as_ref())?;
+        ensure!(
+            session.config.train.patience == 0 || criterion.name(session.model.as_ref()).is_some(),
+            "train.patience waits for a better checkpoint, and this model does not tell which is; name a figure in \
+             train.best, or set train.patience = 0"
+        );
+        let programs = Programs::prepare(session, &steps, progress.rollbacks.len() as u32)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
         let code_use = CodeUse::prepare(session, |usage| usage.train)?;
-        let grid = GRID.min(rows_that_fit(session));
-        let picture = match Drawing::prepare(session, grid, session.config.train.seed)? {
-            Some(drawing) => Picture::Samples(drawing),
-            None => match Reconstructions::prepare(session, grid.min(session.data.test.count))? {
-                Some(pairs) => Picture::Reconstructions(pairs),
-                None => Picture::None,
-            },
-        };
+        let grid = Grid::prepare(session)?;
+        let watch = Watch::prepare(session, GRID)?;
         let run = run(session)?;
-        let since = Instant::now();
         Ok(Self {
             session,
             run,
@@ -111,8 +86,10 @@ impl<'a> Trainer<'a> {
             programs,
             test,
             code_use,
-            picture,
-            since,
+            criterion,
+            grid,
+            watch,
+            since: Instant::now(),
             images_since: 0,
             startup: None,
         })
@@ -139,21 +116,24 @@ impl<'a> Trainer<'a> {
         }
         let mut last = None;
         let bar = self.terminal.bar(self.steps.total, self.progress.step);
-        while self.progress.step < self.steps.total {
+        while self.progress.step < self.steps.total && !self.out_of_patience() {
             if interrupted.load(Ordering::Relaxed) {
                 self.save()?;
                 return Ok(Outcome::Interrupted);
             }
-            self.advance(interrupted, &bar)?;
-            let step = self.progress.step;
-            let epoch_ends = step.is_multiple_of(self.steps.per_epoch);
-            if epoch_ends || step == self.steps.total {
-                last = Some(self.end_epoch(&bar, epoch_ends)?);
-            } else if self.save_due() {
-                self.save()?;
+            let broken = match self.advance(interrupted, &bar)? {
+                None => self.pause(&bar, &mut last)?,
+                broken => broken,
+            };
+            if let Some(step) = broken {
+                self.go_back(step, &bar)?;
             }
         }
         bar.finish();
+        if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
+            let patience = self.session.config.train.patience;
+            self.terminal.say(&format!("ended early: {patience} epochs without a better one than epoch {epoch}"));
+        }
         let test = match last {
             Some(test) => test,
             None => self.test.run(self.session)?,
@@ -161,21 +141,26 @@ impl<'a> Trainer<'a> {
         Ok(Outcome::Done(summary(self.session, &test)))
     }
 
-    /// Runs steps of one size up to the next point where something is to be done.
-    fn advance(&mut self, interrupted: &AtomicBool, bar: &crate::terminal::Bar) -> Result<()> {
+    /// Whether as many epochs as `train.patience` says have passed since the best one.
+    fn out_of_patience(&self) -> bool {
+        let (patience, epochs) = (self.session.config.train.patience, self.progress.step / self.steps.per_epoch);
+        patience > 0 && self.progress.best.is_some_and(|(best, _)| epochs >= best + patience)
+    }
+
+    /// Runs steps of one size up to the next point where something is to be done. Returns the first step whose loss is
+    /// not finite, if any.
+    fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<u64>> {
         let step = self.progress.step;
         let stand = self.steps.at(step);
-        let Stand { size, mut runs, .. } = stand;
+        let Stand { size, runs, .. } = stand;
         self.session.put_shard(&self.steps, &stand)?;
         if let Some(startup) = &mut self.startup {
             startup.lap("run folder and upload");
             startup.pipelines(self.session.executor.counters().compiling);
         }
-        let save_every = self.session.config.train.save_every;
-        runs = runs.min(self.steps.total - step);
-        if save_every > 0 {
-            runs = runs.min(save_every - step % save_every);
-        }
+        let Train { save_every, sample_every, .. } = self.session.config.train;
+        let dues = [save_every, sample_every].into_iter().filter(|&every| every > 0).map(|every| every - step % every);
+        let runs = dues.fold(runs.min(self.steps.total - step), u64::min);
         let programs = self.programs.of(size)?;
         let images = self.steps.images_of(size);
         let columns = self.session.model.columns();
@@ -187,7 +172,7 @@ impl<'a> Trainer<'a> {
                 startup.lap("first step");
                 log::info!("{startup}");
             }
-            if record.values.iter().any(|value| !value.is_finite()) {
+            if broken.is_some() || record.values.iter().any(|value| !value.is_finite()) {
                 broken.get_or_insert(record.step);
                 return ControlFlow::Break(());
             }
@@ -204,49 +189,64 @@ impl<'a> Trainer<'a> {
         let ring = self.session.model.pins().ring;
         self.pace.drive(self.session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
         trouble?;
-        if let Some(step) = broken {
-            bail!(
-                "the loss is not finite at step {step}; the last checkpoint stands in {}, so train anew with a lower \
-                 --lr or with --set optimiser.clip=1",
-                self.run.path.display()
-            );
-        }
-        Ok(())
+        Ok(broken)
     }
 
-    /// Measures, draws, notes and saves.
-    fn end_epoch(&mut self, bar: &crate::terminal::Bar, whole: bool) -> Result<Tested> {
+    /// Does what is to be done where the steps have led. Returns that step if the test loss is not finite there.
+    fn pause(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<u64>> {
+        let step = self.progress.step;
+        let whole = step.is_multiple_of(self.steps.per_epoch);
+        let due = |every: u64| every > 0 && step.is_multiple_of(every);
+        let Train { save_every, sample_every, .. } = self.session.config.train;
+        if whole || step == self.steps.total {
+            let test = self.test.run(self.session)?;
+            if !test.means.iter().all(|mean| mean.is_finite()) {
+                return Ok(Some(step));
+            }
+            self.end_epoch(bar, whole, &test)?;
+            *last = Some(test);
+            return Ok(None);
+        }
+        if due(sample_every) {
+            self.draw(step)?;
+        }
+        if due(save_every) {
+            self.save()?;
+        }
+        Ok(None)
+    }
+
+    /// Draws, notes, warns and saves.
+    fn end_epoch(&mut self, bar: &Bar, whole: bool, test: &Tested) -> Result<()> {
         let rate = self.images_since as f64 / self.since.elapsed().as_secs_f64();
         let step = self.progress.step;
         let epoch = step.div_ceil(self.steps.per_epoch);
-        let test = self.test.run(self.session)?;
-        ensure!(
-            test.means.iter().all(|mean| mean.is_finite()),
-            "the test loss is not finite after step {step}; the last checkpoint stands in {}, so train anew with a \
-             lower --lr",
-            self.run.path.display()
-        );
         let train = self.trained()?;
         let model = self.session.model.as_ref();
-        self.run.append_metrics(&epoch_line(model, epoch, step, &train, &test, rate))?;
-        bar.say(&epoch_message(model, epoch, self.session.config.train.epochs, &train, &test, rate));
-        let loss = model.objective().of(&test.means);
-        self.draw(epoch)?;
+        self.run.append_metrics(&epoch_line(model, epoch, step, &train, test, rate))?;
+        bar.say(&epoch_message(model, epoch, self.session.config.train.epochs, &train, test, rate));
+        let value = self.criterion.value(model, test);
+        let by_steps = self.session.config.train.sample_every > 0;
+        let drawn = self.draw(if by_steps { step } else { epoch })?;
+        for warning in self.watch.look(self.session, &train, drawn.as_deref(), &mut self.progress.warned)? {
+            self.run.append_metrics(&warning.line(epoch, step))?;
+            bar.say(&warning.sentence());
+        }
         if whole {
             self.begin_epoch()?;
         }
-        let better = loss.filter(|&loss| self.progress.best.is_none_or(|(_, best)| loss < best));
-        if let Some(loss) = better {
-            self.progress.best = Some((epoch, loss));
+        let better = value.filter(|&value| self.progress.best.is_none_or(|(_, best)| value < best));
+        if let Some(value) = better {
+            self.progress.best = Some((epoch, value));
         }
         let checkpoint = self.snapshot()?;
         // First: once the latest stands, what came before it is not done again.
         if better.is_some() {
             checkpoint.save(&self.run.best())?;
         }
-        checkpoint.save(&self.run.latest())?;
+        self.keep(&checkpoint)?;
         (self.since, self.images_since) = (Instant::now(), 0);
-        Ok(test)
+        Ok(())
     }
 
     /// What the epoch so far has come to.
@@ -257,99 +257,80 @@ impl<'a> Trainer<'a> {
 
     /// Starts the sums of a new epoch.
     fn begin_epoch(&mut self) -> Result<()> {
-        self.progress.sums.clear();
-        self.progress.images = 0;
+        self.progress.begin_epoch();
         if let Some(usage) = self.session.model.usage() {
             self.session.executor.write(usage.train, &Array::F32(vec![0.0; usage.train.len()]))?;
         }
         Ok(())
     }
 
-    /// The epoch's picture.
-    fn draw(&mut self, epoch: u64) -> Result<()> {
-        let picture = match &self.picture {
-            Picture::Samples(drawing) => drawing.run(self.session)?,
-            Picture::Reconstructions(pairs) => pairs.run(self.session)?,
-            Picture::None => return Ok(()),
-        };
-        write_png(&self.run.sample(epoch), &picture)
+    /// Draws the picture of an epoch or a step; the numbers of what was drawn from a prior.
+    fn draw(&mut self, number: u64) -> Result<Option<Vec<f32>>> {
+        let (picture, numbers) = self.grid.draw(self.session)?;
+        if let Some(picture) = picture {
+            write_png(&self.run.sample(number), &picture)?;
+        }
+        Ok(numbers)
     }
 
-    fn save_due(&self) -> bool {
-        let every = self.session.config.train.save_every;
-        every > 0 && self.progress.step.is_multiple_of(every)
+    /// Goes back to the last checkpoint and on from there at half the learning rate, as often as the guard allows.
+    fn go_back(&mut self, broken: u64, bar: &Bar) -> Result<()> {
+        let checkpoint = Checkpoint::load(&self.run.latest())?;
+        let tries = self.progress.rollbacks.len() as u32;
+        let mut progress = Progress::of(&checkpoint, self.session)?;
+        self.session.restore(&mut checkpoint.clone())?;
+        if tries >= self.session.config.guards.non_finite || broken_parameter(self.session)?.is_some() {
+            let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
+            let found = first_broken(self.session, &self.steps, tries, [progress.step, broken], restore)?;
+            bail!(self.explanation(broken, tries, found));
+        }
+        let seen = format!("the loss is not finite at step {broken}");
+        let attempt = format!("going on from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
+        bar.back(progress.step, &format!("warning: {seen}; {attempt}"));
+        let line = json!({ "step": progress.step, "guard": "non_finite", "seen": seen, "try": attempt });
+        progress.rollbacks = std::mem::take(&mut self.progress.rollbacks);
+        progress.rollbacks.push(line);
+        self.progress = progress;
+        self.programs = Programs::prepare(self.session, &self.steps, tries + 1)?;
+        // The checkpoint first: what is noted below can be made up for from it.
+        self.save()?;
+        self.run.go_back(&self.progress)?;
+        (self.since, self.images_since) = (Instant::now(), 0);
+        Ok(())
+    }
+
+    fn explanation(&self, broken: u64, tries: u32, found: Option<String>) -> String {
+        let tried = match tries {
+            0 => String::new(),
+            1 => ", after one try with a lower learning rate".into(),
+            tries => format!(", after {tries} tries with lower learning rates"),
+        };
+        let found = found.map_or_else(|| "no tensor of training is broken".into(), |found| found);
+        format!(
+            "the loss is not finite at step {broken}{tried}: {found}; the last checkpoint stands in {}, so train anew \
+             with a lower --lr or with --set optimiser.clip=1",
+            self.run.path.display()
+        )
     }
 
     fn save(&mut self) -> Result<()> {
-        self.snapshot()?.save(&self.run.latest())
+        let checkpoint = self.snapshot()?;
+        self.keep(&checkpoint)
+    }
+
+    /// Saves a checkpoint as the latest, and where some are kept, by its number.
+    fn keep(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let (step, keep) = (self.progress.step, self.session.config.train.keep);
+        if keep > 0 {
+            checkpoint.save(&self.run.numbered(step))?;
+        }
+        checkpoint.save(&self.run.latest())?;
+        self.run.prune(step, keep)
     }
 
     fn snapshot(&mut self) -> Result<Checkpoint> {
         let mut checkpoint = self.session.checkpoint()?;
-        checkpoint.metadata = notes(self.session, &self.progress)?;
+        checkpoint.metadata = self.progress.notes(self.session)?;
         Ok(checkpoint)
     }
-}
-
-impl Progress {
-    /// Reads it from a checkpoint of this run.
-    ///
-    /// # Errors
-    /// One sentence: the file is no checkpoint, or of other data.
-    pub(crate) fn of(checkpoint: &Checkpoint, session: &Session) -> Result<Self> {
-        let note = |key: &str| {
-            let found = checkpoint.metadata.get(key);
-            found.with_context(|| format!("{} is not a checkpoint of frit's; give a run's folder", checkpoint.name))
-        };
-        let (made_with, here) = (note("data")?, session.data.fingerprint());
-        ensure!(
-            *made_with == here,
-            "{} was trained on other data ({made_with}, and this is {here}); pass --data with the folder it was \
-             trained on",
-            checkpoint.name
-        );
-        serde_json::from_str(note("progress")?)
-            .with_context(|| format!("the progress in {} cannot be read; take another checkpoint", checkpoint.name))
-    }
-
-    fn add(&mut self, record: &Record, batch: u64) {
-        self.step = record.step;
-        self.images += batch;
-        self.window_steps += 1;
-        for sums in [&mut self.sums, &mut self.window] {
-            sums.resize(record.values.len(), 0.0);
-        }
-        for (i, value) in record.values.iter().enumerate() {
-            self.sums[i] += value * batch as f64;
-            self.window[i] += value;
-        }
-    }
-
-    /// Means over the epoch so far, by column.
-    fn means(&self) -> Vec<f64> {
-        self.sums.iter().map(|sum| sum / self.images as f64).collect()
-    }
-
-    /// A line of metrics for the steps since the last, which it forgets.
-    fn window_line(&mut self, columns: &[&str]) -> Value {
-        let steps = std::mem::take(&mut self.window_steps) as f64;
-        let means = std::mem::take(&mut self.window).into_iter().map(|sum| sum / steps);
-        let mut line = Map::from_iter([("step".into(), json!(self.step))]);
-        line.extend(columns.iter().zip(means).map(|(column, mean)| (column.to_string(), json!(mean))));
-        line.into()
-    }
-}
-
-/// What a checkpoint says of itself. Nothing in it depends on the time or the machine.
-fn notes(session: &Session, progress: &Progress) -> Result<std::collections::BTreeMap<String, String>> {
-    let data = Options { source: Options::default().source, ..session.config.data.clone() };
-    let notes = [
-        ("frit", env!("CARGO_PKG_VERSION").to_string()),
-        // Where the data lies is the machine's; what it is, the fingerprint says.
-        ("config", Config { data, ..session.config.clone() }.to_toml()?),
-        ("data", session.data.fingerprint()),
-        ("picture", session.data.picture_size()),
-        ("progress", serde_json::to_string(progress)?),
-    ];
-    Ok(notes.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
 }

@@ -1,6 +1,7 @@
 //! The commands, one file for each kind.
 
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod devices;
 pub(crate) mod draw;
 pub(crate) mod eval;

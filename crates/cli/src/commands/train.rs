@@ -6,12 +6,13 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::{DataSet, is_built_in};
 use crate::device;
+use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::{Session, spec};
 use crate::startup::Startup;
 use crate::steps::{Steps, binding_bytes, fit_shard};
 use crate::terminal::{Terminal, out};
-use crate::training::{Outcome, Progress, Trainer};
+use crate::training::{Outcome, Trainer};
 use crate::wording::short;
 use anyhow::{Context, Result, ensure};
 use gpu_core::{Backend, Choice};
@@ -28,6 +29,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     if let (Some(steps), None) = (args.steps, args.epochs) {
         config.train.epochs = epochs_for(steps, &config, &data);
     }
+    config.resolve_decay(Steps::new(&config, data.train.count).total);
     config.check(&spec(&config, &data), data.train.count)?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
     if args.dry_run {
@@ -92,8 +94,10 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         args.steps.unwrap_or_default()
     );
     session.restore(&mut checkpoint)?;
+    let stand = progress.clone();
     let trainer = Trainer::new(&mut session, terminal, progress, |session| {
-        run.truncate_metrics(step)?;
+        run.go_back(&stand)?;
+        run.prune(step, session.config.train.keep)?;
         run.write_config(&session.config.to_toml()?)?;
         run.write_environment(&environment(&backend, session))?;
         terminal.say(&format!("going on with {} from step {step}", args.run.display()));
@@ -157,6 +161,7 @@ fn configuration(args: &args::Train) -> Result<Config> {
     train.epochs = args.epochs.unwrap_or(train.epochs);
     train.steps = args.steps.unwrap_or(train.steps);
     train.save_every = args.save_every.unwrap_or(train.save_every);
+    train.sample_every = args.sample_every.unwrap_or(train.sample_every);
     train.shuffle &= !args.no_shuffle;
     if let Some(source) = &args.data {
         config.data.source = source.clone();

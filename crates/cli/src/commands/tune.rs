@@ -66,7 +66,7 @@ fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Step> {
     let model = config.model(spec(config, data));
     let mut work = BTreeMap::new();
     for size in Steps::new(config, data.train.count).sizes() {
-        for phase in model.train(size.batch, &training(config, size)) {
+        for phase in model.train(size.batch, &training(config, size, 0)) {
             for step in phase.schedule.steps() {
                 if let Some(class) = class(step) {
                     work.entry(class).or_insert_with(|| step.clone());

@@ -1,0 +1,43 @@
+//! The picture that shows how far training has come: drawn the same way every time.
+
+use crate::evaluation::{Drawing, Reconstructions, rows_that_fit};
+use crate::session::Session;
+use anyhow::Result;
+use image::DynamicImage;
+
+/// Pictures in it.
+pub(crate) const GRID: usize = 64;
+
+/// What is drawn.
+pub(crate) enum Grid {
+    /// The same latents decoded.
+    Samples(Drawing),
+    /// Where there is no prior, the same images reconstructed.
+    Reconstructions(Reconstructions),
+    /// Where there are no pictures either.
+    None,
+}
+
+impl Grid {
+    /// Prepares what the model can draw.
+    pub(crate) fn prepare(session: &mut Session) -> Result<Self> {
+        let count = GRID.min(rows_that_fit(session));
+        if let Some(drawing) = Drawing::prepare(session, count, session.config.train.seed)? {
+            return Ok(Self::Samples(drawing));
+        }
+        let pairs = Reconstructions::prepare(session, count.min(session.data.test.count))?;
+        Ok(pairs.map_or(Self::None, Self::Reconstructions))
+    }
+
+    /// Draws it: the picture, if there is one, and the numbers of what was drawn from a prior.
+    pub(crate) fn draw(&self, session: &mut Session) -> Result<(Option<DynamicImage>, Option<Vec<f32>>)> {
+        match self {
+            Self::Samples(drawing) => {
+                let images = drawing.pictures(session)?;
+                Ok((Some(drawing.grid(session, &images)), Some(images)))
+            }
+            Self::Reconstructions(pairs) => Ok((Some(pairs.run(session)?), None)),
+            Self::None => Ok((None, None)),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What goes wrong in training without an error, looked for after every epoch: each guard says what it saw and which
+//! setting to try.
+
+use crate::config::{Config, Family};
+use crate::evaluation::{ActiveUnits, Tested};
+use crate::session::Session;
+use anyhow::Result;
+use models::Game;
+use models::metrics::pairwise_distance;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// How often one guard warns in a run.
+const WARNINGS: u32 = 3;
+/// The posterior has collapsed where fewer than this share of the latent numbers carry something.
+const ACTIVE: f64 = 0.1;
+/// The codebook has where the perplexity of its codes is less than this share of them.
+const PERPLEXITY: f64 = 0.1;
+/// The modes have where pictures are less than this share as far from each other as those of the data are.
+const DIVERSITY: f64 = 0.5;
+/// The discriminator is too strong where D(x) − D(G(z)), over an epoch, is more than this share of what it can be.
+const LEAD: f64 = 0.95;
+
+/// Which guards are on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Guards {
+    /// How often training goes back to the last checkpoint, each time to half the learning rate, when a loss is not
+    /// finite; zero to end there.
+    pub(crate) non_finite: u32,
+    /// Whether a VAE's latent numbers are watched.
+    pub(crate) posterior: bool,
+    /// Whether a VQ-VAE's codes are watched.
+    pub(crate) codes: bool,
+    /// Whether the variety of a GAN's pictures is watched.
+    pub(crate) modes: bool,
+    /// Whether the lead of a GAN's discriminator is watched.
+    pub(crate) discriminator: bool,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { non_finite: 3, posterior: true, codes: true, modes: true, discriminator: true }
+    }
+}
+
+/// What a guard saw, and what may help.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Warning {
+    pub(crate) guard: &'static str,
+    seen: String,
+    attempt: String,
+}
+
+impl Warning {
+    /// For people.
+    pub(crate) fn sentence(&self) -> String {
+        format!("warning: {}; {}", self.seen, self.attempt)
+    }
+
+    /// For metrics.jsonl.
+    pub(crate) fn line(&self, epoch: u64, step: u64) -> Value {
+        json!({ "epoch": epoch, "step": step, "guard": self.guard, "seen": self.seen, "try": self.attempt })
+    }
+}
+
+/// The guards of a run.
+pub(crate) struct Watch {
+    units: Option<ActiveUnits>,
+    /// How far the data's pictures are from each other, as many as are drawn after an epoch.
+    reals: Option<f64>,
+}
+
+impl Watch {
+    /// Prepares what the guards that are on need; `drawn` pictures are drawn after an epoch.
+    pub(crate) fn prepare(session: &mut Session, drawn: usize) -> Result<Self> {
+        let Guards { posterior, modes, .. } = session.config.guards;
+        let units = if posterior { ActiveUnits::prepare(session)? } else { None };
+        let watched = modes && session.config.family == Family::Gan;
+        Ok(Self { units, reals: watched.then(|| diversity_of_data(session, drawn)).flatten() })
+    }
+
+    /// Looks at an epoch: its losses on the training set, and the pictures drawn after it. A guard that has warned
+    /// often enough is silent.
+    pub(crate) fn look(
+        &self,
+        session: &mut Session,
+        train: &Tested,
+        pictures: Option<&[f32]>,
+        warned: &mut std::collections::BTreeMap<String, u32>,
+    ) -> Result<Vec<Warning>> {
+        let units = self.units.as_ref().map(|units| units.run(session)).transpose()?;
+        let config = &session.config;
+        let drawn = pictures.and_then(|pictures| pairwise_distance(pictures, session.data.pixels()));
+        let found = [
+            units.and_then(|(active, all)| posterior_collapse(active, all)),
+            codebook_collapse(config, train),
+            drawn.zip(self.reals).and_then(|(drawn, reals)| mode_collapse(drawn, reals)),
+            strong_discriminator(config, train),
+        ];
+        let mut again = |warning: &Warning| {
+            let times = warned.entry(warning.guard.into()).or_default();
+            *times += 1;
+            *times <= WARNINGS
+        };
+        Ok(found.into_iter().flatten().filter(|warning| again(warning)).collect())
+    }
+}
+
+/// How far apart the first training pictures are.
+fn diversity_of_data(session: &Session, count: usize) -> Option<f64> {
+    let pixels = session.data.pixels();
+    let bytes = &session.data.train.images[..count.min(session.data.train.count) * pixels];
+    pairwise_distance(&bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect::<Vec<_>>(), pixels)
+}
+
+fn posterior_collapse(active: usize, all: usize) -> Option<Warning> {
+    ((active as f64) < (ACTIVE * all as f64).max(1.0)).then(|| Warning {
+        guard: "posterior_collapse",
+        seen: format!("{active} of {all} latent numbers carry something: the posterior has collapsed"),
+        attempt: "try --set vae.kl_warmup=2000, --set vae.free_bits=0.1 or a lower --beta".into(),
+    })
+}
+
+fn codebook_collapse(config: &Config, train: &Tested) -> Option<Warning> {
+    let codes = train.code_use.filter(|_| config.guards.codes)?;
+    let followed = config.vqvae.as_ref().is_some_and(|vqvae| vqvae.ema > 0.0);
+    let attempt = match followed {
+        true => "try --set vqvae.restart=1, or fewer vqvae.codes",
+        false => "try --set vqvae.ema=0.99 with --set vqvae.restart=1, or fewer vqvae.codes",
+    };
+    (codes.perplexity < PERPLEXITY * codes.codes as f64).then(|| Warning {
+        guard: "codebook_collapse",
+        seen: format!(
+            "the perplexity of {} codes is {:.1}, and {} of them were used in the epoch",
+            codes.codes, codes.perplexity, codes.used
+        ),
+        attempt: attempt.into(),
+    })
+}
+
+fn mode_collapse(drawn: f64, reals: f64) -> Option<Warning> {
+    (drawn < DIVERSITY * reals).then(|| Warning {
+        guard: "mode_collapse",
+        seen: format!("generated pictures are {:.2} times as far from each other as the data's", drawn / reals),
+        attempt: "try a lower --lr, --set gan.spectral=true with --set gan.critic_norm=false, or a larger --batch-size"
+            .into(),
+    })
+}
+
+/// Only where what D says is a share: of cross-entropy a probability, of least squares near one.
+fn strong_discriminator(config: &Config, train: &Tested) -> Option<Warning> {
+    let gan = config.gan.as_ref().filter(|_| config.guards.discriminator)?;
+    if !matches!(gan.loss, Game::NonSaturating | Game::LeastSquares) {
+        return None;
+    }
+    let [.., real, fake] = train.means[..] else { return None };
+    // With smoothed labels D is told less than one of real images.
+    (real - fake > LEAD * f64::from(1.0 - gan.smoothing)).then(|| Warning {
+        guard: "strong_discriminator",
+        seen: format!("D(x) − D(G(z)) was {:.3} over the epoch: the discriminator is too strong", real - fake),
+        attempt: "try --set gan.smoothing=0.1, a lower gan.critic_lr or fewer gan.critic_steps".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::Codes;
+
+    fn names(found: &[Option<Warning>]) -> Vec<&'static str> {
+        found.iter().flatten().map(|warning| warning.guard).collect()
+    }
+
+    #[test]
+    fn each_warns_where_it_should_and_not_before() {
+        assert_eq!(
+            names(&[posterior_collapse(0, 5), posterior_collapse(1, 5), posterior_collapse(1, 20)]),
+            ["posterior_collapse"; 2]
+        );
+        let vqvae = Config::load("vqvae").unwrap();
+        let used =
+            |perplexity| Tested { means: vec![0.1, 0.1], code_use: Some(Codes { perplexity, used: 9, codes: 100 }) };
+        assert_eq!(
+            names(&[codebook_collapse(&vqvae, &used(9.9)), codebook_collapse(&vqvae, &used(10.1))]),
+            ["codebook_collapse"]
+        );
+        assert_eq!(names(&[mode_collapse(0.1, 0.21), mode_collapse(0.11, 0.21)]), ["mode_collapse"]);
+        let said = |real, fake| Tested { means: vec![0.1, 5.0, real, fake], code_use: None };
+        let gan = Config::load("gan").unwrap().with("gan.smoothing=0").unwrap();
+        assert_eq!(
+            names(&[strong_discriminator(&gan, &said(0.99, 0.01)), strong_discriminator(&gan, &said(0.9, 0.1))]),
+            ["strong_discriminator"]
+        );
+        let smoothed = gan.clone().with("gan.smoothing=0.1").unwrap();
+        assert_eq!(
+            names(&[
+                strong_discriminator(&smoothed, &said(0.88, 0.01)),
+                strong_discriminator(&smoothed, &said(0.86, 0.01))
+            ]),
+            ["strong_discriminator"]
+        );
+        let silent = gan.with("guards.discriminator=false").unwrap();
+        assert_eq!(strong_discriminator(&silent, &said(0.99, 0.01)), None);
+    }
+}

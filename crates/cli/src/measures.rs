@@ -1,0 +1,106 @@
+//! What `frit eval` measures besides the losses: reconstructions, codes, a discriminator's verdicts, and how near what
+//! is drawn is to the data.
+
+use crate::data::{DataSet, Split};
+use crate::evaluation::{Codes, Drawing, TestPass, as_pictures};
+use crate::judge::Judge;
+use crate::quality::quality;
+use crate::session::Session;
+use anyhow::{Context, Result, ensure};
+use models::metrics::{mse, psnr, ssim};
+use serde_json::{Map, Value, json};
+
+/// Figures by name.
+pub(crate) type Figures = Map<String, Value>;
+
+/// Mean squared error, peak signal-to-noise ratio and structural similarity of the test images' reconstructions, means
+/// over the images; none where the model reconstructs nothing.
+pub(crate) fn reconstruction(session: &mut Session) -> Result<Figures> {
+    if session.model.reconstruct(1).is_none() {
+        return Ok(Figures::new());
+    }
+    let pass = |session: &Session, batch| session.model.reconstruct(batch).expect("asked above");
+    let outputs = TestPass::prepare(session, session.data.test.count, pass)?.run(session)?;
+    let clamp = |images: Vec<f32>| images.into_iter().map(|x| x.clamp(0.0, 1.0)).collect::<Vec<f32>>();
+    let [originals, copies] = <[Vec<f32>; 2]>::try_from(
+        outputs.into_iter().map(|images| clamp(as_pictures(session, images))).collect::<Vec<_>>(),
+    )
+    .expect("a reconstruction is a pair");
+    let DataSet { height, width, channels, .. } = *session.data;
+    let mean = |values: Vec<f64>| json!(values.iter().sum::<f64>() / values.len() as f64);
+    let of = |measure: fn(&[f32], &[f32], [usize; 3]) -> Vec<f64>| {
+        mean(measure(&originals, &copies, [height, width, channels]))
+    };
+    Ok(Figures::from_iter([("mse", of(mse)), ("psnr", of(psnr)), ("ssim", of(ssim))].map(|(k, v)| (k.to_string(), v))))
+}
+
+/// Bits that the codes of an image take: of one length each, and by their entropy over the test set.
+pub(crate) fn bits(session: &Session, codes: Option<Codes>) -> Figures {
+    let mut figures = Figures::new();
+    if let (Some(positions), Some(Codes { perplexity, codes, .. })) = (session.model.codes_per_image(), codes) {
+        let positions = positions as f64;
+        figures.insert("bits".into(), json!(positions * (codes as f64).log2()));
+        figures.insert("entropy_bits".into(), json!(positions * perplexity.log2()));
+    }
+    figures
+}
+
+/// How well a discriminator tells test images from as many generated ones: none where it does not say which is which.
+pub(crate) fn discriminator(session: &mut Session, seed: u64) -> Result<Figures> {
+    let (Some(threshold), Some(_)) = (session.model.real_above(), session.model.scores(1, seed)) else {
+        return Ok(Figures::new());
+    };
+    let pass = |session: &Session, batch| session.model.scores(batch, seed).expect("asked above");
+    let outputs = TestPass::prepare(session, session.data.test.count, pass)?.run(session)?;
+    let real = |scores: &[f32]| scores.iter().filter(|&&score| f64::from(score) > threshold).count() as f64;
+    let [hits, misses] = [real(&outputs[0]), real(&outputs[1])];
+    let (reals, fakes) = (outputs[0].len() as f64, outputs[1].len() as f64);
+    let share = |part: f64, of: f64| if of > 0.0 { json!(part / of) } else { Value::Null };
+    Ok(Figures::from_iter([
+        ("d_accuracy".into(), share(hits + fakes - misses, reals + fakes)),
+        ("d_precision".into(), share(hits, hits + misses)),
+        ("d_recall".into(), share(hits, reals)),
+    ]))
+}
+
+/// How near `count` drawn pictures are to as many test images, and beside each figure, as `…_floor`, how near as many
+/// training images are to these.
+pub(crate) fn generative(session: &mut Session, judge: &mut Judge, count: usize, seed: u64) -> Result<Figures> {
+    let data = session.data.clone();
+    let most = data.test.count.min(data.train.count);
+    ensure!((2..=most).contains(&count), "--n {count} is not between 2 and the {most} test images; ask for so many");
+    let drawing = Drawing::prepare(session, count, seed)?.with_context(|| {
+        format!(
+            "{} has no prior to draw from; measure its reconstructions, without --generative",
+            session.config.name()
+        )
+    })?;
+    let drawn: Vec<f32> = drawing.pictures(session)?.into_iter().map(|x| x.clamp(0.0, 1.0)).collect();
+    let real = judge.features(&unit(&data.test, count, data.pixels()))?;
+    let mut figures = quality(&real, &judge.features(&drawn)?, seed, "");
+    figures.extend(quality(&real, &judge.features(&unit(&data.train, count, data.pixels()))?, seed, "_floor"));
+    figures.insert("drawn".into(), json!(count));
+    figures.insert("seed".into(), json!(seed));
+    figures.extend(about(judge)?);
+    Ok(figures)
+}
+
+/// Which classifier made the features, and how good it is.
+pub(crate) fn about(judge: &mut Judge) -> Result<Figures> {
+    let mark = judge.mark()?;
+    Ok(Figures::from_iter([("classifier".into(), json!(mark)), ("classifier_errors".into(), json!(judge.errors))]))
+}
+
+/// How many of the pictures drawn are of each class, by its name.
+pub(crate) fn class_counts(session: &mut Session, judge: &mut Judge, count: usize, seed: u64) -> Result<Value> {
+    let drawing = Drawing::prepare(session, count, seed)?;
+    let pictures = drawing.context("a GAN has a prior; this is a fault of frit's")?.pictures(session)?;
+    let counts = judge.count(&pictures)?;
+    let named = session.data.classes.iter().cloned().zip(counts.into_iter().map(|count| json!(count)));
+    Ok(Value::Object(named.collect()))
+}
+
+/// The first images of a part of the data, black being 0 and white 1.
+pub(crate) fn unit(part: &Split, count: usize, pixels: usize) -> Vec<f32> {
+    part.images[..count * pixels].iter().map(|&byte| f32::from(byte) / 255.0).collect()
+}
