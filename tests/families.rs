@@ -35,7 +35,7 @@ impl Place {
     /// The last line of metrics of an epoch.
     fn metrics(&self, run: &str) -> Value {
         let metrics = fs::read_to_string(self.path(run).join("metrics.jsonl")).unwrap();
-        serde_json::from_str(metrics.lines().rfind(|line| line.contains("\"epoch\"")).unwrap()).unwrap()
+        serde_json::from_str(metrics.lines().rfind(|line| line.contains("\"images_per_second\"")).unwrap()).unwrap()
     }
 
     fn read(&self, name: &str) -> Vec<u8> {

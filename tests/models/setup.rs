@@ -87,6 +87,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         ..AutoencoderConfig::default()
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
+    let told = GanConfig { conditional: true, ..gan(0, false, false, Game::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
@@ -96,12 +97,14 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup::new("vae, free bits", Vae::new(VaeConfig { free_bits: 0.02, ..plain() }, spec(row, 5)), 5),
         Setup::new("vae, capacity", Vae::new(VaeConfig { capacity: 0.1, kl_warmup: 4, ..plain() }, spec(row, 5)), 5),
+        Setup::new("cvae", Vae::new(VaeConfig { conditional: true, ..plain() }, spec(row, 6)), 6),
         Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6),
         Setup::new("conv vae, silu", Vae::new(vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5)), 5),
         // A batch long enough for the gradients of the weights to be split sums.
         Setup { optimiser: coupled, ..Setup::new("ae", Autoencoder::new(ae("elu"), spec([1, 1, 9], 520)), 520) },
         Setup::new("pooled ae", Autoencoder::new(pooled, spec([8, 12, 3], 5)), 5),
         Setup::new("gan", Gan::new(gan(0, false, false, Game::LeastSquares, 1), spec(row, 9)), 9),
+        Setup::new("cgan", Gan::new(told, spec(row, 8)), 4),
         Setup {
             optimiser: all,
             ..Setup::new("dcgan", Gan::new(gan(3, true, false, Game::NonSaturating, 1), spec(small, 5)), 5)
@@ -123,7 +126,7 @@ pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     let networks = model.networks();
     let arenas = networks.iter().flat_map(|network| ARENAS.map(|home| arena(model, network, home)));
     let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));
-    let labels = model.pins().labels.into_iter().flat_map(|labels| [labels.train, labels.test]);
+    let labels = model.pins().labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
     let pins = [model.pins().train, model.pins().test, model.pins().ring];
     let of_model = model.states().into_iter().map(|(_, buf)| buf);
     arenas.chain(states).chain(labels).chain(pins).chain(of_model).collect()
@@ -141,7 +144,7 @@ pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -
     for buf in [pins.train, pins.test] {
         executor.write(buf, &bytes(buf))?;
     }
-    for labels in pins.labels.iter().flat_map(|labels| [labels.train, labels.test]) {
+    for labels in pins.labels.iter().flat_map(|labels| [labels.train, labels.test, labels.asked]) {
         let classes = pins.spec().classes;
         let one_hot: Vec<u8> =
             (0..4 * labels.len()).map(|i| 255 * u8::from(i % classes == i / classes % classes)).collect();

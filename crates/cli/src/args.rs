@@ -24,6 +24,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a model from a recipe or a configuration file
     Train(Train),
+    /// List the recipes that come with frit, or print one to copy
+    Recipes(Recipes),
+    /// Train a recipe and see whether what it reaches lies within its targets
+    Verify(Verify),
     /// Go on with a run that was interrupted, or for more epochs
     Resume(Resume),
     /// Draw pictures from a trained model's prior
@@ -131,7 +135,7 @@ impl Settings {
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// A recipe (vae, conv-vae, pool-vae, ae, gan, dcgan, vqvae, classifier) or the path of a configuration file
+    /// A recipe, of those that `frit recipes` lists, or the path of a configuration file
     pub(crate) recipe: String,
     /// digits or shapes, which are built in; a folder of pictures (PNG, JPEG, WebP; sub-folders are classes), of
     /// MNIST's IDX files, gzipped or not, or of CIFAR-10's binaries; or an .npy or .npz file [default: digits]
@@ -166,6 +170,32 @@ pub(crate) struct Train {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Recipes {
+    #[command(subcommand)]
+    pub(crate) command: Option<OneRecipe>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OneRecipe {
+    /// Print a recipe
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) show: Show,
+    /// The run's folder [default: one that goes after]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: Device,
 }
@@ -218,6 +248,9 @@ pub(crate) struct Sample {
     /// Seed of the latents
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Only of this class, by its name, where the model is told classes [default: each in turn]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
     /// The picture [default: RUN/sample.png]
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,
@@ -292,7 +325,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A recipe (vae, conv-vae, pool-vae, ae, gan, dcgan, vqvae, classifier) or the path of a configuration file
+    /// A recipe, of those that `frit recipes` lists, or the path of a configuration file
     pub(crate) recipe: String,
     /// The data, as for `frit train`
     #[arg(long, value_name = "SOURCE")]

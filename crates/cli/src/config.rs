@@ -2,6 +2,7 @@
 
 use crate::data::Options;
 use crate::guards::Guards;
+use crate::recipes;
 use crate::run::Run;
 use anyhow::{Context, Result, anyhow, bail};
 use models::{
@@ -9,14 +10,8 @@ use models::{
     Vae, VaeConfig, VqVae, VqVaeConfig,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
-
-macro_rules! recipes {
-    ($($name:literal),+) => { &[$(($name, include_str!(concat!("../recipes/", $name, ".toml")))),+] };
-}
-
-/// The recipes that come with frit.
-static RECIPES: &[(&str, &str)] = recipes!["vae", "conv-vae", "pool-vae", "ae", "gan", "dcgan", "vqvae", "classifier"];
 
 /// A model family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -42,6 +37,9 @@ pub(crate) struct Config {
     pub(crate) optimiser: Optimiser,
     #[serde(default)]
     pub(crate) guards: Guards,
+    /// What `frit verify` expects of figures of `frit eval` after training on the built-in data: from, to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) target: BTreeMap<String, [f64; 2]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) vae: Option<VaeConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,13 +102,12 @@ impl Config {
     /// # Errors
     /// One sentence: no such recipe or file, or a mistake in it with its line.
     pub(crate) fn load(recipe: &str) -> Result<Self> {
-        if let Some((name, text)) = RECIPES.iter().find(|(name, _)| *name == recipe) {
-            return Self::parse(text, name);
+        if let Some(text) = recipes::text(recipe) {
+            return Self::parse(text, recipe);
         }
         let path = Path::new(recipe);
         if !recipe.ends_with(".toml") && !path.exists() {
-            let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
-            bail!("there is no recipe “{recipe}”; use one of {}, or the path of a .toml file", names.join(", "));
+            bail!("there is no recipe “{recipe}”; use one of {}, or the path of a .toml file", recipes::names());
         }
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("the configuration {recipe} could not be read; check the path"))?;
@@ -307,16 +304,16 @@ impl Config {
     }
 }
 
+/// A sentence on a key that is not there, with those of its section, or else the sections.
 fn unknown_key(key: &str, config: &Config) -> String {
-    let mut known = Vec::new();
     let table = toml::Table::try_from(config).unwrap_or_default();
-    for (section, value) in &table {
-        match value.as_table() {
-            Some(keys) => known.extend(keys.keys().map(|key| format!("{section}.{key}"))),
-            None => known.push(section.clone()),
-        }
+    let section = key.split('.').next().unwrap_or_default().trim();
+    if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
+        let keys: Vec<_> = keys.keys().map(|key| format!("{section}.{key}")).collect();
+        return format!("there is no setting {key}; the settings there are {}", keys.join(", "));
     }
-    format!("there is no setting {key}; the settings are {}", known.join(", "))
+    let sections: Vec<_> = table.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| &**name).collect();
+    format!("there is no setting {key}; the sections are {}: write section.key=value", sections.join(", "))
 }
 
 #[cfg(test)]
@@ -328,7 +325,7 @@ mod tests {
 
     #[test]
     fn every_recipe_resolves_and_is_its_own_recipe() {
-        for (name, _) in RECIPES {
+        for (name, _) in recipes::RECIPES {
             let config = Config::load(name).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
             config.check(&SPEC, SPEC.train).unwrap();

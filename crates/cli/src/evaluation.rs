@@ -16,9 +16,11 @@ const EVAL_BATCH: usize = 500;
 /// Decoded images at once in the importance-weighted bound.
 const IMPORTANCE_ROWS: usize = 2_000;
 /// Pictures drawn in a batch; the n-th picture of a seed is the same however many are drawn.
-const SAMPLE_BATCH: usize = 1_024;
+const SAMPLE_BATCH: usize = models::ASKED_ROWS;
 /// The most numbers that one layer of one batch holds: 64 MiB, half of what every device binds at once.
 const BATCH_NUMBERS: usize = 1 << 24;
+/// The most columns of a grid.
+const WIDEST: usize = 64;
 /// Columns of a picture of originals over reconstructions.
 const PAIR_COLUMNS: usize = 16;
 /// A posterior mean varies with the image if its variance over the test set is above this: Burda et al., 2016, §5.
@@ -292,6 +294,8 @@ impl Reconstructions {
 pub(crate) struct Drawing {
     batches: Vec<Prepared>,
     count: usize,
+    /// The class asked for, of a model that is told it; else each in turn.
+    class: Option<usize>,
 }
 
 impl Drawing {
@@ -310,14 +314,22 @@ impl Drawing {
             }
             pass
         };
-        Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count }))
+        Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None }))
+    }
+
+    /// The same, all of one class.
+    pub(crate) fn of_class(self, class: usize) -> Self {
+        Self { class: Some(class), ..self }
     }
 
     /// Draws them: numbers in [0, 1], picture after picture.
     pub(crate) fn pictures(&self, session: &mut Session) -> Result<Vec<f32>> {
         let mut images = Vec::new();
+        let mut drawn = 0;
         for (batch, (program, outputs)) in self.batches.iter().enumerate() {
             session.set_side_clock(batch as u32 + 1)?;
+            session.ask(drawn, self.class)?;
+            drawn += outputs[0].shape.rows();
             let ticket = session.executor.submit(&[*program], 1, outputs)?;
             images.extend(session.executor.wait(ticket)?.remove(0).to_f32());
         }
@@ -333,7 +345,10 @@ impl Drawing {
     /// What was drawn, as one grid.
     pub(crate) fn grid(&self, session: &Session, images: &[f32]) -> DynamicImage {
         let DataSet { height, width, channels, .. } = *session.data;
-        pictures::grid(images, self.count, height, width, channels, columns(self.count, 64))
+        // Where classes are asked for in turn, each has a column.
+        let each = session.model.pins().labels.filter(|_| self.class.is_none()).map(|_| session.data.classes.len());
+        let columns = each.filter(|&each| each <= WIDEST).unwrap_or(columns(self.count, WIDEST));
+        pictures::grid(images, self.count, height, width, channels, columns)
     }
 }
 
@@ -348,7 +363,7 @@ pub(crate) fn reals(data: &DataSet, count: usize) -> DynamicImage {
     let count = count.min(data.train.count);
     let bytes = &data.train.images[..count * data.pixels()];
     let images: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-    pictures::grid(&images, count, data.height, data.width, data.channels, columns(count, 64))
+    pictures::grid(&images, count, data.height, data.width, data.channels, columns(count, WIDEST))
 }
 
 /// The columns of a grid that is about square, and not wider than `most`.

@@ -110,13 +110,6 @@ impl Judge {
         }
         Ok(format!("{:08x}", crc.sum()))
     }
-
-    /// How many pictures are of each class.
-    pub(crate) fn count(&mut self, pictures: &[f32]) -> Result<Vec<usize>> {
-        let mut counts = vec![0; self.session.data.classes.len()];
-        self.classes(pictures)?.into_iter().for_each(|class| counts[class] += 1);
-        Ok(counts)
-    }
 }
 
 /// Where the largest number is; of equal ones, the first.

@@ -19,6 +19,7 @@ mod planned;
 mod profile;
 mod progress;
 mod quality;
+mod recipes;
 mod run;
 mod safe_file;
 mod session;
@@ -63,6 +64,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => commands::train::train(&args, &terminal),
         Command::Resume(args) => commands::train::resume(&args, &terminal),
+        Command::Recipes(args) => commands::recipes::recipes(&args),
+        Command::Verify(args) => commands::verify::verify(&args, &terminal),
         Command::Sample(args) => commands::draw::sample(&args, &terminal),
         Command::Reconstruct(args) => commands::draw::reconstruct(&args, &terminal),
         Command::Eval(args) => commands::eval::eval(&args, &terminal),

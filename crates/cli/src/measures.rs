@@ -91,13 +91,22 @@ pub(crate) fn about(judge: &mut Judge) -> Result<Figures> {
     Ok(Figures::from_iter([("classifier".into(), json!(mark)), ("classifier_errors".into(), json!(judge.errors))]))
 }
 
-/// How many of the pictures drawn are of each class, by its name.
-pub(crate) fn class_counts(session: &mut Session, judge: &mut Judge, count: usize, seed: u64) -> Result<Value> {
+/// How many of the pictures drawn are of each class, by its name; of a model that is told classes, also the share that
+/// is of the class asked for.
+pub(crate) fn classes(session: &mut Session, judge: &mut Judge, count: usize, seed: u64) -> Result<Figures> {
     let drawing = Drawing::prepare(session, count, seed)?;
-    let pictures = drawing.context("a GAN has a prior; this is a fault of frit's")?.pictures(session)?;
-    let counts = judge.count(&pictures)?;
-    let named = session.data.classes.iter().cloned().zip(counts.into_iter().map(|count| json!(count)));
-    Ok(Value::Object(named.collect()))
+    let pictures =
+        drawing.context("a model with a prior was asked for; this is a fault of frit's")?.pictures(session)?;
+    let found = judge.classes(&pictures)?;
+    let names = &session.data.classes;
+    let of = |class: usize| found.iter().filter(|&&found| found == class).count();
+    let counts: Figures = names.iter().enumerate().map(|(class, name)| (name.clone(), json!(of(class)))).collect();
+    let mut figures = Figures::from_iter([("class_counts".to_string(), Value::Object(counts))]);
+    if session.model.pins().labels.is_some() {
+        let met = found.iter().enumerate().filter(|(row, found)| **found == row % names.len()).count();
+        figures.insert("class_agreement".into(), json!(met as f64 / count as f64));
+    }
+    Ok(figures)
 }
 
 /// The first images of a part of the data, black being 0 and white 1.

@@ -63,6 +63,7 @@ impl Progress {
             ("config", Config { data, ..session.config.clone() }.to_toml()?),
             ("data", session.data.fingerprint()),
             ("picture", session.data.picture_size()),
+            ("classes", serde_json::to_string(&session.data.classes)?),
             ("progress", serde_json::to_string(self)?),
         ];
         Ok(notes.into_iter().map(|(key, value)| (key.to_string(), value)).collect())

@@ -9,7 +9,7 @@ use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Array, Backend, Buf, Dtype, Executor, Home, Layout, Sharing};
-use models::{DataSpec, Model, Network};
+use models::{ASKED_ROWS, DataSpec, Model, Network};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -232,6 +232,15 @@ impl Session {
     pub(crate) fn set_side_clock(&mut self, step: u32) -> Result<()> {
         let clock = self.model.pins().side_clock;
         Ok(self.executor.write(clock, &Array::U32(vec![step, 0, 0, 0]))?)
+    }
+
+    /// Tells a model of which classes the next pictures are to be: one class, or each in turn, `drawn` pictures having
+    /// been drawn already.
+    pub(crate) fn ask(&mut self, drawn: usize, class: Option<usize>) -> Result<()> {
+        let (pins, classes) = (self.model.pins(), self.model.pins().spec().classes);
+        let Some(labels) = pins.labels else { return Ok(()) };
+        let asked: Vec<u8> = (drawn..drawn + ASKED_ROWS).map(|row| class.unwrap_or(row % classes) as u8).collect();
+        Ok(self.executor.write(labels.asked, &Array::U32(gather::pack(&one_hot(&asked, classes))))?)
     }
 
     /// Everything of the networks that a checkpoint keeps.

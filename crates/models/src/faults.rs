@@ -105,3 +105,10 @@ pub(crate) fn not_negative_fault(name: &str, x: f32) -> Option<String> {
 pub(crate) fn decay_fault(name: &str, x: f32) -> Option<String> {
     (!(0.0..1.0).contains(&x)).then(|| format!("{name} is {x}; a decay lies in [0, 1)"))
 }
+
+/// What is wrong with telling a model classes, if anything.
+pub(crate) fn conditional_fault(conditional: bool, classes: usize) -> Option<String> {
+    (conditional && classes < 2).then(|| {
+        format!("a model that is told classes needs at least two, and this data has {classes}; give labelled data")
+    })
+}

@@ -27,6 +27,6 @@ pub use layers::{
 pub use model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
 pub use network::{Network, State};
 pub use optimiser::{Fall, Optimiser};
-pub use pins::{DataSpec, Labels, Pins, RING_ROWS};
+pub use pins::{ASKED_ROWS, DataSpec, Labels, Pins, RING_ROWS};
 pub use vae::{Vae, VaeConfig};
 pub use vqvae::{VqVae, VqVaeConfig, perplexity};

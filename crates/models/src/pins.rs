@@ -37,6 +37,9 @@ impl DataSpec {
     }
 }
 
+/// Pictures of asked classes that are drawn at once, at most.
+pub const ASKED_ROWS: usize = 1024;
+
 /// One-hot labels as bytes, 255 where the class is: for models that are told classes.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels {
@@ -44,6 +47,8 @@ pub struct Labels {
     pub train: Buf,
     /// Of the test images.
     pub test: Buf,
+    /// Of the pictures to be drawn, [`ASKED_ROWS`] of them: the host says which.
+    pub asked: Buf,
 }
 
 /// The persistent buffers every model shares.
@@ -98,6 +103,7 @@ impl Pins {
         let labels = Labels {
             train: memory.pin("train_labels", words(train * classes), Dtype::U32),
             test: memory.pin("test_labels", words(test * classes), Dtype::U32),
+            asked: memory.pin("asked_labels", words(ASKED_ROWS * classes), Dtype::U32),
         };
         Self { labels: Some(labels), ..self }
     }
@@ -147,6 +153,12 @@ impl Pins {
     /// Images of the test set: x [batch, width].
     pub fn test_images(&self, s: &mut Schedule, order: Buf, range: Range) -> Buf {
         images(s, self.test, order, self.spec.width(), range)
+    }
+
+    /// One-hot classes of the first `count` pictures to be drawn, [count, classes]; the side clock begins at row 0.
+    pub fn asked_classes(&self, s: &mut Schedule, labels: Labels, count: usize) -> Buf {
+        let rows = permute(s, "asked", count, self.side_clock, ASKED_ROWS, 0, false);
+        self.classes(s, labels.asked, rows)
     }
 
     /// One-hot classes of such rows of `labels`: [batch, classes].

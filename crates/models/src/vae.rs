@@ -5,13 +5,13 @@
 //! with one sample of z; with β = 1 it is −ELBO.
 
 use crate::coder::Coder;
-use crate::faults::{activation_fault, coder_fault, not_negative_fault, positive_fault};
+use crate::faults::{activation_fault, coder_fault, conditional_fault, not_negative_fault, positive_fault};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
 use crate::model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
-use gpu_core::ops::{fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
+use gpu_core::ops::{channels, fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Schedule};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub struct VaeConfig {
     pub sigma: f32,
     /// Activation of the hidden layers.
     pub activation: String,
+    /// Whether encoder and decoder are told the class (Sohn, Lee and Yan, 2015): pictures are drawn of the class asked
+    /// for.
+    pub conditional: bool,
 }
 
 impl Default for VaeConfig {
@@ -61,6 +64,7 @@ impl Default for VaeConfig {
             likelihood: Likelihood::Bernoulli,
             sigma: 0.2,
             activation: "relu".into(),
+            conditional: false,
         }
     }
 }
@@ -68,7 +72,8 @@ impl Default for VaeConfig {
 impl VaeConfig {
     /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
     pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        coder_fault(spec.image, &self.channels, self.pool, &self.hidden, self.latent, batch)
+        conditional_fault(self.conditional, spec.classes)
+            .or_else(|| coder_fault(spec.image, &self.channels, self.pool, &self.hidden, self.latent, batch))
             .or_else(|| activation_fault(&self.activation))
             .or_else(|| not_negative_fault("beta", self.beta))
             .or_else(|| positive_fault("sigma", self.sigma))
@@ -97,13 +102,18 @@ pub struct Vae {
 
 impl Vae {
     /// The model for such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, `mean` and
-    /// `logvar` (one product) the heads between them.
+    /// `logvar` (one product) the heads between them. Told classes, the heads take `torch.cat([h, y], 1)` and the
+    /// decoder `torch.cat([z, y], 1)`, y being one-hot.
     ///
     /// # Panics
     /// When [`VaeConfig::fault`] has something to say.
     pub fn new(config: VaeConfig, spec: DataSpec) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
         let mut base = Base::new(spec, COLUMNS);
+        if config.conditional {
+            base.pins = base.pins.labelled(&mut base.memory);
+        }
+        let told = if config.conditional { spec.classes } else { 0 };
         let memory = &mut base.memory;
         let mut network = Network::new(memory, "vae");
         let VaeConfig { channels, pool, hidden, latent, activation, .. } = &config;
@@ -111,23 +121,38 @@ impl Vae {
         let inner = *hidden.last().expect("checked above");
         let encoder = coder.encoder(memory, &mut network, "encoder", None);
         let heads = ["mean", "logvar"];
-        let heads = Linear::joined(memory, &mut network, &heads, inner, *latent, Activation::Identity);
-        let decoder = coder.decoder(memory, &mut network, *latent);
+        let heads = Linear::joined(memory, &mut network, &heads, inner + told, *latent, Activation::Identity);
+        let decoder = coder.decoder(memory, &mut network, *latent + told);
         Self { config, base, network, encoder, heads, decoder }
     }
 
-    /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width].
-    fn encode(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
+    /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width] and its classes, where they are told.
+    fn encode(&self, s: &mut Schedule, x: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
         let (h, encoder) =
             self.encoder.forward(s, Value::plain(x.reshape(self.base.pins.spec().images(x.shape.rows()))), mode);
+        let h = y.map_or(h, |y| h.beside(s, "h_y", y));
         let (heads, head) = self.heads.forward(s, h, mode);
         (heads.buf, encoder, head)
     }
 
-    /// What the decoder says of z [n, latent]: logits or means, [n, width].
-    fn decode(&self, s: &mut Schedule, z: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
-        let (output, decoder) = self.decoder.forward(s, Value::plain(z), mode);
+    /// What the decoder says of z [n, latent] and the classes: logits or means, [n, width].
+    fn decode(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>) {
+        let told = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
+        let (output, decoder) = self.decoder.forward(s, told, mode);
         (output.buf.reshape([z.shape.rows(), self.base.pins.spec().width()]), decoder)
+    }
+
+    /// The next `batch` test images and their classes, where these are told.
+    fn next_test(&self, s: &mut Schedule, batch: usize) -> (Buf, Option<Buf>) {
+        let pins = &self.base.pins;
+        let order = pins.test_order(s, batch);
+        (pins.test_images(s, order, Range::UNIT), pins.labels.map(|labels| pins.classes(s, labels.test, order)))
+    }
+
+    /// The first columns of a gradient, those of what classes were put beside.
+    fn without_classes(&self, s: &mut Schedule, label: &str, gradient: Buf) -> Buf {
+        let (cols, told) = (gradient.shape.cols(), self.base.pins.spec().classes);
+        if self.config.conditional { channels::slice(s, label, gradient, 0..cols - told) } else { gradient }
     }
 
     fn noise(&self, s: &mut Schedule, rows: usize, clock: Buf, seed: u64, stream: Stream) -> Buf {
@@ -177,18 +202,21 @@ impl Model for Vae {
         self.base.pins.tick(s, batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
         let order = self.base.pins.train_order(s, batch, training, clock);
         let x = self.base.pins.train_images(s, order, Range::UNIT);
+        let y = self.base.pins.labels.map(|labels| self.base.pins.classes(s, labels.train, order));
 
-        let (heads, encoder, head) = self.encode(s, x, Mode::Train);
+        let (heads, encoder, head) = self.encode(s, x, y, Mode::Train);
         let eps = self.noise(s, batch, clock, training.seed, Stream::Train);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, decoder) = self.decode(s, z, Mode::Train);
+        let (output, decoder) = self.decode(s, z, y, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
         let kl = kl::forward(s, "kl", heads);
 
         let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("z wants a gradient");
+        let dz = self.without_classes(s, "dz", dz);
         let dheads = reparameterise::backward(s, "dheads", heads, eps, dz);
         self.kl_backward(s, heads, kl, mean, dheads);
         let dh = self.heads.backward(s, &head, dheads, Wrt::Both).expect("h wants a gradient");
+        let dh = self.without_classes(s, "dh", dh);
         self.encoder.backward(s, &encoder, dh, Wrt::Params);
 
         record::record(s, "record.recon", recon, clock, ring, 0, mean);
@@ -201,11 +229,11 @@ impl Model for Vae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.base.pins;
-        let x = self.base.pins.next_test(s, batch, Range::UNIT);
-        let (heads, ..) = self.encode(s, x, Mode::Use);
+        let (x, y) = self.next_test(s, batch);
+        let (heads, ..) = self.encode(s, x, y, Mode::Use);
         let eps = self.noise(s, batch, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, _) = self.decode(s, z, Mode::Use);
+        let (output, _) = self.decode(s, z, y, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         let kl = kl::forward(s, "kl", heads);
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
@@ -216,13 +244,13 @@ impl Model for Vae {
     /// Reconstructions decode the posterior's mean.
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
-        let (heads, ..) = self.encode(&mut s, x, Mode::Use);
+        let (x, y) = self.next_test(&mut s, batch);
+        let (heads, ..) = self.encode(&mut s, x, y, Mode::Use);
         // Noise of zero: z is the mean.
         let none = s.scratch([batch, self.config.latent]);
         fill::fill(&mut s, "no_noise", none, 0.0);
         let z = reparameterise::forward(&mut s, "z", heads, none);
-        let (output, _) = self.decode(&mut s, z, Mode::Use);
+        let (output, _) = self.decode(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[x, picture]))
     }
@@ -230,15 +258,16 @@ impl Model for Vae {
     fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
         let mut s = Schedule::new();
         let z = self.noise(&mut s, count, self.base.pins.side_clock, seed, Stream::Sample);
-        let (output, _) = self.decode(&mut s, z, Mode::Use);
+        let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
+        let (output, _) = self.decode(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[picture]))
     }
 
     fn posterior(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
-        let (heads, ..) = self.encode(&mut s, x, Mode::Use);
+        let (x, y) = self.next_test(&mut s, batch);
+        let (heads, ..) = self.encode(&mut s, x, y, Mode::Use);
         Some(Pass::new(s, &[heads]))
     }
 
@@ -247,15 +276,30 @@ impl Model for Vae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.base.pins;
-        let x = self.base.pins.next_test(s, batch, Range::UNIT);
-        let (heads, ..) = self.encode(s, x, Mode::Use);
+        let (x, y) = self.next_test(s, batch);
+        let (heads, ..) = self.encode(s, x, y, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, _) = self.decode(s, z, Mode::Use);
+        // Each image's draws have its class.
+        let y = y.map(|y| repeated(s, y, samples));
+        let (output, _) = self.decode(s, z, y, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         let log_weights = log_weight::forward(s, "log_weights", recon, z, eps, heads).reshape([batch, samples]);
         let bound = softmax::logsumexp(s, "bound", log_weights);
         record::record(s, "record.bound", bound, side_clock, side_ring, 0, 1.0);
         Some(schedule)
     }
+}
+
+/// Each row of y [n, q] `times` times, one after another: [n · times, q], in as few calls as doubling takes.
+fn repeated(s: &mut Schedule, y: Buf, times: usize) -> Buf {
+    let (rows, cols) = (y.shape.rows(), y.shape.cols());
+    let (mut wide, mut copies) = (y, 1);
+    while copies < times {
+        let more = copies.min(times - copies);
+        let part = if more < copies { channels::slice(s, "y_part", wide, 0..more * cols) } else { wide };
+        wide = channels::concat(s, "y_copies", wide, part);
+        copies += more;
+    }
+    wide.reshape([rows * times, cols])
 }

@@ -5,6 +5,7 @@ use crate::args;
 use crate::commands::trained::{Opened, open, open_to_draw};
 use crate::evaluation::{Drawing, Reconstructions};
 use crate::pictures::write_png;
+use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use anyhow::{Context, Result, ensure};
 
@@ -18,10 +19,25 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
     let drawing = Drawing::prepare(&mut session, args.n, args.seed)?
         .context("a family with a prior draws; this is a fault of frit's")?;
+    let drawing = match &args.class {
+        Some(name) => drawing.of_class(class(&session, name)?),
+        None => drawing,
+    };
     let path = args.out.clone().unwrap_or_else(|| run.path.join("sample.png"));
     write_png(&path, &drawing.run(&mut session)?)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
+}
+
+/// The class of that name, for a model that is told it.
+fn class(session: &Session, name: &str) -> Result<usize> {
+    ensure!(
+        session.model.pins().labels.is_some(),
+        "this model is not told classes, so none can be asked for; train cvae or cgan, or leave --class out"
+    );
+    let classes = &session.data.classes;
+    let found = classes.iter().position(|class| class == name);
+    found.with_context(|| format!("there is no class “{name}”; the run was trained on {}", classes.join(", ")))
 }
 
 pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Result<Ending> {

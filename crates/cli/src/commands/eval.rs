@@ -6,11 +6,11 @@ use crate::commands::trained::{Opened, open};
 use crate::config::Family;
 use crate::evaluation::{ActiveUnits, TestLoss, importance_nll, summary};
 use crate::judge::Judge;
-use crate::measures::{Figures, about, bits, class_counts, discriminator, generative, reconstruction};
+use crate::measures::{Figures, about, bits, classes, discriminator, generative, reconstruction};
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use crate::wording::short;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use gpu_core::Backend;
 use serde_json::{Map, Value, json};
 
@@ -26,44 +26,63 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
         ensure!((1..=MOST).contains(&samples), "--iw {samples} is not between 1 and {MOST}; try --iw 100");
     }
     let Opened { run, mut session, backend } = open(&args.trained, terminal)?;
-    let session = &mut session;
-    let test = TestLoss::prepare(session, args.seed)?.run(session)?;
-    let mut summary = summary(session, &test);
-    summary.extend(reconstruction(session)?);
-    summary.extend(bits(session, test.code_use));
-    summary.extend(discriminator(session, args.seed)?);
-    let units = ActiveUnits::prepare(session)?.map(|units| units.run(session)).transpose()?;
-    summary.insert("active_units".into(), json!(units.map(|(active, _)| active)));
-    summary.insert("iw_nll".into(), json!(importance(args, session)?));
-    summary.insert("iw_samples".into(), json!(args.iw));
-    summary.extend(judged(args, session, &backend, terminal)?);
-    run.write_evaluation(&Value::Object(summary.clone()), terminal);
-    if args.json {
-        out!("{}", Value::Object(summary))?;
-    } else {
-        print_table(&summary)?;
+    let asked = Asked { iw: args.iw, generative: args.generative, n: args.n, seed: args.seed };
+    let figures = measure(&asked, &mut session, &backend, terminal)?;
+    run.write_evaluation(&Value::Object(figures.clone()), terminal);
+    match args.json {
+        true => out!("{}", Value::Object(figures))?,
+        false => print_table(&figures)?,
     }
     Ok(Ending::Done)
 }
 
+/// What is to be measured besides what always is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// Draws for the importance-weighted bound.
+    pub(crate) iw: Option<usize>,
+    /// Whether pictures are drawn and measured against the test images.
+    pub(crate) generative: bool,
+    /// How many.
+    pub(crate) n: Option<usize>,
+    /// Seed of noise and pictures.
+    pub(crate) seed: u64,
+}
+
+/// Measures a trained model on its test set.
+pub(crate) fn measure(asked: &Asked, session: &mut Session, backend: &Backend, terminal: &Terminal) -> Result<Figures> {
+    let test = TestLoss::prepare(session, asked.seed)?.run(session)?;
+    let mut figures = summary(session, &test);
+    figures.extend(reconstruction(session)?);
+    figures.extend(bits(session, test.code_use));
+    figures.extend(discriminator(session, asked.seed)?);
+    let units = ActiveUnits::prepare(session)?.map(|units| units.run(session)).transpose()?;
+    figures.insert("active_units".into(), json!(units.map(|(active, _)| active)));
+    figures.insert("iw_nll".into(), json!(importance(asked, session)?));
+    figures.insert("iw_samples".into(), json!(asked.iw));
+    figures.extend(judged(asked, session, backend, terminal)?);
+    Ok(figures)
+}
+
 /// The importance-weighted bound, if asked for.
-fn importance(args: &args::Eval, session: &mut Session) -> Result<Option<f64>> {
-    let Some(samples) = args.iw else { return Ok(None) };
-    match importance_nll(session, samples, args.seed)? {
+fn importance(asked: &Asked, session: &mut Session) -> Result<Option<f64>> {
+    let Some(samples) = asked.iw else { return Ok(None) };
+    match importance_nll(session, samples, asked.seed)? {
         None => bail!("{} has no importance-weighted bound; leave --iw out", session.config.name()),
         bound => Ok(bound),
     }
 }
 
 /// What a classifier says of the pictures drawn.
-fn judged(args: &args::Eval, session: &mut Session, backend: &Backend, terminal: &Terminal) -> Result<Figures> {
-    let gan = session.config.family == Family::Gan;
+fn judged(asked: &Asked, session: &mut Session, backend: &Backend, terminal: &Terminal) -> Result<Figures> {
+    let told = session.model.pins().labels.is_some() && session.config.family == Family::Vae;
+    let counted = session.config.family == Family::Gan || told;
     let mut figures = Figures::new();
-    if !gan && !args.generative {
+    if !counted && !asked.generative {
         return Ok(figures);
     }
     let judge = Judge::of(&session.data, backend, terminal)?;
-    if args.generative {
+    if asked.generative {
         ensure!(
             judge.is_some(),
             "{} has no classes, or too small pictures, for the classifier whose features these figures are of; give \
@@ -72,13 +91,13 @@ fn judged(args: &args::Eval, session: &mut Session, backend: &Backend, terminal:
         );
     }
     let Some(mut judge) = judge else { return Ok(figures) };
-    if gan {
-        figures.insert("class_counts".into(), class_counts(session, &mut judge, JUDGED, args.seed)?);
+    if counted {
+        figures.extend(classes(session, &mut judge, JUDGED, asked.seed)?);
         figures.extend(about(&mut judge)?);
     }
-    if args.generative {
-        let count = args.n.unwrap_or(DRAWN.min(session.data.test.count).min(session.data.train.count));
-        figures.extend(generative(session, &mut judge, count, args.seed).context("--generative")?);
+    if asked.generative {
+        let count = asked.n.unwrap_or(DRAWN.min(session.data.test.count).min(session.data.train.count));
+        figures.extend(generative(session, &mut judge, count, asked.seed)?);
     }
     Ok(figures)
 }
@@ -108,6 +127,7 @@ pub(crate) const LINES: &[(&str, &str, &str)] = &[
     ("d_precision", "precision of D", "of those it takes for real"),
     ("d_recall", "recall of D", "of the test images"),
     ("class_counts", "generated images by class", ""),
+    ("class_agreement", "generated as asked for", "of them"),
     ("frechet", "Fréchet distance", ""),
     ("frechet_floor", "  of real images", ""),
     ("kernel_distance", "kernel distance", ""),

@@ -33,8 +33,10 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened
         config.name()
     );
     open_with(args, terminal, |_, checkpoint| {
-        let size = checkpoint.metadata.get("picture").and_then(|size| DataSet::black(size));
-        size.with_context(|| format!("{} does not say how large its pictures are; train anew", checkpoint.name))
+        let note = |key: &str| checkpoint.metadata.get(key);
+        let classes = note("classes").and_then(|names| serde_json::from_str(names).ok());
+        let black = note("picture").and_then(|size| DataSet::black(size, classes.unwrap_or(vec!["0".into()])));
+        black.with_context(|| format!("{} does not say how large its pictures are; train anew", checkpoint.name))
     })
 }
 

@@ -100,14 +100,14 @@ impl DataSet {
         format!("{}x{}x{}", self.height, self.width, self.channels)
     }
 
-    /// A set of one black picture of a size that [`Self::picture_size`] gave: for models that only draw. `None`
-    /// where the text is no such size.
-    pub(crate) fn black(picture_size: &str) -> Option<Self> {
+    /// A set of one black picture of a size that [`Self::picture_size`] gave, and of such classes: for models that only
+    /// draw. `None` where the text is no such size.
+    pub(crate) fn black(picture_size: &str, classes: Vec<String>) -> Option<Self> {
         let sizes: Option<Vec<usize>> = picture_size.split('x').map(|size| size.parse().ok()).collect();
         let &[height, width, channels] = sizes?.as_slice() else { return None };
         let pixels = height.checked_mul(width)?.checked_mul(channels).filter(|pixels| *pixels > 0)?;
         let split = || Split { images: vec![0; pixels], labels: vec![0], count: 1 };
-        let (name, classes) = ("nothing".into(), vec!["0".into()]);
+        let name = "nothing".into();
         Some(Self { name, train: split(), test: split(), height, width, channels, classes })
     }
 
@@ -182,10 +182,10 @@ mod tests {
 
     #[test]
     fn a_picture_size_is_a_set_of_black_pictures() {
-        let black = DataSet::black(&data().picture_size()).unwrap();
+        let black = DataSet::black(&data().picture_size(), data().classes).unwrap();
         assert_eq!((black.height, black.width, black.channels, black.train.images), (2, 2, 3, vec![0; 12]));
         for wrong in ["", "2x2", "2x2x0", "2x2x3x1", "axbxc", "99999999999x99999999999x3"] {
-            assert!(DataSet::black(wrong).is_none(), "{wrong}");
+            assert!(DataSet::black(wrong, vec!["0".into()]).is_none(), "{wrong}");
         }
     }
 }

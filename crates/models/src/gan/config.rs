@@ -1,6 +1,6 @@
 //! Settings of a game between two networks.
 
-use crate::faults::{count_fault, load_fault, not_negative_fault, widths_fault};
+use crate::faults::{conditional_fault, count_fault, load_fault, not_negative_fault, widths_fault};
 use crate::layers::halved;
 use crate::pins::DataSpec;
 use gpu_core::ops::gan_loss::{GanLoss, Kind};
@@ -42,6 +42,8 @@ pub struct GanConfig {
     pub critic_steps: usize,
     /// The discriminator's learning rate; zero for the optimiser's.
     pub critic_lr: f32,
+    /// Whether both are told the class (Mirza and Osindero, 2014), where their layers are linear.
+    pub conditional: bool,
 }
 
 impl Default for GanConfig {
@@ -56,6 +58,7 @@ impl Default for GanConfig {
             spectral: false,
             critic_steps: 1,
             critic_lr: 0.0,
+            conditional: false,
         }
     }
 }
@@ -79,6 +82,12 @@ impl GanConfig {
             .or_else(|| count_fault("critic_steps", self.critic_steps))
             .or_else(|| not_negative_fault("critic_lr", self.critic_lr))
             .or_else(|| self.label_fault())
+            .or_else(|| conditional_fault(self.conditional, spec.classes))
+            .or_else(|| {
+                (self.conditional && self.width > 0).then(|| {
+                    "only linear layers are told the class; set gan.width = 0 or gan.conditional = false".into()
+                })
+            })
             .or_else(|| small.then(|| format!("images of {h}×{w} are too small for convolutions; set gan.width = 0")))
             .or_else(|| self.slope_fault())
             .or_else(|| self.size_fault(spec, batch))

@@ -41,20 +41,25 @@ const D_REAL: usize = 2;
 const D_FAKE: usize = 3;
 
 impl Gan {
-    /// The model for such data. PyTorch's names: `generator` and `discriminator` are each an `nn.Sequential`.
+    /// The model for such data. PyTorch's names: `generator` and `discriminator` are each an `nn.Sequential`. Told
+    /// classes, they take `torch.cat([z, y], 1)` and `torch.cat([x, y], 1)`, y being one-hot and x [n, h · w · c].
     ///
     /// # Panics
     /// When [`GanConfig::fault`] has something to say.
     pub fn new(config: GanConfig, spec: DataSpec) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
         let mut base = Base::new(spec, COLUMNS);
+        if config.conditional {
+            base.pins = base.pins.labelled(&mut base.memory);
+        }
+        let told = if config.conditional { spec.classes } else { 0 };
         let memory = &mut base.memory;
         let critic_clock = memory.pin("critic_clock", [4], Dtype::U32);
         let critic_rates = memory.pin("critic_rates", [4], Dtype::F32);
         let mut generator_network = Network::new(memory, "generator");
         let mut critic_network = Network::new(memory, "discriminator");
-        let generator = networks::generator(memory, &mut generator_network, &config, spec.image);
-        let critic = networks::discriminator(memory, &mut critic_network, &config, spec.image);
+        let generator = networks::generator(memory, &mut generator_network, &config, spec.image, told);
+        let critic = networks::discriminator(memory, &mut critic_network, &config, spec.image, told);
         Self { config, base, critic_clock, critic_rates, generator_network, critic_network, generator, critic }
     }
 
@@ -63,16 +68,24 @@ impl Gan {
         philox::normal(s, "z", [count, 1, 1, self.config.latent], clock, seed, stream)
     }
 
-    /// G(z) as images [count, h, w, c] in [−1, 1].
-    fn generate(&self, s: &mut Schedule, z: Buf, mode: Mode) -> (Value, Vec<Saved>) {
-        let (fake, saved) = self.generator.forward(s, Value::plain(z), mode);
+    /// G(z), or G(z, y), as images [count, h, w, c] in [−1, 1].
+    fn generate(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Value, Vec<Saved>) {
+        let told = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
+        let (fake, saved) = self.generator.forward(s, told, mode);
         (fake.reshape(self.base.pins.spec().images(z.shape.dims()[0] as usize)), saved)
     }
 
-    /// D of images: a score each.
-    fn score(&self, s: &mut Schedule, images: Value, mode: Mode) -> (Buf, Vec<Saved>) {
-        let (scores, saved) = self.critic.forward(s, images, mode);
+    /// D of images, and of their classes: a score each.
+    fn score(&self, s: &mut Schedule, images: Value, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>) {
+        let told = y.map_or(images, |y| images.beside(s, "x_y", y));
+        let (scores, saved) = self.critic.forward(s, told, mode);
         (scores.buf, saved)
+    }
+
+    /// The classes of such training images, where they are told.
+    fn train_classes(&self, s: &mut Schedule, order: Buf) -> Option<Buf> {
+        let pins = &self.base.pins;
+        pins.labels.map(|labels| pins.classes(s, labels.train, order))
     }
 
     /// The step's clock.
@@ -99,13 +112,15 @@ impl Gan {
         tick(s, "critic_tick", self.critic_clock, self.critic_rates, self.critic_tick(batch, training));
         let order = self.base.pins.train_order(s, batch, training, self.critic_clock);
         let real = self.base.pins.train_images(s, order, Range::TANH).reshape(self.base.pins.spec().images(batch));
+        // Generated images are of the real ones' classes.
+        let y = self.train_classes(s, order);
         let z = self.latents(s, batch, self.critic_clock, training.seed, Stream::Train);
         // Detached: the generator's part of the graph is not gone back through.
-        let (fake, _) = self.generate(s, z, Mode::Batch);
+        let (fake, _) = self.generate(s, z, y, Mode::Batch);
 
         let [rows, d_real, d_fake] = match self.config.has_critic_norm() {
             true => self.critic_apart(s, real, fake.buf),
-            false => self.critic_joint(s, real, fake.buf),
+            false => self.critic_joint(s, real, fake.buf, y),
         };
         let mean = 1.0 / batch as f32;
         for (label, rows, column) in [("d_loss", rows, D_LOSS), ("d_real", d_real, D_REAL), ("d_fake", d_fake, D_FAKE)]
@@ -130,7 +145,7 @@ impl Gan {
         let [(real_rows, d_real), (fake_rows, d_fake)] =
             [("real", real, Role::Real), ("fake", fake, Role::Fake)].map(|(name, images, role)| {
                 s.scope(name, |s| {
-                    let (scores, saved) = self.score(s, Value::plain(images), Mode::Train);
+                    let (scores, saved) = self.score(s, Value::plain(images), None, Mode::Train);
                     let (rows, dscores, said) =
                         gan_loss::with_gradient(s, "loss", scores, role, self.config.game(), weight);
                     self.critic.backward(s, &saved, dscores, Wrt::Params);
@@ -141,11 +156,12 @@ impl Gan {
     }
 
     /// The same in one pass over both, where a score depends on its image alone.
-    fn critic_joint(&self, s: &mut Schedule, real: Buf, fake: Buf) -> [Buf; 3] {
+    fn critic_joint(&self, s: &mut Schedule, real: Buf, fake: Buf, y: Option<Buf>) -> [Buf; 3] {
         let batch = real.shape.dims()[0] as usize;
         let row = |images: Buf| images.reshape([1, images.len()]);
         let both = channels::concat(s, "both", row(real), row(fake)).reshape(self.base.pins.spec().images(2 * batch));
-        let (scores, saved) = self.score(s, Value::plain(both), Mode::Train);
+        let y = y.map(|y| channels::concat(s, "both_y", row(y), row(y)).reshape([2 * batch, y.shape.cols()]));
+        let (scores, saved) = self.score(s, Value::plain(both), y, Mode::Train);
         let role = Role::RealThenFake(batch);
         let (rows, dscores, said) =
             gan_loss::with_gradient(s, "loss", scores, role, self.config.game(), 1.0 / batch as f32);
@@ -157,11 +173,14 @@ impl Gan {
     /// What D loses on the next `batch` test images and on as many generated ones, with what it says of them, each
     /// [batch]; and the scores of the generated ones.
     fn test_scores(&self, s: &mut Schedule, batch: usize, seed: u64) -> ([(Buf, Buf); 2], Buf) {
-        let real = self.base.pins.next_test(s, batch, Range::TANH).reshape(self.base.pins.spec().images(batch));
-        let z = self.latents(s, batch, self.base.pins.side_clock, seed, Stream::Evaluate);
-        let (fake, _) = self.generate(s, z, Mode::Use);
-        let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), Mode::Use));
-        let (of_fake, _) = s.scope("fake", |s| self.score(s, fake, Mode::Use));
+        let pins = &self.base.pins;
+        let order = pins.test_order(s, batch);
+        let real = pins.test_images(s, order, Range::TANH).reshape(pins.spec().images(batch));
+        let y = pins.labels.map(|labels| pins.classes(s, labels.test, order));
+        let z = self.latents(s, batch, pins.side_clock, seed, Stream::Evaluate);
+        let (fake, _) = self.generate(s, z, y, Mode::Use);
+        let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), y, Mode::Use));
+        let (of_fake, _) = s.scope("fake", |s| self.score(s, fake, y, Mode::Use));
         let mut say = |name: &str, scores, role| {
             let (rows, _, said) = gan_loss::with_gradient(s, name, scores, role, self.config.game(), 1.0);
             (rows, said)
@@ -176,11 +195,17 @@ impl Gan {
         let Pins { clock, rates, ring, .. } = self.base.pins;
         let mean = 1.0 / batch as f32;
         let z = self.latents(s, batch, clock, training.seed, Stream::Latent);
-        let (fake, generator) = self.generate(s, z, Mode::Train);
-        let (scores, critic) = self.score(s, fake, Mode::Through);
+        let y = self.config.conditional.then(|| self.base.pins.train_order(s, batch, training, clock));
+        let y = y.and_then(|order| self.train_classes(s, order));
+        let (fake, generator) = self.generate(s, z, y, Mode::Train);
+        let (scores, critic) = self.score(s, fake, y, Mode::Through);
         let (rows, dscores, _) = gan_loss::with_gradient(s, "loss", scores, Role::Generator, self.config.game(), mean);
 
         let dfake = self.critic.backward(s, &critic, dscores, Wrt::Input).expect("the image wants a gradient");
+        let dfake = match y {
+            Some(_) => channels::slice(s, "dfake", dfake, 0..self.base.pins.spec().width()),
+            None => dfake,
+        };
         self.generator.backward(s, &generator, dfake, Wrt::Params);
 
         record::record(s, "record.g_loss", rows, clock, ring, G_LOSS, mean);
@@ -258,7 +283,8 @@ impl Model for Gan {
     fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
         let mut s = Schedule::new();
         let z = self.latents(&mut s, count, self.base.pins.side_clock, seed, Stream::Sample);
-        let (fake, _) = self.generate(&mut s, z, Mode::Use);
+        let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
+        let (fake, _) = self.generate(&mut s, z, y, Mode::Use);
         Some(Pass::new(s, &[fake.buf.reshape([count, self.base.pins.spec().width()])]))
     }
 }

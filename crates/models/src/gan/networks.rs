@@ -18,10 +18,16 @@ fn whole(size: [usize; 2]) -> Window {
 }
 
 /// From latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU between them, or
-/// linear layers with ReLU; tanh at the end.
-pub(super) fn generator(memory: &mut Memory, network: &mut Network, config: &GanConfig, image: [usize; 3]) -> Stack {
+/// linear layers with ReLU; tanh at the end. Beside a latent there are `told` numbers of its class.
+pub(super) fn generator(
+    memory: &mut Memory,
+    network: &mut Network,
+    config: &GanConfig,
+    image: [usize; 3],
+    told: usize,
+) -> Stack {
     if config.width == 0 {
-        let mut layers = Sequence::of_rows(memory, network, "generator", config.latent);
+        let mut layers = Sequence::of_rows(memory, network, "generator", config.latent + told);
         config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Relu));
         layers.linear_to_pixels(image, Activation::Tanh);
         return layers.finish();
@@ -39,14 +45,18 @@ pub(super) fn generator(memory: &mut Memory, network: &mut Network, config: &Gan
 }
 
 /// From images to one score each, LeakyReLU between its layers: convolutions with batch normalisation but on the
-/// first and the last, or linear layers.
+/// first and the last, or linear layers. Beside an image there are `told` numbers of its class.
 pub(super) fn discriminator(
     memory: &mut Memory,
     network: &mut Network,
     config: &GanConfig,
     image: [usize; 3],
+    told: usize,
 ) -> Stack {
-    let mut layers = Sequence::of_images(memory, network, "discriminator", image);
+    let mut layers = match told {
+        0 => Sequence::of_images(memory, network, "discriminator", image),
+        told => Sequence::of_rows(memory, network, "discriminator", image.iter().product::<usize>() + told),
+    };
     layers.spectral = config.spectral;
     if config.width == 0 {
         layers = layers.as_rows();
@@ -86,8 +96,8 @@ mod tests {
         let config = GanConfig { width: 64, ..GanConfig::default() };
         let mut memory = Memory::default();
         let mut network = Network::new(&mut memory, "both");
-        generator(&mut memory, &mut network, &config, [28, 28, 1]);
-        discriminator(&mut memory, &mut network, &config, [28, 28, 1]);
+        generator(&mut memory, &mut network, &config, [28, 28, 1], 0);
+        discriminator(&mut memory, &mut network, &config, [28, 28, 1], 0);
         for (name, mean, error) in [
             ("generator.0.weight", 0.0, 1e-3),
             ("discriminator.2.weight", 0.0, 1e-3),

@@ -21,7 +21,7 @@ pub use stack::{Layer, Stack};
 use crate::network::Network;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::spectral_norm::{self, SpectralNorm};
-use gpu_core::ops::{batch_norm, fill};
+use gpu_core::ops::{batch_norm, channels, fill};
 use gpu_core::{Buf, Init, Memory, Schedule, Shape};
 
 /// What a layer hands on: numbers, and the slope of the activation that made them.
@@ -48,6 +48,14 @@ impl Value {
     /// Numbers that no activation made.
     pub fn plain(buf: Buf) -> Self {
         Self { buf, slope: Slope::One }
+    }
+
+    /// Rows [n, p] beside data of which no gradient is wanted, [n, q]: [n, p + q]. Of a gradient of these, taken before
+    /// the activation as always, the first p columns are that of the rows.
+    pub fn beside(self, s: &mut Schedule, label: &str, data: Buf) -> Self {
+        let rows = data.shape.rows();
+        let both = channels::concat(s, label, self.buf.reshape([rows, self.buf.len() / rows]), data);
+        Self { buf: both, ..self }
     }
 
     /// The same numbers under another shape of equal size.

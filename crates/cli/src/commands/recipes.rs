@@ -1,0 +1,22 @@
+//! `frit recipes`: the configurations that come with frit.
+
+use crate::Ending;
+use crate::args;
+use crate::recipes::{RECIPES, about, names, text};
+use crate::terminal::out;
+use anyhow::{Result, bail};
+
+pub(crate) fn recipes(args: &args::Recipes) -> Result<Ending> {
+    match &args.command {
+        None => {
+            for (name, text) in RECIPES {
+                out!("{name:12} {}", about(text))?;
+            }
+        }
+        Some(args::OneRecipe::Show { name }) => match text(name) {
+            Some(text) => out!("{}", text.trim_end())?,
+            None => bail!("there is no recipe “{name}”; there are {}", names()),
+        },
+    }
+    Ok(Ending::Done)
+}
