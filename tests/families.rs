@@ -8,10 +8,12 @@ use serde_json::Value;
 use std::fs;
 
 /// Small models of each family, for the pictures of [`Place`].
-const FAMILIES: [(&str, &str); 6] = [
+const FAMILIES: [(&str, &str); 8] = [
     ("conv-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4,6]"),
     ("pool-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4]"),
+    ("cvae", "--hidden 24 --latent-dim 3"),
     ("gan", "--hidden 16 --latent-dim 5"),
+    ("cgan", "--hidden 24 --latent-dim 5"),
     ("dcgan", "--latent-dim 5 --set gan.width=4"),
     ("vqvae", "--latent-dim 3 --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1"),
     ("classifier", "--hidden 16 --set classifier.channels=[6]"),
@@ -176,6 +178,10 @@ fn shards_are_the_same_images() {
 #[test]
 fn settings_that_cannot_be_are_refused() {
     let place = Place::new();
+    place.train("gan", "--epochs 1 -q", "g");
+    // Pictures without labels.
+    place.done("sample g -n 20 --device cpu --files one");
+    fs::remove_dir_all(place.path("g")).unwrap();
     for (line, words) in [
         ("dcgan --set gan.loss=wasserstein", &["bounded slope", "gan.spectral = true"][..]),
         ("gan --set gan.loss=hinge --set gan.smoothing=0.1", &["no labels to smooth", "gan.smoothing = 0"]),
@@ -188,8 +194,11 @@ fn settings_that_cannot_be_are_refused() {
         ("vqvae --set vqvae.halvings=9", &["6×6 cannot be halved 9 times"]),
         ("pool-vae", &["6×6 cannot be halved 2 times without a remainder", "pool = false"]),
         ("conv-vae --set vae.channels=[0]", &["channels has a layer of 0"]),
+        ("dcgan --set gan.conditional=true", &["only linear layers are told the class"]),
+        ("cvae --data one --batch-size 8", &["told classes needs at least two"]),
         ("gan --set vae.latent=3", &["no setting vae.latent"]),
     ] {
-        place.refused(&format!("train {line} --data data --device cpu --out run"), words);
+        let data = if line.contains("--data") { "" } else { "--data data" };
+        place.refused(&format!("train {line} {data} --device cpu --out run"), words);
     }
 }

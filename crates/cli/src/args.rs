@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Reconstruct(Reconstruct),
     /// Measure a trained model on the test set
     Eval(Eval),
+    /// Put a run on one page with its curves, pictures and figures, and into a file for TensorBoard
+    Report(Report),
     /// Measure how near the pictures of one folder are to those of another
     Compare(Compare),
     /// Compare every kernel with its reference on your own adapter
@@ -248,6 +250,9 @@ pub(crate) struct Sample {
     /// Seed of the latents
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Write each picture to a file of its own in this folder, too: 00000.png, 00001.png …
+    #[arg(long, value_name = "DIR")]
+    pub(crate) files: Option<PathBuf>,
     /// Only of this class, by its name, where the model is told classes [default: each in turn]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
@@ -288,6 +293,12 @@ pub(crate) struct Eval {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The run's folder
+    pub(crate) run: PathBuf,
 }
 
 #[derive(Debug, Args)]

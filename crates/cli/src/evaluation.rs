@@ -336,12 +336,6 @@ impl Drawing {
         Ok(as_pictures(session, images))
     }
 
-    /// Draws them: one grid.
-    pub(crate) fn run(&self, session: &mut Session) -> Result<DynamicImage> {
-        let images = self.pictures(session)?;
-        Ok(self.grid(session, &images))
-    }
-
     /// What was drawn, as one grid.
     pub(crate) fn grid(&self, session: &Session, images: &[f32]) -> DynamicImage {
         let DataSet { height, width, channels, .. } = *session.data;

@@ -10,6 +10,7 @@ mod data;
 mod device;
 mod diagnosis;
 mod evaluation;
+mod events;
 mod grid;
 mod guards;
 mod judge;
@@ -20,6 +21,7 @@ mod profile;
 mod progress;
 mod quality;
 mod recipes;
+mod report;
 mod run;
 mod safe_file;
 mod session;
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Sample(args) => commands::draw::sample(&args, &terminal),
         Command::Reconstruct(args) => commands::draw::reconstruct(&args, &terminal),
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
+        Command::Report(args) => commands::report::report(&args, &terminal),
         Command::Compare(args) => commands::compare::compare(&args, &terminal),
         Command::Check(args) => commands::check::check(&args, &terminal),
         Command::Show(args) => commands::show::show(&args),

@@ -22,16 +22,17 @@ pub(crate) fn reconstruction(session: &mut Session) -> Result<Figures> {
     let pass = |session: &Session, batch| session.model.reconstruct(batch).expect("asked above");
     let outputs = TestPass::prepare(session, session.data.test.count, pass)?.run(session)?;
     let clamp = |images: Vec<f32>| images.into_iter().map(|x| x.clamp(0.0, 1.0)).collect::<Vec<f32>>();
-    let [originals, copies] = <[Vec<f32>; 2]>::try_from(
-        outputs.into_iter().map(|images| clamp(as_pictures(session, images))).collect::<Vec<_>>(),
-    )
-    .expect("a reconstruction is a pair");
+    let mut pictures = outputs.into_iter().map(|images| clamp(as_pictures(session, images)));
+    let [originals, copies] = [(); 2].map(|()| pictures.next().expect("an image and its reconstruction"));
+    drop(pictures);
     let DataSet { height, width, channels, .. } = *session.data;
+    let image = [height, width, channels];
     let mean = |values: Vec<f64>| json!(values.iter().sum::<f64>() / values.len() as f64);
-    let of = |measure: fn(&[f32], &[f32], [usize; 3]) -> Vec<f64>| {
-        mean(measure(&originals, &copies, [height, width, channels]))
-    };
-    Ok(Figures::from_iter([("mse", of(mse)), ("psnr", of(psnr)), ("ssim", of(ssim))].map(|(k, v)| (k.to_string(), v))))
+    Ok(Figures::from_iter([
+        ("mse".into(), mean(mse(&originals, &copies, image))),
+        ("psnr".into(), mean(psnr(&originals, &copies, image))),
+        ("ssim".into(), mean(ssim(&originals, &copies, image))),
+    ]))
 }
 
 /// Bits that the codes of an image take: of one length each, and by their entropy over the test set.

@@ -38,6 +38,12 @@ pub(crate) fn grid(
     canvas.finish()
 }
 
+/// One picture as it is, `height` × `width` × `channels` in [0, 1]; panics as for [`grid`].
+pub(crate) fn single(picture: &[f32], [height, width, channels]: [usize; 3]) -> DynamicImage {
+    let bytes = picture.iter().map(|x| (x.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+    as_image(bytes, [height, width, channels])
+}
+
 /// Rows of originals, each over the row of its reconstructions; sizes and panics as for [`grid`].
 pub(crate) fn pairs(
     originals: &[f32],
@@ -107,13 +113,18 @@ impl Canvas {
     }
 
     fn finish(self) -> DynamicImage {
-        let (width, height) = (self.width as u32, self.height as u32);
-        let image = match self.cell[2] {
-            1 => GrayImage::from_raw(width, height, self.bytes).map(DynamicImage::from),
-            _ => RgbImage::from_raw(width, height, self.bytes).map(DynamicImage::from),
-        };
-        image.expect("the canvas has the size it was made with")
+        as_image(self.bytes, [self.height, self.width, self.cell[2]])
     }
+}
+
+/// Bytes as a picture, grey or coloured.
+fn as_image(bytes: Vec<u8>, [height, width, channels]: [usize; 3]) -> DynamicImage {
+    let (width, height) = (width as u32, height as u32);
+    let image = match channels {
+        1 => GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
+        _ => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
+    };
+    image.expect("there are as many bytes as the picture has")
 }
 
 #[cfg(test)]

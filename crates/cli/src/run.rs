@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  evaluation.json
-//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors
+//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
 //! ```
 
 use crate::progress::Progress;
@@ -215,7 +215,8 @@ impl Run {
         let text = if self.file(METRICS).exists() { self.read(METRICS)? } else { String::new() };
         for line in &progress.rollbacks {
             // Checkpoint and metrics are two files; a process may have ended between them.
-            if !text.lines().any(|found| found == line.to_string()) {
+            let noted = line.to_string();
+            if !text.lines().any(|found| found == noted) {
                 self.append_metrics(line)?;
             }
         }

@@ -305,7 +305,7 @@ impl<'a> Trainer<'a> {
             1 => ", after one try with a lower learning rate".into(),
             tries => format!(", after {tries} tries with lower learning rates"),
         };
-        let found = found.map_or_else(|| "no tensor of training is broken".into(), |found| found);
+        let found = found.unwrap_or_else(|| "no tensor of training is broken".into());
         format!(
             "the loss is not finite at step {broken}{tried}: {found}; the last checkpoint stands in {}, so train anew \
              with a lower --lr or with --set optimiser.clip=1",

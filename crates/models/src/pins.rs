@@ -40,6 +40,10 @@ impl DataSpec {
 /// Pictures of asked classes that are drawn at once, at most.
 pub const ASKED_ROWS: usize = 1024;
 
+/// What a network is told of an image's class, in place of one: beside hundreds of pixels a single number of one is
+/// hardly heard.
+pub(crate) const TOLD: f32 = 5.0;
+
 /// One-hot labels as bytes, 255 where the class is: for models that are told classes.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels {
@@ -158,7 +162,12 @@ impl Pins {
     /// One-hot classes of the first `count` pictures to be drawn, [count, classes]; the side clock begins at row 0.
     pub fn asked_classes(&self, s: &mut Schedule, labels: Labels, count: usize) -> Buf {
         let rows = permute(s, "asked", count, self.side_clock, ASKED_ROWS, 0, false);
-        self.classes(s, labels.asked, rows)
+        self.told_classes(s, labels.asked, rows)
+    }
+
+    /// Classes of such rows of `labels` as a network is told them, [batch, classes]: 5 at the class, 0 elsewhere.
+    pub fn told_classes(&self, s: &mut Schedule, labels: Buf, order: Buf) -> Buf {
+        gather(s, "told", labels, order, self.spec.classes, TOLD / 255.0, 0.0)
     }
 
     /// One-hot classes of such rows of `labels`: [batch, classes].

@@ -103,7 +103,7 @@ pub struct Vae {
 impl Vae {
     /// The model for such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, `mean` and
     /// `logvar` (one product) the heads between them. Told classes, the heads take `torch.cat([h, y], 1)` and the
-    /// decoder `torch.cat([z, y], 1)`, y being one-hot.
+    /// decoder `torch.cat([z, y], 1)`, y being 5 at the class and 0 elsewhere.
     ///
     /// # Panics
     /// When [`VaeConfig::fault`] has something to say.
@@ -146,7 +146,7 @@ impl Vae {
     fn next_test(&self, s: &mut Schedule, batch: usize) -> (Buf, Option<Buf>) {
         let pins = &self.base.pins;
         let order = pins.test_order(s, batch);
-        (pins.test_images(s, order, Range::UNIT), pins.labels.map(|labels| pins.classes(s, labels.test, order)))
+        (pins.test_images(s, order, Range::UNIT), pins.labels.map(|labels| pins.told_classes(s, labels.test, order)))
     }
 
     /// The first columns of a gradient, those of what classes were put beside.
@@ -202,7 +202,7 @@ impl Model for Vae {
         self.base.pins.tick(s, batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
         let order = self.base.pins.train_order(s, batch, training, clock);
         let x = self.base.pins.train_images(s, order, Range::UNIT);
-        let y = self.base.pins.labels.map(|labels| self.base.pins.classes(s, labels.train, order));
+        let y = self.base.pins.labels.map(|labels| self.base.pins.told_classes(s, labels.train, order));
 
         let (heads, encoder, head) = self.encode(s, x, y, Mode::Train);
         let eps = self.noise(s, batch, clock, training.seed, Stream::Train);

@@ -4,10 +4,12 @@ use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open, open_to_draw};
 use crate::evaluation::{Drawing, Reconstructions};
-use crate::pictures::write_png;
+use crate::pictures::{single, write_png};
+use crate::safe_file::could_not_save;
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use anyhow::{Context, Result, ensure};
+use std::path::Path;
 
 /// The most pictures in one file.
 const MOST: usize = 10_000;
@@ -24,9 +26,23 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         None => drawing,
     };
     let path = args.out.clone().unwrap_or_else(|| run.path.join("sample.png"));
-    write_png(&path, &drawing.run(&mut session)?)?;
+    let images = drawing.pictures(&mut session)?;
+    if let Some(folder) = &args.files {
+        write_each(folder, &images, &session)?;
+    }
+    write_png(&path, &drawing.grid(&session, &images))?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
+}
+
+/// Writes every picture into a folder, which may be there already.
+fn write_each(folder: &Path, images: &[f32], session: &Session) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| could_not_save(folder, &error))?;
+    let size = [session.data.height, session.data.width, session.data.channels];
+    for (number, picture) in images.chunks_exact(session.data.pixels()).enumerate() {
+        write_png(&folder.join(format!("{number:05}.png")), &single(picture, size))?;
+    }
+    Ok(())
 }
 
 /// The class of that name, for a model that is told it.

@@ -8,6 +8,7 @@ pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod profile;
 pub(crate) mod recipes;
+pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod train;
 mod trained;

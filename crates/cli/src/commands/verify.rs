@@ -14,6 +14,7 @@ use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Trainer};
 use crate::wording::short;
 use anyhow::{Result, bail, ensure};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +31,8 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let targets = config.target.clone();
     ensure!(
         !targets.is_empty(),
-        "{} has no section [target]; say there which figures of `frit eval` should lie where, as in neg_elbo = [105, 107]",
+        "{} has no section [target]; say there which figures of `frit eval` should lie where, as in neg_elbo = [105, \
+         107]",
         args.show.recipe
     );
     let data = load(&config)?;
@@ -52,29 +54,35 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let seconds = since.elapsed().as_secs_f64();
     let met = verdicts(&targets, &figures)?;
     if args.show.json {
-        let line = |(name, found, [low, high], met): &Verdict| json!({ "figure": name, "value": found, "from": low, "to": high, "met": met });
-        out!("{}", json!({ "targets": met.iter().map(line).collect::<Vec<_>>(), "seconds": seconds }))?;
+        out!("{}", json!({ "targets": met, "seconds": seconds }))?;
     } else {
-        for (name, found, [low, high], met) in &met {
+        for Verdict { figure, value, from, to, met } in &met {
             let verdict = if *met { "as it should be" } else { "OUTSIDE" };
-            out!("{name:16} {:>10}  from {} to {}: {verdict}", short(*found), short(*low), short(*high))?;
+            let [value, from, to] = [value, from, to].map(|x| short(*x));
+            out!("{figure:16} {value:>10}  from {from} to {to}: {verdict}")?;
         }
         out!("{} in {seconds:.0} s on {}", args.show.recipe, session.device)?;
     }
-    Ok(if met.iter().all(|verdict| verdict.3) { Ending::Done } else { Ending::Failed })
+    Ok(if met.iter().all(|verdict| verdict.met) { Ending::Done } else { Ending::Failed })
 }
 
-/// A figure's name, its value, where it should lie, and whether it does.
-type Verdict = (String, f64, [f64; 2], bool);
+/// What a figure came to beside its target.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    figure: String,
+    value: f64,
+    from: f64,
+    to: f64,
+    met: bool,
+}
 
 fn verdicts(targets: &BTreeMap<String, [f64; 2]>, figures: &Figures) -> Result<Vec<Verdict>> {
-    let verdict = |(name, &[low, high]): (&String, &[f64; 2])| {
-        let Some(found) = figures.get(name).and_then(Value::as_f64) else {
-            let known: Vec<_> =
-                figures.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| &**name).collect();
+    let verdict = |(name, &[from, to]): (&String, &[f64; 2])| {
+        let Some(value) = figures.get(name).and_then(Value::as_f64) else {
+            let known: Vec<_> = figures.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| &**name).collect();
             bail!("the target {name} is no figure of this model; use one of {}", known.join(", "));
         };
-        Ok((name.clone(), found, [low, high], (low..=high).contains(&found)))
+        Ok(Verdict { figure: name.clone(), value, from, to, met: (from..=to).contains(&value) })
     };
     targets.iter().map(verdict).collect()
 }
@@ -87,7 +95,7 @@ mod tests {
     fn a_figure_is_met_within_its_range_and_must_be_known() {
         let figures = Figures::from_iter([("kl".to_string(), json!(20.5)), ("device".into(), json!("cpu"))]);
         let target = |name: &str, range| BTreeMap::from([(name.to_string(), range)]);
-        let met = |range| verdicts(&target("kl", range), &figures).unwrap()[0].3;
+        let met = |range| verdicts(&target("kl", range), &figures).unwrap()[0].met;
         assert!(met([20.0, 21.0]) && met([20.5, 20.5]) && !met([20.6, 30.0]) && !met([0.0, 20.4]));
         let said = verdicts(&target("device", [0.0, 1.0]), &figures).unwrap_err().to_string();
         assert_eq!(said, "the target device is no figure of this model; use one of kl");

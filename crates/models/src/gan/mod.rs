@@ -42,7 +42,8 @@ const D_FAKE: usize = 3;
 
 impl Gan {
     /// The model for such data. PyTorch's names: `generator` and `discriminator` are each an `nn.Sequential`. Told
-    /// classes, they take `torch.cat([z, y], 1)` and `torch.cat([x, y], 1)`, y being one-hot and x [n, h · w · c].
+    /// classes, they take `torch.cat([z, y], 1)` and `torch.cat([x, y], 1)`, y being 5 at the class and 0 elsewhere and
+    /// x [n, h · w · c].
     ///
     /// # Panics
     /// When [`GanConfig::fault`] has something to say.
@@ -85,7 +86,7 @@ impl Gan {
     /// The classes of such training images, where they are told.
     fn train_classes(&self, s: &mut Schedule, order: Buf) -> Option<Buf> {
         let pins = &self.base.pins;
-        pins.labels.map(|labels| pins.classes(s, labels.train, order))
+        pins.labels.map(|labels| pins.told_classes(s, labels.train, order))
     }
 
     /// The step's clock.
@@ -176,7 +177,7 @@ impl Gan {
         let pins = &self.base.pins;
         let order = pins.test_order(s, batch);
         let real = pins.test_images(s, order, Range::TANH).reshape(pins.spec().images(batch));
-        let y = pins.labels.map(|labels| pins.classes(s, labels.test, order));
+        let y = pins.labels.map(|labels| pins.told_classes(s, labels.test, order));
         let z = self.latents(s, batch, pins.side_clock, seed, Stream::Evaluate);
         let (fake, _) = self.generate(s, z, y, Mode::Use);
         let (of_real, _) = s.scope("real", |s| self.score(s, Value::plain(real), y, Mode::Use));

@@ -1,0 +1,173 @@
+//! A run on one page: its curves, pictures, figures and settings, with nothing outside the file.
+
+pub(crate) mod charts;
+pub(crate) mod metrics;
+pub(crate) mod names;
+mod page;
+pub(crate) mod pictures;
+mod scale;
+mod thin;
+
+use crate::run::Run;
+use crate::safe_file;
+use anyhow::{Result, anyhow};
+use page::Page;
+use pictures::{Drawn, Png};
+use serde_json::{Map, Value};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The page of a run as HTML; what the run does not have yet is left out.
+///
+/// # Errors
+/// One sentence that names the folder, if it holds no run, or the file of it that cannot be read.
+pub(crate) fn render(run_path: &Path) -> Result<String> {
+    let run = Run::open_to_read(run_path)?;
+    let samples = pictures::samples(&run)?;
+    let sample = |(drawn, path): &(Drawn, PathBuf)| Ok(Png::read(path)?.map(|png| (*drawn, png)));
+    let samples = pictures::fitting(&samples).into_iter().filter_map(|chosen| sample(chosen).transpose());
+    let page = Page {
+        name: name(run_path),
+        config: run.read_config()?,
+        environment: object(&run_path.join("env.json"))?,
+        metrics: metrics::read(run_path)?,
+        evaluation: object(&run_path.join("evaluation.json"))?,
+        samples: samples.collect::<Result<_>>()?,
+        reals: Png::read(&run.reals())?,
+        reconstructions: Png::read(&run_path.join("reconstructions.png"))?,
+    };
+    Ok(page.html())
+}
+
+/// Saves the page in the run's folder. Returns where.
+///
+/// # Errors
+/// As for [`render`], and one sentence if it cannot be saved.
+pub(crate) fn write(run_path: &Path) -> Result<PathBuf> {
+    let path = run_path.join("report.html");
+    safe_file::write(&path, render(run_path)?.as_bytes())?;
+    Ok(path)
+}
+
+/// What the folder is called, also where it is given as a dot.
+fn name(path: &Path) -> String {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The object in a file of JSON; an empty one where there is no file.
+fn object(path: &Path) -> Result<Map<String, Value>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| anyhow!("{} is no JSON object ({error}); mend or remove it", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Map::new()),
+        Err(error) => Err(anyhow!("{} could not be read ({error}); check the run folder", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+    use tempfile::TempDir;
+
+    const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&";
+
+    fn png() -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image::GrayImage::new(6, 4).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    /// A folder with a configuration, and the files given.
+    fn run(files: &[(&str, &[u8])]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("samples")).unwrap();
+        fs::write(folder.path().join("config.toml"), "family = \"vae\"\n[data]\nsource = \"a/digits\"\n").unwrap();
+        files.iter().for_each(|(name, bytes)| fs::write(folder.path().join(name), bytes).unwrap());
+        folder
+    }
+
+    #[test]
+    fn a_whole_run_has_all_its_parts() {
+        let metrics = concat!(
+            "{\"step\":50,\"recon\":3.0}\n{\"step\":100,\"recon\":2.0}\n",
+            "{\"epoch\":1,\"step\":100,\"train_recon\":2.5,\"test_recon\":2.25,\"images_per_second\":12345.6}\n",
+            "{\"epoch\":2,\"step\":200,\"train_recon\":2.5,\"test_recon\":2.5,\"images_per_second\":12345.6}\n",
+            "{\"epoch\":2,\"step\":200,\"guard\":\"posterior_collapse\",\"seen\":\"nothing\",\"try\":\"vae.beta\"}\n",
+            "{\"step\":250,\"rec",
+        );
+        let figures = concat!(
+            "{\"neg_elbo\":105.5,\"iw_nll\":null,\"recall\":0.5,\"recall_floor\":0.75,",
+            "\"class_counts\":{\"cat\":3,\"dog\":6}}"
+        );
+        let png = png();
+        let folder = run(&[
+            ("metrics.jsonl", metrics.as_bytes()),
+            ("env.json", b"{\"executor\":\"a device\",\"adapter\":null}"),
+            ("evaluation.json", figures.as_bytes()),
+            ("reals.png", &png),
+            ("reconstructions.png", &png),
+            ("samples/000001.png", &png),
+            ("samples/000002.png", &png),
+            ("samples/notes.txt", b"not a picture"),
+        ]);
+        let path = write(folder.path()).unwrap();
+        let page = fs::read_to_string(path).unwrap();
+        let parts = ["Variational autoencoder", "<li>digits</li>", "a device", "2 epochs, 200 steps", "12,346"];
+        let more = [
+            "best 2.250, epoch 1",
+            "posterior collapse",
+            "nothing; vae.beta.",
+            "105.50",
+            "(real images: 0.750)",
+            "width:50.0%",
+        ];
+        for part in parts.iter().chain(&more) {
+            assert!(page.contains(part), "{part} is not in the page");
+        }
+        assert_eq!(page.matches("data:image/png;base64,").count(), 4);
+        assert_eq!(page.matches("<svg").count(), 2);
+        assert!(!page.contains("importance-weighted"), "what is null was not measured");
+        // Nothing is fetched from anywhere.
+        assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<link"));
+    }
+
+    #[test]
+    fn without_metrics_there_is_still_a_page() {
+        let page = render(run(&[]).path()).unwrap();
+        assert!(page.contains("source = &quot;a/digits&quot;") && !page.contains("<svg") && !page.contains("<img"));
+        let said = render(Path::new("nowhere")).unwrap_err().to_string();
+        assert!(said.contains("nowhere holds no run"), "{said}");
+        let said = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
+        assert!(said.contains("evaluation.json is no JSON object"), "{said}");
+    }
+
+    #[test]
+    fn hostile_names_are_escaped() {
+        let quoted = serde_json::to_string(HOSTILE).unwrap();
+        let metrics = format!(
+            "{{\"step\":1,\"epoch\":1,{quoted}:1,\"train_{0}:2,\"test_{0}:3}}\n\
+             {{\"step\":1,\"guard\":{quoted},\"seen\":{quoted},\"try\":{quoted}}}\n",
+            &quoted[1..]
+        );
+        let object = format!("{{{quoted}:{quoted},\"class_counts\":{{{quoted}:1}},\"a\":[{quoted}]}}");
+        let config = format!("family = {quoted}\n[data]\nsource = {quoted}\n");
+        let folder = run(&[
+            ("metrics.jsonl", metrics.as_bytes()),
+            ("env.json", object.as_bytes()),
+            ("evaluation.json", object.as_bytes()),
+            ("config.toml", config.as_bytes()),
+        ]);
+        let page = render(folder.path()).unwrap();
+        assert!(!page.contains("<img") && page.matches("</script>").count() == 1, "{page}");
+        assert!(page.matches("&lt;img src=x onerror=alert(1)&gt;&quot;").count() > 10);
+        if cfg!(unix) {
+            let hostile = folder.path().join("<img src=x>");
+            fs::create_dir(&hostile).unwrap();
+            fs::write(hostile.join("config.toml"), "family = 3").unwrap();
+            assert!(render(&hostile).unwrap().contains("<p class=\"run\">&lt;img src=x&gt;</p>"));
+        }
+    }
+}

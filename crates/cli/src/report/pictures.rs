@@ -1,0 +1,153 @@
+//! The run's pictures, and how they are put into a page.
+
+use crate::report::thin::evenly;
+use crate::run::Run;
+use anyhow::{Result, anyhow};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use image::{ImageDecoder, ImageFormat, ImageReader};
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::io::{Cursor, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// The most grids of samples in a page.
+const MOST: usize = 60;
+/// The most bytes of their files together, which a page writes with a third more.
+const BYTES: u64 = 12 << 20;
+
+/// A PNG file.
+pub(crate) struct Png {
+    pub(crate) bytes: Vec<u8>,
+    /// In pixels.
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) channels: u8,
+}
+
+impl Png {
+    /// Reads a picture; `None` where there is none.
+    ///
+    /// # Errors
+    /// One sentence that names the file: it cannot be read, or is no PNG.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|error| unreadable(path, &error))?,
+        };
+        let decoder = ImageReader::with_format(Cursor::new(&bytes), ImageFormat::Png).into_decoder();
+        let decoder = decoder.map_err(|error| anyhow!("{} is no PNG file ({error}); remove it", path.display()))?;
+        let ((width, height), channels) = (decoder.dimensions(), decoder.color_type().channel_count());
+        drop(decoder);
+        Ok(Some(Self { bytes, width, height, channels }))
+    }
+
+    /// The file as an address that needs no other file.
+    pub(crate) fn address(&self) -> String {
+        format!("data:image/png;base64,{}", STANDARD.encode(&self.bytes))
+    }
+}
+
+/// When a grid was drawn.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Drawn {
+    /// After this epoch.
+    Epoch(u64),
+    /// After this step, where the run draws by steps.
+    Step(u64),
+}
+
+impl Display for Drawn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Epoch(epoch) => write!(f, "epoch {epoch}"),
+            Self::Step(step) => write!(f, "step {step}"),
+        }
+    }
+}
+
+/// The grids drawn in training, in their order.
+///
+/// # Errors
+/// One sentence that names the folder, or the configuration: it cannot be read.
+pub(crate) fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
+    let config: toml::Table = run.read_config()?.parse().unwrap_or_default();
+    let every = config.get("train").and_then(|train| train.get("sample_every")).and_then(toml::Value::as_integer);
+    let drawn = if every.is_some_and(|every| every > 0) { Drawn::Step } else { Drawn::Epoch };
+    let sample = run.sample(0);
+    let folder = sample.parent().expect("a file lies in a folder");
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| unreadable(folder, &error))?,
+    };
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let numbered = |path: PathBuf| {
+        let number = path.file_name()?.to_str()?.strip_suffix(".png")?.parse().ok()?;
+        Some((drawn(number), path))
+    };
+    let mut samples: Vec<_> = paths.filter_map(numbered).collect();
+    samples.sort();
+    Ok(samples)
+}
+
+/// As many of the samples, evenly spread, as a page has room for; the first and the last always.
+pub(crate) fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
+    let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let sizes: Vec<u64> = samples.iter().map(|(_, path)| size(path)).collect();
+    let fits = |chosen: &Vec<usize>| chosen.len() <= 2 || chosen.iter().map(|&i| sizes[i]).sum::<u64>() <= BYTES;
+    let chosen = (2..=MOST).rev().map(|most| evenly(samples.len(), most)).find(fits);
+    chosen.unwrap_or_default().into_iter().map(|i| &samples[i]).collect()
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    anyhow!("{} could not be read ({error}); check the run folder", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_room_for_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let sized = |count: u64, bytes: usize| -> Vec<(Drawn, PathBuf)> {
+            let path = folder.path().join(format!("{bytes}"));
+            fs::write(&path, vec![0; bytes]).unwrap();
+            (1..=count).map(|epoch| (Drawn::Epoch(epoch), path.clone())).collect()
+        };
+        for (count, bytes, expected) in
+            [(0, 1, 0), (1, 1, 1), (7, 1, 7), (500, 1, 60), (50, 1 << 20, 12), (9, 9 << 20, 2)]
+        {
+            let samples = sized(count, bytes);
+            let chosen = fitting(&samples);
+            assert_eq!(chosen.len(), expected);
+            assert_eq!((chosen.first(), chosen.last()), (samples.first().as_ref(), samples.last().as_ref()));
+        }
+    }
+
+    #[test]
+    fn samples_are_of_epochs_or_of_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        fs::create_dir(folder.path().join("samples")).unwrap();
+        for name in ["000100.png", "1000000.png", "000020.png", "x.png", "7.txt"] {
+            put(&format!("samples/{name}"), "");
+        }
+        for (config, drawn) in [("", Drawn::Epoch as fn(u64) -> Drawn), ("train.sample_every = 20", Drawn::Step)] {
+            put("config.toml", config);
+            let samples = samples(&Run::open_to_read(folder.path()).unwrap()).unwrap();
+            let found: Vec<Drawn> = samples.into_iter().map(|(drawn, _)| drawn).collect();
+            assert_eq!(found, [20, 100, 1_000_000].map(drawn));
+        }
+        assert_eq!(Drawn::Step(20).to_string(), "step 20");
+    }
+
+    #[test]
+    fn what_is_no_picture_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reals.png");
+        assert!(Png::read(&path).unwrap().is_none());
+        fs::write(&path, "text").unwrap();
+        let said = Png::read(&path).err().unwrap().to_string();
+        assert!(said.contains("reals.png is no PNG file") && said.ends_with("remove it"), "{said}");
+    }
+}

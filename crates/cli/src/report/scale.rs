@@ -1,0 +1,132 @@
+//! From values to places along an axis.
+
+/// Values further apart than this factor are shown by their logarithms.
+const WIDE: f64 = 1000.0;
+/// Room above and below a curve, as a share of its range.
+const MARGIN: f64 = 0.06;
+
+/// An axis.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Scale {
+    low: f64,
+    high: f64,
+    logarithmic: bool,
+    /// Where `low` and `high` are drawn.
+    ends: [f64; 2],
+}
+
+impl Scale {
+    /// An axis of steps, from zero.
+    pub(crate) fn of_steps(last: u64, ends: [f64; 2]) -> Self {
+        Self { low: 0.0, high: last.max(1) as f64, logarithmic: false, ends }
+    }
+
+    /// An axis that holds all of `values`: logarithmic where they are positive and wide apart; `None` without any.
+    pub(crate) fn around(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+        let low = values.clone().reduce(f64::min)?;
+        let high = values.reduce(f64::max)?;
+        if low > 0.0 && high / low > WIDE {
+            return Some(Self { low: low / 1.3, high: high * 1.3, logarithmic: true, ends });
+        }
+        let room = match high - low {
+            range if range > 0.0 => range * MARGIN,
+            _ => (low.abs() / 10.0).max(0.1),
+        };
+        // What cannot be negative is not shown as if it could.
+        let below = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
+        Some(Self { low: below, high: high + room, logarithmic: false, ends })
+    }
+
+    /// Where `value` is drawn.
+    pub(crate) fn at(&self, value: f64) -> f64 {
+        let share = match self.logarithmic {
+            true => (value / self.low).ln() / (self.high / self.low).ln(),
+            false => (value - self.low) / (self.high - self.low),
+        };
+        self.ends[0] + share * (self.ends[1] - self.ends[0])
+    }
+
+    /// About `count` round values with their labels.
+    pub(crate) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+        if self.logarithmic {
+            return self.decades(count);
+        }
+        let step = round_step((self.high - self.low) / count as f64);
+        let multiples = ((self.low / step).ceil() as i64)..=((self.high / step).floor() as i64);
+        let (divisor, suffix) = match self.high.abs().max(self.low.abs()) {
+            most if most >= 1e7 => (1e6, "M"),
+            most if most >= 1e4 => (1e3, "k"),
+            _ => (1.0, ""),
+        };
+        let decimals = (-(step / divisor).log10().floor()).clamp(0.0, 9.0) as usize;
+        let label = |value: f64| match value == 0.0 {
+            true => "0".into(),
+            false => format!("{:.decimals$}{suffix}", value / divisor).replace('-', "−"),
+        };
+        multiples.map(|multiple| multiple as f64 * step).map(|value| (value, label(value))).collect()
+    }
+
+    /// Powers of ten.
+    fn decades(&self, count: usize) -> Vec<(f64, String)> {
+        let (first, last) = (self.low.log10().ceil() as i32, self.high.log10().floor() as i32);
+        let stride = ((last - first + 1).max(1) as usize).div_ceil(count + 2);
+        let label = |power: i32| match power {
+            -3..=4 => format!("{}", 10_f64.powi(power)),
+            _ => format!("1e{power}").replace('-', "−"),
+        };
+        (first..=last).step_by(stride).map(|power| (10_f64.powi(power), label(power))).collect()
+    }
+}
+
+/// 1, 2 or 5 times a power of ten: the nearest to `step`.
+fn round_step(step: f64) -> f64 {
+    let power = 10_f64.powf(step.log10().floor());
+    let digit = match step / power {
+        digit if digit < 1.5 => 1.0,
+        digit if digit < 3.5 => 2.0,
+        digit if digit < 7.5 => 5.0,
+        _ => 10.0,
+    };
+    digit * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(values: &[f64]) -> Vec<String> {
+        let scale = Scale::around(values.iter().copied(), [0.0, 100.0]).unwrap();
+        scale.ticks(4).into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        assert_eq!(labels(&[100.0, 347.0]), ["100", "150", "200", "250", "300", "350"]);
+        assert_eq!(labels(&[0.2, 0.95]), ["0.2", "0.4", "0.6", "0.8"]);
+        assert_eq!(labels(&[-1.0, 1.0]), ["−1.0", "−0.5", "0", "0.5", "1.0"]);
+        assert_eq!(labels(&[17_000.0, 27_000.0]), ["18k", "20k", "22k", "24k", "26k"]);
+        assert_eq!(labels(&[32.0, 32.0]), ["30", "32", "34"]);
+        assert_eq!(labels(&[0.0, 0.0]), ["0", "0.02", "0.04", "0.06", "0.08", "0.10"]);
+        let steps = Scale::of_steps(30_000, [0.0, 1.0]).ticks(5);
+        assert_eq!(steps.last().unwrap(), &(30_000.0, "30k".to_string()));
+    }
+
+    #[test]
+    fn a_wide_range_is_logarithmic() {
+        assert_eq!(labels(&[0.02, 300.0]), ["0.1", "1", "10", "100"]);
+        assert_eq!(labels(&[1e-9, 1.0]), ["1e−9", "1e−7", "1e−5", "0.001", "0.1"]);
+        let scale = Scale::around([1.0, 1e4].into_iter(), [0.0, 100.0]).unwrap();
+        assert!((scale.at(100.0) - 50.0).abs() < 1e-9);
+        // Neither what is not wide, nor what is not positive.
+        assert_eq!(labels(&[1.0, 900.0]), ["0", "200", "400", "600", "800"]);
+        assert_eq!(labels(&[0.0, 9000.0]), ["0", "2000", "4000", "6000", "8000"]);
+    }
+
+    #[test]
+    fn values_lie_between_the_ends() {
+        let scale = Scale::around([3.0, 7.0, 5.0].into_iter(), [200.0, 10.0]).unwrap();
+        assert!(scale.at(3.0) < 200.0 && scale.at(3.0) > 180.0 && scale.at(7.0) > 10.0 && scale.at(7.0) < 30.0);
+        assert_eq!(scale.at(5.0), 105.0);
+        assert_eq!(Scale::around([].into_iter(), [0.0, 1.0]), None);
+    }
+}

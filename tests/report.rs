@@ -1,0 +1,94 @@
+//! The page of a run, opened in a browser: its scripts run, its curves are drawn, its pictures are decoded.
+
+mod place;
+
+use place::{Place, refusal};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What a browser is called, where it is installed.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// `--test` of report/page.css in light.
+const TEST_CURVES: [u8; 3] = [0xc8, 0x50, 0x1e];
+
+/// A browser that starts: the one that FRIT_BROWSER names, or else one on the search path.
+///
+/// # Panics
+/// When there is none: a page that nobody has opened is not tested.
+fn browser() -> String {
+    let named = std::env::var("FRIT_BROWSER").map(|name| vec![name]);
+    let names = named.unwrap_or_else(|_| BROWSERS.map(String::from).into());
+    let starts = |name: &String| Command::new(name).arg("--version").output().is_ok_and(|said| said.status.success());
+    let found = names.iter().find(|name| starts(name));
+    let advice = "run `apt-get install chromium`, or name a browser of Chromium's kind with FRIT_BROWSER";
+    found.unwrap_or_else(|| panic!("none of {names:?} starts; {advice}")).clone()
+}
+
+/// What a browser puts out for a page after its scripts have run.
+fn browse(page: &Path, arguments: &[&str]) -> String {
+    let profile = TempDir::new().unwrap();
+    let mut command = Command::new(browser());
+    // In containers there is neither a sandbox of its own nor much shared memory.
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]);
+    command.args(["--no-first-run", "--virtual-time-budget=10000"]);
+    command.arg(format!("--user-data-dir={}", profile.path().display())).args(arguments);
+    let output = command.arg(format!("file://{}", page.display())).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_browser_shows_the_whole_page() {
+    let place = Place::new();
+    // Two lines of metrics to an epoch of a hundred steps.
+    place.done("train vae --data data --hidden 8 --latent-dim 2 --batch-size 3 --epochs 3 --out run --device cpu -q");
+    place.done("reconstruct run --device cpu");
+    place.done("eval run --device cpu -q");
+    assert_eq!(place.done("report run -q"), "run/report.html\n");
+    let page = fs::canonicalize(place.path("run/report.html")).unwrap();
+
+    let text = fs::read_to_string(&page).unwrap();
+    let [curves, pictures] = ["class=\"curve\"", "<img "].map(|part| text.matches(part).count());
+    // −ELBO, reconstruction and KL, in training and on the test set, and speed; three grids, the data, and pairs.
+    assert!(curves >= 7 && pictures == 5, "{curves} curves and {pictures} pictures");
+
+    let dom = browse(&page, &["--dump-dom"]);
+    let body = dom.split("<body").nth(1).unwrap().split('>').next().unwrap();
+    let counts = [format!("data-curves=\"{curves}\""), format!("data-pictures=\"{pictures}\"")];
+    for said in [&counts[0], &counts[1], "data-ready=\"true\""] {
+        assert!(body.contains(said), "{said} is not in <body{body}>");
+    }
+    assert!(
+        dom.contains("<output>epoch 3</output>") && !dom.contains("class=\"player\" hidden"),
+        "the slider is there"
+    );
+
+    let shot = place.path("shot.png");
+    let light = "--blink-settings=preferredColorScheme=1";
+    browse(&page, &[&format!("--screenshot={}", shot.display()), "--window-size=1200,2000", light]);
+    let shot = image::open(shot).unwrap().into_rgb8();
+    assert_eq!(shot.dimensions(), (1200, 2000));
+    let colours: BTreeSet<[u8; 3]> = shot.pixels().map(|pixel| pixel.0).collect();
+    assert!(colours.len() > 50, "the page is blank: {} colours", colours.len());
+    let test = shot.pixels().filter(|pixel| pixel.0 == TEST_CURVES).count();
+    assert!(test > 100, "the curves of the test set are not to be seen: {test} pixels");
+}
+
+#[test]
+fn a_report_is_of_a_run_and_the_same_each_time() {
+    let place = Place::new();
+    place.refused("report nowhere", &["nowhere holds no run", "a folder that `frit train` made"]);
+    place.done("train ae --data data --hidden 8 --latent-dim 2 --epochs 1 --out run --device cpu -q");
+    let report = || {
+        place.done("report run -q");
+        ["report.html", "tensorboard/events.out.tfevents.0.frit"]
+            .map(|name| fs::read(place.path("run").join(name)).unwrap())
+    };
+    assert!(report() == report());
+    fs::write(place.path("run/samples/000001.png"), "torn").unwrap();
+    refusal(&place.frit("report run"), &["000001.png is no PNG file", "remove it"]);
+}
