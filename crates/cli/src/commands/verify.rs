@@ -79,7 +79,8 @@ struct Verdict {
 fn verdicts(targets: &BTreeMap<String, [f64; 2]>, figures: &Figures) -> Result<Vec<Verdict>> {
     let verdict = |(name, &[from, to]): (&String, &[f64; 2])| {
         let Some(value) = figures.get(name).and_then(Value::as_f64) else {
-            let known: Vec<_> = figures.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| &**name).collect();
+            let known: Vec<_> =
+                figures.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| &**name).collect();
             bail!("the target {name} is no figure of this model; use one of {}", known.join(", "));
         };
         Ok(Verdict { figure: name.clone(), value, from, to, met: (from..=to).contains(&value) })
