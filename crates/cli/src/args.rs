@@ -34,6 +34,14 @@ pub(crate) enum Command {
     Sample(Sample),
     /// Show test images over their reconstructions
     Reconstruct(Reconstruct),
+    /// Draw the way from one code to another
+    Interpolate(Interpolate),
+    /// Draw what each number of a code does
+    Traverse(Traverse),
+    /// Write the codes of test images to a file
+    Encode(Encode),
+    /// Draw the pictures that codes of a file stand for
+    Decode(Decode),
     /// Measure a trained model on the test set
     Eval(Eval),
     /// Put a run on one page with its curves, pictures and figures, and into a file for TensorBoard
@@ -269,6 +277,76 @@ pub(crate) struct Reconstruct {
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// The picture [default: RUN/reconstructions.png]
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Interpolate {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// Ways
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) rows: usize,
+    /// Pictures on a way, its ends with it
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) steps: usize,
+    /// Along arcs, not lines: on the way the code stays as long as one of the prior's
+    #[arg(long)]
+    pub(crate) spherical: bool,
+    /// Between test images, not between draws from the prior
+    #[arg(long)]
+    pub(crate) images: bool,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The picture [default: RUN/interpolation.png]
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Traverse {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// The test image, counted from 0, whose code is changed [default: the prior's mean]
+    #[arg(long, value_name = "N")]
+    pub(crate) image: Option<usize>,
+    /// Numbers of the code, those that differ most between the test images
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) units: usize,
+    /// Values of each
+    #[arg(long, value_name = "N", default_value_t = 11)]
+    pub(crate) steps: usize,
+    /// How far, to either side of zero
+    #[arg(long, value_name = "X", default_value_t = 3.0)]
+    pub(crate) reach: f32,
+    /// The picture [default: RUN/traversal.png]
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Encode {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// How many test images [default: all]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) n: Option<usize>,
+    /// The file: .npy, of a VAE means before log variances; of a VQ-VAE, packed codes
+    /// [default: RUN/codes.npy or RUN/codes.frit]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decode {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// What `frit encode` wrote, or an .npy of latents
+    #[arg(long, value_name = "FILE")]
+    pub(crate) codes: PathBuf,
+    /// The picture [default: RUN/decoded.png]
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,
 }

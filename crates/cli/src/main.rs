@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod criterion;
 mod data;
+mod decoder;
 mod device;
 mod diagnosis;
 mod evaluation;
@@ -28,6 +29,7 @@ mod session;
 mod startup;
 mod steps;
 mod terminal;
+mod tokens;
 mod training;
 mod wording;
 
@@ -70,6 +72,10 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::verify(&args, &terminal),
         Command::Sample(args) => commands::draw::sample(&args, &terminal),
         Command::Reconstruct(args) => commands::draw::reconstruct(&args, &terminal),
+        Command::Interpolate(args) => commands::latent::interpolate(&args, &terminal),
+        Command::Traverse(args) => commands::latent::traverse(&args, &terminal),
+        Command::Encode(args) => commands::code::encode(&args, &terminal),
+        Command::Decode(args) => commands::code::decode(&args, &terminal),
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
         Command::Report(args) => commands::report::report(&args, &terminal),
         Command::Compare(args) => commands::compare::compare(&args, &terminal),

@@ -6,7 +6,7 @@
 use crate::coder::Coder;
 use crate::faults::{activation_fault, coder_fault, positive_fault};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
-use crate::model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::{loss, record};
@@ -133,6 +133,24 @@ impl Model for Autoencoder {
         let recon = loss::forward(s, "recon", output, x, self.recon());
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
         schedule
+    }
+
+    fn encode(&self, batch: usize) -> Option<Pass> {
+        let mut s = Schedule::new();
+        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
+        let images = x.reshape(self.base.pins.spec().images(batch));
+        let (code, _) = self.encoder.forward(&mut s, Value::plain(images), Mode::Use);
+        Some(Pass::new(s, &[code.buf]))
+    }
+
+    fn decode(&self, count: usize) -> Option<Decoding> {
+        let mut s = Schedule::new();
+        let code = s.scratch([count, self.config.latent]);
+        s.feed(code);
+        let (output, _) = self.decoder.forward(&mut s, Value::plain(code), Mode::Use);
+        let output = output.buf.reshape([count, self.base.pins.spec().width()]);
+        let picture = self.config.likelihood.picture(&mut s, output);
+        Some(Decoding { given: code, pass: Pass::new(s, &[picture]) })
     }
 
     fn reconstruct(&self, batch: usize) -> Option<Pass> {

@@ -8,6 +8,7 @@ mod classifier;
 mod coder;
 mod faults;
 mod gan;
+pub mod latents;
 mod layers;
 pub mod metrics;
 mod model;
@@ -24,7 +25,7 @@ pub use layers::{
     Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value,
     Wrt, nonlinearity,
 };
-pub use model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
+pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
 pub use network::{Network, State};
 pub use optimiser::{Fall, Optimiser};
 pub use pins::{ASKED_ROWS, DataSpec, Labels, Pins, RING_ROWS};

@@ -110,6 +110,15 @@ impl Pass {
     }
 }
 
+/// Codes of the caller's as pictures.
+#[derive(Clone, Debug)]
+pub struct Decoding {
+    /// Where the codes go, a row for each picture: numbers of a latent, or words, the numbers of codes.
+    pub given: Buf,
+    /// The pictures, [count, width].
+    pub pass: Pass,
+}
+
 /// One of the schedules that make a training step.
 #[derive(Clone, Debug)]
 pub struct Phase {
@@ -255,13 +264,24 @@ pub trait Model {
         None
     }
 
+    /// The next `batch` test images' codes: posteriors as [`Model::posterior`] gives them, latents [batch, latent], or
+    /// words [batch, codes of an image].
+    fn encode(&self, batch: usize) -> Option<Pass> {
+        self.posterior(batch)
+    }
+
+    /// `count` codes that the host gives, as pictures; of a model that is told classes, of those asked for.
+    fn decode(&self, _count: usize) -> Option<Decoding> {
+        None
+    }
+
     /// The importance-weighted bound on the next `batch` test images with `samples` draws for each: a row of the
     /// side ring holds the sum of logsumexp of the log weights, from which log `samples` is yet to be taken.
     fn importance(&self, _batch: usize, _samples: usize, _seed: u64) -> Option<Schedule> {
         None
     }
 
-    /// What a discriminator says of the next `batch` test images and of as many generated ones, each [batch]: those
+    /// What a discriminator says of the next `batch` test images and of as many generated ones, each `[batch]`: those
     /// above [`Model::real_above`] it takes for real.
     fn scores(&self, _batch: usize, _seed: u64) -> Option<Pass> {
         None

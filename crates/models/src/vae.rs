@@ -7,7 +7,7 @@
 use crate::coder::Coder;
 use crate::faults::{activation_fault, coder_fault, conditional_fault, not_negative_fault, positive_fault};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
-use crate::model::{Base, Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
@@ -127,7 +127,7 @@ impl Vae {
     }
 
     /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width] and its classes, where they are told.
-    fn encode(&self, s: &mut Schedule, x: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
+    fn encoded(&self, s: &mut Schedule, x: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
         let (h, encoder) =
             self.encoder.forward(s, Value::plain(x.reshape(self.base.pins.spec().images(x.shape.rows()))), mode);
         let h = y.map_or(h, |y| h.beside(s, "h_y", y));
@@ -136,7 +136,7 @@ impl Vae {
     }
 
     /// What the decoder says of z [n, latent] and the classes: logits or means, [n, width].
-    fn decode(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>) {
+    fn decoded(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>) {
         let told = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
         let (output, decoder) = self.decoder.forward(s, told, mode);
         (output.buf.reshape([z.shape.rows(), self.base.pins.spec().width()]), decoder)
@@ -204,10 +204,10 @@ impl Model for Vae {
         let x = self.base.pins.train_images(s, order, Range::UNIT);
         let y = self.base.pins.labels.map(|labels| self.base.pins.told_classes(s, labels.train, order));
 
-        let (heads, encoder, head) = self.encode(s, x, y, Mode::Train);
+        let (heads, encoder, head) = self.encoded(s, x, y, Mode::Train);
         let eps = self.noise(s, batch, clock, training.seed, Stream::Train);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, decoder) = self.decode(s, z, y, Mode::Train);
+        let (output, decoder) = self.decoded(s, z, y, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
         let kl = kl::forward(s, "kl", heads);
 
@@ -230,10 +230,10 @@ impl Model for Vae {
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.base.pins;
         let (x, y) = self.next_test(s, batch);
-        let (heads, ..) = self.encode(s, x, y, Mode::Use);
+        let (heads, ..) = self.encoded(s, x, y, Mode::Use);
         let eps = self.noise(s, batch, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, _) = self.decode(s, z, y, Mode::Use);
+        let (output, _) = self.decoded(s, z, y, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         let kl = kl::forward(s, "kl", heads);
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
@@ -245,12 +245,12 @@ impl Model for Vae {
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
         let (x, y) = self.next_test(&mut s, batch);
-        let (heads, ..) = self.encode(&mut s, x, y, Mode::Use);
+        let (heads, ..) = self.encoded(&mut s, x, y, Mode::Use);
         // Noise of zero: z is the mean.
         let none = s.scratch([batch, self.config.latent]);
         fill::fill(&mut s, "no_noise", none, 0.0);
         let z = reparameterise::forward(&mut s, "z", heads, none);
-        let (output, _) = self.decode(&mut s, z, y, Mode::Use);
+        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[x, picture]))
     }
@@ -259,7 +259,7 @@ impl Model for Vae {
         let mut s = Schedule::new();
         let z = self.noise(&mut s, count, self.base.pins.side_clock, seed, Stream::Sample);
         let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
-        let (output, _) = self.decode(&mut s, z, y, Mode::Use);
+        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[picture]))
     }
@@ -267,8 +267,18 @@ impl Model for Vae {
     fn posterior(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
         let (x, y) = self.next_test(&mut s, batch);
-        let (heads, ..) = self.encode(&mut s, x, y, Mode::Use);
+        let (heads, ..) = self.encoded(&mut s, x, y, Mode::Use);
         Some(Pass::new(s, &[heads]))
+    }
+
+    fn decode(&self, count: usize) -> Option<Decoding> {
+        let mut s = Schedule::new();
+        let z = s.scratch([count, self.config.latent]);
+        s.feed(z);
+        let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
+        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
+        let picture = self.config.likelihood.picture(&mut s, output);
+        Some(Decoding { given: z, pass: Pass::new(s, &[picture]) })
     }
 
     /// log p(x) ≥ E log (1/K Σ p(x, z_k) / q(z_k|x)): Burda, Grosse and Salakhutdinov, 2016.
@@ -277,12 +287,12 @@ impl Model for Vae {
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.base.pins;
         let (x, y) = self.next_test(s, batch);
-        let (heads, ..) = self.encode(s, x, y, Mode::Use);
+        let (heads, ..) = self.encoded(s, x, y, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
         // Each image's draws have its class.
         let y = y.map(|y| repeated(s, y, samples));
-        let (output, _) = self.decode(s, z, y, Mode::Use);
+        let (output, _) = self.decoded(s, z, y, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         let log_weights = log_weight::forward(s, "log_weights", recon, z, eps, heads).reshape([batch, samples]);
         let bound = softmax::logsumexp(s, "bound", log_weights);

@@ -9,7 +9,7 @@ use crate::faults::{
     count_fault, decay_fault, halvings_fault, load_fault, most_fault, not_negative_fault, positive_fault,
 };
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving, halvings};
-use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training, Usage};
+use crate::model::{Base, Decoding, Model, Objective, Pass, Phase, Range, Training, Usage};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
@@ -162,7 +162,7 @@ impl VqVae {
     }
 
     /// z [n, h, w, latent] of x [n, width].
-    fn encode(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
+    fn encoded(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let images = x.reshape(self.base.pins.spec().images(x.shape.rows()));
         let (z, saved) = self.encoder.forward(s, Value::plain(images), mode);
         (z.buf, saved)
@@ -175,7 +175,7 @@ impl VqVae {
     }
 
     /// Images [n, width] of codes [n, h, w, latent].
-    fn decode(&self, s: &mut Schedule, q: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
+    fn decoded(&self, s: &mut Schedule, q: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let (output, saved) = self.decoder.forward(s, Value::plain(q), mode);
         (output.buf.reshape([q.shape.dims()[0] as usize, self.base.pins.spec().width()]), saved)
     }
@@ -300,7 +300,7 @@ impl Model for VqVae {
         let order =
             self.base.pins.train_order(s, self.first_images(batch, training), training, self.base.pins.side_clock);
         let x = self.base.pins.train_images(s, order, Range::CENTRED);
-        let (z, _) = self.encode(s, x, Mode::Batch);
+        let (z, _) = self.encoded(s, x, Mode::Batch);
         // Few rows, so that codes follow an encoder that has yet to learn, but more than dead codes have.
         let averages = averages.map(|averages| (averages, f32::max(1.0, 2.0 * self.config.restart)));
         codebook::plus_plus(s, "codebook", z, codes, averages, self.base.pins.side_clock, training.seed);
@@ -314,9 +314,9 @@ impl Model for VqVae {
         let (mean, per_code) = (1.0 / batch as f32, self.per_code());
         let x = self.base.pins.next_train(s, batch, training, Range::CENTRED);
 
-        let (z, encoder) = self.encode(s, x, Mode::Train);
+        let (z, encoder) = self.encoded(s, x, Mode::Train);
         let (q, index) = self.quantise(s, z);
-        let (output, decoder) = self.decode(s, q, Mode::Train);
+        let (output, decoder) = self.decoded(s, q, Mode::Train);
         let (nmse, doutput) = loss::with_gradient(s, "nmse", output, x, self.error(), mean);
 
         // Straight through: what q should have been moved by, z is moved by.
@@ -341,9 +341,9 @@ impl Model for VqVae {
         let s = &mut schedule;
         let Pins { side_clock, side_ring, .. } = self.base.pins;
         let x = self.base.pins.next_test(s, batch, Range::CENTRED);
-        let (z, _) = self.encode(s, x, Mode::Use);
+        let (z, _) = self.encoded(s, x, Mode::Use);
         let (q, index) = self.quantise(s, z);
-        let (output, _) = self.decode(s, q, Mode::Use);
+        let (output, _) = self.decoded(s, q, Mode::Use);
         let nmse = loss::forward(s, "nmse", output, x, self.error());
         let commitment = vq::loss(s, "commitment", z, q, self.per_code());
         let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
@@ -356,10 +356,28 @@ impl Model for VqVae {
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
         let x = self.base.pins.next_test(&mut s, batch, Range::CENTRED);
-        let (z, _) = self.encode(&mut s, x, Mode::Use);
+        let (z, _) = self.encoded(&mut s, x, Mode::Use);
         let (q, _) = self.quantise(&mut s, z);
-        let (output, _) = self.decode(&mut s, q, Mode::Use);
+        let (output, _) = self.decoded(&mut s, q, Mode::Use);
         Some(Pass::new(s, &[x, output]))
+    }
+
+    fn encode(&self, batch: usize) -> Option<Pass> {
+        let mut s = Schedule::new();
+        let x = self.base.pins.next_test(&mut s, batch, Range::CENTRED);
+        let (z, _) = self.encoded(&mut s, x, Mode::Use);
+        let (_, index) = self.quantise(&mut s, z);
+        Some(Pass::new(s, &[index.reshape([batch, self.positions()])]))
+    }
+
+    fn decode(&self, count: usize) -> Option<Decoding> {
+        let mut s = Schedule::new();
+        let index = s.scratch_of([count * self.positions()], Dtype::U32);
+        s.feed(index);
+        let [h, w] = self.config.small(self.base.pins.spec().image);
+        let q = vq::lookup(&mut s, "q", index, self.codebook.codes, [count, h, w, self.config.latent]);
+        let (output, _) = self.decoded(&mut s, q, Mode::Use);
+        Some(Decoding { given: index.reshape([count, self.positions()]), pass: Pass::new(s, &[output]) })
     }
 
     fn codes_per_image(&self) -> Option<usize> {

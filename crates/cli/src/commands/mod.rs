@@ -1,11 +1,13 @@
 //! The commands, one file for each kind.
 
 pub(crate) mod check;
+pub(crate) mod code;
 pub(crate) mod compare;
 pub(crate) mod devices;
 pub(crate) mod draw;
 pub(crate) mod eval;
 pub(crate) mod inspect;
+pub(crate) mod latent;
 pub(crate) mod profile;
 pub(crate) mod recipes;
 pub(crate) mod report;

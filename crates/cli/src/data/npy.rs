@@ -185,8 +185,22 @@ fn shape(text: &str) -> Option<Vec<usize>> {
     dims.map(|dim| dim.trim_end_matches('L').parse().ok()).collect()
 }
 
-/// An array file of that description, shape and raw elements, as NumPy writes it, for tests.
-#[cfg(test)]
+/// The file of an array of numbers, as NumPy writes it.
+pub(crate) fn write_npy(shape: &[usize], numbers: &[f32]) -> Vec<u8> {
+    encode("<f4", shape, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())
+}
+
+/// The shape and the numbers of an array's file, called `name` in errors.
+///
+/// # Errors
+/// As those of reading an array.
+pub(crate) fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+    let array = Array::read(file, name.into())?;
+    let numbers = array.numbers().map(|number| number as f32).collect();
+    Ok((array.shape, numbers))
+}
+
+/// An array file of that description, shape and raw elements.
 pub(super) fn encode(descr: &str, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
     let dims: String = shape.iter().map(|dim| format!("{dim}, ")).collect();
     let dims = if shape.len() == 1 { dims.trim_end() } else { dims.trim_end_matches(", ") };

@@ -11,7 +11,7 @@ mod networks;
 pub use config::{Game, GanConfig};
 
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
-use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Decoding, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
 use crate::pins::{DataSpec, Pins, tick_of};
 use gpu_core::ops::gan_loss::{self, Role};
@@ -172,7 +172,7 @@ impl Gan {
     }
 
     /// What D loses on the next `batch` test images and on as many generated ones, with what it says of them, each
-    /// [batch]; and the scores of the generated ones.
+    /// `[batch]`; and the scores of the generated ones.
     fn test_scores(&self, s: &mut Schedule, batch: usize, seed: u64) -> ([(Buf, Buf); 2], Buf) {
         let pins = &self.base.pins;
         let order = pins.test_order(s, batch);
@@ -287,5 +287,15 @@ impl Model for Gan {
         let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
         let (fake, _) = self.generate(&mut s, z, y, Mode::Use);
         Some(Pass::new(s, &[fake.buf.reshape([count, self.base.pins.spec().width()])]))
+    }
+
+    fn decode(&self, count: usize) -> Option<Decoding> {
+        let mut s = Schedule::new();
+        let z = s.scratch([count, 1, 1, self.config.latent]);
+        s.feed(z);
+        let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
+        let (fake, _) = self.generate(&mut s, z, y, Mode::Use);
+        let pass = Pass::new(s, &[fake.buf.reshape([count, self.base.pins.spec().width()])]);
+        Some(Decoding { given: z.reshape([count, self.config.latent]), pass })
     }
 }

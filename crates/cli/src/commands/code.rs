@@ -1,0 +1,85 @@
+//! `frit encode` and `frit decode`: images as codes, and codes as pictures.
+
+use crate::Ending;
+use crate::args;
+use crate::commands::trained::{Opened, open};
+use crate::data::{DataSet, numbers_of_npy, write_npy};
+use crate::decoder::{code_width, codes, pictures};
+use crate::pictures::{grid, write_png};
+use crate::safe_file;
+use crate::session::Session;
+use crate::terminal::{Terminal, out};
+use crate::tokens::{Tokens, crc32};
+use anyhow::{Context, Result, ensure};
+use gpu_core::{Array, Dtype};
+
+/// The most pictures in one file.
+const MOST: usize = 10_000;
+
+pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending> {
+    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let images = session.data.test.count;
+    let count = args.n.unwrap_or(images);
+    ensure!((1..=images).contains(&count), "-n {count} is not between 1 and the {images} test images; ask for fewer");
+    let (found, width) = codes(&mut session, count)?;
+    let (name, bytes) = match &found {
+        Array::U32(words) => ("codes.frit", tokens(&mut session, words.clone(), width)?.to_bytes()),
+        numbers => ("codes.npy", write_npy(&[count, width], &numbers.to_f32())),
+    };
+    let path = args.out.clone().unwrap_or_else(|| run.path.join(name));
+    safe_file::write(&path, &bytes)?;
+    out!("{}", path.display())?;
+    Ok(Ending::Done)
+}
+
+pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending> {
+    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let name = args.codes.display().to_string();
+    let file = std::fs::read(&args.codes).with_context(|| format!("{name} could not be read; check the path"))?;
+    let decoding = session.model.decode(1).with_context(|| format!("{} decodes nothing", session.config.name()))?;
+    let given = match decoding.given.dtype {
+        Dtype::U32 => Array::U32(known(Tokens::parse(&file, &name)?, &mut session, &name)?),
+        Dtype::F32 => Array::F32(latents(&file, &name, code_width(&session)?)?),
+    };
+    let images = pictures(&mut session, &given, None)?;
+    let DataSet { height, width, channels, .. } = *session.data;
+    let count = images.len() / session.data.pixels();
+    ensure!((1..=MOST).contains(&count), "{name} holds {count} codes, and between 1 and {MOST} are drawn; give fewer");
+    let path = args.out.clone().unwrap_or_else(|| run.path.join("decoded.png"));
+    let columns = (count as f64).sqrt().ceil() as usize;
+    write_png(&path, &grid(&images, count, height, width, channels, columns))?;
+    out!("{}", path.display())?;
+    Ok(Ending::Done)
+}
+
+/// Codes with the mark of the codebook that they are of.
+fn tokens(session: &mut Session, words: Vec<u32>, per_image: usize) -> Result<Tokens> {
+    let found = session.parameter_bufs().into_iter().find(|(name, _)| name == "codebook.weight");
+    let (_, codebook) = found.context("a model of codes has a codebook; this is a fault of frit's")?;
+    let values = session.executor.read(codebook)?.to_f32();
+    let mark = crc32(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+    Ok(Tokens { per_image, codes: codebook.shape.rows(), codebook: mark, tokens: words })
+}
+
+/// The codes of a file, if they are of the run's codebook.
+fn known(file: Tokens, session: &mut Session, name: &str) -> Result<Vec<u32>> {
+    let own = tokens(session, Vec::new(), code_width(session)?)?;
+    ensure!(
+        (file.per_image, file.codes, file.codebook) == (own.per_image, own.codes, own.codebook),
+        "{name} was encoded by another codebook, whose codes mean other things; give the run that encoded it"
+    );
+    Ok(file.tokens)
+}
+
+/// Latents from an .npy file of rows of `width` numbers, or of posteriors, of which the means are taken.
+fn latents(file: &[u8], name: &str, width: usize) -> Result<Vec<f32>> {
+    let (shape, numbers) = numbers_of_npy(file, name)?;
+    let columns = shape.last().copied().unwrap_or(0);
+    ensure!(
+        shape.len() == 2 && (columns == width || columns == 2 * width),
+        "{name} has the shape {shape:?}, and rows of {width} numbers are decoded, or of {}, means before log \
+         variances; give such a file",
+        2 * width
+    );
+    Ok(numbers.chunks_exact(columns).flat_map(|row| &row[..width]).copied().collect())
+}

@@ -1,0 +1,114 @@
+//! `frit interpolate` and `frit traverse`: what lies between codes, and what each number of a code does.
+
+use crate::Ending;
+use crate::args;
+use crate::commands::trained::{Opened, open};
+use crate::data::DataSet;
+use crate::decoder::{code_width, codes, pictures};
+use crate::pictures::{grid, write_png};
+use crate::session::Session;
+use crate::terminal::{Terminal, out};
+use anyhow::{Result, ensure};
+use gpu_core::{Array, Dtype};
+use models::latents::{linear, normals, spherical};
+use std::path::Path;
+
+/// The most pictures in a row or in a column.
+const MOST: usize = 100;
+
+pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Result<Ending> {
+    check("--rows", args.rows, 1)?;
+    check("--steps", args.steps, 2)?;
+    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let session = &mut session;
+    let ends = match args.images {
+        true => latents(session, 2 * args.rows)?,
+        false => {
+            let width = latent_width(session)?;
+            normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect()
+        }
+    };
+    let way = if args.spherical { spherical } else { linear };
+    let row = |ends: &[Vec<f32>]| {
+        let point = |step: usize| way(&ends[0], &ends[1], step as f32 / (args.steps - 1) as f32);
+        (0..args.steps).flat_map(point).collect::<Vec<f32>>()
+    };
+    let points: Vec<f32> = ends.chunks(2).flat_map(row).collect();
+    let path = args.out.clone().unwrap_or_else(|| run.path.join("interpolation.png"));
+    draw(session, points, args.steps, &path)
+}
+
+pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<Ending> {
+    check("--units", args.units, 1)?;
+    check("--steps", args.steps, 2)?;
+    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let session = &mut session;
+    let width = latent_width(session)?;
+    let base = match args.image {
+        Some(image) => {
+            let count = session.data.test.count;
+            ensure!(image < count, "--image {image} is not among the {count} test images, which count from 0");
+            latents(session, image + 1)?.remove(image)
+        }
+        None => vec![0.0; width],
+    };
+    let units = most_active(session, width)?;
+    let place = |step: usize| args.reach * (2.0 * step as f32 / (args.steps - 1) as f32 - 1.0);
+    let mut points = Vec::new();
+    for &unit in units.iter().take(args.units) {
+        for step in 0..args.steps {
+            let mut point = base.clone();
+            point[unit] = place(step);
+            points.extend(point);
+        }
+    }
+    let path = args.out.clone().unwrap_or_else(|| run.path.join("traversal.png"));
+    draw(session, points, args.steps, &path)
+}
+
+fn check(flag: &str, n: usize, least: usize) -> Result<()> {
+    ensure!((least..=MOST).contains(&n), "{flag} {n} is not between {least} and {MOST}; try {flag} 8");
+    Ok(())
+}
+
+/// Numbers of a latent.
+fn latent_width(session: &Session) -> Result<usize> {
+    let words = session.model.decode(1).is_some_and(|decoding| decoding.given.dtype == Dtype::U32);
+    ensure!(!words, "there is nothing between the codes of a codebook; give a run of a VAE, an autoencoder or a GAN");
+    code_width(session)
+}
+
+/// The latents of the first `count` test images; of posteriors, their means.
+fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
+    let images = session.data.test.count;
+    ensure!(count <= images, "{count} test images are needed and there are {images}; ask for fewer rows");
+    let width = latent_width(session)?;
+    let (found, columns) = codes(session, count)?;
+    Ok(found.to_f32().chunks_exact(columns).map(|row| row[..width].to_vec()).collect())
+}
+
+/// The numbers of a latent, those first that differ most between the test images; in their own order where nothing
+/// encodes images.
+fn most_active(session: &mut Session, width: usize) -> Result<Vec<usize>> {
+    let mut units: Vec<usize> = (0..width).collect();
+    if session.model.encode(1).is_none() {
+        return Ok(units);
+    }
+    let rows = latents(session, session.data.test.count)?;
+    let mean = |unit: usize, of: &dyn Fn(f32) -> f32| {
+        rows.iter().map(|row| f64::from(of(row[unit]))).sum::<f64>() / rows.len() as f64
+    };
+    let variance = |unit: usize| mean(unit, &|x| x * x) - mean(unit, &|x| x).powi(2);
+    let variances: Vec<f64> = (0..width).map(variance).collect();
+    units.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
+    Ok(units)
+}
+
+fn draw(session: &mut Session, points: Vec<f32>, columns: usize, path: &Path) -> Result<Ending> {
+    let images = pictures(session, &Array::F32(points), None)?;
+    let DataSet { height, width, channels, .. } = *session.data;
+    let count = images.len() / session.data.pixels();
+    write_png(path, &grid(&images, count, height, width, channels, columns))?;
+    out!("{}", path.display())?;
+    Ok(Ending::Done)
+}
