@@ -3,7 +3,7 @@
 mod place;
 
 use flate2::{Compression, write::GzEncoder};
-use place::{Place, TEST, stderr, stripes};
+use place::{Place, TEST, refusal, stderr, stripes};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -290,6 +290,30 @@ fn a_profile_times_every_call_of_a_step() {
     place.refused("profile nosuch", &["no recipe", "nosuch"]);
     let output = place.frit("profile vae --steps 0");
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn a_dry_run_says_how_long_it_would_take_and_leaves_nothing() {
+    let place = Place::new();
+    let before = place.files();
+    let said = place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 3 --device cpu --dry-run");
+    for words in ["300 training and 40 test images", "memory of the step", "so an epoch of 10 steps about", "all 30"] {
+        assert!(said.contains(words), "{words} is not in {said}");
+    }
+    assert!(place.files() == before);
+}
+
+/// The first layer of 8,000 images, 28×28 by 16 channels, is 383 MiB.
+#[test]
+fn where_a_batch_is_too_large_a_smaller_one_is_named() {
+    let place = Place::new();
+    let output = place.frit("train pool-vae --device gpu --steps 1 --batch-size 8000 --out run");
+    if output.status.success() {
+        println!("skipped: this device binds so much at once");
+        return;
+    }
+    refusal(&output, &["at most", "batches of", "fit: pass --batch-size"]);
+    assert!(!place.path("run").exists());
 }
 
 #[test]

@@ -54,7 +54,8 @@ fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for folder in ["", "samples", "checkpoints"] {
         for path in fs::read_dir(run.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_file() {
+            // Looking at a run leaves this in it.
+            if path.is_file() && !path.ends_with("evaluation.json") {
                 found.insert(path.strip_prefix(run).unwrap().into(), fs::read(path).unwrap());
             }
         }
@@ -68,6 +69,20 @@ fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         *metrics = String::from_utf8_lossy(metrics).lines().map(timeless).collect::<String>().into();
     }
     found
+}
+
+/// No checkpoint and no picture is half-written whenever a process ends: what it was about to write has another name.
+fn assert_whole(run: &Path) {
+    let folders = ["samples", "checkpoints"].map(|folder| run.join(folder));
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let contents = fs::read(&path).unwrap();
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("safetensors") => drop(safetensors::SafeTensors::deserialize(&contents).unwrap()),
+            Some("png") => drop(image::load_from_memory(&contents).unwrap()),
+            _ => {}
+        }
+    }
 }
 
 /// Waits until `condition` holds of a process that is to go on meanwhile.
@@ -105,6 +120,7 @@ fn kill_and_compare(train: &str, kills: u32) {
         let output = child.wait_with_output().unwrap();
         println!("killed after {moment:?} of {longest:?}{}", if ended { ", too late" } else { "" });
         assert!(!ended || output.status.success(), "{}", stderr(&output));
+        assert_whole(&place.path("killed"));
         if ended {
             // It takes less time than the first did, which had shaders to compile or a busier machine.
             longest = moment;
@@ -124,6 +140,26 @@ fn killed_at_any_moment_a_run_goes_on_as_if_it_had_not_been() {
 #[test]
 fn so_it_does_on_an_adapter() {
     kill_and_compare(&format!("{TINY} --epochs 12 --device gpu"), 3);
+}
+
+/// Everything at once that changes with time: the rate, the bound on the KL term, what is kept, drawn and best.
+#[test]
+fn so_do_runs_whose_settings_change_with_the_steps() {
+    let settings = "--set optimiser.schedule=cosine --set optimiser.warmup=7 --set optimiser.decay_to=0.1 \
+                    --set vae.capacity=2 --set vae.kl_warmup=40 --set train.keep=2 --set train.best=recon \
+                    --set train.patience=9 --sample-every 4";
+    kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
+}
+
+/// A rate that is too high for two tries: where training went back is where it went back.
+#[test]
+fn so_do_runs_that_went_back() {
+    let place = Place::new();
+    let train = format!("{TINY} --set vae.likelihood=gaussian --set vae.sigma=0.01 --lr 50 --device gpu");
+    let output = place.frit(&format!("{train} --epochs 3 --out run"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("of the learning rate"), "{}", stderr(&output));
+    kill_and_compare(&format!("{train} --epochs 8"), 3);
 }
 
 /// Two clocks and an average, statistics of batches, a codebook that follows averages, data in shards.
@@ -189,6 +225,14 @@ fn one_process_at_a_time_trains_a_run() {
     child.wait().unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused() {
+    let place = Place::new();
+    // Not even root writes there.
+    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["could not save /proc/run"]);
+}
+
 #[test]
 fn a_full_disk_costs_nothing_that_was_saved() {
     let place = Place::new();
@@ -235,7 +279,7 @@ fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
 fn a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint() {
     let place = Place::new();
     let output = place.frit(&format!("{TINY} --set optimiser.lr=1e20 --device gpu --out run"));
-    refusal(&output, &["the loss is not finite at step", "checkpoint stands in run", "--lr"]);
+    refusal(&output, &["the loss or a weight is not finite at step", "checkpoint stands in run", "--lr"]);
     place.done("sample run -n 4 --device cpu --out p.png");
 }
 

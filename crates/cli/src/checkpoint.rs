@@ -68,6 +68,15 @@ impl Checkpoint {
         Ok(array)
     }
 
+    /// Whether every number in it is finite: what holds others is nothing to go on from.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.tensors.values().all(|(_, array)| match array {
+            Array::F32(values) => values.iter().all(|value| value.is_finite()),
+            Array::F64(values) => values.iter().all(|value| value.is_finite()),
+            Array::U32(_) => true,
+        })
+    }
+
     /// Saves the file, whole or not at all. Equal tensors and metadata make equal bytes.
     ///
     /// # Errors

@@ -42,11 +42,11 @@ impl Session {
     ///
     /// # Errors
     /// One sentence: settings that such data cannot have, or no room.
-    pub(crate) fn open(config: Config, data: DataSet, backend: &Backend) -> Result<Self> {
+    pub(crate) fn open(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Self> {
         let spec = spec(&config, &data);
         config.check_model(&spec, 1)?;
         let model = config.model(spec);
-        Self::open_model(config, data.into(), model, backend)
+        Self::open_model(config, data, model, backend)
     }
 
     /// The same with a model that was made for the data already.

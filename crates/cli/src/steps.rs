@@ -4,9 +4,11 @@ use crate::config::{Config, Train};
 use crate::data::DataSet;
 use crate::session::Session;
 use anyhow::{Context, Result, ensure};
-use gpu_core::{Backend, Program};
+use gpu_core::{Backend, Pace, Program};
 use models::{DataSpec, Phase, Training};
 use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 /// An epoch goes through the training set shard by shard, and through a shard batch by batch; the last batch is as
 /// small as it is. Without shards the whole set is one.
@@ -177,6 +179,26 @@ impl Programs {
     pub(crate) fn of(&self, size: Size) -> Result<&[Program]> {
         Ok(self.0.get(&size).context("there is a program for every size of step")?)
     }
+}
+
+/// How long a step on a whole batch takes, the mean of as many as run in about a second after the first.
+pub(crate) fn measured_step(session: &mut Session, steps: &Steps) -> Result<Duration> {
+    let programs = Programs::prepare(session, steps, 0)?;
+    let stand = steps.at(0);
+    session.put_shard(steps, &stand)?;
+    let ring = session.model.pins().ring;
+    let mut drive = |first: u64, runs: u64| -> Result<Duration> {
+        let since = Instant::now();
+        let mut seen = |_| ControlFlow::Continue(());
+        let programs = programs.of(stand.size)?;
+        Pace::default().drive(session.executor.as_mut(), programs, first, runs, ring, &mut seen)?;
+        Ok(since.elapsed())
+    };
+    // Shaders are compiled in the first.
+    drive(1, 1)?;
+    let once = drive(2, 1)?.as_secs_f64().max(1e-6);
+    let runs = ((1.0 / once) as u64).clamp(1, stand.runs);
+    Ok(drive(3, runs)? / runs as u32)
 }
 
 /// What the schedules of steps of one size need besides the model, with the learning rate halved `lowered` times.

@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::startup::Startup;
 use crate::steps::{Programs, Stand, Steps};
 use crate::terminal::{Bar, Terminal};
-use crate::wording::{columns_line, epoch_line, epoch_message};
+use crate::wording::{columns_line, epoch_line, epoch_message, sparkline};
 use anyhow::{Result, bail, ensure};
 use gpu_core::{Array, Pace, Record};
 use serde_json::{Map, Value, json};
@@ -25,6 +25,9 @@ use std::time::Instant;
 
 /// Steps whose mean loss makes a line of metrics.jsonl.
 const LOG_STEPS: u64 = 50;
+
+/// Steps between two of the bar's blocks.
+const SPARK_STEPS: u64 = 10;
 
 /// How training ended.
 pub(crate) enum Outcome {
@@ -50,6 +53,8 @@ pub(crate) struct Trainer<'a> {
     watch: Watch,
     since: Instant,
     images_since: u64,
+    /// Losses of every so many steps, as the bar shows them: what is to become small, or the first column.
+    history: Vec<f64>,
     /// Said, with -v, when the first step is done.
     startup: Option<Startup>,
 }
@@ -91,6 +96,7 @@ impl<'a> Trainer<'a> {
             watch,
             since: Instant::now(),
             images_since: 0,
+            history: Vec::new(),
             startup: None,
         })
     }
@@ -165,7 +171,8 @@ impl<'a> Trainer<'a> {
         let images = self.steps.images_of(size);
         let columns = self.session.model.columns();
         let mut broken: Option<u64> = None;
-        let Self { progress, run, since, images_since, startup, .. } = self;
+        let objective = self.session.model.objective();
+        let Self { progress, run, since, images_since, history, startup, .. } = self;
         let mut trouble = Ok(());
         let mut seen = |record: Record| {
             if let Some(mut startup) = startup.take() {
@@ -178,11 +185,15 @@ impl<'a> Trainer<'a> {
             }
             progress.add(&record, images);
             *images_since += images;
+            if record.step.is_multiple_of(SPARK_STEPS) {
+                history.push(objective.of(&record.values).unwrap_or(record.values[0]));
+            }
             if progress.window_steps == LOG_STEPS && trouble.is_ok() {
                 trouble = run.append_metrics(&progress.window_line(columns));
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
-            bar.step(&format!("{}  {rate:.0} images/s", columns_line(columns, &progress.means())));
+            let losses = columns_line(columns, &progress.means());
+            bar.step(&format!("{}  {losses}  {rate:.0} images/s", sparkline(history)));
             let stop = trouble.is_err() || interrupted.load(Ordering::Relaxed);
             if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
@@ -192,7 +203,8 @@ impl<'a> Trainer<'a> {
         Ok(broken)
     }
 
-    /// Does what is to be done where the steps have led. Returns that step if the test loss is not finite there.
+    /// Does what is to be done where the steps have led. Returns that step if the test loss or a weight is not finite
+    /// there.
     fn pause(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<u64>> {
         let step = self.progress.step;
         let whole = step.is_multiple_of(self.steps.per_epoch);
@@ -203,21 +215,19 @@ impl<'a> Trainer<'a> {
             if !test.means.iter().all(|mean| mean.is_finite()) {
                 return Ok(Some(step));
             }
-            self.end_epoch(bar, whole, &test)?;
+            let sound = self.end_epoch(bar, whole, &test)?;
             *last = Some(test);
-            return Ok(None);
+            return Ok((!sound).then_some(step));
         }
         if due(sample_every) {
             self.draw(step)?;
         }
-        if due(save_every) {
-            self.save()?;
-        }
-        Ok(None)
+        let sound = !due(save_every) || self.save()?;
+        Ok((!sound).then_some(step))
     }
 
-    /// Draws, notes, warns and saves.
-    fn end_epoch(&mut self, bar: &Bar, whole: bool, test: &Tested) -> Result<()> {
+    /// Draws, notes, warns and saves. Returns whether there was something sound to save.
+    fn end_epoch(&mut self, bar: &Bar, whole: bool, test: &Tested) -> Result<bool> {
         let rate = self.images_since as f64 / self.since.elapsed().as_secs_f64();
         let step = self.progress.step;
         let epoch = step.div_ceil(self.steps.per_epoch);
@@ -239,14 +249,14 @@ impl<'a> Trainer<'a> {
         if let Some(value) = better {
             self.progress.best = Some((epoch, value));
         }
-        let checkpoint = self.snapshot()?;
+        let Some(checkpoint) = self.snapshot()? else { return Ok(false) };
         // First: once the latest stands, what came before it is not done again.
         if better.is_some() {
             checkpoint.save(&self.run.best())?;
         }
         self.keep(&checkpoint)?;
         (self.since, self.images_since) = (Instant::now(), 0);
-        Ok(())
+        Ok(true)
     }
 
     /// What the epoch so far has come to.
@@ -284,7 +294,7 @@ impl<'a> Trainer<'a> {
             let found = first_broken(self.session, &self.steps, tries, [progress.step, broken], restore)?;
             bail!(self.explanation(broken, tries, found));
         }
-        let seen = format!("the loss is not finite at step {broken}");
+        let seen = format!("the loss or a weight is not finite at step {broken}");
         let attempt = format!("going on from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
         bar.back(progress.step, &format!("warning: {seen}; {attempt}"));
         let line = json!({ "step": progress.step, "guard": "non_finite", "seen": seen, "try": attempt });
@@ -307,15 +317,17 @@ impl<'a> Trainer<'a> {
         };
         let found = found.unwrap_or_else(|| "no tensor of training is broken".into());
         format!(
-            "the loss is not finite at step {broken}{tried}: {found}; the last checkpoint stands in {}, so train anew \
-             with a lower --lr or with --set optimiser.clip=1",
+            "the loss or a weight is not finite at step {broken}{tried}: {found}; the last checkpoint stands in {}, so \
+             train anew with a lower --lr or with --set optimiser.clip=1",
             self.run.path.display()
         )
     }
 
-    fn save(&mut self) -> Result<()> {
+    /// Saves a checkpoint, if there is something sound to save, and returns whether there was.
+    fn save(&mut self) -> Result<bool> {
         let checkpoint = self.snapshot()?;
-        self.keep(&checkpoint)
+        checkpoint.iter().try_for_each(|checkpoint| self.keep(checkpoint))?;
+        Ok(checkpoint.is_some())
     }
 
     /// Saves a checkpoint as the latest, and where some are kept, by its number.
@@ -328,9 +340,10 @@ impl<'a> Trainer<'a> {
         self.run.prune(step, keep)
     }
 
-    fn snapshot(&mut self) -> Result<Checkpoint> {
+    /// All that training goes on from; `None` where that holds a number that is not finite.
+    fn snapshot(&mut self) -> Result<Option<Checkpoint>> {
         let mut checkpoint = self.session.checkpoint()?;
         checkpoint.metadata = self.progress.notes(self.session)?;
-        Ok(checkpoint)
+        Ok(checkpoint.is_finite().then_some(checkpoint))
     }
 }

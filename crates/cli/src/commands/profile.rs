@@ -25,7 +25,7 @@ pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Endin
     startup.lap("device");
     terminal.say(&format!("profiling {} on {why}", args.show.recipe));
     fit_shard(&mut config, &data, binding_bytes(&backend))?;
-    let mut session = Session::open(config, data, &backend)?;
+    let mut session = Session::open(config, data.into(), &backend)?;
     session.initialise()?;
     startup.lap("weights");
     let profile = Profile::measure(&mut session, &backend, args.steps, startup)?;

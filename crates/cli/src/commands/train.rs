@@ -10,11 +10,11 @@ use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::{Session, spec};
 use crate::startup::Startup;
-use crate::steps::{Steps, binding_bytes, fit_shard};
+use crate::steps::{Programs, Steps, binding_bytes, fit_shard, measured_step};
 use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Trainer};
-use crate::wording::short;
-use anyhow::{Context, Result, ensure};
+use crate::wording::{lasting, short};
+use anyhow::{Context, Result, anyhow, ensure};
 use gpu_core::{Backend, Choice};
 use serde_json::json;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     config.check(&spec(&config, &data), data.train.count)?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
     if args.dry_run {
-        return super::show::dry_run(&config, &data);
+        super::show::dry_run(&config, &data)?;
     }
     let (backend, why) = device::open(&args.device)?;
     startup.lap("device");
@@ -41,8 +41,13 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
         terminal.say(&format!("{} is larger than the device binds: {images} images are there at once", data.name));
     }
-    let mut session = Session::open(config, data, &backend)?;
-    session.initialise()?;
+    let data = Arc::new(data);
+    if args.dry_run {
+        return say_time(config, data, &backend);
+    }
+    let known = config.clone();
+    let mut session = Session::open(config, data.clone(), &backend)?;
+    session.initialise().map_err(|error| with_a_batch_that_fits(error, &known, &data, &backend))?;
     if let Some(mut file) = init {
         session.initialise_from(&mut file)?;
     }
@@ -60,7 +65,8 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
             path.display()
         ));
         Ok(run)
-    })?;
+    })
+    .map_err(|error| with_a_batch_that_fits(error, &known, &data, &backend))?;
     trainer.report_startup(startup);
     go_on(trainer, terminal, args.json)
 }
@@ -84,7 +90,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
     config.check_same_run(&started(&checkpoint)?)?;
     let (backend, why) = same_device(args, &run, terminal)?;
     terminal.say(&format!("running on {why}"));
-    let mut session = Session::open(config, data, &backend)?;
+    let mut session = Session::open(config, data.into(), &backend)?;
     let progress = Progress::of(&checkpoint, &session)?;
     let step = progress.step;
     ensure!(
@@ -104,6 +110,55 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         Ok(run)
     })?;
     go_on(trainer, terminal, args.json)
+}
+
+/// How long an epoch will take, from a few steps.
+fn say_time(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Ending> {
+    let known = config.clone();
+    let mut session = Session::open(config, data.clone(), backend)?;
+    session.initialise().map_err(|error| with_a_batch_that_fits(error, &known, &data, backend))?;
+    let steps = Steps::new(&session.config, session.data.train.count);
+    let step = measured_step(&mut session, &steps)
+        .map_err(|error| with_a_batch_that_fits(error, &known, &data, backend))?
+        .as_secs_f64();
+    let (epoch, all) = (step * steps.per_epoch as f64, step * steps.total as f64);
+    out!(
+        "a step takes {:.1} ms on {}, so an epoch of {} steps about {} and all {} about {}, besides tests and pictures",
+        1e3 * step,
+        session.device,
+        steps.per_epoch,
+        lasting(epoch),
+        steps.total,
+        lasting(all)
+    )?;
+    Ok(Ending::Done)
+}
+
+/// The error, and the largest batch that there is room for, if that was missing.
+fn with_a_batch_that_fits(
+    error: anyhow::Error,
+    config: &Config,
+    data: &Arc<DataSet>,
+    backend: &Backend,
+) -> anyhow::Error {
+    use gpu_core::Error::{OutOfMemory, TooLarge};
+    if !matches!(error.downcast_ref(), Some(OutOfMemory { .. } | TooLarge { .. })) {
+        return error;
+    }
+    let fits = |&batch: &usize| {
+        let mut smaller = config.clone();
+        smaller.train.batch_size = batch;
+        let session = Session::open(smaller, data.clone(), backend);
+        session.is_ok_and(|mut session| {
+            let steps = Steps::new(&session.config, session.data.train.count);
+            session.initialise().is_ok() && Programs::prepare(&mut session, &steps, 0).is_ok()
+        })
+    };
+    let halves = std::iter::successors(Some(config.train.batch_size / 2), |batch| Some(batch / 2));
+    match halves.take_while(|&batch| batch > 0).find(fits) {
+        Some(batch) => anyhow!("{error:#}; batches of {batch} fit: pass --batch-size {batch}"),
+        None => error,
+    }
 }
 
 /// Trains until done or interrupted, and says where things are.

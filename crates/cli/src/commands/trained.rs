@@ -59,7 +59,7 @@ fn open_with(
     let data = data(&config, &checkpoint)?;
     let (backend, why) = device::open(&args.device)?;
     terminal.say(&format!("running on {why}"));
-    let mut session = Session::open(config, data, &backend)?;
+    let mut session = Session::open(config, data.into(), &backend)?;
     session.restore_weights(&mut checkpoint, args.average)?;
     Ok(Opened { run, session, backend })
 }

@@ -41,7 +41,7 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let (backend, why) = device::open(&args.device)?;
     terminal.say(&format!("running on {why}"));
     fit_shard(&mut config, &data, binding_bytes(&backend))?;
-    let mut session = Session::open(config, data, &backend)?;
+    let mut session = Session::open(config, data.into(), &backend)?;
     session.initialise()?;
     let place = tempfile::tempdir()?;
     let path = args.out.clone().unwrap_or_else(|| place.path().join("run"));
