@@ -66,18 +66,27 @@ pub fn frechet_distance(a: &Features, b: &Features) -> Option<f64> {
 /// tr (S₁ S₂)^½. The product is not symmetric, but has the eigenvalues of S₁^½ S₂ S₁^½, which is. With S₁ = V Λ Vᵀ and
 /// W = V Λ^½ so has Wᵀ S₂ W, which is that matrix turned by V. `None` where no eigenvalues are found.
 fn trace_of_root(s1: &DMatrix<f64>, s2: &DMatrix<f64>) -> Option<f64> {
-    let SymmetricEigen { eigenvectors: mut w, eigenvalues } = eigen(s1.clone())?;
-    // Rounding makes zeros a little negative.
-    w.column_iter_mut().zip(&eigenvalues).for_each(|(mut column, value)| column *= value.max(0.0).sqrt());
+    let SymmetricEigen { eigenvectors, eigenvalues } = eigen(s1.clone())?;
+    // What rounding makes of zeros spans nothing, and its squares are too small for the search that follows.
+    let least = f64::EPSILON * s1.nrows() as f64 * eigenvalues.max();
+    let kept: Vec<usize> = (0..eigenvalues.len()).filter(|&i| eigenvalues[i] > least).collect();
+    if kept.is_empty() {
+        return Some(0.0);
+    }
+    let mut w = eigenvectors.select_columns(&kept);
+    w.column_iter_mut().zip(&kept).for_each(|(mut column, &i)| column *= eigenvalues[i].sqrt());
     let product = w.transpose() * s2 * w;
     Some(eigen(product)?.eigenvalues.iter().map(|value| value.max(0.0).sqrt()).sum())
 }
 
-/// nalgebra would search a matrix with a NaN for ever.
+/// nalgebra would search a matrix with a NaN for ever, and of one with numbers as small as 10⁻³⁰ beside one may find
+/// eigenvalues that are not finite: those found must add up to the trace.
 fn eigen(matrix: DMatrix<f64>) -> Option<SymmetricEigen<f64, nalgebra::Dyn>> {
+    let (trace, iterations) = (matrix.trace(), ITERATIONS * matrix.nrows());
+    let scale = matrix.norm();
     let finite = matrix.iter().all(|value| value.is_finite());
-    let iterations = ITERATIONS * matrix.nrows();
-    finite.then(|| SymmetricEigen::try_new(matrix, f64::EPSILON, iterations)).flatten()
+    let found = finite.then(|| SymmetricEigen::try_new(matrix, f64::EPSILON, iterations)).flatten()?;
+    ((found.eigenvalues.sum() - trace).abs() <= 1e-9 * scale).then_some(found)
 }
 
 #[cfg(test)]
@@ -100,6 +109,26 @@ mod tests {
         let share = (2.0_f64 / 3.0).sqrt();
         let expected = 25.0 + (share * (1.0 - 3.0)).powi(2) + (share * (2.0 - 1.0)).powi(2);
         near(frechet_distance(&cross(1.0, 2.0, [0.0, 0.0]), &cross(3.0, 1.0, [3.0, -4.0])), expected);
+    }
+
+    /// Features of which many are never active, as those of a classifier are, and others hang on few: most of the
+    /// covariance's eigenvalues are what rounding made of zero.
+    #[test]
+    fn features_that_are_never_active_do_no_harm() {
+        let (width, rows) = (96, 300);
+        let of = |shift: f64| {
+            let feature = |row: usize, column: usize| {
+                let hidden = |k: usize| ((row * (k + 3)) as f64 * 0.37 + k as f64 + shift).sin();
+                let sum: f64 = (0..5).map(|k| hidden(k) * ((column * (k + 1)) as f64 * 0.61).cos()).sum();
+                if column % 3 == 0 { 0.0 } else { f64::from((4.0 * sum.max(0.0)) as f32) }
+            };
+            Features::new((0..rows * width).map(|i| feature(i / width, i % width)).collect(), width)
+        };
+        let (a, b) = (of(0.0), of(0.4));
+        let there = frechet_distance(&a, &b).expect("rows enough");
+        let back = frechet_distance(&b, &a).expect("rows enough");
+        assert!(there > 0.0 && (there - back).abs() < 1e-5 * there, "{there} and {back}");
+        near(frechet_distance(&a, &a), 0.0);
     }
 
     #[test]
