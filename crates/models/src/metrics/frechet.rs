@@ -120,7 +120,7 @@ mod tests {
             let feature = |row: usize, column: usize| {
                 let hidden = |k: usize| ((row * (k + 3)) as f64 * 0.37 + k as f64 + shift).sin();
                 let sum: f64 = (0..5).map(|k| hidden(k) * ((column * (k + 1)) as f64 * 0.61).cos()).sum();
-                if column % 3 == 0 { 0.0 } else { f64::from((4.0 * sum.max(0.0)) as f32) }
+                if column.is_multiple_of(3) { 0.0 } else { f64::from((4.0 * sum.max(0.0)) as f32) }
             };
             Features::new((0..rows * width).map(|i| feature(i / width, i % width)).collect(), width)
         };
