@@ -1,0 +1,120 @@
+"""What `frit eval --seed 42` measures, by PyTorch in float64.
+
+    python figures.py RUN DATA.npz [RUN DATA.npz …]
+
+prints, for each run, the names and shapes of its module's tensors, and the figures of its latest checkpoint on the test
+images of its data; of a run with a running average of its weights also those under the average.
+"""
+
+import json
+import math
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.distributions import Normal, kl_divergence
+
+TESTS = Path(__file__).resolve().parent.parent
+sys.path += [str(TESTS / "golden"), str(TESTS.parent / "scripts")]
+
+import open_in_torch as frit
+from discrete import GAN_LOSSES
+from noise import noise
+
+EVALUATE = 4  # frit's Stream::Evaluate
+
+
+def similarity(x, picture):
+    """The means over images of what is seen of their pictures: nothing is blacker than black or whiter than white."""
+    mse = ((picture.clamp(0, 1) - x) ** 2).flatten(1).mean(1)
+    return {"mse": mse.mean(), "psnr": (-10 * mse.log10()).mean()}
+
+
+def recon(model, z, x, y):
+    """−log p(x|z) in nats an image."""
+    output, sigma = model.output(z, y), model.settings["sigma"]
+    if model.settings["likelihood"] == "bernoulli":
+        rows = F.binary_cross_entropy_with_logits(output, x, reduction="none")
+    else:
+        rows = -Normal(output, sigma).log_prob(x)
+    return rows.flatten(1).sum(1).mean()
+
+
+def of_vae(model, x, y, _):
+    made = model(x, y)
+    posterior = Normal(made["mean"], (0.5 * made["logvar"]).exp())
+    z = posterior.mean + posterior.stddev * noise(1, EVALUATE, *posterior.mean.shape)
+    error, kl = recon(model, z, x, y), kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
+    return {"recon": error, "kl": kl, "neg_elbo": error + kl} | similarity(x, made["picture"])
+
+
+def of_ae(model, x, y, _):
+    made = model(x)
+    return {"recon": recon(model, made["code"], x, y)} | similarity(x, made["picture"])
+
+
+def of_gan(model, x, y, _):
+    on_real, on_fake, on_generator, report = GAN_LOSSES[model.settings["loss"]]
+    fake = model.generate(noise(1, EVALUATE, len(x), model.settings["latent"]), y)
+    of_real, of_fake = model(x, y)["score"], model.score(fake, y)
+    d_loss = on_real(of_real, model.settings["smoothing"]) + on_fake(of_fake)
+    means = {"d_loss": d_loss, "g_loss": on_generator(of_fake), "d_real": report(of_real), "d_fake": report(of_fake)}
+    return {name: rows.mean() for name, rows in means.items()}
+
+
+def of_vqvae(model, x, y, train):
+    z, index = model.encode(x)
+    shares = torch.bincount(index.flatten(), minlength=len(model.codebook.weight)).double() / index.numel()
+    picture = model.decode(index)
+    return similarity(x, picture) | {
+        "nmse": F.mse_loss(picture, x) / train.var(correction=0),
+        "commitment": F.mse_loss(z, model.codebook.weight[index]),
+        "perplexity": torch.special.entr(shares).sum().exp(),
+        "used_codes": (shares > 0).sum(),
+    }
+
+
+def of_classifier(model, x, y, _):
+    logits = model(x)["logits"]
+    return {"cross_entropy": F.cross_entropy(logits, y), "errors": (logits.argmax(1) != y).double().mean()}
+
+
+FIGURES = {
+    frit.Vae: of_vae,
+    frit.Autoencoder: of_ae,
+    frit.Gan: of_gan,
+    frit.VqVae: of_vqvae,
+    frit.Classifier: of_classifier,
+}
+
+
+def figures(run, data, average=False):
+    model = frit.load(run, average, torch.float64)
+    x, train = frit.images(data["x_test"]), frit.images(data["x_train"])
+    y = torch.from_numpy(data["y_test"].astype(np.int64))
+    measured = FIGURES[type(model)](model, x, y, train)
+    return model, {name: float(value) for name, value in measured.items()}
+
+
+def report(run, data):
+    model, latest = figures(run, data)
+    # But for counts of batches, which frit does not keep.
+    names = {name for name in model.state_dict() if not name.endswith("num_batches_tracked")}
+    of_run = {"names": {name: list(model.state_dict()[name].shape) for name in names}, "latest": latest}
+    if tomllib.loads(Path(run, "config.toml").read_text())["optimiser"]["average"] > 0:
+        of_run["average"] = figures(run, data, average=True)[1]
+    assert all(math.isfinite(value) for value in latest.values()), f"{run}: {latest}"
+    return of_run
+
+
+def main():
+    torch.set_num_threads(1)
+    pairs = zip(sys.argv[1::2], sys.argv[2::2])
+    print(json.dumps({Path(run).name: report(run, np.load(data)) for run, data in pairs}))
+
+
+if __name__ == "__main__":
+    main()
