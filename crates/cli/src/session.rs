@@ -104,12 +104,18 @@ impl Session {
             self.shard = Some(wanted);
         }
         if steps.sharded() && stand.first {
-            for clock in self.model.clocks() {
-                let mut words = self.executor.read(clock)?.as_u32().expect("a clock is words").to_vec();
-                // Past every end, whatever the size of the shard before.
-                words[3] = u32::MAX;
-                self.executor.write(clock, &Array::U32(words))?;
-            }
+            self.restart_order()?;
+        }
+        Ok(())
+    }
+
+    /// Has the next step begin a new order of the images that are on the device.
+    pub(crate) fn restart_order(&mut self) -> Result<()> {
+        for clock in self.model.clocks() {
+            let mut words = self.executor.read(clock)?.as_u32().expect("a clock is words").to_vec();
+            // Past every end, whatever the size of the shard before.
+            words[3] = u32::MAX;
+            self.executor.write(clock, &Array::U32(words))?;
         }
         Ok(())
     }
