@@ -167,6 +167,9 @@ fn so_do_runs_that_went_back() {
 fn so_do_runs_of_other_families() {
     for settings in [
         "gan --hidden 8 --latent-dim 3 --set gan.critic_steps=2 --set optimiser.average=0.9 --set data.shard=130",
+        "cgan --hidden 8 --latent-dim 3 --set data.shard=130",
+        "cvae --hidden 8 --latent-dim 3",
+        "ae --hidden 8 --latent-dim 3",
         "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
         "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
         "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64",

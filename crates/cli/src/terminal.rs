@@ -67,10 +67,10 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// One step further.
-    pub(crate) fn step(&self, message: &str) {
+    /// One step further, with a message that is put together only where it is seen.
+    pub(crate) fn step(&self, message: impl FnOnce() -> String) {
         if self.shown {
-            self.bar.set_message(message.to_string());
+            self.bar.set_message(message());
         }
         self.bar.inc(1);
     }

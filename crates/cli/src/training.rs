@@ -192,8 +192,10 @@ impl<'a> Trainer<'a> {
                 trouble = run.append_metrics(&progress.window_line(columns));
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
-            let losses = columns_line(columns, &progress.means());
-            bar.step(&format!("{}  {losses}  {rate:.0} images/s", sparkline(history)));
+            bar.step(|| {
+                let losses = columns_line(columns, &progress.means());
+                format!("{}  {losses}  {rate:.0} images/s", sparkline(history))
+            });
             let stop = trouble.is_err() || interrupted.load(Ordering::Relaxed);
             if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
