@@ -1,7 +1,8 @@
 // How a codebook e [k, dim] follows the rows z [m, dim] that it stands for, how it begins, and how it is used.
 //
-//   codebook_ema             size = γ size + (1 − γ) counts, total = γ total + (1 − γ) sums, with counts, size [k] and
-//                            sums, total [k, dim]; one invocation per element of total, the first of a row its size
+//   codebook_ema             size = left · size + gain · counts, total = left · total + gain · sums, with counts, size
+//                            [k] and sums, total [k, dim]; one invocation per element of total, a row's first its
+//                            size
 //   codebook_smooth          e = total / ((size + ε) / (n + k ε) n), with n [1] = Σ size; one invocation per element
 //   codebook_perplexity      perplexity [1] = exp(−Σ p ln p), p = histogram / Σ histogram, and used [1] = how many
 //                            codes have p > 0; one workgroup of 256, by trees
@@ -22,7 +23,8 @@ const NONE = 0xffffffffu;
 struct EmaParams {
     len: u32,
     dim: u32,
-    gamma: f32,
+    left: f32,
+    gain: f32,
 }
 
 @group(0) @binding(0) var<storage, read> counts: array<f32>;
@@ -39,10 +41,10 @@ fn codebook_ema(
 ) {
     let i = group_index(group, groups) * 64u + local;
     if i >= p_ema.len { return; }
-    total[i] = p_ema.gamma * total[i] + (1.0 - p_ema.gamma) * sums[i];
+    total[i] = p_ema.left * total[i] + p_ema.gain * sums[i];
     if i % p_ema.dim == 0u {
         let j = i / p_ema.dim;
-        size[j] = p_ema.gamma * size[j] + (1.0 - p_ema.gamma) * counts[j];
+        size[j] = p_ema.left * size[j] + p_ema.gain * counts[j];
     }
 }
 

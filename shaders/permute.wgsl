@@ -1,4 +1,4 @@
-// order[b] = π(clock[2] + b) for b < len: the rows of this step's batch. π is a pseudo-random permutation of
+// order[b] = π(clock[2] + first + b) for b < len: rows of this step's batch. π is a pseudo-random permutation of
 // 0 .. count − 1, one for each epoch clock[1], or the identity. It is a Feistel network of eight rounds over the
 // smallest even number of bits that holds count, walked along its cycle until it is below count again (Black and
 // Rogaway, Ciphers with arbitrary finite domains, CT-RSA 2002). One invocation per element of order.
@@ -6,6 +6,7 @@
 
 struct Params {
     len: u32,
+    first: u32,
     count: u32,
     half_bits: u32,
     shuffle: u32,
@@ -58,7 +59,7 @@ fn permute(
     let b = group_index(group, groups) * 64u + local;
     if b >= p.len { return; }
     // No schedule asks for a position past the end of an epoch; if one did, it would not send gather out of the data.
-    let position = min(clock[2] + b, p.count - 1u);
+    let position = min(clock[2] + p.first + b, p.count - 1u);
     if p.shuffle != 0u {
         order[b] = permuted(position, clock[1]);
     } else {

@@ -1,6 +1,6 @@
 // Random numbers: the words w of philox((b, stream, clock[0], 0), key) are elements 4b .. 4b + 3 of the output, as
-// they are, as low + (high − low) u(w), or by pairs as normal: √(−2 ln u(w₀)) (cos, sin)(2π u(w₁)) (Box and Muller).
-// One invocation per block of four; len need not be a multiple of four.
+// they are, as low + (high − low) u(w), or by pairs as normal: √(−2 ln u(w₀)) (cos, sin)(2π u(w₁)) (Box and Muller);
+// the normal ones without so many first elements. One invocation per block of four; len need not be a multiple of four.
 // Needs common/grid.wgsl, common/philox.wgsl and common/elementary.wgsl.
 
 struct Params {
@@ -27,7 +27,16 @@ fn philox_words(
     }
 }
 
+struct NormalParams {
+    len: u32,
+    first: u32,
+    stream: u32,
+    key0: u32,
+    key1: u32,
+}
+
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> p_normal: NormalParams;
 
 fn normal_pair(w0: u32, w1: u32) -> vec2<f32> {
     return sqrt(max(-2.0 * ln(unit(w0)), 0.0)) * turn(w1);
@@ -39,12 +48,15 @@ fn philox_normal(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let block = group_index(group, groups) * 64u + local;
-    if 4u * block >= p.len { return; }
-    let w = philox(vec4<u32>(block, p.stream, clock[0], 0u), vec2<u32>(p.key0, p.key1));
+    let block = p_normal.first / 4u + group_index(group, groups) * 64u + local;
+    if 4u * block >= p_normal.first + p_normal.len { return; }
+    let key = vec2<u32>(p_normal.key0, p_normal.key1);
+    let w = philox(vec4<u32>(block, p_normal.stream, clock[0], 0u), key);
     let z = vec4<f32>(normal_pair(w.x, w.y), normal_pair(w.z, w.w));
     for (var j = 0u; j < 4u; j++) {
-        if 4u * block + j < p.len { y[4u * block + j] = z[j]; }
+        // Before the first it wraps, and is past the end.
+        let i = 4u * block + j - p_normal.first;
+        if i < p_normal.len { y[i] = z[j]; }
     }
 }
 

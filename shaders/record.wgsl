@@ -1,5 +1,5 @@
-// ring[(step − 1) mod slots, column] = scale · Σ_i rows[i], with rows [n], ring [slots, width], and the step, counted
-// from 1, in clock[0]; one workgroup of 256, by a tree.
+// ring[(step − 1) mod slots, column] = scale · Σ_i rows[i], or that much more where add is set, with rows [n], ring
+// [slots, width], and the step, counted from 1, in clock[0]; one workgroup of 256, by a tree.
 // Needs common/tree.wgsl.
 
 struct Params {
@@ -8,6 +8,7 @@ struct Params {
     slots: u32,
     column: u32,
     scale: f32,
+    add: u32,
 }
 
 @group(0) @binding(0) var<storage, read> rows: array<f32>;
@@ -23,6 +24,9 @@ fn record(@builtin(local_invocation_index) local: u32) {
     if local == 0u {
         // Steps near 2³² cannot wrap before the remainder is taken.
         let slot = (clock[0] % p.slots + p.slots - 1u) % p.slots;
-        ring[slot * p.width + p.column] = p.scale * sum;
+        let there = slot * p.width + p.column;
+        var before = 0.0;
+        if p.add != 0u { before = ring[there]; }
+        ring[there] = before + p.scale * sum;
     }
 }

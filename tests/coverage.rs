@@ -151,7 +151,7 @@ fn wrong_results_are_strays() {
 fn a_wrong_word_is_a_stray() {
     let mut case = Case::new("words");
     let clock = case.input([4], Fill::Exactly(vec![1, 0, 0, 9]));
-    permute(&mut case.schedule, "order", 9, clock, 20, 7, true);
+    permute(&mut case.schedule, "order", 0..9, clock, 20, 7, true);
     let off_by_one = |order: Array| Array::U32(order.as_u32().expect("words").iter().map(|&row| row ^ 1).collect());
     assert_eq!(share(&case, |order| order), 0.0);
     assert_eq!(share(&case, off_by_one), f64::INFINITY);

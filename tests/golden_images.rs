@@ -344,7 +344,9 @@ fn averages(bench: &mut Bench<'_>) {
         let z = bench.feed(&batches.dims[1..], z.to_vec());
         let nearest = vq::nearest(&mut bench.s, "nearest", z, codes);
         let assigned = vq::assign(&mut bench.s, "assigned", z, nearest, k);
-        codebook::ema(&mut bench.s, "ema", assigned, Averages { size, total }, codes, gamma, epsilon);
+        let averages = Averages { size, total };
+        codebook::ema(&mut bench.s, "ema", assigned, averages, gamma, true);
+        codebook::smooth(&mut bench.s, "codes", averages, codes, epsilon);
         bench.expect_values(
             &format!("index {i}"),
             nearest,

@@ -9,7 +9,7 @@ use frit_harness::compare::{Finding, stepwise};
 use frit_harness::device;
 use gpu_core::device::Device;
 use gpu_core::{Array, Cpu, Error, Executor, Gpu, Home, Program, Schedule, Sharing, Step};
-use models::{Likelihood, Model, Vae};
+use models::{Likelihood, Model, Training, Vae};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use setup::{BETA, SEED, Setup, arena, lasting, prepared, setups, spec, start, under_way, vae, zeros};
@@ -309,5 +309,38 @@ fn a_pass_by_the_average_is_the_pass_by_such_weights() -> Result<(), Error> {
         drawn.push(cpu.wait(ticket)?);
     }
     assert!(drawn[0] == drawn[1] && drawn[0][0].to_f64().iter().any(|&x| (x - 0.5).abs() > 1e-3));
+    Ok(())
+}
+
+/// What lasts of a model after three steps on the reference whose batches go through it in parts of `at_once` images;
+/// what is used in no step is left out.
+fn in_parts(setup: &Setup, at_once: usize) -> Result<Vec<Vec<f64>>, Error> {
+    let (model, inputs) = (&*setup.model, under_way(setup)?);
+    let mut cpu = Cpu::new(model.memory().clone(), Sharing::On);
+    for (buf, values) in &inputs {
+        cpu.write(*buf, values)?;
+    }
+    let phases = model.train(setup.batch, &Training { at_once, ..setup.training(SEED) });
+    let programs = prepared(&mut cpu, &phases)?;
+    let ticket = cpu.submit(&programs, 3, &lasting(model))?;
+    Ok(cpu.wait(ticket)?.iter().map(Array::to_f64).collect())
+}
+
+/// Gradients that are added up over parts are those of the batch, whatever the parts; but for what looks at a batch as
+/// a whole.
+#[test]
+fn a_step_in_parts_is_the_step() -> Result<(), Error> {
+    for setup in setups() {
+        let whole = in_parts(&setup, 0)?;
+        assert!(in_parts(&setup, setup.batch)? == whole, "{}: one part is the batch", setup.name);
+        for at_once in [1, setup.batch.div_ceil(2)] {
+            let parts = in_parts(&setup, at_once)?;
+            let far = whole.iter().flatten().zip(parts.iter().flatten());
+            let far = far.map(|(whole, parts)| (whole - parts).abs() / whole.abs().max(1.0)).fold(0.0, f64::max);
+            // Parts are normalised by their own statistics, and spectral norms come nearer with every pass.
+            let apart = ["dcgan", "spectral gan"].contains(&setup.name);
+            assert!(far.is_finite() && apart == (far > 1e-9), "{} in parts of {at_once}: off by {far:.1e}", setup.name);
+        }
+    }
     Ok(())
 }

@@ -169,10 +169,10 @@ fn so_do_runs_of_other_families() {
         "gan --hidden 8 --latent-dim 3 --set gan.critic_steps=2 --set optimiser.average=0.9 --set data.shard=130",
         "cgan --hidden 8 --latent-dim 3 --set data.shard=130",
         "cvae --hidden 8 --latent-dim 3",
-        "ae --hidden 8 --latent-dim 3",
+        "ae --hidden 8 --latent-dim 3 --micro-batch 10",
         "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
         "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
-        "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64",
+        "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64 --micro-batch 16",
         "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
         "classifier --hidden 8 --set classifier.channels=[3] --set data.shard=64",
     ] {

@@ -34,7 +34,7 @@ impl Setup {
     pub(crate) fn training(&self, seed: u64) -> Training {
         let train = self.model.pins().spec().train;
         let taken = train / (self.batch * self.model.batches()) * self.batch * self.model.batches();
-        Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken }
+        Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken, at_once: 0 }
     }
 }
 

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The most parts of a batch: each is a schedule of its own.
+pub(crate) const MOST_PARTS: usize = 256;
+
 /// A model family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,6 +65,9 @@ pub(crate) struct Train {
     pub(crate) steps: u64,
     /// Images in a step.
     pub(crate) batch_size: usize,
+    /// Images that go through the model at once: a step's come in parts of so many, whose gradients are added up. Zero
+    /// for all of them.
+    pub(crate) micro_batch: usize,
     /// Seeds everything that is drawn.
     pub(crate) seed: u64,
     /// Whether each epoch has its own order, or the file's.
@@ -85,6 +91,7 @@ impl Default for Train {
             epochs: 10,
             steps: 0,
             batch_size: 128,
+            micro_batch: 0,
             seed: 0,
             shuffle: true,
             save_every: 0,
@@ -218,7 +225,26 @@ impl Config {
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
             bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");
         }
-        self.check_model(spec, batch_size)
+        let parts = batch_size.div_ceil(self.at_once());
+        if parts > MOST_PARTS {
+            bail!(
+                "train.micro_batch is {}, which makes {parts} parts of a batch of {batch_size}, and {MOST_PARTS} at \
+                 most are added up; use larger parts, or a smaller train.batch_size",
+                self.train.micro_batch
+            );
+        }
+        self.check_model(spec, self.at_once())
+    }
+
+    /// The same with batches that come in parts of so many images; as a whole for zero.
+    pub(crate) fn with_parts_of(&self, micro_batch: usize) -> Self {
+        Self { train: Train { micro_batch, ..self.train.clone() }, ..self.clone() }
+    }
+
+    /// Images of a step that go through the model at once.
+    pub(crate) fn at_once(&self) -> usize {
+        let Train { batch_size, micro_batch, .. } = self.train;
+        if micro_batch == 0 { batch_size } else { micro_batch.min(batch_size) }
     }
 
     /// Refuses settings that no model of such data can have.

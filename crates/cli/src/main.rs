@@ -23,6 +23,7 @@ mod progress;
 mod quality;
 mod recipes;
 mod report;
+mod room;
 mod run;
 mod safe_file;
 mod session;
@@ -31,6 +32,7 @@ mod steps;
 mod terminal;
 mod tokens;
 mod training;
+mod trouble;
 mod wording;
 
 use args::{Cli, Command, Data};

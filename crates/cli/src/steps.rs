@@ -205,14 +205,15 @@ pub(crate) fn measured_step(session: &mut Session, steps: &Steps) -> Result<Dura
 
 /// What the schedules of steps of one size need besides the model, with the learning rate halved `lowered` times.
 pub(crate) fn training(config: &Config, size: Size, lowered: u32) -> Training {
-    let Train { seed, shuffle, .. } = config.train;
+    let Train { seed, shuffle, micro_batch: at_once, .. } = config.train;
     let (optimiser, rate) = (config.optimiser, 0.5f32.powi(lowered as i32));
-    Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken }
+    Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken, at_once }
 }
 
-/// The same for schedules that are only looked at: of whole batches.
+/// The same for steps on whole batches, without a tail.
 pub(crate) fn whole(config: &Config, spec: &DataSpec) -> Training {
-    Training::whole(config.train.seed, config.train.shuffle, config.optimiser, spec)
+    let Train { seed, shuffle, micro_batch: at_once, .. } = config.train;
+    Training { at_once, ..Training::whole(seed, shuffle, config.optimiser, spec) }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::session::Session;
 use crate::startup::Startup;
 use crate::steps::{Programs, Stand, Steps};
 use crate::terminal::{Bar, Terminal};
+use crate::trouble;
 use crate::wording::{columns_line, epoch_line, epoch_message, sparkline};
 use anyhow::{Result, bail, ensure};
 use gpu_core::{Array, Pace, Record};
@@ -29,6 +30,29 @@ const LOG_STEPS: u64 = 50;
 /// Steps between two of the bar's blocks.
 const SPARK_STEPS: u64 = 10;
 
+/// Everything that a run has on its device.
+pub(crate) struct Prepared {
+    steps: Steps,
+    programs: Programs,
+    test: TestLoss,
+    code_use: Option<CodeUse>,
+    grid: Grid,
+    watch: Watch,
+}
+
+impl Prepared {
+    /// Prepares it, with the learning rate halved `lowered` times.
+    pub(crate) fn new(session: &mut Session, lowered: u32) -> Result<Self> {
+        let steps = Steps::new(&session.config, session.data.train.count);
+        let programs = Programs::prepare(session, &steps, lowered)?;
+        let test = TestLoss::prepare(session, session.config.train.seed)?;
+        let code_use = CodeUse::prepare(session, |usage| usage.train)?;
+        let grid = Grid::prepare(session)?;
+        let watch = Watch::prepare(session, GRID)?;
+        Ok(Self { steps, programs, test, code_use, grid, watch })
+    }
+}
+
 /// How training ended.
 pub(crate) enum Outcome {
     /// All steps were done; the last test losses, as [`summary`] gives them.
@@ -43,6 +67,8 @@ pub(crate) struct Trainer<'a> {
     run: Run,
     terminal: &'a Terminal,
     progress: Progress,
+    /// The step of the latest checkpoint, if there is one.
+    saved: Option<u64>,
     steps: Steps,
     pace: Pace,
     programs: Programs,
@@ -68,23 +94,20 @@ impl<'a> Trainer<'a> {
         progress: Progress,
         run: impl FnOnce(&Session) -> Result<Run>,
     ) -> Result<Self> {
-        let steps = Steps::new(&session.config, session.data.train.count);
         let criterion = Criterion::of(&session.config.train.best, session.model.as_ref())?;
         ensure!(
             session.config.train.patience == 0 || criterion.name(session.model.as_ref()).is_some(),
             "train.patience waits for a better checkpoint, and this model does not tell which is; name a figure in \
              train.best, or set train.patience = 0"
         );
-        let programs = Programs::prepare(session, &steps, progress.rollbacks.len() as u32)?;
-        let test = TestLoss::prepare(session, session.config.train.seed)?;
-        let code_use = CodeUse::prepare(session, |usage| usage.train)?;
-        let grid = Grid::prepare(session)?;
-        let watch = Watch::prepare(session, GRID)?;
+        let Prepared { steps, programs, test, code_use, grid, watch } =
+            Prepared::new(session, progress.rollbacks.len() as u32)?;
         let run = run(session)?;
         Ok(Self {
             session,
             run,
             terminal,
+            saved: (progress.step > 0).then_some(progress.step),
             progress,
             steps,
             pace: Pace::default(),
@@ -113,7 +136,15 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains to the end, or to an interrupt.
+    ///
+    /// # Errors
+    /// One sentence; where the device is in trouble, what stands and how to go on.
     pub(crate) fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
+        let outcome = self.train_on(interrupted);
+        outcome.map_err(|error| trouble::with_the_way_on(error, &self.run.path, self.saved))
+    }
+
+    fn train_on(&mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         if self.progress.step == 0 {
             write_png(&self.run.reals(), &reals(&self.session.data, GRID))?;
             self.save()?;
@@ -333,12 +364,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// Saves a checkpoint as the latest, and where some are kept, by its number.
-    fn keep(&self, checkpoint: &Checkpoint) -> Result<()> {
+    fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let (step, keep) = (self.progress.step, self.session.config.train.keep);
         if keep > 0 {
             checkpoint.save(&self.run.numbered(step))?;
         }
         checkpoint.save(&self.run.latest())?;
+        self.saved = Some(step);
         self.run.prune(step, keep)
     }
 

@@ -245,6 +245,12 @@ impl Device {
         self.picking.pick(step, self)
     }
 
+    /// Gives the device back: whatever is asked of it from here on, here or by an executor, fails as on one that was
+    /// lost.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
     /// An error if the device was lost or has reported a fault since.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let fault = self.trouble.fault.lock().expect("no panic under this lock").take();

@@ -82,7 +82,7 @@ pub enum Error {
         why: String,
     },
     /// The device went away.
-    #[error("the device was lost: {why}; the last checkpoint stands, so continue from it with `frit resume`")]
+    #[error("the device was lost: {why}; start again, and restart the driver if it is lost again")]
     Lost {
         /// The driver's words.
         why: String,

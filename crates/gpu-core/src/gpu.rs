@@ -420,7 +420,7 @@ mod tests {
         let (schedule, y) = filling(100);
         let program = gpu.prepare(&schedule).unwrap();
         assert_eq!(gpu.read(y).unwrap(), Array::F32(vec![0.0; 100]));
-        device.device.destroy();
+        device.destroy();
         let after = gpu.submit(&[program], 1, &[y]).and_then(|ticket| gpu.wait(ticket));
         assert!(matches!(after, Err(Error::Lost { .. })), "{after:?}");
     }

@@ -8,6 +8,7 @@ use crate::faults::{activation_fault, coder_fault, positive_fault};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
+use crate::part::Part;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::{loss, record};
 use gpu_core::{Buf, Schedule};
@@ -86,6 +87,24 @@ impl Autoencoder {
         (output.buf.reshape(x.shape), encoder, decoder)
     }
 
+    /// The step on a part of its batch.
+    fn train_part(&self, part: Part, training: &Training) -> Phase {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
+        let x = self.base.pins.next_train(s, part, training, Range::UNIT);
+
+        let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
+        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), part.share());
+
+        let dcode = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the code wants a gradient");
+        self.encoder.backward(s, &encoder, dcode, Wrt::Params);
+
+        part.record(s, "recon", recon, clock, ring, 0);
+        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        Phase::once("ae", schedule)
+    }
+
     fn recon(&self) -> loss::Loss {
         self.config.likelihood.loss(self.config.sigma, self.base.pins.spec().width())
     }
@@ -107,21 +126,7 @@ impl Model for Autoencoder {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        let mean = 1.0 / batch as f32;
-        let x = self.base.pins.next_train(s, batch, training, Range::UNIT);
-
-        let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
-        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
-
-        let dcode = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the code wants a gradient");
-        self.encoder.backward(s, &encoder, dcode, Wrt::Params);
-
-        record::record(s, "record.recon", recon, clock, ring, 0, mean);
-        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
-        vec![Phase::once("ae", schedule)]
+        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {

@@ -7,6 +7,7 @@ use crate::faults::coder_fault;
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
+use crate::part::Part;
 use crate::pins::{DataSpec, Labels, Pins};
 use gpu_core::ops::{cross_entropy, record};
 use gpu_core::{Buf, Dtype, Schedule};
@@ -75,6 +76,28 @@ impl Classifier {
         (logits.buf, saved)
     }
 
+    /// The step on a part of its batch.
+    fn train_part(&self, part: Part, training: &Training) -> Phase {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
+        self.base.pins.tick(s, part, training, 0.0, 0);
+        let order = self.base.pins.train_order(s, part, training, clock);
+        let x = self.base.pins.train_images(s, order, Range::UNIT);
+        let classes = self.base.pins.classes(s, self.labels.train, order);
+
+        let (logits, saved) = self.forward(s, x, Mode::Train);
+        let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", logits, classes, part.share());
+        let errors = cross_entropy::errors(s, "errors", logits, classes);
+
+        self.layers.backward(s, &saved, dlogits, Wrt::Params);
+
+        part.record(s, "cross_entropy", rows, clock, ring, 0);
+        part.record(s, "errors", errors, clock, ring, 1);
+        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        Phase::once("classifier", schedule)
+    }
+
     /// Where the caller's images go, [given, width] in [0, 1].
     pub fn given(&self) -> Buf {
         self.given
@@ -104,25 +127,7 @@ impl Model for Classifier {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        let mean = 1.0 / batch as f32;
-        self.base.pins.tick(s, batch, training, 0.0, 0);
-        let order = self.base.pins.train_order(s, batch, training, clock);
-        let x = self.base.pins.train_images(s, order, Range::UNIT);
-        let classes = self.base.pins.classes(s, self.labels.train, order);
-
-        let (logits, saved) = self.forward(s, x, Mode::Train);
-        let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", logits, classes, mean);
-        let errors = cross_entropy::errors(s, "errors", logits, classes);
-
-        self.layers.backward(s, &saved, dlogits, Wrt::Params);
-
-        record::record(s, "record.cross_entropy", rows, clock, ring, 0, mean);
-        record::record(s, "record.errors", errors, clock, ring, 1, mean);
-        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
-        vec![Phase::once("classifier", schedule)]
+        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {

@@ -30,8 +30,12 @@ pub(crate) fn load_fault(by: &str, layers: &[usize], weights: usize, batch: usiz
         return Some(format!("{by} make {weights} weights; the most is {MOST}"));
     }
     let most = layers.iter().copied().max().unwrap_or(0);
-    (batch.saturating_mul(most) > MOST)
-        .then(|| format!("a batch of {batch} with these layers is too large; use a smaller batch_size"))
+    (batch.saturating_mul(most) > MOST).then(|| {
+        format!(
+            "a batch of {batch} with these layers is too large; use a smaller batch_size, or train.micro_batch to take \
+             it in parts"
+        )
+    })
 }
 
 /// What is wrong with the sizes of an autoencoder, if anything.

@@ -14,6 +14,7 @@ pub mod metrics;
 mod model;
 mod network;
 mod optimiser;
+mod part;
 mod pins;
 mod vae;
 mod vqvae;
@@ -28,6 +29,7 @@ pub use layers::{
 pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
 pub use network::{Network, State};
 pub use optimiser::{Fall, Optimiser};
+pub use part::Part;
 pub use pins::{ASKED_ROWS, DataSpec, Labels, Pins, RING_ROWS};
 pub use vae::{Vae, VaeConfig};
 pub use vqvae::{VqVae, VqVaeConfig, perplexity};

@@ -2,6 +2,7 @@
 
 use crate::Optimiser;
 use crate::network::Network;
+use crate::part::Part;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::loss::{Kind, Loss};
@@ -23,12 +24,19 @@ pub struct Training {
     pub resident: usize,
     /// How many of these its steps take before the order starts anew.
     pub taken: usize,
+    /// How many images go through the model at once, the rest of a batch after them; zero for all of it.
+    pub at_once: usize,
 }
 
 impl Training {
-    /// Every image, in whole epochs.
+    /// Every image, in whole epochs and batches.
     pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, spec: &DataSpec) -> Self {
-        Self { seed, shuffle, optimiser, rate: 1.0, resident: spec.train, taken: spec.train }
+        Self { seed, shuffle, optimiser, rate: 1.0, resident: spec.train, taken: spec.train, at_once: 0 }
+    }
+
+    /// The parts that a batch goes through the model in.
+    pub(crate) fn parts(&self, batch: usize) -> Vec<Part> {
+        Part::of(batch, self.at_once)
     }
 }
 
@@ -244,6 +252,7 @@ pub trait Model {
     }
 
     /// One training step on batches of `batch` images, phase after phase: its row of the ring holds the batch's means.
+    /// A batch that goes through the model in parts is a phase for each.
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase>;
 
     /// The next `batch` test images: a row of the side ring holds the sums of the columns.

@@ -1,6 +1,7 @@
 //! Adam and AdamW over a network's arena.
 
 use crate::faults::{decay_fault, not_negative_fault, positive_fault};
+use crate::part::Part;
 use gpu_core::ops::adam::{Adam, adam};
 use gpu_core::ops::reduce::{self, Kind};
 use gpu_core::ops::tick::Decay;
@@ -110,6 +111,13 @@ impl Optimiser {
     pub(crate) fn ticking(self, times: usize) -> Self {
         let more = |steps: usize| steps.saturating_mul(times);
         Self { warmup: more(self.warmup), decay_steps: more(self.decay_steps), ..self }
+    }
+
+    /// The update, once the last part of a batch has added its gradients.
+    pub(crate) fn end(&self, s: &mut Schedule, part: Part, memory: &Memory, weights: &Weights, rates: Buf) {
+        if part.is_last() {
+            self.step(s, memory, weights, rates);
+        }
     }
 
     /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.

@@ -2,6 +2,7 @@
 
 use crate::Optimiser;
 use crate::model::{Range, Training};
+use crate::part::Part;
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{gather::gather, permute::permute};
 use gpu_core::{Buf, Dtype, Memory, Schedule};
@@ -117,23 +118,25 @@ impl Pins {
         &self.spec
     }
 
-    /// Advances the training clock by one batch of `batch` images. The weight of the KL term rises to `kl_weight` over
-    /// the first `warmup` steps.
-    pub fn tick(&self, s: &mut Schedule, batch: usize, training: &Training, kl_weight: f32, warmup: usize) {
-        let step = Tick { kl_weight, warmup, ..tick_of(batch, training) };
-        tick(s, "tick", self.clock, self.rates, step);
+    /// Advances the training clock by one batch, with its first part. The weight of the KL term rises to `kl_weight`
+    /// over the first `warmup` steps.
+    pub fn tick(&self, s: &mut Schedule, part: Part, training: &Training, kl_weight: f32, warmup: usize) {
+        if part.is_first() {
+            let step = Tick { kl_weight, warmup, ..tick_of(part.batch, training) };
+            tick(s, "tick", self.clock, self.rates, step);
+        }
     }
 
-    /// Advances the training clock and takes its `batch` images: x [batch, width].
-    pub fn next_train(&self, s: &mut Schedule, batch: usize, training: &Training, range: Range) -> Buf {
-        self.tick(s, batch, training, 0.0, 0);
-        let order = self.train_order(s, batch, training, self.clock);
+    /// Advances the training clock, where a batch begins, and takes the part's images: x [rows, width].
+    pub fn next_train(&self, s: &mut Schedule, part: Part, training: &Training, range: Range) -> Buf {
+        self.tick(s, part, training, 0.0, 0);
+        let order = self.train_order(s, part, training, self.clock);
         self.train_images(s, order, range)
     }
 
-    /// Which images are the batch of a training clock, `u32 [batch]`.
-    pub fn train_order(&self, s: &mut Schedule, batch: usize, training: &Training, clock: Buf) -> Buf {
-        permute(s, "order", batch, clock, training.resident, training.seed, training.shuffle)
+    /// Which images are that part of the batch of a training clock, `u32 [rows]`.
+    pub fn train_order(&self, s: &mut Schedule, part: Part, training: &Training, clock: Buf) -> Buf {
+        permute(s, "order", part.range(), clock, training.resident, training.seed, training.shuffle)
     }
 
     /// Images of the training set: x [batch, width].
@@ -145,7 +148,7 @@ impl Pins {
     pub fn test_order(&self, s: &mut Schedule, batch: usize) -> Buf {
         let step = Tick { batch, count: self.spec.test, ..Tick::default() };
         tick(s, "tick", self.side_clock, self.side_rates, step);
-        permute(s, "order", batch, self.side_clock, self.spec.test, 0, false)
+        permute(s, "order", 0..batch, self.side_clock, self.spec.test, 0, false)
     }
 
     /// The next `batch` test images: x [batch, width].
@@ -161,7 +164,7 @@ impl Pins {
 
     /// One-hot classes of the first `count` pictures to be drawn, [count, classes]; the side clock begins at row 0.
     pub fn asked_classes(&self, s: &mut Schedule, labels: Labels, count: usize) -> Buf {
-        let rows = permute(s, "asked", count, self.side_clock, ASKED_ROWS, 0, false);
+        let rows = permute(s, "asked", 0..count, self.side_clock, ASKED_ROWS, 0, false);
         self.told_classes(s, labels.asked, rows)
     }
 

@@ -9,6 +9,7 @@ use crate::faults::{activation_fault, coder_fault, conditional_fault, not_negati
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
 use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
+use crate::part::Part;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{channels, fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
@@ -159,6 +160,42 @@ impl Vae {
         philox::normal(s, "noise", [rows, self.config.latent], clock, seed, stream)
     }
 
+    /// The step on a part of its batch.
+    fn train_part(&self, part: Part, training: &Training) -> Phase {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
+        let mean = part.share();
+        let VaeConfig { beta, capacity, kl_warmup, .. } = self.config;
+        // What rises: the weight of the term, or what it is held to.
+        self.base.pins.tick(s, part, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
+        let order = self.base.pins.train_order(s, part, training, clock);
+        let x = self.base.pins.train_images(s, order, Range::UNIT);
+        let y = self.base.pins.labels.map(|labels| self.base.pins.told_classes(s, labels.train, order));
+
+        let (heads, encoder, head) = self.encoded(s, x, y, Mode::Train);
+        let latent = self.config.latent;
+        let (shape, before) = ([part.rows, latent], part.first * latent);
+        let eps = philox::normal_from(s, "noise", shape, before, clock, training.seed, Stream::Train);
+        let z = reparameterise::forward(s, "z", heads, eps);
+        let (output, decoder) = self.decoded(s, z, y, Mode::Train);
+        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
+        let kl = kl::forward(s, "kl", heads);
+
+        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("z wants a gradient");
+        let dz = self.without_classes(s, "dz", dz);
+        let dheads = reparameterise::backward(s, "dheads", heads, eps, dz);
+        self.kl_backward(s, heads, kl, mean, dheads);
+        let dh = self.heads.backward(s, &head, dheads, Wrt::Both).expect("h wants a gradient");
+        let dh = self.without_classes(s, "dh", dh);
+        self.encoder.backward(s, &encoder, dh, Wrt::Params);
+
+        part.record(s, "recon", recon, clock, ring, 0);
+        part.record(s, "kl", kl, clock, ring, 1);
+        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        Phase::once("vae", schedule)
+    }
+
     /// Adds the gradient of the KL term, of each image by `mean`, to dheads.
     fn kl_backward(&self, s: &mut Schedule, heads: Buf, rows: Buf, mean: f32, dheads: Buf) {
         let (VaeConfig { beta, free_bits, capacity, .. }, rates) = (&self.config, self.base.pins.rates);
@@ -193,36 +230,7 @@ impl Model for Vae {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        let mean = 1.0 / batch as f32;
-        let VaeConfig { beta, capacity, kl_warmup, .. } = self.config;
-        // What rises: the weight of the term, or what it is held to.
-        self.base.pins.tick(s, batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
-        let order = self.base.pins.train_order(s, batch, training, clock);
-        let x = self.base.pins.train_images(s, order, Range::UNIT);
-        let y = self.base.pins.labels.map(|labels| self.base.pins.told_classes(s, labels.train, order));
-
-        let (heads, encoder, head) = self.encoded(s, x, y, Mode::Train);
-        let eps = self.noise(s, batch, clock, training.seed, Stream::Train);
-        let z = reparameterise::forward(s, "z", heads, eps);
-        let (output, decoder) = self.decoded(s, z, y, Mode::Train);
-        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
-        let kl = kl::forward(s, "kl", heads);
-
-        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("z wants a gradient");
-        let dz = self.without_classes(s, "dz", dz);
-        let dheads = reparameterise::backward(s, "dheads", heads, eps, dz);
-        self.kl_backward(s, heads, kl, mean, dheads);
-        let dh = self.heads.backward(s, &head, dheads, Wrt::Both).expect("h wants a gradient");
-        let dh = self.without_classes(s, "dh", dh);
-        self.encoder.backward(s, &encoder, dh, Wrt::Params);
-
-        record::record(s, "record.recon", recon, clock, ring, 0, mean);
-        record::record(s, "record.kl", kl, clock, ring, 1, mean);
-        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
-        vec![Phase::once("vae", schedule)]
+        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
     }
 
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {

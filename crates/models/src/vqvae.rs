@@ -11,6 +11,7 @@ use crate::faults::{
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving, halvings};
 use crate::model::{Base, Decoding, Model, Objective, Pass, Phase, Range, Training, Usage};
 use crate::network::Network;
+use crate::part::Part;
 use crate::pins::{DataSpec, Pins};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::codebook::{self, Averages, Restart};
@@ -196,6 +197,38 @@ impl VqVae {
         1.0 / (self.positions() * self.config.latent) as f32
     }
 
+    /// The step on a part of its batch.
+    fn train_part(&self, part: Part, training: &Training) -> Phase {
+        let mut schedule = Schedule::new();
+        let s = &mut schedule;
+        let Pins { clock, rates, ring, .. } = self.base.pins;
+        let (mean, per_code) = (part.share(), self.per_code());
+        let x = self.base.pins.next_train(s, part, training, Range::CENTRED);
+
+        let (z, encoder) = self.encoded(s, x, Mode::Train);
+        let (q, index) = self.quantise(s, z);
+        let (output, decoder) = self.decoded(s, q, Mode::Train);
+        let (nmse, doutput) = loss::with_gradient(s, "nmse", output, x, self.error(), mean);
+
+        // Straight through: what q should have been moved by, z is moved by.
+        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes want a gradient");
+        let dz = dz.reshape(z.shape);
+        let weight = self.config.commitment * mean * per_code;
+        let commitment = vq::loss_with_gradient(s, "commitment", z, q, per_code, weight, dz);
+        self.encoder.backward(s, &encoder, dz, Wrt::Params);
+
+        let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
+        codebook::count(s, "usage", assigned.counts, self.usage.train);
+        self.codebook.follow(s, part, assigned, self.config.ema, mean * per_code);
+        if part.is_last() {
+            self.codebook.restart(s, z, self.config.restart, clock, training.seed);
+        }
+        part.record(s, "nmse", nmse, clock, ring, 0);
+        part.record(s, "commitment", commitment, clock, ring, 1);
+        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        Phase::once("vqvae", schedule)
+    }
+
     /// Images whose codes the first codebook is chosen from: whole batches, until there are sixteen rows to a code, but
     /// no more than fit.
     fn first_images(&self, batch: usize, training: &Training) -> usize {
@@ -249,12 +282,18 @@ impl Codebook {
         Self { codes, averages: Some(Averages { size, total }) }
     }
 
-    /// Towards the rows that have each code: by averages, or by the gradient of `weight` · Σ (q − z)².
-    fn follow(&self, s: &mut Schedule, assigned: vq::Assigned, ema: f32, weight: f32) {
+    /// Towards the rows that have each code: by averages, or by the gradient of `weight` · Σ (q − z)². The codes stay
+    /// until the last part of a batch has been seen.
+    fn follow(&self, s: &mut Schedule, part: Part, assigned: vq::Assigned, ema: f32, weight: f32) {
         let codes = self.codes;
         match self.averages {
             None => vq::codebook_backward(s, "backward_codebook", assigned, codes, weight, codes.grad()),
-            Some(averages) => codebook::ema(s, "codebook", assigned, averages, codes, ema, EPSILON),
+            Some(averages) => {
+                codebook::ema(s, "codebook.averages", assigned, averages, ema, part.is_first());
+                if part.is_last() {
+                    codebook::smooth(s, "codebook", averages, codes, EPSILON);
+                }
+            }
         }
     }
 
@@ -297,8 +336,9 @@ impl Model for VqVae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Codebook { codes, averages } = self.codebook;
-        let order =
-            self.base.pins.train_order(s, self.first_images(batch, training), training, self.base.pins.side_clock);
+        let at_once = training.parts(batch)[0].rows;
+        let images = Part::whole(self.first_images(at_once, training));
+        let order = self.base.pins.train_order(s, images, training, self.base.pins.side_clock);
         let x = self.base.pins.train_images(s, order, Range::CENTRED);
         let (z, _) = self.encoded(s, x, Mode::Batch);
         // Few rows, so that codes follow an encoder that has yet to learn, but more than dead codes have.
@@ -308,32 +348,7 @@ impl Model for VqVae {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        let (mean, per_code) = (1.0 / batch as f32, self.per_code());
-        let x = self.base.pins.next_train(s, batch, training, Range::CENTRED);
-
-        let (z, encoder) = self.encoded(s, x, Mode::Train);
-        let (q, index) = self.quantise(s, z);
-        let (output, decoder) = self.decoded(s, q, Mode::Train);
-        let (nmse, doutput) = loss::with_gradient(s, "nmse", output, x, self.error(), mean);
-
-        // Straight through: what q should have been moved by, z is moved by.
-        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes want a gradient");
-        let dz = dz.reshape(z.shape);
-        let weight = self.config.commitment * mean * per_code;
-        let commitment = vq::loss_with_gradient(s, "commitment", z, q, per_code, weight, dz);
-        self.encoder.backward(s, &encoder, dz, Wrt::Params);
-
-        let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
-        codebook::count(s, "usage", assigned.counts, self.usage.train);
-        self.codebook.follow(s, assigned, self.config.ema, mean * per_code);
-        self.codebook.restart(s, z, self.config.restart, clock, training.seed);
-        record::record(s, "record.nmse", nmse, clock, ring, 0, mean);
-        record::record(s, "record.commitment", commitment, clock, ring, 1, mean);
-        training.optimiser.step(s, &self.base.memory, &self.network.weights, rates);
-        vec![Phase::once("vqvae", schedule)]
+        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {

@@ -1,7 +1,7 @@
 //! Averages and what becomes of them, first codes, dead codes, and perplexities. Draws are words: they agree exactly.
 
 use crate::{Case, Fill};
-use gpu_core::ops::codebook::{Averages, Restart, count, ema, perplexity, plus_plus, restart};
+use gpu_core::ops::codebook::{Averages, Restart, count, ema, perplexity, plus_plus, restart, smooth};
 use gpu_core::ops::vq::{Assigned, assign};
 use gpu_core::{Buf, MAX_GROUPS};
 
@@ -35,11 +35,14 @@ fn averaged([m, k, dim]: [usize; 3]) -> Case {
     let codebook = case.input([k, dim], Fill::OffZero);
     let histogram = case.input([k], Fill::Numbers((0..k).map(|j| (j % 5 * 1000) as f64).collect()));
     case.sums_of(4 * m);
-    for (step, gamma, epsilon) in [("first", 0.99, 1e-5), ("second", 0.75, 0.3)] {
+    for (step, gamma, epsilon, first) in
+        [("first", 0.99, 1e-5, true), ("second", 0.75, 0.3, true), ("more", 0.75, 0.3, false)]
+    {
         let index = case.input([m], Fill::Words(k as u32));
         let s = &mut case.schedule;
         let assigned = assign(s, &format!("{step}.assigned"), z, index, k);
-        ema(s, step, assigned, averages, codebook, gamma, epsilon);
+        ema(s, step, assigned, averages, gamma, first);
+        smooth(s, &format!("{step}.codebook"), averages, codebook, epsilon);
         count(s, &format!("{step}.count"), assigned.counts, histogram);
     }
     case
@@ -128,7 +131,8 @@ fn folded() -> Case {
     let again = Restart { threshold: 1.0, weight: 1.5 };
     let s = &mut case.schedule;
     restart(s, "restart", z, size, codebook, Some(averages), again, clock, 7);
-    ema(s, "ema", Assigned { one_hot: z, counts: codebook.reshape([len]), sums: z }, averages, codebook, 0.75, 1e-5);
+    ema(s, "ema", Assigned { one_hot: z, counts: codebook.reshape([len]), sums: z }, averages, 0.75, true);
+    smooth(s, "smooth", averages, codebook, 1e-5);
     plus_plus(s, "first", z, two, None, clock, 7);
     case
 }

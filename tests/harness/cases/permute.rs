@@ -18,9 +18,10 @@ fn batch(len: usize, count: usize, start: u32, epoch: u32) -> Case {
     let mut case = Case::new(format!("{len} of {count} rows from {start}, epoch {epoch}"));
     let clock = case.input([4], Fill::Exactly(vec![77, epoch, start, start + len as u32]));
     for seed in [0, 0x1234_5678_9abc_def0] {
-        permute(&mut case.schedule, &format!("seed {seed:#x}"), len, clock, count, seed, true);
+        permute(&mut case.schedule, &format!("seed {seed:#x}"), 0..len, clock, count, seed, true);
     }
-    permute(&mut case.schedule, "in turn", len, clock, count, 1, false);
+    permute(&mut case.schedule, "in turn", 0..len, clock, count, 1, false);
+    permute(&mut case.schedule, "the second half", len / 2..len, clock, count, 1, true);
     case
 }
 
@@ -28,8 +29,8 @@ fn batch(len: usize, count: usize, start: u32, epoch: u32) -> Case {
 fn past_the_end() -> Case {
     let mut case = Case::new("past the end");
     let clock = case.input([4], Fill::Exactly(vec![1, 0, 8, 16]));
-    permute(&mut case.schedule, "shuffled", 8, clock, 13, 3, true);
-    permute(&mut case.schedule, "in turn", 8, clock, 13, 3, false);
+    permute(&mut case.schedule, "shuffled", 0..8, clock, 13, 3, true);
+    permute(&mut case.schedule, "in turn", 0..8, clock, 13, 3, false);
     case
 }
 
@@ -37,6 +38,6 @@ fn folded() -> Case {
     let len = MAX_GROUPS as usize * 64 + 77;
     let mut case = Case::new(format!("folded grid, {len}"));
     let clock = case.input([4], Fill::Exactly(vec![1, 1, 0, len as u32]));
-    permute(&mut case.schedule, "order", len, clock, len + 1000, 3, true);
+    permute(&mut case.schedule, "order", 0..len, clock, len + 1000, 3, true);
     case
 }

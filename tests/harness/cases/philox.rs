@@ -28,6 +28,9 @@ fn every(len: usize, seed: u64, step: u32) -> Case {
     philox::words(s, "words.sample", [len], clock, seed, Stream::Sample);
     philox::normal(s, "normal", [len], clock, seed, Stream::Train);
     philox::uniform(s, "uniform", [len], clock, seed, Stream::Evaluate, -0.5, 1.75);
+    for first in [1, 4, 7, 1022] {
+        philox::normal_from(s, &format!("normal from {first}"), [len], first, clock, seed, Stream::Train);
+    }
     case
 }
 

@@ -1,7 +1,7 @@
 //! Sums into a ring: first and later steps, the last slot, and around the end.
 
 use crate::{Case, Fill};
-use gpu_core::ops::record::record;
+use gpu_core::ops::record::{record, record_more};
 
 const SLOTS: usize = 5;
 const WIDTH: usize = 3;
@@ -21,5 +21,6 @@ fn recorded(n: usize, step: u32) -> Case {
     case.sums_of(n);
     record(&mut case.schedule, "first", rows, clock, ring, 0, 0.75);
     record(&mut case.schedule, "last", rows, clock, ring, WIDTH - 1, -1.5);
+    record_more(&mut case.schedule, "more", rows, clock, ring, WIDTH - 1, 0.5);
     case
 }

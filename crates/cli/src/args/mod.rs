@@ -3,7 +3,7 @@
 mod settings;
 mod trained;
 
-pub(crate) use settings::{Device, Settings};
+pub(crate) use settings::{Device, MicroBatch, Settings};
 pub(crate) use trained::{Compare, Decode, Encode, Eval, Interpolate, Reconstruct, Report, Sample, Trained, Traverse};
 
 use crate::config::Config;
@@ -85,6 +85,10 @@ pub(crate) struct Train {
     /// End after this many steps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
+    /// Images that go through the model at once, the gradients of a step's being added up: a number, or auto for as
+    /// many as fit
+    #[arg(long, value_name = "N")]
+    pub(crate) micro_batch: Option<MicroBatch>,
     /// Steps between checkpoints within an epoch, besides the one at its end
     #[arg(long, value_name = "N")]
     pub(crate) save_every: Option<u64>,

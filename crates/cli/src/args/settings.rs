@@ -4,6 +4,7 @@ use crate::config::Config;
 use anyhow::Result;
 use clap::Args;
 use gpu_core::Choice;
+use std::str::FromStr;
 
 /// What to run on.
 #[derive(Clone, Debug, Args)]
@@ -54,6 +55,27 @@ pub(crate) struct Settings {
     /// Any setting of the configuration; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// How many images go through the model at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MicroBatch {
+    /// As many as the device has room for.
+    Auto,
+    /// So many.
+    Of(usize),
+}
+
+impl FromStr for MicroBatch {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(images)) if images > 0 => Ok(Self::Of(images)),
+            _ => Err("give a number of images, or auto".into()),
+        }
+    }
 }
 
 /// As TOML writes it, whatever its size.

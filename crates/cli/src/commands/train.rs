@@ -2,19 +2,21 @@
 
 use crate::Ending;
 use crate::args;
+use crate::args::MicroBatch;
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, MOST_PARTS};
 use crate::data::{DataSet, is_built_in};
 use crate::device;
 use crate::progress::Progress;
+use crate::room::Room;
 use crate::run::Run;
 use crate::session::{Session, spec};
 use crate::startup::Startup;
-use crate::steps::{Programs, Steps, binding_bytes, fit_shard, measured_step};
+use crate::steps::{Steps, binding_bytes, fit_shard, measured_step};
 use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Trainer};
 use crate::wording::{lasting, short};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use gpu_core::{Backend, Choice};
 use serde_json::json;
 use std::path::Path;
@@ -30,11 +32,11 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         config.train.epochs = epochs_for(steps, &config, &data);
     }
     config.resolve_decay(Steps::new(&config, data.train.count).total);
-    config.check(&spec(&config, &data), data.train.count)?;
+    let auto = args.micro_batch == Some(MicroBatch::Auto);
+    // Whether all of a batch fits, the device will tell.
+    let smallest = if auto { config.train.batch_size.div_ceil(MOST_PARTS) } else { config.train.micro_batch };
+    config.with_parts_of(smallest).check(&spec(&config, &data), data.train.count)?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
-    if args.dry_run {
-        super::show::dry_run(&config, &data)?;
-    }
     let (backend, why) = device::open(&args.device)?;
     startup.lap("device");
     terminal.say(&format!("running on {why}"));
@@ -42,12 +44,18 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         terminal.say(&format!("{} is larger than the device binds: {images} images are there at once", data.name));
     }
     let data = Arc::new(data);
+    if auto {
+        config.train.micro_batch = Room { config: &config, data: &data, backend: &backend }.micro_batch()?;
+        say_parts(&config, terminal);
+    }
     if args.dry_run {
+        super::show::dry_run(&config, &data)?;
         return say_time(config, data, &backend);
     }
     let known = config.clone();
+    let room = Room { config: &known, data: &data, backend: &backend };
     let mut session = Session::open(config, data.clone(), &backend)?;
-    session.initialise().map_err(|error| with_a_batch_that_fits(error, &known, &data, &backend))?;
+    session.initialise().map_err(|error| room.advise(error))?;
     if let Some(mut file) = init {
         session.initialise_from(&mut file)?;
     }
@@ -66,7 +74,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         ));
         Ok(run)
     })
-    .map_err(|error| with_a_batch_that_fits(error, &known, &data, &backend))?;
+    .map_err(|error| room.advise(error))?;
     trainer.report_startup(startup);
     go_on(trainer, terminal, args.json)
 }
@@ -112,15 +120,22 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
     go_on(trainer, terminal, args.json)
 }
 
+fn say_parts(config: &Config, terminal: &Terminal) {
+    let (batch, part) = (config.train.batch_size, config.at_once());
+    terminal.say(&match batch.div_ceil(part) {
+        1 => format!("a batch of {batch} fits as a whole"),
+        parts => format!("a batch of {batch} does not fit: it goes through the model in {parts} parts of {part}"),
+    });
+}
+
 /// How long an epoch will take, from a few steps.
 fn say_time(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Ending> {
     let known = config.clone();
+    let room = Room { config: &known, data: &data, backend };
     let mut session = Session::open(config, data.clone(), backend)?;
-    session.initialise().map_err(|error| with_a_batch_that_fits(error, &known, &data, backend))?;
+    session.initialise().map_err(|error| room.advise(error))?;
     let steps = Steps::new(&session.config, session.data.train.count);
-    let step = measured_step(&mut session, &steps)
-        .map_err(|error| with_a_batch_that_fits(error, &known, &data, backend))?
-        .as_secs_f64();
+    let step = measured_step(&mut session, &steps).map_err(|error| room.advise(error))?.as_secs_f64();
     let (epoch, all) = (step * steps.per_epoch as f64, step * steps.total as f64);
     out!(
         "a step takes {:.1} ms on {}, so an epoch of {} steps about {} and all {} about {}, besides tests and pictures",
@@ -132,33 +147,6 @@ fn say_time(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<End
         lasting(all)
     )?;
     Ok(Ending::Done)
-}
-
-/// The error, and the largest batch that there is room for, if that was missing.
-fn with_a_batch_that_fits(
-    error: anyhow::Error,
-    config: &Config,
-    data: &Arc<DataSet>,
-    backend: &Backend,
-) -> anyhow::Error {
-    use gpu_core::Error::{OutOfMemory, TooLarge};
-    if !matches!(error.downcast_ref(), Some(OutOfMemory { .. } | TooLarge { .. })) {
-        return error;
-    }
-    let fits = |&batch: &usize| {
-        let mut smaller = config.clone();
-        smaller.train.batch_size = batch;
-        let session = Session::open(smaller, data.clone(), backend);
-        session.is_ok_and(|mut session| {
-            let steps = Steps::new(&session.config, session.data.train.count);
-            session.initialise().is_ok() && Programs::prepare(&mut session, &steps, 0).is_ok()
-        })
-    };
-    let halves = std::iter::successors(Some(config.train.batch_size / 2), |batch| Some(batch / 2));
-    match halves.take_while(|&batch| batch > 0).find(fits) {
-        Some(batch) => anyhow!("{error:#}; batches of {batch} fit: pass --batch-size {batch}"),
-        None => error,
-    }
 }
 
 /// Trains until done or interrupted, and says where things are.
@@ -215,6 +203,9 @@ fn configuration(args: &args::Train) -> Result<Config> {
     let train = &mut config.train;
     train.epochs = args.epochs.unwrap_or(train.epochs);
     train.steps = args.steps.unwrap_or(train.steps);
+    if let Some(MicroBatch::Of(images)) = args.micro_batch {
+        train.micro_batch = images;
+    }
     train.save_every = args.save_every.unwrap_or(train.save_every);
     train.sample_every = args.sample_every.unwrap_or(train.sample_every);
     train.shuffle &= !args.no_shuffle;

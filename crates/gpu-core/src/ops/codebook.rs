@@ -1,8 +1,8 @@
 //! How a codebook follows its rows without gradients, how it begins, how dead codes come back, and how it is used.
 //!
-//! - [`ema`]: running averages of how many rows each code has and of their sum, whose quotient the code is (van den
-//!   Oord, Vinyals, Kavukcuoglu, *Neural discrete representation learning*, 2017, appendix A.1), the counts smoothed as
-//!   Laplace's rule has it, so that a code without rows divides by no zero.
+//! - [`ema`] and [`smooth`]: running averages of how many rows each code has and of their sum, whose quotient the code
+//!   is (van den Oord, Vinyals, Kavukcuoglu, *Neural discrete representation learning*, 2017, appendix A.1), the counts
+//!   smoothed as Laplace's rule has it, so that a code without rows divides by no zero.
 //! - [`plus_plus`]: first codes among the rows, each drawn in proportion to the squared distance from those before
 //!   (Arthur, Vassilvitskii, *k-means++: the advantages of careful seeding*, 2007, §2.2).
 //! - [`restart`]: codes hardly used become random rows of the batch.
@@ -23,8 +23,10 @@ params! {
         len: u32,
         /// Its columns.
         dim: u32,
-        /// γ, what is left of an average after a step.
-        gamma: f32,
+        /// What is left of an average: γ, or all of it where the batch has begun to count already.
+        left: f32,
+        /// 1 − γ, rounded once: what the rows count.
+        gain: f32,
     }
 }
 
@@ -258,29 +260,32 @@ pub struct Restart {
     pub weight: f32,
 }
 
-/// Moves the averages towards a batch, size by γ size + (1 − γ) counts and total likewise, and makes the codebook
-/// [k, dim] of them: total / ((size + ε) / (n + k ε) · n), n being Σ size.
+/// Moves the averages towards a batch, size by γ size + (1 − γ) counts and total likewise. A batch that comes in parts
+/// counts as one: after the `first` part, the averages stay as they are but for what the rows add.
 ///
 /// # Panics
-/// When the shapes do not fit one another, γ is not in [0, 1), or ε is not positive.
-pub fn ema(
-    s: &mut Schedule,
-    label: &str,
-    assigned: Assigned,
-    averages: Averages,
-    codebook: Buf,
-    gamma: f32,
-    epsilon: f32,
-) {
+/// When the shapes do not fit one another, or γ is not in [0, 1).
+pub fn ema(s: &mut Schedule, label: &str, assigned: Assigned, averages: Averages, gamma: f32, first: bool) {
+    let Averages { size, total } = averages;
+    let (k, len, dim) = (size.len(), total.len(), total.shape.cols());
+    let fits = assigned.counts.len() == k && assigned.sums.len() == len && len == k * dim;
+    assert!(fits, "{label}: {assigned:?} for {averages:?}");
+    assert!((0.0..1.0).contains(&gamma), "{label}: γ = {gamma}");
+    let left = if first { gamma } else { 1.0 };
+    let params = EmaParams { len: len as u32, dim: dim as u32, left, gain: 1.0 - gamma };
+    let bufs = [assigned.counts, assigned.sums, size, total];
+    s.push(&CODEBOOK_EMA, label, &bufs, &params, grid(len), 3 * len as u64);
+}
+
+/// Makes the codebook [k, dim] of its averages: total / ((size + ε) / (n + k ε) · n), n being Σ size.
+///
+/// # Panics
+/// When the shapes do not fit one another, or ε is not positive.
+pub fn smooth(s: &mut Schedule, label: &str, averages: Averages, codebook: Buf, epsilon: f32) {
     let Averages { size, total } = averages;
     let (len, dim, k) = (codebook.len(), codebook.shape.cols(), codebook.shape.rows());
     averages.check(label, codebook);
-    let fits = assigned.counts.len() == k && assigned.sums.len() == len;
-    assert!(fits, "{label}: {assigned:?} for a codebook of {}", codebook.shape);
-    assert!((0.0..1.0).contains(&gamma) && epsilon > 0.0, "{label}: γ = {gamma}, ε = {epsilon}");
-    let params = EmaParams { len: len as u32, dim: dim as u32, gamma };
-    let bufs = [assigned.counts, assigned.sums, size, total];
-    s.push(&CODEBOOK_EMA, &format!("{label}.averages"), &bufs, &params, grid(len), 3 * len as u64);
+    assert!(epsilon > 0.0, "{label}: ε = {epsilon}");
     let n = reduce::whole(s, &format!("{label}.n"), size, reduce::Kind::Sum);
     let params = SmoothParams { len: len as u32, dim: dim as u32, k: k as u32, epsilon };
     s.push(&CODEBOOK_SMOOTH, label, &[size, total, n, codebook], &params, grid(len), 6 * len as u64);

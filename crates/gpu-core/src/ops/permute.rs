@@ -1,17 +1,20 @@
 //! The order of the training set: which rows the batch at hand takes.
 //!
-//! `order[b] = π(start + b)`, π being a permutation of the rows keyed by seed and epoch, or the identity. Nothing is
-//! stored but the clock, so a run continues in the middle of an epoch from four words.
+//! `order[b] = π(start + first + b)`, π being a permutation of the rows keyed by seed and epoch, or the identity.
+//! Nothing is stored but the clock, so a run continues in the middle of an epoch from four words.
 
 use crate::kernel::{Gradient, Kernel, read, write};
 use crate::random::key;
 use crate::{Buf, Dtype, Grid, Params, Schedule, params, reference, shader};
+use std::ops::Range;
 
 params! {
     /// The uniform of the kernel.
     pub struct PermuteParams {
-        /// Rows of the batch.
+        /// Rows that are taken.
         len: u32,
+        /// The first of them, counted from the batch's first.
+        first: u32,
         /// Rows of the data set.
         count: u32,
         /// [`half_bits`] of `count`.
@@ -27,7 +30,7 @@ params! {
 
 const INVOCATIONS: usize = 64;
 
-/// `order[b] = π(clock[2] + b)`.
+/// `order[b] = π(clock[2] + first + b)`.
 pub static PERMUTE: Kernel = Kernel {
     name: "permute",
     op: "permute",
@@ -49,19 +52,28 @@ pub fn half_bits(count: u32) -> u32 {
     (u32::BITS - (count - 1).leading_zeros()).div_ceil(2).max(1)
 }
 
-/// The rows of a batch of `len` out of `count`, as a new buffer, `u32 [len]`. `clock` is `u32 [4]`: the second is
-/// the epoch, the third the batch's first position in it. A batch must end with its epoch at the latest: the last,
-/// shorter one takes a schedule of its own.
+/// Rows of a batch out of `count`, those from `rows.start` to `rows.end` of it, as a new buffer, `u32 [rows]`. `clock`
+/// is `u32 [4]`: the second is the epoch, the third the batch's first position in it. A batch must end with its epoch
+/// at the latest: the last, shorter one takes a schedule of its own.
 ///
 /// # Panics
-/// When `clock` is not `[4]`, or there are fewer rows than the batch takes, or more than 2³¹ − 1.
-pub fn permute(s: &mut Schedule, label: &str, len: usize, clock: Buf, count: usize, seed: u64, shuffle: bool) -> Buf {
+/// When `clock` is not `[4]`, there are no rows to take, fewer than the batch takes, or more than 2³¹ − 1.
+pub fn permute(
+    s: &mut Schedule,
+    label: &str,
+    rows: Range<usize>,
+    clock: Buf,
+    count: usize,
+    seed: u64,
+    shuffle: bool,
+) -> Buf {
     assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
-    assert!((len..=i32::MAX as usize).contains(&count), "{label}: a batch of {len} out of {count} rows");
-    let order = s.scratch_of([len], Dtype::U32);
+    let fits = !rows.is_empty() && (rows.end..=i32::MAX as usize).contains(&count);
+    assert!(fits, "{label}: rows {rows:?} of a batch out of {count}");
+    let order = s.scratch_of([rows.len()], Dtype::U32);
     let [key0, key1] = key(seed);
-    let (len, count) = (len as u32, count as u32);
-    let params = PermuteParams { len, count, half_bits: half_bits(count), shuffle: shuffle.into(), key0, key1 };
+    let (len, first, count) = (rows.len() as u32, rows.start as u32, count as u32);
+    let params = PermuteParams { len, first, count, half_bits: half_bits(count), shuffle: shuffle.into(), key0, key1 };
     s.push(&PERMUTE, label, &[clock, order], &params, Grid::Linear(order.len().div_ceil(INVOCATIONS)), 0);
     order
 }

@@ -8,10 +8,26 @@ use crate::random::{Stream, key};
 use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
 
 params! {
-    /// The uniform of [`PHILOX_WORDS`] and [`PHILOX_NORMAL`].
+    /// The uniform of [`PHILOX_WORDS`].
     pub struct DrawParams {
         /// Elements.
         len: u32,
+        /// The second word of the counter: a [`Stream`].
+        stream: u32,
+        /// Low word of the seed.
+        key0: u32,
+        /// High word of the seed.
+        key1: u32,
+    }
+}
+
+params! {
+    /// The uniform of [`PHILOX_NORMAL`].
+    pub struct NormalParams {
+        /// Elements.
+        len: u32,
+        /// How many elements there are before them.
+        first: u32,
         /// The second word of the counter: a [`Stream`].
         stream: u32,
         /// Low word of the seed.
@@ -68,7 +84,7 @@ const NUMBERS: &[Binding] = &[read("clock").of_u32(), write("y")];
 pub static PHILOX_WORDS: Kernel = kernel("philox_words", WORDS, DrawParams::FIELDS, reference::philox::philox_words);
 /// Standard normal numbers, by Box and Muller.
 pub static PHILOX_NORMAL: Kernel =
-    kernel("philox_normal", NUMBERS, DrawParams::FIELDS, reference::philox::philox_normal);
+    kernel("philox_normal", NUMBERS, NormalParams::FIELDS, reference::philox::philox_normal);
 /// Uniform numbers between `low` and `high`.
 pub static PHILOX_UNIFORM: Kernel =
     kernel("philox_uniform", NUMBERS, UniformParams::FIELDS, reference::philox::philox_uniform);
@@ -92,9 +108,31 @@ pub fn words(s: &mut Schedule, label: &str, shape: impl Into<Shape>, clock: Buf,
 /// # Panics
 /// When `clock` is not `[4]`.
 pub fn normal(s: &mut Schedule, label: &str, shape: impl Into<Shape>, clock: Buf, seed: u64, stream: Stream) -> Buf {
+    normal_from(s, label, shape, 0, clock, seed, stream)
+}
+
+/// The same numbers without the `first` ones: what is drawn in parts is what would be drawn at once.
+///
+/// # Panics
+/// When `clock` is not `[4]`, or there would be more than 2³² − 1 of them.
+pub fn normal_from(
+    s: &mut Schedule,
+    label: &str,
+    shape: impl Into<Shape>,
+    first: usize,
+    clock: Buf,
+    seed: u64,
+    stream: Stream,
+) -> Buf {
     assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
     let y = s.scratch(shape);
-    s.push(&PHILOX_NORMAL, label, &[clock, y], &draw(y, seed, stream), grid(y), 25 * y.len() as u64);
+    assert!(u32::try_from(first + y.len()).is_ok(), "{label}: {} numbers after {first}", y.len());
+    let DrawParams { len, stream, key0, key1 } = draw(y, seed, stream);
+    let params = NormalParams { len, first: first as u32, stream, key0, key1 };
+    // The first block may be begun by what is left out.
+    let blocks = (first % 4 + y.len()).div_ceil(4);
+    let grid = Grid::Linear(blocks.div_ceil(INVOCATIONS));
+    s.push(&PHILOX_NORMAL, label, &[clock, y], &params, grid, 25 * y.len() as u64);
     y
 }
 

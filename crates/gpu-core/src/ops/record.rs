@@ -16,10 +16,12 @@ params! {
         column: u32,
         /// Multiplies the sum.
         scale: f32,
+        /// Not zero where it is added to what is there.
+        add: u32,
     }
 }
 
-/// ring[(step − 1) mod slots, column] = scale · Σ rows.
+/// ring[(step − 1) mod slots, column] = scale · Σ rows, or that much more.
 pub static RECORD: Kernel = Kernel {
     name: "record",
     op: "record",
@@ -42,10 +44,23 @@ pub static KERNELS: &[&Kernel] = &[&RECORD];
 /// # Panics
 /// When the ring has no such column, or `clock` does not have four elements.
 pub fn record(s: &mut Schedule, label: &str, rows: Buf, clock: Buf, ring: Buf, column: usize, scale: f32) {
+    push(s, label, rows, clock, ring, column, scale, false);
+}
+
+/// The same added to what is there: rows that come in parts.
+///
+/// # Panics
+/// As [`record`].
+pub fn record_more(s: &mut Schedule, label: &str, rows: Buf, clock: Buf, ring: Buf, column: usize, scale: f32) {
+    push(s, label, rows, clock, ring, column, scale, true);
+}
+
+#[allow(clippy::too_many_arguments)]
+fn push(s: &mut Schedule, label: &str, rows: Buf, clock: Buf, ring: Buf, column: usize, scale: f32, add: bool) {
     let (slots, width) = (ring.shape.rows(), ring.shape.cols());
     assert!(column < width, "{label}: column {column} of a ring of {}", ring.shape);
     assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
-    let params =
-        RecordParams { n: rows.len() as u32, width: width as u32, slots: slots as u32, column: column as u32, scale };
+    let [n, width, slots, column] = [rows.len(), width, slots, column].map(|count| count as u32);
+    let params = RecordParams { n, width, slots, column, scale, add: add.into() };
     s.push(&RECORD, label, &[rows, clock, ring], &params, Grid::Linear(1), rows.len() as u64);
 }

@@ -7,13 +7,13 @@ use crate::ops::codebook::{
 use crate::random::{Stream, philox};
 use rayon::prelude::*;
 
-/// size = γ size + (1 − γ) counts, total = γ total + (1 − γ) sums
+/// size = left · size + gain · counts, total = left · total + gain · sums
 pub fn codebook_ema(args: &mut Args<'_>) {
     let p: EmaParams = args.params();
-    let gamma = f64::from(p.gamma);
+    let (left, gain) = (f64::from(p.left), f64::from(p.gain));
     for (now, average) in [("counts", "size"), ("sums", "total")] {
         let (now, average) = (args.read(now), args.write(average));
-        average.par_iter_mut().zip(now).for_each(|(average, now)| *average = gamma * *average + (1.0 - gamma) * now);
+        average.par_iter_mut().zip(now).for_each(|(average, now)| *average = left * *average + gain * now);
     }
 }
 

@@ -10,11 +10,11 @@ pub fn permutation(stream: Stream, count: u32, seed: u64, epoch: u32, position: 
     walk(count, round_keys(stream, key(seed), epoch), position)
 }
 
-/// `order[b] = π(start + b)`, or start + b
+/// `order[b] = π(start + first + b)`, or start + first + b
 pub fn permute(args: &mut Args<'_>) {
     let p: PermuteParams = args.params();
     let (clock, order) = (args.read_u32("clock"), args.write_u32("order"));
-    let (epoch, start) = (clock[1], clock[2]);
+    let (epoch, start) = (clock[1], clock[2] + p.first);
     let keys = round_keys(Stream::Order, [p.key0, p.key1], epoch);
     order.par_iter_mut().enumerate().for_each(|(b, order)| {
         let position = (start + b as u32).min(p.count - 1);

@@ -1,7 +1,7 @@
 //! Random numbers from counters: the words of [`philox`] as they are, uniform, and normal.
 
 use crate::Args;
-use crate::ops::philox::{DrawParams, UniformParams};
+use crate::ops::philox::{DrawParams, NormalParams, UniformParams};
 use crate::random::{philox, unit};
 use rayon::prelude::*;
 use std::f64::consts::TAU;
@@ -16,19 +16,26 @@ pub fn philox_words(args: &mut Args<'_>) {
     });
 }
 
-/// y = √(−2 ln u(w₀)) cos 2πu(w₁), then the sine of the same; so also with w₂ and w₃
+/// y = √(−2 ln u(w₀)) cos 2πu(w₁), then the sine of the same; so also with w₂ and w₃; without the first ones
 pub fn philox_normal(args: &mut Args<'_>) {
-    let p: DrawParams = args.params();
+    let p: NormalParams = args.params();
     let (step, y) = (args.read_u32("clock")[0], args.write("y"));
-    y.par_chunks_mut(4).enumerate().for_each(|(block, y)| {
+    let normals = |block: usize| {
         let drawn = philox([block as u32, p.stream, step, 0], [p.key0, p.key1]);
-        for (pair, y) in y.chunks_mut(2).enumerate() {
-            let radius = (-2.0 * unit(drawn[2 * pair]).ln()).sqrt();
-            let (sin, cos) = (TAU * unit(drawn[2 * pair + 1])).sin_cos();
-            let normals = [radius * cos, radius * sin];
-            y.copy_from_slice(&normals[..y.len()]);
-        }
-    });
+        let pair = |radius: u32, turn: u32| {
+            let radius = (-2.0 * unit(radius).ln()).sqrt();
+            let (sin, cos) = (TAU * unit(turn)).sin_cos();
+            [radius * cos, radius * sin]
+        };
+        let ([a, b], [c, d]) = (pair(drawn[0], drawn[1]), pair(drawn[2], drawn[3]));
+        [a, b, c, d]
+    };
+    let (first, begun) = (p.first as usize, p.first as usize % 4);
+    let (head, rest) = y.split_at_mut(y.len().min((4 - begun) % 4));
+    head.copy_from_slice(&normals(first / 4)[begun..begun + head.len()]);
+    let blocks = first.div_ceil(4)..;
+    let chunks = rest.par_chunks_mut(4).enumerate();
+    chunks.for_each(|(block, y)| y.copy_from_slice(&normals(blocks.start + block)[..y.len()]));
 }
 
 /// y = low + (high − low) u(w)

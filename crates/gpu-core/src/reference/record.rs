@@ -1,12 +1,13 @@
-//! ring[(step − 1) mod slots, column] = scale · Σ rows.
+//! ring[(step − 1) mod slots, column] = scale · Σ rows, or that much more.
 
 use crate::Args;
 use crate::ops::record::RecordParams;
 
-/// ring[(`clock[0]` − 1) mod slots, column] = scale · Σ_i `rows[i]`
+/// ring[(`clock[0]` − 1) mod slots, column] = scale · Σ_i `rows[i]`, or that much more
 pub fn record(args: &mut Args<'_>) {
     let p: RecordParams = args.params();
     let (rows, clock, ring) = (args.read("rows"), args.read_u32("clock"), args.write("ring"));
     let slot = (clock[0] as usize + p.slots as usize - 1) % p.slots as usize;
-    ring[slot * p.width as usize + p.column as usize] = f64::from(p.scale) * rows.iter().sum::<f64>();
+    let (sum, there) = (f64::from(p.scale) * rows.iter().sum::<f64>(), slot * p.width as usize + p.column as usize);
+    ring[there] = if p.add == 0 { sum } else { ring[there] + sum };
 }

@@ -13,6 +13,7 @@ pub use config::{Game, GanConfig};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::model::{Base, Decoding, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
+use crate::part::Part;
 use crate::pins::{DataSpec, Pins, tick_of};
 use gpu_core::ops::gan_loss::{self, Role};
 use gpu_core::ops::tick::{Tick, tick};
@@ -69,6 +70,12 @@ impl Gan {
         philox::normal(s, "z", [count, 1, 1, self.config.latent], clock, seed, stream)
     }
 
+    /// Those of a part of a batch.
+    fn part_latents(&self, s: &mut Schedule, part: Part, clock: Buf, seed: u64, stream: Stream) -> Buf {
+        let latent = self.config.latent;
+        philox::normal_from(s, "z", [part.rows, 1, 1, latent], part.first * latent, clock, seed, stream)
+    }
+
     /// G(z), or G(z, y), as images [count, h, w, c] in [−1, 1].
     fn generate(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Value, Vec<Saved>) {
         let told = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
@@ -92,7 +99,7 @@ impl Gan {
     /// The step's clock.
     fn clock_phase(&self, batch: usize, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
-        self.base.pins.tick(&mut schedule, batch * self.config.critic_steps, training, 0.0, 0);
+        self.base.pins.tick(&mut schedule, Part::whole(batch * self.config.critic_steps), training, 0.0, 0);
         Phase::once("clock", schedule)
     }
 
@@ -105,44 +112,36 @@ impl Gan {
         tick_of(batch, &Training { optimiser, ..*training })
     }
 
-    /// D's step on a batch of `batch` real and as many generated images; of several in a step, the last one's numbers
-    /// are recorded.
-    fn critic_phase(&self, batch: usize, training: &Training) -> Phase {
+    /// D's step on a part of its batch, real images and as many generated ones; of several steps in one of the
+    /// generator's, the last one's numbers are recorded.
+    fn critic_phase(&self, part: Part, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        tick(s, "critic_tick", self.critic_clock, self.critic_rates, self.critic_tick(batch, training));
-        let order = self.base.pins.train_order(s, batch, training, self.critic_clock);
-        let real = self.base.pins.train_images(s, order, Range::TANH).reshape(self.base.pins.spec().images(batch));
+        if part.is_first() {
+            tick(s, "critic_tick", self.critic_clock, self.critic_rates, self.critic_tick(part.batch, training));
+        }
+        let order = self.base.pins.train_order(s, part, training, self.critic_clock);
+        let real = self.base.pins.train_images(s, order, Range::TANH).reshape(self.base.pins.spec().images(part.rows));
         // Generated images are of the real ones' classes.
         let y = self.train_classes(s, order);
-        let z = self.latents(s, batch, self.critic_clock, training.seed, Stream::Train);
+        let z = self.part_latents(s, part, self.critic_clock, training.seed, Stream::Train);
         // Detached: the generator's part of the graph is not gone back through.
         let (fake, _) = self.generate(s, z, y, Mode::Batch);
 
         let [rows, d_real, d_fake] = match self.config.has_critic_norm() {
-            true => self.critic_apart(s, real, fake.buf),
-            false => self.critic_joint(s, real, fake.buf, y),
+            true => self.critic_apart(s, real, fake.buf, part.share()),
+            false => self.critic_joint(s, real, fake.buf, y, part.share()),
         };
-        let mean = 1.0 / batch as f32;
         for (label, rows, column) in [("d_loss", rows, D_LOSS), ("d_real", d_real, D_REAL), ("d_fake", d_fake, D_FAKE)]
         {
-            record::record(
-                s,
-                &format!("record.{label}"),
-                rows,
-                self.base.pins.clock,
-                self.base.pins.ring,
-                column,
-                mean,
-            );
+            part.record(s, label, rows, self.base.pins.clock, self.base.pins.ring, column);
         }
-        training.optimiser.step(s, &self.base.memory, &self.critic_network.weights, self.critic_rates);
-        Phase { name: "discriminator", times: self.config.critic_steps, schedule }
+        training.optimiser.end(s, part, &self.base.memory, &self.critic_network.weights, self.critic_rates);
+        Phase::once("discriminator", schedule)
     }
 
     /// Losses and what D said of real and of generated images, each of which is normalised by its own batch.
-    fn critic_apart(&self, s: &mut Schedule, real: Buf, fake: Buf) -> [Buf; 3] {
-        let weight = 1.0 / real.shape.dims()[0] as f32;
+    fn critic_apart(&self, s: &mut Schedule, real: Buf, fake: Buf, weight: f32) -> [Buf; 3] {
         let [(real_rows, d_real), (fake_rows, d_fake)] =
             [("real", real, Role::Real), ("fake", fake, Role::Fake)].map(|(name, images, role)| {
                 s.scope(name, |s| {
@@ -157,15 +156,14 @@ impl Gan {
     }
 
     /// The same in one pass over both, where a score depends on its image alone.
-    fn critic_joint(&self, s: &mut Schedule, real: Buf, fake: Buf, y: Option<Buf>) -> [Buf; 3] {
+    fn critic_joint(&self, s: &mut Schedule, real: Buf, fake: Buf, y: Option<Buf>, weight: f32) -> [Buf; 3] {
         let batch = real.shape.dims()[0] as usize;
         let row = |images: Buf| images.reshape([1, images.len()]);
         let both = channels::concat(s, "both", row(real), row(fake)).reshape(self.base.pins.spec().images(2 * batch));
         let y = y.map(|y| channels::concat(s, "both_y", row(y), row(y)).reshape([2 * batch, y.shape.cols()]));
         let (scores, saved) = self.score(s, Value::plain(both), y, Mode::Train);
         let role = Role::RealThenFake(batch);
-        let (rows, dscores, said) =
-            gan_loss::with_gradient(s, "loss", scores, role, self.config.game(), 1.0 / batch as f32);
+        let (rows, dscores, said) = gan_loss::with_gradient(s, "loss", scores, role, self.config.game(), weight);
         self.critic.backward(s, &saved, dscores, Wrt::Params);
         let said = said.reshape([1, 2 * batch]);
         [rows, channels::slice(s, "d_real", said, 0..batch), channels::slice(s, "d_fake", said, batch..2 * batch)]
@@ -189,18 +187,18 @@ impl Gan {
         ([say("real.loss", of_real, Role::Real), say("fake.loss", of_fake, Role::Fake)], of_fake)
     }
 
-    /// G's step on `batch` latents of its own.
-    fn generator_phase(&self, batch: usize, training: &Training) -> Phase {
+    /// G's step on a part of a batch of latents of its own.
+    fn generator_phase(&self, part: Part, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Pins { clock, rates, ring, .. } = self.base.pins;
-        let mean = 1.0 / batch as f32;
-        let z = self.latents(s, batch, clock, training.seed, Stream::Latent);
-        let y = self.config.conditional.then(|| self.base.pins.train_order(s, batch, training, clock));
+        let z = self.part_latents(s, part, clock, training.seed, Stream::Latent);
+        let y = self.config.conditional.then(|| self.base.pins.train_order(s, part, training, clock));
         let y = y.and_then(|order| self.train_classes(s, order));
         let (fake, generator) = self.generate(s, z, y, Mode::Train);
         let (scores, critic) = self.score(s, fake, y, Mode::Through);
-        let (rows, dscores, _) = gan_loss::with_gradient(s, "loss", scores, Role::Generator, self.config.game(), mean);
+        let (rows, dscores, _) =
+            gan_loss::with_gradient(s, "loss", scores, Role::Generator, self.config.game(), part.share());
 
         let dfake = self.critic.backward(s, &critic, dscores, Wrt::Input).expect("the image wants a gradient");
         let dfake = match y {
@@ -209,8 +207,8 @@ impl Gan {
         };
         self.generator.backward(s, &generator, dfake, Wrt::Params);
 
-        record::record(s, "record.g_loss", rows, clock, ring, G_LOSS, mean);
-        training.optimiser.step(s, &self.base.memory, &self.generator_network.weights, rates);
+        part.record(s, "g_loss", rows, clock, ring, G_LOSS);
+        training.optimiser.end(s, part, &self.base.memory, &self.generator_network.weights, rates);
         Phase::once("generator", schedule)
     }
 }
@@ -250,11 +248,16 @@ impl Model for Gan {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        vec![
-            self.clock_phase(batch, training),
-            self.critic_phase(batch, training),
-            self.generator_phase(batch, training),
-        ]
+        let parts = training.parts(batch);
+        let critic = || parts.iter().map(|&part| self.critic_phase(part, training));
+        let steps = self.config.critic_steps;
+        let critic: Vec<Phase> = match parts.len() {
+            1 => critic().map(|phase| Phase { times: steps, ..phase }).collect(),
+            // Each of the steps goes through all parts.
+            _ => (0..steps).flat_map(|_| critic()).collect(),
+        };
+        let generator = parts.iter().map(|&part| self.generator_phase(part, training));
+        [self.clock_phase(batch, training)].into_iter().chain(critic).chain(generator).collect()
     }
 
     /// By running statistics: what a score or a picture is does not depend on its neighbours.

@@ -1,0 +1,69 @@
+//! Batches that go through a model in parts: the same run, where there is no room for all of a batch at once.
+
+mod place;
+
+use place::{Place, refusal, stderr};
+use serde_json::Value;
+
+/// The figures that training ends with.
+fn trained(place: &Place, line: &str) -> Value {
+    serde_json::from_str(&place.done(&format!("train {line} --data data --epochs 3 -q --json"))).unwrap()
+}
+
+/// Thirty-two images in parts of twelve, twelve and eight; the last batch of twelve in one.
+#[test]
+fn a_run_in_parts_is_the_run() {
+    for (model, figures) in [
+        ("vae --hidden 16 --latent-dim 3 --set optimiser.clip=1", ["recon", "kl"]),
+        ("cvae --hidden 16 --latent-dim 3", ["recon", "kl"]),
+        ("cgan --hidden 8 --latent-dim 3 --set gan.critic_steps=2", ["d_loss", "g_loss"]),
+        ("classifier --hidden 8 --set classifier.channels=[3]", ["cross_entropy", "errors"]),
+    ] {
+        for (device, near) in [("cpu", 1e-6), ("gpu", 1e-3)] {
+            let place = Place::new();
+            let line = format!("{model} --batch-size 32 --device {device}");
+            let whole = trained(&place, &format!("{line} --out whole"));
+            let parts = trained(&place, &format!("{line} --micro-batch 12 --out parts"));
+            for figure in figures {
+                let [whole, parts] = [&whole, &parts].map(|figures| figures[figure].as_f64().unwrap());
+                let far = (whole - parts).abs() / whole.abs().max(1e-3);
+                assert!(far < near, "{line}: {figure} is {whole}, and {parts} in parts");
+            }
+        }
+    }
+}
+
+/// The images of a step, 112×112 by 8,000, are 383 MiB; a quarter of them a device may bind.
+#[test]
+fn as_many_images_go_at_once_as_fit() {
+    let place = Place::new();
+    let ae = "train ae --hidden 4 --latent-dim 2 --set data.size=112 --batch-size 8000 --steps 1 --device gpu";
+    let output = place.frit(&format!("{ae} --out whole"));
+    if output.status.success() {
+        println!("skipped: this device binds so much at once");
+        return;
+    }
+    refusal(&output, &["at most", "or --micro-batch auto to take larger ones in parts"]);
+    let output = place.frit(&format!("{ae} --micro-batch auto --out run"));
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("a batch of 8000 does not fit: it goes through"), "{said}");
+    let config = std::fs::read_to_string(place.path("run/config.toml")).unwrap();
+    assert!(config.contains("batch_size = 8000") && !config.contains("micro_batch = 0"), "{config}");
+}
+
+#[test]
+fn parts_have_sensible_sizes() {
+    let place = Place::new();
+    let vae = "train vae --data data --hidden 16 --batch-size 32 --epochs 1 --device cpu";
+    let output = place.frit(&format!("{vae} --micro-batch auto --out run"));
+    assert!(stderr(&output).contains("a batch of 32 fits as a whole"), "{}", stderr(&output));
+    let said = place.done(&format!("{vae} --micro-batch auto --dry-run"));
+    assert!(said.contains("memory of the step") && said.contains("a step takes"), "{said}");
+    for micro_batch in ["0", "some", "-3"] {
+        let output = place.frit(&format!("{vae} --micro-batch={micro_batch} --out b"));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("give a number of images, or auto"), "{}", stderr(&output));
+    }
+    let digits = "train vae --batch-size 3000 --device cpu --out b";
+    place.refused(&format!("{digits} --micro-batch 2"), &["makes 1500 parts", "256 at most"]);
+}
