@@ -1,8 +1,9 @@
-//! The page of a run, opened in a browser: its scripts run, its curves are drawn, its pictures are decoded.
+//! What is seen of a run: while it trains, a bar on a terminal and plain lines elsewhere; then its page, opened in a
+//! browser, where its scripts run, its curves are drawn and its pictures are decoded.
 
 mod place;
 
-use place::{Place, refusal};
+use place::{Place, refusal, stderr};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -91,4 +92,49 @@ fn a_report_is_of_a_run_and_the_same_each_time() {
     assert!(report() == report());
     fs::write(place.path("run/samples/000001.png"), "torn").unwrap();
     refusal(&place.frit("report run"), &["000001.png is no PNG file", "remove it"]);
+}
+
+/// Sixty steps to an epoch.
+const TRAIN: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 5 --epochs 4 --device cpu";
+
+/// What a person sees of `frit` on a terminal, which `script` of util-linux is; `None` where there is no such program.
+fn on_a_terminal(place: &Place, line: &str) -> Option<String> {
+    let frit = format!("{} {line}", env!("CARGO_BIN_EXE_frit"));
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &frit, "/dev/null"]).current_dir(place.path("."));
+    let output = script.env("COLUMNS", "160").env("FRIT_CACHE", place.path("cache")).output().ok()?;
+    let seen = String::from_utf8(output.stdout).unwrap();
+    let other = seen.is_empty() || seen.contains("usage");
+    assert!(output.status.success() || other, "{seen}");
+    (!other).then_some(seen)
+}
+
+#[test]
+fn a_terminal_has_a_bar_with_the_losses_and_their_way() {
+    let place = Place::new();
+    let Some(seen) = on_a_terminal(&place, &format!("{TRAIN} --out run")) else {
+        println!("skipped: there is no `script` of util-linux here");
+        return;
+    };
+    for words in ["━", "/240 steps", " recon ", " kl ", " images/s", " left", "▁", "█", "\u{1b}["] {
+        assert!(seen.contains(words), "{words:?} is not in {seen}");
+    }
+    for epoch in 1..=4 {
+        assert!(seen.contains(&format!("epoch {epoch}/4  train ")), "{seen}");
+    }
+    // The bar is gone at the end, and the result stands there.
+    let last = seen.trim_end().lines().last().unwrap().rsplit("\u{1b}[").next().unwrap();
+    assert!(last.contains("run: test −ELBO") && !last.contains("steps"), "{last}");
+
+    let quiet = on_a_terminal(&place, &format!("{TRAIN} --out quiet -q")).unwrap();
+    assert!(!quiet.contains('━') && !quiet.contains("epoch") && quiet.contains("quiet: test −ELBO"), "{quiet}");
+}
+
+#[test]
+fn elsewhere_there_are_plain_lines() {
+    let place = Place::new();
+    let said = stderr(&place.frit(&format!("{TRAIN} --out run")));
+    assert!(!said.contains('\u{1b}') && !said.contains('━') && !said.contains('\r'), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{said}");
+    assert_eq!(stderr(&place.frit(&format!("{TRAIN} --out quiet -q"))), "");
 }
