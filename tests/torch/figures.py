@@ -70,7 +70,7 @@ def of_vqvae(model, x, y, train):
     shares = torch.bincount(index.flatten(), minlength=len(model.codebook.weight)).double() / index.numel()
     picture = model.decode(index)
     return similarity(x, picture) | {
-        "nmse": F.mse_loss(picture, x) / train.var(correction=0),
+        "nmse": F.mse_loss(picture, x) / train.var(unbiased=False),
         "commitment": F.mse_loss(z, model.codebook.weight[index]),
         "perplexity": torch.special.entr(shares).sum().exp(),
         "used_codes": (shares > 0).sum(),
