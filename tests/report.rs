@@ -4,6 +4,7 @@
 mod place;
 
 use place::{Place, refusal, stderr};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -137,4 +138,31 @@ fn elsewhere_there_are_plain_lines() {
     assert!(!said.contains('\u{1b}') && !said.contains('━') && !said.contains('\r'), "{said}");
     assert_eq!(said.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{said}");
     assert_eq!(stderr(&place.frit(&format!("{TRAIN} --out quiet -q"))), "");
+}
+
+/// `FRIT_PYTHON` names a Python that has TensorBoard.
+#[test]
+fn tensorboard_reads_what_a_run_noted() {
+    let Some(python) = std::env::var_os("FRIT_PYTHON") else {
+        println!("skipped: FRIT_PYTHON names no Python with TensorBoard");
+        return;
+    };
+    let place = Place::new();
+    place.done(&format!("{TRAIN} --out run -q"));
+    place.done("report run -q");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/report/events.py");
+    let output = Command::new(python).arg(script).arg(place.path("run/tensorboard")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let metrics = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let (epochs, steps): (Vec<Value>, Vec<Value>) = metrics.partition(|line| line.get("epoch").is_some());
+    for (tag, lines, key) in [("recon/test", epochs, "test_recon"), ("kl/train", steps, "kl")] {
+        // The file has single precision.
+        let noted: Vec<_> =
+            lines.iter().map(|line| json!([line["step"], line[key].as_f64().unwrap() as f32])).collect();
+        assert!(noted.len() >= 4);
+        assert_eq!(read["scalars"][tag], json!(noted), "{tag}");
+    }
+    assert_eq!(read["images"]["samples"], json!([60, 120, 180, 240]));
 }
