@@ -20,18 +20,20 @@ fn warnings(place: &Place) -> Vec<String> {
     lines.filter_map(|line| Some(line.get("guard")?.as_str()?.to_string())).collect()
 }
 
-/// Trains and expects so many warnings of one guard, said and noted, and none where it is off.
+/// Trains and expects so many warnings of one guard, said and noted, and none where it is off or yet to look.
 fn warns(train: &str, guard: &str, switch: &str, says: &[&str], times: usize) {
     let place = Place::new();
-    let output = place.frit(&format!("{train} --out run"));
+    let output = place.frit(&format!("{train} --out run --set guards.after=0"));
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
     assert_eq!(warnings(&place), vec![guard; times], "{said}");
     assert_eq!(said.matches("warning: ").count(), times, "{said}");
     assert!(says.iter().all(|words| said.contains(words)), "{said}");
-    fs::remove_dir_all(place.path("run")).unwrap();
-    place.done(&format!("{train} --out run --set guards.{switch}=false"));
-    assert_eq!(warnings(&place), [""; 0]);
+    for silent in [format!("{switch}=false --set guards.after=0"), "after=200".into()] {
+        fs::remove_dir_all(place.path("run")).unwrap();
+        place.done(&format!("{train} --out run --set guards.{silent}"));
+        assert_eq!(warnings(&place), [""; 0], "{silent}");
+    }
 }
 
 #[test]
@@ -98,7 +100,10 @@ fn a_rate_that_breaks_the_model_is_lowered_three_times_and_the_tensor_named() {
     refusal(&output, &["not finite at step", "after 3 tries", "broke first, in step", "run, so train anew"]);
     let said = stderr(&output);
     assert_eq!(said.matches(" of the learning rate").count(), 3, "{said}");
-    assert_eq!(warnings(&place), ["non_finite"; 3]);
+    // Three that it goes on, and one that it does not.
+    assert_eq!(warnings(&place), ["non_finite"; 4]);
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    assert!(metrics.lines().last().unwrap().contains("broke first, in step"), "{metrics}");
     // What stands is sound.
     place.done("sample run -n 4 --device cpu --out p.png");
     let place = Place::new();
@@ -116,6 +121,10 @@ fn settings_that_cannot_be_met_are_refused() {
         ("train vae --data data --set train.best=perplexity", ["train.best is “perplexity”", "recon, kl, neg_elbo"]),
         ("train vae --data data --set vae.free_bits=1 --set vae.capacity=2", ["free bits and a capacity", "set "]),
         ("train vae --data data --set optimiser.schedule=step", ["falls by steps", "optimiser.decay_steps"]),
+        (
+            "train vae --data data --steps 9 --set optimiser.schedule=cosine --set optimiser.warmup=9",
+            ["none are left for its fall", "optimiser.warmup"],
+        ),
         ("train vae --data data --set optimiser.decay_to=2", ["decay_to is 2", "[0, 1]"]),
     ] {
         place.refused(&format!("{line} --device cpu"), &words);
@@ -149,7 +158,12 @@ fn training_ends_when_nothing_becomes_better() {
     // A reconstruction error that is to become large: the first epoch is the best.
     let train = format!("{TINY} --epochs 9 --set train.best=-recon --set train.patience=2 --out run");
     let output = place.frit(&train);
-    assert!(output.status.success() && stderr(&output).contains("2 epochs without a better one than epoch 1"));
+    assert!(
+        output.status.success()
+            && stderr(&output).contains(
+                "no epoch of the last 2 was better than epoch 1; to go on all the same, raise train.patience"
+            )
+    );
     assert_eq!(names(&place, "samples"), ["000001.png", "000002.png", "000003.png"]);
     // So it stays when it is asked to go on, until it is given more patience.
     place.done("resume run");

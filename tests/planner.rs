@@ -173,7 +173,7 @@ const TRAINING: Training = Training {
         average: 0.9,
     },
     rate: 1.0,
-    at_once: 0,
+    micro_batch: 0,
     resident: 29,
     taken: 29,
 };

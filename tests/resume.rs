@@ -210,7 +210,34 @@ fn more_epochs_go_on_where_fewer_ended() {
     let before = files(&place.path("run"));
     let first = place.done("resume run --json");
     assert!(files(&place.path("run")) == before, "resuming a finished run changed it");
-    assert_eq!(place.done("resume run --json --epochs 3"), first, "it stands after its fourth epoch all the same");
+    assert_eq!(place.done("resume run --json --epochs 4"), first);
+}
+
+/// Fewer than are done, and no more than those, change nothing.
+#[test]
+fn what_is_done_cannot_be_asked_for() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 2 --device cpu --out run -q"));
+    let before = files(&place.path("run"));
+    for (asked, words) in [("--epochs 1", "--epochs 1"), ("--steps 7", "--steps 7")] {
+        refusal(&place.frit(&format!("resume run {asked}")), &["has done 20 steps already, in 2 epochs", words]);
+    }
+    let said = stderr(&place.frit("resume run"));
+    assert!(said.contains("run is complete, with 20 steps") && !said.contains("going on"), "{said}");
+    assert!(files(&place.path("run")) == before);
+}
+
+/// A rate that has fallen to zero stays there.
+#[test]
+fn a_run_that_learns_nothing_more_says_so() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 2 --set optimiser.schedule=linear --device cpu --out run -q"));
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["learning_rate"].as_f64();
+    let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
+    assert!(rates.len() == 2 && (rates[0] - 5.5e-4).abs() < 1e-9 && rates[1] < 1e-4, "{rates:?}");
+    let said = stderr(&place.frit("resume run --epochs 3"));
+    assert!(said.contains("the learning rate has fallen to zero"), "{said}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use gpu_core::ops::gather::pack;
 use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Program, Sharing};
 use models::{
     Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Fall, Game, Gan, GanConfig, Likelihood,
-    Model, Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
+    Model, Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig, in_order,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -27,14 +27,14 @@ pub(crate) fn spec(image: [usize; 3], batch: usize) -> DataSpec {
 }
 
 impl Setup {
-    fn new(name: &'static str, model: impl Model + 'static, batch: usize) -> Self {
+    pub(crate) fn new(name: &'static str, model: impl Model + 'static, batch: usize) -> Self {
         Self { name, model: Box::new(model), batch, optimiser: Optimiser::default() }
     }
 
     pub(crate) fn training(&self, seed: u64) -> Training {
         let train = self.model.pins().spec().train;
         let taken = train / (self.batch * self.model.batches()) * self.batch * self.model.batches();
-        Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken, at_once: 0 }
+        Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken, micro_batch: 0 }
     }
 }
 
@@ -68,7 +68,7 @@ fn gan(width: usize, critic_norm: bool, spectral: bool, loss: Game, critic_steps
     GanConfig { latent: 6, width, hidden, loss, critic_norm, spectral, critic_steps, ..GanConfig::default() }
 }
 
-fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
+pub(crate) fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
     VqVaeConfig { width: 6, residual: 5, blocks: 2, latent: 3, codes: 7, ema, restart, ..VqVaeConfig::default() }
 }
 
@@ -180,12 +180,8 @@ pub(crate) fn under_way(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
 
 /// The programs of a step, each as often as it runs.
 pub(crate) fn prepared(executor: &mut dyn Executor, phases: &[Phase]) -> Result<Vec<Program>, Error> {
-    let mut programs = Vec::new();
-    for phase in phases {
-        let program = executor.prepare(&phase.schedule)?;
-        programs.extend(vec![program; phase.times]);
-    }
-    Ok(programs)
+    let programs = phases.iter().map(|phase| executor.prepare(&phase.schedule)).collect::<Result<Vec<_>, _>>()?;
+    Ok(in_order(phases).into_iter().map(|phase| programs[phase]).collect())
 }
 
 /// Zeros of a buffer's type.

@@ -7,7 +7,7 @@ use crate::run::Run;
 use anyhow::{Context, Result, anyhow, bail};
 use models::{
     Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Fall, Gan, GanConfig, Model, Optimiser,
-    Vae, VaeConfig, VqVae, VqVaeConfig,
+    Part, Vae, VaeConfig, VqVae, VqVaeConfig,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -225,15 +225,23 @@ impl Config {
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
             bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");
         }
-        let parts = batch_size.div_ceil(self.at_once());
-        if parts > MOST_PARTS {
+        let latent = self.vae.as_ref().map(|vae| vae.latent).or(self.gan.as_ref().map(|gan| gan.latent)).unwrap_or(1);
+        if i32::try_from(batch_size.saturating_mul(latent)).is_err() {
             bail!(
-                "train.micro_batch is {}, which makes {parts} parts of a batch of {batch_size}, and {MOST_PARTS} at \
-                 most are added up; use larger parts, or a smaller train.batch_size",
-                self.train.micro_batch
+                "a batch of {batch_size} has too many latent numbers, {latent} to an image; use a smaller \
+                 train.batch_size"
             );
         }
-        self.check_model(spec, self.at_once())
+        let parts = self.parts();
+        if parts.len() > MOST_PARTS {
+            bail!(
+                "train.micro_batch is {}, which makes {} parts of a batch of {batch_size}, and {MOST_PARTS} at most \
+                 are added up; use larger parts, or a smaller train.batch_size",
+                self.train.micro_batch,
+                parts.len()
+            );
+        }
+        self.check_model(spec, parts[0].rows)
     }
 
     /// The same with batches that come in parts of so many images; as a whole for zero.
@@ -241,10 +249,9 @@ impl Config {
         Self { train: Train { micro_batch, ..self.train.clone() }, ..self.clone() }
     }
 
-    /// Images of a step that go through the model at once.
-    pub(crate) fn at_once(&self) -> usize {
-        let Train { batch_size, micro_batch, .. } = self.train;
-        if micro_batch == 0 { batch_size } else { micro_batch.min(batch_size) }
+    /// The parts that a whole batch goes through the model in.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        Part::of(self.train.batch_size, self.train.micro_batch)
     }
 
     /// Refuses settings that no model of such data can have.
@@ -267,11 +274,22 @@ impl Config {
     }
 
     /// Spells out over how many steps the learning rate falls, where that is the rest of a run of `total`.
-    pub(crate) fn resolve_decay(&mut self, total: u64) {
+    ///
+    /// # Errors
+    /// One sentence: there is no rest.
+    pub(crate) fn resolve_decay(&mut self, total: u64) -> Result<()> {
         let Optimiser { schedule, warmup, decay_steps, .. } = self.optimiser;
         if matches!(schedule, Fall::Linear | Fall::Cosine) && decay_steps == 0 {
-            self.optimiser.decay_steps = (total as usize).saturating_sub(warmup).max(1);
+            let left = (total as usize).saturating_sub(warmup);
+            if left == 0 && total > 0 {
+                bail!(
+                    "the learning rate rises over {warmup} steps and the run has {total}, so that none are left for \
+                     its fall; set a smaller optimiser.warmup, or optimiser.decay_steps"
+                );
+            }
+            self.optimiser.decay_steps = left.max(1);
         }
+        Ok(())
     }
 
     /// Batches of images in a step.
@@ -285,13 +303,13 @@ impl Config {
     }
 
     /// Refuses to go on with a run under settings that it was not started with; how long it trains may change,
-    /// and where its data lies.
+    /// where its data lies, and in what parts batches come.
     ///
     /// # Errors
     /// One sentence.
     pub(crate) fn check_same_run(&self, started: &Self) -> Result<()> {
-        let Train { epochs, steps, save_every, keep, patience, .. } = self.train;
-        let train = Train { epochs, steps, save_every, keep, patience, ..started.train.clone() };
+        let Train { epochs, steps, save_every, keep, patience, micro_batch, .. } = self.train;
+        let train = Train { epochs, steps, save_every, keep, patience, micro_batch, ..started.train.clone() };
         let data = Options { source: self.data.source.clone(), ..started.data.clone() };
         if *self != (Self { train, data, ..started.clone() }) {
             bail!(

@@ -4,7 +4,7 @@ use crate::session::Session;
 use crate::steps::{Size, Steps, training};
 use anyhow::Result;
 use gpu_core::{Access, Array, Buf, Dtype, Home, Program, Schedule};
-use models::Phase;
+use models::{Phase, in_order};
 
 /// The schedules of a step of one size as they run, each with its program.
 type Calls = Vec<(Schedule, Program)>;
@@ -60,13 +60,14 @@ fn of_step(
     if let Some((_, calls)) = prepared.iter().find(|(size, _)| *size == stand.size) {
         return Ok(calls.clone());
     }
-    let mut calls = Calls::new();
-    for Phase { schedule, times, .. } in
-        session.model.train(stand.size.batch, &training(&session.config, stand.size, lowered))
-    {
+    let phases = session.model.train(stand.size.batch, &training(&session.config, stand.size, lowered));
+    let order = in_order(&phases);
+    let mut of_phase = Calls::new();
+    for Phase { schedule, .. } in phases {
         let program = session.executor.prepare(&schedule)?;
-        calls.extend(vec![(schedule, program); times]);
+        of_phase.push((schedule, program));
     }
+    let calls: Calls = order.into_iter().map(|phase| of_phase[phase].clone()).collect();
     prepared.push((stand.size, calls.clone()));
     Ok(calls)
 }

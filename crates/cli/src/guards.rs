@@ -9,9 +9,11 @@ use models::Game;
 use models::metrics::pairwise_distance;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-/// How often one guard warns in a run.
+/// How often one guard warns of what goes on from epoch to epoch, and in a run.
 const WARNINGS: u32 = 3;
+const ALL_WARNINGS: u32 = 9;
 /// The posterior has collapsed where fewer than this share of the latent numbers carry something.
 const ACTIVE: f64 = 0.1;
 /// The codebook has where the perplexity of its codes is less than this share of them.
@@ -28,6 +30,8 @@ pub(crate) struct Guards {
     /// How often training goes back to the last checkpoint, each time to half the learning rate, when a loss is not
     /// finite; zero to end there.
     pub(crate) non_finite: u32,
+    /// Steps before the other guards look: what has hardly learnt has not collapsed.
+    pub(crate) after: u64,
     /// Whether a VAE's latent numbers are watched.
     pub(crate) posterior: bool,
     /// Whether a VQ-VAE's codes are watched.
@@ -40,7 +44,7 @@ pub(crate) struct Guards {
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { non_finite: 3, posterior: true, codes: true, modes: true, discriminator: true }
+        Self { non_finite: 3, after: 300, posterior: true, codes: true, modes: true, discriminator: true }
     }
 }
 
@@ -64,6 +68,18 @@ impl Warning {
     }
 }
 
+/// How often a guard has warned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Warned {
+    /// Since it last saw nothing.
+    now: u32,
+    /// In the run.
+    all: u32,
+}
+
+/// How often each guard has, by name.
+pub(crate) type AllWarned = BTreeMap<String, Warned>;
+
 /// The guards of a run.
 pub(crate) struct Watch {
     units: Option<ActiveUnits>,
@@ -80,31 +96,46 @@ impl Watch {
         Ok(Self { units, reals: watched.then(|| diversity_of_data(session, drawn)).flatten() })
     }
 
-    /// Looks at an epoch: its losses on the training set, and the pictures drawn after it. A guard that has warned
-    /// often enough is silent.
+    /// Looks at an epoch that ended after so many steps: its losses on the training set, and the pictures drawn after
+    /// it. A guard that has warned often enough is silent.
     pub(crate) fn look(
         &self,
         session: &mut Session,
+        step: u64,
         train: &Tested,
         pictures: Option<&[f32]>,
-        warned: &mut std::collections::BTreeMap<String, u32>,
+        warned: &mut AllWarned,
     ) -> Result<Vec<Warning>> {
+        if step < session.config.guards.after {
+            return Ok(Vec::new());
+        }
         let units = self.units.as_ref().map(|units| units.run(session)).transpose()?;
         let config = &session.config;
         let drawn = pictures.and_then(|pictures| pairwise_distance(pictures, session.data.pixels()));
         let found = [
             units.and_then(|(active, all)| posterior_collapse(active, all)),
             codebook_collapse(config, train),
-            drawn.zip(self.reals).and_then(|(drawn, reals)| mode_collapse(drawn, reals)),
+            drawn.zip(self.reals).and_then(|(drawn, reals)| mode_collapse(config, drawn, reals)),
             strong_discriminator(config, train),
         ];
-        let mut again = |warning: &Warning| {
-            let times = warned.entry(warning.guard.into()).or_default();
-            *times += 1;
-            *times <= WARNINGS
-        };
-        Ok(found.into_iter().flatten().filter(|warning| again(warning)).collect())
+        Ok(often_enough(found.into_iter().flatten().collect(), warned))
     }
+}
+
+/// Those of what was found that are yet to be said. A guard that saw nothing begins anew.
+fn often_enough(found: Vec<Warning>, warned: &mut AllWarned) -> Vec<Warning> {
+    for (guard, warned) in warned.iter_mut() {
+        if found.iter().all(|warning| warning.guard != guard) {
+            warned.now = 0;
+        }
+    }
+    let mut again = |warning: &Warning| {
+        let Warned { now, all } = warned.entry(warning.guard.into()).or_default();
+        let says = *now < WARNINGS && *all < ALL_WARNINGS;
+        (*now, *all) = (*now + 1, *all + u32::from(says));
+        says
+    };
+    found.into_iter().filter(|warning| again(warning)).collect()
 }
 
 /// How far apart the first training pictures are.
@@ -139,12 +170,16 @@ fn codebook_collapse(config: &Config, train: &Tested) -> Option<Warning> {
     })
 }
 
-fn mode_collapse(drawn: f64, reals: f64) -> Option<Warning> {
+fn mode_collapse(config: &Config, drawn: f64, reals: f64) -> Option<Warning> {
+    let spectral = config.gan.as_ref().is_some_and(|gan| gan.spectral);
+    let attempt = match spectral {
+        true => "try a lower --lr, a larger --batch-size or another gan.loss",
+        false => "try a lower --lr, --set gan.spectral=true with --set gan.critic_norm=false, or a larger --batch-size",
+    };
     (drawn < DIVERSITY * reals).then(|| Warning {
         guard: "mode_collapse",
         seen: format!("generated pictures are {:.2} times as far from each other as the data's", drawn / reals),
-        attempt: "try a lower --lr, --set gan.spectral=true with --set gan.critic_norm=false, or a larger --batch-size"
-            .into(),
+        attempt: attempt.into(),
     })
 }
 
@@ -185,9 +220,12 @@ mod tests {
             names(&[codebook_collapse(&vqvae, &used(9.9)), codebook_collapse(&vqvae, &used(10.1))]),
             ["codebook_collapse"]
         );
-        assert_eq!(names(&[mode_collapse(0.1, 0.21), mode_collapse(0.11, 0.21)]), ["mode_collapse"]);
+        let gan = Config::load("gan").unwrap();
+        assert_eq!(names(&[mode_collapse(&gan, 0.1, 0.21), mode_collapse(&gan, 0.11, 0.21)]), ["mode_collapse"]);
+        let spectral = gan.clone().with("gan.spectral=true").unwrap();
+        assert!(!mode_collapse(&spectral, 0.1, 0.21).unwrap().attempt.contains("spectral"));
         let said = |real, fake| Tested { means: vec![0.1, 5.0, real, fake], code_use: None };
-        let gan = Config::load("gan").unwrap().with("gan.smoothing=0").unwrap();
+        let gan = gan.with("gan.smoothing=0").unwrap();
         assert_eq!(
             names(&[strong_discriminator(&gan, &said(0.99, 0.01)), strong_discriminator(&gan, &said(0.9, 0.1))]),
             ["strong_discriminator"]
@@ -202,5 +240,18 @@ mod tests {
         );
         let silent = gan.with("guards.discriminator=false").unwrap();
         assert_eq!(strong_discriminator(&silent, &said(0.99, 0.01)), None);
+    }
+    /// Three times of what goes on, again when it has come back, and no more than nine times.
+    #[test]
+    fn a_guard_is_silent_when_it_has_warned_often_enough() {
+        let mut warned = AllWarned::new();
+        let mut says = |collapsed: bool| {
+            let found = collapsed.then(|| posterior_collapse(0, 5).unwrap());
+            often_enough(found.into_iter().collect(), &mut warned).len()
+        };
+        let mut said = |epochs: &[bool]| epochs.iter().map(|&collapsed| says(collapsed)).sum::<usize>();
+        assert_eq!(said(&[true; 10]), 3);
+        assert_eq!(said(&[false, true]), 1);
+        assert_eq!(said(&[false, true].repeat(50)), 5);
     }
 }

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     let terminal = Terminal::new(cli.quiet);
     let result = match cli.command {
         Command::Train(args) => commands::train::train(&args, &terminal),
-        Command::Resume(args) => commands::train::resume(&args, &terminal),
+        Command::Resume(args) => commands::resume::resume(&args, &terminal),
         Command::Recipes(args) => commands::recipes::recipes(&args),
         Command::Verify(args) => commands::verify::verify(&args, &terminal),
         Command::Sample(args) => commands::draw::sample(&args, &terminal),

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::steps::whole;
 use gpu_core::{ALIGN_BYTES, Dtype, Hazards, Home, Place, Plan, Pool, Schedule, Sharing, Slot, Step, hazards, plan};
-use models::{Model, Phase};
+use models::{Model, Phase, in_order};
 use std::collections::BTreeMap;
 
 /// A phase of a step, and where its buffers lie.
@@ -46,6 +46,11 @@ pub(crate) fn slots(schedules: &[Schedule]) -> Vec<Slot> {
     pool.slots
 }
 
+/// In what order a step runs them, by their numbers.
+pub(crate) fn order(phases: &[Planned]) -> Vec<usize> {
+    in_order(phases.iter().map(|planned| &planned.phase))
+}
+
 /// The sum of something over the calls of a step.
 pub(crate) fn of_step(phases: &[Planned], count: impl Fn(&Step) -> u64) -> u64 {
     let of_phase = |phase: &Phase| phase.times as u64 * phase.schedule.steps().iter().map(&count).sum::<u64>();
@@ -54,8 +59,8 @@ pub(crate) fn of_step(phases: &[Planned], count: impl Fn(&Step) -> u64) -> u64 {
 
 /// The barriers of a step that is one of many.
 pub(crate) fn hazards_of(phases: &[Planned]) -> Hazards {
-    let repeated: Vec<_> = phases.iter().map(|planned| (&planned.phase.schedule, planned.phase.times)).collect();
-    hazards(&repeated, Sharing::On)
+    let schedules: Vec<_> = phases.iter().map(|planned| &planned.phase.schedule).collect();
+    hazards(&schedules, &order(phases), Sharing::On)
 }
 
 /// Memory of a step, in bytes.

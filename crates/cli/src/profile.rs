@@ -1,6 +1,6 @@
 //! Where the time of a training step goes, measured.
 
-use crate::planned::{Footprint, Planned, hazards_of, phases, schedules};
+use crate::planned::{Footprint, Planned, hazards_of, order, phases, schedules};
 use crate::session::Session;
 use crate::startup::Startup;
 use crate::steps::Steps;
@@ -176,8 +176,7 @@ fn put_data(session: &mut Session) -> Result<()> {
 
 /// The programs of a step, each as often as it runs.
 fn in_order(phases: &[Planned], programs: &[Program]) -> Vec<Program> {
-    let repeated = phases.iter().zip(programs).flat_map(|(planned, &program)| vec![program; planned.phase.times]);
-    repeated.collect()
+    order(phases).into_iter().map(|phase| programs[phase]).collect()
 }
 
 /// Runs whole steps.
@@ -276,7 +275,18 @@ fn calls(phases: &[Planned], times: &[Vec<Duration>], rates: &Rates, backend: &B
         };
         phase.schedule.steps().iter().zip(times).map(call).collect::<Vec<_>>()
     };
-    phases.iter().zip(times).flat_map(of_phase).collect()
+    let all: Vec<Call> = phases.iter().zip(times).flat_map(of_phase).collect();
+    all.into_iter().fold(Vec::new(), with_its_part)
+}
+
+/// Calls that the parts of a batch have in common are one.
+fn with_its_part(mut calls: Vec<Call>, call: Call) -> Vec<Call> {
+    let names = |call: &Call| (call.phase, call.label.clone(), call.kernel, call.variant);
+    match calls.iter_mut().find(|known| names(known) == names(&call)) {
+        Some(known) => known.work = known.work.and(&call.work),
+        None => calls.push(call),
+    }
+    calls
 }
 
 /// The variant of a step's kernel that is run; the CPU executor knows of none.

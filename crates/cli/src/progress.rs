@@ -3,6 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::Options;
+use crate::guards::AllWarned;
 use crate::session::Session;
 use anyhow::{Context, Result, ensure};
 use gpu_core::Record;
@@ -30,7 +31,7 @@ pub(crate) struct Progress {
     pub(crate) rollbacks: Vec<Value>,
     /// How often each guard has warned.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) warned: BTreeMap<String, u32>,
+    pub(crate) warned: AllWarned,
 }
 
 impl Progress {

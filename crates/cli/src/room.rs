@@ -4,7 +4,7 @@ use crate::config::{Config, MOST_PARTS};
 use crate::data::DataSet;
 use crate::session::{Session, spec};
 use crate::training::Prepared;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use gpu_core::Backend;
 use gpu_core::Error::{OutOfMemory, TooLarge};
 use std::iter::successors;
@@ -18,16 +18,21 @@ pub(crate) struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// The error, and the largest batch that there is room for, if that was missing.
+    /// The error, and the largest batch, or part of one, that there is room for, if that was missing. The session that
+    /// it came from should hold nothing any more.
     pub(crate) fn advise(&self, error: anyhow::Error) -> anyhow::Error {
         if !is_missing(&error) {
             return error;
         }
-        let halves = successors(Some(self.config.train.batch_size / 2), |batch| Some(batch / 2));
-        let set = |config: &mut Config, batch| config.train.batch_size = batch;
-        match self.first_that_fits(halves.take_while(|&batch| batch > 0), set) {
-            Ok(Some(batch)) => anyhow!(
-                "{error:#}; batches of {batch} fit: pass --batch-size {batch}, or --micro-batch auto to take larger \
+        let in_parts = self.config.train.micro_batch > 0;
+        let set = |config: &mut Config, images| match in_parts {
+            true => config.train.micro_batch = images,
+            false => config.train.batch_size = images,
+        };
+        match self.first_that_fits(halves(self.config.parts()[0].rows), set) {
+            Ok(Ok(images)) if in_parts => anyhow!("{error:#}; parts of {images} fit: pass --micro-batch {images}"),
+            Ok(Ok(images)) => anyhow!(
+                "{error:#}; batches of {images} fit: pass --batch-size {images}, or --micro-batch auto to take larger \
                  ones in parts"
             ),
             _ => error,
@@ -40,50 +45,77 @@ impl Room<'_> {
     /// # Errors
     /// One sentence: not even the smallest part fits, or something else is in the way.
     pub(crate) fn micro_batch(&self) -> Result<usize> {
-        let batch = self.config.train.batch_size;
-        let halves = successors(Some(batch / 2), |part| Some(part / 2));
-        let parts = halves.take_while(|&part| part > 0 && batch.div_ceil(part) <= MOST_PARTS);
-        let set = |config: &mut Config, part| config.train.micro_batch = part;
-        match self.first_that_fits([0].into_iter().chain(parts), set)? {
-            Some(part) => Ok(part),
-            None => bail!(
-                "a batch of {batch} does not fit in {MOST_PARTS} parts either; use a smaller --batch-size or a \
-                 narrower model"
-            ),
-        }
+        let sizes = [0].into_iter().chain(parts_of(self.config.train.batch_size));
+        let set = |config: &mut Config, images| config.train.micro_batch = images;
+        self.first_that_fits(sizes, set)?.map_err(|error| {
+            let smallest = smallest_part(self.config.train.batch_size);
+            anyhow!("no part of a batch fits, not even one of {smallest}: {error:#}")
+        })
     }
 
+    /// The first of these sizes with which there is room, or what the last one was missing.
     fn first_that_fits(
         &self,
         sizes: impl Iterator<Item = usize>,
         set: impl Fn(&mut Config, usize),
-    ) -> Result<Option<usize>> {
+    ) -> Result<Result<usize>> {
+        let mut missing = anyhow!("there is nothing smaller");
         for size in sizes {
             let mut config = self.config.clone();
             set(&mut config, size);
-            if self.fits(config)? {
-                return Ok(Some(size));
+            match self.attempt(config)? {
+                Ok(()) => return Ok(Ok(size)),
+                Err(error) => missing = error,
             }
         }
-        Ok(None)
+        Ok(Err(missing))
     }
 
-    /// Prepares all that the run needs, and lets it go.
-    fn fits(&self, config: Config) -> Result<bool> {
+    /// Prepares all that the run needs, and lets it go. Returns what there was no room for, if anything.
+    fn attempt(&self, config: Config) -> Result<Result<()>> {
         // Sizes with which no model can be written down are too large for any device.
-        if config.check(&spec(&config, self.data), self.data.train.count).is_err() {
-            return Ok(false);
+        if let Err(fault) = config.check(&spec(&config, self.data), self.data.train.count) {
+            return Ok(Err(fault));
         }
         let mut session = Session::open(config, self.data.clone(), self.backend)?;
-        match session.initialise().and_then(|()| Prepared::new(&mut session, 0)) {
-            Ok(_) => Ok(true),
-            Err(error) if is_missing(&error) => Ok(false),
-            Err(error) => Err(error),
+        let prepared = session.initialise().and_then(|()| Prepared::new(&mut session, 0)).map(drop);
+        // wgpu holds what was written to until the next submit is done; of a device that is full that may fail too.
+        let _ = session.set_side_clock(0).and_then(|()| Ok(session.executor.read(session.model.pins().side_clock)?));
+        match prepared {
+            Err(error) if !is_missing(&error) => Err(error),
+            prepared => Ok(prepared),
         }
     }
+}
+
+/// The smallest part that a batch can be tried in.
+pub(crate) fn smallest_part(batch: usize) -> usize {
+    parts_of(batch).last().unwrap_or(batch)
+}
+
+/// Parts of a batch, of which there are not too many, the largest first.
+fn parts_of(batch: usize) -> impl Iterator<Item = usize> {
+    halves(batch).take_while(move |&part| batch.div_ceil(part) <= MOST_PARTS)
+}
+
+/// Half, half of a half and so on, down to one.
+fn halves(of: usize) -> impl Iterator<Item = usize> {
+    successors(Some(of / 2), |half| Some(half / 2)).take_while(|&half| half > 0)
 }
 
 /// Whether it is room that is missing.
 fn is_missing(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(OutOfMemory { .. } | TooLarge { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_halves_and_not_too_many() {
+        assert_eq!(parts_of(1000).collect::<Vec<_>>(), [500, 250, 125, 62, 31, 15, 7]);
+        assert_eq!(parts_of(8).collect::<Vec<_>>(), [4, 2, 1]);
+        assert_eq!((smallest_part(1000), smallest_part(1)), (7, 1));
+    }
 }

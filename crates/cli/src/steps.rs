@@ -5,7 +5,7 @@ use crate::data::DataSet;
 use crate::session::Session;
 use anyhow::{Context, Result, ensure};
 use gpu_core::{Backend, Pace, Program};
-use models::{DataSpec, Phase, Training};
+use models::{DataSpec, Training, in_order};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -163,14 +163,10 @@ impl Programs {
     pub(crate) fn prepare(session: &mut Session, steps: &Steps, lowered: u32) -> Result<Self> {
         let mut programs = HashMap::new();
         for size in steps.sizes() {
-            let mut of_step = Vec::new();
-            for Phase { schedule, times, .. } in
-                session.model.train(size.batch, &training(&session.config, size, lowered))
-            {
-                let program = session.executor.prepare(&schedule)?;
-                of_step.extend(vec![program; times]);
-            }
-            programs.insert(size, of_step);
+            let phases = session.model.train(size.batch, &training(&session.config, size, lowered));
+            let of_phase = phases.iter().map(|phase| session.executor.prepare(&phase.schedule));
+            let of_phase = of_phase.collect::<Result<Vec<_>, _>>()?;
+            programs.insert(size, in_order(&phases).into_iter().map(|phase| of_phase[phase]).collect());
         }
         Ok(Self(programs))
     }
@@ -205,15 +201,15 @@ pub(crate) fn measured_step(session: &mut Session, steps: &Steps) -> Result<Dura
 
 /// What the schedules of steps of one size need besides the model, with the learning rate halved `lowered` times.
 pub(crate) fn training(config: &Config, size: Size, lowered: u32) -> Training {
-    let Train { seed, shuffle, micro_batch: at_once, .. } = config.train;
+    let Train { seed, shuffle, micro_batch, .. } = config.train;
     let (optimiser, rate) = (config.optimiser, 0.5f32.powi(lowered as i32));
-    Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken, at_once }
+    Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken, micro_batch }
 }
 
 /// The same for steps on whole batches, without a tail.
 pub(crate) fn whole(config: &Config, spec: &DataSpec) -> Training {
-    let Train { seed, shuffle, micro_batch: at_once, .. } = config.train;
-    Training { at_once, ..Training::whole(seed, shuffle, config.optimiser, spec) }
+    let Train { seed, shuffle, micro_batch, .. } = config.train;
+    Training { micro_batch, ..Training::whole(seed, shuffle, config.optimiser, spec) }
 }
 
 #[cfg(test)]

@@ -53,6 +53,19 @@ impl Prepared {
     }
 }
 
+/// What to do about a loss that does not stay finite.
+const ANEW: &str = "train anew with a lower --lr or with --set optimiser.clip=1";
+
+fn explanation(broken: u64, tries: u32, found: Option<String>) -> String {
+    let tried = match tries {
+        0 => String::new(),
+        1 => ", after one try with a lower learning rate".into(),
+        tries => format!(", after {tries} tries with lower learning rates"),
+    };
+    let found = found.unwrap_or_else(|| "no tensor of training is broken".into());
+    format!("the loss or a weight is not finite at step {broken}{tried}: {found}")
+}
+
 /// How training ended.
 pub(crate) enum Outcome {
     /// All steps were done; the last test losses, as [`summary`] gives them.
@@ -169,7 +182,11 @@ impl<'a> Trainer<'a> {
         bar.finish();
         if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
             let patience = self.session.config.train.patience;
-            self.terminal.say(&format!("ended early: {patience} epochs without a better one than epoch {epoch}"));
+            self.terminal.say(&format!(
+                "ended early: no epoch of the last {patience} was better than epoch {epoch}; to go on all the same, \
+                 raise train.patience in {} and resume the run",
+                self.run.config_path().display()
+            ));
         }
         let test = match last {
             Some(test) => test,
@@ -265,13 +282,14 @@ impl<'a> Trainer<'a> {
         let step = self.progress.step;
         let epoch = step.div_ceil(self.steps.per_epoch);
         let train = self.trained()?;
+        let learning_rate = self.session.executor.read(self.session.model.pins().rates)?.to_f64()[0];
         let model = self.session.model.as_ref();
-        self.run.append_metrics(&epoch_line(model, epoch, step, &train, test, rate))?;
+        self.run.append_metrics(&epoch_line(model, [epoch, step], learning_rate, &train, test, rate))?;
         bar.say(&epoch_message(model, epoch, self.session.config.train.epochs, &train, test, rate));
         let value = self.criterion.value(model, test);
         let by_steps = self.session.config.train.sample_every > 0;
         let drawn = self.draw(if by_steps { step } else { epoch })?;
-        for warning in self.watch.look(self.session, &train, drawn.as_deref(), &mut self.progress.warned)? {
+        for warning in self.watch.look(self.session, step, &train, drawn.as_deref(), &mut self.progress.warned)? {
             self.run.append_metrics(&warning.line(epoch, step))?;
             bar.say(&warning.sentence());
         }
@@ -325,7 +343,9 @@ impl<'a> Trainer<'a> {
         if tries >= self.session.config.guards.non_finite || broken_parameter(self.session)?.is_some() {
             let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
             let found = first_broken(self.session, &self.steps, tries, [progress.step, broken], restore)?;
-            bail!(self.explanation(broken, tries, found));
+            let seen = explanation(broken, tries, found);
+            self.run.append_metrics(&json!({ "step": broken, "guard": "non_finite", "seen": seen, "try": ANEW }))?;
+            bail!("{seen}; the last checkpoint stands in {}, so {ANEW}", self.run.path.display());
         }
         let seen = format!("the loss or a weight is not finite at step {broken}");
         let attempt = format!("going on from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
@@ -340,20 +360,6 @@ impl<'a> Trainer<'a> {
         self.run.go_back(&self.progress)?;
         (self.since, self.images_since) = (Instant::now(), 0);
         Ok(())
-    }
-
-    fn explanation(&self, broken: u64, tries: u32, found: Option<String>) -> String {
-        let tried = match tries {
-            0 => String::new(),
-            1 => ", after one try with a lower learning rate".into(),
-            tries => format!(", after {tries} tries with lower learning rates"),
-        };
-        let found = found.unwrap_or_else(|| "no tensor of training is broken".into());
-        format!(
-            "the loss or a weight is not finite at step {broken}{tried}: {found}; the last checkpoint stands in {}, so \
-             train anew with a lower --lr or with --set optimiser.clip=1",
-            self.run.path.display()
-        )
     }
 
     /// Saves a checkpoint, if there is something sound to save, and returns whether there was.

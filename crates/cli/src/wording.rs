@@ -45,12 +45,20 @@ fn joined(columns: &[&str], means: &[f64], between: &str) -> String {
 }
 
 /// One line of metrics for an epoch.
-pub(crate) fn epoch_line(model: &dyn Model, epoch: u64, step: u64, train: &Tested, test: &Tested, rate: f64) -> Value {
+pub(crate) fn epoch_line(
+    model: &dyn Model,
+    [epoch, step]: [u64; 2],
+    learning_rate: f64,
+    train: &Tested,
+    test: &Tested,
+    rate: f64,
+) -> Value {
     let mut line = Map::from_iter([("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
     for (part, tested) in [("train", train), ("test", test)] {
         let named = figures(model, tested).into_iter().map(|(name, value)| (format!("{part}_{name}"), json!(value)));
         line.extend(named);
     }
+    line.insert("learning_rate".into(), json!(learning_rate));
     line.insert("images_per_second".into(), json!(rate));
     line.into()
 }

@@ -163,7 +163,8 @@ impl Adapter {
             pollster::block_on(self.inner.request_device(&descriptor)).map_err(|error| refused(error.to_string()))?;
         let trouble = Arc::new(Trouble::default());
         let (lost, fault) = (trouble.clone(), trouble.clone());
-        device.set_device_lost_callback(move |_, why| {
+        device.set_device_lost_callback(move |reason, why| {
+            let why = if why.is_empty() { format!("{reason:?}").to_lowercase() } else { why };
             lost.lost.lock().expect("no panic under this lock").get_or_insert(why);
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -246,7 +247,7 @@ impl Device {
     }
 
     /// Gives the device back: whatever is asked of it from here on, here or by an executor, fails as on one that was
-    /// lost.
+    /// lost. That is how tests lose one.
     pub fn destroy(&self) {
         self.device.destroy();
     }

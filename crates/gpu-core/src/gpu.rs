@@ -147,7 +147,7 @@ impl Gpu {
         let bytes = |slot: usize| self.pool.slots[slot].len as u64 * 4;
         let small = |slot: &usize| self.slots[*slot].as_ref().is_some_and(|buffer| buffer.size() < bytes(*slot));
         let grown: HashSet<usize> = (0..self.slots.len()).filter(small).collect();
-        for calls in &mut self.programs {
+        for calls in self.programs.iter_mut().filter(|_| !grown.is_empty()) {
             let mut bufs = calls.steps.iter().flat_map(|step| &step.bufs);
             if bufs.any(|buf| self.slot_of.get(&buf.place).is_some_and(|slot| grown.contains(slot))) {
                 calls.bind_groups.clear();
@@ -167,18 +167,19 @@ impl Gpu {
 
     /// Every buffer that the schedule names, allocated; each binding within the device's limit.
     fn allocate_all(&mut self, schedule: &Schedule) -> Result<(), Error> {
-        self.place_scratch(schedule)?;
+        let limit = self.device.caps.max_binding_bytes;
+        // Before anything is allocated.
         for step in schedule.steps() {
             for (binding, buf) in step.kernel.bindings.iter().zip(&step.bufs) {
-                if buf.bytes() > self.device.caps.max_binding_bytes {
+                if buf.bytes() > limit {
                     let what = format!("{} of {}, {}", binding.name, step.label, buf.shape);
-                    let limit = self.device.caps.max_binding_bytes;
                     return Err(Error::TooLarge { what, bytes: buf.bytes(), limit });
                 }
-                if buf.place.home != Home::Scratch {
-                    self.buffer(buf.place)?;
-                }
             }
+        }
+        self.place_scratch(schedule)?;
+        for buf in schedule.steps().iter().flat_map(|step| &step.bufs).filter(|buf| buf.place.home != Home::Scratch) {
+            self.buffer(buf.place)?;
         }
         Ok(())
     }
@@ -293,6 +294,8 @@ impl Gpu {
         self.counters.waits += 1;
         let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
         if let Err(error) = self.device.device.poll(wait) {
+            // What was submitted to a lost device cannot be waited for; polling brings the news of the loss.
+            let _ = self.device.device.poll(wgpu::PollType::Poll);
             self.device.check()?;
             return Err(Error::Fault { why: error.to_string() });
         }

@@ -30,19 +30,16 @@ enum Buffer {
     Slot(usize),
 }
 
-/// A phase: its schedule, and how often it runs before the next.
-pub type Repeated<'a> = (&'a Schedule, usize);
-
-/// Counts them for one of many steps in a pass, each of these phases in order; their scratch lies as executors place
-/// it.
+/// Counts them for one of many steps in a pass, each of which runs these schedules in such an order, by their numbers;
+/// their scratch lies as executors place it.
 ///
 /// Every call writes something that the step before has used, so within a pass nearly every call waits: `first` tells
 /// what the order of calls itself asks for.
-pub fn hazards(phases: &[Repeated<'_>], sharing: Sharing) -> Hazards {
+pub fn hazards(schedules: &[&Schedule], order: &[usize], sharing: Sharing) -> Hazards {
     let mut pool = Pool::default();
-    let placed: Vec<(Plan, Vec<usize>)> = phases
+    let placed: Vec<(Plan, Vec<usize>)> = schedules
         .iter()
-        .map(|(schedule, _)| {
+        .map(|schedule| {
             let plan = plan(schedule, sharing);
             let places = pool.add(&plan, sharing);
             (plan, places)
@@ -53,12 +50,13 @@ pub fn hazards(phases: &[Repeated<'_>], sharing: Sharing) -> Hazards {
     // The first step of a pass leaves the states that the others find.
     for _ in 0..2 {
         counts = Hazards { first: counts.barriers, ..Hazards::default() };
-        for ((schedule, times), (plan, places)) in phases.iter().zip(&placed) {
+        for &number in order {
+            let (plan, places) = &placed[number];
             let buffer = |place: Place| match (place.home, plan.slot(place)) {
                 (Home::Scratch, Some(slot)) => Buffer::Slot(places[slot]),
                 _ => Buffer::Of(place),
             };
-            for step in std::iter::repeat_n(schedule.steps(), *times).flatten() {
+            for step in schedules[number].steps() {
                 let moved = moved(step, &buffer, &mut states);
                 counts.dispatches += 1;
                 counts.barriers += u64::from(moved > 0);
@@ -94,7 +92,7 @@ mod tests {
             memory.pin(&format!("pin {number}"), [64], Dtype::F32)
         };
         build(&mut schedule, &mut pin);
-        hazards(&[(&schedule, 1)], Sharing::Off)
+        hazards(&[&schedule], &[0], Sharing::Off)
     }
 
     #[test]
@@ -149,7 +147,7 @@ mod tests {
         let mut schedule = Schedule::new();
         let x = schedule.scratch([64]);
         fill(&mut schedule, "x", x, 1.0);
-        let counts = hazards(&[(&schedule, 3)], Sharing::On);
+        let counts = hazards(&[&schedule], &[0; 3], Sharing::On);
         assert_eq!(counts, Hazards { dispatches: 3, barriers: 3, buffers: 3, first: 2 });
     }
 
@@ -163,8 +161,9 @@ mod tests {
             schedule
         };
         let (one, two) = (filled(), filled());
-        let both = [(&one, 1), (&two, 1)];
+        let both = [&one, &two];
         // Each was written or read a step before at the latest, so that sharing adds nothing.
-        assert_eq!(hazards(&both, Sharing::On).barriers, hazards(&both, Sharing::Off).barriers);
+        let barriers = |sharing| hazards(&both, &[0, 1], sharing).barriers;
+        assert_eq!(barriers(Sharing::On), barriers(Sharing::Off));
     }
 }

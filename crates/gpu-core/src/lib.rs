@@ -33,7 +33,7 @@ pub use choice::{Backend, Choice, choose};
 pub use cpu::Cpu;
 pub use executor::{Array, Error, Executor, Program, Ticket};
 pub use gpu::Gpu;
-pub use hazards::{Hazards, Repeated, hazards};
+pub use hazards::{Hazards, hazards};
 pub use kernel::{Access, Args, Binding, Gradient, Kernel, Needs, Params, Variant, read, update, write};
 pub use layout::Layout;
 pub use memory::Memory;

@@ -32,8 +32,8 @@ pub(crate) fn load_fault(by: &str, layers: &[usize], weights: usize, batch: usiz
     let most = layers.iter().copied().max().unwrap_or(0);
     (batch.saturating_mul(most) > MOST).then(|| {
         format!(
-            "a batch of {batch} with these layers is too large; use a smaller batch_size, or train.micro_batch to take \
-             it in parts"
+            "{batch} images at once are too many with these layers; use a smaller train.batch_size, or a smaller \
+             train.micro_batch to take a batch in parts"
         )
     })
 }

@@ -26,7 +26,7 @@ pub use layers::{
     Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value,
     Wrt, nonlinearity,
 };
-pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage};
+pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage, in_order};
 pub use network::{Network, State};
 pub use optimiser::{Fall, Optimiser};
 pub use part::Part;

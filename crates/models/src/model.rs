@@ -24,19 +24,19 @@ pub struct Training {
     pub resident: usize,
     /// How many of these its steps take before the order starts anew.
     pub taken: usize,
-    /// How many images go through the model at once, the rest of a batch after them; zero for all of it.
-    pub at_once: usize,
+    /// How many images of a batch go through the model at once, the rest after them; zero for all of them.
+    pub micro_batch: usize,
 }
 
 impl Training {
     /// Every image, in whole epochs and batches.
     pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, spec: &DataSpec) -> Self {
-        Self { seed, shuffle, optimiser, rate: 1.0, resident: spec.train, taken: spec.train, at_once: 0 }
+        Self { seed, shuffle, optimiser, rate: 1.0, resident: spec.train, taken: spec.train, micro_batch: 0 }
     }
 
     /// The parts that a batch goes through the model in.
     pub(crate) fn parts(&self, batch: usize) -> Vec<Part> {
-        Part::of(batch, self.at_once)
+        Part::of(batch, self.micro_batch)
     }
 }
 
@@ -132,7 +132,8 @@ pub struct Decoding {
 pub struct Phase {
     /// What it trains.
     pub name: &'static str,
-    /// How often it runs in a step, before the next one does.
+    /// How often it runs in a step, before the next one does: the parts of a batch, which follow one another under one
+    /// name, all together.
     pub times: usize,
     /// Its calls.
     pub schedule: Schedule,
@@ -143,6 +144,19 @@ impl Phase {
     pub fn once(name: &'static str, schedule: Schedule) -> Self {
         Self { name, times: 1, schedule }
     }
+}
+
+/// In what order a step runs its phases, by their numbers.
+pub fn in_order<'a>(phases: impl IntoIterator<Item = &'a Phase>) -> Vec<usize> {
+    let phases: Vec<&Phase> = phases.into_iter().collect();
+    let mut order = Vec::new();
+    let mut first = 0;
+    for parts in phases.chunk_by(|one, next| one.name == next.name) {
+        let all = first..first + parts.len();
+        (0..parts[0].times).for_each(|_| order.extend(all.clone()));
+        first = all.end;
+    }
+    order
 }
 
 /// What is to become small, measured on the test set.

@@ -96,6 +96,12 @@ impl Optimiser {
         })
     }
 
+    /// Whether after so many steps the learning rate is zero for good.
+    pub fn has_fallen_to_nothing(&self, step: u64) -> bool {
+        let fallen = step >= (self.warmup + self.decay_steps) as u64;
+        matches!(self.schedule, Fall::Linear | Fall::Cosine) && self.decay_to == 0.0 && fallen
+    }
+
     /// How the learning rate falls, as the kernel counts it.
     pub(crate) fn decay(&self) -> Decay {
         let (steps, share) = (self.decay_steps.max(1), self.decay_to);

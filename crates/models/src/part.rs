@@ -8,8 +8,8 @@ use std::ops::Range;
 /// Rows of a step's batch that go through the model at once: all of them, or some.
 ///
 /// Noise and order are those of the whole batch, and losses and gradients count as shares of its mean. So a step comes
-/// to the same in parts, but for rounding and for what looks at a batch as a whole: batch normalisation, free bits,
-/// codes that begin anew.
+/// to the same in parts, but for rounding and for what looks at a batch as a whole: batch normalisation, spectral
+/// norms, free bits, codes that begin anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
     /// The first row, counted from the batch's first.

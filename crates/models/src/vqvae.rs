@@ -17,7 +17,7 @@ use gpu_core::ops::activation::Activation;
 use gpu_core::ops::codebook::{self, Averages, Restart};
 use gpu_core::ops::conv2d::Window;
 use gpu_core::ops::loss::{self, Kind, Loss};
-use gpu_core::ops::{record, vq};
+use gpu_core::ops::{channels, record, vq};
 use gpu_core::{Buf, Dtype, Init, Memory, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -336,11 +336,16 @@ impl Model for VqVae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Codebook { codes, averages } = self.codebook;
-        let at_once = training.parts(batch)[0].rows;
-        let images = Part::whole(self.first_images(at_once, training));
-        let order = self.base.pins.train_order(s, images, training, self.base.pins.side_clock);
-        let x = self.base.pins.train_images(s, order, Range::CENTRED);
-        let (z, _) = self.encoded(s, x, Mode::Batch);
+        let pins = &self.base.pins;
+        let parts = training.parts(self.first_images(batch, training)).into_iter().map(|part| {
+            let order = pins.train_order(s, part, training, pins.side_clock);
+            let x = pins.train_images(s, order, Range::CENTRED);
+            let (z, _) = self.encoded(s, x, Mode::Batch);
+            z.reshape([1, z.len()])
+        });
+        let parts: Vec<Buf> = parts.collect();
+        let joined = parts.into_iter().reduce(|z, part| channels::concat(s, "z", z, part)).expect("there are images");
+        let z = joined.reshape([joined.len() / self.config.latent, self.config.latent]);
         // Few rows, so that codes follow an encoder that has yet to learn, but more than dead codes have.
         let averages = averages.map(|averages| (averages, f32::max(1.0, 2.0 * self.config.restart)));
         codebook::plus_plus(s, "codebook", z, codes, averages, self.base.pins.side_clock, training.seed);

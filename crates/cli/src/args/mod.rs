@@ -101,8 +101,8 @@ pub(crate) struct Train {
     /// Keep the file's order in every epoch
     #[arg(long)]
     pub(crate) no_shuffle: bool,
-    /// Only say what would be trained, on what, in how much memory
-    #[arg(long)]
+    /// Only say what would be trained, on what, in how much memory and time
+    #[arg(long, conflicts_with = "json")]
     pub(crate) dry_run: bool,
     /// Print the last evaluation as one JSON object
     #[arg(long)]
@@ -149,6 +149,9 @@ pub(crate) struct Resume {
     /// Steps, counted from the run's beginning
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
+    /// Images that go through the model at once, as for `frit train`, if they are to be others
+    #[arg(long, value_name = "N")]
+    pub(crate) micro_batch: Option<MicroBatch>,
     /// The training data, if it has moved
     #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,

@@ -62,7 +62,7 @@ pub(crate) struct Settings {
 pub(crate) enum MicroBatch {
     /// As many as the device has room for.
     Auto,
-    /// So many.
+    /// So many; all of a batch where that is zero.
     Of(usize),
 }
 
@@ -72,8 +72,8 @@ impl FromStr for MicroBatch {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match (text, text.parse()) {
             ("auto", _) => Ok(Self::Auto),
-            (_, Ok(images)) if images > 0 => Ok(Self::Of(images)),
-            _ => Err("give a number of images, or auto".into()),
+            (_, Ok(images)) => Ok(Self::Of(images)),
+            _ => Err("give a number of images, 0 for a whole batch, or auto".into()),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod latent;
 pub(crate) mod profile;
 pub(crate) mod recipes;
 pub(crate) mod report;
+pub(crate) mod resume;
 pub(crate) mod show;
 pub(crate) mod train;
 mod trained;

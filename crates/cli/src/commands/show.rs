@@ -8,7 +8,7 @@ use crate::planned::{Footprint, Planned, hazards_of, of_step, phases, schedules,
 use crate::session::spec;
 use crate::terminal::out;
 use anyhow::Result;
-use gpu_core::{Buf, Home, Schedule, Sharing, Step, plan};
+use gpu_core::{Backend, Buf, Home, Schedule, Sharing, Step, plan};
 use models::Model;
 use serde_json::{Value, json};
 
@@ -21,18 +21,23 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         out!("{}", json_of(&shown))?;
         return Ok(Ending::Done);
     }
-    for planned in &shown.phases {
+    for (planned, [part, parts]) in shown.phases.iter().zip(numbered(&shown.phases)) {
         let phase = &planned.phase;
-        match phase.times {
-            1 => out!("{}:", phase.name)?,
-            times => out!("{}, {times} times:", phase.name)?,
-        }
+        let times = if phase.times > 1 { format!(", {} times", phase.times) } else { String::new() };
+        let part = if parts > 1 { format!(", part {part} of {parts}") } else { String::new() };
+        out!("{}{times}{part}:", phase.name)?;
         for (index, step) in phase.schedule.steps().iter().enumerate() {
             out!("{}", line(index, step, planned))?;
         }
     }
     print_totals(&shown)?;
     Ok(Ending::Done)
+}
+
+/// For each phase, which part of its batch it is of how many.
+fn numbered(phases: &[Planned]) -> Vec<[usize; 2]> {
+    let parts = phases.chunk_by(|one, next| one.phase.name == next.phase.name).map(<[_]>::len);
+    parts.flat_map(|parts| (1..=parts).map(move |part| [part, parts])).collect()
 }
 
 /// What `frit train --dry-run` says: the model, the memory and the data.
@@ -51,6 +56,13 @@ pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
     )?;
     print_totals(&shown)?;
     Ok(Ending::Done)
+}
+
+/// What the CPU executor holds for a step, in MiB.
+pub(crate) fn cpu_mib(config: &Config, data: &DataSet) -> f64 {
+    let Shown { model, schedules, .. } = Shown::new(config, data);
+    let bytes = Footprint::of(model.as_ref(), &schedules, |dtype| Backend::Cpu.element_bytes(dtype)).total();
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// What there is to show.

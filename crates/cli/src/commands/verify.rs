@@ -36,7 +36,7 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
         args.show.recipe
     );
     let data = load(&config)?;
-    config.resolve_decay(Steps::new(&config, data.train.count).total);
+    config.resolve_decay(Steps::new(&config, data.train.count).total)?;
     config.check(&spec(&config, &data), data.train.count)?;
     let (backend, why) = device::open(&args.device)?;
     terminal.say(&format!("running on {why}"));

@@ -111,10 +111,11 @@ pub fn normal(s: &mut Schedule, label: &str, shape: impl Into<Shape>, clock: Buf
     normal_from(s, label, shape, 0, clock, seed, stream)
 }
 
-/// The same numbers without the `first` ones: what is drawn in parts is what would be drawn at once.
+/// Standard normal numbers as a new buffer, those that [`normal`] would draw after the `first` ones: what is drawn in
+/// parts is what would be drawn at once. `clock` is `u32 [4]`, of which the first is the step.
 ///
 /// # Panics
-/// When `clock` is not `[4]`, or there would be more than 2³² − 1 of them.
+/// When `clock` is not `[4]`, or there would be more than 2³¹ − 1 of them all.
 pub fn normal_from(
     s: &mut Schedule,
     label: &str,
@@ -126,7 +127,7 @@ pub fn normal_from(
 ) -> Buf {
     assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
     let y = s.scratch(shape);
-    assert!(u32::try_from(first + y.len()).is_ok(), "{label}: {} numbers after {first}", y.len());
+    assert!(i32::try_from(first + y.len()).is_ok(), "{label}: {} numbers after {first}", y.len());
     let DrawParams { len, stream, key0, key1 } = draw(y, seed, stream);
     let params = NormalParams { len, first: first as u32, stream, key0, key1 };
     // The first block may be begun by what is left out.

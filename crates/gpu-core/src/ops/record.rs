@@ -47,7 +47,8 @@ pub fn record(s: &mut Schedule, label: &str, rows: Buf, clock: Buf, ring: Buf, c
     push(s, label, rows, clock, ring, column, scale, false);
 }
 
-/// The same added to what is there: rows that come in parts.
+/// ring[(step − 1) mod slots, column] += scale · Σ rows, with the ring [slots, width]: the rows of a batch that comes
+/// in parts, after [`record`] has had the first.
 ///
 /// # Panics
 /// As [`record`].

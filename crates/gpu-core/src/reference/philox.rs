@@ -33,9 +33,9 @@ pub fn philox_normal(args: &mut Args<'_>) {
     let (first, begun) = (p.first as usize, p.first as usize % 4);
     let (head, rest) = y.split_at_mut(y.len().min((4 - begun) % 4));
     head.copy_from_slice(&normals(first / 4)[begun..begun + head.len()]);
-    let blocks = first.div_ceil(4)..;
+    let start = first.div_ceil(4);
     let chunks = rest.par_chunks_mut(4).enumerate();
-    chunks.for_each(|(block, y)| y.copy_from_slice(&normals(blocks.start + block)[..y.len()]));
+    chunks.for_each(|(block, y)| y.copy_from_slice(&normals(start + block)[..y.len()]));
 }
 
 /// y = low + (high − low) u(w)

@@ -137,7 +137,7 @@ impl Gan {
             part.record(s, label, rows, self.base.pins.clock, self.base.pins.ring, column);
         }
         training.optimiser.end(s, part, &self.base.memory, &self.critic_network.weights, self.critic_rates);
-        Phase::once("discriminator", schedule)
+        Phase { name: "discriminator", times: self.config.critic_steps, schedule }
     }
 
     /// Losses and what D said of real and of generated images, each of which is normalised by its own batch.
@@ -249,13 +249,7 @@ impl Model for Gan {
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let parts = training.parts(batch);
-        let critic = || parts.iter().map(|&part| self.critic_phase(part, training));
-        let steps = self.config.critic_steps;
-        let critic: Vec<Phase> = match parts.len() {
-            1 => critic().map(|phase| Phase { times: steps, ..phase }).collect(),
-            // Each of the steps goes through all parts.
-            _ => (0..steps).flat_map(|_| critic()).collect(),
-        };
+        let critic = parts.iter().map(|&part| self.critic_phase(part, training));
         let generator = parts.iter().map(|&part| self.generator_phase(part, training));
         [self.clock_phase(batch, training)].into_iter().chain(critic).chain(generator).collect()
     }

@@ -1,0 +1,119 @@
+//! `frit resume`.
+
+use super::train::{absolute, adapter, check, environment, epochs_for, fit_parts, go_on, load};
+use crate::Ending;
+use crate::args;
+use crate::args::MicroBatch;
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::device;
+use crate::progress::Progress;
+use crate::run::Run;
+use crate::session::Session;
+use crate::steps::Steps;
+use crate::terminal::Terminal;
+use crate::training::Trainer;
+use anyhow::{Context, Result, ensure};
+use gpu_core::{Backend, Choice};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending> {
+    let mut run = Run::open(&args.run)?;
+    let mut config = Config::parse(&run.read_config()?, &run.config_path().display().to_string())?;
+    if let Some(source) = &args.data {
+        config.data.source = absolute(source);
+    }
+    let data = load(&config)?;
+    (config.train.steps, config.train.epochs) = match (args.steps, args.epochs) {
+        (Some(steps), Some(epochs)) => (steps, epochs),
+        (Some(steps), None) => (steps, epochs_for(steps, &config, &data)),
+        // Asking for epochs takes back an earlier limit on steps.
+        (None, Some(epochs)) => (0, epochs),
+        (None, None) => (config.train.steps, config.train.epochs),
+    };
+    let auto = args.micro_batch == Some(MicroBatch::Auto);
+    if let Some(MicroBatch::Of(images)) = args.micro_batch {
+        config.train.micro_batch = images;
+    }
+    check(&config, auto, &data)?;
+    let mut checkpoint = Checkpoint::load(&run.latest())?;
+    let begun = begun(&checkpoint)?;
+    config.check_same_run(&begun)?;
+    let (backend, why) = same_device(args, &run, terminal)?;
+    terminal.say(&format!("running on {why}"));
+    let data = Arc::new(data);
+    if auto {
+        fit_parts(&mut config, &data, &backend, terminal)?;
+    }
+    if config.parts() != begun.parts() {
+        terminal.say("its batches come in other parts than the run was started with, so it does not go on bit for bit");
+    }
+    let mut session = Session::open(config, data, &backend)?;
+    let progress = Progress::of(&checkpoint, &session)?;
+    let steps = Steps::new(&session.config, session.data.train.count);
+    let (step, name) = (progress.step, args.run.display());
+    ensure!(
+        steps.total >= step,
+        "{name} has done {step} steps already, in {} epochs; ask for more than {}",
+        step.div_ceil(steps.per_epoch),
+        args.steps
+            .map_or_else(|| format!("--epochs {}", session.config.train.epochs), |steps| format!("--steps {steps}"))
+    );
+    session.restore(&mut checkpoint)?;
+    let stand = progress.clone();
+    let trainer = Trainer::new(&mut session, terminal, progress, |session| {
+        if step == steps.total {
+            terminal.say(&format!("{name} is complete, with {step} steps; to go on, ask for more with --epochs"));
+            return Ok(run);
+        }
+        run.go_back(&stand)?;
+        run.prune(step, session.config.train.keep)?;
+        run.write_config(&session.config.to_toml()?)?;
+        run.write_environment(&environment(&backend, session))?;
+        terminal.say(&format!("going on with {name} from step {step}"));
+        if session.config.optimiser.has_fallen_to_nothing(step) {
+            terminal.say(
+                "warning: the learning rate has fallen to zero, so nothing more is learnt; train anew with a longer \
+                 optimiser.decay_steps, or an optimiser.decay_to above zero",
+            );
+        }
+        Ok(run)
+    })?;
+    go_on(trainer, terminal, args.json)
+}
+
+/// The configuration that a checkpoint's run was started with.
+fn begun(checkpoint: &Checkpoint) -> Result<Config> {
+    let name = &checkpoint.name;
+    let note = checkpoint.metadata.get("config");
+    Config::parse(note.with_context(|| format!("{name} is not a checkpoint of frit's; give a run's folder"))?, name)
+}
+
+/// The device that the run was trained on, so that it goes on bit for bit; another one if it is gone or asked for.
+fn same_device(args: &args::Resume, run: &Run, terminal: &Terminal) -> Result<(Backend, String)> {
+    let before = run.read_environment()?;
+    // Checked shaders are other machine code, so they stay checked.
+    let checked = args.device.checked || before.get("checked") == Some(&json!(true));
+    let mut chosen = match args.device.choice() {
+        Some(choice) => device::open_choice(&args.device, &choice, checked)?,
+        None => {
+            let name = before.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
+            let choice: Choice = name.parse().unwrap_or_default();
+            device::open_choice(&args.device, &choice, checked).or_else(|error| {
+                terminal.say(&error.to_string());
+                device::open_choice(&args.device, &Choice::Auto, checked)
+            })?
+        }
+    };
+    // Another variant adds in another order.
+    let noted = device::noted(&before["variants"]).filter(|_| !args.device.half && !args.device.deterministic);
+    if let Some(picking) = noted {
+        chosen.0 = chosen.0.picking(picking);
+    }
+    let same = |key: &str, now: &serde_json::Value| before.get(key) == Some(now);
+    if !same("device", &json!(chosen.0.name())) || !same("adapter", &adapter(&chosen.0)) {
+        terminal.say("this is another device or driver than the run was trained on, so it does not go on bit for bit");
+    }
+    Ok(chosen)
+}
