@@ -90,3 +90,47 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
     }
     place.refused("encode vae -n 41 --device cpu", &["-n 41", "40 test images"]);
 }
+
+#[test]
+fn pictures_are_png_and_stay_apart() {
+    let place = Place::new();
+    place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
+    place.done("encode vae --device cpu --out codes.npy");
+    for command in ["sample", "reconstruct", "interpolate", "traverse", "decode --codes codes.npy"] {
+        let (command, more) = command.split_once(' ').unwrap_or((command, ""));
+        for name in ["x.jpg", "png"] {
+            let line = format!("{command} vae {more} --device cpu --out {name}");
+            place.refused(&line, &["written as PNG", name, "ends in .png"]);
+        }
+    }
+    place.refused("data inspect data --out sheet.jpg", &["sheet.jpg", "ends in .png"]);
+    place.done("sample vae -n 2 --device cpu --out X.PNG");
+
+    // What is not a numbered picture may stay beside them.
+    fs::create_dir(place.path("drawn")).unwrap();
+    fs::write(place.path("drawn/notes.txt"), "").unwrap();
+    place.done("sample vae -n 12 --device cpu --files drawn");
+    let words = ["drawn holds pictures already, such as 0", "000", "another folder"];
+    place.refused("sample vae -n 3 --device cpu --files drawn", &words);
+    place.refused("sample vae -n 3 --device cpu --files vae/samples", &["vae/samples holds pictures already"]);
+    place.refused("sample vae -n 3 --device cpu --out x.jpg --files new", &["x.jpg"]);
+}
+
+#[test]
+fn what_a_model_does_not_do_is_said_with_what_it_does() {
+    let place = Place::new();
+    place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
+    place.done("train classifier --data data --batch-size 32 --epochs 1 --device cpu -q --out classifier");
+    for (line, words) in [
+        ("sample classifier", &["classifier has no prior", "frit eval"][..]),
+        ("reconstruct classifier", &["classifier reconstructs nothing", "frit eval"]),
+        ("interpolate classifier", &["classifier decodes nothing"]),
+        ("sample vae -n 0", &["-n 0 is not between 1 and 10000; give a number that is"]),
+        ("sample vae -n 10001", &["-n 10001 is not between 1 and 10000; give a number that is"]),
+        ("reconstruct vae -n 0", &["-n 0 is not between 1 and the 40 test images; give"]),
+        ("reconstruct vae -n 41", &["-n 41 is not between 1 and the 40 test images; give"]),
+        ("reconstruct vae -n 20000", &["-n 20000 is not between 1 and the 40 test images; give"]),
+    ] {
+        place.refused(&format!("{line} --device cpu"), words);
+    }
+}

@@ -32,7 +32,8 @@ pub(crate) struct Sample {
     /// Seed of the latents
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Write each picture to a file of its own in this folder, too: 00000.png, 00001.png …
+    /// Write each picture to a file of its own in this folder, too: 00000.png, 00001.png …; it may hold no such files
+    /// yet
     #[arg(long, value_name = "DIR")]
     pub(crate) files: Option<PathBuf>,
     /// Only of this class, by its name, where the model is told classes [default: each in turn]

@@ -5,7 +5,7 @@ use crate::args;
 use crate::commands::trained::{Opened, open};
 use crate::data::{DataSet, numbers_of_npy, write_npy};
 use crate::decoder::{code_width, codes, pictures};
-use crate::pictures::{grid, write_png};
+use crate::pictures::{destination, grid, write_png};
 use crate::safe_file;
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
@@ -34,6 +34,7 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
 
 pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let path = destination(args.out.as_deref(), &run.path, "decoded.png")?;
     let name = args.codes.display().to_string();
     let file = std::fs::read(&args.codes).with_context(|| format!("{name} could not be read; check the path"))?;
     let decoding = session.model.decode(1).with_context(|| format!("{} decodes nothing", session.config.name()))?;
@@ -45,7 +46,6 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
     let DataSet { height, width, channels, .. } = *session.data;
     let count = images.len() / session.data.pixels();
     ensure!((1..=MOST).contains(&count), "{name} holds {count} codes, and between 1 and {MOST} are drawn; give fewer");
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("decoded.png"));
     let columns = (count as f64).sqrt().ceil() as usize;
     write_png(&path, &grid(&images, count, height, width, channels, columns))?;
     out!("{}", path.display())?;

@@ -5,7 +5,7 @@ use crate::args;
 use crate::commands::trained::{Opened, open};
 use crate::data::DataSet;
 use crate::decoder::{code_width, codes, pictures};
-use crate::pictures::{grid, write_png};
+use crate::pictures::{destination, grid, write_png};
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use anyhow::{Result, ensure};
@@ -34,7 +34,7 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
         (0..args.steps).flat_map(point).collect::<Vec<f32>>()
     };
     let points: Vec<f32> = ends.chunks(2).flat_map(row).collect();
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("interpolation.png"));
+    let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
     draw(session, points, args.steps, &path)
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
             points.extend(point);
         }
     }
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("traversal.png"));
+    let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
     draw(session, points, args.steps, &path)
 }
 
