@@ -81,14 +81,20 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
     for (line, words) in [
         ("decode vqvae --codes damaged.frit", &["damaged.frit is damaged"][..]),
         ("decode other --codes all.frit", &["another codebook"]),
-        ("decode vqvae --codes vae/codes.npy", &["vae/codes.npy holds no codes"]),
-        ("decode vae --codes all.frit", &["not a NumPy array"]),
+        ("decode vqvae --codes vae/codes.npy", &["vae/codes.npy holds latents", "is of vqvae", "its codebook"]),
+        ("decode vqvae --codes data/t10k-labels-idx1-ubyte", &["holds no codes"]),
+        ("decode vae --codes all.frit", &["all.frit holds codes of a VQ-VAE's codebook", "is of vae", "latents"]),
+        ("decode gan --codes all.frit", &["all.frit holds codes of a VQ-VAE's codebook", "is of gan"]),
+        ("decode vae --codes data/t10k-labels-idx1-ubyte", &["not a NumPy array"]),
+        ("encode vqvae --out all.npy", &["all.npy ends in .npy", "vqvae is encoded as packed codes", ".frit"]),
+        ("encode vae --out all.frit", &["all.frit ends in .frit", "vae is encoded as a NumPy array", ".npy"]),
+        ("encode vae -n 0", &["-n 0", "the 40 test images; give"]),
         ("decode vae --codes nosuch", &["nosuch could not be read"]),
         ("encode gan", &["gan encodes nothing"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
-    place.refused("encode vae -n 41 --device cpu", &["-n 41", "40 test images"]);
+    place.refused("encode vae -n 41 --device cpu", &["-n 41", "the 40 test images"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open};
-use crate::data::{DataSet, numbers_of_npy, write_npy};
+use crate::data::{DataSet, is_npy, numbers_of_npy, write_npy};
 use crate::decoder::{code_width, codes, pictures};
 use crate::pictures::{destination, grid, write_png};
 use crate::safe_file;
@@ -12,44 +12,88 @@ use crate::terminal::{Terminal, out};
 use crate::tokens::{Tokens, crc32};
 use anyhow::{Context, Result, ensure};
 use gpu_core::{Array, Dtype};
+use std::path::Path;
 
 /// The most pictures in one file.
 const MOST: usize = 10_000;
+/// How the names of files of latents end, and those of packed codes.
+const NUMBERS: &str = "npy";
+const WORDS: &str = "frit";
 
 pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let images = session.data.test.count;
     let count = args.n.unwrap_or(images);
-    ensure!((1..=images).contains(&count), "-n {count} is not between 1 and the {images} test images; ask for fewer");
+    ensure!(
+        (1..=images).contains(&count),
+        "-n {count} is not between 1 and the {images} test images; give a number that is"
+    );
     let (found, width) = codes(&mut session, count)?;
-    let (name, bytes) = match &found {
-        Array::U32(words) => ("codes.frit", tokens(&mut session, words.clone(), width)?.to_bytes()),
-        numbers => ("codes.npy", write_npy(&[count, width], &numbers.to_f32())),
+    let (ending, bytes) = match &found {
+        Array::U32(words) => (WORDS, tokens(&mut session, words.clone(), width)?.to_bytes()),
+        numbers => (NUMBERS, write_npy(&[count, width], &numbers.to_f32())),
     };
-    let path = args.out.clone().unwrap_or_else(|| run.path.join(name));
+    let path = args.out.clone().unwrap_or_else(|| run.path.join("codes").with_extension(ending));
+    check_ending(&path, ending, session.config.name())?;
     safe_file::write(&path, &bytes)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
+}
+
+/// Sees to it that a file of one kind of codes is not named as one of the other.
+fn check_ending(path: &Path, ending: &str, family: &str) -> Result<()> {
+    let (what, other) = if ending == WORDS { ("packed codes", NUMBERS) } else { ("a NumPy array", WORDS) };
+    ensure!(
+        path.extension().is_none_or(|found| found != other),
+        "{} ends in .{other}, and {family} is encoded as {what}; give a name that ends in .{ending}",
+        path.display()
+    );
+    Ok(())
 }
 
 pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let path = destination(args.out.as_deref(), &run.path, "decoded.png")?;
     let name = args.codes.display().to_string();
-    let file = std::fs::read(&args.codes).with_context(|| format!("{name} could not be read; check the path"))?;
-    let decoding = session.model.decode(1).with_context(|| format!("{} decodes nothing", session.config.name()))?;
-    let given = match decoding.given.dtype {
+    let file = read(&args.codes)?;
+    let width = code_width(&session)?;
+    let dtype = session.model.decode(1).context("what has codes decodes them")?.given.dtype;
+    check_kind(&file, &name, dtype, session.config.name())?;
+    let given = match dtype {
         Dtype::U32 => Array::U32(known(Tokens::parse(&file, &name)?, &mut session, &name)?),
-        Dtype::F32 => Array::F32(latents(&file, &name, code_width(&session)?)?),
+        Dtype::F32 => Array::F32(latents(&file, &name, width)?),
     };
+    let count = given.len() / width;
+    ensure!(
+        (1..=MOST).contains(&count),
+        "{name} holds {count} codes, and between 1 and {MOST} are drawn; give a file of so many"
+    );
     let images = pictures(&mut session, &given, None)?;
     let DataSet { height, width, channels, .. } = *session.data;
-    let count = images.len() / session.data.pixels();
-    ensure!((1..=MOST).contains(&count), "{name} holds {count} codes, and between 1 and {MOST} are drawn; give fewer");
     let columns = (count as f64).sqrt().ceil() as usize;
     write_png(&path, &grid(&images, count, height, width, channels, columns))?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{} could not be read; check the path", path.display()))
+}
+
+/// Sees to it that codes of a codebook do not go to a model that decodes latents, nor latents to one of a codebook.
+fn check_kind(file: &[u8], name: &str, decoded: Dtype, family: &str) -> Result<()> {
+    let latents = decoded == Dtype::F32;
+    ensure!(
+        !(latents && Tokens::are_in(file)),
+        "{name} holds codes of a VQ-VAE's codebook, and this run is of {family}, which decodes latents; give the run \
+         that encoded it"
+    );
+    ensure!(
+        latents || !is_npy(file),
+        "{name} holds latents, and this run is of {family}, which decodes codes of its codebook; give the run that \
+         encoded it"
+    );
+    Ok(())
 }
 
 /// Codes with the mark of the codebook that they are of.

@@ -200,6 +200,11 @@ pub(crate) fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec
     Ok((array.shape, numbers))
 }
 
+/// Whether a file is an array's.
+pub(crate) fn is_npy(file: &[u8]) -> bool {
+    file.starts_with(MAGIC)
+}
+
 /// An array file of that description, shape and raw elements.
 pub(super) fn encode(descr: &str, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
     let dims: String = shape.iter().map(|dim| format!("{dim}, ")).collect();
