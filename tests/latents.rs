@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, TEST};
+use place::{Place, TEST, stderr};
 use std::fs;
 
 const TRAIN: &str = "--data data --latent-dim 3 --batch-size 32 --epochs 3 --device cpu -q";
@@ -22,6 +22,49 @@ impl Place {
         self.done(&format!("{line} --device cpu --out p.png"));
         image::open(self.path("p.png")).unwrap().into_rgb8()
     }
+
+    /// A model of each family that is told the class.
+    fn told(&self) {
+        self.done(&format!("train cvae --hidden 16 {TRAIN} --out cvae"));
+        self.done(&format!("train cgan --hidden 16 {TRAIN} --out cgan"));
+    }
+
+    /// An array file of such elements.
+    fn put_npy(&self, name: &str, descr: &str, shape: &str, elements: &[u8]) {
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+        while (10 + header.len() + 1) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let length = (header.len() as u16).to_le_bytes();
+        fs::write(self.path(name), [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), elements].concat()).unwrap();
+    }
+
+    /// Codes of so many numbers in a file.
+    fn put_codes(&self, name: &str, width: usize, numbers: &[f32]) {
+        let elements: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.put_npy(name, "<f4", &format!("{}, {width}", numbers.len() / width), &elements);
+    }
+
+    /// The rows of a file of numbers.
+    fn codes(&self, name: &str, width: usize) -> Vec<Vec<f32>> {
+        let bytes = fs::read(self.path(name)).unwrap();
+        let start = 1 + bytes.iter().position(|&byte| byte == b'\n').expect("a header");
+        let number = |word: &[u8]| f32::from_le_bytes(word.try_into().unwrap());
+        bytes[start..].chunks_exact(4).map(number).collect::<Vec<f32>>().chunks(width).map(<[f32]>::to_vec).collect()
+    }
+}
+
+/// The pictures of some rows and columns.
+fn part(picture: &image::RgbImage, [row, column]: [u32; 2], [rows, columns]: [u32; 2]) -> image::RgbImage {
+    let [y, x] = [row, column].map(|at| at * (side(1) + 2));
+    image::imageops::crop_imm(picture, x, y, side(columns), side(rows)).to_image()
+}
+
+/// The largest difference of two pictures.
+fn difference(a: &image::RgbImage, b: &image::RgbImage) -> u8 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
 /// A picture is twice as large as it is, with gaps of two.
@@ -45,7 +88,7 @@ fn ways_and_traversals_have_their_rows_and_columns() {
     // Between images, the ends are their reconstructions.
     let ends = place.picture("interpolate vae --images --rows 1 --steps 2");
     let pairs = place.picture("reconstruct vae -n 2");
-    assert!(image::imageops::crop_imm(&pairs, 0, side(1) + 2, side(2), side(1)).to_image() == ends);
+    assert!(part(&pairs, [1, 0], [1, 2]) == ends);
     for (line, words) in [
         ("interpolate vqvae", &["nothing between the codes"][..]),
         ("interpolate gan --images --rows 1", &["gan encodes nothing"]),
@@ -64,9 +107,7 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
         assert_eq!(place.done(&format!("encode {run} -n 16 --device cpu")), format!("{run}/{file}\n"));
         let decoded = place.picture(&format!("decode {run} --codes {run}/{file}"));
         let pairs = place.picture(&format!("reconstruct {run} -n 4"));
-        let first =
-            |picture: &image::RgbImage, y| image::imageops::crop_imm(picture, 0, y, side(4), side(1)).to_image();
-        assert!(first(&decoded, 0) == first(&pairs, side(1) + 2), "{run}");
+        assert!(part(&decoded, [0, 0], [1, 4]) == part(&pairs, [1, 0], [1, 4]), "{run}");
     }
     // Nine codes of twelve in four bits each, behind 24 bytes and before 4.
     place.done("encode vqvae --device cpu --out all.frit");
@@ -95,6 +136,93 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
         place.refused(&format!("{line} --device cpu"), words);
     }
     place.refused("encode vae -n 41 --device cpu", &["-n 41", "the 40 test images"]);
+}
+
+#[test]
+fn a_row_of_pictures_is_of_one_class() {
+    let place = Place::new();
+    place.told();
+    for run in ["cvae", "cgan"] {
+        // Between draws from the prior, each class in turn.
+        let way = place.picture(&format!("interpolate {run} --rows 3 --steps 4"));
+        for class in 0..3 {
+            let all = place.picture(&format!("interpolate {run} --rows 3 --steps 4 --class {class}"));
+            for row in 0..3 {
+                let same = part(&way, [row, 0], [1, 4]) == part(&all, [row, 0], [1, 4]);
+                assert_eq!(same, row == class, "{run}: row {row}, class {class}");
+            }
+        }
+    }
+    // The prior's mean is in the middle of each row, of the first class or the one asked for.
+    place.put_codes("zeros.npy", 3, &[0.0; 9]);
+    for (options, class) in [("", "0"), ("--class 6", "6")] {
+        for run in ["cvae", "cgan"] {
+            let moved = place.picture(&format!("traverse {run} --steps 3 {options}"));
+            let zeros = place.picture(&format!("decode {run} --codes zeros.npy --class {class}"));
+            for row in 0..3 {
+                assert!(part(&moved, [row, 1], [1, 1]) == part(&zeros, [0, 0], [1, 1]), "{run} {options}: row {row}");
+            }
+        }
+    }
+    // Between images, and about one, its class: the label of image n is n, of ten.
+    place.done("encode cvae --device cpu --out codes.npy");
+    let codes = place.codes("codes.npy", 6);
+    let points = |rows: &[[usize; 2]]| -> Vec<f32> {
+        let at = |row: &[usize; 2], t: f32| {
+            let [a, b] = row.map(|image| &codes[image][..3]);
+            a.iter().zip(b).map(|(a, b)| a + t * (b - a)).collect::<Vec<f32>>()
+        };
+        rows.iter().flat_map(|row| [0.0, 0.5, 1.0].map(|t| at(row, t))).flatten().collect()
+    };
+    place.put_codes("points.npy", 3, &points(&[[0, 1], [2, 3], [4, 5]]));
+    place.put_npy("row-classes.npy", "<i8", "9,", &[0u64, 0, 0, 2, 2, 2, 4, 4, 4].map(u64::to_le_bytes).concat());
+    let expected = place.picture("decode cvae --codes points.npy --classes row-classes.npy");
+    let way = place.picture("interpolate cvae --images --rows 3 --steps 3");
+    assert!(difference(&way, &expected) <= 1);
+    let all = place.picture("interpolate cvae --images --rows 3 --steps 3 --class 9");
+    assert!(difference(&all, &place.picture("decode cvae --codes points.npy --class 9")) <= 1);
+    let about = place.picture("traverse cvae --image 13 --units 1 --steps 2");
+    assert!(about == place.picture("traverse cvae --image 13 --units 1 --steps 2 --class 3"));
+    assert!(about != place.picture("traverse cvae --image 13 --units 1 --steps 2 --class 0"));
+}
+
+#[test]
+fn classes_go_to_files_with_the_codes() {
+    let place = Place::new();
+    place.told();
+    place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
+    let output = place.frit("encode cvae -n 16 --device cpu");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "cvae/codes.npy\ncvae/codes.classes.npy\n");
+    assert!(stderr(&output).contains("told classes"), "{}", stderr(&output));
+    assert!(fs::read(place.path("cvae/codes.classes.npy")).unwrap().ends_with(&[8, 9, 0, 1, 2, 3, 4, 5]));
+    place.done("encode vae -n 16 --device cpu");
+    assert!(!place.path("vae/codes.classes.npy").exists());
+
+    let decoded = place.picture("decode cvae --codes cvae/codes.npy --classes cvae/codes.classes.npy");
+    let pairs = place.picture("reconstruct cvae -n 16");
+    for row in 0..4 {
+        assert!(part(&decoded, [row, 0], [1, 4]) == part(&pairs, [1, 4 * row], [1, 4]), "row {row}");
+    }
+    place.put_npy("few.npy", "|u1", "3,", &[0; 3]);
+    place.put_npy("unknown.npy", "|u1", "16,", &[10; 16]);
+    place.put_npy("halves.npy", "<f4", "16,", &[0; 64]);
+    let decode = "decode cvae --codes cvae/codes.npy";
+    for (line, words) in [
+        (decode.to_string(), &["told the class of each code", "--classes", "--class"][..]),
+        (format!("{decode} --class eleven"), &["no class “eleven”", "0, 1, 2"]),
+        (format!("{decode} --classes few.npy"), &["few.npy has the shape [3]", "16 codes"]),
+        (format!("{decode} --classes unknown.npy"), &["unknown.npy holds the class 10", "10 classes"]),
+        (format!("{decode} --classes halves.npy"), &["halves.npy holds float32", "whole numbers"]),
+        (format!("{decode} --classes nosuch.npy"), &["nosuch.npy could not be read"]),
+        ("interpolate cvae --class eleven".into(), &["no class “eleven”"]),
+        ("traverse cgan --class eleven".into(), &["no class “eleven”"]),
+        ("interpolate vae --class 1".into(), &["not told classes", "leave --class out"]),
+        ("traverse vae --class 1".into(), &["not told classes", "leave --class out"]),
+        ("decode vae --codes vae/codes.npy --class 1".into(), &["not told classes", "leave --class out"]),
+        ("decode vae --codes vae/codes.npy --classes few.npy".into(), &["not told classes", "leave --classes out"]),
+    ] {
+        place.refused(&format!("{line} --device cpu"), words);
+    }
 }
 
 #[test]

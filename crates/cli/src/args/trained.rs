@@ -72,6 +72,10 @@ pub(crate) struct Interpolate {
     /// Between test images, not between draws from the prior
     #[arg(long)]
     pub(crate) images: bool,
+    /// All of this class, by its name, where the model is told classes [default: of each way that of its first image,
+    /// or each class in turn between draws from the prior]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -87,6 +91,10 @@ pub(crate) struct Traverse {
     /// The test image, counted from 0, whose code is changed [default: the prior's mean]
     #[arg(long, value_name = "N")]
     pub(crate) image: Option<usize>,
+    /// All of this class, by its name, where the model is told classes [default: the image's, or without an image the
+    /// first, which is 0 of the digits]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
     /// Numbers of the code, those that differ most between the test images
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) units: usize,
@@ -108,8 +116,8 @@ pub(crate) struct Encode {
     /// How many test images [default: all]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
-    /// The file: .npy, of a VAE means before log variances; of a VQ-VAE, packed codes
-    /// [default: RUN/codes.npy or RUN/codes.frit]
+    /// The file: .npy, of a VAE means before log variances; of a VQ-VAE, packed codes. Of a model that is told classes
+    /// those of the images go beside it, into codes.classes.npy [default: RUN/codes.npy or RUN/codes.frit]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -121,6 +129,13 @@ pub(crate) struct Decode {
     /// What `frit encode` wrote, or an .npy of latents
     #[arg(long, value_name = "FILE")]
     pub(crate) codes: PathBuf,
+    /// The class of each code, counted from 0, which a model that is told classes needs: whole numbers, as `frit
+    /// encode` writes them beside the codes
+    #[arg(long, value_name = "FILE.npy")]
+    pub(crate) classes: Option<PathBuf>,
+    /// All of this class, by its name, in their place
+    #[arg(long, value_name = "NAME", conflicts_with = "classes")]
+    pub(crate) class: Option<String>,
     /// The picture [default: RUN/decoded.png]
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,

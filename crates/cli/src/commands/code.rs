@@ -3,14 +3,14 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open};
-use crate::data::{DataSet, is_npy, numbers_of_npy, write_npy};
-use crate::decoder::{code_width, codes, pictures};
+use crate::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
+use crate::decoder::{class, code_width, codes, is_told_classes, pictures};
 use crate::pictures::{destination, grid, write_png};
 use crate::safe_file;
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use crate::tokens::{Tokens, crc32};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use gpu_core::{Array, Dtype};
 use std::path::Path;
 
@@ -37,6 +37,15 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
     check_ending(&path, ending, session.config.name())?;
     safe_file::write(&path, &bytes)?;
     out!("{}", path.display())?;
+    if is_told_classes(&session) {
+        let beside = path.with_extension("classes.npy");
+        safe_file::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
+        out!("{}", beside.display())?;
+        terminal.say(&format!(
+            "this model is told classes: those of the images are in {0}; decode with --classes {0}",
+            beside.display()
+        ));
+    }
     Ok(Ending::Done)
 }
 
@@ -68,7 +77,8 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
         (1..=MOST).contains(&count),
         "{name} holds {count} codes, and between 1 and {MOST} are drawn; give a file of so many"
     );
-    let images = pictures(&mut session, &given, None)?;
+    let classes = classes(args, &session, count)?;
+    let images = pictures(&mut session, &given, classes.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;
     let columns = (count as f64).sqrt().ceil() as usize;
     write_png(&path, &grid(&images, count, height, width, channels, columns))?;
@@ -94,6 +104,32 @@ fn check_kind(file: &[u8], name: &str, decoded: Dtype, family: &str) -> Result<(
          encoded it"
     );
     Ok(())
+}
+
+/// The class of each of so many codes, where the model is told classes.
+fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Option<Vec<u8>>> {
+    match (&args.class, &args.classes) {
+        (Some(name), _) => Ok(Some(vec![class(session, name)?; count])),
+        (None, Some(_)) if !is_told_classes(session) => {
+            bail!("this model is not told classes; leave --classes out, or give a run of cvae or cgan")
+        }
+        (None, Some(path)) => {
+            let name = path.display().to_string();
+            let classes = classes_of_npy(&read(path)?, &name, count)?;
+            let (most, known) = (classes.iter().max().copied().unwrap_or(0), session.data.classes.len());
+            ensure!(
+                usize::from(most) < known,
+                "{name} holds the class {most}, and the run knows {known} classes, counted from 0; give classes of \
+                 those"
+            );
+            Ok(Some(classes))
+        }
+        (None, None) if is_told_classes(session) => bail!(
+            "this model is told the class of each code; give --classes with the file that `frit encode` wrote beside \
+             the codes, or --class with the name of one class for all"
+        ),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Codes with the mark of the codebook that they are of.

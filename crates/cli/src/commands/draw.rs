@@ -4,6 +4,7 @@ use crate::Ending;
 use crate::args;
 use crate::commands::trained::{MEASURE, Opened, open, open_to_draw};
 use crate::config::Family;
+use crate::decoder::class;
 use crate::evaluation::{Drawing, Reconstructions};
 use crate::pictures::{destination, single, write_png};
 use crate::safe_file::could_not_save;
@@ -26,7 +27,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     let drawing = Drawing::prepare(&mut session, args.n, args.seed)?
         .context("a family with a prior draws; this is a fault of frit's")?;
     let drawing = match &args.class {
-        Some(name) => drawing.of_class(class(&session, name)?),
+        Some(name) => drawing.of_class(class(&session, name)?.into()),
         None => drawing,
     };
     let images = drawing.pictures(&mut session)?;
@@ -69,17 +70,6 @@ fn write_each(folder: &Path, images: &[f32], session: &Session) -> Result<()> {
         write_png(&folder.join(format!("{number:05}.png")), &single(picture, size))?;
     }
     Ok(())
-}
-
-/// The class of that name, for a model that is told it.
-fn class(session: &Session, name: &str) -> Result<usize> {
-    ensure!(
-        session.model.pins().labels.is_some(),
-        "this model is not told classes, so none can be asked for; train cvae or cgan, or leave --class out"
-    );
-    let classes = &session.data.classes;
-    let found = classes.iter().position(|class| class == name);
-    found.with_context(|| format!("there is no class “{name}”; the run was trained on {}", classes.join(", ")))
 }
 
 pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Result<Ending> {

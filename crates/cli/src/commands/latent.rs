@@ -4,7 +4,7 @@ use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open};
 use crate::data::DataSet;
-use crate::decoder::{code_width, codes, pictures};
+use crate::decoder::{class, code_width, codes, is_told_classes, pictures};
 use crate::pictures::{destination, grid, write_png};
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
@@ -21,21 +21,24 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
     check("--steps", args.steps, 2)?;
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
-    let ends = match args.images {
+    let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
+    let width = latent_width(session)?;
+    let images = args.images;
+    let ends = match images {
         true => latents(session, 2 * args.rows)?,
-        false => {
-            let width = latent_width(session)?;
-            normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect()
-        }
+        false => normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect(),
     };
+    // One class all along a way, which is of the latents alone.
+    let known = session.data.classes.len();
+    let of_row = |row: usize| if images { label(session, 2 * row) } else { (row % known) as u8 };
+    let classes = classes(session, args.class.as_deref(), args.rows, of_row)?;
     let way = if args.spherical { spherical } else { linear };
     let row = |ends: &[Vec<f32>]| {
         let point = |step: usize| way(&ends[0], &ends[1], step as f32 / (args.steps - 1) as f32);
         (0..args.steps).flat_map(point).collect::<Vec<f32>>()
     };
     let points: Vec<f32> = ends.chunks(2).flat_map(row).collect();
-    let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
-    draw(session, points, args.steps, &path)
+    draw(session, points, classes, args.steps, &path)
 }
 
 pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<Ending> {
@@ -43,27 +46,43 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
     check("--steps", args.steps, 2)?;
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
+    let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
     let width = latent_width(session)?;
     let base = match args.image {
-        Some(image) => {
-            let count = session.data.test.count;
-            ensure!(image < count, "--image {image} is not among the {count} test images, which count from 0");
-            latents(session, image + 1)?.remove(image)
-        }
+        Some(image) => latent(session, image)?,
         None => vec![0.0; width],
     };
-    let units = most_active(session, width)?;
+    let mut units = most_active(session, width)?;
+    units.truncate(args.units);
     let place = |step: usize| args.reach * (2.0 * step as f32 / (args.steps - 1) as f32 - 1.0);
     let mut points = Vec::new();
-    for &unit in units.iter().take(args.units) {
+    for &unit in &units {
         for step in 0..args.steps {
             let mut point = base.clone();
             point[unit] = place(step);
             points.extend(point);
         }
     }
-    let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
-    draw(session, points, args.steps, &path)
+    let of_row = |_| args.image.map_or(0, |image| label(session, image));
+    let classes = classes(session, args.class.as_deref(), units.len(), of_row)?;
+    draw(session, points, classes, args.steps, &path)
+}
+
+/// The class of a test image.
+fn label(session: &Session, image: usize) -> u8 {
+    session.data.test.labels[image]
+}
+
+/// The class of each row of pictures, where the model is told classes: that of the name, otherwise `of_row`.
+fn classes(
+    session: &Session,
+    name: Option<&str>,
+    rows: usize,
+    of_row: impl Fn(usize) -> u8,
+) -> Result<Option<Vec<u8>>> {
+    let asked = name.map(|name| class(session, name)).transpose()?;
+    let of = |row| asked.unwrap_or_else(|| of_row(row));
+    Ok(is_told_classes(session).then(|| (0..rows).map(of).collect()))
 }
 
 fn check(flag: &str, n: usize, least: usize) -> Result<()> {
@@ -87,6 +106,13 @@ fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
     Ok(found.to_f32().chunks_exact(columns).map(|row| row[..width].to_vec()).collect())
 }
 
+/// The latent of one test image.
+fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
+    let count = session.data.test.count;
+    ensure!(image < count, "--image {image} is not among the {count} test images, which count from 0");
+    Ok(latents(session, image + 1)?.remove(image))
+}
+
 /// The numbers of a latent, those first that differ most between the test images; in their own order where nothing
 /// encodes images.
 fn most_active(session: &mut Session, width: usize) -> Result<Vec<usize>> {
@@ -104,8 +130,16 @@ fn most_active(session: &mut Session, width: usize) -> Result<Vec<usize>> {
     Ok(units)
 }
 
-fn draw(session: &mut Session, points: Vec<f32>, columns: usize, path: &Path) -> Result<Ending> {
-    let images = pictures(session, &Array::F32(points), None)?;
+/// Draws points in rows of so many `columns`, each row of its class where the model is told classes.
+fn draw(
+    session: &mut Session,
+    points: Vec<f32>,
+    classes: Option<Vec<u8>>,
+    columns: usize,
+    path: &Path,
+) -> Result<Ending> {
+    let each = classes.map(|rows| rows.into_iter().flat_map(|class| vec![class; columns]).collect::<Vec<u8>>());
+    let images = pictures(session, &Array::F32(points), each.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;
     let count = images.len() / session.data.pixels();
     write_png(path, &grid(&images, count, height, width, channels, columns))?;
