@@ -80,9 +80,7 @@ fn ways_and_traversals_have_their_rows_and_columns() {
     assert!(way == place.picture("interpolate vae --rows 3 --steps 5 --seed 0"), "a seed fixes it");
     assert!(way != place.picture("interpolate vae --rows 3 --steps 5 --seed 1"));
     assert!(way != place.picture("interpolate vae --rows 3 --steps 5 --spherical"));
-    for run in ["ae", "gan"] {
-        assert_eq!(place.picture(&format!("interpolate {run} --rows 2 --steps 4")).dimensions(), (side(4), side(2)));
-    }
+    assert_eq!(place.picture("interpolate gan --rows 2 --steps 4").dimensions(), (side(4), side(2)));
     let moved = place.picture("traverse vae --image 2 --units 9 --steps 7");
     assert_eq!(moved.dimensions(), (side(7), side(3)), "there are three numbers to move");
     // Between images, the ends are their reconstructions.
@@ -95,6 +93,10 @@ fn ways_and_traversals_have_their_rows_and_columns() {
         ("interpolate vae --steps 1", &["--steps 1 is not between 2"]),
         ("interpolate vae --images --rows 30", &["60 test images", "40"]),
         ("traverse vae --image 40", &["--image 40", "40 test images"]),
+        ("traverse vae --reach 0", &["--reach 0 is not positive"]),
+        ("traverse vae --reach -2", &["--reach -2 is not positive"]),
+        ("traverse vae --reach inf", &["--reach inf is not positive and finite"]),
+        ("traverse vae --reach nan", &["--reach NaN is not positive and finite"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
@@ -136,6 +138,47 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
         place.refused(&format!("{line} --device cpu"), words);
     }
     place.refused("encode vae -n 41 --device cpu", &["-n 41", "the 40 test images"]);
+}
+
+#[test]
+fn a_model_without_a_prior_goes_about_its_images() {
+    let place = Place::new();
+    place.done(&format!("train ae --hidden 16 {TRAIN} --out ae"));
+    let pairs = place.picture("reconstruct ae -n 6");
+    let way = place.picture("interpolate ae --rows 3 --steps 4");
+    for row in 0..3 {
+        for (column, image) in [(0, 2 * row), (3, 2 * row + 1)] {
+            assert!(part(&way, [row, column], [1, 1]) == part(&pairs, [1, image], [1, 1]), "{row} {column}");
+        }
+    }
+    assert!(way == place.picture("interpolate ae --rows 3 --steps 4 --images"));
+
+    // The middle of a row is the image; its ends are so many standard deviations away.
+    place.done("encode ae --device cpu --out codes.npy");
+    let codes = place.codes("codes.npy", 3);
+    let mean = |of: &dyn Fn(&[f32]) -> f64| codes.iter().map(|code| of(code)).sum::<f64>() / codes.len() as f64;
+    let deviation = |unit: usize| {
+        let middle = mean(&|code| f64::from(code[unit]));
+        mean(&|code| (f64::from(code[unit]) - middle).powi(2)).sqrt() as f32
+    };
+    let mut units = [0, 1, 2];
+    units.sort_by(|&a, &b| deviation(b).total_cmp(&deviation(a)));
+    for (options, image, reach) in [("", 0, 3.0), ("--image 4 --reach 0.5", 4, 0.5)] {
+        let moved = place.picture(&format!("traverse ae --steps 3 {options}"));
+        let mut expected = Vec::new();
+        for unit in units {
+            for share in [-1.0, 0.0, 1.0] {
+                let mut code = codes[image].clone();
+                code[unit] += share * reach * deviation(unit);
+                expected.extend(code);
+            }
+        }
+        place.put_codes("expected.npy", 3, &expected);
+        assert!(difference(&moved, &place.picture("decode ae --codes expected.npy")) <= 1, "{options}");
+        for row in 0..3 {
+            assert!(part(&moved, [row, 1], [1, 1]) == part(&pairs, [1, image as u32], [1, 1]), "row {row}");
+        }
+    }
 }
 
 #[test]

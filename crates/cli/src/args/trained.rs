@@ -69,7 +69,7 @@ pub(crate) struct Interpolate {
     /// Along arcs, not lines: on the way the code stays as long as one of the prior's
     #[arg(long)]
     pub(crate) spherical: bool,
-    /// Between test images, not between draws from the prior
+    /// Between test images, not between draws from the prior; always so of a model without a prior, as ae
     #[arg(long)]
     pub(crate) images: bool,
     /// All of this class, by its name, where the model is told classes [default: of each way that of its first image,
@@ -88,7 +88,8 @@ pub(crate) struct Interpolate {
 pub(crate) struct Traverse {
     #[command(flatten)]
     pub(crate) trained: Trained,
-    /// The test image, counted from 0, whose code is changed [default: the prior's mean]
+    /// The test image, counted from 0, whose code is changed [default: the prior's mean, or of a model without a
+    /// prior, as ae, image 0]
     #[arg(long, value_name = "N")]
     pub(crate) image: Option<usize>,
     /// All of this class, by its name, where the model is told classes [default: the image's, or without an image the
@@ -101,8 +102,9 @@ pub(crate) struct Traverse {
     /// Values of each
     #[arg(long, value_name = "N", default_value_t = 11)]
     pub(crate) steps: usize,
-    /// How far, to either side of zero
-    #[arg(long, value_name = "X", default_value_t = 3.0)]
+    /// How far, to either side of zero; of a model without a prior to either side of the image's own number, in
+    /// standard deviations of that number over the test images
+    #[arg(long, value_name = "X", default_value_t = 3.0, allow_negative_numbers = true)]
     pub(crate) reach: f32,
     /// The picture [default: RUN/traversal.png]
     #[arg(long, value_name = "FILE.png")]

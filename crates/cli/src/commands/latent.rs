@@ -23,7 +23,7 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
     let session = &mut session;
     let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
     let width = latent_width(session)?;
-    let images = args.images;
+    let images = args.images || !has_prior(session);
     let ends = match images {
         true => latents(session, 2 * args.rows)?,
         false => normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect(),
@@ -44,28 +44,41 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
 pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<Ending> {
     check("--units", args.units, 1)?;
     check("--steps", args.steps, 2)?;
+    let reach = args.reach;
+    ensure!(reach > 0.0 && reach.is_finite(), "--reach {reach} is not positive and finite; try --reach 3");
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
     let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
     let width = latent_width(session)?;
-    let base = match args.image {
+    let prior = has_prior(session);
+    let image = args.image.or((!prior).then_some(0));
+    let base = match image {
         Some(image) => latent(session, image)?,
         None => vec![0.0; width],
     };
-    let mut units = most_active(session, width)?;
+    let deviations = deviations(session, width)?;
+    // Those first that differ most between the test images; in their own order where nothing encodes images.
+    let mut units: Vec<usize> = (0..width).collect();
+    units.sort_by(|&a, &b| deviations[b].total_cmp(&deviations[a]));
     units.truncate(args.units);
-    let place = |step: usize| args.reach * (2.0 * step as f32 / (args.steps - 1) as f32 - 1.0);
     let mut points = Vec::new();
     for &unit in &units {
+        // The prior's own middle and scale; without one, those of the images.
+        let (middle, scale) = if prior { (0.0, 1.0) } else { (base[unit], deviations[unit] as f32) };
         for step in 0..args.steps {
             let mut point = base.clone();
-            point[unit] = place(step);
+            point[unit] = middle + reach * scale * (2.0 * step as f32 / (args.steps - 1) as f32 - 1.0);
             points.extend(point);
         }
     }
-    let of_row = |_| args.image.map_or(0, |image| label(session, image));
+    let of_row = |_| image.map_or(0, |image| label(session, image));
     let classes = classes(session, args.class.as_deref(), units.len(), of_row)?;
     draw(session, points, classes, args.steps, &path)
+}
+
+/// Whether latents can be drawn without an image.
+fn has_prior(session: &Session) -> bool {
+    session.model.sample(1, 0).is_some()
 }
 
 /// The class of a test image.
@@ -113,21 +126,19 @@ fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
     Ok(latents(session, image + 1)?.remove(image))
 }
 
-/// The numbers of a latent, those first that differ most between the test images; in their own order where nothing
-/// encodes images.
-fn most_active(session: &mut Session, width: usize) -> Result<Vec<usize>> {
-    let mut units: Vec<usize> = (0..width).collect();
+/// The standard deviation of each number of a latent over the test images; one where nothing encodes images.
+fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
     if session.model.encode(1).is_none() {
-        return Ok(units);
+        return Ok(vec![1.0; width]);
     }
     let rows = latents(session, session.data.test.count)?;
-    let mean = |unit: usize, of: &dyn Fn(f32) -> f32| {
-        rows.iter().map(|row| f64::from(of(row[unit]))).sum::<f64>() / rows.len() as f64
+    let deviation = |unit: usize| {
+        let mean =
+            |of: &dyn Fn(f64) -> f64| rows.iter().map(|row| of(f64::from(row[unit]))).sum::<f64>() / rows.len() as f64;
+        let middle = mean(&|x| x);
+        mean(&|x| (x - middle).powi(2)).sqrt()
     };
-    let variance = |unit: usize| mean(unit, &|x| x * x) - mean(unit, &|x| x).powi(2);
-    let variances: Vec<f64> = (0..width).map(variance).collect();
-    units.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
-    Ok(units)
+    Ok((0..width).map(deviation).collect())
 }
 
 /// Draws points in rows of so many `columns`, each row of its class where the model is told classes.
