@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, TEST};
+use place::{Place, TEST, stderr};
 use std::fs;
 
 const TRAIN: &str = "--data data --latent-dim 3 --batch-size 32 --epochs 3 --device cpu -q";
@@ -22,6 +22,49 @@ impl Place {
         self.done(&format!("{line} --device cpu --out p.png"));
         image::open(self.path("p.png")).unwrap().into_rgb8()
     }
+
+    /// A model of each family that is told the class.
+    fn told(&self) {
+        self.done(&format!("train cvae --hidden 16 {TRAIN} --out cvae"));
+        self.done(&format!("train cgan --hidden 16 {TRAIN} --out cgan"));
+    }
+
+    /// An array file of such elements.
+    fn put_npy(&self, name: &str, descr: &str, shape: &str, elements: &[u8]) {
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+        while (10 + header.len() + 1) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let length = (header.len() as u16).to_le_bytes();
+        fs::write(self.path(name), [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), elements].concat()).unwrap();
+    }
+
+    /// Codes of so many numbers in a file.
+    fn put_codes(&self, name: &str, width: usize, numbers: &[f32]) {
+        let elements: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.put_npy(name, "<f4", &format!("{}, {width}", numbers.len() / width), &elements);
+    }
+
+    /// The rows of a file of numbers.
+    fn codes(&self, name: &str, width: usize) -> Vec<Vec<f32>> {
+        let bytes = fs::read(self.path(name)).unwrap();
+        let start = 1 + bytes.iter().position(|&byte| byte == b'\n').expect("a header");
+        let number = |word: &[u8]| f32::from_le_bytes(word.try_into().unwrap());
+        bytes[start..].chunks_exact(4).map(number).collect::<Vec<f32>>().chunks(width).map(<[f32]>::to_vec).collect()
+    }
+}
+
+/// The pictures of some rows and columns.
+fn part(picture: &image::RgbImage, [row, column]: [u32; 2], [rows, columns]: [u32; 2]) -> image::RgbImage {
+    let [y, x] = [row, column].map(|at| at * (side(1) + 2));
+    image::imageops::crop_imm(picture, x, y, side(columns), side(rows)).to_image()
+}
+
+/// The largest difference of two pictures.
+fn difference(a: &image::RgbImage, b: &image::RgbImage) -> u8 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
 /// A picture is twice as large as it is, with gaps of two.
@@ -37,21 +80,23 @@ fn ways_and_traversals_have_their_rows_and_columns() {
     assert!(way == place.picture("interpolate vae --rows 3 --steps 5 --seed 0"), "a seed fixes it");
     assert!(way != place.picture("interpolate vae --rows 3 --steps 5 --seed 1"));
     assert!(way != place.picture("interpolate vae --rows 3 --steps 5 --spherical"));
-    for run in ["ae", "gan"] {
-        assert_eq!(place.picture(&format!("interpolate {run} --rows 2 --steps 4")).dimensions(), (side(4), side(2)));
-    }
+    assert_eq!(place.picture("interpolate gan --rows 2 --steps 4").dimensions(), (side(4), side(2)));
     let moved = place.picture("traverse vae --image 2 --units 9 --steps 7");
     assert_eq!(moved.dimensions(), (side(7), side(3)), "there are three numbers to move");
     // Between images, the ends are their reconstructions.
     let ends = place.picture("interpolate vae --images --rows 1 --steps 2");
     let pairs = place.picture("reconstruct vae -n 2");
-    assert!(image::imageops::crop_imm(&pairs, 0, side(1) + 2, side(2), side(1)).to_image() == ends);
+    assert!(part(&pairs, [1, 0], [1, 2]) == ends);
     for (line, words) in [
         ("interpolate vqvae", &["nothing between the codes"][..]),
         ("interpolate gan --images --rows 1", &["gan encodes nothing"]),
         ("interpolate vae --steps 1", &["--steps 1 is not between 2"]),
         ("interpolate vae --images --rows 30", &["60 test images", "40"]),
         ("traverse vae --image 40", &["--image 40", "40 test images"]),
+        ("traverse vae --reach 0", &["--reach 0 is not positive"]),
+        ("traverse vae --reach -2", &["--reach -2 is not positive"]),
+        ("traverse vae --reach inf", &["--reach inf is not positive and finite"]),
+        ("traverse vae --reach nan", &["--reach NaN is not positive and finite"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
@@ -64,9 +109,7 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
         assert_eq!(place.done(&format!("encode {run} -n 16 --device cpu")), format!("{run}/{file}\n"));
         let decoded = place.picture(&format!("decode {run} --codes {run}/{file}"));
         let pairs = place.picture(&format!("reconstruct {run} -n 4"));
-        let first =
-            |picture: &image::RgbImage, y| image::imageops::crop_imm(picture, 0, y, side(4), side(1)).to_image();
-        assert!(first(&decoded, 0) == first(&pairs, side(1) + 2), "{run}");
+        assert!(part(&decoded, [0, 0], [1, 4]) == part(&pairs, [1, 0], [1, 4]), "{run}");
     }
     // Nine codes of twelve in four bits each, behind 24 bytes and before 4.
     place.done("encode vqvae --device cpu --out all.frit");
@@ -81,12 +124,190 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
     for (line, words) in [
         ("decode vqvae --codes damaged.frit", &["damaged.frit is damaged"][..]),
         ("decode other --codes all.frit", &["another codebook"]),
-        ("decode vqvae --codes vae/codes.npy", &["vae/codes.npy holds no codes"]),
-        ("decode vae --codes all.frit", &["not a NumPy array"]),
+        ("decode vqvae --codes vae/codes.npy", &["vae/codes.npy holds latents", "is of vqvae", "its codebook"]),
+        ("decode vqvae --codes data/t10k-labels-idx1-ubyte", &["holds no codes"]),
+        ("decode vae --codes all.frit", &["all.frit holds codes of a VQ-VAE's codebook", "is of vae", "latents"]),
+        ("decode gan --codes all.frit", &["all.frit holds codes of a VQ-VAE's codebook", "is of gan"]),
+        ("decode vae --codes data/t10k-labels-idx1-ubyte", &["not a NumPy array"]),
+        ("encode vqvae --out all.npy", &["all.npy ends in .npy", "vqvae is encoded as packed codes", ".frit"]),
+        ("encode vae --out all.frit", &["all.frit ends in .frit", "vae is encoded as a NumPy array", ".npy"]),
+        ("encode vae -n 0", &["-n 0", "the 40 test images; give"]),
         ("decode vae --codes nosuch", &["nosuch could not be read"]),
         ("encode gan", &["gan encodes nothing"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
-    place.refused("encode vae -n 41 --device cpu", &["-n 41", "40 test images"]);
+    place.refused("encode vae -n 41 --device cpu", &["-n 41", "the 40 test images"]);
+}
+
+#[test]
+fn a_model_without_a_prior_goes_about_its_images() {
+    let place = Place::new();
+    place.done(&format!("train ae --hidden 16 {TRAIN} --out ae"));
+    let pairs = place.picture("reconstruct ae -n 6");
+    let way = place.picture("interpolate ae --rows 3 --steps 4");
+    for row in 0..3 {
+        for (column, image) in [(0, 2 * row), (3, 2 * row + 1)] {
+            assert!(part(&way, [row, column], [1, 1]) == part(&pairs, [1, image], [1, 1]), "{row} {column}");
+        }
+    }
+    assert!(way == place.picture("interpolate ae --rows 3 --steps 4 --images"));
+
+    // The middle of a row is the image; its ends are so many standard deviations away.
+    place.done("encode ae --device cpu --out codes.npy");
+    let codes = place.codes("codes.npy", 3);
+    let mean = |of: &dyn Fn(&[f32]) -> f64| codes.iter().map(|code| of(code)).sum::<f64>() / codes.len() as f64;
+    let deviation = |unit: usize| {
+        let middle = mean(&|code| f64::from(code[unit]));
+        mean(&|code| (f64::from(code[unit]) - middle).powi(2)).sqrt() as f32
+    };
+    let mut units = [0, 1, 2];
+    units.sort_by(|&a, &b| deviation(b).total_cmp(&deviation(a)));
+    for (options, image, reach) in [("", 0, 3.0), ("--image 4 --reach 0.5", 4, 0.5)] {
+        let moved = place.picture(&format!("traverse ae --steps 3 {options}"));
+        let mut expected = Vec::new();
+        for unit in units {
+            for share in [-1.0, 0.0, 1.0] {
+                let mut code = codes[image].clone();
+                code[unit] += share * reach * deviation(unit);
+                expected.extend(code);
+            }
+        }
+        place.put_codes("expected.npy", 3, &expected);
+        assert!(difference(&moved, &place.picture("decode ae --codes expected.npy")) <= 1, "{options}");
+        for row in 0..3 {
+            assert!(part(&moved, [row, 1], [1, 1]) == part(&pairs, [1, image as u32], [1, 1]), "row {row}");
+        }
+    }
+}
+
+#[test]
+fn a_row_of_pictures_is_of_one_class() {
+    let place = Place::new();
+    place.told();
+    for run in ["cvae", "cgan"] {
+        // Between draws from the prior, each class in turn.
+        let way = place.picture(&format!("interpolate {run} --rows 3 --steps 4"));
+        for class in 0..3 {
+            let all = place.picture(&format!("interpolate {run} --rows 3 --steps 4 --class {class}"));
+            for row in 0..3 {
+                let same = part(&way, [row, 0], [1, 4]) == part(&all, [row, 0], [1, 4]);
+                assert_eq!(same, row == class, "{run}: row {row}, class {class}");
+            }
+        }
+    }
+    // The prior's mean is in the middle of each row, of the first class or the one asked for.
+    place.put_codes("zeros.npy", 3, &[0.0; 9]);
+    for (options, class) in [("", "0"), ("--class 6", "6")] {
+        for run in ["cvae", "cgan"] {
+            let moved = place.picture(&format!("traverse {run} --steps 3 {options}"));
+            let zeros = place.picture(&format!("decode {run} --codes zeros.npy --class {class}"));
+            for row in 0..3 {
+                assert!(part(&moved, [row, 1], [1, 1]) == part(&zeros, [0, 0], [1, 1]), "{run} {options}: row {row}");
+            }
+        }
+    }
+    // Between images, and about one, its class: the label of image n is n, of ten.
+    place.done("encode cvae --device cpu --out codes.npy");
+    let codes = place.codes("codes.npy", 6);
+    let points = |rows: &[[usize; 2]]| -> Vec<f32> {
+        let at = |row: &[usize; 2], t: f32| {
+            let [a, b] = row.map(|image| &codes[image][..3]);
+            a.iter().zip(b).map(|(a, b)| a + t * (b - a)).collect::<Vec<f32>>()
+        };
+        rows.iter().flat_map(|row| [0.0, 0.5, 1.0].map(|t| at(row, t))).flatten().collect()
+    };
+    place.put_codes("points.npy", 3, &points(&[[0, 1], [2, 3], [4, 5]]));
+    place.put_npy("row-classes.npy", "<i8", "9,", &[0u64, 0, 0, 2, 2, 2, 4, 4, 4].map(u64::to_le_bytes).concat());
+    let expected = place.picture("decode cvae --codes points.npy --classes row-classes.npy");
+    let way = place.picture("interpolate cvae --images --rows 3 --steps 3");
+    assert!(difference(&way, &expected) <= 1);
+    let all = place.picture("interpolate cvae --images --rows 3 --steps 3 --class 9");
+    assert!(difference(&all, &place.picture("decode cvae --codes points.npy --class 9")) <= 1);
+    let about = place.picture("traverse cvae --image 13 --units 1 --steps 2");
+    assert!(about == place.picture("traverse cvae --image 13 --units 1 --steps 2 --class 3"));
+    assert!(about != place.picture("traverse cvae --image 13 --units 1 --steps 2 --class 0"));
+}
+
+#[test]
+fn classes_go_to_files_with_the_codes() {
+    let place = Place::new();
+    place.told();
+    place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
+    let output = place.frit("encode cvae -n 16 --device cpu");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "cvae/codes.npy\ncvae/codes.classes.npy\n");
+    assert!(stderr(&output).contains("told classes"), "{}", stderr(&output));
+    assert!(fs::read(place.path("cvae/codes.classes.npy")).unwrap().ends_with(&[8, 9, 0, 1, 2, 3, 4, 5]));
+    place.done("encode vae -n 16 --device cpu");
+    assert!(!place.path("vae/codes.classes.npy").exists());
+
+    let decoded = place.picture("decode cvae --codes cvae/codes.npy --classes cvae/codes.classes.npy");
+    let pairs = place.picture("reconstruct cvae -n 16");
+    for row in 0..4 {
+        assert!(part(&decoded, [row, 0], [1, 4]) == part(&pairs, [1, 4 * row], [1, 4]), "row {row}");
+    }
+    place.put_npy("few.npy", "|u1", "3,", &[0; 3]);
+    place.put_npy("unknown.npy", "|u1", "16,", &[10; 16]);
+    place.put_npy("halves.npy", "<f4", "16,", &[0; 64]);
+    let decode = "decode cvae --codes cvae/codes.npy";
+    for (line, words) in [
+        (decode.to_string(), &["told the class of each code", "--classes", "--class"][..]),
+        (format!("{decode} --class eleven"), &["no class “eleven”", "0, 1, 2"]),
+        (format!("{decode} --classes few.npy"), &["few.npy has the shape [3]", "16 codes"]),
+        (format!("{decode} --classes unknown.npy"), &["unknown.npy holds the class 10", "10 classes"]),
+        (format!("{decode} --classes halves.npy"), &["halves.npy holds float32", "whole numbers"]),
+        (format!("{decode} --classes nosuch.npy"), &["nosuch.npy could not be read"]),
+        ("interpolate cvae --class eleven".into(), &["no class “eleven”"]),
+        ("traverse cgan --class eleven".into(), &["no class “eleven”"]),
+        ("interpolate vae --class 1".into(), &["not told classes", "leave --class out"]),
+        ("traverse vae --class 1".into(), &["not told classes", "leave --class out"]),
+        ("decode vae --codes vae/codes.npy --class 1".into(), &["not told classes", "leave --class out"]),
+        ("decode vae --codes vae/codes.npy --classes few.npy".into(), &["not told classes", "leave --classes out"]),
+    ] {
+        place.refused(&format!("{line} --device cpu"), words);
+    }
+}
+
+#[test]
+fn pictures_are_png_and_stay_apart() {
+    let place = Place::new();
+    place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
+    place.done("encode vae --device cpu --out codes.npy");
+    for command in ["sample", "reconstruct", "interpolate", "traverse", "decode --codes codes.npy"] {
+        let (command, more) = command.split_once(' ').unwrap_or((command, ""));
+        for name in ["x.jpg", "png"] {
+            let line = format!("{command} vae {more} --device cpu --out {name}");
+            place.refused(&line, &["written as PNG", name, "ends in .png"]);
+        }
+    }
+    place.refused("data inspect data --out sheet.jpg", &["sheet.jpg", "ends in .png"]);
+    place.done("sample vae -n 2 --device cpu --out X.PNG");
+
+    // What is not a numbered picture may stay beside them.
+    fs::create_dir(place.path("drawn")).unwrap();
+    fs::write(place.path("drawn/notes.txt"), "").unwrap();
+    place.done("sample vae -n 12 --device cpu --files drawn");
+    let words = ["drawn holds pictures already, such as 0", "000", "another folder"];
+    place.refused("sample vae -n 3 --device cpu --files drawn", &words);
+    place.refused("sample vae -n 3 --device cpu --files vae/samples", &["vae/samples holds pictures already"]);
+    place.refused("sample vae -n 3 --device cpu --out x.jpg --files new", &["x.jpg"]);
+}
+
+#[test]
+fn what_a_model_does_not_do_is_said_with_what_it_does() {
+    let place = Place::new();
+    place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
+    place.done("train classifier --data data --batch-size 32 --epochs 1 --device cpu -q --out classifier");
+    for (line, words) in [
+        ("sample classifier", &["classifier has no prior", "frit eval"][..]),
+        ("reconstruct classifier", &["classifier reconstructs nothing", "frit eval"]),
+        ("interpolate classifier", &["classifier decodes nothing"]),
+        ("sample vae -n 0", &["-n 0 is not between 1 and 10000; give a number that is"]),
+        ("sample vae -n 10001", &["-n 10001 is not between 1 and 10000; give a number that is"]),
+        ("reconstruct vae -n 0", &["-n 0 is not between 1 and the 40 test images; give"]),
+        ("reconstruct vae -n 41", &["-n 41 is not between 1 and the 40 test images; give"]),
+        ("reconstruct vae -n 20000", &["-n 20000 is not between 1 and the 40 test images; give"]),
+    ] {
+        place.refused(&format!("{line} --device cpu"), words);
+    }
 }

@@ -2,13 +2,17 @@
 
 use crate::evaluation::{TestPass, as_pictures, rows_that_fit};
 use crate::session::Session;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use gpu_core::{Array, Buf, Dtype};
 use models::{ASKED_ROWS, Decoding};
 
-/// Pictures of rows of a latent or of words, whichever `codes` are; numbers in [0, 1]. Of a model that is told classes,
-/// all of one class, or each in turn.
-pub(crate) fn pictures(session: &mut Session, codes: &Array, class: Option<usize>) -> Result<Vec<f32>> {
+/// Pictures of rows of a latent or of words, whichever `codes` are; numbers in [0, 1]. `classes` has the class of each
+/// row, where the model is told classes.
+///
+/// # Panics
+/// Where classes are given of a model that is told none, or the other way round.
+pub(crate) fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) -> Result<Vec<f32>> {
+    assert_eq!(classes.is_some(), is_told_classes(session), "a model is told the classes that it was trained with");
     let width = code_width(session)?;
     let rows = codes.len() / width;
     let most = ASKED_ROWS.min(rows_that_fit(session)).min(rows.max(1));
@@ -26,12 +30,30 @@ pub(crate) fn pictures(session: &mut Session, codes: &Array, class: Option<usize
             }
         };
         session.set_side_clock(0)?;
-        session.ask(start, class)?;
+        if let Some(classes) = classes {
+            session.ask_for(&classes[start..start + count])?;
+        }
         session.executor.write(given, &part(codes, start * width, given))?;
         let ticket = session.executor.submit(&[program], 1, &[output])?;
         images.extend(session.executor.wait(ticket)?.remove(0).to_f32());
     }
     Ok(as_pictures(session, images))
+}
+
+/// Whether the model is told the class of each picture.
+pub(crate) fn is_told_classes(session: &Session) -> bool {
+    session.model.pins().labels.is_some()
+}
+
+/// The class of that name, of a model that is told it.
+pub(crate) fn class(session: &Session, name: &str) -> Result<u8> {
+    ensure!(
+        is_told_classes(session),
+        "this model is not told classes, so none can be asked for; train cvae or cgan, or leave --class out"
+    );
+    let classes = &session.data.classes;
+    let found = (0..=u8::MAX).zip(classes).find(|(_, class)| *class == name).map(|(number, _)| number);
+    found.with_context(|| format!("there is no class “{name}”; the run was trained on {}", classes.join(", ")))
 }
 
 /// Numbers or words of one code.

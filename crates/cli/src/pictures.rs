@@ -1,10 +1,10 @@
 //! Grids of small pictures, as PNG files.
 
 use crate::safe_file;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Each pixel is drawn as a square of so many, so that a digit can be seen.
 const SCALE: usize = 2;
@@ -65,6 +65,31 @@ pub(crate) fn pairs(
         canvas.put(number / columns * 2 + 1, number % columns, reconstruction);
     }
     canvas.finish()
+}
+
+/// Where a command puts its picture: where it is asked to, otherwise under such a name into the run's folder.
+///
+/// # Errors
+/// Those of [`check_name`].
+pub(crate) fn destination(asked: Option<&Path>, run: &Path, name: &str) -> Result<PathBuf> {
+    let Some(path) = asked else { return Ok(run.join(name)) };
+    check_name(path)?;
+    Ok(path.into())
+}
+
+/// Sees to it that no picture is written under a name of another format's. Devices and pipes have what names they have.
+///
+/// # Errors
+/// One sentence that names the file.
+pub(crate) fn check_name(path: &Path) -> Result<()> {
+    let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    ensure!(
+        is_png || is_special,
+        "pictures are written as PNG, which {} does not end in; give a name that ends in .png",
+        path.display()
+    );
+    Ok(())
 }
 
 /// Saves an image as PNG, whole or not at all.

@@ -243,10 +243,18 @@ impl Session {
     /// Tells a model of which classes the next pictures are to be: one class, or each in turn, `drawn` pictures having
     /// been drawn already.
     pub(crate) fn ask(&mut self, drawn: usize, class: Option<usize>) -> Result<()> {
+        let classes = self.model.pins().spec().classes;
+        let asked: Vec<u8> = (drawn..drawn + ASKED_ROWS).map(|row| class.unwrap_or(row % classes) as u8).collect();
+        self.ask_for(&asked)
+    }
+
+    /// Tells a model of which class each of the next pictures is to be, of up to [`ASKED_ROWS`].
+    pub(crate) fn ask_for(&mut self, asked: &[u8]) -> Result<()> {
         let (pins, classes) = (self.model.pins(), self.model.pins().spec().classes);
         let Some(labels) = pins.labels else { return Ok(()) };
-        let asked: Vec<u8> = (drawn..drawn + ASKED_ROWS).map(|row| class.unwrap_or(row % classes) as u8).collect();
-        Ok(self.executor.write(labels.asked, &Array::U32(gather::pack(&one_hot(&asked, classes))))?)
+        let mut rows = one_hot(asked, classes);
+        rows.resize(ASKED_ROWS * classes, 0);
+        Ok(self.executor.write(labels.asked, &Array::U32(gather::pack(&rows)))?)
     }
 
     /// Everything of the networks that a checkpoint keeps.

@@ -66,12 +66,17 @@ impl Tokens {
         file
     }
 
+    /// Whether a file is one of codes, damaged or not.
+    pub(crate) fn are_in(file: &[u8]) -> bool {
+        file.starts_with(MAGIC)
+    }
+
     /// Reads a file, called `name` in errors.
     ///
     /// # Errors
     /// One sentence: it is no such file, or damaged.
     pub(crate) fn parse(file: &[u8], name: &str) -> Result<Self> {
-        ensure!(file.starts_with(MAGIC), "{name} holds no codes; give a file that `frit encode` wrote");
+        ensure!(Self::are_in(file), "{name} holds no codes; give a file that `frit encode` wrote");
         let damaged = || format!("{name} is damaged; encode the images again, or take another copy");
         ensure!(file.len() >= HEADER + 4, damaged());
         let (content, crc) = file.split_at(file.len() - 4);

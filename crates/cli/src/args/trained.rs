@@ -32,7 +32,8 @@ pub(crate) struct Sample {
     /// Seed of the latents
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Write each picture to a file of its own in this folder, too: 00000.png, 00001.png …
+    /// Write each picture to a file of its own in this folder, too: 00000.png, 00001.png …; it may hold no such files
+    /// yet
     #[arg(long, value_name = "DIR")]
     pub(crate) files: Option<PathBuf>,
     /// Only of this class, by its name, where the model is told classes [default: each in turn]
@@ -68,9 +69,13 @@ pub(crate) struct Interpolate {
     /// Along arcs, not lines: on the way the code stays as long as one of the prior's
     #[arg(long)]
     pub(crate) spherical: bool,
-    /// Between test images, not between draws from the prior
+    /// Between test images, not between draws from the prior; always so of a model without a prior, as ae
     #[arg(long)]
     pub(crate) images: bool,
+    /// All of this class, by its name, where the model is told classes [default: of each way that of its first image,
+    /// or each class in turn between draws from the prior]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -83,17 +88,23 @@ pub(crate) struct Interpolate {
 pub(crate) struct Traverse {
     #[command(flatten)]
     pub(crate) trained: Trained,
-    /// The test image, counted from 0, whose code is changed [default: the prior's mean]
+    /// The test image, counted from 0, whose code is changed [default: the prior's mean, or of a model without a
+    /// prior, as ae, image 0]
     #[arg(long, value_name = "N")]
     pub(crate) image: Option<usize>,
+    /// All of this class, by its name, where the model is told classes [default: the image's, or without an image the
+    /// first, which is 0 of the digits]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
     /// Numbers of the code, those that differ most between the test images
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) units: usize,
     /// Values of each
     #[arg(long, value_name = "N", default_value_t = 11)]
     pub(crate) steps: usize,
-    /// How far, to either side of zero
-    #[arg(long, value_name = "X", default_value_t = 3.0)]
+    /// How far, to either side of zero; of a model without a prior to either side of the image's own number, in
+    /// standard deviations of that number over the test images
+    #[arg(long, value_name = "X", default_value_t = 3.0, allow_negative_numbers = true)]
     pub(crate) reach: f32,
     /// The picture [default: RUN/traversal.png]
     #[arg(long, value_name = "FILE.png")]
@@ -107,8 +118,8 @@ pub(crate) struct Encode {
     /// How many test images [default: all]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
-    /// The file: .npy, of a VAE means before log variances; of a VQ-VAE, packed codes
-    /// [default: RUN/codes.npy or RUN/codes.frit]
+    /// The file: .npy, of a VAE means before log variances; of a VQ-VAE, packed codes. Of a model that is told classes
+    /// those of the images go beside it, into codes.classes.npy [default: RUN/codes.npy or RUN/codes.frit]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -120,6 +131,13 @@ pub(crate) struct Decode {
     /// What `frit encode` wrote, or an .npy of latents
     #[arg(long, value_name = "FILE")]
     pub(crate) codes: PathBuf,
+    /// The class of each code, counted from 0, which a model that is told classes needs: whole numbers, as `frit
+    /// encode` writes them beside the codes
+    #[arg(long, value_name = "FILE.npy")]
+    pub(crate) classes: Option<PathBuf>,
+    /// All of this class, by its name, in their place
+    #[arg(long, value_name = "NAME", conflicts_with = "classes")]
+    pub(crate) class: Option<String>,
     /// The picture [default: RUN/decoded.png]
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,

@@ -3,53 +3,133 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open};
-use crate::data::{DataSet, numbers_of_npy, write_npy};
-use crate::decoder::{code_width, codes, pictures};
-use crate::pictures::{grid, write_png};
+use crate::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
+use crate::decoder::{class, code_width, codes, is_told_classes, pictures};
+use crate::pictures::{destination, grid, write_png};
 use crate::safe_file;
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use crate::tokens::{Tokens, crc32};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use gpu_core::{Array, Dtype};
+use std::path::Path;
 
 /// The most pictures in one file.
 const MOST: usize = 10_000;
+/// How the names of files of latents end, and those of packed codes.
+const NUMBERS: &str = "npy";
+const WORDS: &str = "frit";
 
 pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let images = session.data.test.count;
     let count = args.n.unwrap_or(images);
-    ensure!((1..=images).contains(&count), "-n {count} is not between 1 and the {images} test images; ask for fewer");
+    ensure!(
+        (1..=images).contains(&count),
+        "-n {count} is not between 1 and the {images} test images; give a number that is"
+    );
     let (found, width) = codes(&mut session, count)?;
-    let (name, bytes) = match &found {
-        Array::U32(words) => ("codes.frit", tokens(&mut session, words.clone(), width)?.to_bytes()),
-        numbers => ("codes.npy", write_npy(&[count, width], &numbers.to_f32())),
+    let (ending, bytes) = match &found {
+        Array::U32(words) => (WORDS, tokens(&mut session, words.clone(), width)?.to_bytes()),
+        numbers => (NUMBERS, write_npy(&[count, width], &numbers.to_f32())),
     };
-    let path = args.out.clone().unwrap_or_else(|| run.path.join(name));
+    let path = args.out.clone().unwrap_or_else(|| run.path.join("codes").with_extension(ending));
+    check_ending(&path, ending, session.config.name())?;
     safe_file::write(&path, &bytes)?;
     out!("{}", path.display())?;
+    if is_told_classes(&session) {
+        let beside = path.with_extension("classes.npy");
+        safe_file::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
+        out!("{}", beside.display())?;
+        terminal.say(&format!(
+            "this model is told classes: those of the images are in {0}; decode with --classes {0}",
+            beside.display()
+        ));
+    }
     Ok(Ending::Done)
+}
+
+/// Sees to it that a file of one kind of codes is not named as one of the other.
+fn check_ending(path: &Path, ending: &str, family: &str) -> Result<()> {
+    let (what, other) = if ending == WORDS { ("packed codes", NUMBERS) } else { ("a NumPy array", WORDS) };
+    ensure!(
+        path.extension().is_none_or(|found| found != other),
+        "{} ends in .{other}, and {family} is encoded as {what}; give a name that ends in .{ending}",
+        path.display()
+    );
+    Ok(())
 }
 
 pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let path = destination(args.out.as_deref(), &run.path, "decoded.png")?;
     let name = args.codes.display().to_string();
-    let file = std::fs::read(&args.codes).with_context(|| format!("{name} could not be read; check the path"))?;
-    let decoding = session.model.decode(1).with_context(|| format!("{} decodes nothing", session.config.name()))?;
-    let given = match decoding.given.dtype {
+    let file = read(&args.codes)?;
+    let width = code_width(&session)?;
+    let dtype = session.model.decode(1).context("what has codes decodes them")?.given.dtype;
+    check_kind(&file, &name, dtype, session.config.name())?;
+    let given = match dtype {
         Dtype::U32 => Array::U32(known(Tokens::parse(&file, &name)?, &mut session, &name)?),
-        Dtype::F32 => Array::F32(latents(&file, &name, code_width(&session)?)?),
+        Dtype::F32 => Array::F32(latents(&file, &name, width)?),
     };
-    let images = pictures(&mut session, &given, None)?;
+    let count = given.len() / width;
+    ensure!(
+        (1..=MOST).contains(&count),
+        "{name} holds {count} codes, and between 1 and {MOST} are drawn; give a file of so many"
+    );
+    let classes = classes(args, &session, count)?;
+    let images = pictures(&mut session, &given, classes.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;
-    let count = images.len() / session.data.pixels();
-    ensure!((1..=MOST).contains(&count), "{name} holds {count} codes, and between 1 and {MOST} are drawn; give fewer");
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("decoded.png"));
     let columns = (count as f64).sqrt().ceil() as usize;
     write_png(&path, &grid(&images, count, height, width, channels, columns))?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{} could not be read; check the path", path.display()))
+}
+
+/// Sees to it that codes of a codebook do not go to a model that decodes latents, nor latents to one of a codebook.
+fn check_kind(file: &[u8], name: &str, decoded: Dtype, family: &str) -> Result<()> {
+    let latents = decoded == Dtype::F32;
+    ensure!(
+        !(latents && Tokens::are_in(file)),
+        "{name} holds codes of a VQ-VAE's codebook, and this run is of {family}, which decodes latents; give the run \
+         that encoded it"
+    );
+    ensure!(
+        latents || !is_npy(file),
+        "{name} holds latents, and this run is of {family}, which decodes codes of its codebook; give the run that \
+         encoded it"
+    );
+    Ok(())
+}
+
+/// The class of each of so many codes, where the model is told classes.
+fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Option<Vec<u8>>> {
+    match (&args.class, &args.classes) {
+        (Some(name), _) => Ok(Some(vec![class(session, name)?; count])),
+        (None, Some(_)) if !is_told_classes(session) => {
+            bail!("this model is not told classes; leave --classes out, or give a run of cvae or cgan")
+        }
+        (None, Some(path)) => {
+            let name = path.display().to_string();
+            let classes = classes_of_npy(&read(path)?, &name, count)?;
+            let (most, known) = (classes.iter().max().copied().unwrap_or(0), session.data.classes.len());
+            ensure!(
+                usize::from(most) < known,
+                "{name} holds the class {most}, and the run knows {known} classes, counted from 0; give classes of \
+                 those"
+            );
+            Ok(Some(classes))
+        }
+        (None, None) if is_told_classes(session) => bail!(
+            "this model is told the class of each code; give --classes with the file that `frit encode` wrote beside \
+             the codes, or --class with the name of one class for all"
+        ),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Codes with the mark of the codebook that they are of.

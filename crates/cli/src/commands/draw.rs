@@ -2,13 +2,16 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{Opened, open, open_to_draw};
+use crate::commands::trained::{MEASURE, Opened, open, open_to_draw};
+use crate::config::Family;
+use crate::decoder::class;
 use crate::evaluation::{Drawing, Reconstructions};
-use crate::pictures::{single, write_png};
+use crate::pictures::{destination, single, write_png};
 use crate::safe_file::could_not_save;
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use anyhow::{Context, Result, ensure};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The most pictures in one file.
@@ -17,15 +20,16 @@ const MOST: usize = 10_000;
 const DEFAULT: usize = 32;
 
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
-    ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; ask for fewer pictures", args.n);
+    ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; give a number that is", args.n);
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
+    let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
+    args.files.as_deref().map_or(Ok(()), check_for_pictures)?;
     let drawing = Drawing::prepare(&mut session, args.n, args.seed)?
         .context("a family with a prior draws; this is a fault of frit's")?;
     let drawing = match &args.class {
-        Some(name) => drawing.of_class(class(&session, name)?),
+        Some(name) => drawing.of_class(class(&session, name)?.into()),
         None => drawing,
     };
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("sample.png"));
     let images = drawing.pictures(&mut session)?;
     if let Some(folder) = &args.files {
         write_each(folder, &images, &session)?;
@@ -33,6 +37,29 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     write_png(&path, &drawing.grid(&session, &images))?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
+}
+
+/// Sees to it that a folder has no pictures of another draw, which would be taken for some of this one.
+fn check_for_pictures(folder: &Path) -> Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| could_not_save(folder, &error))?,
+    };
+    let numbered = |name: &str| {
+        let number = name.strip_suffix(".png");
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    for entry in entries {
+        let name = entry.map_err(|error| could_not_save(folder, &error))?.file_name();
+        ensure!(
+            !name.to_str().is_some_and(numbered),
+            "{} holds pictures already, such as {}, and would hold those of two draws; give another folder, or remove \
+             them",
+            folder.display(),
+            name.display()
+        );
+    }
+    Ok(())
 }
 
 /// Writes every picture into a folder, which may be there already.
@@ -45,28 +72,32 @@ fn write_each(folder: &Path, images: &[f32], session: &Session) -> Result<()> {
     Ok(())
 }
 
-/// The class of that name, for a model that is told it.
-fn class(session: &Session, name: &str) -> Result<usize> {
-    ensure!(
-        session.model.pins().labels.is_some(),
-        "this model is not told classes, so none can be asked for; train cvae or cgan, or leave --class out"
-    );
-    let classes = &session.data.classes;
-    let found = classes.iter().position(|class| class == name);
-    found.with_context(|| format!("there is no class “{name}”; the run was trained on {}", classes.join(", ")))
-}
-
 pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let images = session.data.test.count;
     let count = args.n.unwrap_or(images.min(DEFAULT));
-    ensure!((1..=MOST).contains(&count), "-n {count} is not between 1 and {MOST}; ask for fewer pictures");
-    ensure!(count <= images, "-n {count} is more than the {images} test images; ask for fewer");
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("reconstructions.png"));
-    let family = session.config.name();
-    let pairs = Reconstructions::prepare(&mut session, count)?;
-    let pairs = pairs.with_context(|| format!("{family} reconstructs nothing; draw from it with `frit sample`"))?;
+    let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
+    let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
+    let pairs = pairs.with_context(|| {
+        let instead = match session.config.family {
+            Family::Classifier => MEASURE,
+            _ => "draw from it with `frit sample`",
+        };
+        format!("{} reconstructs nothing; {instead}", session.config.name())
+    })?;
     write_png(&path, &pairs.run(&mut session)?)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
+}
+
+/// So many of the test images, if there are so many, and no more than a picture has room for.
+fn check_count(count: usize, images: usize) -> Result<usize> {
+    match images {
+        ..=MOST => ensure!(
+            (1..=images).contains(&count),
+            "-n {count} is not between 1 and the {images} test images; give a number that is"
+        ),
+        _ => ensure!((1..=MOST).contains(&count), "-n {count} is not between 1 and {MOST}; give a number that is"),
+    }
+    Ok(count)
 }

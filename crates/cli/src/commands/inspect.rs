@@ -4,7 +4,7 @@ use crate::Ending;
 use crate::args;
 use crate::config::Config;
 use crate::data::{self, DataSet, Found, Pixels, Split, shrink};
-use crate::pictures::{grid, write_png};
+use crate::pictures::{check_name, grid, write_png};
 use crate::terminal::out;
 use anyhow::{Result, ensure};
 use image::DynamicImage;
@@ -17,6 +17,7 @@ const COLUMNS: usize = 8;
 const MOST_SIDE: usize = 128;
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
+    check_name(&args.out)?;
     // The settings are those of a configuration; which recipe's does not matter.
     let mut config = Config::load("vae")?;
     for setting in &args.set {

@@ -4,8 +4,8 @@ use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open};
 use crate::data::DataSet;
-use crate::decoder::{code_width, codes, pictures};
-use crate::pictures::{grid, write_png};
+use crate::decoder::{class, code_width, codes, is_told_classes, pictures};
+use crate::pictures::{destination, grid, write_png};
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use anyhow::{Result, ensure};
@@ -21,49 +21,81 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
     check("--steps", args.steps, 2)?;
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
-    let ends = match args.images {
+    let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
+    let width = latent_width(session)?;
+    let images = args.images || !has_prior(session);
+    let ends = match images {
         true => latents(session, 2 * args.rows)?,
-        false => {
-            let width = latent_width(session)?;
-            normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect()
-        }
+        false => normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect(),
     };
+    // One class all along a way, which is of the latents alone.
+    let known = session.data.classes.len();
+    let of_row = |row: usize| if images { label(session, 2 * row) } else { (row % known) as u8 };
+    let classes = classes(session, args.class.as_deref(), args.rows, of_row)?;
     let way = if args.spherical { spherical } else { linear };
     let row = |ends: &[Vec<f32>]| {
         let point = |step: usize| way(&ends[0], &ends[1], step as f32 / (args.steps - 1) as f32);
         (0..args.steps).flat_map(point).collect::<Vec<f32>>()
     };
     let points: Vec<f32> = ends.chunks(2).flat_map(row).collect();
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("interpolation.png"));
-    draw(session, points, args.steps, &path)
+    draw(session, points, classes, args.steps, &path)
 }
 
 pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<Ending> {
     check("--units", args.units, 1)?;
     check("--steps", args.steps, 2)?;
+    let reach = args.reach;
+    ensure!(reach > 0.0 && reach.is_finite(), "--reach {reach} is not positive and finite; try --reach 3");
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
+    let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
     let width = latent_width(session)?;
-    let base = match args.image {
-        Some(image) => {
-            let count = session.data.test.count;
-            ensure!(image < count, "--image {image} is not among the {count} test images, which count from 0");
-            latents(session, image + 1)?.remove(image)
-        }
+    let prior = has_prior(session);
+    let image = args.image.or((!prior).then_some(0));
+    let base = match image {
+        Some(image) => latent(session, image)?,
         None => vec![0.0; width],
     };
-    let units = most_active(session, width)?;
-    let place = |step: usize| args.reach * (2.0 * step as f32 / (args.steps - 1) as f32 - 1.0);
+    let deviations = deviations(session, width)?;
+    // Those first that differ most between the test images; in their own order where nothing encodes images.
+    let mut units: Vec<usize> = (0..width).collect();
+    units.sort_by(|&a, &b| deviations[b].total_cmp(&deviations[a]));
+    units.truncate(args.units);
     let mut points = Vec::new();
-    for &unit in units.iter().take(args.units) {
+    for &unit in &units {
+        // The prior's own middle and scale; without one, those of the images.
+        let (middle, scale) = if prior { (0.0, 1.0) } else { (base[unit], deviations[unit] as f32) };
         for step in 0..args.steps {
             let mut point = base.clone();
-            point[unit] = place(step);
+            point[unit] = middle + reach * scale * (2.0 * step as f32 / (args.steps - 1) as f32 - 1.0);
             points.extend(point);
         }
     }
-    let path = args.out.clone().unwrap_or_else(|| run.path.join("traversal.png"));
-    draw(session, points, args.steps, &path)
+    let of_row = |_| image.map_or(0, |image| label(session, image));
+    let classes = classes(session, args.class.as_deref(), units.len(), of_row)?;
+    draw(session, points, classes, args.steps, &path)
+}
+
+/// Whether latents can be drawn without an image.
+fn has_prior(session: &Session) -> bool {
+    session.model.sample(1, 0).is_some()
+}
+
+/// The class of a test image.
+fn label(session: &Session, image: usize) -> u8 {
+    session.data.test.labels[image]
+}
+
+/// The class of each row of pictures, where the model is told classes: that of the name, otherwise `of_row`.
+fn classes(
+    session: &Session,
+    name: Option<&str>,
+    rows: usize,
+    of_row: impl Fn(usize) -> u8,
+) -> Result<Option<Vec<u8>>> {
+    let asked = name.map(|name| class(session, name)).transpose()?;
+    let of = |row| asked.unwrap_or_else(|| of_row(row));
+    Ok(is_told_classes(session).then(|| (0..rows).map(of).collect()))
 }
 
 fn check(flag: &str, n: usize, least: usize) -> Result<()> {
@@ -87,25 +119,38 @@ fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
     Ok(found.to_f32().chunks_exact(columns).map(|row| row[..width].to_vec()).collect())
 }
 
-/// The numbers of a latent, those first that differ most between the test images; in their own order where nothing
-/// encodes images.
-fn most_active(session: &mut Session, width: usize) -> Result<Vec<usize>> {
-    let mut units: Vec<usize> = (0..width).collect();
-    if session.model.encode(1).is_none() {
-        return Ok(units);
-    }
-    let rows = latents(session, session.data.test.count)?;
-    let mean = |unit: usize, of: &dyn Fn(f32) -> f32| {
-        rows.iter().map(|row| f64::from(of(row[unit]))).sum::<f64>() / rows.len() as f64
-    };
-    let variance = |unit: usize| mean(unit, &|x| x * x) - mean(unit, &|x| x).powi(2);
-    let variances: Vec<f64> = (0..width).map(variance).collect();
-    units.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
-    Ok(units)
+/// The latent of one test image.
+fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
+    let count = session.data.test.count;
+    ensure!(image < count, "--image {image} is not among the {count} test images, which count from 0");
+    Ok(latents(session, image + 1)?.remove(image))
 }
 
-fn draw(session: &mut Session, points: Vec<f32>, columns: usize, path: &Path) -> Result<Ending> {
-    let images = pictures(session, &Array::F32(points), None)?;
+/// The standard deviation of each number of a latent over the test images; one where nothing encodes images.
+fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
+    if session.model.encode(1).is_none() {
+        return Ok(vec![1.0; width]);
+    }
+    let rows = latents(session, session.data.test.count)?;
+    let deviation = |unit: usize| {
+        let mean =
+            |of: &dyn Fn(f64) -> f64| rows.iter().map(|row| of(f64::from(row[unit]))).sum::<f64>() / rows.len() as f64;
+        let middle = mean(&|x| x);
+        mean(&|x| (x - middle).powi(2)).sqrt()
+    };
+    Ok((0..width).map(deviation).collect())
+}
+
+/// Draws points in rows of so many `columns`, each row of its class where the model is told classes.
+fn draw(
+    session: &mut Session,
+    points: Vec<f32>,
+    classes: Option<Vec<u8>>,
+    columns: usize,
+    path: &Path,
+) -> Result<Ending> {
+    let each = classes.map(|rows| rows.into_iter().flat_map(|class| vec![class; columns]).collect::<Vec<u8>>());
+    let images = pictures(session, &Array::F32(points), each.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;
     let count = images.len() / session.data.pixels();
     write_png(path, &grid(&images, count, height, width, channels, columns))?;

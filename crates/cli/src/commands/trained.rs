@@ -9,8 +9,11 @@ use crate::device;
 use crate::run::Run;
 use crate::session::Session;
 use crate::terminal::Terminal;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use gpu_core::Backend;
+
+/// What can be done with a model that makes no pictures at all.
+pub(crate) const MEASURE: &str = "see how well it tells classes apart with `frit eval`";
 
 /// A run, its model on a device with the weights in place, and the device.
 pub(crate) struct Opened {
@@ -27,11 +30,14 @@ pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
 /// The same without the data: for drawing, of which only the pictures' size is known.
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
     let config = Config::of(&Run::open_to_read(&args.run)?)?;
-    ensure!(
-        matches!(config.family, Family::Vae | Family::Gan),
-        "{} has no prior to draw from; see what it makes of images with `frit reconstruct`",
-        config.name()
-    );
+    let instead = match config.family {
+        Family::Vae | Family::Gan => None,
+        Family::Ae | Family::VqVae => Some("see what it makes of images with `frit reconstruct`"),
+        Family::Classifier => Some(MEASURE),
+    };
+    if let Some(instead) = instead {
+        bail!("{} has no prior to draw from; {instead}", config.name());
+    }
     open_with(args, terminal, |_, checkpoint| {
         let note = |key: &str| checkpoint.metadata.get(key);
         let classes = note("classes").and_then(|names| serde_json::from_str(names).ok());

@@ -17,7 +17,7 @@ mod shapes;
 mod source;
 
 pub(crate) use fit::shrink;
-pub(crate) use npy::{numbers_of_npy, write_npy};
+pub(crate) use npy::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
 #[cfg(test)]
 pub(crate) use options::Colour;
 pub(crate) use options::Options;

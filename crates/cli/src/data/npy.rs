@@ -200,6 +200,28 @@ pub(crate) fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec
     Ok((array.shape, numbers))
 }
 
+/// The file of an array of classes, as NumPy writes it.
+pub(crate) fn write_classes(classes: &[u8]) -> Vec<u8> {
+    encode("|u1", &[classes.len()], classes)
+}
+
+/// The classes of an array's file, one for each of so many `rows`; called `name` in errors.
+///
+/// # Errors
+/// As those of reading an array, and one sentence where it holds no whole numbers, or of another shape.
+pub(crate) fn classes_of_npy(file: &[u8], name: &str, rows: usize) -> Result<Vec<u8>> {
+    let array = Array::read(file, name.into())?;
+    if array.shape != [rows] {
+        bail!("{name} has the shape {:?}, and there are {rows} codes; give one class for each, [{rows}]", array.shape);
+    }
+    array.into_labels()
+}
+
+/// Whether a file is an array's.
+pub(crate) fn is_npy(file: &[u8]) -> bool {
+    file.starts_with(MAGIC)
+}
+
 /// An array file of that description, shape and raw elements.
 pub(super) fn encode(descr: &str, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
     let dims: String = shape.iter().map(|dim| format!("{dim}, ")).collect();
