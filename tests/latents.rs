@@ -311,3 +311,18 @@ fn what_a_model_does_not_do_is_said_with_what_it_does() {
         place.refused(&format!("{line} --device cpu"), words);
     }
 }
+
+/// A GAN that keeps an average of its weights draws by it, whatever it draws.
+#[test]
+fn codes_are_drawn_by_the_average_too() {
+    let place = Place::new();
+    place.done(&format!("train gan --hidden 16 --set optimiser.average=0.9 {TRAIN} --out run"));
+    place.put_codes("z.npy", 3, &[0.5, -1.0, 2.0, 0.1, 0.2, 0.3]);
+    let drawn = place.picture("decode run --codes z.npy");
+    assert!(drawn == place.picture("decode run --codes z.npy --average"));
+    // The latest weights alone, as of a run that keeps no average, draw something else.
+    place.done(
+        "train gan --hidden 16 --data data --latent-dim 3 --batch-size 32 --epochs 3 --device cpu -q --out other",
+    );
+    assert!(drawn != place.picture("decode other --codes z.npy"));
+}

@@ -1,6 +1,6 @@
 //! Codes of the caller's as pictures, and images' codes.
 
-use crate::evaluation::{TestPass, as_pictures, rows_that_fit};
+use crate::evaluation::{TestPass, as_drawn, as_pictures, rows_that_fit};
 use crate::session::Session;
 use anyhow::{Context, Result, ensure};
 use gpu_core::{Array, Buf, Dtype};
@@ -24,7 +24,7 @@ pub(crate) fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u
             Some((_, found)) => found,
             None => {
                 let Decoding { given, pass } = session.model.decode(count).context("a model that decodes")?;
-                let found = (session.executor.prepare(&pass.schedule)?, given, pass.outputs[0]);
+                let found = (session.executor.prepare(&as_drawn(session, pass.schedule))?, given, pass.outputs[0]);
                 prepared = Some((count, found));
                 found
             }

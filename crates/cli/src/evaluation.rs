@@ -301,6 +301,15 @@ impl Reconstructions {
     }
 }
 
+/// A schedule of the model's as it draws: by the running average of the weights where the configuration says so.
+pub(crate) fn as_drawn(session: &Session, schedule: Schedule) -> Schedule {
+    let average = session.config.draws_by_average();
+    let networks = session.model.networks().into_iter().filter(|_| average);
+    networks
+        .map(|network| network.weights.place(Home::Values))
+        .fold(schedule, |schedule, values| schedule.moved(values, Place { home: Home::Average, ..values }))
+}
+
 /// Draws pictures from the prior under a seed, always the same way.
 pub(crate) struct Drawing {
     batches: Vec<Prepared>,
@@ -313,17 +322,12 @@ impl Drawing {
     /// Prepares `count` pictures, by the running average of the weights where the configuration says so; `None` where
     /// the model has no prior.
     pub(crate) fn prepare(session: &mut Session, count: usize, seed: u64) -> Result<Option<Self>> {
-        let average = session.config.draws_by_average();
         if session.model.sample(1, seed).is_none() {
             return Ok(None);
         }
         let pass = |session: &Session, batch| {
-            let mut pass = session.model.sample(batch, seed).expect("asked above");
-            for network in session.model.networks().into_iter().filter(|_| average) {
-                let values = network.weights.place(Home::Values);
-                pass.schedule = pass.schedule.moved(values, Place { home: Home::Average, ..values });
-            }
-            pass
+            let pass = session.model.sample(batch, seed).expect("asked above");
+            Pass { schedule: as_drawn(session, pass.schedule), ..pass }
         };
         Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None }))
     }
