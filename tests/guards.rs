@@ -150,6 +150,24 @@ fn the_last_checkpoints_are_kept_and_pictures_drawn_where_asked() {
     assert_eq!(names(&place, "samples"), drawn);
     let last = fs::read(place.path(LATEST)).unwrap();
     assert!(last == fs::read(place.path("run/checkpoints/step-00000020.safetensors")).unwrap());
+
+    // Any of them draws, and training goes on from one in the latest's place.
+    let drawn = |which: &str| {
+        place.done(&format!("sample run -n 4 --device cpu --out p.png {which}"));
+        fs::read(place.path("p.png")).unwrap()
+    };
+    assert!(drawn("--checkpoint 20") == drawn("") && drawn("--checkpoint 15") != drawn(""));
+    place.refused("sample run --checkpoint 4 --device cpu", &["no checkpoint of step 4 but those of 15, 18, 20"]);
+    fs::copy(place.path("run/checkpoints/step-00000015.safetensors"), place.path(LATEST)).unwrap();
+    place.done("resume run");
+    assert!(last == fs::read(place.path(LATEST)).unwrap());
+}
+
+#[test]
+fn a_model_without_a_figure_has_no_best_checkpoint() {
+    let place = Place::new();
+    place.done("train gan --data data --hidden 8 --latent-dim 3 --batch-size 32 --epochs 1 --device cpu --out run -q");
+    place.refused("sample run --best --device cpu", &["run has no best checkpoint", "train.best"]);
 }
 
 #[test]

@@ -110,7 +110,9 @@ impl Checkpoint {
         if bytes.starts_with(b"PK\x03\x04") {
             bail!("{name} is a pickle of PyTorch's; save the state with safetensors.torch.save_file instead");
         }
-        let damaged = |why: &str| anyhow!("{name} is damaged ({why}); take another checkpoint or an older copy");
+        let damaged = |why: &str| {
+            anyhow!("{name} is damaged ({why}); put a checkpoint that is kept beside it, or a copy, in its place")
+        };
         let (header, contents) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
         let note = contents.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let note: Option<Note> =

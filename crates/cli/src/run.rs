@@ -248,18 +248,28 @@ impl Run {
         self.file(CHECKPOINTS).join(format!("{NUMBERED}{step:08}{CHECKPOINT_END}"))
     }
 
+    /// The steps of which checkpoints are kept, in order.
+    ///
+    /// # Errors
+    /// One sentence: their folder cannot be looked into.
+    pub(crate) fn kept(&self) -> Result<Vec<u64>> {
+        let folder = self.file(CHECKPOINTS);
+        let entries = fs::read_dir(&folder)
+            .map_err(|error| anyhow!("{} could not be read ({error}); check the run folder", folder.display()))?;
+        let number = |name: &str| name.strip_prefix(NUMBERED)?.strip_suffix(CHECKPOINT_END)?.parse().ok();
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut found: Vec<u64> = names.filter_map(|name| number(&name)).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
     /// Of the numbered checkpoints up to `step`, leaves the last `keep`, and none of later ones: those belong to a way
     /// that was left.
     ///
     /// # Errors
     /// One sentence that names a file that cannot be removed.
     pub(crate) fn prune(&self, step: u64, keep: usize) -> Result<()> {
-        let folder = self.file(CHECKPOINTS);
-        let entries = fs::read_dir(&folder).map_err(|error| could_not_save(&folder, &error))?;
-        let number = |name: &str| name.strip_prefix(NUMBERED)?.strip_suffix(CHECKPOINT_END)?.parse::<u64>().ok();
-        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut found: Vec<u64> = names.filter_map(|name| number(&name)).collect();
-        found.sort_unstable();
+        let found = self.kept()?;
         let (known, later) = found.split_at(found.partition_point(|&found| found <= step));
         let old = &known[..known.len().saturating_sub(keep)];
         for path in old.iter().chain(later).map(|&step| self.numbered(step)) {

@@ -12,6 +12,9 @@ pub(crate) struct Trained {
     /// Use the checkpoint that did best on the test set, not the latest
     #[arg(long)]
     pub(crate) best: bool,
+    /// Use the checkpoint that is kept of this step, not the latest
+    #[arg(long, value_name = "STEP", conflicts_with = "best")]
+    pub(crate) checkpoint: Option<u64>,
     /// Use the running average of the weights
     #[arg(long)]
     pub(crate) average: bool,

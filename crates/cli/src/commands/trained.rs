@@ -11,6 +11,7 @@ use crate::session::Session;
 use crate::terminal::Terminal;
 use anyhow::{Context, Result, bail, ensure};
 use gpu_core::Backend;
+use std::path::PathBuf;
 
 /// What can be done with a model that makes no pictures at all.
 pub(crate) const MEASURE: &str = "see how well it tells classes apart with `frit eval`";
@@ -46,6 +47,27 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened
     })
 }
 
+/// The checkpoint that was asked for.
+fn file(args: &Trained, run: &Run) -> Result<PathBuf> {
+    let name = args.run.display();
+    if let Some(step) = args.checkpoint {
+        let kept = run.kept()?;
+        let steps: Vec<String> = kept.iter().map(u64::to_string).collect();
+        let has = if kept.is_empty() { "none by their steps".into() } else { format!("those of {}", steps.join(", ")) };
+        ensure!(
+            kept.contains(&step),
+            "{name} keeps no checkpoint of step {step} but {has}; train.keep says how many are kept"
+        );
+        return Ok(run.numbered(step));
+    }
+    ensure!(
+        !args.best || run.best().exists(),
+        "{name} has no best checkpoint: a model without a figure of its own has one only where train.best names it; \
+         leave --best out"
+    );
+    Ok(if args.best { run.best() } else { run.latest() })
+}
+
 fn open_with(
     args: &Trained,
     terminal: &Terminal,
@@ -61,7 +83,7 @@ fn open_with(
         "{} was trained without a running average; leave --average out, or train with --set optimiser.average=0.999",
         args.run.display()
     );
-    let mut checkpoint = Checkpoint::load(&if args.best { run.best() } else { run.latest() })?;
+    let mut checkpoint = Checkpoint::load(&file(args, &run)?)?;
     let data = data(&config, &checkpoint)?;
     let (backend, why) = device::open(&args.device)?;
     terminal.say(&format!("running on {why}"));
