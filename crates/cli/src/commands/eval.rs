@@ -1,12 +1,14 @@
 //! `frit eval`: a trained model on the test set.
 
 use crate::Ending;
-use crate::args;
+use crate::args::{self, Trained};
 use crate::commands::trained::{Opened, open};
 use crate::config::Family;
 use crate::evaluation::{ActiveUnits, TestLoss, importance_nll, summary};
 use crate::judge::Judge;
 use crate::measures::{Figures, about, bits, classes, discriminator, generative, reconstruction};
+use crate::report::metrics;
+use crate::run::Run;
 use crate::session::Session;
 use crate::terminal::{Terminal, out};
 use crate::wording::short;
@@ -25,15 +27,27 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     if let Some(samples) = args.iw {
         ensure!((1..=MOST).contains(&samples), "--iw {samples} is not between 1 and {MOST}; try --iw 100");
     }
-    let Opened { run, mut session, backend } = open(&args.trained, terminal)?;
+    let Opened { run, step, mut session, backend } = open(&args.trained, terminal)?;
     let asked = Asked { iw: args.iw, generative: args.generative, n: args.n, seed: args.seed };
-    let figures = measure(&asked, &mut session, &backend, terminal)?;
+    let mut figures = measure(&asked, &mut session, &backend, terminal)?;
+    figures.extend(origin(&run, &args.trained, step));
     run.write_evaluation(&Value::Object(figures.clone()), terminal);
     match args.json {
         true => out!("{}", Value::Object(figures))?,
         false => print_table(&figures)?,
     }
     Ok(Ending::Done)
+}
+
+/// Which weights were measured: the checkpoint and its step, and where the run stood then, by which the report tells
+/// whether it has gone on since.
+fn origin(run: &Run, trained: &Trained, step: Option<u64>) -> Figures {
+    Figures::from_iter([
+        ("checkpoint".into(), json!(if trained.best { "best" } else { "latest" })),
+        ("step".into(), json!(step)),
+        ("average".into(), json!(trained.average)),
+        ("run_step".into(), json!(metrics::read(&run.path).map_or(0, |metrics| metrics.steps))),
+    ])
 }
 
 /// What is to be measured besides what always is.
@@ -91,8 +105,10 @@ fn judged(asked: &Asked, session: &mut Session, backend: &Backend, terminal: &Te
         );
     }
     let Some(mut judge) = judge else { return Ok(figures) };
+    figures.insert("drawn_by_average".into(), json!(session.config.draws_by_average()));
     if counted {
         figures.extend(classes(session, &mut judge, JUDGED, asked.seed)?);
+        figures.insert("counted".into(), json!(JUDGED));
         figures.extend(about(&mut judge)?);
     }
     if asked.generative {
@@ -128,6 +144,7 @@ pub(crate) const LINES: &[(&str, &str, &str)] = &[
     ("d_recall", "recall of D", "of the test images"),
     ("class_counts", "generated images by class", ""),
     ("class_agreement", "generated as asked for", "of them"),
+    ("counted", "pictures counted", ""),
     ("frechet", "Fréchet distance", ""),
     ("frechet_floor", "  of real images", ""),
     ("kernel_distance", "kernel distance", ""),
@@ -148,13 +165,18 @@ pub(crate) const LINES: &[(&str, &str, &str)] = &[
     ("errors", "errors", "of the test images"),
     ("pictures", "pictures", ""),
     ("images", "test images", ""),
+    ("checkpoint", "checkpoint", ""),
+    ("step", "of step", ""),
+    ("average", "running average of the weights", ""),
+    ("drawn_by_average", "drawn by the running average", ""),
     ("device", "device", ""),
 ];
 
 pub(crate) fn print_table(summary: &Map<String, Value>) -> Result<()> {
     for (key, name, unit) in LINES {
         let text = match summary.get(*key) {
-            None | Some(Value::Null) => continue,
+            None | Some(Value::Null | Value::Bool(false)) => continue,
+            Some(Value::Bool(true)) => "yes".into(),
             Some(Value::Number(number)) if number.is_f64() => short(number.as_f64().unwrap_or(f64::NAN)),
             Some(Value::String(text)) => text.clone(),
             Some(Value::Object(counts)) => {

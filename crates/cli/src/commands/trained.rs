@@ -11,10 +11,13 @@ use crate::session::Session;
 use crate::terminal::Terminal;
 use anyhow::{Context, Result, ensure};
 use gpu_core::Backend;
+use serde_json::Value;
 
 /// A run, its model on a device with the weights in place, and the device.
 pub(crate) struct Opened {
     pub(crate) run: Run,
+    /// The step that the checkpoint was saved after, where it says so.
+    pub(crate) step: Option<u64>,
     pub(crate) session: Session,
     pub(crate) backend: Backend,
 }
@@ -61,5 +64,11 @@ fn open_with(
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data.into(), &backend)?;
     session.restore_weights(&mut checkpoint, args.average)?;
-    Ok(Opened { run, session, backend })
+    Ok(Opened { run, step: step_of(&checkpoint), session, backend })
+}
+
+/// The step that a checkpoint was saved after, where it says so.
+pub(crate) fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
+    let progress: Value = serde_json::from_str(checkpoint.metadata.get("progress")?).ok()?;
+    progress.get("step")?.as_u64()
 }

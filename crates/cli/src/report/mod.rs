@@ -1,6 +1,7 @@
 //! A run on one page: its curves, pictures, figures and settings, with nothing outside the file.
 
 pub(crate) mod charts;
+mod evaluation;
 pub(crate) mod metrics;
 pub(crate) mod names;
 mod page;

@@ -1,6 +1,7 @@
 //! The page itself.
 
 use crate::report::charts::chart;
+use crate::report::evaluation::{Origin, SAID};
 use crate::report::metrics::{Column, Metrics, Warning};
 use crate::report::names::{family, least_is_best, name, number, rank, unit};
 use crate::report::pictures::{Drawn, Png};
@@ -131,7 +132,7 @@ impl Page {
         html! {
             div.columns {
                 div {
-                    (evaluation(&self.evaluation))
+                    (evaluation(&self.evaluation, self.metrics.steps))
                     @if !self.environment.is_empty() {
                         section {
                             h2 { "Environment" }
@@ -249,11 +250,12 @@ fn captioned(png: &Png, about: &str) -> Markup {
     }
 }
 
-fn evaluation(evaluation: &Map<String, Value>) -> Markup {
+/// What was measured of weights that the run, at `steps` now, had or has.
+fn evaluation(evaluation: &Map<String, Value>, steps: u64) -> Markup {
     let mut figures: Vec<_> = evaluation.iter().filter(|(_, value)| !value.is_null()).collect();
     // What real images come to stands beside what it is the floor of.
     let beside = |key: &str| key.strip_suffix("_floor").is_some_and(|base| evaluation.contains_key(base));
-    figures.retain(|(key, _)| *key != "family" && !beside(key));
+    figures.retain(|(key, _)| *key != "family" && !SAID.contains(&key.as_str()) && !beside(key));
     figures.sort_by_key(|(key, _)| rank(key));
     let floor = |key: &str| evaluation.get(&format!("{key}_floor")).filter(|value| value.is_number()).map(plain);
     let unit = |key: &str| match (unit(key), floor(key)) {
@@ -261,10 +263,12 @@ fn evaluation(evaluation: &Map<String, Value>) -> Markup {
         ("", Some(floor)) => format!("(real images: {floor})"),
         (unit, Some(floor)) => format!("{unit} (real images: {floor})"),
     };
+    let Origin { weights, since } = Origin::of(evaluation, steps);
     html! {
         @if !figures.is_empty() {
             section {
                 h2 { "Evaluation" }
+                p.origin { (weights) @if let Some(since) = since { " " span.since { (since) } } }
                 table { @for (key, value) in figures { (row(&name(key), value, &unit(key))) } }
             }
         }
