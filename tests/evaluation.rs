@@ -55,9 +55,34 @@ fn what_is_drawn_is_measured_beside_real_images() {
     assert_eq!((&better["drawn"], &better["classifier"]), (&worse["drawn"], &worse["classifier"]));
     let again = place.done("eval trained --generative --device cpu --json");
     assert_eq!(json(&again), better, "a seed fixes it all");
-    refusal(&place.frit("eval trained --generative -n 41 --device cpu"), &["--n 41", "40 test images"]);
+    refusal(&place.frit("eval trained --generative -n 41 --device cpu"), &["-n 41", "40 test images"]);
     let table = place.done("eval trained --generative --device cpu");
     assert!(table.contains("Fréchet distance") && table.contains("coverage"), "{table}");
+    assert!(!table.contains("not measured") && better["not_measured"].is_null(), "{table}");
+}
+
+#[test]
+fn what_few_pictures_do_not_tell_is_named() {
+    let place = Place::new();
+    place.done("train vae --data data --hidden 8 --latent-dim 2 --batch-size 32 --epochs 1 --device cpu --out run");
+    let few = json(&place.done("eval run --generative -n 5 --device cpu --json"));
+    assert!(few["precision"].is_null() && few["frechet"].is_f64() && few["kernel_distance"].is_f64(), "{few}");
+    // Subsets that are all there is differ by rounding alone.
+    let deviations = ["kernel_distance_deviation", "kernel_distance_deviation_floor"];
+    assert!(deviations.iter().all(|key| few.get(*key).is_none()), "{few}");
+    let table = place.done("eval run --generative -n 5 --device cpu");
+    let line = table.lines().find(|line| line.starts_with("not measured")).expect("a line says so");
+    assert!(line.contains("precision, recall, density and coverage, which need 6 pictures"), "{line}");
+    place.done("report run -q");
+    let page = fs::read_to_string(place.path("run/report.html")).unwrap();
+    assert!(page.contains("coverage, which need 6 pictures") && !page.contains("deviation"));
+
+    place.refused("eval run --iw 5 -n 10 --device cpu", &["-n is how many", "--generative", "leave -n out"]);
+    place.done("train classifier --data data --hidden 8 --batch-size 32 --epochs 1 --device cpu --out classes");
+    let output = place.frit("eval classes --generative --device cpu");
+    refusal(&output, &["a classifier draws no pictures", "--generative", "leave it out"]);
+    place.done("train ae --data data --hidden 8 --batch-size 32 --epochs 1 --device cpu --out ae");
+    refusal(&place.frit("eval ae --generative --device cpu"), &["ae has no prior", "its reconstructions"]);
 }
 
 #[test]
@@ -72,8 +97,39 @@ fn folders_of_pictures_are_compared() {
     let [same, alike, real] = [compare("one", "one"), compare("one", "two"), compare("data", "two")];
     assert!(number(&same, "frechet").abs() < 1e-6 && number(&same, "precision") == 1.0, "{same}");
     assert!(number(&alike, "frechet") > 0.0 && number(&real, "frechet") > 0.0, "{alike}");
-    assert_eq!(real["pictures"], "340 and 60");
+    assert_eq!((&real["pictures"], &real["resized"]), (&serde_json::json!([340, 60]), &serde_json::json!([0, 0])));
+    let output = place.frit("compare data two --data data --device cpu");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for (name, unit) in [("precision", "two"), ("recall", "data"), ("coverage", "data")] {
+        let line = table.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(line.ends_with(&format!(" of the pictures of {unit}")), "{line}");
+    }
+    assert!(table.contains("340 and 60") && !table.contains("pictures drawn"), "{table}");
+    assert!(!stderr(&output).contains("another size"), "{}", stderr(&output));
     refusal(&place.frit("compare one nosuch --data data --device cpu"), &["nosuch"]);
+}
+
+#[test]
+fn what_a_comparison_rests_on_is_said() {
+    let place = Place::new();
+    // The classes are of nothing that is to be seen.
+    place.put_data("noise", |number, index| (number * 7919 + index * 104_729 + number * index * 31) as u8);
+    fs::create_dir(place.path("large")).unwrap();
+    for number in 0..8 {
+        let picture = image::GrayImage::from_fn(12, 9, |x, y| image::Luma([(x * 20 + y * number) as u8]));
+        picture.save(place.path(&format!("large/{number}.png"))).unwrap();
+    }
+    let output = place.frit("compare noise large --data noise --device cpu");
+    let said = stderr(&output);
+    for words in [
+        "training a classifier on noise to compare pictures in its features",
+        "8 of the 8 pictures of large have another size, 9×12 for one, and are compared at the 6×6 of noise",
+        "warning: the classifier takes ",
+        "of the test images of noise for another class",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in: {said}");
+    }
+    assert!(!said.contains("pictures of noise have"), "{said}");
 }
 
 #[test]
