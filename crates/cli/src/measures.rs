@@ -3,12 +3,14 @@
 
 use crate::config::Family;
 use crate::data::{DataSet, Split};
-use crate::evaluation::{Codes, Drawing, TestPass, as_pictures};
+use crate::evaluation::{Codes, Drawing, TestPass, Tested, as_pictures};
 use crate::judge::Judge;
-use crate::quality::{not_measured, quality};
+use crate::quality::{self, not_measured, quality};
 use crate::session::Session;
 use crate::terminal::Terminal;
+use crate::wording::figures;
 use anyhow::{Context, Result, bail, ensure};
+use gpu_core::Backend;
 use models::metrics::{mse, psnr, ssim};
 use serde_json::{Map, Value, json};
 
@@ -21,6 +23,29 @@ const NO_PRIOR: &str = "a model with a prior was asked for; this is a fault of f
 
 /// Figures by name.
 pub(crate) type Figures = Map<String, Value>;
+
+/// The names of what `frit eval --generative` says in numbers of a model, found out before anything is trained.
+///
+/// # Errors
+/// One sentence: there is no room for a classifier of the data.
+pub(crate) fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> {
+    let model = session.model.as_ref();
+    let code_use = model.usage().map(|usage| Codes { perplexity: 1.0, used: 1, codes: usage.test.len() });
+    let tested = Tested { means: vec![0.0; model.columns().len()], code_use };
+    let judge = Judge::recipe(&session.data, backend)?.is_some();
+    let draws = judge && model.sample(1, 0).is_some();
+    let told = counts_classes(session) && model.pins().labels.is_some();
+    let parts: [(bool, &[&'static str]); 6] = [
+        (model.posterior(1).is_some(), &["active_units"]),
+        (model.reconstruct(1).is_some(), &["mse", "psnr", "ssim"]),
+        (model.codes_per_image().is_some() && code_use.is_some(), &["bits", "entropy_bits"]),
+        (model.real_above().is_some() && model.scores(1, 0).is_some(), &["d_accuracy", "d_precision", "d_recall"]),
+        (draws && told, &["class_agreement"]),
+        (draws, &quality::NAMES),
+    ];
+    let losses = figures(model, &tested).into_iter().map(|(name, _)| name);
+    Ok(losses.chain(parts.iter().filter(|(has, _)| *has).flat_map(|(_, names)| *names).copied()).collect())
+}
 
 /// Mean squared error, peak signal-to-noise ratio and structural similarity of the test images' reconstructions, means
 /// over the images; none where the model reconstructs nothing.

@@ -34,7 +34,8 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, step, mut session, backend } = open(&args.trained, terminal)?;
     let asked = Asked { iw: args.iw, generative: args.generative, n: args.n, seed: args.seed };
     let mut figures = measure(&asked, &mut session, &backend, terminal)?;
-    figures.extend(origin(&run, &args.trained, step));
+    let Trained { best, average, .. } = args.trained;
+    figures.extend(origin(&run, if best { "best" } else { "latest" }, average, step));
     run.write_evaluation(&Value::Object(figures.clone()), terminal);
     match args.json {
         true => out!("{}", Value::Object(figures))?,
@@ -45,11 +46,11 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
 
 /// Which weights were measured: the checkpoint and its step, and where the run stood then, by which the report tells
 /// whether it has gone on since.
-fn origin(run: &Run, trained: &Trained, step: Option<u64>) -> Figures {
+pub(crate) fn origin(run: &Run, checkpoint: &str, average: bool, step: Option<u64>) -> Figures {
     Figures::from_iter([
-        ("checkpoint".into(), json!(if trained.best { "best" } else { "latest" })),
+        ("checkpoint".into(), json!(checkpoint)),
         ("step".into(), json!(step)),
-        ("average".into(), json!(trained.average)),
+        ("average".into(), json!(average)),
         ("run_step".into(), json!(metrics::read(&run.path).map_or(0, |metrics| metrics.steps))),
     ])
 }
