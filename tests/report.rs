@@ -55,6 +55,10 @@ fn a_browser_shows_the_whole_page() {
 
     let text = fs::read_to_string(&page).unwrap();
     let [curves, pictures] = ["class=\"curve\"", "<img "].map(|part| text.matches(part).count());
+    let of_elbo = text.split("<figcaption>−ELBO").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(of_elbo.contains("data-name=\"training\"") && of_elbo.contains("|step 50;"), "{of_elbo}");
+    let of_speed = text.split("<figcaption>speed").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(of_speed.contains(">0</text>"), "{of_speed}");
     // −ELBO, reconstruction and KL, in training and on the test set, and speed; three grids, the data, and pairs.
     assert!(curves >= 7 && pictures == 5, "{curves} curves and {pictures} pictures");
 

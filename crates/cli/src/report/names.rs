@@ -34,6 +34,11 @@ pub(crate) fn least_is_best(key: &str) -> bool {
     LEAST.contains(&key)
 }
 
+/// Whether its axis begins at zero: where it goes up and down, what counts is by how much of it.
+pub(crate) fn from_zero(key: &str) -> bool {
+    key == SPEED
+}
+
 /// Its place among the others: that in the table of `frit eval`; then those that are not there; speed is the last.
 pub(crate) fn rank(key: &str) -> usize {
     let known = LINES.iter().position(|(known, ..)| *known == key);

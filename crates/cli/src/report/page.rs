@@ -1,6 +1,6 @@
 //! The page itself.
 
-use crate::report::charts::chart;
+use crate::report::charts::{Chart, chart};
 use crate::report::evaluation::{Origin, SAID};
 use crate::report::metrics::{Column, Metrics, Warning};
 use crate::report::names::{family, least_is_best, name, number, rank, unit};
@@ -129,14 +129,15 @@ impl Page {
     }
 
     fn tables(&self) -> Markup {
+        let environment: Vec<_> = self.environment.iter().filter(|(_, value)| !is_empty(value)).collect();
         html! {
             div.columns {
                 div {
                     (evaluation(&self.evaluation, self.metrics.steps))
-                    @if !self.environment.is_empty() {
+                    @if !environment.is_empty() {
                         section {
                             h2 { "Environment" }
-                            table { @for (key, value) in &self.environment { (row(key, value, "")) } }
+                            table { @for (key, value) in environment { (row(key, value, "")) } }
                         }
                     }
                 }
@@ -223,10 +224,14 @@ fn curves(metrics: &Metrics) -> Markup {
                 h2 { "Curves" }
                 p.legend { span.train { "training" } span.test { "test set" } }
                 div.charts {
-                    @for (chart, unit, title) in charts {
+                    @for (Chart { svg, logarithmic }, unit, title) in charts {
                         figure.chart {
-                            figcaption { (title) span.unit { (unit) } }
-                            (chart)
+                            figcaption {
+                                (title)
+                                span.unit { (unit) }
+                                @if logarithmic { span.unit { "logarithmic axis" } }
+                            }
+                            (svg)
                         }
                     }
                 }
@@ -286,6 +291,17 @@ fn row(name: &str, value: &Value, unit: &str) -> Markup {
                 @if !unit.is_empty() { " " span.unit { (unit) } }
             }
         }
+    }
+}
+
+/// Whether there is nothing to put into a cell.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
