@@ -228,7 +228,7 @@ fn curves(metrics: &Metrics) -> Markup {
                         figure.chart {
                             figcaption {
                                 (title)
-                                span.unit { (unit) }
+                                @if !unit.is_empty() { span.unit { (unit) } }
                                 @if logarithmic { span.unit { "logarithmic axis" } }
                             }
                             (svg)
