@@ -3,7 +3,7 @@
 
 mod place;
 
-use place::{Place, refusal, stderr};
+use place::{Place, TEST, refusal, stderr};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -55,6 +55,10 @@ fn a_browser_shows_the_whole_page() {
 
     let text = fs::read_to_string(&page).unwrap();
     let [curves, pictures] = ["class=\"curve\"", "<img "].map(|part| text.matches(part).count());
+    let of_elbo = text.split("<figcaption>−ELBO").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(of_elbo.contains("data-name=\"training\"") && of_elbo.contains("|step 50;"), "{of_elbo}");
+    let of_speed = text.split("<figcaption>speed").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(of_speed.contains(">0</text>"), "{of_speed}");
     // −ELBO, reconstruction and KL, in training and on the test set, and speed; three grids, the data, and pairs.
     assert!(curves >= 7 && pictures == 5, "{curves} curves and {pictures} pictures");
 
@@ -93,6 +97,39 @@ fn a_report_is_of_a_run_and_the_same_each_time() {
     assert!(report() == report());
     fs::write(place.path("run/samples/000001.png"), "torn").unwrap();
     refusal(&place.frit("report run"), &["000001.png is no PNG file", "remove it"]);
+}
+
+#[test]
+fn a_page_says_which_weights_were_measured_and_where_the_run_went_since() {
+    let place = Place::new();
+    // Thirty steps to an epoch.
+    let train = "train vae --data data --hidden 8 --latent-dim 2 --batch-size 10 --set optimiser.average=0.9";
+    place.done(&format!("{train} --epochs 3 --out run --device cpu -q"));
+    let page = || {
+        place.done("report run -q");
+        fs::read_to_string(place.path("run/report.html")).unwrap()
+    };
+    let table = place.done("eval run --device cpu");
+    assert!(table.contains("checkpoint                     latest\nof step                        90\n"), "{table}");
+    let fresh = page();
+    assert!(fresh.contains("Of step 90, the latest checkpoint.") && !fresh.contains("class=\"since\""));
+
+    place.done("resume run --epochs 4 -q");
+    let stale = page();
+    assert!(stale.contains("Of step 90, the latest checkpoint at the time.") && !stale.contains("<th>step</th>"));
+    assert!(stale.contains("The run has gone on to step 120 since; measure it again with frit eval."));
+
+    let figures: Value = serde_json::from_str(&place.done("eval run --best --average --device cpu --json")).unwrap();
+    let noted = ["checkpoint", "average", "run_step", "images"].map(|key| figures[key].clone());
+    assert_eq!(noted, [json!("best"), json!(true), json!(120), json!(TEST)]);
+    let best = page();
+    let said = format!("Of step {}, the best checkpoint, with the running average of its weights.", figures["step"]);
+    assert!(best.contains(&said) && !best.contains("class=\"since\""), "{said}");
+
+    // What an older frit has measured is still shown.
+    fs::write(place.path("run/evaluation.json"), "{\"neg_elbo\":12.25,\"images\":40}").unwrap();
+    let old = page();
+    assert!(old.contains("Of which step these figures are was not noted") && old.contains("12.25"));
 }
 
 /// Sixty steps to an epoch.

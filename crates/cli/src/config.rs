@@ -175,6 +175,12 @@ impl Config {
         };
         let mut table = toml::Table::try_from(&self)?;
         let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
+        if let Some(name) = key.trim().strip_prefix("target.").filter(|name| !name.is_empty()) {
+            // Figures are named here, not settings: there may be no target for this one yet.
+            let targets = table.entry("target").or_insert_with(|| toml::Table::new().into());
+            let targets = targets.as_table_mut().expect("targets are a table");
+            targets.entry(name).or_insert_with(|| toml::Value::Array(Vec::new()));
+        }
         let mut node = &mut table;
         let mut parts: Vec<&str> = key.trim().split('.').collect();
         let last = parts.pop().unwrap_or_default();
@@ -390,8 +396,22 @@ mod tests {
         assert_eq!(set("optimiser.lr=1").unwrap().optimiser.lr, 1.0);
         assert_eq!(set("data.source=pictures").unwrap().data.source, "pictures");
         assert_eq!(set("data.source=\"7\"").unwrap().data, set("data.source=7").unwrap().data);
+        let told = set("target.neg_elbo=[118, 123.5]").unwrap().target;
+        assert_eq!(told, [("neg_elbo".to_string(), [118.0, 123.5])].into());
+        let ae = Config::parse("family = \"ae\"", "bare").unwrap();
+        assert_eq!(ae.with("target.kl=[0,1]").unwrap().target, [("kl".to_string(), [0.0, 1.0])].into());
         assert_eq!(set("data.background=102030").unwrap().data.background, Colour([16, 32, 48]));
-        for wrong in ["train.epoch=3", "epochs=3", "ae.latent=3", "train.seed", "train.seed=soon", "vae.likelihood=x"] {
+        for wrong in [
+            "train.epoch=3",
+            "epochs=3",
+            "ae.latent=3",
+            "train.seed",
+            "train.seed=soon",
+            "vae.likelihood=x",
+            "target.kl=5",
+            "target.a.b=[0,1]",
+            "target.=[0,1]",
+        ] {
             let error = set(wrong).unwrap_err().to_string();
             assert!(error.contains(';'), "{wrong}: {error}");
         }

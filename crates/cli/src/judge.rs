@@ -31,19 +31,31 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// The classifier of a data set, from the cache or trained by the recipe; `None` where there are no classes, or the
-    /// images are too small for it.
+    /// How the classifier of a data set is trained; `None` where there are no classes, or the images are too small.
     ///
     /// # Errors
-    /// One sentence: the device has no room, or the training failed.
-    pub(crate) fn of(data: &Arc<DataSet>, backend: &Backend, terminal: &Terminal) -> Result<Option<Self>> {
+    /// One sentence: the device has no room.
+    pub(crate) fn recipe(data: &DataSet, backend: &Backend) -> Result<Option<Config>> {
         let mut config = Config::load("classifier")?;
         config.train.batch_size = config.train.batch_size.min(data.train.count);
         fit_shard(&mut config, data, binding_bytes(backend))?;
+        let sound = config.check(&spec(&config, data), data.train.count).is_ok();
+        Ok(sound.then_some(config))
+    }
+
+    /// The classifier of a data set, from the cache or trained by its recipe; `None` where it has none. `purpose` says
+    /// what for: `to count classes with`.
+    ///
+    /// # Errors
+    /// One sentence: the device has no room, or the training failed.
+    pub(crate) fn of(
+        data: &Arc<DataSet>,
+        backend: &Backend,
+        purpose: &str,
+        terminal: &Terminal,
+    ) -> Result<Option<Self>> {
+        let Some(config) = Self::recipe(data, backend)? else { return Ok(None) };
         let spec = spec(&config, data);
-        if config.check(&spec, data.train.count).is_err() {
-            return Ok(None);
-        }
         let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec, BATCH);
         let (given, pass) = (model.given(), model.classify());
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
@@ -53,7 +65,7 @@ impl Judge {
         // A file that does not fit is made anew.
         let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
         if !restored {
-            terminal.say(&format!("training a classifier on {} to count classes with", data.name));
+            terminal.say(&format!("training a classifier on {} {purpose}", data.name));
             train(&mut session)?;
         }
         let tested = TestLoss::prepare(&mut session, 0)?.run(&mut session)?;
@@ -72,6 +84,11 @@ impl Judge {
             features: pass.outputs[1],
             errors: tested.means[1],
         }))
+    }
+
+    /// What it was trained on.
+    pub(crate) fn data(&self) -> &DataSet {
+        &self.session.data
     }
 
     /// The class of each picture of numbers in [0, 1].

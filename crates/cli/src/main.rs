@@ -10,6 +10,7 @@ mod data;
 mod decoder;
 mod device;
 mod diagnosis;
+mod environment;
 mod evaluation;
 mod events;
 mod grid;

@@ -1,17 +1,51 @@
 //! What `frit eval` measures besides the losses: reconstructions, codes, a discriminator's verdicts, and how near what
 //! is drawn is to the data.
 
+use crate::config::Family;
 use crate::data::{DataSet, Split};
-use crate::evaluation::{Codes, Drawing, TestPass, as_pictures};
+use crate::evaluation::{Codes, Drawing, TestPass, Tested, as_pictures};
 use crate::judge::Judge;
-use crate::quality::quality;
+use crate::quality::{self, not_measured, quality};
 use crate::session::Session;
-use anyhow::{Context, Result, ensure};
+use crate::terminal::Terminal;
+use crate::wording::figures;
+use anyhow::{Context, Result, bail, ensure};
+use gpu_core::Backend;
 use models::metrics::{mse, psnr, ssim};
 use serde_json::{Map, Value, json};
 
+/// Pictures drawn for the generative figures, at most.
+const DRAWN: usize = 10_000;
+/// A classifier that errs more often than this is a poor witness.
+const POOR: f64 = 0.2;
+/// Where a model without a prior comes this far.
+const NO_PRIOR: &str = "a model with a prior was asked for; this is a fault of frit's";
+
 /// Figures by name.
 pub(crate) type Figures = Map<String, Value>;
+
+/// The names of what `frit eval --generative` says in numbers of a model, found out before anything is trained.
+///
+/// # Errors
+/// One sentence: there is no room for a classifier of the data.
+pub(crate) fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> {
+    let model = session.model.as_ref();
+    let code_use = model.usage().map(|usage| Codes { perplexity: 1.0, used: 1, codes: usage.test.len() });
+    let tested = Tested { means: vec![0.0; model.columns().len()], code_use };
+    let judge = Judge::recipe(&session.data, backend)?.is_some();
+    let draws = judge && model.sample(1, 0).is_some();
+    let told = counts_classes(session) && model.pins().labels.is_some();
+    let parts: [(bool, &[&'static str]); 6] = [
+        (model.posterior(1).is_some(), &["active_units"]),
+        (model.reconstruct(1).is_some(), &["mse", "psnr", "ssim"]),
+        (model.codes_per_image().is_some() && code_use.is_some(), &["bits", "entropy_bits"]),
+        (model.real_above().is_some() && model.scores(1, 0).is_some(), &["d_accuracy", "d_precision", "d_recall"]),
+        (draws && told, &["class_agreement"]),
+        (draws, &quality::NAMES),
+    ];
+    let losses = figures(model, &tested).into_iter().map(|(name, _)| name);
+    Ok(losses.chain(parts.iter().filter(|(has, _)| *has).flat_map(|(_, names)| *names).copied()).collect())
+}
 
 /// Mean squared error, peak signal-to-noise ratio and structural similarity of the test images' reconstructions, means
 /// over the images; none where the model reconstructs nothing.
@@ -64,22 +98,36 @@ pub(crate) fn discriminator(session: &mut Session, seed: u64) -> Result<Figures>
     ]))
 }
 
+/// How many pictures are drawn to be measured against test images: as many as were asked for, or as there are.
+///
+/// # Errors
+/// One sentence: the model draws none, or there are not so many images.
+pub(crate) fn pictures_to_draw(session: &Session, asked: Option<usize>) -> Result<usize> {
+    let family = session.config.name();
+    match session.model.sample(1, 0) {
+        None if session.config.family == Family::Classifier => {
+            bail!("a {family} draws no pictures that --generative could measure; leave it out")
+        }
+        None => bail!("{family} has no prior to draw from; measure its reconstructions, without --generative"),
+        Some(_) => {}
+    }
+    let (test, train) = (session.data.test.count, session.data.train.count);
+    let (most, part) = if train < test { (train, "training") } else { (test, "test") };
+    let count = asked.unwrap_or(DRAWN.min(most));
+    ensure!((2..=most).contains(&count), "-n {count} is not between 2 and the {most} {part} images; ask for so many");
+    Ok(count)
+}
+
 /// How near `count` drawn pictures are to as many test images, and beside each figure, as `…_floor`, how near as many
 /// training images are to these.
 pub(crate) fn generative(session: &mut Session, judge: &mut Judge, count: usize, seed: u64) -> Result<Figures> {
     let data = session.data.clone();
-    let most = data.test.count.min(data.train.count);
-    ensure!((2..=most).contains(&count), "--n {count} is not between 2 and the {most} test images; ask for so many");
-    let drawing = Drawing::prepare(session, count, seed)?.with_context(|| {
-        format!(
-            "{} has no prior to draw from; measure its reconstructions, without --generative",
-            session.config.name()
-        )
-    })?;
+    let drawing = Drawing::prepare(session, count, seed)?.context(NO_PRIOR)?;
     let drawn: Vec<f32> = drawing.pictures(session)?.into_iter().map(|x| x.clamp(0.0, 1.0)).collect();
     let real = judge.features(&unit(&data.test, count, data.pixels()))?;
     let mut figures = quality(&real, &judge.features(&drawn)?, seed, "");
     figures.extend(quality(&real, &judge.features(&unit(&data.train, count, data.pixels()))?, seed, "_floor"));
+    figures.insert("not_measured".into(), json!(not_measured(count)));
     figures.insert("drawn".into(), json!(count));
     figures.insert("seed".into(), json!(seed));
     figures.extend(about(judge)?);
@@ -92,12 +140,33 @@ pub(crate) fn about(judge: &mut Judge) -> Result<Figures> {
     Ok(Figures::from_iter([("classifier".into(), json!(mark)), ("classifier_errors".into(), json!(judge.errors))]))
 }
 
+/// Says so where the classifier is too poor for its figures to tell much.
+pub(crate) fn warn_of_errors(judge: &Judge, terminal: &Terminal) {
+    if let Some(warning) = poor_witness(judge.errors, &judge.data().name) {
+        terminal.say(&warning);
+    }
+}
+
+fn poor_witness(errors: f64, data: &str) -> Option<String> {
+    (errors > POOR).then(|| {
+        format!(
+            "warning: the classifier takes {:.0} % of the test images of {data} for another class, so what it sees of \
+             pictures tells little; give data with more pictures, or with clearer classes",
+            100.0 * errors
+        )
+    })
+}
+
+/// Whether the classes of what a model draws are counted.
+pub(crate) fn counts_classes(session: &Session) -> bool {
+    let told = session.model.pins().labels.is_some();
+    session.config.family == Family::Gan || (session.config.family == Family::Vae && told)
+}
+
 /// How many of the pictures drawn are of each class, by its name; of a model that is told classes, also the share that
 /// is of the class asked for.
 pub(crate) fn classes(session: &mut Session, judge: &mut Judge, count: usize, seed: u64) -> Result<Figures> {
-    let drawing = Drawing::prepare(session, count, seed)?;
-    let pictures =
-        drawing.context("a model with a prior was asked for; this is a fault of frit's")?.pictures(session)?;
+    let pictures = Drawing::prepare(session, count, seed)?.context(NO_PRIOR)?.pictures(session)?;
     let found = judge.classes(&pictures)?;
     let names = &session.data.classes;
     let of = |class: usize| found.iter().filter(|&&found| found == class).count();
@@ -113,4 +182,15 @@ pub(crate) fn classes(session: &mut Session, judge: &mut Judge, count: usize, se
 /// The first images of a part of the data, black being 0 and white 1.
 pub(crate) fn unit(part: &Split, count: usize, pixels: usize) -> Vec<f32> {
     part.images[..count * pixels].iter().map(|&byte| f32::from(byte) / 255.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_classifier_that_errs_in_more_than_a_fifth_is_warned_of() {
+        assert_eq!(poor_witness(0.2, "digits"), None);
+        assert!(poor_witness(0.34, "digits").unwrap().contains("takes 34 % of the test images of digits for another"));
+    }
 }

@@ -158,7 +158,7 @@ pub(crate) struct Eval {
     #[arg(long)]
     pub(crate) generative: bool,
     /// How many pictures are drawn for these [default: as many as there are test images, at most 10000]
-    #[arg(short, long, value_name = "N", requires = "generative")]
+    #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// Seed of the noise
     #[arg(long, value_name = "N", default_value_t = 0)]

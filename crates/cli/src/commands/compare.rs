@@ -2,13 +2,13 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::eval::print_table;
+use crate::commands::eval::print_lines;
 use crate::config::Config;
-use crate::data::{DataSet, Options};
+use crate::data::{DataSet, Found, Options, read};
 use crate::device;
 use crate::judge::Judge;
-use crate::measures::{Figures, about, unit};
-use crate::quality::quality;
+use crate::measures::{Figures, about, unit, warn_of_errors};
+use crate::quality::{not_measured, quality};
 use crate::terminal::{Terminal, out};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -31,31 +31,81 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
         known.height,
         known.width
     );
-    let read = |folder: &str| pictures(folder, &config.data, &known);
-    let [a, b] = [read(&args.a)?, read(&args.b)?];
+    let of = |folder: &str| pictures(folder, &config.data, &known);
+    let [a, b] = [of(&args.a)?, of(&args.b)?];
+    for (folder, pictures) in [(&args.a, &a), (&args.b, &b)] {
+        if let Some(line) = pictures.resized_line(folder, &known) {
+            terminal.say(&line);
+        }
+    }
     let (backend, why) = device::open(&args.device)?;
     terminal.say(&format!("running on {why}"));
-    let judge = Judge::of(&known, &backend, terminal)?;
+    let judge = Judge::of(&known, &backend, "to compare pictures in its features", terminal)?;
     let mut judge = judge.with_context(|| {
         format!("{} has no classes to train a classifier on; give labelled pictures with --data", known.name)
     })?;
-    let [real, other] = [judge.features(&a)?, judge.features(&b)?];
+    warn_of_errors(&judge, terminal);
+    let [real, other] = [judge.features(&a.numbers)?, judge.features(&b.numbers)?];
     let mut figures: Figures = quality(&real, &other, args.seed, "");
-    figures.insert("pictures".into(), json!(format!("{} and {}", real.rows(), other.rows())));
+    figures.insert("not_measured".into(), json!(not_measured(real.rows().min(other.rows()))));
+    figures.insert("pictures".into(), json!([real.rows(), other.rows()]));
+    figures.insert("resized".into(), json!([a.resized, b.resized]));
     figures.insert("seed".into(), json!(args.seed));
     figures.insert("features_of".into(), json!(known.name));
     figures.extend(about(&mut judge)?);
     match args.json {
         true => out!("{}", Value::Object(figures))?,
-        false => print_table(&figures)?,
+        false => print_lines(&figures, |key, unit| unit_of(key, unit, args, &known))?,
     }
     Ok(Ending::Done)
 }
 
-/// All pictures of a folder or file, as large as those that the classifier knows.
-fn pictures(source: &str, like: &Options, known: &DataSet) -> Result<Vec<f32>> {
+/// What a figure is a share of: here it is pictures of one folder or the other.
+fn unit_of(key: &str, unit: &str, args: &args::Compare, known: &DataSet) -> String {
+    match key {
+        "precision" => format!("of the pictures of {}", args.b),
+        "recall" | "coverage" => format!("of the pictures of {}", args.a),
+        "classifier_errors" => format!("{unit} of {}", known.name),
+        _ => unit.into(),
+    }
+}
+
+/// The pictures of a folder or file, as large as those that the classifier knows.
+struct Pictures {
+    /// Black being 0 and white 1.
+    numbers: Vec<f32>,
+    /// How many there are.
+    count: usize,
+    /// How many were of another size.
+    resized: usize,
+    /// The size of the first of these, height and width.
+    size: Option<[usize; 2]>,
+}
+
+fn pictures(source: &str, like: &Options, known: &DataSet) -> Result<Pictures> {
     let options = Options { source: source.into(), size: known.height, channels: known.channels, ..like.clone() };
-    let found = DataSet::load(&options)?;
-    let of = |part| unit(part, part.count, found.pixels());
-    Ok([of(&found.train), of(&found.test)].concat())
+    let Found { data, sizes, skipped, .. } = read(&options)?;
+    skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
+    let of = |part| unit(part, part.count, data.pixels());
+    let others = || sizes.iter().filter(|size| **size != [known.height, known.width]);
+    Ok(Pictures {
+        numbers: [of(&data.train), of(&data.test)].concat(),
+        count: sizes.len(),
+        resized: others().count(),
+        size: others().next().copied(),
+    })
+}
+
+impl Pictures {
+    /// Says so where pictures are not seen as they are.
+    fn resized_line(&self, folder: &str, known: &DataSet) -> Option<String> {
+        let [height, width] = self.size?;
+        let DataSet { name, height: to_height, width: to_width, .. } = known;
+        let Self { count, resized, .. } = self;
+        let seen = format!("{to_height}×{to_width} of {name}");
+        Some(format!(
+            "{resized} of the {count} pictures of {folder} have another size, {height}×{width} for one, and are \
+             compared at the {seen}"
+        ))
+    }
 }

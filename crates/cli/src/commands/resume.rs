@@ -1,12 +1,13 @@
 //! `frit resume`.
 
-use super::train::{absolute, adapter, check, environment, epochs_for, fit_parts, go_on, load};
+use super::train::{absolute, check, epochs_for, fit_parts, go_on, load};
 use crate::Ending;
 use crate::args;
 use crate::args::MicroBatch;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::device;
+use crate::environment::{adapter, environment};
 use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::Session;

@@ -7,6 +7,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Train};
 use crate::data::{DataSet, is_built_in};
 use crate::device;
+use crate::environment::environment;
 use crate::progress::Progress;
 use crate::room::{Room, smallest_part};
 use crate::run::Run;
@@ -18,7 +19,6 @@ use crate::training::{Outcome, Trainer};
 use crate::wording::{lasting, short};
 use anyhow::{Context, Result};
 use gpu_core::Backend;
-use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -216,29 +216,4 @@ pub(super) fn absolute(source: &str) -> String {
 
 pub(crate) fn load(config: &Config) -> Result<DataSet> {
     DataSet::load(&config.data)
-}
-
-/// What is known of a device besides its name.
-pub(super) fn adapter(backend: &Backend) -> serde_json::Value {
-    match backend {
-        Backend::Cpu => json!(null),
-        Backend::Gpu(device) => {
-            let caps = &device.caps;
-            json!({ "backend": caps.backend, "driver": caps.driver, "kind": caps.kind.to_string() })
-        }
-    }
-}
-
-/// What a run was made with and on.
-pub(super) fn environment(backend: &Backend, session: &Session) -> serde_json::Value {
-    json!({
-        "frit": env!("CARGO_PKG_VERSION"),
-        "device": backend.name(),
-        "adapter": adapter(backend),
-        "checked": matches!(backend, Backend::Gpu(device) if device.checked),
-        "variants": device::note(backend),
-        "executor": session.executor.describe(),
-        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        "data": session.data.fingerprint(),
-    })
 }

@@ -11,6 +11,7 @@ use crate::session::Session;
 use crate::terminal::Terminal;
 use anyhow::{Context, Result, bail, ensure};
 use gpu_core::Backend;
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// What can be done with a model that makes no pictures at all.
@@ -19,6 +20,8 @@ pub(crate) const MEASURE: &str = "see how well it tells classes apart with `frit
 /// A run, its model on a device with the weights in place, and the device.
 pub(crate) struct Opened {
     pub(crate) run: Run,
+    /// The step that the checkpoint was saved after, where it says so.
+    pub(crate) step: Option<u64>,
     pub(crate) session: Session,
     pub(crate) backend: Backend,
 }
@@ -89,5 +92,11 @@ fn open_with(
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data.into(), &backend)?;
     session.restore_weights(&mut checkpoint, args.average)?;
-    Ok(Opened { run, session, backend })
+    Ok(Opened { run, step: step_of(&checkpoint), session, backend })
+}
+
+/// The step that a checkpoint was saved after, where it says so.
+pub(crate) fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
+    let progress: Value = serde_json::from_str(checkpoint.metadata.get("progress")?).ok()?;
+    progress.get("step")?.as_u64()
 }

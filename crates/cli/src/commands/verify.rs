@@ -2,26 +2,35 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::eval::{Asked, measure};
+use crate::checkpoint::Checkpoint;
+use crate::commands::eval::{Asked, measure, origin};
 use crate::commands::train::load;
+use crate::commands::trained::step_of;
 use crate::device;
-use crate::measures::Figures;
+use crate::environment::environment;
+use crate::measures::{Figures, names};
 use crate::progress::Progress;
+use crate::quality;
 use crate::run::Run;
 use crate::session::{Session, spec};
 use crate::steps::{Steps, binding_bytes, fit_shard};
 use crate::terminal::{Terminal, out};
 use crate::training::{Outcome, Trainer};
 use crate::wording::short;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::fs;
+use std::path::PathBuf;
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use tempfile::TempDir;
 
-/// Figures that need pictures drawn.
-const GENERATIVE: [&str; 6] = ["frechet", "kernel_distance", "precision", "recall", "density", "coverage"];
+/// The exit code of an interrupted command, as [`Ending::Interrupted`] has it.
+const INTERRUPTED: i32 = 130;
 
 /// Trains a recipe as it stands and compares the figures that its section `target` names. Ends with 1 where one lies
 /// outside.
@@ -29,12 +38,9 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let since = Instant::now();
     let mut config = args.show.configuration()?;
     let targets = config.target.clone();
-    ensure!(
-        !targets.is_empty(),
-        "{} has no section [target]; say there which figures of `frit eval` should lie where, as in neg_elbo = [105, \
-         107]",
-        args.show.recipe
-    );
+    check_ranges(&targets, &args.show.recipe)?;
+    let place = Place::of(args)?;
+    let interrupts = Interrupts::listen(&place, *terminal)?;
     let data = load(&config)?;
     config.resolve_decay(Steps::new(&config, data.train.count).total)?;
     config.check(&spec(&config, &data), data.train.count)?;
@@ -42,48 +48,147 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     terminal.say(&format!("running on {why}"));
     fit_shard(&mut config, &data, binding_bytes(&backend))?;
     let mut session = Session::open(config, data.into(), &backend)?;
+    check_names(&targets, &names(&session, &backend)?)?;
     session.initialise()?;
-    let place = tempfile::tempdir()?;
-    let path = args.out.clone().unwrap_or_else(|| place.path().join("run"));
-    let trainer = Trainer::new(&mut session, terminal, Progress::default(), |_| Run::create(&path))?;
-    if let Outcome::Interrupted = trainer.train(&AtomicBool::new(false))? {
-        bail!("the training was interrupted; start `frit verify` again");
+    let trainer = Trainer::new(&mut session, terminal, Progress::default(), |session| {
+        let run = Run::create(&place.run)?;
+        run.write_environment(&environment(&backend, session))?;
+        Ok(run)
+    })?;
+    if interrupts.while_training(|flag| trainer.train(flag))? {
+        terminal.say(&place.interrupted(&args.show.recipe));
+        return Ok(Ending::Interrupted);
     }
-    let generative = targets.keys().any(|name| GENERATIVE.contains(&name.as_str()));
-    let figures = measure(&Asked { generative, ..Asked::default() }, &mut session, &backend, terminal)?;
+    let generative = targets.keys().any(|name| quality::NAMES.contains(&name.as_str()));
+    let mut figures = measure(&Asked { generative, ..Asked::default() }, &mut session, &backend, terminal)?;
+    let run = Run::open_to_read(&place.run)?;
+    figures.extend(origin(&run, "latest", false, step_of(&Checkpoint::load(&run.latest())?)));
+    let met = verdicts(&targets, &figures);
+    run.write_evaluation(&Value::Object(figures), terminal);
     let seconds = since.elapsed().as_secs_f64();
-    let met = verdicts(&targets, &figures)?;
     if args.show.json {
         out!("{}", json!({ "targets": met, "seconds": seconds }))?;
     } else {
-        for Verdict { figure, value, from, to, met } in &met {
-            let verdict = if *met { "as it should be" } else { "OUTSIDE" };
-            let [value, from, to] = [value, from, to].map(|x| short(*x));
-            out!("{figure:16} {value:>10}  from {from} to {to}: {verdict}")?;
-        }
+        met.iter().try_for_each(|verdict| out!("{}", verdict.line()))?;
         out!("{} in {seconds:.0} s on {}", args.show.recipe, session.device)?;
     }
     Ok(if met.iter().all(|verdict| verdict.met) { Ending::Done } else { Ending::Failed })
+}
+
+/// Where the run is: the folder asked for, or one that goes after, whatever ends the command.
+struct Place {
+    run: PathBuf,
+    passing: Option<TempDir>,
+}
+
+impl Place {
+    fn of(args: &args::Verify) -> Result<Self> {
+        if let Some(run) = args.out.clone() {
+            Run::refuse_existing(&run)?;
+            return Ok(Self { run, passing: None });
+        }
+        let passing = tempfile::tempdir()?;
+        Ok(Self { run: passing.path().join("run"), passing: Some(passing) })
+    }
+
+    fn interrupted(&self, recipe: &str) -> String {
+        let path = self.run.display();
+        match self.passing {
+            Some(_) => format!("interrupted; start again with: frit verify {recipe}"),
+            None => format!("interrupted; saved in {path}, go on with: frit resume {path}"),
+        }
+    }
+}
+
+/// What Ctrl-C and a request to end do: training ends with the step it is at, and anything else at once, the folder
+/// that goes after being removed first.
+struct Interrupts {
+    seen: Arc<AtomicBool>,
+    training: Arc<AtomicBool>,
+}
+
+impl Interrupts {
+    fn listen(place: &Place, terminal: Terminal) -> Result<Self> {
+        let listening = Self { seen: Arc::default(), training: Arc::default() };
+        let (seen, training) = (listening.seen.clone(), listening.training.clone());
+        let passing = place.passing.as_ref().map(|folder| folder.path().to_path_buf());
+        let handler = move || {
+            seen.store(true, Ordering::SeqCst);
+            if !training.load(Ordering::SeqCst) {
+                terminal.say("interrupted");
+                passing.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
+                exit(INTERRUPTED);
+            }
+        };
+        ctrlc::set_handler(handler)
+            .context("the handler for Ctrl-C could not be installed; run frit from another shell")?;
+        Ok(listening)
+    }
+
+    /// Trains. Returns whether an interrupt came meanwhile.
+    fn while_training(&self, train: impl FnOnce(&AtomicBool) -> Result<Outcome>) -> Result<bool> {
+        self.training.store(true, Ordering::SeqCst);
+        let outcome = train(&self.seen);
+        self.training.store(false, Ordering::SeqCst);
+        // One that came with the last step left the end to this command.
+        Ok(matches!(outcome?, Outcome::Interrupted) || self.seen.load(Ordering::SeqCst))
+    }
+}
+
+/// Refuses a section of targets that says nothing, before anything is trained.
+fn check_ranges(targets: &BTreeMap<String, [f64; 2]>, recipe: &str) -> Result<()> {
+    ensure!(
+        !targets.is_empty(),
+        "{recipe} has no section [target]; say there which figures of `frit eval` should lie where, as in neg_elbo = \
+         [105, 107]"
+    );
+    for (name, [from, to]) in targets {
+        ensure!(
+            from.is_finite() && to.is_finite(),
+            "the target {name} goes from {from} to {to}, which are not both numbers; give the least and the greatest \
+             value"
+        );
+        ensure!(
+            from <= to,
+            "the target {name} goes from {from} to {to}, so nothing can meet it; give the lesser number first"
+        );
+    }
+    Ok(())
+}
+
+/// Refuses targets that the model has no figures for.
+fn check_names(targets: &BTreeMap<String, [f64; 2]>, known: &[&str]) -> Result<()> {
+    match targets.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => bail!("the target {name} is no figure of this model; use one of {}", known.join(", ")),
+        None => Ok(()),
+    }
 }
 
 /// What a figure came to beside its target.
 #[derive(Debug, Serialize)]
 struct Verdict {
     figure: String,
-    value: f64,
+    /// Null where it was not measured, or is not finite.
+    value: Option<f64>,
     from: f64,
     to: f64,
     met: bool,
 }
 
-fn verdicts(targets: &BTreeMap<String, [f64; 2]>, figures: &Figures) -> Result<Vec<Verdict>> {
+impl Verdict {
+    fn line(&self) -> String {
+        let Self { figure, value, from, to, met } = self;
+        let verdict = if *met { "as it should be" } else { "OUTSIDE" };
+        let value = value.map_or("none".into(), short);
+        format!("{figure:16} {value:>10}  from {} to {}: {verdict}", short(*from), short(*to))
+    }
+}
+
+fn verdicts(targets: &BTreeMap<String, [f64; 2]>, figures: &Figures) -> Vec<Verdict> {
     let verdict = |(name, &[from, to]): (&String, &[f64; 2])| {
-        let Some(value) = figures.get(name).and_then(Value::as_f64) else {
-            let known: Vec<_> =
-                figures.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| &**name).collect();
-            bail!("the target {name} is no figure of this model; use one of {}", known.join(", "));
-        };
-        Ok(Verdict { figure: name.clone(), value, from, to, met: (from..=to).contains(&value) })
+        let value = figures.get(name).and_then(Value::as_f64);
+        let met = value.is_some_and(|value| (from..=to).contains(&value));
+        Verdict { figure: name.clone(), value, from, to, met }
     };
     targets.iter().map(verdict).collect()
 }
@@ -92,13 +197,28 @@ fn verdicts(targets: &BTreeMap<String, [f64; 2]>, figures: &Figures) -> Result<V
 mod tests {
     use super::*;
 
+    fn target(name: &str, range: [f64; 2]) -> BTreeMap<String, [f64; 2]> {
+        BTreeMap::from([(name.to_string(), range)])
+    }
+
     #[test]
-    fn a_figure_is_met_within_its_range_and_must_be_known() {
-        let figures = Figures::from_iter([("kl".to_string(), json!(20.5)), ("device".into(), json!("cpu"))]);
-        let target = |name: &str, range| BTreeMap::from([(name.to_string(), range)]);
-        let met = |range| verdicts(&target("kl", range), &figures).unwrap()[0].met;
-        assert!(met([20.0, 21.0]) && met([20.5, 20.5]) && !met([20.6, 30.0]) && !met([0.0, 20.4]));
-        let said = verdicts(&target("device", [0.0, 1.0]), &figures).unwrap_err().to_string();
-        assert_eq!(said, "the target device is no figure of this model; use one of kl");
+    fn a_figure_is_met_within_its_range() {
+        let figures = Figures::from_iter([("kl".to_string(), json!(20.5)), ("recall".into(), json!(f64::NAN))]);
+        let met = |name: &str, range| verdicts(&target(name, range), &figures)[0].met;
+        assert!(met("kl", [20.0, 21.0]) && met("kl", [20.5, 20.5]));
+        assert!(!met("kl", [20.6, 30.0]) && !met("kl", [0.0, 20.4]) && !met("recall", [0.0, 1.0]));
+        assert!(verdicts(&target("recall", [0.0, 1.0]), &figures)[0].line().contains("none  from 0.000 to 1.000: OUT"));
+    }
+
+    #[test]
+    fn what_can_never_be_met_is_refused() {
+        let said = |targets: BTreeMap<_, _>| check_ranges(&targets, "vae").unwrap_err().to_string();
+        assert!(said(BTreeMap::new()).starts_with("vae has no section [target];"));
+        assert!(said(target("kl", [300.0, 200.0])).contains("target kl goes from 300 to 200"));
+        for range in [[0.0, f64::INFINITY], [f64::NAN, 1.0]] {
+            assert!(said(target("kl", range)).contains("not both numbers"));
+        }
+        let said = check_names(&target("nmse", [0.0, 1.0]), &["recon", "kl"]).unwrap_err().to_string();
+        assert_eq!(said, "the target nmse is no figure of this model; use one of recon, kl");
     }
 }

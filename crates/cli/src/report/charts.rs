@@ -1,7 +1,7 @@
 //! Curves as SVG, in the colours of the page: its style sheet decides how a class is drawn.
 
 use crate::report::metrics::{Column, Point};
-use crate::report::names::number;
+use crate::report::names::{from_zero, number};
 use crate::report::scale::Scale;
 use crate::report::thin::by_means;
 use maud::{Markup, html};
@@ -40,8 +40,15 @@ impl Curve {
     }
 }
 
+/// A picture of curves.
+pub(crate) struct Chart {
+    pub(crate) svg: Markup,
+    /// Whether its values are shown by their logarithms.
+    pub(crate) logarithmic: bool,
+}
+
 /// What is seen of a quantity in training, and over it what the test set said; `None` where there is nothing to draw.
-pub(crate) fn chart(column: &Column, title: &str) -> Option<Markup> {
+pub(crate) fn chart(column: &Column, title: &str) -> Option<Chart> {
     // Epochs are coarse: they stand in for windows where a step or two make no curve.
     let coarse = column.windows.len() < 2 && !column.train.is_empty();
     let training = if coarse { &column.train } else { &column.windows };
@@ -52,23 +59,27 @@ pub(crate) fn chart(column: &Column, title: &str) -> Option<Markup> {
     ];
     let curves: Vec<Curve> = curves.into_iter().filter(|curve| curve.values().next().is_some()).collect();
     let last_step = curves.iter().flat_map(|curve| &curve.points).map(|point| point.step).max()?;
-    let y = Scale::around(curves.iter().flat_map(Curve::values), [HEIGHT - BOTTOM, TOP])?;
+    let (values, ends) = (curves.iter().flat_map(Curve::values), [HEIGHT - BOTTOM, TOP]);
+    let y = if from_zero(&column.name) { Scale::from_zero(values, ends) } else { Scale::around(values, ends) }?;
     let y_ticks = y.ticks(4);
     let letters = y_ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
     let left = LETTER * letters as f64 + 12.0;
     let x = Scale::of_steps(last_step, [left, WIDTH - RIGHT]);
-    Some(html! {
-        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" tabindex="0" aria-label=(summary(title, &curves)) {
+    let logarithmic = y.is_logarithmic();
+    let about = summary(title, &curves, logarithmic);
+    let svg = html! {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" tabindex="0" aria-label=(about) {
             (axes(&x, &y, &y_ticks, left))
             @for curve in &curves { (drawn(curve, &x, &y)) }
             line.cursor x1="0" x2="0" y1=(TOP) y2=(HEIGHT - BOTTOM) visibility="hidden" {}
         }
-    })
+    };
+    Some(Chart { svg, logarithmic })
 }
 
 /// `−ELBO by step; training from 318.13 to 182.61; test from 222.39 to 174.53`
-fn summary(title: &str, curves: &[Curve]) -> String {
-    let mut summary = format!("{title} by step");
+fn summary(title: &str, curves: &[Curve], logarithmic: bool) -> String {
+    let mut summary = format!("{title} by step{}", if logarithmic { ", on a logarithmic axis" } else { "" });
     for curve in curves {
         if let (Some(first), Some(last)) = (curve.values().next(), curve.values().last()) {
             let _ = write!(summary, "; {} from {} to {}", curve.name, number(first), number(last));
@@ -145,10 +156,14 @@ mod tests {
         Column { windows: values.iter().enumerate().map(point).collect(), ..Column::default() }
     }
 
+    fn drawing(column: &Column) -> String {
+        chart(column, "loss").unwrap().svg.into_string()
+    }
+
     #[test]
     fn what_is_not_finite_leaves_a_gap() {
         let values = [Some(3.0), Some(2.0), None, Some(1.5), None, Some(1.0), Some(0.5)];
-        let svg = chart(&column(&values), "loss").unwrap().into_string();
+        let svg = drawing(&column(&values));
         let path = svg.split("class=\"curve\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!((path.matches('M').count(), path.matches('L').count()), (3, 2), "{path}");
         assert!(svg.contains("loss by step; training from 3 to 0.500"), "{svg}");
@@ -162,16 +177,20 @@ mod tests {
         assert!(chart(&column(&[None, None]), "loss").is_none());
         assert!(chart(&column(&[Some(1e300)]), "loss").is_none());
         let one = Column { test: column(&[Some(2.0)]).windows, ..Column::default() };
-        let svg = chart(&one, "loss").unwrap().into_string();
+        let svg = drawing(&one);
         assert!(svg.contains("<circle") && !svg.contains("class=\"train\""), "{svg}");
     }
 
     #[test]
     fn a_long_curve_is_thinned() {
         let values: Vec<Option<f64>> = (0..20_000).map(|i| Some(1.0 / f64::from(i + 1))).collect();
-        let svg = chart(&column(&values), "loss").unwrap().into_string();
+        let svg = drawing(&column(&values));
         assert!(svg.matches("|step ").count() <= MOST && svg.contains("|step 50;") && svg.contains("|step 1000000\""));
         // From 1 to 1/20,000.
         assert!(svg.contains(">1e−4<") && svg.contains(">0.01<"), "the axis is logarithmic");
+        assert!(svg.contains("aria-label=\"loss by step, on a logarithmic axis; training from 1 to"), "{svg}");
+        let speed = Column { name: "images_per_second".into(), ..column(&values) };
+        let svg = drawing(&speed);
+        assert!(svg.contains(">0<") && !svg.contains("logarithmic"), "speed is shown from zero on");
     }
 }

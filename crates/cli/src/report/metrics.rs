@@ -81,6 +81,9 @@ pub(crate) fn parse(text: &str) -> Metrics {
     for key in quantities(&windows) {
         column(&key, &|column| column.windows = points(&windows, &key));
     }
+    if let Some(sums) = sums(&windows) {
+        column("neg_elbo", &|column| column.windows = sums.clone());
+    }
     for key in quantities(&epochs) {
         let points = points(&epochs, &key);
         match key.split_once('_') {
@@ -136,6 +139,14 @@ fn points(lines: &[Line], key: &str) -> Vec<Point> {
     lines.iter().map(|line| Point { step: line.step, epoch: line.epoch, value: value(line) }).collect()
 }
 
+/// −ELBO of every window, where the lines have its parts and not their sum.
+fn sums(windows: &[Line]) -> Option<Vec<Point>> {
+    let has = |key: &str| windows.iter().any(|line| line.fields.contains_key(key));
+    let [recons, kls] = ["recon", "kl"].map(|key| points(windows, key));
+    let sum = |(recon, kl): (Point, Point)| Point { value: recon.value.zip(kl.value).map(|(a, b)| a + b), ..recon };
+    (has("recon") && has("kl") && !has("neg_elbo")).then(|| recons.into_iter().zip(kls).map(sum).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,18 +159,22 @@ mod tests {
             "no JSON\n{\"recon\":1}\n",
             "{\"epoch\":1,\"step\":120,\"train_recon\":3,\"test_recon\":2.5,\"images_per_second\":9.5}\n",
             "{\"epoch\":1,\"step\":120,\"guard\":\"collapse\",\"seen\":\"a\",\"try\":\"b\"}\n",
-            "{\"recon\":1,\"step\":150",
+            "{\"recon\":2.5,\"kl\":0.5,\"step\":150}\n",
+            "{\"recon\":1,\"step\":200",
         ));
         let names: Vec<&str> = metrics.columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names, ["images_per_second", "kl", "recon"]);
+        assert_eq!(names, ["images_per_second", "kl", "neg_elbo", "recon"]);
         let point = |step, epoch, value| Point { step, epoch, value };
-        let recon = &metrics.columns[2];
-        assert_eq!(recon.windows, [point(50, None, Some(3.5)), point(100, None, None)]);
+        let recon = &metrics.columns[3];
+        assert_eq!(recon.windows, [point(50, None, Some(3.5)), point(100, None, None), point(150, None, Some(2.5))]);
         assert_eq!(recon.test, [point(120, Some(1), Some(2.5))]);
-        assert_eq!(metrics.columns[1].windows, [point(50, None, None), point(100, None, Some(1.0))]);
+        let kl = [point(50, None, None), point(100, None, Some(1.0)), point(150, None, Some(0.5))];
+        assert_eq!(metrics.columns[1].windows, kl);
+        let sums = [point(50, None, None), point(100, None, None), point(150, None, Some(3.0))];
+        assert_eq!(metrics.columns[2].windows, sums, "−ELBO is there as often as its parts");
         assert_eq!(metrics.columns[0].epochs, [point(120, Some(1), Some(9.5))]);
         assert_eq!((metrics.warnings.len(), metrics.warnings[0].guard.as_str()), (1, "collapse"));
-        assert_eq!((metrics.step_of(1), metrics.step_of(2), metrics.steps), (Some(120), None, 120));
+        assert_eq!((metrics.step_of(1), metrics.step_of(2), metrics.steps), (Some(120), None, 150));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A run on one page: its curves, pictures, figures and settings, with nothing outside the file.
 
 pub(crate) mod charts;
+mod evaluation;
 pub(crate) mod metrics;
 pub(crate) mod names;
 mod page;
@@ -105,7 +106,7 @@ mod tests {
         let png = png();
         let folder = run(&[
             ("metrics.jsonl", metrics.as_bytes()),
-            ("env.json", b"{\"executor\":\"a device\",\"adapter\":null}"),
+            ("env.json", b"{\"executor\":\"a device\",\"adapter\":null,\"variants\":{}}"),
             ("evaluation.json", figures.as_bytes()),
             ("reals.png", &png),
             ("reconstructions.png", &png),
@@ -130,6 +131,7 @@ mod tests {
         assert_eq!(page.matches("data:image/png;base64,").count(), 4);
         assert_eq!(page.matches("<svg").count(), 2);
         assert!(!page.contains("importance-weighted"), "what is null was not measured");
+        assert!(page.contains("<th>executor</th>") && !page.contains("adapter") && !page.contains("variants"));
         // Nothing is fetched from anywhere.
         assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<link"));
     }
@@ -142,6 +144,15 @@ mod tests {
         assert!(said.contains("nowhere holds no run"), "{said}");
         let said = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
         assert!(said.contains("evaluation.json is no JSON object"), "{said}");
+    }
+
+    #[test]
+    fn an_axis_says_what_it_is_of() {
+        let lines = |last: f64| format!("{{\"step\":50,\"d_loss\":1}}\n{{\"step\":100,\"d_loss\":{last}}}\n");
+        for (last, logarithmic) in [(5000.0, true), (500.0, false)] {
+            let page = render(run(&[("metrics.jsonl", lines(last).as_bytes())]).path()).unwrap();
+            assert_eq!(page.contains("<span class=\"unit\">logarithmic axis</span>"), logarithmic, "{last}");
+        }
     }
 
     #[test]

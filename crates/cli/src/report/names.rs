@@ -13,6 +13,7 @@ const OWN: &[(&str, &str, &str)] = &[
 /// Figures of which the least is the best, where each may stand for itself.
 const LEAST: [&str; 5] = ["neg_elbo", "recon", "nmse", "cross_entropy", "errors"];
 const SPEED: &str = "images_per_second";
+const RATE: &str = "learning_rate";
 
 fn find(key: &str) -> Option<(&'static str, &'static str)> {
     let line = OWN.iter().chain(LINES).find(|(known, ..)| *known == key);
@@ -34,10 +35,20 @@ pub(crate) fn least_is_best(key: &str) -> bool {
     LEAST.contains(&key)
 }
 
-/// Its place among the others: that in the table of `frit eval`; then those that are not there; speed is the last.
+/// Whether its axis begins at zero: where it goes up and down, what counts is by how much of it.
+pub(crate) fn from_zero(key: &str) -> bool {
+    [SPEED, RATE].contains(&key)
+}
+
+/// Its place among the others: that in the table of `frit eval`; then those that are not there; learning rate and speed
+/// are the last.
 pub(crate) fn rank(key: &str) -> usize {
     let known = LINES.iter().position(|(known, ..)| *known == key);
-    if key == SPEED { usize::MAX } else { known.unwrap_or(LINES.len()) }
+    match key {
+        SPEED => usize::MAX,
+        RATE => usize::MAX - 1,
+        _ => known.unwrap_or(LINES.len()),
+    }
 }
 
 /// A model family, spelled out.

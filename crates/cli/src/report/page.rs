@@ -1,6 +1,7 @@
 //! The page itself.
 
-use crate::report::charts::chart;
+use crate::report::charts::{Chart, chart};
+use crate::report::evaluation::{Origin, SAID};
 use crate::report::metrics::{Column, Metrics, Warning};
 use crate::report::names::{family, least_is_best, name, number, rank, unit};
 use crate::report::pictures::{Drawn, Png};
@@ -128,14 +129,15 @@ impl Page {
     }
 
     fn tables(&self) -> Markup {
+        let environment: Vec<_> = self.environment.iter().filter(|(_, value)| !is_empty(value)).collect();
         html! {
             div.columns {
                 div {
-                    (evaluation(&self.evaluation))
-                    @if !self.environment.is_empty() {
+                    (evaluation(&self.evaluation, self.metrics.steps))
+                    @if !environment.is_empty() {
                         section {
                             h2 { "Environment" }
-                            table { @for (key, value) in &self.environment { (row(key, value, "")) } }
+                            table { @for (key, value) in environment { (row(key, value, "")) } }
                         }
                     }
                 }
@@ -222,10 +224,14 @@ fn curves(metrics: &Metrics) -> Markup {
                 h2 { "Curves" }
                 p.legend { span.train { "training" } span.test { "test set" } }
                 div.charts {
-                    @for (chart, unit, title) in charts {
+                    @for (Chart { svg, logarithmic }, unit, title) in charts {
                         figure.chart {
-                            figcaption { (title) span.unit { (unit) } }
-                            (chart)
+                            figcaption {
+                                (title)
+                                @if !unit.is_empty() { span.unit { (unit) } }
+                                @if logarithmic { span.unit { "logarithmic axis" } }
+                            }
+                            (svg)
                         }
                     }
                 }
@@ -249,11 +255,12 @@ fn captioned(png: &Png, about: &str) -> Markup {
     }
 }
 
-fn evaluation(evaluation: &Map<String, Value>) -> Markup {
+/// What was measured of weights that the run, at `steps` now, had or has.
+fn evaluation(evaluation: &Map<String, Value>, steps: u64) -> Markup {
     let mut figures: Vec<_> = evaluation.iter().filter(|(_, value)| !value.is_null()).collect();
     // What real images come to stands beside what it is the floor of.
     let beside = |key: &str| key.strip_suffix("_floor").is_some_and(|base| evaluation.contains_key(base));
-    figures.retain(|(key, _)| *key != "family" && !beside(key));
+    figures.retain(|(key, _)| *key != "family" && !SAID.contains(&key.as_str()) && !beside(key));
     figures.sort_by_key(|(key, _)| rank(key));
     let floor = |key: &str| evaluation.get(&format!("{key}_floor")).filter(|value| value.is_number()).map(plain);
     let unit = |key: &str| match (unit(key), floor(key)) {
@@ -261,10 +268,12 @@ fn evaluation(evaluation: &Map<String, Value>) -> Markup {
         ("", Some(floor)) => format!("(real images: {floor})"),
         (unit, Some(floor)) => format!("{unit} (real images: {floor})"),
     };
+    let Origin { weights, since } = Origin::of(evaluation, steps);
     html! {
         @if !figures.is_empty() {
             section {
                 h2 { "Evaluation" }
+                p.origin { (weights) @if let Some(since) = since { " " span.since { (since) } } }
                 table { @for (key, value) in figures { (row(&name(key), value, &unit(key))) } }
             }
         }
@@ -282,6 +291,17 @@ fn row(name: &str, value: &Value, unit: &str) -> Markup {
                 @if !unit.is_empty() { " " span.unit { (unit) } }
             }
         }
+    }
+}
+
+/// Whether there is nothing to put into a cell.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -37,6 +37,21 @@ impl Scale {
         Some(Self { low: below, high: high + room, logarithmic: false, ends })
     }
 
+    /// The same from zero on, if no value is below it.
+    pub(crate) fn from_zero(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+        let low = values.clone().reduce(f64::min)?;
+        let high = values.clone().reduce(f64::max)?;
+        if low < 0.0 || high <= 0.0 {
+            return Self::around(values, ends);
+        }
+        Some(Self { low: 0.0, high: high * (1.0 + MARGIN), logarithmic: false, ends })
+    }
+
+    /// Whether it is one of logarithms.
+    pub(crate) fn is_logarithmic(&self) -> bool {
+        self.logarithmic
+    }
+
     /// Where `value` is drawn.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let share = match self.logarithmic {
@@ -120,6 +135,15 @@ mod tests {
         // Neither what is not wide, nor what is not positive.
         assert_eq!(labels(&[1.0, 900.0]), ["0", "200", "400", "600", "800"]);
         assert_eq!(labels(&[0.0, 9000.0]), ["0", "2000", "4000", "6000", "8000"]);
+    }
+
+    #[test]
+    fn an_axis_may_begin_at_zero() {
+        let scale = |values: &[f64]| Scale::from_zero(values.iter().copied(), [100.0, 0.0]).unwrap();
+        let labels: Vec<String> = scale(&[12_000.0, 15_000.0]).ticks(4).into_iter().map(|(_, label)| label).collect();
+        assert_eq!(labels, ["0", "5k", "10k", "15k"]);
+        assert_eq!(scale(&[12.0, 15_000.0]).at(0.0), 100.0, "however wide apart the values are");
+        assert!(scale(&[-1.0, 1.0]).at(-1.0) < 100.0 && scale(&[0.0]).at(0.0) <= 100.0);
     }
 
     #[test]
