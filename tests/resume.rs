@@ -287,7 +287,7 @@ fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
     let place = Place::new();
     let train = format!("{TINY} --epochs 1 --device cpu");
     place.done(&format!("{train} --out whole"));
-    for obstacle in ["env.json", "reals.png", "metrics.jsonl", "samples/000001.png", BEST] {
+    for obstacle in ["env.json", "reals.png", "metrics.jsonl", "samples/000001.png", "reconstructions.png", BEST] {
         println!("stopped at {obstacle}");
         let run = format!("stopped-{}", obstacle.replace(['/', '.'], "-"));
         // A folder where a file is to be.

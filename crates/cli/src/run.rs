@@ -1,7 +1,7 @@
 //! The run folder: everything one training leaves behind.
 //!
 //! ```text
-//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  evaluation.json
+//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png  evaluation.json
 //! checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
 //! ```
 
@@ -226,6 +226,11 @@ impl Run {
     /// Pictures of the data set.
     pub(crate) fn reals(&self) -> PathBuf {
         self.file("reals.png")
+    }
+
+    /// Test images over their reconstructions, after the last epoch.
+    pub(crate) fn reconstructions(&self) -> PathBuf {
+        self.file("reconstructions.png")
     }
 
     /// Pictures drawn at `number`, a step or an epoch: `samples/000007.png`.

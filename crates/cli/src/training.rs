@@ -289,6 +289,9 @@ impl<'a> Trainer<'a> {
         let value = self.criterion.value(model, test);
         let by_steps = self.session.config.train.sample_every > 0;
         let drawn = self.draw(if by_steps { step } else { epoch })?;
+        if let Some(pairs) = self.grid.beside(self.session)? {
+            write_png(&self.run.reconstructions(), &pairs)?;
+        }
         for warning in self.watch.look(self.session, step, &train, drawn.as_deref(), &mut self.progress.warned)? {
             self.run.append_metrics(&warning.line(epoch, step))?;
             bar.say(&warning.sentence());
