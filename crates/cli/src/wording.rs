@@ -10,6 +10,7 @@ const SPARKS: usize = 16;
 /// A number with as many decimals as tell something.
 pub(crate) fn short(x: f64) -> String {
     match x.abs() {
+        x_abs if x_abs >= 1e7 => format!("{x:.3e}"),
         x_abs if x_abs >= 10.0 => format!("{x:.2}"),
         x_abs if x_abs >= 0.1 || x == 0.0 => format!("{x:.3}"),
         _ => format!("{x:.5}"),
@@ -119,8 +120,8 @@ mod tests {
     #[test]
     fn numbers_keep_what_tells_something() {
         assert_eq!(
-            [105.583, 0.4321, 0.00512, 0.0, -12.0].map(short),
-            ["105.58", "0.432", "0.00512", "0.000", "-12.00"]
+            [105.583, 0.4321, 0.00512, 0.0, -12.0, 1.5e38].map(short),
+            ["105.58", "0.432", "0.00512", "0.000", "-12.00", "1.500e38"]
         );
     }
 }
