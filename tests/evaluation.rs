@@ -226,7 +226,7 @@ fn an_interrupted_verification_leaves_nothing_behind() {
     let output = stopped(child, "-TERM");
     assert_eq!((output.status.code(), left()), (Some(130), Vec::new()), "{}", stderr(&output));
     assert!(stderr(&output).contains("saved in run, go on with: frit resume run"), "{}", stderr(&output));
-    place.done("resume run --steps 1000000000 --epochs 1 --data data -q");
+    place.done("sample run -n 4 --device cpu --out p.png");
 }
 
 /// Waits until something is so, which takes no more than a minute.

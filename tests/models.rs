@@ -43,7 +43,7 @@ fn schedules(setup: &Setup) -> Vec<(String, Schedule)> {
     let batch = *batch;
     let training = setup.training(SEED);
     let optional = [
-        ("start", model.start(batch, &training)),
+        ("start", model.start(&training)),
         ("evaluate", Some(model.evaluate(batch, 2))),
         ("reconstruct", model.reconstruct(batch).map(|pass| pass.schedule)),
         ("sample", model.sample(batch, 3).map(|pass| pass.schedule)),
@@ -262,7 +262,7 @@ fn run(setup: &Setup, initial: u64, seed: u64) -> Result<Vec<Vec<u32>>, Error> {
     let mut gpu = Gpu::new(device(false), model.memory().clone(), Sharing::On);
     start(&mut gpu, model, initial)?;
     let training = setup.training(seed);
-    let begin = model.start(setup.batch, &training).map(|schedule| gpu.prepare(&schedule)).transpose()?;
+    let begin = model.start(&training).map(|schedule| gpu.prepare(&schedule)).transpose()?;
     if let Some(program) = begin {
         let ticket = gpu.submit(&[program], 1, &[])?;
         gpu.wait(ticket)?;

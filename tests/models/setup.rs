@@ -166,7 +166,7 @@ pub(crate) fn under_way(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
     let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
     start(&mut cpu, model, SEED)?;
     let training = setup.training(SEED);
-    if let Some(schedule) = model.start(setup.batch, &training) {
+    if let Some(schedule) = model.start(&training) {
         let program = cpu.prepare(&schedule)?;
         let ticket = cpu.submit(&[program], 1, &[])?;
         cpu.wait(ticket)?;

@@ -42,6 +42,7 @@ impl Grid {
             Self::None => Ok((None, None)),
         }
     }
+
     /// Reconstructions beside samples.
     pub(crate) fn beside(&self, session: &mut Session) -> Result<Option<DynamicImage>> {
         match self {

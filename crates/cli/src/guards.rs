@@ -241,6 +241,7 @@ mod tests {
         let silent = gan.with("guards.discriminator=false").unwrap();
         assert_eq!(strong_discriminator(&silent, &said(0.99, 0.01)), None);
     }
+
     /// Three times of what goes on, again when it has come back, and no more than nine times.
     #[test]
     fn a_guard_is_silent_when_it_has_warned_often_enough() {

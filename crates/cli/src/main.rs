@@ -53,12 +53,17 @@ pub(crate) enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    /// The exit code of what was interrupted, as shells have it.
+    const INTERRUPTED: u8 = 130;
+}
+
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Done => Self::SUCCESS,
             Ending::Failed => Self::from(1),
-            Ending::Interrupted => Self::from(130),
+            Ending::Interrupted => Self::from(Ending::INTERRUPTED),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
 /// All that an executor prepares for training on whole batches: what comes before the first step lies in the same
 /// slots.
 pub(crate) fn schedules(config: &Config, model: &dyn Model, phases: &[Planned]) -> Vec<Schedule> {
-    let start = model.start(config.train.batch_size, &whole(config, model.pins().spec()));
+    let start = model.start(&whole(config, model.pins().spec()));
     phases.iter().map(|planned| planned.phase.schedule.clone()).chain(start).collect()
 }
 

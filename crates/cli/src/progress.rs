@@ -30,7 +30,7 @@ pub(crate) struct Progress {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) rollbacks: Vec<Value>,
     /// How often each guard has warned.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, rename = "warnings", skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) warned: AllWarned,
 }
 

@@ -151,7 +151,7 @@ impl Session {
     fn start(&mut self) -> Result<()> {
         let steps = Steps::new(&self.config, self.data.train.count);
         let training = whole(&self.config, self.model.pins().spec());
-        let Some(schedule) = self.model.start(self.config.train.batch_size, &training) else { return Ok(()) };
+        let Some(schedule) = self.model.start(&training) else { return Ok(()) };
         let stand = Stand { first: false, ..steps.at(0) };
         self.put_shard(&steps, &stand)?;
         self.set_side_clock(0)?;

@@ -147,10 +147,12 @@ impl Gpu {
         let bytes = |slot: usize| self.pool.slots[slot].len as u64 * 4;
         let small = |slot: &usize| self.slots[*slot].as_ref().is_some_and(|buffer| buffer.size() < bytes(*slot));
         let grown: HashSet<usize> = (0..self.slots.len()).filter(small).collect();
-        for calls in self.programs.iter_mut().filter(|_| !grown.is_empty()) {
-            let mut bufs = calls.steps.iter().flat_map(|step| &step.bufs);
-            if bufs.any(|buf| self.slot_of.get(&buf.place).is_some_and(|slot| grown.contains(slot))) {
-                calls.bind_groups.clear();
+        if !grown.is_empty() {
+            for calls in &mut self.programs {
+                let mut bufs = calls.steps.iter().flat_map(|step| &step.bufs);
+                if bufs.any(|buf| self.slot_of.get(&buf.place).is_some_and(|slot| grown.contains(slot))) {
+                    calls.bind_groups.clear();
+                }
             }
         }
         for slot in grown {

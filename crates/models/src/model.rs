@@ -261,7 +261,7 @@ pub trait Model {
     }
 
     /// What runs once before the first step, with the side clock at zero.
-    fn start(&self, _batch: usize, _training: &Training) -> Option<Schedule> {
+    fn start(&self, _training: &Training) -> Option<Schedule> {
         None
     }
 

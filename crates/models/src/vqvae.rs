@@ -229,11 +229,11 @@ impl VqVae {
         Phase::once("vqvae", schedule)
     }
 
-    /// Images whose codes the first codebook is chosen from: whole batches, until there are sixteen rows to a code, but
+    /// Images whose codes the first codebook is chosen from: sixty-fours, until there are sixteen rows to a code, but
     /// no more than fit.
-    fn first_images(&self, batch: usize, training: &Training) -> usize {
-        let enough = (16 * self.config.codes).div_ceil(self.positions()).next_multiple_of(batch);
-        let fit = (MOST_NUMBERS / self.config.widest(self.base.pins.spec().image)).max(batch);
+    fn first_images(&self, training: &Training) -> usize {
+        let enough = (16 * self.config.codes).div_ceil(self.positions()).next_multiple_of(64);
+        let fit = MOST_NUMBERS / self.config.widest(self.base.pins.spec().image);
         enough.min(fit).min(MOST_ROWS / self.positions()).min(training.resident).max(1)
     }
 }
@@ -332,12 +332,12 @@ impl Model for VqVae {
     }
 
     /// The codes become rows of the first images, spread out by k-means++ (Arthur and Vassilvitskii, 2007).
-    fn start(&self, batch: usize, training: &Training) -> Option<Schedule> {
+    fn start(&self, training: &Training) -> Option<Schedule> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Codebook { codes, averages } = self.codebook;
         let pins = &self.base.pins;
-        let parts = training.parts(self.first_images(batch, training)).into_iter().map(|part| {
+        let parts = training.parts(self.first_images(training)).into_iter().map(|part| {
             let order = pins.train_order(s, part, training, pins.side_clock);
             let x = pins.train_images(s, order, Range::CENTRED);
             let (z, _) = self.encoded(s, x, Mode::Batch);
@@ -428,8 +428,8 @@ mod tests {
         let config = VqVaeConfig { halvings: 5, codes: 8192, ..VqVaeConfig::default() };
         let model = VqVae::new(config.clone(), spec);
         let training = Training::whole(0, true, Optimiser::default(), &spec);
-        let images = model.first_images(32, &training);
+        let images = model.first_images(&training);
         assert!(images * config.widest(spec.image) <= MOST_NUMBERS && images >= 32, "{images}");
-        assert!(model.start(32, &training).is_some());
+        assert!(model.start(&training).is_some());
     }
 }

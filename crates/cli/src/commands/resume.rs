@@ -5,7 +5,7 @@ use crate::Ending;
 use crate::args;
 use crate::args::MicroBatch;
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, Train};
 use crate::device;
 use crate::environment::{adapter, environment};
 use crate::progress::Progress;
@@ -58,19 +58,21 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         steps.total >= step,
         "{name} has done {step} steps already, in {} epochs; ask for more than {}",
         step.div_ceil(steps.per_epoch),
-        args.steps
-            .map_or_else(|| format!("--epochs {}", session.config.train.epochs), |steps| format!("--steps {steps}"))
+        match session.config.train {
+            Train { steps: asked, .. } if asked == steps.total => format!("--steps {asked}"),
+            Train { epochs, .. } => format!("--epochs {epochs}"),
+        }
     );
     session.restore(&mut checkpoint)?;
     let stand = progress.clone();
     let trainer = Trainer::new(&mut session, terminal, progress, |session| {
+        run.go_back(&stand)?;
+        run.prune(step, session.config.train.keep)?;
+        run.write_config(&session.config.to_toml()?)?;
         if step == steps.total {
             terminal.say(&format!("{name} is complete, with {step} steps; to go on, ask for more with --epochs"));
             return Ok(run);
         }
-        run.go_back(&stand)?;
-        run.prune(step, session.config.train.keep)?;
-        run.write_config(&session.config.to_toml()?)?;
         run.write_environment(&environment(&backend, session))?;
         terminal.say(&format!("going on with {name} from step {step}"));
         if session.config.optimiser.has_fallen_to_nothing(step) {

@@ -35,10 +35,12 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     let auto = args.micro_batch == Some(MicroBatch::Auto);
     check(&config, auto, &data)?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
-    if args.dry_run && !auto {
+    let opened = device::open(&args.device);
+    if let (true, Err(_)) = (args.dry_run, &opened) {
+        // What needs no device is said without one.
         super::show::dry_run(&config, &data)?;
     }
-    let (backend, why) = device::open(&args.device)?;
+    let (backend, why) = opened?;
     startup.lap("device");
     terminal.say(&format!("running on {why}"));
     if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
@@ -49,9 +51,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         fit_parts(&mut config, &data, &backend, terminal)?;
     }
     if args.dry_run {
-        if auto {
-            super::show::dry_run(&config, &data)?;
-        }
+        super::show::dry_run(&config, &data)?;
         return say_time(config, data, &backend);
     }
     let known = config.clone();

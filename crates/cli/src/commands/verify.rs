@@ -29,9 +29,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tempfile::TempDir;
 
-/// The exit code of an interrupted command, as [`Ending::Interrupted`] has it.
-const INTERRUPTED: i32 = 130;
-
 /// Trains a recipe as it stands and compares the figures that its section `target` names. Ends with 1 where one lies
 /// outside.
 pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending> {
@@ -112,12 +109,15 @@ impl Interrupts {
         let listening = Self { seen: Arc::default(), training: Arc::default() };
         let (seen, training) = (listening.seen.clone(), listening.training.clone());
         let passing = place.passing.as_ref().map(|folder| folder.path().to_path_buf());
+        let run = place.run.clone();
         let handler = move || {
             seen.store(true, Ordering::SeqCst);
             if !training.load(Ordering::SeqCst) {
-                terminal.say("interrupted");
+                let stands = passing.is_none() && run.exists();
+                let said = stands.then(|| format!("; {} stands as it is, for frit resume or frit eval", run.display()));
+                terminal.say(&format!("interrupted{}", said.unwrap_or_default()));
                 passing.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
-                exit(INTERRUPTED);
+                exit(Ending::INTERRUPTED.into());
             }
         };
         ctrlc::set_handler(handler)

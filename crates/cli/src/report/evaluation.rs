@@ -24,7 +24,8 @@ impl Origin {
             let weights = "Of which step these figures are was not noted with them.".into();
             return Self { weights, since: None };
         };
-        let gone_on = steps > number_of("run_step").unwrap_or_default().max(step);
+        // What is kept of a step is no staler for the run's going on.
+        let gone_on = checkpoint != "kept" && steps > number_of("run_step").unwrap_or_default().max(step);
         let then = if gone_on { " at the time" } else { "" };
         let average = match (is("average"), is("drawn_by_average")) {
             (true, _) => ", with the running average of its weights",
