@@ -54,6 +54,8 @@ fn as_many_images_go_at_once_as_fit() {
     assert!(output.status.success() && said.contains("a batch of 8000 does not fit: it goes through"), "{said}");
     let config = fs::read_to_string(place.path("run/config.toml")).unwrap();
     assert!(config.contains("batch_size = 8000") && !config.contains("micro_batch = 0"), "{config}");
+    // A run has its batch; what may change is in what parts it comes.
+    refusal(&place.frit("resume run --steps 2 --micro-batch 0"), &["at most", "images fit: pass --micro-batch"]);
 }
 
 /// Where the weights alone are too large, no part helps.

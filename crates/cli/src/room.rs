@@ -18,25 +18,35 @@ pub(crate) struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// The error, and the largest batch, or part of one, that there is room for, if that was missing. The session that
-    /// it came from should hold nothing any more.
+    /// The error, and the largest batch, or part of one that comes in parts, that there is room for, if that was
+    /// missing. The session that it came from should hold nothing any more.
     pub(crate) fn advise(&self, error: anyhow::Error) -> anyhow::Error {
-        if !is_missing(&error) {
-            return error;
+        if self.config.train.micro_batch > 0 {
+            return self.advise_parts(error);
         }
-        let in_parts = self.config.train.micro_batch > 0;
-        let set = |config: &mut Config, images| match in_parts {
-            true => config.train.micro_batch = images,
-            false => config.train.batch_size = images,
-        };
-        match self.first_that_fits(halves(self.config.parts()[0].rows), set) {
-            Ok(Ok(images)) if in_parts => anyhow!("{error:#}; parts of {images} fit: pass --micro-batch {images}"),
-            Ok(Ok(images)) => anyhow!(
+        let set = |config: &mut Config, images| config.train.batch_size = images;
+        match self.that_would_fit(&error, set) {
+            Some(images) => anyhow!(
                 "{error:#}; batches of {images} fit: pass --batch-size {images}, or --micro-batch auto to take larger \
                  ones in parts"
             ),
-            _ => error,
+            None => error,
         }
+    }
+
+    /// The same where the batch is given, as a run's is.
+    pub(crate) fn advise_parts(&self, error: anyhow::Error) -> anyhow::Error {
+        let set = |config: &mut Config, images| config.train.micro_batch = images;
+        match self.that_would_fit(&error, set) {
+            Some(images) => anyhow!("{error:#}; parts of {images} images fit: pass --micro-batch {images}"),
+            None => error,
+        }
+    }
+
+    /// What of the images that go through the model at once would fit, where room for them was missing.
+    fn that_would_fit(&self, error: &anyhow::Error, set: impl Fn(&mut Config, usize)) -> Option<usize> {
+        let smaller = halves(self.config.parts()[0].rows);
+        is_missing(error).then(|| self.first_that_fits(smaller, set).ok()?.ok()).flatten()
     }
 
     /// How many images of a batch go through the model at once: zero where all of them fit, otherwise as many halves of

@@ -9,6 +9,7 @@ use crate::config::{Config, Train};
 use crate::device;
 use crate::environment::{adapter, environment};
 use crate::progress::Progress;
+use crate::room::Room;
 use crate::run::Run;
 use crate::session::Session;
 use crate::steps::Steps;
@@ -50,7 +51,9 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
     if config.parts() != begun.parts() {
         terminal.say("its batches come in other parts than the run was started with, so it does not go on bit for bit");
     }
-    let mut session = Session::open(config, data, &backend)?;
+    let known = config.clone();
+    let room = Room { config: &known, data: &data, backend: &backend };
+    let mut session = Session::open(config, data.clone(), &backend)?;
     let progress = Progress::of(&checkpoint, &session)?;
     let steps = Steps::new(&session.config, session.data.train.count);
     let (step, name) = (progress.step, args.run.display());
@@ -65,7 +68,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
     );
     session.restore(&mut checkpoint)?;
     let stand = progress.clone();
-    let trainer = Trainer::new(&mut session, terminal, progress, |session| {
+    let prepared = Trainer::new(&mut session, terminal, progress, |session| {
         run.go_back(&stand)?;
         run.prune(step, session.config.train.keep)?;
         run.write_config(&session.config.to_toml()?)?;
@@ -82,8 +85,15 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
             );
         }
         Ok(run)
-    })?;
-    go_on(trainer, terminal, args.json)
+    });
+    match prepared {
+        Ok(trainer) => go_on(trainer, terminal, args.json),
+        Err(error) => {
+            // What it holds is in the way of what is tried.
+            drop(session);
+            Err(room.advise_parts(error))
+        }
+    }
 }
 
 /// The configuration that a checkpoint's run was started with.
