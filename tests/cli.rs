@@ -297,7 +297,13 @@ fn a_dry_run_says_how_long_it_would_take_and_leaves_nothing() {
     let place = Place::new();
     let before = place.files();
     let said = place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 3 --device cpu --dry-run");
-    for words in ["300 training and 40 test images", "memory of the step", "so an epoch of 10 steps about", "all 30"] {
+    for words in [
+        "300 training and 40 test images",
+        "memory of the step",
+        "the CPU executor takes",
+        "so an epoch of 10 steps about",
+        "all 30",
+    ] {
         assert!(said.contains(words), "{words} is not in {said}");
     }
     assert!(place.files() == before);

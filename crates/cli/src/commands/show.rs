@@ -41,7 +41,7 @@ fn numbered(phases: &[Planned]) -> Vec<[usize; 2]> {
 }
 
 /// What `frit train --dry-run` says: the model, the memory and the data.
-pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
+pub(crate) fn dry_run(config: &Config, data: &DataSet, backend: Option<&Backend>) -> Result<Ending> {
     let shown = Shown::new(config, data);
     out!("{}", config.to_toml()?.trim_end())?;
     out!("")?;
@@ -55,14 +55,12 @@ pub(crate) fn dry_run(config: &Config, data: &DataSet) -> Result<Ending> {
         data.channels
     )?;
     print_totals(&shown)?;
+    if let Some(Backend::Cpu) = backend {
+        let Shown { model, schedules, .. } = &shown;
+        let bytes = Footprint::of(model.as_ref(), schedules, |dtype| Backend::Cpu.element_bytes(dtype)).total();
+        out!("the CPU executor takes {:.1} MiB for it: its numbers have double precision", mib(bytes))?;
+    }
     Ok(Ending::Done)
-}
-
-/// What the CPU executor holds for a step, in MiB.
-pub(crate) fn cpu_mib(config: &Config, data: &DataSet) -> f64 {
-    let Shown { model, schedules, .. } = Shown::new(config, data);
-    let bytes = Footprint::of(model.as_ref(), &schedules, |dtype| Backend::Cpu.element_bytes(dtype)).total();
-    bytes as f64 / f64::from(1 << 20)
 }
 
 /// What there is to show.
@@ -104,13 +102,16 @@ fn home(buf: Buf, planned: &Planned) -> String {
     }
 }
 
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
 fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
     for network in model.networks() {
         out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
     let count = |count: fn(&Step) -> u64| of_step(phases, count);
     let (calls, flops, bytes) = (count(|_| 1), count(|step| step.flops), count(Step::bytes));
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     out!("a step: {calls} calls, {:.1} MFLOP, {:.1} MiB moved", flops as f64 / 1e6, mib(bytes))?;
     let waits = hazards_of(phases);
     out!(

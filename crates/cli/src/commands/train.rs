@@ -38,7 +38,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     let opened = device::open(&args.device);
     if let (true, Err(_)) = (args.dry_run, &opened) {
         // What needs no device is said without one.
-        super::show::dry_run(&config, &data)?;
+        super::show::dry_run(&config, &data, None)?;
     }
     let (backend, why) = opened?;
     startup.lap("device");
@@ -51,7 +51,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
         fit_parts(&mut config, &data, &backend, terminal)?;
     }
     if args.dry_run {
-        super::show::dry_run(&config, &data)?;
+        super::show::dry_run(&config, &data, Some(&backend))?;
         return say_time(config, data, &backend);
     }
     let known = config.clone();
@@ -123,12 +123,6 @@ fn started(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Sess
 fn say_time(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Ending> {
     let known = config.clone();
     let room = Room { config: &known, data: &data, backend };
-    if matches!(backend, Backend::Cpu) {
-        out!(
-            "the CPU executor takes {:.1} MiB for it: its numbers have double precision",
-            super::show::cpu_mib(&known, &data)
-        )?;
-    }
     let mut session = started(config, data.clone(), backend).map_err(|error| room.advise(error))?;
     let steps = Steps::new(&session.config, session.data.train.count);
     let measured = measured_step(&mut session, &steps);
