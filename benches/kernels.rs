@@ -6,11 +6,11 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use frit_harness::{compare, device};
-use gpu_core::device::Device;
+use gpu_core::Device;
 use gpu_core::ops::conv2d::{self, Window};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::roof;
-use gpu_core::{Array, Backend, Buf, Executor, Memory, Picking, Program, Schedule, Sharing, eligible};
+use gpu_core::{Array, Backend, Buf, Executor, Memory, Program, Schedule, Sharing, VariantPolicy, eligible};
 use std::sync::LazyLock;
 
 fn main() {
@@ -48,9 +48,9 @@ fn square_by_variant(bencher: Bencher<'_, '_>, suffix: &'static str) {
     let a = input(&mut schedule, [512, 512]);
     let y = product(&mut schedule, "y", a, a, Form::NN, PLAIN);
     schedule.keep(y);
-    let step = &schedule.steps()[0];
+    let step = &schedule.calls()[0];
     if eligible(step, &DEVICE.caps).iter().any(|variant| variant.suffix(step.kernel) == suffix) {
-        let backend = GPU.clone().picking(Picking::Only(suffix));
+        let backend = GPU.clone().with_policy(VariantPolicy::Only(suffix));
         // Operands in half precision are rounded to eleven bits.
         time_schedule(bencher, &backend, &schedule, &[a], if suffix == "_half" { 0.05 } else { 1e-3 });
     }
@@ -107,7 +107,7 @@ fn time_product(bencher: Bencher<'_, '_>, backend: &Backend, (m, n, k): (usize, 
 
 /// Several runs to a submit, so that submitting is not what is timed.
 fn time_schedule(bencher: Bencher<'_, '_>, backend: &Backend, schedule: &Schedule, inputs: &[Buf], tolerance: f64) {
-    let flops: u64 = schedule.steps().iter().map(|step| step.flops).sum();
+    let flops: u64 = schedule.calls().iter().map(|step| step.flops).sum();
     let (mut executor, program) = checked(backend, schedule, inputs, tolerance);
     let times = ((1 << 31) / flops.max(1)).clamp(1, 64) as u32;
     bencher.counter(ItemsCount::new(u64::from(times) * flops)).bench_local(|| {

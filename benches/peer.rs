@@ -4,7 +4,7 @@
 
 mod workloads;
 
-use gpu_core::{Backend, Choice, choose};
+use gpu_core::{Backend, DeviceChoice, choose};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
@@ -20,7 +20,7 @@ struct Engine {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let after = |flag: &str| arguments.windows(2).find(|pair| pair[0] == flag).map(|pair| pair[1].as_str());
-    let Ok(choice) = after("--device").unwrap_or("auto").parse::<Choice>();
+    let Ok(choice) = after("--device").unwrap_or("auto").parse::<DeviceChoice>();
     let seconds = after("--seconds").unwrap_or("2").parse().expect("--seconds takes a number");
     let (backend, _) = choose(&choice, false).unwrap_or_else(|error| panic!("{error}"));
     let mut engine = Engine { backend, seconds, warm: HashMap::new() };

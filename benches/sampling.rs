@@ -5,7 +5,7 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use frit_harness::device;
-use gpu_core::{Array, Backend, Home, Sharing};
+use gpu_core::{Arena, Array, Backend, Sharing};
 use models::{DataSpec, Gan, GanConfig, Model, Vae, VaeConfig, VqVae, VqVaeConfig};
 
 const NAMES: [&str; 4] = ["mlp-vae", "conv-vae", "dcgan", "vqvae"];
@@ -42,7 +42,7 @@ fn time(bencher: Bencher<'_, '_>, name: &str, backend: &Backend) {
     let pass = model.sample(COUNT, 1).or_else(|| model.reconstruct(COUNT)).expect("every family gives pictures");
     let mut executor = backend.executor(model.memory().clone(), Sharing::On);
     for network in model.networks() {
-        let values = model.memory().whole(network.weights.place(Home::Values));
+        let values = model.memory().whole(network.weights.arena(Arena::Values));
         executor.write(values, &Array::F32(network.weights.initial(1))).expect("the device answers");
         for state in &network.states {
             executor.write(state.buf, &Array::F32(state.initial(1))).expect("the device answers");

@@ -25,7 +25,7 @@ fn every_case() -> Vec<Case> {
 }
 
 fn calls(case: &Case, kernel: &Kernel) -> bool {
-    case.schedule.steps().iter().any(|step| step.kernel.name == kernel.name)
+    case.schedule.calls().iter().any(|step| step.kernel.name == kernel.name)
 }
 
 fn owes_a_derivative(kernel: &Kernel) -> bool {
@@ -81,8 +81,8 @@ struct Impostor {
 }
 
 impl Executor for Impostor {
-    fn run_step(&mut self, program: Program, step: usize) -> Result<(), Error> {
-        self.cpu.run_step(program, step)?;
+    fn run_call(&mut self, program: Program, step: usize) -> Result<(), Error> {
+        self.cpu.run_call(program, step)?;
         let spoilt = (self.spoil)(self.cpu.read(self.output)?);
         self.cpu.write(self.output, &spoilt)
     }
@@ -115,7 +115,7 @@ impl Executor for Impostor {
 /// The worst error of a case of one step whose output is spoilt, as a share of its tolerance.
 fn share(case: &Case, spoil: fn(Array) -> Array) -> f64 {
     let memory = Memory::default();
-    let output = case.schedule.steps()[0].writes().next().expect("a step writes");
+    let output = case.schedule.calls()[0].writes().next().expect("a step writes");
     let mut impostor = Impostor { cpu: Cpu::new(memory.clone(), Sharing::Off), output, spoil };
     let findings = compare::stepwise(&mut impostor, &memory, &case.schedule, &case.inputs).expect("a Cpu runs");
     findings[0].error / case.tolerance

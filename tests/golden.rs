@@ -12,7 +12,7 @@ use gpu_core::ops::adam::{Adam, Arenas, adam_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
-use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Memory, Schedule, Sharing};
+use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Memory, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt, nonlinearity};
 use vectors::Tensor;
 
@@ -55,7 +55,7 @@ fn linear(bench: &mut Bench<'_>) {
     let mut network = Network::new(&mut bench.memory, "linear");
     let spec = LinearSpec::new(dims[1], dims[0], Activation::Tanh);
     let layer = Linear::new(&mut bench.memory, &mut network, "layer", spec);
-    let arena = bench.memory.whole(network.weights.place(Home::Values));
+    let arena = bench.memory.whole(network.weights.place(Arena::Values));
     let [w, b] = network.weights.parameters() else { unreachable!("a weight and a bias") };
     let [w, b] = [w, b].map(|parameter| Buf { offset: parameter.offset, shape: parameter.shape, ..arena });
     bench.inputs.extend([("w", w), ("b", b)].map(|(name, buf)| (buf, Array::F64(bench.tensor(name).values))));
@@ -177,7 +177,7 @@ fn adam(bench: &mut Bench<'_>, kind: &str) {
     };
     let (lr, Adam { beta1, beta2, .. }) = (bench.scalar("lr"), config);
     let step = Tick { batch: 1, count: 100, lr, beta1, beta2, ..Tick::default() };
-    let (clock, rates) = (bench.memory.pin("clock", [4], Dtype::U32), bench.memory.pin("rates", [4], Dtype::F32));
+    let (clock, rates) = (bench.memory.add("clock", [4], Dtype::U32), bench.memory.add("rates", [4], Dtype::F32));
     let w = bench.input("w0");
     let zeros = || vec![0.0; w.len()];
     let [m, v, average] = [(); 3].map(|()| bench.feed(&[w.len()], zeros()));
@@ -215,7 +215,7 @@ fn learning_rates_are_pytorch_s() -> Result<(), Error> {
     ];
     for (rise, decay, expected) in cases {
         let mut memory = Memory::default();
-        let (clock, rates) = (memory.pin("clock", [4], Dtype::U32), memory.pin("rates", [4], Dtype::F32));
+        let (clock, rates) = (memory.add("clock", [4], Dtype::U32), memory.add("rates", [4], Dtype::F32));
         let mut s = Schedule::new();
         tick(&mut s, "tick", clock, rates, Tick { batch: 1, count: 100, lr: 2.0, rise, decay, ..Tick::default() });
         let mut cpu = Cpu::new(memory, Sharing::Off);

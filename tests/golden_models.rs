@@ -6,10 +6,10 @@ mod vectors;
 
 use frit_harness::device;
 use gpu_core::ops::gather::pack;
-use gpu_core::{Array, Buf, Cpu, Error, Executor, Gpu, Home, Layout, Program, Sharing};
+use gpu_core::{Arena, Array, Buf, Cpu, Error, Executor, Gpu, Layout, Program, Sharing};
 use models::{
-    Autoencoder, AutoencoderConfig, DataSpec, Game, Gan, GanConfig, Likelihood, Model, Network, Optimiser, Phase,
-    RING_ROWS, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
+    Autoencoder, AutoencoderConfig, DataSpec, Gan, GanConfig, GanLossKind, Likelihood, Model, Network, Optimiser,
+    Phase, RING_ROWS, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -54,11 +54,11 @@ fn games() -> Vec<(&'static str, Box<dyn Model>)> {
     let linear = GanConfig { latent: 4, hidden: vec![12, 10], smoothing: 0.1, ..GanConfig::default() };
     let normalised = GanConfig { latent: 4, width: 3, ..GanConfig::default() };
     let spectral = GanConfig {
-        loss: Game::LeastSquares,
-        critic_norm: false,
+        loss: GanLossKind::LeastSquares,
+        discriminator_norm: false,
         spectral: true,
-        critic_steps: 2,
-        critic_lr: 4e-4,
+        discriminator_steps: 2,
+        discriminator_lr: 4e-4,
         ..normalised.clone()
     };
     vec![
@@ -89,7 +89,7 @@ impl Named {
 }
 
 /// The parameters of a model's networks in one of their arenas.
-fn parameters(model: &dyn Model, home: Home) -> Vec<Named> {
+fn parameters(model: &dyn Model, home: Arena) -> Vec<Named> {
     let of_network = |network: &Network| {
         let arena = model.memory().whole(network.weights.place(home));
         let parameters = network.weights.parameters().iter();
@@ -145,8 +145,8 @@ impl Faults {
 /// Writes the golden file's data, weights and states.
 fn load(executor: &mut dyn Executor, model: &dyn Model, golden: &Golden) -> Result<(), Error> {
     let bytes: Vec<u8> = golden.tensor("data").values.iter().map(|&byte| byte as u8).collect();
-    executor.write(model.pins().train, &Array::U32(pack(&bytes)))?;
-    for tensor in parameters(model, Home::Values).iter().chain(&states(model)) {
+    executor.write(model.buffers().train, &Array::U32(pack(&bytes)))?;
+    for tensor in parameters(model, Arena::Values).iter().chain(&states(model)) {
         executor.write(tensor.buf, &Array::F64(tensor.of(golden, "initial")))?;
     }
     Ok(())
@@ -168,8 +168,8 @@ fn strays(
 ) -> Result<Vec<String>, Error> {
     let model = &*run.model;
     load(executor, model, golden)?;
-    let (mut faults, columns, ring) = (Faults::default(), model.columns(), model.pins().ring);
-    let training = Training::whole(42, false, run.optimiser, model.pins().spec());
+    let (mut faults, columns, ring) = (Faults::default(), model.columns(), model.buffers().ring);
+    let training = Training::whole(42, false, run.optimiser, model.buffers().spec());
     let mut phases: BTreeMap<usize, (Vec<Phase>, Vec<Program>)> = BTreeMap::new();
     for (step, batch) in batches(model, golden.tensor(columns[0]).values.len()).into_iter().enumerate() {
         if let Entry::Vacant(entry) = phases.entry(batch) {
@@ -190,7 +190,7 @@ fn strays(
             let expected = [1.0, golden.tensor(name).values[step]];
             faults.hold(&format!("{name} of step {}", step + 1), &[1.0, value], &expected, tolerance.losses);
         }
-        let noise = written[0].schedule.steps().iter().find(|step| step.label == "noise");
+        let noise = written[0].schedule.calls().iter().find(|step| step.label == "noise");
         if let (0, Some(noise), Some(expected)) = (step, noise, golden.0.get("noise1")) {
             let drawn = executor.read(noise.bufs[1])?.to_f64();
             faults.hold("noise of step 1", &drawn, &expected.values, tolerance.noise);
@@ -198,9 +198,9 @@ fn strays(
     }
     let Tolerance { weights, moments, states: of_states, .. } = *tolerance;
     let parts = [
-        ("final", parameters(model, Home::Values), weights),
-        ("m", parameters(model, Home::FirstMoments), moments),
-        ("v", parameters(model, Home::SecondMoments), moments),
+        ("final", parameters(model, Arena::Values), weights),
+        ("m", parameters(model, Arena::FirstMoments), moments),
+        ("v", parameters(model, Arena::SecondMoments), moments),
         ("final", states(model), of_states),
     ];
     for (part, tensors, tolerance) in parts {
@@ -227,7 +227,7 @@ fn the_golden_weights_are_the_models() {
             let of_part = golden.0.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(part)?, tensor)));
             of_part.map(|(name, tensor)| (name.to_string(), tensor.dims.clone())).collect()
         };
-        let (learnt, mut all) = (parameters(&*model, Home::Values), parameters(&*model, Home::Values));
+        let (learnt, mut all) = (parameters(&*model, Arena::Values), parameters(&*model, Arena::Values));
         all.extend(states(&*model));
         let (learnt, all) = (ours(learnt), ours(all));
         for (part, ours) in [("initial/", &all), ("final/", &all), ("m/", &learnt), ("v/", &learnt)] {

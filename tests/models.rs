@@ -7,15 +7,15 @@ mod setup;
 use frit_harness::case::tolerance;
 use frit_harness::compare::{Finding, stepwise};
 use frit_harness::device;
-use gpu_core::device::Device;
-use gpu_core::{Array, Cpu, Error, Executor, Gpu, Home, Program, Schedule, Sharing, Step};
+use gpu_core::Device;
+use gpu_core::{Arena, Array, Call, Cpu, Error, Executor, Gpu, Program, Schedule, Sharing};
 use models::{Likelihood, Model, Training, Vae, VqVae};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use setup::{BETA, SEED, Setup, arena, lasting, prepared, setups, spec, start, under_way, vae, vqvae, zeros};
 
 /// The numbers that one element of a step's output adds up, at most.
-fn terms(step: &Step) -> usize {
+fn terms(step: &Call) -> usize {
     let field = |name: &str| {
         let index = step.kernel.params.iter().position(|(field, _)| *field == name);
         index.map_or(1, |index| step.params[index] as usize)
@@ -62,8 +62,8 @@ fn first_stray(device: &Device, setup: &Setup) -> Result<Option<String>, Error> 
         let mut gpu = Gpu::new(device.clone(), setup.model.memory().clone(), Sharing::On);
         let findings = stepwise(&mut gpu, setup.model.memory(), &schedule, &inputs)?;
         // A step may write several outputs.
-        let outputs = schedule.steps().iter().flat_map(|step| step.writes().map(move |_| step));
-        let strays = |(finding, step): &(&Finding, &Step)| {
+        let outputs = schedule.calls().iter().flat_map(|step| step.writes().map(move |_| step));
+        let strays = |(finding, step): &(&Finding, &Call)| {
             assert_eq!(finding.label, step.label);
             finding.error > tolerance(terms(step)) || finding.error.is_nan()
         };
@@ -116,27 +116,27 @@ impl<'a> Loss<'a> {
         Ok(Self { setup, cpu, schedule, program, network, weights: weights.to_vec() })
     }
 
-    fn is_optimiser(step: &Step) -> bool {
+    fn is_optimiser(step: &Call) -> bool {
         step.kernel.op == "adam"
     }
 
-    fn arena(&self, home: Home) -> gpu_core::Buf {
+    fn arena(&self, home: Arena) -> gpu_core::Buf {
         let model = &*self.setup.model;
         arena(model, model.networks()[self.network], home)
     }
 
     fn values(&mut self) -> Result<Vec<f64>, Error> {
-        let values = self.arena(Home::Values);
+        let values = self.arena(Arena::Values);
         Ok(self.cpu.read(values)?.to_f64())
     }
 
     /// The loss of the first batch at `values`, and its gradient; `skipped` steps are left out.
     fn at(&mut self, values: &[f64], skipped: Option<usize>) -> Result<(f64, Vec<f64>), Error> {
         let model = &*self.setup.model;
-        let gradients = self.arena(Home::Gradients);
-        self.cpu.write(self.arena(Home::Values), &Array::F64(values.to_vec()))?;
+        let gradients = self.arena(Arena::Gradients);
+        self.cpu.write(self.arena(Arena::Values), &Array::F64(values.to_vec()))?;
         self.cpu.write(gradients, &Array::F64(vec![0.0; values.len()]))?;
-        let ticks = self.schedule.steps().iter().any(|step| step.label == "tick");
+        let ticks = self.schedule.calls().iter().any(|step| step.label == "tick");
         for (_, buf) in model.states() {
             self.cpu.write(buf, &zeros(buf))?;
         }
@@ -145,16 +145,16 @@ impl<'a> Loss<'a> {
             self.cpu.write(state.buf, &Array::F32(state.initial(SEED)))?;
         }
         // A phase that does not move the clock comes after one that did.
-        self.cpu.write(model.pins().clock, &Array::U32(vec![u32::from(!ticks), 0, 0, 0]))?;
-        for (index, step) in self.schedule.steps().iter().enumerate() {
+        self.cpu.write(model.buffers().clock, &Array::U32(vec![u32::from(!ticks), 0, 0, 0]))?;
+        for (index, step) in self.schedule.calls().iter().enumerate() {
             if Self::is_optimiser(step) {
                 break;
             }
             if skipped != Some(index) {
-                self.cpu.run_step(self.program, index)?;
+                self.cpu.run_call(self.program, index)?;
             }
         }
-        let row = self.cpu.read(model.pins().ring)?.to_f64();
+        let row = self.cpu.read(model.buffers().ring)?.to_f64();
         let loss = row.iter().zip(&self.weights).map(|(value, weight)| value * weight).sum();
         Ok((loss, self.cpu.read(gradients)?.to_f64()))
     }
@@ -232,7 +232,7 @@ fn every_backward_step_matters() -> Result<(), Error> {
             let mut loss = Loss::new(setup, phase, network, &weights)?;
             let values = loss.values()?;
             let differences = loss.differences(&values)?;
-            let steps = loss.schedule.steps().to_vec();
+            let steps = loss.schedule.calls().to_vec();
             let first = steps.iter().position(|step| ["loss", "gan_loss"].contains(&step.kernel.op)).expect("a loss");
             for (index, step) in steps.iter().enumerate().skip(first) {
                 let only_said = ["kl", "d_loss"].contains(&step.label.as_str()) || step.kernel.op == "record";
@@ -240,7 +240,7 @@ fn every_backward_step_matters() -> Result<(), Error> {
                     continue;
                 }
                 // What the step would write is not left from an earlier run.
-                for buf in step.writes().filter(|buf| buf.place.home == Home::Scratch) {
+                for buf in step.writes().filter(|buf| buf.id.arena == Arena::Scratch) {
                     if !step.reads().any(|read| read.place == buf.place) {
                         loss.cpu.write(buf, &zeros(buf))?;
                     }
@@ -293,15 +293,15 @@ fn a_seed_fixes_a_run() -> Result<(), Error> {
 fn a_pass_by_the_average_is_the_pass_by_such_weights() -> Result<(), Error> {
     let image = [7, 9, 1];
     let model = Vae::new(vae(image, &[3], false, "relu", Likelihood::Bernoulli), spec(image, 4));
-    let values = arena(&model, model.networks()[0], Home::Values);
+    let values = arena(&model, model.networks()[0], Arena::Values);
     let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
     let pass = model.sample(4, 3).expect("a VAE has a prior");
-    let moved = pass.schedule.clone().moved(values.place, values.sibling(Home::Average).place);
+    let moved = pass.schedule.clone().moved(values.place, values.sibling(Arena::Average).place);
     let programs = [cpu.prepare(&pass.schedule)?, cpu.prepare(&moved)?];
     let weights = Array::F32(model.networks()[0].weights.initial(3));
     let mut drawn = Vec::new();
-    for (buf, program) in [values, values.sibling(Home::Average)].into_iter().zip(programs) {
-        for home in [Home::Values, Home::Average] {
+    for (buf, program) in [values, values.sibling(Arena::Average)].into_iter().zip(programs) {
+        for home in [Arena::Values, Arena::Average] {
             cpu.write(values.sibling(home), &zeros(values))?;
         }
         cpu.write(buf, &weights)?;

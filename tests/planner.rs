@@ -8,9 +8,10 @@ use gpu_core::ops::gather::pack;
 use gpu_core::ops::philox;
 use gpu_core::random::Stream;
 use gpu_core::{
-    Array, Buf, Cpu, Dtype, Error, Executor, Gpu, Grid, Home, Memory, Place, Plan, Pool, Schedule, Shape, Sharing, plan,
+    Arena, Array, Buf, BufferId, Cpu, Dtype, Error, Executor, Gpu, Grid, Memory, Plan, Pool, Schedule, Shape, Sharing,
+    plan,
 };
-use models::{DataSpec, Fall, Gan, GanConfig, Model, Optimiser, Training, Vae, VaeConfig};
+use models::{DataSpec, Gan, GanConfig, LrSchedule, Model, Optimiser, Training, Vae, VaeConfig};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,7 +27,7 @@ struct Random {
 fn random(seed: u64) -> Random {
     let mut rng = StdRng::seed_from_u64(seed);
     let (mut s, mut memory) = (Schedule::new(), Memory::default());
-    let clock = memory.pin("clock", [4], Dtype::U32);
+    let clock = memory.add("clock", [4], Dtype::U32);
     let mut bufs: Vec<Buf> = Vec::new();
     let mut inputs = Vec::new();
     for _ in 0..rng.random_range(1..4) {
@@ -58,42 +59,42 @@ fn random(seed: u64) -> Random {
 }
 
 /// The first and last step at which each scratch buffer must hold its contents.
-fn lifetimes(schedule: &Schedule) -> BTreeMap<Place, (usize, usize)> {
-    let mut lives: BTreeMap<Place, (usize, usize)> = BTreeMap::new();
-    for (index, step) in schedule.steps().iter().enumerate() {
+fn lifetimes(schedule: &Schedule) -> BTreeMap<BufferId, (usize, usize)> {
+    let mut lives: BTreeMap<BufferId, (usize, usize)> = BTreeMap::new();
+    for (index, step) in schedule.calls().iter().enumerate() {
         for buf in &step.bufs {
-            lives.entry(buf.place).or_insert((index, index)).1 = index;
+            lives.entry(buf.id).or_insert((index, index)).1 = index;
         }
     }
     for buf in schedule.scratch_bufs() {
-        if schedule.is_kept(buf.place) {
-            lives.insert(buf.place, (0, usize::MAX));
+        if schedule.is_kept(buf.id) {
+            lives.insert(buf.id, (0, usize::MAX));
         }
     }
-    lives.retain(|place, _| place.home == Home::Scratch);
+    lives.retain(|id, _| id.arena == Arena::Scratch);
     lives
 }
 
 /// Panics where the plan has two live buffers in one slot, or a buffer in a slot that does not hold it.
 fn check(schedule: &Schedule, sharing: Sharing) {
     let plan = plan(schedule, sharing);
-    let whole: HashMap<Place, Buf> = schedule.scratch_bufs().iter().map(|buf| (buf.place, *buf)).collect();
-    let mut tenants: HashMap<usize, Vec<Place>> = HashMap::new();
+    let whole: HashMap<BufferId, Buf> = schedule.scratch_bufs().iter().map(|buf| (buf.id, *buf)).collect();
+    let mut tenants: HashMap<usize, Vec<BufferId>> = HashMap::new();
     let lives = lifetimes(schedule);
-    for &place in lives.keys() {
-        let slot = plan.slot(place).unwrap_or_else(|| panic!("{place:?} has no slot"));
-        assert!(plan.slots[slot].len >= whole[&place].len(), "{place:?} does not fit its slot");
-        assert_eq!(plan.slots[slot].dtype, whole[&place].dtype, "{place:?}");
-        tenants.entry(slot).or_default().push(place);
+    for &id in lives.keys() {
+        let slot = plan.slot(id).unwrap_or_else(|| panic!("{id:?} has no slot"));
+        assert!(plan.slots[slot].len >= whole[&id].len(), "{id:?} does not fit its slot");
+        assert_eq!(plan.slots[slot].dtype, whole[&id].dtype, "{id:?}");
+        tenants.entry(slot).or_default().push(id);
     }
     assert_eq!(tenants.len(), plan.slots.len(), "a slot that nobody uses");
     for tenants in tenants.values_mut() {
-        tenants.sort_by_key(|place| lives[place]);
+        tenants.sort_by_key(|id| lives[id]);
         for pair in tenants.windows(2) {
             let [one, other] = [pair[0], pair[1]];
             assert!(lives[&one].1 < lives[&other].0, "{one:?} and {other:?} are live at once and share a slot");
         }
-        let kept = tenants.iter().any(|place| schedule.is_kept(*place));
+        let kept = tenants.iter().any(|id| schedule.is_kept(*id));
         assert!(!kept || tenants.len() == 1, "what is fed or kept shares a slot: {tenants:?}");
         assert!(sharing == Sharing::On || tenants.len() == 1, "shared though sharing is off: {tenants:?}");
     }
@@ -161,9 +162,9 @@ const TRAINING: Training = Training {
     optimiser: Optimiser {
         lr: 1e-3,
         warmup: 3,
-        schedule: Fall::Cosine,
+        schedule: LrSchedule::Cosine,
         decay_steps: 20,
-        decay_to: 0.1,
+        lr_final: 0.1,
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
@@ -193,13 +194,13 @@ fn step(vae: &Vae, batch: usize) -> Schedule {
 /// Everything that two training steps leave behind.
 fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> {
     let weights = &vae.networks()[0].weights;
-    let arena = |home| vae.memory().whole(weights.place(home));
+    let arena = |arena| vae.memory().whole(weights.arena(arena));
     let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
-    executor.write(vae.pins().train, &Array::U32(pack(&bytes)))?;
-    executor.write(arena(Home::Values), &Array::F32(weights.initial(9)))?;
+    executor.write(vae.buffers().train, &Array::U32(pack(&bytes)))?;
+    executor.write(arena(Arena::Values), &Array::F32(weights.initial(9)))?;
     let program = executor.prepare(&step(vae, 13))?;
-    let homes = [Home::Values, Home::Gradients, Home::FirstMoments, Home::SecondMoments, Home::Average];
-    let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.pins().ring, vae.pins().clock]).collect();
+    let homes = [Arena::Values, Arena::Gradients, Arena::FirstMoments, Arena::SecondMoments, Arena::Average];
+    let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.buffers().ring, vae.buffers().clock]).collect();
     let ticket = executor.submit(&[program], 2, &watched)?;
     executor.wait(ticket)
 }
@@ -235,10 +236,10 @@ fn programs_share_slots_but_for_what_is_kept() {
         for (plan, places) in plans.iter().zip(&places) {
             let apart: BTreeSet<usize> = places.iter().copied().collect();
             assert_eq!(apart.len(), plan.slots.len(), "two slots of a program in one");
-            for (slot, &place) in plan.slots.iter().zip(places) {
-                let found = pool.slots[place];
+            for (slot, &id) in plan.slots.iter().zip(places) {
+                let found = pool.slots[id];
                 assert!(found.len >= slot.len && found.dtype == slot.dtype && found.kept == slot.kept);
-                *kept.entry(place).or_default() += usize::from(slot.kept);
+                *kept.entry(id).or_default() += usize::from(slot.kept);
             }
         }
         assert!(kept.values().all(|&tenants| tenants <= 1), "two programs keep something in one slot");
@@ -294,19 +295,19 @@ fn slots_grow_under_programs_that_are_there() -> Result<(), Error> {
 
 /// A game between two networks: phases of their own, the first of which runs twice.
 fn gan() -> Gan {
-    let config = GanConfig { latent: 6, hidden: vec![19, 11], critic_steps: 2, ..GanConfig::default() };
+    let config = GanConfig { latent: 6, hidden: vec![19, 11], discriminator_steps: 2, ..GanConfig::default() };
     Gan::new(config, SPEC)
 }
 
 /// Everything that training in steps of two sizes leaves behind, and the most memory that it took.
 fn played(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), Error> {
     let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
-    executor.write(gan.pins().train, &Array::U32(pack(&bytes)))?;
-    let mut watched = vec![gan.pins().ring];
+    executor.write(gan.buffers().train, &Array::U32(pack(&bytes)))?;
+    let mut watched = vec![gan.buffers().ring];
     for (seed, network) in (0..).zip(gan.networks()) {
-        let arena = |home| gan.memory().whole(network.weights.place(home));
-        executor.write(arena(Home::Values), &Array::F32(network.weights.initial(seed)))?;
-        watched.extend([Home::Values, Home::FirstMoments, Home::SecondMoments].map(arena));
+        let arena = |arena| gan.memory().whole(network.weights.arena(arena));
+        executor.write(arena(Arena::Values), &Array::F32(network.weights.initial(seed)))?;
+        watched.extend([Arena::Values, Arena::FirstMoments, Arena::SecondMoments].map(arena));
     }
     let mut sizes = Vec::new();
     for batch in [3, 13] {

@@ -2,11 +2,11 @@
 
 use super::Workload;
 use frit_harness::compare;
-use gpu_core::device::Kind;
+use gpu_core::DeviceKind;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::conv2d::{self, Window};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
-use gpu_core::{Array, Backend, Buf, Dtype, Home, Memory, Pace, Schedule, Sharing};
+use gpu_core::{Arena, Array, Backend, Buf, Dtype, Memory, Schedule, Sharing, SubmitLoop};
 use models::{Mode, Network, Sequence, Value};
 
 /// Images of the convolution.
@@ -39,20 +39,20 @@ pub(super) fn build(name: &str, backend: &Backend) -> Result<Workload, String> {
 }
 
 fn is_software(backend: &Backend) -> bool {
-    matches!(backend, Backend::Gpu(device) if device.caps.kind == Kind::Software)
+    matches!(backend, Backend::Gpu(device) if device.caps.kind == DeviceKind::Software)
 }
 
 /// On an executor whose result has been held against the reference's.
 fn prepared(kernel: Kernel, backend: &Backend) -> Result<Workload, String> {
     let Kernel { schedule, mut memory, inputs, flops, images } = kernel;
-    let ring = memory.pin("ring", [models::RING_ROWS, 1], Dtype::F32);
+    let ring = memory.add("ring", [models::RING_ROWS, 1], Dtype::F32);
     let mut executor = backend.executor(memory.clone(), Sharing::On);
     let findings = compare::stepwise(executor.as_mut(), &memory, &schedule, &inputs).map_err(|e| e.to_string())?;
     if findings.iter().any(|finding| finding.error > 1e-3) {
         return Err(format!("not timed, because wrong: {findings:?}"));
     }
     let program = executor.prepare(&schedule).map_err(|e| e.to_string())?;
-    let (programs, pace) = (vec![program], Pace::default());
+    let (programs, pace) = (vec![program], SubmitLoop::default());
     Ok(Workload { executor, programs, ring, pace, done: 0, parameters: None, flops, images })
 }
 
@@ -102,7 +102,7 @@ fn decode() -> Kernel {
     let z = input(&mut s, [LATENTS, 20]);
     let (y, _) = decoder.forward(&mut s, Value::plain(z.0), Mode::Use);
     s.keep(y.buf);
-    let weights = memory.whole(network.weights.place(Home::Values));
+    let weights = memory.whole(network.weights.arena(Arena::Values));
     let inputs = vec![z, (weights, Array::F32(network.weights.initial(1)))];
     Kernel { schedule: s, memory, inputs, flops: None, images: LATENTS }
 }

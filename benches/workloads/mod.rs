@@ -3,7 +3,7 @@
 mod kernels;
 mod training;
 
-use gpu_core::{Backend, Buf, Error, Executor, Pace, Program};
+use gpu_core::{Backend, Buf, Error, Executor, Program, SubmitLoop};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub(crate) struct Workload {
     programs: Vec<Program>,
     /// Where training leaves its losses; of kernels, an empty one.
     ring: Buf,
-    pace: Pace,
+    pace: SubmitLoop,
     done: u64,
     /// Numbers that are trained.
     pub(crate) parameters: Option<usize>,

@@ -1,7 +1,7 @@
 //! Training steps on noise: forward, loss, backward, Adam, with the batch drawn on the device.
 
 use super::Workload;
-use gpu_core::{Array, Backend, Error, Home, Pace, Sharing};
+use gpu_core::{Arena, Array, Backend, Error, Sharing, SubmitLoop};
 use models::{DataSpec, Gan, GanConfig, Model, Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig};
 
 /// Of bytes that are all as likely.
@@ -36,13 +36,13 @@ fn model(name: &str) -> (Box<dyn Model>, usize, Optimiser) {
 /// A model that is ready for its first step.
 pub(super) fn build(name: &str, backend: &Backend) -> Result<Workload, Error> {
     let (model, batch, optimiser) = model(name);
-    let pins = *model.pins();
-    let training = Training::whole(1, true, optimiser, pins.spec());
+    let buffers = *model.buffers();
+    let training = Training::whole(1, true, optimiser, buffers.spec());
     let mut executor = backend.executor(model.memory().clone(), Sharing::On);
-    let noise = (0..pins.train.len() as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();
-    executor.write(pins.train, &Array::U32(noise))?;
+    let noise = (0..buffers.train.len() as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();
+    executor.write(buffers.train, &Array::U32(noise))?;
     for network in model.networks() {
-        let values = model.memory().whole(network.weights.place(Home::Values));
+        let values = model.memory().whole(network.weights.arena(Arena::Values));
         executor.write(values, &Array::F32(network.weights.initial(1)))?;
         for state in &network.states {
             executor.write(state.buf, &Array::F32(state.initial(1)))?;
@@ -57,6 +57,6 @@ pub(super) fn build(name: &str, backend: &Backend) -> Result<Workload, Error> {
         network.weights.parameters().iter().map(|parameter| parameter.shape.len()).sum::<usize>()
     };
     let parameters = Some(model.networks().iter().map(lengths).sum());
-    let (pace, images) = (Pace::default(), batch * model.batches());
-    Ok(Workload { executor, programs, ring: pins.ring, pace, done: 0, parameters, flops: None, images })
+    let (pace, images) = (SubmitLoop::default(), batch * model.batches());
+    Ok(Workload { executor, programs, ring: buffers.ring, pace, done: 0, parameters, flops: None, images })
 }

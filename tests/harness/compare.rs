@@ -1,13 +1,13 @@
 //! One executor against the reference, step by step: before each step the reference's inputs are copied in,
 //! so errors do not compound and the first stray step is the one that is named.
 
-use gpu_core::{Access, Array, Buf, Cpu, Error, Executor, Memory, Schedule, Sharing, Step};
+use gpu_core::{Access, Array, Buf, Call, Cpu, Error, Executor, Memory, Schedule, Sharing};
 
 /// What one step's output came to.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The step's number in the schedule.
-    pub step: usize,
+    pub call: usize,
     /// The kernel.
     pub kernel: &'static str,
     /// The step's label.
@@ -40,25 +40,25 @@ pub fn stepwise(
         reference.write(*buf, values)?;
     }
     let mut findings = Vec::new();
-    for (index, step) in schedule.steps().iter().enumerate() {
-        hand_over(executor, &mut reference, step)?;
-        reference.run_step(expected, index)?;
-        executor.run_step(program, index)?;
-        for (binding, buf) in step.kernel.bindings.iter().zip(&step.bufs) {
+    for (index, call) in schedule.calls().iter().enumerate() {
+        hand_over(executor, &mut reference, call)?;
+        reference.run_call(expected, index)?;
+        executor.run_call(program, index)?;
+        for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
             if binding.access == Access::Read {
                 continue;
             }
             let (error, worst) = distance(&executor.read(*buf)?, &reference.read(*buf)?);
-            let (kernel, label) = (step.kernel.name, step.label.clone());
-            findings.push(Finding { step: index, kernel, label, output: binding.name, error, worst });
+            let (kernel, label) = (call.kernel.name, call.label.clone());
+            findings.push(Finding { call: index, kernel, label, output: binding.name, error, worst });
         }
     }
     Ok(findings)
 }
 
 /// Copies what a step reads, and spoils what it must write, so that an element left unwritten shows.
-fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, step: &Step) -> Result<(), Error> {
-    for (binding, buf) in step.kernel.bindings.iter().zip(&step.bufs) {
+fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, call: &Call) -> Result<(), Error> {
+    for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
         let values = match (binding.access, reference.read(*buf)?) {
             (Access::Write, Array::U32(words)) => Array::U32(vec![0xDEAD_BEEF; words.len()]),
             (Access::Write, numbers) => Array::F32(vec![f32::NAN; numbers.len()]),

@@ -9,7 +9,7 @@ pub mod report;
 
 pub use case::{Case, Differentiation, Fill};
 
-use gpu_core::device::{Adapter, Device};
+use gpu_core::{Adapter, Device};
 
 /// The best adapter, open; the shaders keep their bounds checks if `checked`.
 ///

@@ -2,8 +2,8 @@
 
 use crate::compare::{Finding, stepwise};
 use crate::{Case, differences};
-use gpu_core::device::Device;
-use gpu_core::{Error, Gpu, Memory, Picking, Sharing, eligible};
+use gpu_core::Device;
+use gpu_core::{Error, Gpu, Memory, Sharing, VariantPolicy, eligible};
 
 /// What all cases of one kernel came to.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
     for case in cases {
         let memory = Memory::default();
         for suffix in suffixes(device, case) {
-            let device = device.clone().picking(Picking::Only(suffix));
+            let device = device.clone().with_policy(VariantPolicy::Only(suffix));
             let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
             for finding in stepwise(&mut gpu, &memory, &case.schedule, &case.inputs)? {
                 // A step without such a variant has been looked at with the kernel's own.
@@ -74,8 +74,8 @@ fn precision(suffix: &str) -> f64 {
 /// What the names of a case's variants end on; kernels' own come first.
 fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
     let mut suffixes = vec![""];
-    for step in case.schedule.steps() {
-        for suffix in eligible(step, &device.caps).iter().map(|variant| variant.suffix(step.kernel)) {
+    for call in case.schedule.calls() {
+        for suffix in eligible(call, &device.caps).iter().map(|variant| variant.suffix(call.kernel)) {
             if !suffixes.contains(&suffix) {
                 suffixes.push(suffix);
             }
@@ -89,8 +89,8 @@ fn name(device: &Device, case: &Case, finding: &Finding, suffix: &str) -> Option
     if suffix.is_empty() {
         return Some(finding.kernel);
     }
-    let of_step = eligible(&case.schedule.steps()[finding.step], &device.caps);
-    of_step.iter().map(|variant| variant.name).find(|name| name.strip_prefix(finding.kernel) == Some(suffix))
+    let of_call = eligible(&case.schedule.calls()[finding.call], &device.caps);
+    of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(finding.kernel) == Some(suffix))
 }
 
 /// Every claimed derivative of an operator's cases, against finite differences; no row where nothing is claimed.

@@ -1,10 +1,10 @@
 //! The models that tests/models.rs looks at: small ones of every family, odd in their sizes.
 
 use gpu_core::ops::gather::pack;
-use gpu_core::{Array, Buf, Cpu, Dtype, Error, Executor, Home, Program, Sharing};
+use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Program, Sharing};
 use models::{
-    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Fall, Game, Gan, GanConfig, Likelihood,
-    Model, Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig, in_order,
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Gan, GanConfig, GanLossKind, Likelihood,
+    LrSchedule, Model, Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig, in_order,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -32,7 +32,7 @@ impl Setup {
     }
 
     pub(crate) fn training(&self, seed: u64) -> Training {
-        let train = self.model.pins().spec().train;
+        let train = self.model.buffers().spec().train;
         let taken = train / (self.batch * self.model.batches()) * self.batch * self.model.batches();
         Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken, micro_batch: 0 }
     }
@@ -63,9 +63,24 @@ pub(crate) fn vae(
     config
 }
 
-fn gan(width: usize, critic_norm: bool, spectral: bool, loss: Game, critic_steps: usize) -> GanConfig {
+fn gan(
+    width: usize,
+    discriminator_norm: bool,
+    spectral: bool,
+    loss: GanLossKind,
+    discriminator_steps: usize,
+) -> GanConfig {
     let hidden = vec![13, 11];
-    GanConfig { latent: 6, width, hidden, loss, critic_norm, spectral, critic_steps, ..GanConfig::default() }
+    GanConfig {
+        latent: 6,
+        width,
+        hidden,
+        loss,
+        discriminator_norm,
+        spectral,
+        discriminator_steps,
+        ..GanConfig::default()
+    }
 }
 
 pub(crate) fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
@@ -76,9 +91,9 @@ pub(crate) fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
     let falling =
-        Optimiser { warmup: 2, schedule: Fall::Cosine, decay_steps: 9, decay_to: 0.1, ..Optimiser::default() };
+        Optimiser { warmup: 2, schedule: LrSchedule::Cosine, decay_steps: 9, lr_final: 0.1, ..Optimiser::default() };
     let all = Optimiser { clip: 1.0, average: 0.9, weight_decay: 0.01, ..falling };
-    let coupled = Optimiser { decoupled: false, schedule: Fall::Step, ..all };
+    let coupled = Optimiser { decoupled: false, schedule: LrSchedule::Step, ..all };
     let [row, grey, colour, small] = [[1, 1, 50], [7, 9, 1], [10, 7, 3], [18, 16, 2]];
     let ae = |activation: &str| AutoencoderConfig {
         hidden: vec![12, 7],
@@ -87,7 +102,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         ..AutoencoderConfig::default()
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
-    let told = GanConfig { conditional: true, ..gan(0, false, false, Game::NonSaturating, 2) };
+    let told = GanConfig { conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
@@ -104,13 +119,13 @@ pub(crate) fn setups() -> Vec<Setup> {
         // A batch long enough for the gradients of the weights to be split sums.
         Setup { optimiser: coupled, ..Setup::new("ae", Autoencoder::new(ae("elu"), spec([1, 1, 9], 520)), 520) },
         Setup::new("pooled ae", Autoencoder::new(pooled, spec([8, 12, 3], 5)), 5),
-        Setup::new("gan", Gan::new(gan(0, false, false, Game::LeastSquares, 1), spec(row, 9)), 9),
+        Setup::new("gan", Gan::new(gan(0, false, false, GanLossKind::LeastSquares, 1), spec(row, 9)), 9),
         Setup::new("cgan", Gan::new(told, spec(row, 8)), 4),
         Setup {
             optimiser: all,
-            ..Setup::new("dcgan", Gan::new(gan(3, true, false, Game::NonSaturating, 1), spec(small, 5)), 5)
+            ..Setup::new("dcgan", Gan::new(gan(3, true, false, GanLossKind::NonSaturating, 1), spec(small, 5)), 5)
         },
-        Setup::new("spectral gan", Gan::new(gan(2, false, true, Game::Hinge, 2), spec(small, 4)), 2),
+        Setup::new("spectral gan", Gan::new(gan(2, false, true, GanLossKind::Hinge, 2), spec(small, 4)), 2),
         Setup::new("vqvae", VqVae::new(vqvae(0.9, 2.0), spec(colour, 6)), 6),
         Setup::new("vqvae by gradient", VqVae::new(vqvae(0.0, 0.0), spec(grey, 4)), 4),
         Setup::new(
@@ -123,36 +138,37 @@ pub(crate) fn setups() -> Vec<Setup> {
 
 /// The networks' arenas and state, and what else of the model lasts.
 pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
-    const ARENAS: [Home; 5] = [Home::Values, Home::Gradients, Home::FirstMoments, Home::SecondMoments, Home::Average];
+    const ARENAS: [Arena; 5] =
+        [Arena::Values, Arena::Gradients, Arena::FirstMoments, Arena::SecondMoments, Arena::Average];
     let networks = model.networks();
-    let arenas = networks.iter().flat_map(|network| ARENAS.map(|home| arena(model, network, home)));
+    let arenas = networks.iter().flat_map(|network| ARENAS.map(|arena| arena(model, network, home)));
     let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));
-    let labels = model.pins().labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
-    let pins = [model.pins().train, model.pins().test, model.pins().ring];
+    let labels = model.buffers().labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
+    let buffers = [model.buffers().train, model.buffers().test, model.buffers().ring];
     let of_model = model.states().into_iter().map(|(_, buf)| buf);
-    arenas.chain(states).chain(labels).chain(pins).chain(of_model).collect()
+    arenas.chain(states).chain(labels).chain(buffers).chain(of_model).collect()
 }
 
-pub(crate) fn arena(model: &dyn Model, network: &models::Network, home: Home) -> Buf {
-    model.memory().whole(network.weights.place(home))
+pub(crate) fn arena(model: &dyn Model, network: &models::Network, arena: Arena) -> Buf {
+    model.memory().whole(network.weights.arena(arena))
 }
 
 /// Random images in both sets, and the weights and states that `seed` starts from.
 pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -> Result<(), Error> {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut bytes = |buf: Buf| Array::U32(pack(&(0..4 * buf.len()).map(|_| rng.random::<u8>()).collect::<Vec<_>>()));
-    let pins = model.pins();
-    for buf in [pins.train, pins.test] {
+    let buffers = model.buffers();
+    for buf in [buffers.train, buffers.test] {
         executor.write(buf, &bytes(buf))?;
     }
-    for labels in pins.labels.iter().flat_map(|labels| [labels.train, labels.test, labels.asked]) {
-        let classes = pins.spec().classes;
+    for labels in buffers.labels.iter().flat_map(|labels| [labels.train, labels.test, labels.asked]) {
+        let classes = buffers.spec().classes;
         let one_hot: Vec<u8> =
             (0..4 * labels.len()).map(|i| 255 * u8::from(i % classes == i / classes % classes)).collect();
         executor.write(labels, &Array::U32(pack(&one_hot)))?;
     }
     for network in model.networks() {
-        executor.write(arena(model, network, Home::Values), &Array::F32(network.weights.initial(seed)))?;
+        executor.write(arena(model, network, Arena::Values), &Array::F32(network.weights.initial(seed)))?;
         for state in &network.states {
             executor.write(state.buf, &Array::F32(state.initial(seed)))?;
         }

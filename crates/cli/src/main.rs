@@ -1,46 +1,15 @@
 //! frit: trains and samples generative models on any GPU, with hand-written WGSL.
 
 mod args;
-mod cache;
-mod checkpoint;
 mod commands;
-mod config;
-mod criterion;
-mod data;
-mod decoder;
-mod device;
-mod diagnosis;
-mod environment;
-mod evaluation;
-mod events;
-mod grid;
-mod guards;
-mod judge;
-mod measures;
-mod pictures;
-mod planned;
-mod profile;
-mod progress;
-mod quality;
-mod recipes;
-mod report;
-mod room;
-mod run;
-mod safe_file;
-mod session;
-mod startup;
-mod steps;
-mod terminal;
-mod tokens;
-mod training;
-mod trouble;
-mod wording;
+mod output;
 
 use args::{Cli, Command, Data};
 use clap::Parser;
+use frit::run::startup;
+use frit::terminal::Terminal;
 use std::io::Write;
 use std::process::ExitCode;
-use terminal::Terminal;
 
 /// How a command ended, for the shell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

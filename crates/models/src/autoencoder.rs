@@ -4,12 +4,12 @@
 //! cross-entropy, with a Gaussian one the squared error up to constants.
 
 use crate::coder::Coder;
-use crate::faults::{activation_fault, coder_fault, positive_fault};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
+use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
-use crate::part::Part;
-use crate::pins::{DataSpec, Pins};
+use crate::shared_buffers::{DataSpec, SharedBuffers};
+use crate::validate::{activation_fault, coder_fault, positive_fault};
 use gpu_core::ops::{loss, record};
 use gpu_core::{Buf, Schedule};
 use serde::{Deserialize, Serialize};
@@ -82,31 +82,31 @@ impl Autoencoder {
     /// The decoder's output for x, [n, width] like it, with what both halves saved.
     fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>, Vec<Saved>) {
         let (code, encoder) =
-            self.encoder.forward(s, Value::plain(x.reshape(self.base.pins.spec().images(x.shape.rows()))), mode);
+            self.encoder.forward(s, Value::plain(x.reshape(self.base.buffers.spec().images(x.shape.rows()))), mode);
         let (output, decoder) = self.decoder.forward(s, code, mode);
         (output.buf.reshape(x.shape), encoder, decoder)
     }
 
     /// The step on a part of its batch.
-    fn train_part(&self, part: Part, training: &Training) -> Phase {
+    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        let x = self.base.pins.next_train(s, part, training, Range::UNIT);
+        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+        let x = self.base.buffers.next_train(s, micro_batch, training, Range::UNIT);
 
         let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
-        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), part.share());
+        let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), micro_batch.share());
 
         let dcode = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the code wants a gradient");
         self.encoder.backward(s, &encoder, dcode, Wrt::Params);
 
-        part.record(s, "recon", recon, clock, ring, 0);
-        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        micro_batch.record(s, "recon", recon, clock, ring, 0);
+        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
         Phase::once("ae", schedule)
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.base.pins.spec().width())
+        self.config.likelihood.loss(self.config.sigma, self.base.buffers.spec().width())
     }
 }
 
@@ -126,14 +126,18 @@ impl Model for Autoencoder {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
+        training
+            .micro_batches(batch)
+            .into_iter()
+            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
+            .collect()
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.base.pins;
-        let x = self.base.pins.next_test(s, batch, Range::UNIT);
+        let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
+        let x = self.base.buffers.next_test(s, batch, Range::UNIT);
         let (output, ..) = self.forward(s, x, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
@@ -142,8 +146,8 @@ impl Model for Autoencoder {
 
     fn encode(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
-        let images = x.reshape(self.base.pins.spec().images(batch));
+        let x = self.base.buffers.next_test(&mut s, batch, Range::UNIT);
+        let images = x.reshape(self.base.buffers.spec().images(batch));
         let (code, _) = self.encoder.forward(&mut s, Value::plain(images), Mode::Use);
         Some(Pass::new(s, &[code.buf]))
     }
@@ -153,14 +157,14 @@ impl Model for Autoencoder {
         let code = s.scratch([count, self.config.latent]);
         s.feed(code);
         let (output, _) = self.decoder.forward(&mut s, Value::plain(code), Mode::Use);
-        let output = output.buf.reshape([count, self.base.pins.spec().width()]);
+        let output = output.buf.reshape([count, self.base.buffers.spec().width()]);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Decoding { given: code, pass: Pass::new(s, &[picture]) })
     }
 
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.base.pins.next_test(&mut s, batch, Range::UNIT);
+        let x = self.base.buffers.next_test(&mut s, batch, Range::UNIT);
         let (output, ..) = self.forward(&mut s, x, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[x, picture]))

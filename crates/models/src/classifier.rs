@@ -3,12 +3,12 @@
 //! Convolutions that halve the image, linear layers, and the cross-entropy of the softmax of a logit for each class.
 
 use crate::coder::Coder;
-use crate::faults::coder_fault;
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
+use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
-use crate::part::Part;
-use crate::pins::{DataSpec, Labels, Pins};
+use crate::shared_buffers::{DataSpec, Labels, SharedBuffers};
+use crate::validate::coder_fault;
 use gpu_core::ops::{cross_entropy, record};
 use gpu_core::{Buf, Dtype, Schedule};
 use serde::{Deserialize, Serialize};
@@ -59,10 +59,10 @@ impl Classifier {
     pub fn new(config: ClassifierConfig, spec: DataSpec, given: usize) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
         let mut base = Base::new(spec, COLUMNS);
-        base.pins = base.pins.labelled(&mut base.memory);
-        let labels = base.pins.labels.expect("just made");
+        base.buffers = base.buffers.labelled(&mut base.memory);
+        let labels = base.buffers.labels.expect("just made");
         let memory = &mut base.memory;
-        let given = memory.pin("given", [given, spec.width()], Dtype::F32);
+        let given = memory.add("given", [given, spec.width()], Dtype::F32);
         let mut network = Network::new(memory, "classifier");
         let coder = Coder::new(spec.image, &config.channels, false, &config.hidden, "relu");
         let layers = coder.encoder(memory, &mut network, "classifier", Some(spec.classes));
@@ -71,30 +71,30 @@ impl Classifier {
 
     /// A logit for each class, [n, classes], of x [n, width] in [0, 1].
     fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
-        let images = x.reshape(self.base.pins.spec().images(x.shape.rows()));
+        let images = x.reshape(self.base.buffers.spec().images(x.shape.rows()));
         let (logits, saved) = self.layers.forward(s, Value::plain(images), mode);
         (logits.buf, saved)
     }
 
     /// The step on a part of its batch.
-    fn train_part(&self, part: Part, training: &Training) -> Phase {
+    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        self.base.pins.tick(s, part, training, 0.0, 0);
-        let order = self.base.pins.train_order(s, part, training, clock);
-        let x = self.base.pins.train_images(s, order, Range::UNIT);
-        let classes = self.base.pins.classes(s, self.labels.train, order);
+        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+        self.base.buffers.tick(s, micro_batch, training, 0.0, 0);
+        let order = self.base.buffers.train_order(s, micro_batch, training, clock);
+        let x = self.base.buffers.train_images(s, order, Range::UNIT);
+        let classes = self.base.buffers.classes(s, self.labels.train, order);
 
         let (logits, saved) = self.forward(s, x, Mode::Train);
-        let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", logits, classes, part.share());
+        let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", logits, classes, micro_batch.share());
         let errors = cross_entropy::errors(s, "errors", logits, classes);
 
         self.layers.backward(s, &saved, dlogits, Wrt::Params);
 
-        part.record(s, "cross_entropy", rows, clock, ring, 0);
-        part.record(s, "errors", errors, clock, ring, 1);
-        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        micro_batch.record(s, "cross_entropy", rows, clock, ring, 0);
+        micro_batch.record(s, "errors", errors, clock, ring, 1);
+        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
         Phase::once("classifier", schedule)
     }
 
@@ -127,16 +127,20 @@ impl Model for Classifier {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
+        training
+            .micro_batches(batch)
+            .into_iter()
+            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
+            .collect()
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.base.pins;
-        let order = self.base.pins.test_order(s, batch);
-        let x = self.base.pins.test_images(s, order, Range::UNIT);
-        let classes = self.base.pins.classes(s, self.labels.test, order);
+        let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
+        let order = self.base.buffers.test_order(s, batch);
+        let x = self.base.buffers.test_images(s, order, Range::UNIT);
+        let classes = self.base.buffers.classes(s, self.labels.test, order);
         let (logits, _) = self.forward(s, x, Mode::Use);
         let rows = cross_entropy::forward(s, "cross_entropy", logits, classes);
         let errors = cross_entropy::errors(s, "errors", logits, classes);

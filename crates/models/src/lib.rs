@@ -6,30 +6,30 @@
 mod autoencoder;
 mod classifier;
 mod coder;
-mod faults;
 mod gan;
 pub mod latents;
 mod layers;
 pub mod metrics;
+mod micro_batch;
 mod model;
 mod network;
 mod optimiser;
-mod part;
-mod pins;
+mod shared_buffers;
 mod vae;
+mod validate;
 mod vqvae;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
-pub use gan::{Game, Gan, GanConfig};
+pub use gan::{Gan, GanConfig, GanLossKind};
 pub use layers::{
     Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value,
     Wrt, nonlinearity,
 };
+pub use micro_batch::MicroBatch;
 pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage, in_order};
 pub use network::{Network, State};
-pub use optimiser::{Fall, Optimiser};
-pub use part::Part;
-pub use pins::{ASKED_ROWS, DataSpec, Labels, Pins, RING_ROWS};
+pub use optimiser::{LrSchedule, Optimiser};
+pub use shared_buffers::{ASKED_ROWS, DataSpec, Labels, RING_ROWS, SharedBuffers};
 pub use vae::{Vae, VaeConfig};
 pub use vqvae::{VqVae, VqVaeConfig, perplexity};

@@ -1,9 +1,9 @@
 //! What every model family offers the command line.
 
 use crate::Optimiser;
+use crate::micro_batch::MicroBatch;
 use crate::network::Network;
-use crate::part::Part;
-use crate::pins::{DataSpec, Pins};
+use crate::shared_buffers::{DataSpec, SharedBuffers};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::loss::{Kind, Loss};
 use gpu_core::{Buf, Memory, Schedule};
@@ -35,8 +35,8 @@ impl Training {
     }
 
     /// The parts that a batch goes through the model in.
-    pub(crate) fn parts(&self, batch: usize) -> Vec<Part> {
-        Part::of(batch, self.micro_batch)
+    pub(crate) fn micro_batches(&self, batch: usize) -> Vec<MicroBatch> {
+        MicroBatch::of(batch, self.micro_batch)
     }
 }
 
@@ -197,7 +197,7 @@ pub struct Base {
     /// Everything persistent.
     pub memory: Memory,
     /// The shared buffers.
-    pub pins: Pins,
+    pub buffers: SharedBuffers,
     /// Names of the columns of the loss rings.
     pub columns: &'static [&'static str],
 }
@@ -206,8 +206,8 @@ impl Base {
     /// The beginning of a model for such data.
     pub fn new(spec: DataSpec, columns: &'static [&'static str]) -> Self {
         let mut memory = Memory::default();
-        let pins = Pins::new(&mut memory, spec, columns.len());
-        Self { memory, pins, columns }
+        let buffers = SharedBuffers::new(&mut memory, spec, columns.len());
+        Self { memory, buffers, columns }
     }
 }
 
@@ -225,8 +225,8 @@ pub trait Model {
     }
 
     /// The shared buffers.
-    fn pins(&self) -> &Pins {
-        &self.base().pins
+    fn buffers(&self) -> &SharedBuffers {
+        &self.base().buffers
     }
 
     /// Names of the columns of the loss rings.
@@ -247,12 +247,12 @@ pub trait Model {
 
     /// The clocks that go through the training set's images. The first counts the steps.
     fn clocks(&self) -> Vec<Buf> {
-        vec![self.pins().clock]
+        vec![self.buffers().clock]
     }
 
     /// What a checkpoint keeps besides the networks, by name.
     fn states(&self) -> Vec<(&'static str, Buf)> {
-        vec![("state/clock", self.pins().clock), ("state/rates", self.pins().rates)]
+        vec![("state/clock", self.buffers().clock), ("state/rates", self.buffers().rates)]
     }
 
     /// Batches of images that one step takes.

@@ -1,6 +1,6 @@
 //! A network: its parameters, and the state beside them that training moves without a gradient.
 
-use gpu_core::{Buf, Dtype, Home, Init, Layout, Memory, Shape, Weights};
+use gpu_core::{Arena, Buf, Dtype, Init, Layout, Memory, Shape, Weights};
 
 /// One named tensor of state: running statistics, singular vectors, averages of codes.
 #[derive(Clone, Debug)]
@@ -60,9 +60,9 @@ impl Network {
         layout: Layout,
         init: Init,
     ) -> Buf {
-        let buf = memory.pin(name, shape, Dtype::F32);
+        let buf = memory.add(name, shape, Dtype::F32);
         assert!(layout.fits(buf.shape), "{name}: {layout:?} does not describe {}", buf.shape);
-        let network = self.weights.place(Home::Values).id;
+        let network = self.weights.arena(Arena::Values).index;
         let draw = STATE_DRAWS | network << 16 | self.states.len() as u32;
         self.states.push(State { name: name.into(), buf, layout, init, draw });
         buf

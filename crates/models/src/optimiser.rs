@@ -1,17 +1,17 @@
 //! Adam and AdamW over a network's arena.
 
-use crate::faults::{decay_fault, not_negative_fault, positive_fault};
-use crate::part::Part;
+use crate::micro_batch::MicroBatch;
+use crate::validate::{decay_fault, not_negative_fault, positive_fault};
 use gpu_core::ops::adam::{Adam, adam};
 use gpu_core::ops::reduce::{self, Kind};
 use gpu_core::ops::tick::Decay;
-use gpu_core::{Buf, Home, Memory, Schedule, Weights};
+use gpu_core::{Arena, Buf, Memory, Schedule, Weights};
 use serde::{Deserialize, Serialize};
 
 /// How the learning rate falls after its rise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fall {
+pub enum LrSchedule {
     /// Not at all.
     Constant,
     /// In a line.
@@ -31,11 +31,11 @@ pub struct Optimiser {
     /// Steps over which it rises from zero; zero for none.
     pub warmup: usize,
     /// How it falls after them.
-    pub schedule: Fall,
+    pub schedule: LrSchedule,
     /// Steps over which it falls, or after each of which it does by a step; zero for all that are left of the run.
     pub decay_steps: usize,
     /// The share of the learning rate that is left then.
-    pub decay_to: f32,
+    pub lr_final: f32,
     /// Decay of the first moment.
     pub beta1: f32,
     /// Decay of the second moment.
@@ -57,9 +57,9 @@ impl Default for Optimiser {
         Self {
             lr: 1e-3,
             warmup: 0,
-            schedule: Fall::Constant,
+            schedule: LrSchedule::Constant,
             decay_steps: 0,
-            decay_to: 0.0,
+            lr_final: 0.0,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -85,13 +85,13 @@ impl Optimiser {
     }
 
     fn fall_fault(&self) -> Option<String> {
-        let (share, steps) = (self.decay_to, self.decay_steps);
+        let (share, steps) = (self.lr_final, self.decay_steps);
         if !(0.0..=1.0).contains(&share) {
-            return Some(format!("decay_to is {share}; a share of the learning rate lies in [0, 1]"));
+            return Some(format!("lr_final is {share}; a share of the learning rate lies in [0, 1]"));
         }
-        (self.schedule == Fall::Step && (steps == 0 || share == 0.0)).then(|| {
+        (self.schedule == LrSchedule::Step && (steps == 0 || share == 0.0)).then(|| {
             "a learning rate that falls by steps needs how often and how far; set optimiser.decay_steps and \
-             optimiser.decay_to, as in decay_steps=2000 and decay_to=0.5"
+             optimiser.lr_final, as in decay_steps=2000 and lr_final=0.5"
                 .into()
         })
     }
@@ -99,17 +99,17 @@ impl Optimiser {
     /// Whether after so many steps the learning rate is zero for good.
     pub fn has_fallen_to_nothing(&self, step: u64) -> bool {
         let fallen = step >= (self.warmup + self.decay_steps) as u64;
-        matches!(self.schedule, Fall::Linear | Fall::Cosine) && self.decay_to == 0.0 && fallen
+        matches!(self.schedule, LrSchedule::Linear | LrSchedule::Cosine) && self.lr_final == 0.0 && fallen
     }
 
     /// How the learning rate falls, as the kernel counts it.
     pub(crate) fn decay(&self) -> Decay {
-        let (steps, share) = (self.decay_steps.max(1), self.decay_to);
+        let (steps, share) = (self.decay_steps.max(1), self.lr_final);
         match self.schedule {
-            Fall::Constant => Decay::Constant,
-            Fall::Linear => Decay::Linear(steps, share),
-            Fall::Cosine => Decay::Cosine(steps, share),
-            Fall::Step => Decay::Steps(steps, share),
+            LrSchedule::Constant => Decay::Constant,
+            LrSchedule::Linear => Decay::Linear(steps, share),
+            LrSchedule::Cosine => Decay::Cosine(steps, share),
+            LrSchedule::Step => Decay::Steps(steps, share),
         }
     }
 
@@ -120,18 +120,25 @@ impl Optimiser {
     }
 
     /// The update, once the last part of a batch has added its gradients.
-    pub(crate) fn end(&self, s: &mut Schedule, part: Part, memory: &Memory, weights: &Weights, rates: Buf) {
-        if part.is_last() {
+    pub(crate) fn end(
+        &self,
+        s: &mut Schedule,
+        micro_batch: MicroBatch,
+        memory: &Memory,
+        weights: &Weights,
+        rates: Buf,
+    ) {
+        if micro_batch.is_last() {
             self.step(s, memory, weights, rates);
         }
     }
 
     /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.
     pub fn step(&self, s: &mut Schedule, memory: &Memory, weights: &Weights, rates: Buf) {
-        let whole = |home| memory.whole(weights.place(home));
+        let whole = |arena| memory.whole(weights.arena(arena));
         let clip = (self.clip > 0.0).then_some(self.clip);
         s.scope(weights.name(), |s| {
-            let norm = clip.map(|_| reduce::whole(s, "norm", whole(Home::Gradients), Kind::SumOfSquares));
+            let norm = clip.map(|_| reduce::whole(s, "norm", whole(Arena::Gradients), Kind::SumOfSquares));
             let config = Adam {
                 beta1: self.beta1,
                 beta2: self.beta2,
@@ -141,7 +148,7 @@ impl Optimiser {
                 clip,
                 average: (self.average > 0.0).then_some(self.average),
             };
-            adam(s, "adam", whole(Home::Values), rates, norm, &config);
+            adam(s, "adam", whole(Arena::Values), rates, norm, &config);
         });
     }
 }

@@ -5,12 +5,12 @@
 //! with one sample of z; with β = 1 it is −ELBO.
 
 use crate::coder::Coder;
-use crate::faults::{activation_fault, coder_fault, conditional_fault, not_negative_fault, positive_fault};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
+use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
 use crate::network::Network;
-use crate::part::Part;
-use crate::pins::{DataSpec, Pins};
+use crate::shared_buffers::{DataSpec, SharedBuffers};
+use crate::validate::{activation_fault, coder_fault, conditional_fault, not_negative_fault, positive_fault};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{channels, fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
 use gpu_core::random::Stream;
@@ -48,7 +48,7 @@ pub struct VaeConfig {
     pub activation: String,
     /// Whether encoder and decoder are told the class (Sohn, Lee and Yan, 2015): pictures are drawn of the class asked
     /// for.
-    pub conditional: bool,
+    pub class_conditional: bool,
 }
 
 impl Default for VaeConfig {
@@ -65,7 +65,7 @@ impl Default for VaeConfig {
             likelihood: Likelihood::Bernoulli,
             sigma: 0.2,
             activation: "relu".into(),
-            conditional: false,
+            class_conditional: false,
         }
     }
 }
@@ -73,7 +73,7 @@ impl Default for VaeConfig {
 impl VaeConfig {
     /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
     pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        conditional_fault(self.conditional, spec.classes)
+        conditional_fault(self.class_conditional, spec.classes)
             .or_else(|| coder_fault(spec.image, &self.channels, self.pool, &self.hidden, self.latent, batch))
             .or_else(|| activation_fault(&self.activation))
             .or_else(|| not_negative_fault("beta", self.beta))
@@ -111,10 +111,10 @@ impl Vae {
     pub fn new(config: VaeConfig, spec: DataSpec) -> Self {
         assert_eq!(config.fault(&spec, 1), None);
         let mut base = Base::new(spec, COLUMNS);
-        if config.conditional {
-            base.pins = base.pins.labelled(&mut base.memory);
+        if config.class_conditional {
+            base.buffers = base.buffers.labelled(&mut base.memory);
         }
-        let told = if config.conditional { spec.classes } else { 0 };
+        let label_width = if config.class_conditional { spec.classes } else { 0 };
         let memory = &mut base.memory;
         let mut network = Network::new(memory, "vae");
         let VaeConfig { channels, pool, hidden, latent, activation, .. } = &config;
@@ -122,15 +122,15 @@ impl Vae {
         let inner = *hidden.last().expect("checked above");
         let encoder = coder.encoder(memory, &mut network, "encoder", None);
         let heads = ["mean", "logvar"];
-        let heads = Linear::joined(memory, &mut network, &heads, inner + told, *latent, Activation::Identity);
-        let decoder = coder.decoder(memory, &mut network, *latent + told);
+        let heads = Linear::joined(memory, &mut network, &heads, inner + label_width, *latent, Activation::Identity);
+        let decoder = coder.decoder(memory, &mut network, *latent + label_width);
         Self { config, base, network, encoder, heads, decoder }
     }
 
     /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width] and its classes, where they are told.
     fn encoded(&self, s: &mut Schedule, x: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
         let (h, encoder) =
-            self.encoder.forward(s, Value::plain(x.reshape(self.base.pins.spec().images(x.shape.rows()))), mode);
+            self.encoder.forward(s, Value::plain(x.reshape(self.base.buffers.spec().images(x.shape.rows()))), mode);
         let h = y.map_or(h, |y| h.beside(s, "h_y", y));
         let (heads, head) = self.heads.forward(s, h, mode);
         (heads.buf, encoder, head)
@@ -138,22 +138,29 @@ impl Vae {
 
     /// What the decoder says of z [n, latent] and the classes: logits or means, [n, width].
     fn decoded(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>) {
-        let told = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
-        let (output, decoder) = self.decoder.forward(s, told, mode);
-        (output.buf.reshape([z.shape.rows(), self.base.pins.spec().width()]), decoder)
+        let input = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
+        let (output, decoder) = self.decoder.forward(s, input, mode);
+        (output.buf.reshape([z.shape.rows(), self.base.buffers.spec().width()]), decoder)
     }
 
     /// The next `batch` test images and their classes, where these are told.
     fn next_test(&self, s: &mut Schedule, batch: usize) -> (Buf, Option<Buf>) {
-        let pins = &self.base.pins;
-        let order = pins.test_order(s, batch);
-        (pins.test_images(s, order, Range::UNIT), pins.labels.map(|labels| pins.told_classes(s, labels.test, order)))
+        let buffers = &self.base.buffers;
+        let order = buffers.test_order(s, batch);
+        (
+            buffers.test_images(s, order, Range::UNIT),
+            buffers.labels.map(|labels| buffers.one_hot_classes(s, labels.test, order)),
+        )
     }
 
     /// The first columns of a gradient, those of what classes were put beside.
     fn without_classes(&self, s: &mut Schedule, label: &str, gradient: Buf) -> Buf {
-        let (cols, told) = (gradient.shape.cols(), self.base.pins.spec().classes);
-        if self.config.conditional { channels::slice(s, label, gradient, 0..cols - told) } else { gradient }
+        let (cols, label_width) = (gradient.shape.cols(), self.base.buffers.spec().classes);
+        if self.config.class_conditional {
+            channels::slice(s, label, gradient, 0..cols - label_width)
+        } else {
+            gradient
+        }
     }
 
     fn noise(&self, s: &mut Schedule, rows: usize, clock: Buf, seed: u64, stream: Stream) -> Buf {
@@ -161,21 +168,21 @@ impl Vae {
     }
 
     /// The step on a part of its batch.
-    fn train_part(&self, part: Part, training: &Training) -> Phase {
+    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        let mean = part.share();
+        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+        let mean = micro_batch.share();
         let VaeConfig { beta, capacity, kl_warmup, .. } = self.config;
         // What rises: the weight of the term, or what it is held to.
-        self.base.pins.tick(s, part, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
-        let order = self.base.pins.train_order(s, part, training, clock);
-        let x = self.base.pins.train_images(s, order, Range::UNIT);
-        let y = self.base.pins.labels.map(|labels| self.base.pins.told_classes(s, labels.train, order));
+        self.base.buffers.tick(s, micro_batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
+        let order = self.base.buffers.train_order(s, micro_batch, training, clock);
+        let x = self.base.buffers.train_images(s, order, Range::UNIT);
+        let y = self.base.buffers.labels.map(|labels| self.base.buffers.one_hot_classes(s, labels.train, order));
 
         let (heads, encoder, head) = self.encoded(s, x, y, Mode::Train);
         let latent = self.config.latent;
-        let (shape, before) = ([part.rows, latent], part.first * latent);
+        let (shape, before) = ([micro_batch.rows, latent], micro_batch.first * latent);
         let eps = philox::normal_from(s, "noise", shape, before, clock, training.seed, Stream::Train);
         let z = reparameterise::forward(s, "z", heads, eps);
         let (output, decoder) = self.decoded(s, z, y, Mode::Train);
@@ -190,27 +197,28 @@ impl Vae {
         let dh = self.without_classes(s, "dh", dh);
         self.encoder.backward(s, &encoder, dh, Wrt::Params);
 
-        part.record(s, "recon", recon, clock, ring, 0);
-        part.record(s, "kl", kl, clock, ring, 1);
-        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        micro_batch.record(s, "recon", recon, clock, ring, 0);
+        micro_batch.record(s, "kl", kl, clock, ring, 1);
+        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
         Phase::once("vae", schedule)
     }
 
     /// Adds the gradient of the KL term, of each image by `mean`, to dheads.
     fn kl_backward(&self, s: &mut Schedule, heads: Buf, rows: Buf, mean: f32, dheads: Buf) {
-        let (VaeConfig { beta, free_bits, capacity, .. }, rates) = (&self.config, self.base.pins.rates);
-        if *capacity > 0.0 {
+        let VaeConfig { beta, free_bits, capacity, .. } = self.config;
+        let rates = self.base.buffers.rates;
+        if capacity > 0.0 {
             kl::backward_held(s, "dkl", heads, rates, rows, beta * mean, dheads);
-        } else if *free_bits > 0.0 {
+        } else if free_bits > 0.0 {
             let units = kl::units(s, "kl_units", heads);
-            kl::backward_free(s, "dkl", heads, rates, units, mean, *free_bits, dheads);
+            kl::backward_free(s, "dkl", heads, rates, units, mean, free_bits, dheads);
         } else {
             kl::backward(s, "dkl", heads, rates, mean, dheads);
         }
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.base.pins.spec().width())
+        self.config.likelihood.loss(self.config.sigma, self.base.buffers.spec().width())
     }
 }
 
@@ -230,13 +238,17 @@ impl Model for Vae {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
+        training
+            .micro_batches(batch)
+            .into_iter()
+            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
+            .collect()
     }
 
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
         let (x, y) = self.next_test(s, batch);
         let (heads, ..) = self.encoded(s, x, y, Mode::Use);
         let eps = self.noise(s, batch, side_clock, seed, Stream::Evaluate);
@@ -265,8 +277,8 @@ impl Model for Vae {
 
     fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
         let mut s = Schedule::new();
-        let z = self.noise(&mut s, count, self.base.pins.side_clock, seed, Stream::Sample);
-        let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
+        let z = self.noise(&mut s, count, self.base.buffers.side_clock, seed, Stream::Sample);
+        let y = self.base.buffers.labels.map(|labels| self.base.buffers.asked_classes(&mut s, labels, count));
         let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Pass::new(s, &[picture]))
@@ -283,7 +295,7 @@ impl Model for Vae {
         let mut s = Schedule::new();
         let z = s.scratch([count, self.config.latent]);
         s.feed(z);
-        let y = self.base.pins.labels.map(|labels| self.base.pins.asked_classes(&mut s, labels, count));
+        let y = self.base.buffers.labels.map(|labels| self.base.buffers.asked_classes(&mut s, labels, count));
         let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Some(Decoding { given: z, pass: Pass::new(s, &[picture]) })
@@ -293,7 +305,7 @@ impl Model for Vae {
     fn importance(&self, batch: usize, samples: usize, seed: u64) -> Option<Schedule> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.base.pins;
+        let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
         let (x, y) = self.next_test(s, batch);
         let (heads, ..) = self.encoded(s, x, y, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
@@ -315,8 +327,8 @@ fn repeated(s: &mut Schedule, y: Buf, times: usize) -> Buf {
     let (mut wide, mut copies) = (y, 1);
     while copies < times {
         let more = copies.min(times - copies);
-        let part = if more < copies { channels::slice(s, "y_part", wide, 0..more * cols) } else { wide };
-        wide = channels::concat(s, "y_copies", wide, part);
+        let micro_batch = if more < copies { channels::slice(s, "y_part", wide, 0..more * cols) } else { wide };
+        wide = channels::concat(s, "y_copies", wide, micro_batch);
         copies += more;
     }
     wide.reshape([rows * times, cols])

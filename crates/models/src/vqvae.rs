@@ -5,14 +5,14 @@
 //! encoder to its codes. The gradient of q goes straight through to z. The codebook follows the encoder by averages
 //! (appendix A.1) or by the gradient of the mean of (q − z)².
 
-use crate::faults::{
-    count_fault, decay_fault, halvings_fault, load_fault, most_fault, not_negative_fault, positive_fault,
-};
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving, halvings};
+use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Decoding, Model, Objective, Pass, Phase, Range, Training, Usage};
 use crate::network::Network;
-use crate::part::Part;
-use crate::pins::{DataSpec, Pins};
+use crate::shared_buffers::{DataSpec, SharedBuffers};
+use crate::validate::{
+    count_fault, decay_fault, halvings_fault, load_fault, most_fault, not_negative_fault, positive_fault,
+};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::codebook::{self, Averages, Restart};
 use gpu_core::ops::conv2d::Window;
@@ -62,13 +62,13 @@ impl Default for VqVaeConfig {
 }
 
 /// The most codes: choosing the first ones takes a few calls for each.
-const MOST_CODES: usize = 8192;
+const MAX_CODES: usize = 8192;
 /// The most residual blocks.
-const MOST_BLOCKS: usize = 256;
+const MAX_BLOCKS: usize = 256;
 /// The most numbers of one layer while they are chosen: 256 MiB.
-const MOST_NUMBERS: usize = 1 << 26;
+const MAX_NUMBERS: usize = 1 << 26;
 /// The most rows that they are chosen from.
-const MOST_ROWS: usize = 1 << 20;
+const MAX_ROWS: usize = 1 << 20;
 /// Smooths the counts of codes, so that none is divided by zero.
 const EPSILON: f32 = 1e-5;
 
@@ -88,8 +88,8 @@ impl VqVaeConfig {
             .find_map(|(name, n)| count_fault(name, n))
             .or_else(|| count_fault("halvings", self.halvings))
             .or_else(|| halvings_fault(spec.image, self.halvings, false))
-            .or_else(|| most_fault("codes", self.codes, MOST_CODES))
-            .or_else(|| most_fault("blocks", self.blocks, MOST_BLOCKS))
+            .or_else(|| most_fault("codes", self.codes, MAX_CODES))
+            .or_else(|| most_fault("blocks", self.blocks, MAX_BLOCKS))
             .or_else(|| not_negative_fault("commitment", self.commitment))
             .or_else(|| decay_fault("ema", self.ema))
             .or_else(|| not_negative_fault("restart", self.restart))
@@ -152,8 +152,8 @@ impl VqVae {
         let mut base = Base::new(spec, COLUMNS);
         let memory = &mut base.memory;
         let usage = Usage {
-            train: memory.pin("usage", [config.codes], Dtype::F32),
-            test: memory.pin("test_usage", [config.codes], Dtype::F32),
+            train: memory.add("usage", [config.codes], Dtype::F32),
+            test: memory.add("test_usage", [config.codes], Dtype::F32),
         };
         let mut network = Network::new(memory, "vqvae");
         let encoder = encoder(memory, &mut network, &config, spec.image);
@@ -164,7 +164,7 @@ impl VqVae {
 
     /// z [n, h, w, latent] of x [n, width].
     fn encoded(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
-        let images = x.reshape(self.base.pins.spec().images(x.shape.rows()));
+        let images = x.reshape(self.base.buffers.spec().images(x.shape.rows()));
         let (z, saved) = self.encoder.forward(s, Value::plain(images), mode);
         (z.buf, saved)
     }
@@ -178,18 +178,18 @@ impl VqVae {
     /// Images [n, width] of codes [n, h, w, latent].
     fn decoded(&self, s: &mut Schedule, q: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let (output, saved) = self.decoder.forward(s, Value::plain(q), mode);
-        (output.buf.reshape([q.shape.dims()[0] as usize, self.base.pins.spec().width()]), saved)
+        (output.buf.reshape([q.shape.dims()[0] as usize, self.base.buffers.spec().width()]), saved)
     }
 
     /// The mean squared error of each image, over the variance of the data.
     fn error(&self) -> Loss {
-        let spec = self.base.pins.spec();
+        let spec = self.base.buffers.spec();
         Loss { kind: Kind::Squared, scale: 1.0 / (spec.width() as f32 * spec.variance), offset: 0.0 }
     }
 
     /// Codes that an image becomes.
     fn positions(&self) -> usize {
-        self.config.small(self.base.pins.spec().image).iter().product()
+        self.config.small(self.base.buffers.spec().image).iter().product()
     }
 
     /// One over the numbers in an image of codes.
@@ -198,12 +198,12 @@ impl VqVae {
     }
 
     /// The step on a part of its batch.
-    fn train_part(&self, part: Part, training: &Training) -> Phase {
+    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { clock, rates, ring, .. } = self.base.pins;
-        let (mean, per_code) = (part.share(), self.per_code());
-        let x = self.base.pins.next_train(s, part, training, Range::CENTRED);
+        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+        let (mean, per_code) = (micro_batch.share(), self.per_code());
+        let x = self.base.buffers.next_train(s, micro_batch, training, Range::CENTRED);
 
         let (z, encoder) = self.encoded(s, x, Mode::Train);
         let (q, index) = self.quantise(s, z);
@@ -219,13 +219,13 @@ impl VqVae {
 
         let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
         codebook::count(s, "usage", assigned.counts, self.usage.train);
-        self.codebook.follow(s, part, assigned, self.config.ema, mean * per_code);
-        if part.is_last() {
+        self.codebook.follow(s, micro_batch, assigned, self.config.ema, mean * per_code);
+        if micro_batch.is_last() {
             self.codebook.restart(s, z, self.config.restart, clock, training.seed);
         }
-        part.record(s, "nmse", nmse, clock, ring, 0);
-        part.record(s, "commitment", commitment, clock, ring, 1);
-        training.optimiser.end(s, part, &self.base.memory, &self.network.weights, rates);
+        micro_batch.record(s, "nmse", nmse, clock, ring, 0);
+        micro_batch.record(s, "commitment", commitment, clock, ring, 1);
+        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
         Phase::once("vqvae", schedule)
     }
 
@@ -233,8 +233,8 @@ impl VqVae {
     /// no more than fit.
     fn first_images(&self, training: &Training) -> usize {
         let enough = (16 * self.config.codes).div_ceil(self.positions()).next_multiple_of(64);
-        let fit = MOST_NUMBERS / self.config.widest(self.base.pins.spec().image);
-        enough.min(fit).min(MOST_ROWS / self.positions()).min(training.resident).max(1)
+        let fit = MAX_NUMBERS / self.config.widest(self.base.buffers.spec().image);
+        enough.min(fit).min(MAX_ROWS / self.positions()).min(training.resident).max(1)
     }
 }
 
@@ -284,13 +284,13 @@ impl Codebook {
 
     /// Towards the rows that have each code: by averages, or by the gradient of `weight` · Σ (q − z)². The codes stay
     /// until the last part of a batch has been seen.
-    fn follow(&self, s: &mut Schedule, part: Part, assigned: vq::Assigned, ema: f32, weight: f32) {
+    fn follow(&self, s: &mut Schedule, micro_batch: MicroBatch, assigned: vq::Assigned, ema: f32, weight: f32) {
         let codes = self.codes;
         match self.averages {
             None => vq::codebook_backward(s, "backward_codebook", assigned, codes, weight, codes.grad()),
             Some(averages) => {
-                codebook::ema(s, "codebook.averages", assigned, averages, ema, part.is_first());
-                if part.is_last() {
+                codebook::ema(s, "codebook.averages", assigned, averages, ema, micro_batch.is_first());
+                if micro_batch.is_last() {
                     codebook::smooth(s, "codebook", averages, codes, EPSILON);
                 }
             }
@@ -325,8 +325,8 @@ impl Model for VqVae {
 
     fn states(&self) -> Vec<(&'static str, Buf)> {
         vec![
-            ("state/clock", self.base.pins.clock),
-            ("state/rates", self.base.pins.rates),
+            ("state/clock", self.base.buffers.clock),
+            ("state/rates", self.base.buffers.rates),
             ("state/usage", self.usage.train),
         ]
     }
@@ -336,31 +336,38 @@ impl Model for VqVae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Codebook { codes, averages } = self.codebook;
-        let pins = &self.base.pins;
-        let parts = training.parts(self.first_images(training)).into_iter().map(|part| {
-            let order = pins.train_order(s, part, training, pins.side_clock);
-            let x = pins.train_images(s, order, Range::CENTRED);
+        let buffers = &self.base.buffers;
+        let parts = training.micro_batches(self.first_images(training)).into_iter().map(|micro_batch| {
+            let order = buffers.train_order(s, micro_batch, training, buffers.side_clock);
+            let x = buffers.train_images(s, order, Range::CENTRED);
             let (z, _) = self.encoded(s, x, Mode::Batch);
             z.reshape([1, z.len()])
         });
         let parts: Vec<Buf> = parts.collect();
-        let joined = parts.into_iter().reduce(|z, part| channels::concat(s, "z", z, part)).expect("there are images");
+        let joined = parts
+            .into_iter()
+            .reduce(|z, micro_batch| channels::concat(s, "z", z, micro_batch))
+            .expect("there are images");
         let z = joined.reshape([joined.len() / self.config.latent, self.config.latent]);
         // Few rows, so that codes follow an encoder that has yet to learn, but more than dead codes have.
         let averages = averages.map(|averages| (averages, f32::max(1.0, 2.0 * self.config.restart)));
-        codebook::plus_plus(s, "codebook", z, codes, averages, self.base.pins.side_clock, training.seed);
+        codebook::plus_plus(s, "codebook", z, codes, averages, self.base.buffers.side_clock, training.seed);
         Some(schedule)
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training.parts(batch).into_iter().map(|part| self.train_part(part, training)).collect()
+        training
+            .micro_batches(batch)
+            .into_iter()
+            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
+            .collect()
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Pins { side_clock, side_ring, .. } = self.base.pins;
-        let x = self.base.pins.next_test(s, batch, Range::CENTRED);
+        let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
+        let x = self.base.buffers.next_test(s, batch, Range::CENTRED);
         let (z, _) = self.encoded(s, x, Mode::Use);
         let (q, index) = self.quantise(s, z);
         let (output, _) = self.decoded(s, q, Mode::Use);
@@ -375,7 +382,7 @@ impl Model for VqVae {
 
     fn reconstruct(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.base.pins.next_test(&mut s, batch, Range::CENTRED);
+        let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
         let (z, _) = self.encoded(&mut s, x, Mode::Use);
         let (q, _) = self.quantise(&mut s, z);
         let (output, _) = self.decoded(&mut s, q, Mode::Use);
@@ -384,7 +391,7 @@ impl Model for VqVae {
 
     fn encode(&self, batch: usize) -> Option<Pass> {
         let mut s = Schedule::new();
-        let x = self.base.pins.next_test(&mut s, batch, Range::CENTRED);
+        let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
         let (z, _) = self.encoded(&mut s, x, Mode::Use);
         let (_, index) = self.quantise(&mut s, z);
         Some(Pass::new(s, &[index.reshape([batch, self.positions()])]))
@@ -394,7 +401,7 @@ impl Model for VqVae {
         let mut s = Schedule::new();
         let index = s.scratch_of([count * self.positions()], Dtype::U32);
         s.feed(index);
-        let [h, w] = self.config.small(self.base.pins.spec().image);
+        let [h, w] = self.config.small(self.base.buffers.spec().image);
         let q = vq::lookup(&mut s, "q", index, self.codebook.codes, [count, h, w, self.config.latent]);
         let (output, _) = self.decoded(&mut s, q, Mode::Use);
         Some(Decoding { given: index.reshape([count, self.positions()]), pass: Pass::new(s, &[output]) })
@@ -429,7 +436,7 @@ mod tests {
         let model = VqVae::new(config.clone(), spec);
         let training = Training::whole(0, true, Optimiser::default(), &spec);
         let images = model.first_images(&training);
-        assert!(images * config.widest(spec.image) <= MOST_NUMBERS && images >= 32, "{images}");
+        assert!(images * config.widest(spec.image) <= MAX_NUMBERS && images >= 32, "{images}");
         assert!(model.start(&training).is_some());
     }
 }

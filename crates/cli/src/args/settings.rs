@@ -1,9 +1,10 @@
 //! What several commands take: a device, and settings of a configuration.
 
-use crate::config::Config;
 use anyhow::Result;
 use clap::Args;
-use gpu_core::Choice;
+use frit::config::Config;
+use frit::run::device::DeviceOptions;
+use gpu_core::DeviceChoice;
 use std::str::FromStr;
 
 /// What to run on.
@@ -24,8 +25,14 @@ pub(crate) struct Device {
 }
 
 impl Device {
+    /// The options for opening it, with a default choice.
+    pub(crate) fn options(&self, default: DeviceChoice) -> DeviceOptions {
+        let Self { checked, deterministic, half, .. } = *self;
+        DeviceOptions { choice: self.choice().unwrap_or(default), checked, deterministic, half }
+    }
+
     /// What was asked for, if anything.
-    pub(crate) fn choice(&self) -> Option<Choice> {
+    pub(crate) fn choice(&self) -> Option<DeviceChoice> {
         // Parsing a choice cannot fail: any other word is a part of a name.
         self.name.as_deref().map(|name| name.parse().unwrap_or_default())
     }

@@ -2,11 +2,12 @@
 
 use crate::Ending;
 use crate::args;
-use crate::terminal::{Terminal, out};
+use crate::output::out;
 use anyhow::{Result, bail, ensure};
+use frit::terminal::Terminal;
 use frit_harness::cases;
 use frit_harness::report::{self, Row};
-use gpu_core::{Backend, Choice, choose};
+use gpu_core::{Backend, DeviceChoice, choose};
 use serde_json::{Value, json};
 
 pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
@@ -14,7 +15,7 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     if let Some(unknown) = args.ops.iter().find(|op| !known.contains(&op.as_str())) {
         bail!("there is no operator {unknown}; the operators are {}", known.join(", "));
     }
-    let (backend, why) = choose(&args.device.choice().unwrap_or(Choice::Gpu), args.device.checked)?;
+    let (backend, why) = choose(&args.device.choice().unwrap_or(DeviceChoice::Gpu), args.device.checked)?;
     let Backend::Gpu(device) = backend else {
         bail!("the CPU executor is the reference itself; name an adapter with --device, or leave it out");
     };

@@ -3,19 +3,20 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open};
-use crate::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
-use crate::decoder::{class, code_width, codes, is_told_classes, pictures};
-use crate::pictures::{destination, grid, write_png};
-use crate::safe_file;
-use crate::session::Session;
-use crate::terminal::{Terminal, out};
-use crate::tokens::{Tokens, crc32};
+use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
+use frit::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
+use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
+use frit::io::atomic_write;
+use frit::io::images::{destination, grid, write_png};
+use frit::io::tokens::{Tokens, crc32};
+use frit::run::session::Session;
+use frit::terminal::Terminal;
 use gpu_core::{Array, Dtype};
 use std::path::Path;
 
 /// The most pictures in one file.
-const MOST: usize = 10_000;
+const MAX: usize = 10_000;
 /// How the names of files of latents end, and those of packed codes.
 const NUMBERS: &str = "npy";
 const WORDS: &str = "frit";
@@ -35,11 +36,11 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
     };
     let path = args.out.clone().unwrap_or_else(|| run.path.join("codes").with_extension(ending));
     check_ending(&path, ending, session.config.name())?;
-    safe_file::write(&path, &bytes)?;
+    atomic_write::write(&path, &bytes)?;
     out!("{}", path.display())?;
-    if is_told_classes(&session) {
+    if is_class_conditional(&session) {
         let beside = path.with_extension("classes.npy");
-        safe_file::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
+        atomic_write::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
         out!("{}", beside.display())?;
         terminal.say(&format!(
             "this model is told classes: those of the images are in {0}; decode with --classes {0}",
@@ -74,8 +75,8 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
     };
     let count = given.len() / width;
     ensure!(
-        (1..=MOST).contains(&count),
-        "{name} holds {count} codes, and between 1 and {MOST} are drawn; give a file of so many"
+        (1..=MAX).contains(&count),
+        "{name} holds {count} codes, and between 1 and {MAX} are drawn; give a file of so many"
     );
     let classes = classes(args, &session, count)?;
     let images = pictures(&mut session, &given, classes.as_deref())?;
@@ -110,7 +111,7 @@ fn check_kind(file: &[u8], name: &str, decoded: Dtype, family: &str) -> Result<(
 fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Option<Vec<u8>>> {
     match (&args.class, &args.classes) {
         (Some(name), _) => Ok(Some(vec![class(session, name)?; count])),
-        (None, Some(_)) if !is_told_classes(session) => {
+        (None, Some(_)) if !is_class_conditional(session) => {
             bail!("this model is not told classes; leave --classes out, or give a run of cvae or cgan")
         }
         (None, Some(path)) => {
@@ -124,7 +125,7 @@ fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Optio
             );
             Ok(Some(classes))
         }
-        (None, None) if is_told_classes(session) => bail!(
+        (None, None) if is_class_conditional(session) => bail!(
             "this model is told the class of each code; give --classes with the file that `frit encode` wrote beside \
              the codes, or --class with the name of one class for all"
         ),

@@ -3,14 +3,17 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::eval::print_lines;
-use crate::config::Config;
-use crate::data::{DataSet, Found, Options, read};
-use crate::device;
-use crate::judge::Judge;
-use crate::measures::{Figures, about, unit, warn_of_errors};
-use crate::quality::{not_measured, quality};
-use crate::terminal::{Terminal, out};
+use crate::output::out;
 use anyhow::{Context, Result, ensure};
+use frit::config::Config;
+use frit::config::data::DataOptions;
+use frit::data::{DataSet, Found, read};
+use frit::eval::classifier::TrainedClassifier;
+use frit::eval::measures::{Figures, about, unit, warn_of_errors};
+use frit::eval::quality::{not_measured, quality};
+use frit::run::device;
+use frit::terminal::Terminal;
+use gpu_core::DeviceChoice;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -38,9 +41,9 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
             terminal.say(&line);
         }
     }
-    let (backend, why) = device::open(&args.device)?;
+    let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     terminal.say(&format!("running on {why}"));
-    let judge = Judge::of(&known, &backend, "to compare pictures in its features", terminal)?;
+    let judge = TrainedClassifier::of(&known, &backend, "to compare pictures in its features", terminal)?;
     let mut judge = judge.with_context(|| {
         format!("{} has no classes to train a classifier on; give labelled pictures with --data", known.name)
     })?;
@@ -82,8 +85,8 @@ struct Pictures {
     size: Option<[usize; 2]>,
 }
 
-fn pictures(source: &str, like: &Options, known: &DataSet) -> Result<Pictures> {
-    let options = Options { source: source.into(), size: known.height, channels: known.channels, ..like.clone() };
+fn pictures(source: &str, like: &DataOptions, known: &DataSet) -> Result<Pictures> {
+    let options = DataOptions { source: source.into(), size: known.height, channels: known.channels, ..like.clone() };
     let Found { data, sizes, skipped, .. } = read(&options)?;
     skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
     let of = |part| unit(part, part.count, data.pixels());

@@ -2,10 +2,10 @@
 
 use crate::Ending;
 use crate::args;
-use crate::terminal::out;
+use crate::output::out;
 use anyhow::Result;
 use gpu_core::choose;
-use gpu_core::device::{Adapter, Caps};
+use gpu_core::{Adapter, Caps};
 use serde_json::{Value, json};
 
 pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {

@@ -3,24 +3,25 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::{MEASURE, Opened, open, open_to_draw};
-use crate::config::Family;
-use crate::decoder::class;
-use crate::evaluation::{Drawing, Reconstructions};
-use crate::pictures::{destination, single, write_png};
-use crate::safe_file::could_not_save;
-use crate::session::Session;
-use crate::terminal::{Terminal, out};
+use crate::output::out;
 use anyhow::{Context, Result, ensure};
+use frit::config::Family;
+use frit::eval::latents::class;
+use frit::eval::passes::{Drawing, Reconstructions};
+use frit::io::atomic_write::could_not_save;
+use frit::io::images::{destination, single, write_png};
+use frit::run::session::Session;
+use frit::terminal::Terminal;
 use std::io::ErrorKind;
 use std::path::Path;
 
 /// The most pictures in one file.
-const MOST: usize = 10_000;
+const MAX: usize = 10_000;
 /// Test images that are reconstructed unless another number is asked for.
 const DEFAULT: usize = 32;
 
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
-    ensure!((1..=MOST).contains(&args.n), "-n {} is not between 1 and {MOST}; give a number that is", args.n);
+    ensure!((1..=MAX).contains(&args.n), "-n {} is not between 1 and {MAX}; give a number that is", args.n);
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
     args.files.as_deref().map_or(Ok(()), check_for_pictures)?;
@@ -93,11 +94,11 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
 /// So many of the test images, if there are so many, and no more than a picture has room for.
 fn check_count(count: usize, images: usize) -> Result<usize> {
     match images {
-        ..=MOST => ensure!(
+        ..=MAX => ensure!(
             (1..=images).contains(&count),
             "-n {count} is not between 1 and the {images} test images; give a number that is"
         ),
-        _ => ensure!((1..=MOST).contains(&count), "-n {count} is not between 1 and {MOST}; give a number that is"),
+        _ => ensure!((1..=MAX).contains(&count), "-n {count} is not between 1 and {MAX}; give a number that is"),
     }
     Ok(count)
 }

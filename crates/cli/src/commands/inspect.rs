@@ -2,11 +2,11 @@
 
 use crate::Ending;
 use crate::args;
-use crate::config::Config;
-use crate::data::{self, DataSet, Found, Pixels, Split, shrink};
-use crate::pictures::{check_name, grid, write_png};
-use crate::terminal::out;
+use crate::output::out;
 use anyhow::{Result, ensure};
+use frit::config::Config;
+use frit::data::{self, DataSet, Found, Pixels, Split, shrink};
+use frit::io::images::{check_name, grid, write_png};
 use image::DynamicImage;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const PICTURES: usize = 64;
 const COLUMNS: usize = 8;
 /// The most pixels on a side that a picture has on the sheet, before it is drawn twice its size.
-const MOST_SIDE: usize = 128;
+const MAX_SIDE: usize = 128;
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     check_name(&args.out)?;
@@ -113,7 +113,7 @@ fn contact_sheet(data: &DataSet) -> DynamicImage {
     let mut cell = [0; 2];
     for number in &chosen {
         let picture = &data.train.images[number * data.pixels()..][..data.pixels()];
-        let (picture, size) = shrink(picture, size, MOST_SIDE);
+        let (picture, size) = shrink(picture, size, MAX_SIDE);
         sheet.extend(picture.into_iter().map(|byte| f32::from(byte) / 255.0));
         cell = size;
     }

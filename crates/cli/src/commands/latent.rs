@@ -3,18 +3,19 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::{Opened, open};
-use crate::data::DataSet;
-use crate::decoder::{class, code_width, codes, is_told_classes, pictures};
-use crate::pictures::{destination, grid, write_png};
-use crate::session::Session;
-use crate::terminal::{Terminal, out};
+use crate::output::out;
 use anyhow::{Result, ensure};
+use frit::data::DataSet;
+use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
+use frit::io::images::{destination, grid, write_png};
+use frit::run::session::Session;
+use frit::terminal::Terminal;
 use gpu_core::{Array, Dtype};
 use models::latents::{linear, normals, spherical};
 use std::path::Path;
 
 /// The most pictures in a row or in a column.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Result<Ending> {
     check("--rows", args.rows, 1)?;
@@ -95,11 +96,11 @@ fn classes(
 ) -> Result<Option<Vec<u8>>> {
     let asked = name.map(|name| class(session, name)).transpose()?;
     let of = |row| asked.unwrap_or_else(|| of_row(row));
-    Ok(is_told_classes(session).then(|| (0..rows).map(of).collect()))
+    Ok(is_class_conditional(session).then(|| (0..rows).map(of).collect()))
 }
 
 fn check(flag: &str, n: usize, least: usize) -> Result<()> {
-    ensure!((least..=MOST).contains(&n), "{flag} {n} is not between {least} and {MOST}; try {flag} 8");
+    ensure!((least..=MAX).contains(&n), "{flag} {n} is not between {least} and {MAX}; try {flag} 8");
     Ok(())
 }
 

@@ -2,13 +2,15 @@
 
 use crate::Ending;
 use crate::args;
-use crate::device;
-use crate::profile::{Call, NEAR_PRODUCT, Profile, Work};
-use crate::session::{Session, spec};
-use crate::startup::Startup;
-use crate::steps::{binding_bytes, fit_shard};
-use crate::terminal::{Terminal, out};
+use crate::output::out;
 use anyhow::Result;
+use frit::run::device;
+use frit::run::epoch_plan::{binding_bytes, fit_shard};
+use frit::run::profile::{Call, NEAR_PRODUCT, Profile, Work};
+use frit::run::session::{Session, spec};
+use frit::run::startup::Startup;
+use frit::terminal::Terminal;
+use gpu_core::DeviceChoice;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Endin
     let data = super::train::load(&config)?;
     config.check(&spec(&config, &data), data.train.count)?;
     startup.lap("data");
-    let (backend, why) = device::open(&args.device)?;
+    let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     startup.lap("device");
     terminal.say(&format!("profiling {} on {why}", args.show.recipe));
     fit_shard(&mut config, &data, binding_bytes(&backend))?;
@@ -117,15 +119,15 @@ fn print_step(profile: &Profile) -> Result<()> {
     )?;
     out!(
         "a step: {} dispatches, {} with a barrier before them, {:.3} submits",
-        profile.hazards.dispatches,
-        profile.hazards.barriers,
+        profile.barriers.dispatches,
+        profile.barriers.barriers,
         whole.submits as f64 / whole.steps as f64,
     )?;
     out!(
         "the host: {:.3} ms a step for encoding, {:.2} µs a dispatch, and {:.3} ms in submits, where the driver may \
          wait; it waited {} times other than for the bound on submits in flight and {} at an end, in {} steps",
         ms(whole.encoding),
-        1e3 * ms(whole.encoding) / profile.hazards.dispatches as f64,
+        1e3 * ms(whole.encoding) / profile.barriers.dispatches as f64,
         ms(whole.submitting),
         whole.other_waits,
         whole.waits.end,
@@ -184,7 +186,7 @@ fn json_of(profile: &Profile, session: &Session) -> Value {
         line["kernel"] = json!(kernel);
         line
     });
-    let waits = &profile.hazards;
+    let waits = &profile.barriers;
     json!({
         "device": session.device,
         "clock": profile.clock.to_string(),

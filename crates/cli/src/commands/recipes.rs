@@ -2,9 +2,9 @@
 
 use crate::Ending;
 use crate::args;
-use crate::recipes::{RECIPES, about, names, text};
-use crate::terminal::out;
+use crate::output::out;
 use anyhow::{Result, bail};
+use frit::config::recipes::{RECIPES, about, names, text};
 
 pub(crate) fn recipes(args: &args::Recipes) -> Result<Ending> {
     match &args.command {

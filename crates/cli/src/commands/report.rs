@@ -2,13 +2,14 @@
 
 use crate::Ending;
 use crate::args;
-use crate::terminal::{Terminal, out};
-use crate::{events, report};
+use crate::output::out;
 use anyhow::Result;
+use frit::report::{self, tensorboard};
+use frit::terminal::Terminal;
 
 pub(crate) fn report(args: &args::Report, terminal: &Terminal) -> Result<Ending> {
     let page = report::write(&args.run)?;
-    let events = events::write(&args.run)?;
+    let events = tensorboard::write(&args.run)?;
     terminal.say(&format!("for TensorBoard: {}", events.display()));
     out!("{}", page.display())?;
     Ok(Ending::Done)

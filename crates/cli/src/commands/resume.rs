@@ -4,25 +4,25 @@ use super::train::{absolute, check, epochs_for, fit_parts, go_on, load};
 use crate::Ending;
 use crate::args;
 use crate::args::MicroBatch;
-use crate::checkpoint::Checkpoint;
-use crate::config::{Config, Train};
-use crate::device;
-use crate::environment::{adapter, environment};
-use crate::progress::Progress;
-use crate::room::Room;
-use crate::run::Run;
-use crate::session::Session;
-use crate::steps::Steps;
-use crate::terminal::Terminal;
-use crate::training::Trainer;
 use anyhow::{Context, Result, ensure};
-use gpu_core::{Backend, Choice};
+use frit::config::{Config, Train};
+use frit::run::checkpoint::Checkpoint;
+use frit::run::device::{self, DeviceOptions};
+use frit::run::environment::{adapter, environment};
+use frit::run::epoch_plan::EpochPlan;
+use frit::run::folder::Run;
+use frit::run::session::Session;
+use frit::terminal::Terminal;
+use frit::train::fit_memory::Room;
+use frit::train::progress::Progress;
+use frit::train::training::Trainer;
+use gpu_core::{Backend, DeviceChoice};
 use serde_json::json;
 use std::sync::Arc;
 
 pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending> {
     let mut run = Run::open(&args.run)?;
-    let mut config = Config::parse(&run.read_config()?, &run.config_path().display().to_string())?;
+    let mut config = run.config()?;
     if let Some(source) = &args.data {
         config.data.source = absolute(source);
     }
@@ -48,14 +48,14 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
     if auto {
         fit_parts(&mut config, &data, &backend, terminal)?;
     }
-    if config.parts() != begun.parts() {
+    if config.micro_batches() != begun.micro_batches() {
         terminal.say("its batches come in other parts than the run was started with, so it does not go on bit for bit");
     }
     let known = config.clone();
     let room = Room { config: &known, data: &data, backend: &backend };
     let mut session = Session::open(config, data.clone(), &backend)?;
     let progress = Progress::of(&checkpoint, &session)?;
-    let steps = Steps::new(&session.config, session.data.train.count);
+    let steps = EpochPlan::new(&session.config, session.data.train.count);
     let (step, name) = (progress.step, args.run.display());
     ensure!(
         steps.total >= step,
@@ -69,7 +69,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
     session.restore(&mut checkpoint)?;
     let stand = progress.clone();
     let prepared = Trainer::new(&mut session, terminal, progress, |session| {
-        run.go_back(&stand)?;
+        run.go_back(stand.step, &stand.rollbacks)?;
         run.prune(step, session.config.train.keep)?;
         run.write_config(&session.config.to_toml()?)?;
         if step == steps.total {
@@ -81,7 +81,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         if session.config.optimiser.has_fallen_to_nothing(step) {
             terminal.say(
                 "warning: the learning rate has fallen to zero, so nothing more is learnt; train anew with a longer \
-                 optimiser.decay_steps, or an optimiser.decay_to above zero",
+                 optimiser.decay_steps, or an optimiser.lr_final above zero",
             );
         }
         Ok(run)
@@ -108,21 +108,21 @@ fn same_device(args: &args::Resume, run: &Run, terminal: &Terminal) -> Result<(B
     let before = run.read_environment()?;
     // Checked shaders are other machine code, so they stay checked.
     let checked = args.device.checked || before.get("checked") == Some(&json!(true));
+    let options = |choice: DeviceChoice| DeviceOptions { checked, choice, ..args.device.options(DeviceChoice::Auto) };
     let mut chosen = match args.device.choice() {
-        Some(choice) => device::open_choice(&args.device, &choice, checked)?,
+        Some(choice) => device::open(&options(choice))?,
         None => {
             let name = before.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
-            let choice: Choice = name.parse().unwrap_or_default();
-            device::open_choice(&args.device, &choice, checked).or_else(|error| {
+            device::open(&options(name.parse().unwrap_or_default())).or_else(|error| {
                 terminal.say(&error.to_string());
-                device::open_choice(&args.device, &Choice::Auto, checked)
+                device::open(&options(DeviceChoice::Auto))
             })?
         }
     };
     // Another variant adds in another order.
     let noted = device::noted(&before["variants"]).filter(|_| !args.device.half && !args.device.deterministic);
     if let Some(picking) = noted {
-        chosen.0 = chosen.0.picking(picking);
+        chosen.0 = chosen.0.with_policy(picking);
     }
     let same = |key: &str, now: &serde_json::Value| before.get(key) == Some(now);
     if !same("device", &json!(chosen.0.name())) || !same("adapter", &adapter(&chosen.0)) {

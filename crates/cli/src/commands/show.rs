@@ -2,13 +2,13 @@
 
 use crate::Ending;
 use crate::args;
-use crate::config::Config;
-use crate::data::DataSet;
-use crate::planned::{Footprint, Planned, hazards_of, of_step, phases, schedules, slots};
-use crate::session::spec;
-use crate::terminal::out;
+use crate::output::out;
 use anyhow::Result;
-use gpu_core::{Backend, Buf, Home, Schedule, Sharing, Step, plan};
+use frit::config::Config;
+use frit::data::DataSet;
+use frit::run::planned::{Footprint, Planned, barriers_of, of_step, phases, schedules, slots};
+use frit::run::session::spec;
+use gpu_core::{Arena, Backend, Buf, Call, Schedule, Sharing, plan};
 use models::Model;
 use serde_json::{Value, json};
 
@@ -26,8 +26,8 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         let times = if phase.times > 1 { format!(", {} times", phase.times) } else { String::new() };
         let part = if parts > 1 { format!(", part {part} of {parts}") } else { String::new() };
         out!("{}{times}{part}:", phase.name)?;
-        for (index, step) in phase.schedule.steps().iter().enumerate() {
-            out!("{}", line(index, step, planned))?;
+        for (index, call) in phase.schedule.calls().iter().enumerate() {
+            out!("{}", line(index, call, planned))?;
         }
     }
     print_totals(&shown)?;
@@ -82,23 +82,23 @@ impl Shown {
 }
 
 /// Number, label, kernel, shapes, cost, and the slot of what is written.
-fn line(index: usize, step: &Step, planned: &Planned) -> String {
-    let shapes: Vec<String> = step.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned))).collect();
+fn line(index: usize, call: &Call, planned: &Planned) -> String {
+    let shapes: Vec<String> = call.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned))).collect();
     format!(
         "{index:3}  {:32} {:24} {:28} {:9.3} MFLOP {:9.1} KiB",
-        step.label,
-        step.kernel.name,
+        call.label,
+        call.kernel.name,
         shapes.join(", "),
-        step.flops as f64 / 1e6,
-        step.bytes() as f64 / 1024.0
+        call.flops as f64 / 1e6,
+        call.bytes() as f64 / 1024.0
     )
 }
 
 /// Where a buffer lies.
 fn home(buf: Buf, planned: &Planned) -> String {
-    match (buf.place.home, planned.slot(buf.place)) {
-        (Home::Scratch, Some(slot)) => format!("in slot {slot}"),
-        (home, _) => format!("in {home:?}").to_lowercase(),
+    match (buf.id.arena, planned.slot(buf.id)) {
+        (Arena::Scratch, Some(slot)) => format!("in slot {slot}"),
+        (arena, _) => format!("in {arena:?}").to_lowercase(),
     }
 }
 
@@ -110,10 +110,10 @@ fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
     for network in model.networks() {
         out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
-    let count = |count: fn(&Step) -> u64| of_step(phases, count);
-    let (calls, flops, bytes) = (count(|_| 1), count(|step| step.flops), count(Step::bytes));
+    let count = |count: fn(&Call) -> u64| of_step(phases, count);
+    let (calls, flops, bytes) = (count(|_| 1), count(|call| call.flops), count(Call::bytes));
     out!("a step: {calls} calls, {:.1} MFLOP, {:.1} MiB moved", flops as f64 / 1e6, mib(bytes))?;
-    let waits = hazards_of(phases);
+    let waits = barriers_of(phases);
     out!(
         "wgpu puts a barrier before {} of its {} dispatches, on {} buffers; before {} where nothing came before",
         waits.barriers,
@@ -137,22 +137,22 @@ fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
 }
 
 fn json_of(Shown { model, phases, schedules }: &Shown) -> Value {
-    let step = |planned: &Planned, step: &Step| {
+    let step = |planned: &Planned, call: &Call| {
         let phase = &planned.phase;
         let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned) });
         json!({
             "phase": phase.name,
             "times": phase.times,
-            "label": step.label,
-            "kernel": step.kernel.name,
-            "buffers": step.bufs.iter().map(buf).collect::<Vec<_>>(),
-            "flops": step.flops,
-            "bytes": step.bytes(),
+            "label": call.label,
+            "kernel": call.kernel.name,
+            "buffers": call.bufs.iter().map(buf).collect::<Vec<_>>(),
+            "flops": call.flops,
+            "bytes": call.bytes(),
         })
     };
     let of_phase =
-        |planned: &Planned| planned.phase.schedule.steps().iter().map(|of| step(planned, of)).collect::<Vec<_>>();
-    let (memory, waits) = (Footprint::on_a_device(model.as_ref(), schedules), hazards_of(phases));
+        |planned: &Planned| planned.phase.schedule.calls().iter().map(|of| step(planned, of)).collect::<Vec<_>>();
+    let (memory, waits) = (Footprint::on_a_device(model.as_ref(), schedules), barriers_of(phases));
     json!({
         "parameters": model.networks().iter().map(|network| network.weights.count()).sum::<usize>(),
         "steps": phases.iter().flat_map(of_phase).collect::<Vec<_>>(),

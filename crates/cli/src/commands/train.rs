@@ -3,22 +3,24 @@
 use crate::Ending;
 use crate::args;
 use crate::args::MicroBatch;
-use crate::checkpoint::Checkpoint;
-use crate::config::{Config, Train};
-use crate::data::{DataSet, is_built_in};
-use crate::device;
-use crate::environment::environment;
-use crate::progress::Progress;
-use crate::room::{Room, smallest_part};
-use crate::run::Run;
-use crate::session::{Session, spec};
-use crate::startup::Startup;
-use crate::steps::{Steps, binding_bytes, fit_shard, measured_step};
-use crate::terminal::{Terminal, out};
-use crate::training::{Outcome, Trainer};
-use crate::wording::{lasting, short};
+use crate::output::out;
 use anyhow::{Context, Result};
-use gpu_core::Backend;
+use frit::config::{Config, Train};
+use frit::data::{DataSet, is_built_in};
+use frit::io::format::{lasting, short};
+use frit::run::checkpoint::Checkpoint;
+use frit::run::device;
+use frit::run::environment::environment;
+use frit::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
+use frit::run::folder::Run;
+use frit::run::programs::measured_step;
+use frit::run::session::{Session, spec};
+use frit::run::startup::Startup;
+use frit::terminal::Terminal;
+use frit::train::fit_memory::{Room, smallest_part};
+use frit::train::progress::Progress;
+use frit::train::training::{Outcome, Trainer};
+use gpu_core::{Backend, DeviceChoice};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,11 +33,11 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     if let (Some(steps), None) = (args.steps, args.epochs) {
         config.train.epochs = epochs_for(steps, &config, &data);
     }
-    config.resolve_decay(Steps::new(&config, data.train.count).total)?;
+    config.resolve_decay(EpochPlan::new(&config, data.train.count).total)?;
     let auto = args.micro_batch == Some(MicroBatch::Auto);
     check(&config, auto, &data)?;
     let init = args.init.as_deref().map(Checkpoint::load).transpose()?;
-    let opened = device::open(&args.device);
+    let opened = device::open(&args.device.options(DeviceChoice::Auto));
     if let (true, Err(_)) = (args.dry_run, &opened) {
         // What needs no device is said without one.
         super::show::dry_run(&config, &data, None)?;
@@ -91,7 +93,7 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
 pub(super) fn check(config: &Config, auto: bool, data: &DataSet) -> Result<()> {
     let Train { batch_size, micro_batch, .. } = config.train;
     let micro_batch = if auto { smallest_part(batch_size) } else { micro_batch };
-    config.with_parts_of(micro_batch).check(&spec(config, data), data.train.count)
+    config.with_micro_batch(micro_batch).check(&spec(config, data), data.train.count)
 }
 
 /// Has as many images of a batch go through the model at once as the device has room for, and says how many.
@@ -102,7 +104,7 @@ pub(super) fn fit_parts(
     terminal: &Terminal,
 ) -> Result<()> {
     config.train.micro_batch = Room { config, data, backend }.micro_batch()?;
-    let (batch, parts) = (config.train.batch_size, config.parts());
+    let (batch, parts) = (config.train.batch_size, config.micro_batches());
     terminal.say(&match parts.len() {
         1 => format!("a batch of {batch} fits as a whole"),
         many => {
@@ -124,7 +126,7 @@ fn say_time(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<End
     let known = config.clone();
     let room = Room { config: &known, data: &data, backend };
     let mut session = started(config, data.clone(), backend).map_err(|error| room.advise(error))?;
-    let steps = Steps::new(&session.config, session.data.train.count);
+    let steps = EpochPlan::new(&session.config, session.data.train.count);
     let measured = measured_step(&mut session, &steps);
     let device = session.device.clone();
     drop(session);
@@ -180,7 +182,7 @@ fn recipe_name(recipe: &str) -> String {
 
 /// The epochs that hold so many steps: steps asked for alone are not cut short by the recipe's epochs.
 pub(super) fn epochs_for(steps: u64, config: &Config, data: &DataSet) -> u64 {
-    steps.div_ceil(Steps::new(config, data.train.count).per_epoch.max(1)).max(1)
+    steps.div_ceil(EpochPlan::new(config, data.train.count).per_epoch.max(1)).max(1)
 }
 
 /// Recipe, then settings, then flags.

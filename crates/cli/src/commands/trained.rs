@@ -1,16 +1,16 @@
 //! Opening a trained model.
 
 use crate::args::Trained;
-use crate::checkpoint::Checkpoint;
 use crate::commands::train::load;
-use crate::config::{Config, Family};
-use crate::data::DataSet;
-use crate::device;
-use crate::run::Run;
-use crate::session::Session;
-use crate::terminal::Terminal;
 use anyhow::{Context, Result, bail, ensure};
-use gpu_core::Backend;
+use frit::config::{Config, Family};
+use frit::data::DataSet;
+use frit::run::checkpoint::Checkpoint;
+use frit::run::device;
+use frit::run::folder::Run;
+use frit::run::session::Session;
+use frit::terminal::Terminal;
+use gpu_core::{Backend, DeviceChoice};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
 
 /// The same without the data: for drawing, of which only the pictures' size is known.
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
-    let config = Config::of(&Run::open_to_read(&args.run)?)?;
+    let config = Run::open_to_read(&args.run)?.config()?;
     let instead = match config.family {
         Family::Vae | Family::Gan => None,
         Family::Ae | Family::VqVae => Some("see what it makes of images with `frit reconstruct`"),
@@ -77,7 +77,7 @@ fn open_with(
     data: impl FnOnce(&Config, &Checkpoint) -> Result<DataSet>,
 ) -> Result<Opened> {
     let run = Run::open_to_read(&args.run)?;
-    let mut config = Config::of(&run)?;
+    let mut config = run.config()?;
     if let Some(source) = &args.data {
         config.data.source.clone_from(source);
     }
@@ -88,7 +88,7 @@ fn open_with(
     );
     let mut checkpoint = Checkpoint::load(&file(args, &run)?)?;
     let data = data(&config, &checkpoint)?;
-    let (backend, why) = device::open(&args.device)?;
+    let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     terminal.say(&format!("running on {why}"));
     let mut session = Session::open(config, data.into(), &backend)?;
     session.restore_weights(&mut checkpoint, args.average)?;

@@ -2,16 +2,17 @@
 
 use crate::Ending;
 use crate::args;
-use crate::config::Config;
-use crate::data::DataSet;
-use crate::device::{self, Choices};
-use crate::session::spec;
-use crate::steps::{Steps, training};
-use crate::terminal::{Terminal, out};
+use crate::output::out;
 use anyhow::{Result, bail};
-use gpu_core::device::Device;
+use frit::config::Config;
+use frit::data::DataSet;
+use frit::run::device::{self, Choices};
+use frit::run::epoch_plan::{EpochPlan, training};
+use frit::run::session::spec;
+use frit::terminal::Terminal;
+use gpu_core::Device;
 use gpu_core::tuning::{Trial, trials};
-use gpu_core::{Backend, Picking, Step, class};
+use gpu_core::{Backend, Call, DeviceChoice, VariantPolicy, class};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +33,8 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
     let config = args.show.configuration()?;
     let data = super::train::load(&config)?;
     config.check(&spec(&config, &data), data.train.count)?;
-    let (backend, why) = device::open(&args.device)?;
-    let Backend::Gpu(device) = backend.picking(Picking::Table) else {
+    let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
+    let Backend::Gpu(device) = backend.with_policy(VariantPolicy::Table) else {
         bail!("the CPU executor has one way of computing a product; name an adapter with --device, as --device gpu");
     };
     terminal.say(&format!("tuning {} on {why}", args.show.recipe));
@@ -62,12 +63,12 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
 }
 
 /// One step of every class in the training of a model, whole batches and what is left over.
-fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Step> {
+fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Call> {
     let model = config.model(spec(config, data));
     let mut work = BTreeMap::new();
-    for size in Steps::new(config, data.train.count).sizes() {
+    for size in EpochPlan::new(config, data.train.count).sizes() {
         for phase in model.train(size.batch, &training(config, size, 0)) {
-            for step in phase.schedule.steps() {
+            for step in phase.schedule.calls() {
                 if let Some(class) = class(step) {
                     work.entry(class).or_insert_with(|| step.clone());
                 }
@@ -78,7 +79,7 @@ fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Step> {
 }
 
 /// None where there is nothing to choose.
-fn try_all(device: &Device, class: String, step: &Step, half: bool) -> Result<Option<Tuned>> {
+fn try_all(device: &Device, class: String, step: &Call, half: bool) -> Result<Option<Tuned>> {
     let trials = trials(device, step, half)?;
     let Some(table) = device.variant(step).map(|variant| variant.name) else { return Ok(None) };
     // The table's own is asked for less, so that noise changes nothing.

@@ -1,6 +1,6 @@
 //! How pictures lie in folders: sub-folders are classes, in `train` and `test` where these are there.
 
-use super::{KINDS, MOST_CLASSES, ONLY_CLASS, picture};
+use super::{KINDS, MAX_CLASSES, ONLY_CLASS, picture};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -105,12 +105,12 @@ fn class_names(folder: &Path, parts: &[Vec<Class>]) -> Result<Vec<String>> {
         );
     }
     let names: BTreeSet<&str> = parts.iter().flatten().map(|class| class.name.as_str()).collect();
-    if names.len() > MOST_CLASSES {
+    if names.len() > MAX_CLASSES {
         bail!(
             "{name} has {} sub-folders with pictures, and at most {} classes are told apart; put the pictures into \
              fewer",
             names.len(),
-            MOST_CLASSES
+            MAX_CLASSES
         );
     }
     Ok(names.into_iter().map(String::from).collect())

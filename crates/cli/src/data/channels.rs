@@ -1,6 +1,6 @@
 //! Bytes of a pixel: planes, grey and colour, transparency.
 
-use super::options::Colour;
+use crate::config::data::Colour;
 
 /// The brightness of a colour, a whole number of 0 to 255: 0.2126 R + 0.7152 G + 0.0722 B, rounded. A grey keeps its
 /// value. Source: ITU-R BT.709, §3.2.

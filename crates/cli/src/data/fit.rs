@@ -1,8 +1,8 @@
 //! Pictures of any size as pictures of the size and the channels that are asked for.
 
 use super::channels::{convert, luma};
-use super::options::{Fit, Options};
 use super::{Part, Split};
+use crate::config::data::{DataOptions, Fit};
 use image::imageops::{self, FilterType};
 use image::{GenericImageView, ImageBuffer, Luma, Pixel, Rgb};
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 const FILTER: FilterType = FilterType::CatmullRom;
 
 /// Every picture of a part as `options` ask.
-pub(super) fn fit_part(part: Part, options: &Options) -> Part {
+pub(super) fn fit_part(part: Part, options: &DataOptions) -> Part {
     let to = fitted_size(part.size, options);
     if to == part.size || part.split.count == 0 {
         return part;
@@ -25,13 +25,13 @@ pub(super) fn fit_part(part: Part, options: &Options) -> Part {
 }
 
 /// Height, width and channels that pictures of `from` get.
-pub(super) fn fitted_size([height, width, channels]: [usize; 3], options: &Options) -> [usize; 3] {
+pub(super) fn fitted_size([height, width, channels]: [usize; 3], options: &DataOptions) -> [usize; 3] {
     let [height, width] = if options.size == 0 { [height, width] } else { [options.size; 2] };
     [height, width, if options.channels == 0 { channels } else { options.channels }]
 }
 
 /// One picture of height × width × channels as `options` ask; [`fitted_size`] is its size.
-pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &Options) -> Vec<u8> {
+pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &DataOptions) -> Vec<u8> {
     let [height, width, channels] = from;
     let to = fitted_size(from, options);
     let picture = convert(picture, channels, to[2]);
@@ -46,7 +46,7 @@ pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &Options) -> Vec<
 }
 
 /// A picture no larger than `most` on either side, its proportions kept, with its height and width.
-pub(crate) fn shrink(picture: &[u8], [height, width, channels]: [usize; 3], most: usize) -> (Vec<u8>, [usize; 2]) {
+pub fn shrink(picture: &[u8], [height, width, channels]: [usize; 3], most: usize) -> (Vec<u8>, [usize; 2]) {
     let to = within([height, width], most);
     let picture = picture.to_vec();
     match channels {
@@ -101,15 +101,15 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::Colour;
+    use crate::config::data::Colour;
 
     /// 4 × 8 grey: black on the left, white on the right.
     fn halves() -> Vec<u8> {
         (0..32).map(|at| if at % 8 < 4 { 0 } else { 255 }).collect()
     }
 
-    fn options(size: usize, fit: Fit) -> Options {
-        Options { size, fit, background: Colour([100; 3]), ..Options::default() }
+    fn options(size: usize, fit: Fit) -> DataOptions {
+        DataOptions { size, fit, background: Colour([100; 3]), ..DataOptions::default() }
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
     fn a_part_is_fitted_picture_by_picture() {
         let images = [vec![10; 4], vec![20; 4]].concat();
         let part = Part { split: Split { images, labels: vec![1, 0], count: 2 }, size: [2, 2, 1] };
-        let fitted = fit_part(part, &Options { size: 3, channels: 3, ..Options::default() });
+        let fitted = fit_part(part, &DataOptions { size: 3, channels: 3, ..DataOptions::default() });
         assert_eq!((fitted.size, fitted.split.labels), ([3, 3, 3], vec![1, 0]));
         assert_eq!(fitted.split.images, [vec![10; 27], vec![20; 27]].concat());
     }

@@ -2,9 +2,9 @@
 
 use super::arrangement::{Arrangement, File, arrange};
 use super::channels::convert;
-use super::options::Options;
 use super::picture::{self, Picture};
 use super::{Part, Parts, Skipped, Split};
+use crate::config::data::DataOptions;
 use anyhow::{Error, Result, anyhow, bail};
 use rayon::prelude::*;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) struct Found {
 /// # Errors
 /// One sentence, as [`arrange`]; also: more unreadable files than are allowed, or several sizes where none is asked
 /// for.
-pub(super) fn read(folder: &Path, options: &Options) -> Result<Found> {
+pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Found> {
     let Arrangement { parts, classes } = arrange(folder)?;
     let mut skipped = Vec::new();
     let mut read = Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Found> {
 }
 
 /// Decodes files on all cores; the result is in their order. What cannot be read goes to `skipped`.
-fn decode(files: Vec<File>, options: &Options, skipped: &mut Vec<Skipped>) -> Vec<(u8, Picture)> {
+fn decode(files: Vec<File>, options: &DataOptions, skipped: &mut Vec<Skipped>) -> Vec<(u8, Picture)> {
     let read: Vec<_> = files.par_iter().map(|file| picture::read(&file.path, options)).collect();
     let mut pictures = Vec::with_capacity(read.len());
     for (file, read) in files.into_iter().zip(read) {
@@ -66,7 +66,7 @@ fn decode(files: Vec<File>, options: &Options, skipped: &mut Vec<Skipped>) -> Ve
     pictures
 }
 
-fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &Options) -> Result<()> {
+fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &DataOptions) -> Result<()> {
     if let Some(first) = skipped.first()
         && skipped.len() > options.unreadable
     {
@@ -117,7 +117,7 @@ fn part(pictures: Vec<(u8, Picture)>, grey: bool) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::{Colour, Fit};
+    use crate::config::data::{Colour, Fit};
     use crate::data::{DataSet, from};
     use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
     use std::fs;
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn load(root: &TempDir) -> Result<DataSet> {
-        DataSet::load(&Options { test: 0.5, ..from(root.path()) })
+        DataSet::load(&DataOptions { test: 0.5, ..from(root.path()) })
     }
 
     fn sentence(root: &TempDir) -> String {
@@ -185,7 +185,7 @@ mod tests {
         put(&root, "5.png", colour(2, 5));
         let data = load(&root).unwrap();
         assert_eq!((data.channels, &data.train.images[..3]), (3, &[2; 3][..]));
-        let asked = DataSet::load(&Options { channels: 1, ..from(root.path()) }).unwrap();
+        let asked = DataSet::load(&DataOptions { channels: 1, ..from(root.path()) }).unwrap();
         assert_eq!((asked.channels, asked.train.images.len()), (1, 4 * 4));
     }
 
@@ -196,7 +196,7 @@ mod tests {
         put(&root, "b.png", RgbImage::from_pixel(8, 4, Rgb([9, 0, 0])));
         assert!(sentence(&root).contains("several sizes, 4×4 and 4×8 among them"));
         let fitted = |fit: Fit| {
-            let options = Options { size: 4, fit, background: Colour([7; 3]), ..from(root.path()) };
+            let options = DataOptions { size: 4, fit, background: Colour([7; 3]), ..from(root.path()) };
             firsts(&DataSet::load(&options).unwrap().test)
         };
         assert_eq!([fitted(Fit::Crop), fitted(Fit::Stretch), fitted(Fit::Pad)], [[9], [9], [7]]);
@@ -208,7 +208,7 @@ mod tests {
         (1..=4).for_each(|value| put(&root, &format!("{value}.png"), grey(value)));
         fs::write(root.path().join("0.png"), "words").unwrap();
         fs::write(root.path().join("3a.jpg"), "").unwrap();
-        let read = |unreadable: usize| read(root.path(), &Options { unreadable, ..Options::default() });
+        let read = |unreadable: usize| read(root.path(), &DataOptions { unreadable, ..DataOptions::default() });
         let found = read(2).unwrap();
         let said: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
         assert!(said[0].ends_with("0.png is neither PNG nor JPEG nor WebP") && said[1].ends_with("3a.jpg is empty"));
@@ -223,7 +223,7 @@ mod tests {
         put(&parts, "test/a.png", grey(1));
         fs::create_dir(parts.path().join("train")).unwrap();
         fs::write(parts.path().join("train/a.png"), "").unwrap();
-        let said = DataSet::load(&Options { size: 8, ..from(parts.path()) }).unwrap_err().to_string();
+        let said = DataSet::load(&DataOptions { size: 8, ..from(parts.path()) }).unwrap_err().to_string();
         assert!(said.contains("has no training pictures that can be read"), "{said}");
     }
 }

@@ -7,32 +7,32 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 /// Elements beyond this cannot be indexed on a device.
-const MOST_BYTES: usize = i32::MAX as usize;
+const MAX_BYTES: usize = i32::MAX as usize;
 
 /// How a gzipped file starts, whatever it is called.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// The contents of one file.
 #[derive(Debug)]
-pub(crate) struct Idx {
+pub struct Idx {
     /// One dimension (labels) or three (images: count, height, width).
-    pub(crate) dims: Vec<usize>,
+    pub dims: Vec<usize>,
     /// The elements, the last dimension running fastest.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// Reads a file, gzipped or not.
 ///
 /// # Errors
 /// One sentence that names the file: it cannot be read, is no IDX file of bytes, is damaged, cut short or too long.
-pub(crate) fn read(path: &Path) -> Result<Idx> {
+pub fn read(path: &Path) -> Result<Idx> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
     parse(BufReader::new(file), &name)
 }
 
 /// Reads the same from memory or any other source, called `name` in errors.
-pub(crate) fn parse(mut source: impl BufRead, name: &str) -> Result<Idx> {
+pub fn parse(mut source: impl BufRead, name: &str) -> Result<Idx> {
     let start = source.fill_buf().map_err(|error| unreadable(name, &error))?;
     match start.starts_with(&GZIP_MAGIC) {
         true => decode(MultiGzDecoder::new(source), name),
@@ -49,7 +49,7 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
     };
     let dims = (0..rank).map(|_| dimension(&mut source, name)).collect::<Result<Vec<_>>>()?;
     let expected = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
-    let Some(expected) = expected.filter(|&count| count <= MOST_BYTES) else {
+    let Some(expected) = expected.filter(|&count| count <= MAX_BYTES) else {
         bail!("{name} claims {dims:?} bytes, more than 2³¹ − 1; it is damaged, or the set must be split");
     };
 
@@ -86,7 +86,7 @@ fn unreadable(name: &str, error: &io::Error) -> Error {
 
 /// An IDX file of these dimensions and elements, for tests.
 #[cfg(test)]
-pub(crate) fn encode(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+pub fn encode(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, dims.len() as u8];
     file.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
     file.extend(bytes);

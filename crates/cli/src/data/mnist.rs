@@ -81,8 +81,9 @@ fn locate(folder: &Path, source: &Source) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use crate::config::data::DataOptions;
     use crate::data::idx::encode;
-    use crate::data::{DataSet, Options, from};
+    use crate::data::{DataSet, from};
     use std::fs;
     use tempfile::TempDir;
 
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_built_in_digits_are_balanced() {
-        let digits = DataSet::load(&Options::default()).unwrap();
+        let digits = DataSet::load(&DataOptions::default()).unwrap();
         assert_eq!((digits.height, digits.width, digits.channels, digits.pixels()), (28, 28, 1, 784));
         assert_eq!((digits.name.as_str(), digits.fingerprint().as_str()), ("digits", "10000x28x28x1-cf9e0150"));
         for (split, each) in [(&digits.train, 1000), (&digits.test, 200)] {
@@ -139,7 +140,7 @@ mod tests {
         let put = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
         put("t10k-images.idx3-ubyte", encode(&[2, 2, 3], &[7; 12]));
         assert!(sentence(&dir).contains("are 2×2×1 and its test images 2×3×1"));
-        let square = Options { size: 2, ..from(dir.path()) };
+        let square = DataOptions { size: 2, ..from(dir.path()) };
         assert_eq!(DataSet::load(&square).unwrap().pixels(), 4, "a size reconciles them");
         put("t10k-images.idx3-ubyte", encode(&[1, 2, 2], &[7; 4]));
         assert!(sentence(&dir).contains("holds 1 images"));

@@ -10,57 +10,54 @@ mod idx;
 mod mnist;
 mod npy;
 mod numpy;
-mod options;
 mod picture;
 mod pixels;
 mod shapes;
 mod source;
 
-pub(crate) use fit::shrink;
-pub(crate) use npy::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
-#[cfg(test)]
-pub(crate) use options::Colour;
-pub(crate) use options::Options;
-pub(crate) use pixels::Pixels;
-pub(crate) use source::{Found, is_built_in, read};
+pub use fit::shrink;
+pub use npy::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
+pub use pixels::Pixels;
+pub use source::{Found, is_built_in, read};
 
+use crate::config::data::{DIGITS, DataOptions};
 use anyhow::Result;
 use flate2::Crc;
-use source::{DIGITS, KINDS, Skipped};
+use source::{KINDS, Skipped};
 
 /// The most classes: a label is a byte.
-const MOST_CLASSES: usize = 256;
+const MAX_CLASSES: usize = 256;
 /// What the class of pictures without labels is called.
 const ONLY_CLASS: &str = "pictures";
 
 /// Images and their labels, one byte each.
 #[derive(Clone, Debug)]
-pub(crate) struct Split {
+pub struct Split {
     /// The pictures, `count` × height × width × channels.
-    pub(crate) images: Vec<u8>,
+    pub images: Vec<u8>,
     /// One class for each picture.
-    pub(crate) labels: Vec<u8>,
+    pub labels: Vec<u8>,
     /// How many pictures.
-    pub(crate) count: usize,
+    pub count: usize,
 }
 
 /// What a model trains on and what it is tested on, pictures of one size.
 #[derive(Clone, Debug)]
-pub(crate) struct DataSet {
+pub struct DataSet {
     /// The built-in set's name, or the path it was read from.
-    pub(crate) name: String,
+    pub name: String,
     /// What a model trains on.
-    pub(crate) train: Split,
+    pub train: Split,
     /// What it is tested on.
-    pub(crate) test: Split,
+    pub test: Split,
     /// Rows of a picture.
-    pub(crate) height: usize,
+    pub height: usize,
     /// Columns of a picture.
-    pub(crate) width: usize,
+    pub width: usize,
     /// Bytes of a pixel: 1 for grey, 3 for red, green and blue.
-    pub(crate) channels: usize,
+    pub channels: usize,
     /// The classes' names, which labels count from 0; at most 256.
-    pub(crate) classes: Vec<String>,
+    pub classes: Vec<String>,
 }
 
 /// What a reader makes of a source; the test part is held out later where it has none.
@@ -85,25 +82,25 @@ impl DataSet {
     /// # Errors
     /// One sentence that names the file, folder or setting: something is missing, damaged, swapped, empty, does not
     /// agree, or is more than a device can hold.
-    pub(crate) fn load(options: &Options) -> Result<Self> {
+    pub fn load(options: &DataOptions) -> Result<Self> {
         let Found { data, skipped, .. } = read(options)?;
         skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
         Ok(data)
     }
 
     /// Numbers in one picture.
-    pub(crate) fn pixels(&self) -> usize {
+    pub fn pixels(&self) -> usize {
         self.height * self.width * self.channels
     }
 
     /// A picture's height, width and channels, as checkpoints note them.
-    pub(crate) fn picture_size(&self) -> String {
+    pub fn picture_size(&self) -> String {
         format!("{}x{}x{}", self.height, self.width, self.channels)
     }
 
     /// A set of one black picture of a size that [`Self::picture_size`] gave, and of such classes: for models that only
     /// draw. `None` where the text is no such size.
-    pub(crate) fn black(picture_size: &str, classes: Vec<String>) -> Option<Self> {
+    pub fn black(picture_size: &str, classes: Vec<String>) -> Option<Self> {
         let sizes: Option<Vec<usize>> = picture_size.split('x').map(|size| size.parse().ok()).collect();
         let &[height, width, channels] = sizes?.as_slice() else { return None };
         let pixels = height.checked_mul(width)?.checked_mul(channels).filter(|pixels| *pixels > 0)?;
@@ -113,7 +110,7 @@ impl DataSet {
     }
 
     /// A short mark of the set: sizes and a CRC-32 of images and labels. Equal sets have equal marks.
-    pub(crate) fn fingerprint(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         let mut crc = Crc::new();
         for split in [&self.train, &self.test] {
             crc.update(&split.images);
@@ -132,8 +129,8 @@ fn numbered<'a>(parts: impl Iterator<Item = &'a Part>) -> Vec<String> {
 
 /// What is at a path, as it is, for tests.
 #[cfg(test)]
-fn from(path: &std::path::Path) -> Options {
-    Options { source: path.to_str().unwrap().into(), ..Options::default() }
+fn from(path: &std::path::Path) -> DataOptions {
+    DataOptions { source: path.to_str().unwrap().into(), ..DataOptions::default() }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::io::Read;
 /// How a file starts.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// No header of an array that is meant here is longer.
-const MOST_HEADER: usize = 1 << 16;
+const MAX_HEADER: usize = 1 << 16;
 
 /// An array as a file holds it.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ fn header(source: &mut impl Read, name: &str) -> Result<String> {
         version => bail!("{name} is of version {version} of NumPy's format, which is not known; save it as version 1"),
     }
     let length = u32::from_le_bytes(length) as usize;
-    if length > MOST_HEADER {
+    if length > MAX_HEADER {
         bail!("{name} has a header of {length} bytes, too long for an array of numbers; save it as uint8");
     }
     let mut text = vec![0; length];
@@ -186,7 +186,7 @@ fn shape(text: &str) -> Option<Vec<usize>> {
 }
 
 /// The file of an array of numbers, as NumPy writes it.
-pub(crate) fn write_npy(shape: &[usize], numbers: &[f32]) -> Vec<u8> {
+pub fn write_npy(shape: &[usize], numbers: &[f32]) -> Vec<u8> {
     encode("<f4", shape, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())
 }
 
@@ -194,14 +194,14 @@ pub(crate) fn write_npy(shape: &[usize], numbers: &[f32]) -> Vec<u8> {
 ///
 /// # Errors
 /// As those of reading an array.
-pub(crate) fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+pub fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
     let array = Array::read(file, name.into())?;
     let numbers = array.numbers().map(|number| number as f32).collect();
     Ok((array.shape, numbers))
 }
 
 /// The file of an array of classes, as NumPy writes it.
-pub(crate) fn write_classes(classes: &[u8]) -> Vec<u8> {
+pub fn write_classes(classes: &[u8]) -> Vec<u8> {
     encode("|u1", &[classes.len()], classes)
 }
 
@@ -209,7 +209,7 @@ pub(crate) fn write_classes(classes: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// As those of reading an array, and one sentence where it holds no whole numbers, or of another shape.
-pub(crate) fn classes_of_npy(file: &[u8], name: &str, rows: usize) -> Result<Vec<u8>> {
+pub fn classes_of_npy(file: &[u8], name: &str, rows: usize) -> Result<Vec<u8>> {
     let array = Array::read(file, name.into())?;
     if array.shape != [rows] {
         bail!("{name} has the shape {:?}, and there are {rows} codes; give one class for each, [{rows}]", array.shape);
@@ -218,7 +218,7 @@ pub(crate) fn classes_of_npy(file: &[u8], name: &str, rows: usize) -> Result<Vec
 }
 
 /// Whether a file is an array's.
-pub(crate) fn is_npy(file: &[u8]) -> bool {
+pub fn is_npy(file: &[u8]) -> bool {
     file.starts_with(MAGIC)
 }
 

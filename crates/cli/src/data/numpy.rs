@@ -152,7 +152,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
 mod tests {
     use super::npy::encode;
     use super::*;
-    use crate::data::{DataSet, Options, from};
+    use crate::config::data::DataOptions;
+    use crate::data::{DataSet, from};
     use std::io::Write;
     use tempfile::NamedTempFile;
     use zip::write::{SimpleFileOptions, ZipWriter};
@@ -174,7 +175,7 @@ mod tests {
     }
 
     fn load(file: &NamedTempFile) -> Result<DataSet> {
-        DataSet::load(&Options { test: 0.5, ..from(file.path()) })
+        DataSet::load(&DataOptions { test: 0.5, ..from(file.path()) })
     }
 
     fn sentence(file: &NamedTempFile) -> String {

@@ -2,7 +2,7 @@
 
 use super::channels::over;
 use super::fit::{fit, fitted_size};
-use super::options::Options;
+use crate::config::data::DataOptions;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use std::io::Cursor;
@@ -11,7 +11,7 @@ use std::path::Path;
 /// The ends of names that are taken for pictures.
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// The most that a picture may take while it is decoded.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// A picture as it becomes a part of a data set.
 pub(super) struct Picture {
@@ -41,7 +41,7 @@ pub(super) fn announced_size(path: &Path) -> Option<[usize; 2]> {
 ///
 /// # Errors
 /// Why it cannot be read, to follow the file's name.
-pub(super) fn read(path: &Path, options: &Options) -> Result<Picture, String> {
+pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("could not be read ({error})"))?;
     let (image, coloured) = decode(&bytes)?;
     let [height, width] = [image.height(), image.width()].map(|side| side as usize);
@@ -61,7 +61,7 @@ fn decode(bytes: &[u8]) -> Result<(DynamicImage, bool), String> {
     let format = format.filter(|format| known.contains(format)).ok_or("is neither PNG nor JPEG nor WebP")?;
     let damaged = |error: image::ImageError| format!("is damaged ({})", error.to_string().replace('\n', " ").trim());
     let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(damaged)?;
-    if decoder.total_bytes() > MOST_BYTES {
+    if decoder.total_bytes() > MAX_BYTES {
         let (width, height) = decoder.dimensions();
         return Err(format!("is {height}×{width}, too large to decode"));
     }
@@ -76,13 +76,13 @@ fn decode(bytes: &[u8]) -> Result<(DynamicImage, bool), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::Colour;
+    use crate::config::data::Colour;
     use image::ImageEncoder;
     use image::codecs::jpeg::JpegEncoder;
     use image::{GrayAlphaImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
     /// Reads a picture that is saved under `name`, in `format`.
-    fn saved(image: impl Into<DynamicImage>, name: &str, format: ImageFormat, options: &Options) -> Picture {
+    fn saved(image: impl Into<DynamicImage>, name: &str, format: ImageFormat, options: &DataOptions) -> Picture {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         image.into().save_with_format(&path, format).unwrap();
@@ -93,7 +93,7 @@ mod tests {
     fn formats_are_told_by_content_whatever_the_name() {
         let image = RgbImage::from_fn(8, 6, |x, _| if x < 4 { Rgb([250, 10, 10]) } else { Rgb([10, 10, 250]) });
         for (format, tolerance) in [(ImageFormat::Png, 0), (ImageFormat::WebP, 0), (ImageFormat::Jpeg, 40)] {
-            let picture = saved(image.clone(), "a.png", format, &Options::default());
+            let picture = saved(image.clone(), "a.png", format, &DataOptions::default());
             assert_eq!((picture.found, picture.size, picture.coloured), ([6, 8], [6, 8, 3], true), "{format:?}");
             let error = picture.pixels.iter().zip(image.as_raw()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
             assert!(error <= tolerance, "{format:?} is off by {error}");
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn every_depth_and_transparency_becomes_red_green_and_blue() {
-        let red = Options { background: Colour([255, 0, 0]), ..Options::default() };
+        let red = DataOptions { background: Colour([255, 0, 0]), ..DataOptions::default() };
         let png = |image: DynamicImage| saved(image, "a.png", ImageFormat::Png, &red);
         let grey = png(GrayImage::from_pixel(1, 1, Luma([9])).into());
         assert_eq!((grey.pixels, grey.coloured), (vec![9; 3], false));
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(png(RgbaImage::from_pixel(1, 1, Rgba([0, 0, 255, 51])).into()).pixels, [204, 0, 51]);
         let deep: ImageBuffer<Luma<u16>, _> = ImageBuffer::from_pixel(1, 1, Luma([0x8080]));
         assert_eq!(png(deep.into()).pixels, [128; 3]);
-        let as_grey = Options { channels: 1, ..red };
+        let as_grey = DataOptions { channels: 1, ..red };
         let picture = saved(RgbImage::from_pixel(2, 1, Rgb([0, 255, 0])), "a.png", ImageFormat::Png, &as_grey);
         assert_eq!((picture.pixels, picture.size), (vec![182; 2], [1, 2, 1]));
     }
@@ -131,7 +131,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, jpeg).unwrap();
-        let picture = read(&path, &Options::default()).unwrap_or_else(|reason| panic!("{reason}"));
+        let picture = read(&path, &DataOptions::default()).unwrap_or_else(|reason| panic!("{reason}"));
         assert_eq!(picture.found, [16, 8]);
         let (top, bottom) = (&picture.pixels[..3], &picture.pixels[picture.pixels.len() - 3..]);
         assert!(top[0] > 200 && top[2] < 50 && bottom[0] < 50 && bottom[2] > 200, "{top:?} over {bottom:?}");
@@ -143,7 +143,7 @@ mod tests {
         let reason = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            read(&path, &Options::default()).err().unwrap()
+            read(&path, &DataOptions::default()).err().unwrap()
         };
         let mut png = Cursor::new(Vec::new());
         RgbImage::new(9, 9).write_to(&mut png, ImageFormat::Png).unwrap();
@@ -164,6 +164,6 @@ mod tests {
         };
         huge[29..33].copy_from_slice(&crc.to_be_bytes());
         assert_eq!(reason("huge.png", &huge), "is 65536×65536, too large to decode");
-        assert!(read(folder.path(), &Options::default()).err().unwrap().starts_with("could not be read"));
+        assert!(read(folder.path(), &DataOptions::default()).err().unwrap().starts_with("could not be read"));
     }
 }

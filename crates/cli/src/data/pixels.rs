@@ -1,20 +1,20 @@
 //! Which values pixels have.
 
 /// What bytes of pictures are like.
-pub(crate) struct Pixels {
+pub struct Pixels {
     /// The darkest.
-    pub(crate) least: u8,
+    pub least: u8,
     /// The lightest.
-    pub(crate) most: u8,
+    pub most: u8,
     /// The mean of bytes over 255.
-    pub(crate) mean: f64,
+    pub mean: f64,
     /// Their variance.
-    pub(crate) variance: f64,
+    pub variance: f64,
 }
 
 impl Pixels {
     /// Of such bytes.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    pub fn of(bytes: &[u8]) -> Self {
         let mut histogram = [0u64; 256];
         bytes.iter().for_each(|&byte| histogram[usize::from(byte)] += 1);
         let there = || (0..=255u8).filter(|&byte| histogram[usize::from(byte)] > 0);

@@ -192,10 +192,11 @@ fn star([x, y]: [f64; 2], reach: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DataSet, Options};
+    use crate::config::data::DataOptions;
+    use crate::data::DataSet;
 
     fn load() -> DataSet {
-        DataSet::load(&Options { source: "shapes".into(), ..Options::default() }).unwrap()
+        DataSet::load(&DataOptions { source: "shapes".into(), ..DataOptions::default() }).unwrap()
     }
 
     #[test]

@@ -1,30 +1,30 @@
 //! What a data set is read from, found from what is there, and the way from there to pictures of one size.
 
 use super::fit::fit_part;
-use super::{DataSet, Options, Part, Parts, cifar, folder, held_out, mnist, numpy, shapes};
+use super::{DataSet, Part, Parts, cifar, folder, held_out, mnist, numpy, shapes};
+use crate::config::data::{DIGITS, DataOptions};
 use anyhow::{Result, bail};
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
-/// The names of the data sets that are compiled in or drawn.
-pub(crate) const DIGITS: &str = "digits";
+/// The name of the built-in shapes.
 const SHAPES: &str = "shapes";
 
 /// Everything that can be given, for people.
-pub(crate) const KINDS: &str = "digits, shapes, a folder of pictures (PNG, JPEG, WebP), of MNIST's IDX files or of \
+pub const KINDS: &str = "digits, shapes, a folder of pictures (PNG, JPEG, WebP), of MNIST's IDX files or of \
                                 CIFAR-10's binaries, or an .npy or .npz file";
 
 /// Elements beyond this cannot be indexed on a device.
-const MOST_BYTES: usize = i32::MAX as usize;
+const MAX_BYTES: usize = i32::MAX as usize;
 
 /// Whether a source is the name of a set that needs no files. A folder of that name is reached as `./digits`.
-pub(crate) fn is_built_in(source: &str) -> bool {
+pub fn is_built_in(source: &str) -> bool {
     [DIGITS, SHAPES].contains(&source)
 }
 
 /// What there is to read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     Digits,
     Shapes,
     Idx(PathBuf),
@@ -39,7 +39,7 @@ impl Kind {
     ///
     /// # Errors
     /// One sentence: there is nothing, or a file of another format.
-    pub(crate) fn of(source: &str) -> Result<Self> {
+    pub fn of(source: &str) -> Result<Self> {
         match source {
             DIGITS => return Ok(Self::Digits),
             SHAPES => return Ok(Self::Shapes),
@@ -80,10 +80,10 @@ impl Display for Kind {
 
 /// A file that was left out.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Skipped {
-    pub(crate) path: String,
+pub struct Skipped {
+    pub path: String,
     /// Why, to follow the path.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 impl Display for Skipped {
@@ -94,13 +94,13 @@ impl Display for Skipped {
 
 /// A data set, and what it was made from.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) data: DataSet,
-    pub(crate) kind: Kind,
+pub struct Found {
+    pub data: DataSet,
+    pub kind: Kind,
     /// Height and width of every picture as it was found.
-    pub(crate) sizes: Vec<[usize; 2]>,
+    pub sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
-    pub(crate) skipped: Vec<Skipped>,
+    pub skipped: Vec<Skipped>,
 }
 
 /// Reads what `options` name.
@@ -108,7 +108,7 @@ pub(crate) struct Found {
 /// # Errors
 /// One sentence that names the file or folder: something is missing, damaged, swapped, empty, does not agree, or is
 /// more than a device can hold.
-pub(crate) fn read(options: &Options) -> Result<Found> {
+pub fn read(options: &DataOptions) -> Result<Found> {
     options.check()?;
     let kind = Kind::of(&options.source)?;
     let whole = |parts: Parts| {
@@ -129,7 +129,7 @@ pub(crate) fn read(options: &Options) -> Result<Found> {
 }
 
 /// Parts as a data set: fitted, of one size, both with pictures.
-fn finish(Parts { train, test, classes }: Parts, options: &Options) -> Result<DataSet> {
+fn finish(Parts { train, test, classes }: Parts, options: &DataOptions) -> Result<DataSet> {
     let name = options.source.clone();
     let train = fit_part(train, options);
     let (train, test) = match test.map(|test| fit_part(test, options)) {
@@ -171,8 +171,8 @@ fn finish(Parts { train, test, classes }: Parts, options: &Options) -> Result<Da
 /// Refuses `what`, so many images of so many numbers each, where they cannot lie on a device at once.
 fn refuse_too_large(what: &str, count: usize, pixels: usize, advice: &str) -> Result<()> {
     let bytes = count * pixels;
-    if bytes > MOST_BYTES {
-        bail!("{what} are {bytes} bytes, and at most {MOST_BYTES} can lie on a device at once; {advice}");
+    if bytes > MAX_BYTES {
+        bail!("{what} are {bytes} bytes, and at most {MAX_BYTES} can lie on a device at once; {advice}");
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn arrays_too_are_given_a_size_and_channels() {
-        let asked = Options { size: 32, channels: 3, ..Options::default() };
+        let asked = DataOptions { size: 32, channels: 3, ..DataOptions::default() };
         let Found { data, sizes, kind, .. } = read(&asked).unwrap();
         assert_eq!((data.picture_size().as_str(), data.train.images.len()), ("32x32x3", 10_000 * 32 * 32 * 3));
         assert_eq!((sizes.len(), sizes[0], kind), (12_000, [28, 28], Kind::Digits));

@@ -1,9 +1,9 @@
 //! Curves as SVG, in the colours of the page: its style sheet decides how a class is drawn.
 
-use crate::report::metrics::{Column, Point};
 use crate::report::names::{from_zero, number};
 use crate::report::scale::Scale;
 use crate::report::thin::by_means;
+use crate::run::metrics::{Column, Point};
 use maud::{Markup, html};
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ const BOTTOM: f64 = 26.0;
 /// Of a letter among an axis's labels.
 const LETTER: f64 = 6.6;
 /// The most points of a curve: more than there are pixels to see them by.
-const MOST: usize = 600;
+const MAX: usize = 600;
 /// More points than this are not marked one by one.
 const MARKED: usize = 60;
 /// What is larger than this has no place on an axis.
@@ -32,7 +32,7 @@ impl Curve {
     fn new(name: &'static str, class: &'static str, points: &[Point]) -> Self {
         let drawable = |point: &Point| Point { value: point.value.filter(|value| value.abs() < LARGEST), ..*point };
         let drawable: Vec<Point> = points.iter().map(drawable).collect();
-        Self { name, class, points: by_means(&drawable, MOST) }
+        Self { name, class, points: by_means(&drawable, MAX) }
     }
 
     fn values(&self) -> impl Iterator<Item = f64> + Clone {
@@ -41,14 +41,14 @@ impl Curve {
 }
 
 /// A picture of curves.
-pub(crate) struct Chart {
-    pub(crate) svg: Markup,
+pub struct Chart {
+    pub svg: Markup,
     /// Whether its values are shown by their logarithms.
-    pub(crate) logarithmic: bool,
+    pub logarithmic: bool,
 }
 
 /// What is seen of a quantity in training, and over it what the test set said; `None` where there is nothing to draw.
-pub(crate) fn chart(column: &Column, title: &str) -> Option<Chart> {
+pub fn chart(column: &Column, title: &str) -> Option<Chart> {
     // Epochs are coarse: they stand in for windows where a step or two make no curve.
     let coarse = column.windows.len() < 2 && !column.train.is_empty();
     let training = if coarse { &column.train } else { &column.windows };
@@ -185,7 +185,7 @@ mod tests {
     fn a_long_curve_is_thinned() {
         let values: Vec<Option<f64>> = (0..20_000).map(|i| Some(1.0 / f64::from(i + 1))).collect();
         let svg = drawing(&column(&values));
-        assert!(svg.matches("|step ").count() <= MOST && svg.contains("|step 50;") && svg.contains("|step 1000000\""));
+        assert!(svg.matches("|step ").count() <= MAX && svg.contains("|step 50;") && svg.contains("|step 1000000\""));
         // From 1 to 1/20,000.
         assert!(svg.contains(">1e−4<") && svg.contains(">0.01<"), "the axis is logarithmic");
         assert!(svg.contains("aria-label=\"loss by step, on a logarithmic axis; training from 1 to"), "{svg}");

@@ -4,19 +4,19 @@ use crate::report::names::number;
 use serde_json::{Map, Value};
 
 /// What is said beside the table, and so is no row of it.
-pub(crate) const SAID: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_step"];
+pub const SAID: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_call"];
 
 /// Which weights the figures are of, and where the run has gone on since.
-pub(crate) struct Origin {
+pub struct Origin {
     /// `Of step 237, the latest checkpoint.`
-    pub(crate) weights: String,
+    pub weights: String,
     /// `The run has gone on to step 316 since: …`
-    pub(crate) since: Option<String>,
+    pub since: Option<String>,
 }
 
 impl Origin {
     /// Reads it from the figures of a run that is at `steps` now.
-    pub(crate) fn of(figures: &Map<String, Value>, steps: u64) -> Self {
+    pub fn of(figures: &Map<String, Value>, steps: u64) -> Self {
         let number_of = |key: &str| figures.get(key).and_then(Value::as_u64);
         let is = |key: &str| figures.get(key) == Some(&Value::Bool(true));
         let (Some(step), Some(checkpoint)) = (number_of("step"), figures.get("checkpoint").and_then(Value::as_str))
@@ -25,7 +25,7 @@ impl Origin {
             return Self { weights, since: None };
         };
         // What is kept of a step is no staler for the run's going on.
-        let gone_on = checkpoint != "kept" && steps > number_of("run_step").unwrap_or_default().max(step);
+        let gone_on = checkpoint != "kept" && steps > number_of("run_call").unwrap_or_default().max(step);
         let then = if gone_on { " at the time" } else { "" };
         let average = match (is("average"), is("drawn_by_average")) {
             (true, _) => ", with the running average of its weights",
@@ -54,13 +54,13 @@ mod tests {
 
     #[test]
     fn the_checkpoint_is_named_and_what_came_after() {
-        let latest = json!({ "checkpoint": "latest", "step": 300, "average": false, "run_step": 300 });
+        let latest = json!({ "checkpoint": "latest", "step": 300, "average": false, "run_call": 300 });
         assert_eq!(said(latest.clone(), 300), ("Of step 300, the latest checkpoint.".into(), None));
         let (weights, since) = said(latest, 1400);
         assert_eq!(weights, "Of step 300, the latest checkpoint at the time.");
         assert!(since.unwrap().starts_with("The run has gone on to step 1,400 since; measure it again"));
         // An earlier checkpoint was the best when the run stood at its 300th step, and it still stands there.
-        let best = json!({ "checkpoint": "best", "step": 100, "average": true, "run_step": 300 });
+        let best = json!({ "checkpoint": "best", "step": 100, "average": true, "run_call": 300 });
         let with = "Of step 100, the best checkpoint, with the running average of its weights.";
         assert_eq!(said(best.clone(), 300), (with.into(), None));
         assert!(said(best, 400).1.is_some());

@@ -1,16 +1,17 @@
 //! A run on one page: its curves, pictures, figures and settings, with nothing outside the file.
 
-pub(crate) mod charts;
+pub mod charts;
 mod evaluation;
-pub(crate) mod metrics;
-pub(crate) mod names;
+pub mod names;
 mod page;
-pub(crate) mod pictures;
+pub mod pictures;
 mod scale;
+pub mod tensorboard;
 mod thin;
 
-use crate::run::Run;
-use crate::safe_file;
+use crate::io::atomic_write;
+use crate::run::folder::Run;
+use crate::run::metrics;
 use anyhow::{Result, anyhow};
 use page::Page;
 use pictures::{Drawn, Png};
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// One sentence that names the folder, if it holds no run, or the file of it that cannot be read.
-pub(crate) fn render(run_path: &Path) -> Result<String> {
+pub fn render(run_path: &Path) -> Result<String> {
     let run = Run::open_to_read(run_path)?;
     let samples = pictures::samples(&run)?;
     let sample = |(drawn, path): &(Drawn, PathBuf)| Ok(Png::read(path)?.map(|png| (*drawn, png)));
@@ -45,9 +46,9 @@ pub(crate) fn render(run_path: &Path) -> Result<String> {
 ///
 /// # Errors
 /// As for [`render`], and one sentence if it cannot be saved.
-pub(crate) fn write(run_path: &Path) -> Result<PathBuf> {
+pub fn write(run_path: &Path) -> Result<PathBuf> {
     let path = run_path.join("report.html");
-    safe_file::write(&path, render(run_path)?.as_bytes())?;
+    atomic_write::write(&path, render(run_path)?.as_bytes())?;
     Ok(path)
 }
 

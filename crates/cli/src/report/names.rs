@@ -1,7 +1,7 @@
 //! What figures are called by people, in what units, and how their numbers are written.
 
-use crate::commands::eval::LINES;
-use crate::wording::short;
+use crate::eval::figures::LINES;
+use crate::io::format::short;
 
 /// Names and units that a curve or a page needs and the table of `frit eval` does not have, or puts otherwise.
 const OWN: &[(&str, &str, &str)] = &[
@@ -21,28 +21,28 @@ fn find(key: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// A figure's name: its key with spaces, where it is not known.
-pub(crate) fn name(key: &str) -> String {
+pub fn name(key: &str) -> String {
     find(key).map_or_else(|| key.replace('_', " "), |(name, _)| name.into())
 }
 
 /// Its unit; empty where it has none.
-pub(crate) fn unit(key: &str) -> &'static str {
+pub fn unit(key: &str) -> &'static str {
     find(key).map_or("", |(_, unit)| unit)
 }
 
 /// Whether its least value is its best.
-pub(crate) fn least_is_best(key: &str) -> bool {
+pub fn least_is_best(key: &str) -> bool {
     LEAST.contains(&key)
 }
 
 /// Whether its axis begins at zero: where it goes up and down, what counts is by how much of it.
-pub(crate) fn from_zero(key: &str) -> bool {
+pub fn from_zero(key: &str) -> bool {
     [SPEED, RATE].contains(&key)
 }
 
 /// Its place among the others: that in the table of `frit eval`; then those that are not there; learning rate and speed
 /// are the last.
-pub(crate) fn rank(key: &str) -> usize {
+pub fn rank(key: &str) -> usize {
     let known = LINES.iter().position(|(known, ..)| *known == key);
     match key {
         SPEED => usize::MAX,
@@ -52,7 +52,7 @@ pub(crate) fn rank(key: &str) -> usize {
 }
 
 /// A model family, spelled out.
-pub(crate) fn family(name: &str) -> &str {
+pub fn family(name: &str) -> &str {
     match name {
         "vae" => "Variational autoencoder",
         "ae" => "Autoencoder",
@@ -64,7 +64,7 @@ pub(crate) fn family(name: &str) -> &str {
 }
 
 /// A number as people write it: whole ones and large ones without decimals, thousands apart.
-pub(crate) fn number(x: f64) -> String {
+pub fn number(x: f64) -> String {
     match x.abs() {
         x_abs if !(1e-4..1e9).contains(&x_abs) && x != 0.0 => format!("{x:.2e}").replace('-', "−"),
         x_abs if x_abs >= 10_000.0 || x.fract() == 0.0 => thousands(&format!("{x:.0}")),

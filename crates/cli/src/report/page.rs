@@ -2,9 +2,9 @@
 
 use crate::report::charts::{Chart, chart};
 use crate::report::evaluation::{Origin, SAID};
-use crate::report::metrics::{Column, Metrics, Warning};
 use crate::report::names::{family, least_is_best, name, number, rank, unit};
 use crate::report::pictures::{Drawn, Png};
+use crate::run::metrics::{Column, Metrics, Warning};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Map, Value};
 
@@ -14,22 +14,22 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 const ACROSS: u32 = 480;
 
 /// What a page shows.
-pub(crate) struct Page {
+pub struct Page {
     /// The run's folder.
-    pub(crate) name: String,
+    pub name: String,
     /// TOML.
-    pub(crate) config: String,
-    pub(crate) environment: Map<String, Value>,
-    pub(crate) metrics: Metrics,
-    pub(crate) evaluation: Map<String, Value>,
-    pub(crate) samples: Vec<(Drawn, Png)>,
-    pub(crate) reals: Option<Png>,
-    pub(crate) reconstructions: Option<Png>,
+    pub config: String,
+    pub environment: Map<String, Value>,
+    pub metrics: Metrics,
+    pub evaluation: Map<String, Value>,
+    pub samples: Vec<(Drawn, Png)>,
+    pub reals: Option<Png>,
+    pub reconstructions: Option<Png>,
 }
 
 impl Page {
     /// The page as HTML. All text from outside is escaped.
-    pub(crate) fn html(&self) -> String {
+    pub fn html(&self) -> String {
         let page = html! {
             (DOCTYPE)
             html lang="en" {

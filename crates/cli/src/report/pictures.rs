@@ -1,7 +1,7 @@
 //! The run's pictures, and how they are put into a page.
 
 use crate::report::thin::evenly;
-use crate::run::Run;
+use crate::run::folder::Run;
 use anyhow::{Result, anyhow};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use image::{ImageDecoder, ImageFormat, ImageReader};
@@ -11,17 +11,17 @@ use std::io::{Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The most grids of samples in a page.
-const MOST: usize = 60;
+const MAX: usize = 60;
 /// The most bytes of their files together, which a page writes with a third more.
 const BYTES: u64 = 12 << 20;
 
 /// A PNG file.
-pub(crate) struct Png {
-    pub(crate) bytes: Vec<u8>,
+pub struct Png {
+    pub bytes: Vec<u8>,
     /// In pixels.
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) channels: u8,
+    pub width: u32,
+    pub height: u32,
+    pub channels: u8,
 }
 
 impl Png {
@@ -29,7 +29,7 @@ impl Png {
     ///
     /// # Errors
     /// One sentence that names the file: it cannot be read, or is no PNG.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+    pub fn read(path: &Path) -> Result<Option<Self>> {
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(|error| unreadable(path, &error))?,
@@ -42,14 +42,14 @@ impl Png {
     }
 
     /// The file as an address that needs no other file.
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("data:image/png;base64,{}", STANDARD.encode(&self.bytes))
     }
 }
 
 /// When a grid was drawn.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Drawn {
+pub enum Drawn {
     /// After this epoch.
     Epoch(u64),
     /// After this step, where the run draws by steps.
@@ -69,7 +69,7 @@ impl Display for Drawn {
 ///
 /// # Errors
 /// One sentence that names the folder, or the configuration: it cannot be read.
-pub(crate) fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
+pub fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
     let config: toml::Table = run.read_config()?.parse().unwrap_or_default();
     let every = config.get("train").and_then(|train| train.get("sample_every")).and_then(toml::Value::as_integer);
     let drawn = if every.is_some_and(|every| every > 0) { Drawn::Step } else { Drawn::Epoch };
@@ -90,11 +90,11 @@ pub(crate) fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
 }
 
 /// As many of the samples, evenly spread, as a page has room for; the first and the last always.
-pub(crate) fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
+pub fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
     let sizes: Vec<u64> = samples.iter().map(|(_, path)| size(path)).collect();
     let fits = |chosen: &Vec<usize>| chosen.len() <= 2 || chosen.iter().map(|&i| sizes[i]).sum::<u64>() <= BYTES;
-    let chosen = (2..=MOST).rev().map(|most| evenly(samples.len(), most)).find(fits);
+    let chosen = (2..=MAX).rev().map(|most| evenly(samples.len(), most)).find(fits);
     chosen.unwrap_or_default().into_iter().map(|i| &samples[i]).collect()
 }
 

@@ -7,7 +7,7 @@ const MARGIN: f64 = 0.06;
 
 /// An axis.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Scale {
+pub struct Scale {
     low: f64,
     high: f64,
     logarithmic: bool,
@@ -17,12 +17,12 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// An axis of steps, from zero.
-    pub(crate) fn of_steps(last: u64, ends: [f64; 2]) -> Self {
+    pub fn of_steps(last: u64, ends: [f64; 2]) -> Self {
         Self { low: 0.0, high: last.max(1) as f64, logarithmic: false, ends }
     }
 
     /// An axis that holds all of `values`: logarithmic where they are positive and wide apart; `None` without any.
-    pub(crate) fn around(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    pub fn around(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
         let high = values.reduce(f64::max)?;
         if low > 0.0 && high / low > WIDE {
@@ -38,7 +38,7 @@ impl Scale {
     }
 
     /// The same from zero on, if no value is below it.
-    pub(crate) fn from_zero(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    pub fn from_zero(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
         let high = values.clone().reduce(f64::max)?;
         if low < 0.0 || high <= 0.0 {
@@ -48,12 +48,12 @@ impl Scale {
     }
 
     /// Whether it is one of logarithms.
-    pub(crate) fn is_logarithmic(&self) -> bool {
+    pub fn is_logarithmic(&self) -> bool {
         self.logarithmic
     }
 
     /// Where `value` is drawn.
-    pub(crate) fn at(&self, value: f64) -> f64 {
+    pub fn at(&self, value: f64) -> f64 {
         let share = match self.logarithmic {
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
@@ -62,7 +62,7 @@ impl Scale {
     }
 
     /// About `count` round values with their labels.
-    pub(crate) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+    pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.logarithmic {
             return self.decades(count);
         }

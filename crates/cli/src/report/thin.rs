@@ -1,10 +1,10 @@
 //! Fewer of what would be too many.
 
-use crate::report::metrics::Point;
+use crate::run::metrics::Point;
 
 /// At most `most` points, two at least: the first and the last as they are, and between them means over equally many.
 /// Where a value is missing its mean is too, so that a gap stays to be seen.
-pub(crate) fn by_means(points: &[Point], most: usize) -> Vec<Point> {
+pub fn by_means(points: &[Point], most: usize) -> Vec<Point> {
     let [first, between @ .., last] = points else { return points.to_vec() };
     if points.len() <= most {
         return points.to_vec();
@@ -21,7 +21,7 @@ fn mean(points: &[Point]) -> Point {
 }
 
 /// At most `most` of the numbers below `count`, two at least, evenly spread, with the first and the last.
-pub(crate) fn evenly(count: usize, most: usize) -> Vec<usize> {
+pub fn evenly(count: usize, most: usize) -> Vec<usize> {
     let most = most.max(2);
     match count <= most {
         true => (0..count).collect(),

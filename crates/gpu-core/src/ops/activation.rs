@@ -2,7 +2,7 @@
 //!
 //! y = act(x) and dx = act′(x) ⊙ dy, element by element.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 /// A scalar function applied to every element.

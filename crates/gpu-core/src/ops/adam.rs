@@ -3,8 +3,8 @@
 //! PyTorch's form: w −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with the corrections 1 − βᵗ from
 //! [`tick`](crate::ops::tick).
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, update};
-use crate::{Buf, Grid, Home, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
+use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {
     /// The uniform of both kernels.
@@ -116,9 +116,9 @@ pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
     let arenas = Arenas {
         w: weights,
         g: weights.grad(),
-        m: weights.sibling(Home::FirstMoments),
-        v: weights.sibling(Home::SecondMoments),
-        average: weights.sibling(Home::Average),
+        m: weights.sibling(Arena::FirstMoments),
+        v: weights.sibling(Arena::SecondMoments),
+        average: weights.sibling(Arena::Average),
     };
     adam_with(s, label, arenas, rates, norm, config);
 }

@@ -5,9 +5,9 @@
 //! inference they are the running ones. Rows are cut into chunks of fixed length, whose statistics a second
 //! kernel joins in an order that depends on the sizes alone.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

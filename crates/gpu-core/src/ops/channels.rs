@@ -2,7 +2,7 @@
 //!
 //! The gradients of y = a beside b are slices of dy: [`slice()`].
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
 use std::ops::Range;
 

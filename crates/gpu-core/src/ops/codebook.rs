@@ -10,10 +10,10 @@
 //!
 //! Counts and sums of a batch come from [`vq::assign`](crate::ops::vq::assign).
 
-use crate::kernel::{Binding, Gradient, Kernel, read, update, write};
 use crate::ops::vq::Assigned;
 use crate::ops::{fill, reduce};
 use crate::random::key;
+use crate::schedule::kernel::{Binding, Gradient, Kernel, read, update, write};
 use crate::{Args, Buf, Dtype, Grid, Params, Schedule, params, reference, shader};
 
 params! {

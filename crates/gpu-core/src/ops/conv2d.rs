@@ -7,9 +7,9 @@
 //!
 //! Windows of one pixel, and windows that are the whole image, are dense products and go to [`crate::ops::matmul`].
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, write};
 use crate::ops::activation::Activation;
 use crate::ops::matmul::{Epilogue, Form, PLAIN, join, product, product_add};
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
 
 mod window;

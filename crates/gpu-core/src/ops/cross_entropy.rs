@@ -4,7 +4,7 @@
 //! of a row sum to 1: with that `rows[r]` = logsumexp(x) − Σ t x in nats, and softmax(x) − t is its slope. Means over
 //! the batch are left to the weight of the gradient and to whoever sums the rows.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -3,7 +3,7 @@
 //! Their derivatives are calls of the same kernels: of y = alpha a + beta b, da = alpha dy ([`scale`]); of y = a ⊙ b,
 //! da = dy ⊙ b ([`multiply`]).
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -1,6 +1,6 @@
 //! A constant in every element: gradients before they accumulate.
 
-use crate::kernel::{Gradient, Kernel, write};
+use crate::schedule::kernel::{Gradient, Kernel, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

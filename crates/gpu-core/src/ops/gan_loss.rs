@@ -3,7 +3,7 @@
 //! A row is one score; what is lost on it depends on the loss and on whose step it is. Means over the batch are left
 //! to the weight of the gradient and to whoever sums the rows.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 /// Which game is played, with d the score.

@@ -2,7 +2,7 @@
 //!
 //! `y[b, j] = scale · byte(order[b] · width + j) + shift`.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -5,9 +5,9 @@
 //! (Wu, He, Group normalization, ECCV 2018; Ulyanov, Vedaldi, Lempitsky, Instance normalization, 2016). Pixels are
 //! cut into chunks of fixed length, whose sums a second kernel joins in an order that depends on the sizes alone.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, write};
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -6,7 +6,7 @@
 //! with inverse autoregressive flow*, 2016, equation 15. Held to a capacity, the loss is the distance of each row's
 //! divergence from it: Burgess et al., *Understanding disentangling in β-VAE*, 2018, equation 8.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -3,9 +3,9 @@
 //! y = act(weight · x̂ + bias), x̂ = (x − mean) / √(var + ε) along each row (Ba, Kiros, Hinton, Layer normalization,
 //! 2016).
 
-use crate::kernel::{Gradient, Kernel, read, write};
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

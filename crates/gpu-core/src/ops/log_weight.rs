@@ -4,7 +4,7 @@
 //! so the terms in 2π cancel. Their log mean exp over samples bounds log p(x).
 //! Source: Burda, Grosse, Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, equation 8.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

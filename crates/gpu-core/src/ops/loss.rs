@@ -4,7 +4,7 @@
 //! are reshaped to [batch, pixels] first. Where x has several times the rows of t, as many neighbouring rows of x
 //! share a row of t.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 /// The loss of one element.

@@ -3,8 +3,8 @@
 //! A linear layer is [`Form::NT`] forward (weights lie as PyTorch has them, [out, in]), [`Form::NN`] for the
 //! gradient of its input, and [`Form::TN`] for the gradient of its weights.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, update, write};
 use crate::ops::activation::Activation;
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 /// Which operands are stored transposed: N as it stands, T transposed; the first letter is a's.

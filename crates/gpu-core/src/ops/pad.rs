@@ -1,7 +1,7 @@
 //! A border around an image, of zeros or of the image mirrored about its edge.
 
-use crate::kernel::{Gradient, Kernel, read, write};
 use crate::ops::activation::Activation;
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
 
 /// What the border shows.

@@ -3,8 +3,8 @@
 //! `order[b] = π(start + first + b)`, π being a permutation of the rows keyed by seed and epoch, or the identity.
 //! Nothing is stored but the clock, so a run continues in the middle of an epoch from four words.
 
-use crate::kernel::{Gradient, Kernel, read, write};
 use crate::random::key;
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Dtype, Grid, Params, Schedule, params, reference, shader};
 use std::ops::Range;
 

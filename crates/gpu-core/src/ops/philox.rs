@@ -3,8 +3,8 @@
 //! Element i is made from word i mod 4 of `philox((i / 4, stream, step, 0), seed)`, so both executors and any other
 //! program draw the same numbers; docs/numerics.md gives the definition.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, write};
 use crate::random::{Stream, key};
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, write};
 use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
 
 params! {

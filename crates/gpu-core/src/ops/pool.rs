@@ -3,8 +3,8 @@
 //! Where a window reaches over the edge, a maximum sees only what is inside; an average counts the padding as zeros,
 //! or, if told to, leaves it out. The last rows and columns that fill no window are dropped. All as PyTorch has it.
 
-use crate::kernel::{Gradient, Kernel, read, write};
 use crate::ops::activation::Activation;
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
 
 /// The windows of a pooling, each pair being rows, then columns.

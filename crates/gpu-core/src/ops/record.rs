@@ -1,6 +1,6 @@
 //! The sum of a loss over a batch, kept in a ring until the host reads it.
 
-use crate::kernel::{Gradient, Kernel, read, update};
+use crate::schedule::kernel::{Gradient, Kernel, read, update};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

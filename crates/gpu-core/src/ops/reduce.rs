@@ -4,7 +4,7 @@
 //! are reduced by the same kernel until one part remains. The cuts depend on the sizes alone, so every run
 //! adds in the same order.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 /// What is made of many numbers.

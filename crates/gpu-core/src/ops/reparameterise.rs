@@ -3,7 +3,7 @@
 //! μ and logvar are the two halves of each row of `heads`, which one product makes; several draws from one row,
 //! as importance weighting takes, follow one another.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

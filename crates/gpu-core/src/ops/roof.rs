@@ -1,7 +1,7 @@
 //! What a device reaches when it does one thing only: the roofs that `frit profile` measures kernels against. No model
 //! calls these.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -2,7 +2,7 @@
 //!
 //! y = exp(x) / Σ exp(x) and y = log Σ exp(x), both by the row's maximum, so that no x is too large.
 
-use crate::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -4,8 +4,8 @@
 //! networks, ICLR 2018, algorithm 1). u and v are state and, to the derivative, constants, as in
 //! PyTorch's `torch.nn.utils.spectral_norm`.
 
-use crate::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::ops::reduce;
+use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -4,7 +4,7 @@
 //! epoch's order; and the first position of the next batch. `rates` is `f32 [4]`: the learning rate, 1 − β₁ᵗ,
 //! 1 − β₂ᵗ, and the weight of the KL term. Both start at zero and live as long as the run.
 
-use crate::kernel::{Gradient, Kernel, update};
+use crate::schedule::kernel::{Gradient, Kernel, update};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {

@@ -2,8 +2,8 @@
 //!
 //! Interpolation takes pixels as squares, so that the corners of both images meet: PyTorch's `align_corners=False`.
 
-use crate::kernel::{Gradient, Kernel, read, write};
 use crate::ops::activation::Activation;
+use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
 
 /// How the new pixels come about.

@@ -6,9 +6,9 @@
 //! matrix ([`assign`]), so they need no atomics, and every run adds in the same order. Codebooks that follow the rows
 //! by averages, and how codebooks begin, are in [`codebook`](crate::ops::codebook).
 
-use crate::kernel::{Binding, Gradient, Kernel, read, update, write};
 use crate::ops::matmul::{Form, PLAIN, product, product_add};
 use crate::ops::{fill, reduce};
+use crate::schedule::kernel::{Binding, Gradient, Kernel, read, update, write};
 use crate::{Args, Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
 
 params! {

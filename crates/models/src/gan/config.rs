@@ -1,15 +1,15 @@
 //! Settings of a game between two networks.
 
-use crate::faults::{conditional_fault, count_fault, load_fault, not_negative_fault, widths_fault};
 use crate::layers::halved;
-use crate::pins::DataSpec;
+use crate::shared_buffers::DataSpec;
+use crate::validate::{conditional_fault, count_fault, load_fault, not_negative_fault, widths_fault};
 use gpu_core::ops::gan_loss::{GanLoss, Kind};
 use serde::{Deserialize, Serialize};
 
 /// Which game is played: see [`Kind`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Game {
+pub enum GanLossKind {
     /// Cross-entropy; the generator's share is −log D(G(z)).
     NonSaturating,
     /// Squared distance from the labels.
@@ -31,19 +31,19 @@ pub struct GanConfig {
     /// Where the layers are linear: widths of the generator's, and in reverse of the discriminator's.
     pub hidden: Vec<usize>,
     /// The game.
-    pub loss: Game,
+    pub loss: GanLossKind,
     /// The discriminator is told 1 − smoothing of real images: one-sided label smoothing.
     pub smoothing: f32,
     /// Batch normalisation in the discriminator, where it has convolutions.
-    pub critic_norm: bool,
+    pub discriminator_norm: bool,
     /// Spectral normalisation of the discriminator's weights.
     pub spectral: bool,
     /// Steps of the discriminator, each on a batch of its own, to one of the generator.
-    pub critic_steps: usize,
+    pub discriminator_steps: usize,
     /// The discriminator's learning rate; zero for the optimiser's.
-    pub critic_lr: f32,
+    pub discriminator_lr: f32,
     /// Whether both are told the class (Mirza and Osindero, 2014), where their layers are linear.
-    pub conditional: bool,
+    pub class_conditional: bool,
 }
 
 impl Default for GanConfig {
@@ -52,13 +52,13 @@ impl Default for GanConfig {
             latent: 100,
             width: 0,
             hidden: vec![128],
-            loss: Game::NonSaturating,
+            loss: GanLossKind::NonSaturating,
             smoothing: 0.0,
-            critic_norm: true,
+            discriminator_norm: true,
             spectral: false,
-            critic_steps: 1,
-            critic_lr: 0.0,
-            conditional: false,
+            discriminator_steps: 1,
+            discriminator_lr: 0.0,
+            class_conditional: false,
         }
     }
 }
@@ -79,13 +79,13 @@ impl GanConfig {
         let [h, w, _] = spec.image;
         let small = self.width > 0 && h.min(w) <= INNERMOST;
         count_fault("latent", self.latent)
-            .or_else(|| count_fault("critic_steps", self.critic_steps))
-            .or_else(|| not_negative_fault("critic_lr", self.critic_lr))
+            .or_else(|| count_fault("discriminator_steps", self.discriminator_steps))
+            .or_else(|| not_negative_fault("discriminator_lr", self.discriminator_lr))
             .or_else(|| self.label_fault())
-            .or_else(|| conditional_fault(self.conditional, spec.classes))
+            .or_else(|| conditional_fault(self.class_conditional, spec.classes))
             .or_else(|| {
-                (self.conditional && self.width > 0).then(|| {
-                    "only linear layers are told the class; set gan.width = 0 or gan.conditional = false".into()
+                (self.class_conditional && self.width > 0).then(|| {
+                    "only linear layers are class_conditional the class; set gan.width = 0 or gan.class_conditional = false".into()
                 })
             })
             .or_else(|| small.then(|| format!("images of {h}×{w} are too small for convolutions; set gan.width = 0")))
@@ -104,8 +104,8 @@ impl GanConfig {
 
     /// The Wasserstein game is won by any slope unless the slope is bounded.
     fn slope_fault(&self) -> Option<String> {
-        (self.loss == Game::Wasserstein && (!self.spectral || self.has_critic_norm())).then(|| {
-            "the Wasserstein loss needs a D of bounded slope; set gan.spectral = true and gan.critic_norm = false"
+        (self.loss == GanLossKind::Wasserstein && (!self.spectral || self.has_critic_norm())).then(|| {
+            "the Wasserstein loss needs a D of bounded slope; set gan.spectral = true and gan.discriminator_norm = false"
                 .into()
         })
     }
@@ -140,16 +140,16 @@ impl GanConfig {
     /// The game, for its operator.
     pub(crate) fn game(&self) -> GanLoss {
         let kind = match self.loss {
-            Game::NonSaturating => Kind::NonSaturating,
-            Game::LeastSquares => Kind::LeastSquares,
-            Game::Hinge => Kind::Hinge,
-            Game::Wasserstein => Kind::Wasserstein,
+            GanLossKind::NonSaturating => Kind::NonSaturating,
+            GanLossKind::LeastSquares => Kind::LeastSquares,
+            GanLossKind::Hinge => Kind::Hinge,
+            GanLossKind::Wasserstein => Kind::Wasserstein,
         };
         GanLoss { kind, smoothing: self.smoothing }
     }
 
     /// Whether a score depends on the other images of its batch.
     pub(crate) fn has_critic_norm(&self) -> bool {
-        self.width > 0 && self.critic_norm
+        self.width > 0 && self.discriminator_norm
     }
 }

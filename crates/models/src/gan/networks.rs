@@ -18,16 +18,16 @@ fn whole(size: [usize; 2]) -> Window {
 }
 
 /// From latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU between them, or
-/// linear layers with ReLU; tanh at the end. Beside a latent there are `told` numbers of its class.
+/// linear layers with ReLU; tanh at the end. Beside a latent there are a one-hot label of `label_width` numbers.
 pub(super) fn generator(
     memory: &mut Memory,
     network: &mut Network,
     config: &GanConfig,
     image: [usize; 3],
-    told: usize,
+    label_width: usize,
 ) -> Stack {
     if config.width == 0 {
-        let mut layers = Sequence::of_rows(memory, network, "generator", config.latent + told);
+        let mut layers = Sequence::of_rows(memory, network, "generator", config.latent + label_width);
         config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Relu));
         layers.linear_to_pixels(image, Activation::Tanh);
         return layers.finish();
@@ -45,17 +45,19 @@ pub(super) fn generator(
 }
 
 /// From images to one score each, LeakyReLU between its layers: convolutions with batch normalisation but on the
-/// first and the last, or linear layers. Beside an image there are `told` numbers of its class.
+/// first and the last, or linear layers. Beside an image there are a one-hot label of `label_width` numbers.
 pub(super) fn discriminator(
     memory: &mut Memory,
     network: &mut Network,
     config: &GanConfig,
     image: [usize; 3],
-    told: usize,
+    label_width: usize,
 ) -> Stack {
-    let mut layers = match told {
+    let mut layers = match label_width {
         0 => Sequence::of_images(memory, network, "discriminator", image),
-        told => Sequence::of_rows(memory, network, "discriminator", image.iter().product::<usize>() + told),
+        label_width => {
+            Sequence::of_rows(memory, network, "discriminator", image.iter().product::<usize>() + label_width)
+        }
     };
     layers.spectral = config.spectral;
     if config.width == 0 {
@@ -69,7 +71,7 @@ pub(super) fn discriminator(
     let inner = sizes.len() - 1;
     for (i, &size) in sizes[..inner].iter().enumerate() {
         let channels = config.width << i;
-        match i > 0 && config.critic_norm {
+        match i > 0 && config.discriminator_norm {
             true => layers.conv_norm(channels, halving(size), LEAKY),
             false => layers.conv(channels, halving(size), LEAKY),
         }

@@ -1,0 +1,430 @@
+//! Configurations: recipes, files, settings on the command line, and what they resolve to.
+
+pub mod data;
+pub mod monitors;
+pub mod recipes;
+
+use self::data::DataOptions;
+use self::monitors::Monitors;
+use anyhow::{Context, Result, anyhow, bail};
+use models::{
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Gan, GanConfig, LrSchedule, MicroBatch,
+    Model, Optimiser, Vae, VaeConfig, VqVae, VqVaeConfig,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The most parts of a batch: each is a schedule of its own.
+pub const MAX_PARTS: usize = 256;
+
+/// A model family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    Vae,
+    Ae,
+    Gan,
+    VqVae,
+    Classifier,
+}
+
+/// Everything that decides what a run computes. The resolved configuration of a run is itself a recipe.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub family: Family,
+    #[serde(default)]
+    pub train: Train,
+    #[serde(default)]
+    pub data: DataOptions,
+    #[serde(default)]
+    pub optimiser: Optimiser,
+    #[serde(default)]
+    pub monitors: Monitors,
+    /// What `frit verify` expects of figures of `frit eval` after training on the built-in data: from, to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub target: BTreeMap<String, [f64; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vae: Option<VaeConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ae: Option<AutoencoderConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gan: Option<GanConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vqvae: Option<VqVaeConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<ClassifierConfig>,
+}
+
+/// How long and in what order to train.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Train {
+    /// Passes over the training set.
+    pub epochs: u64,
+    /// EpochPlan, if the run should end before its epochs do; zero for no such end.
+    pub steps: u64,
+    /// Images in a step.
+    pub batch_size: usize,
+    /// Images that go through the model at once: a step's come in parts of so many, whose gradients are added up. Zero
+    /// for all of them.
+    pub micro_batch: usize,
+    /// Seeds everything that is drawn.
+    pub seed: u64,
+    /// Whether each epoch has its own order, or the file's.
+    pub shuffle: bool,
+    /// EpochPlan between checkpoints within an epoch; zero for one at the end of each.
+    pub save_every: u64,
+    /// EpochPlan between pictures within an epoch, which are then numbered by steps; zero for one at the end of each.
+    pub sample_every: u64,
+    /// How many checkpoints are kept by their steps, the latest ones, besides the latest and the best.
+    pub keep: usize,
+    /// The figure of the test set by which a checkpoint is the best, the smallest, or with a minus before it the
+    /// largest; the model's own if empty.
+    pub best: String,
+    /// Epochs without a better checkpoint after which training ends; zero to train to the end.
+    pub patience: u64,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            steps: 0,
+            batch_size: 128,
+            micro_batch: 0,
+            seed: 0,
+            shuffle: true,
+            save_every: 0,
+            sample_every: 0,
+            keep: 0,
+            best: String::new(),
+            patience: 0,
+        }
+    }
+}
+
+impl Config {
+    /// A recipe by name, or a TOML file.
+    ///
+    /// # Errors
+    /// One sentence: no such recipe or file, or a mistake in it with its line.
+    pub fn load(recipe: &str) -> Result<Self> {
+        if let Some(text) = recipes::text(recipe) {
+            return Self::parse(text, recipe);
+        }
+        let path = Path::new(recipe);
+        if !recipe.ends_with(".toml") && !path.exists() {
+            bail!("there is no recipe “{recipe}”; use one of {}, or the path of a .toml file", recipes::names());
+        }
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration {recipe} could not be read; check the path"))?;
+        Self::parse(&text, recipe)
+    }
+
+    /// Reads a configuration; `name` is what errors call it.
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
+        // toml's message shows the line and what was expected there.
+        let config: Self =
+            toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
+        let family = config.name();
+        let foreign = config.sections().into_iter().find(|&(section, given)| given && section != family);
+        if let Some((foreign, _)) = foreign {
+            bail!("{name} has a section [{foreign}], and its family is {family}; take it out, or change the family");
+        }
+        Ok(config.complete())
+    }
+
+    /// The sections of the families, and whether they are given.
+    fn sections(&self) -> [(&'static str, bool); 5] {
+        [
+            ("vae", self.vae.is_some()),
+            ("ae", self.ae.is_some()),
+            ("gan", self.gan.is_some()),
+            ("vqvae", self.vqvae.is_some()),
+            ("classifier", self.classifier.is_some()),
+        ]
+    }
+
+    /// The settings of the model's family, spelled out.
+    fn complete(mut self) -> Self {
+        match self.family {
+            Family::Vae => drop(self.vae.get_or_insert_default()),
+            Family::Ae => drop(self.ae.get_or_insert_default()),
+            Family::Gan => drop(self.gan.get_or_insert_default()),
+            Family::VqVae => drop(self.vqvae.get_or_insert_default()),
+            Family::Classifier => drop(self.classifier.get_or_insert_default()),
+        }
+        self
+    }
+
+    /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
+    ///
+    /// # Errors
+    /// One sentence: no `=`, no such key, or a value of another type.
+    pub fn with(self, setting: &str) -> Result<Self> {
+        let Some((key, text)) = setting.split_once('=') else {
+            bail!("--set {setting} has no “=”; write it as --set key=value, as in --set train.seed=7");
+        };
+        let mut table = toml::Table::try_from(&self)?;
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
+        if let Some(name) = key.trim().strip_prefix("target.").filter(|name| !name.is_empty()) {
+            // Figures are named here, not settings: there may be no target for this one yet.
+            let targets = table.entry("target").or_insert_with(|| toml::Table::new().into());
+            let targets = targets.as_table_mut().expect("targets are a table");
+            targets.entry(name).or_insert_with(|| toml::Value::Array(Vec::new()));
+        }
+        let mut node = &mut table;
+        let mut parts: Vec<&str> = key.trim().split('.').collect();
+        let last = parts.pop().unwrap_or_default();
+        for part in &parts {
+            node = node.get_mut(*part).and_then(toml::Value::as_table_mut).with_context(|| unknown_key(key, &self))?;
+        }
+        let Some(slot) = node.get_mut(last) else { bail!(unknown_key(key, &self)) };
+        let mut value = parsed.unwrap_or_else(|| toml::Value::String(text.into()));
+        // A whole number is a fine value for a key that takes fractions.
+        if let (toml::Value::Float(_), toml::Value::Integer(whole)) = (&*slot, &value) {
+            value = toml::Value::Float(*whole as f64);
+        }
+        // Text that looks like something else, as the colour 000030 and a folder called 7 do, is still text.
+        if slot.is_str() && !value.is_str() {
+            value = toml::Value::String(text.into());
+        }
+        *slot = value;
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| {
+            anyhow!("--set {setting} does not fit: {}; give {key} another value", error.message())
+        })?;
+        Ok(config.complete())
+    }
+
+    /// The configuration as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string(self)?)
+    }
+
+    /// Refuses settings that nothing can be trained with on so many training images.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn check(&self, spec: &DataSpec, images: usize) -> Result<()> {
+        let Train { epochs, batch_size, .. } = self.train;
+        if epochs == 0 {
+            bail!("train.epochs is 0; train for at least one epoch");
+        }
+        if batch_size == 0 {
+            bail!("train.batch_size is 0; a step takes at least one image");
+        }
+        let batches = self.batches();
+        if batch_size.saturating_mul(batches) > images {
+            let of = if batches > 1 { format!(", {batches} batches to a step,") } else { String::new() };
+            bail!("train.batch_size is {batch_size}{of} and there are {images} training images; use at most that many");
+        }
+        // EpochPlan are counted in a word on the device.
+        let per_epoch = images.div_ceil(batch_size) as u64;
+        if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
+            bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");
+        }
+        let latent = self.vae.as_ref().map(|vae| vae.latent).or(self.gan.as_ref().map(|gan| gan.latent)).unwrap_or(1);
+        if i32::try_from(batch_size.saturating_mul(latent)).is_err() {
+            bail!(
+                "a batch of {batch_size} has too many latent numbers, {latent} to an image; use a smaller \
+                 train.batch_size"
+            );
+        }
+        let parts = self.micro_batches();
+        if parts.len() > MAX_PARTS {
+            bail!(
+                "train.micro_batch is {}, which makes {} parts of a batch of {batch_size}, and {MAX_PARTS} at most \
+                 are added up; use larger parts, or a smaller train.batch_size",
+                self.train.micro_batch,
+                parts.len()
+            );
+        }
+        self.check_model(spec, parts[0].rows)
+    }
+
+    /// The same with batches that come in parts of so many images; as a whole for zero.
+    pub fn with_micro_batch(&self, micro_batch: usize) -> Self {
+        Self { train: Train { micro_batch, ..self.train.clone() }, ..self.clone() }
+    }
+
+    /// The parts that a whole batch goes through the model in.
+    pub fn micro_batches(&self) -> Vec<MicroBatch> {
+        MicroBatch::of(self.train.batch_size, self.train.micro_batch)
+    }
+
+    /// Refuses settings that no model of such data can have.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn check_model(&self, spec: &DataSpec, batch: usize) -> Result<()> {
+        let fault = match self.family {
+            Family::Vae => self.vae.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::Ae => self.ae.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::Gan => self.gan.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::VqVae => self.vqvae.as_ref().and_then(|config| config.fault(spec, batch)),
+            Family::Classifier => self.classifier.as_ref().and_then(|config| config.fault(spec, batch)),
+        };
+        match fault.or(self.optimiser.fault()) {
+            Some(fault) if fault.contains("set ") => bail!("{fault}"),
+            Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
+            None => Ok(()),
+        }
+    }
+
+    /// Spells out over how many steps the learning rate falls, where that is the rest of a run of `total`.
+    ///
+    /// # Errors
+    /// One sentence: there is no rest.
+    pub fn resolve_decay(&mut self, total: u64) -> Result<()> {
+        let Optimiser { schedule, warmup, decay_steps, .. } = self.optimiser;
+        if matches!(schedule, LrSchedule::Linear | LrSchedule::Cosine) && decay_steps == 0 {
+            let left = (total as usize).saturating_sub(warmup);
+            if left == 0 && total > 0 {
+                bail!(
+                    "the learning rate rises over {warmup} steps and the run has {total}, so that none are left for \
+                     its fall; set a smaller optimiser.warmup, or optimiser.decay_steps"
+                );
+            }
+            self.optimiser.decay_steps = left.max(1);
+        }
+        Ok(())
+    }
+
+    /// Batches of images in a step.
+    pub fn batches(&self) -> usize {
+        self.gan.as_ref().map_or(1, |gan| gan.discriminator_steps.max(1))
+    }
+
+    /// Whether pictures are drawn with the running average of the weights.
+    pub fn draws_by_average(&self) -> bool {
+        self.family == Family::Gan && self.optimiser.average > 0.0
+    }
+
+    /// Refuses to go on with a run under settings that it was not started with; how long it trains may change,
+    /// where its data lies, and in what parts batches come.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn check_same_run(&self, started: &Self) -> Result<()> {
+        let Train { epochs, steps, save_every, keep, patience, micro_batch, .. } = self.train;
+        let train = Train { epochs, steps, save_every, keep, patience, micro_batch, ..started.train.clone() };
+        let data = DataOptions { source: self.data.source.clone(), ..started.data.clone() };
+        if *self != (Self { train, data, ..started.clone() }) {
+            bail!(
+                "config.toml asks for another model or another training than the run was started with; put it back, \
+                 or start a new run with `frit train`"
+            );
+        }
+        Ok(())
+    }
+
+    /// The model for such data.
+    pub fn model(&self, spec: DataSpec) -> Box<dyn Model> {
+        match self.family {
+            Family::Vae => Box::new(Vae::new(self.vae.clone().unwrap_or_default(), spec)),
+            Family::Ae => Box::new(Autoencoder::new(self.ae.clone().unwrap_or_default(), spec)),
+            Family::Gan => Box::new(Gan::new(self.gan.clone().unwrap_or_default(), spec)),
+            Family::VqVae => Box::new(VqVae::new(self.vqvae.clone().unwrap_or_default(), spec)),
+            Family::Classifier => Box::new(Classifier::new(self.classifier.clone().unwrap_or_default(), spec, 1)),
+        }
+    }
+
+    /// The family's name, which is also that of its section.
+    pub fn name(&self) -> &'static str {
+        match self.family {
+            Family::Vae => "vae",
+            Family::Ae => "ae",
+            Family::Gan => "gan",
+            Family::VqVae => "vqvae",
+            Family::Classifier => "classifier",
+        }
+    }
+
+    /// The key of the model's own settings with that name: `latent` as `vae.latent`.
+    pub fn model_key(&self, key: &str) -> String {
+        format!("{}.{key}", self.name())
+    }
+}
+
+/// A sentence on a key that is not there, with those of its section, or else the sections.
+fn unknown_key(key: &str, config: &Config) -> String {
+    let table = toml::Table::try_from(config).unwrap_or_default();
+    let section = key.split('.').next().unwrap_or_default().trim();
+    if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
+        let keys: Vec<_> = keys.keys().map(|key| format!("{section}.{key}")).collect();
+        return format!("there is no setting {key}; the settings there are {}", keys.join(", "));
+    }
+    let sections: Vec<_> = table.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| &**name).collect();
+    format!("there is no setting {key}; the sections are {}: write section.key=value", sections.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use self::data::Colour;
+    use super::*;
+
+    const SPEC: DataSpec = DataSpec { train: 1000, test: 100, image: [28, 28, 1], classes: 10, variance: 0.1 };
+
+    #[test]
+    fn every_recipe_resolves_and_is_its_own_recipe() {
+        for (name, _) in recipes::RECIPES {
+            let config = Config::load(name).unwrap();
+            assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
+            config.check(&SPEC, SPEC.train).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = Config::parse("family = \"vae\"\n[train]\nepoch = 3\n", "my.toml").unwrap_err().to_string();
+        assert!(error.contains("my.toml") && error.contains("line 3") && error.contains("epoch"), "{error}");
+    }
+
+    #[test]
+    fn settings_reach_every_section_and_nothing_else() {
+        let config = Config::load("vae").unwrap();
+        let set = |text: &str| config.clone().with(text);
+        assert_eq!(set("vae.hidden=[8, 4]").unwrap().vae.unwrap().hidden, [8, 4]);
+        assert_eq!(set("optimiser.lr=1").unwrap().optimiser.lr, 1.0);
+        assert_eq!(set("data.source=pictures").unwrap().data.source, "pictures");
+        assert_eq!(set("data.source=\"7\"").unwrap().data, set("data.source=7").unwrap().data);
+        let told = set("target.neg_elbo=[118, 123.5]").unwrap().target;
+        assert_eq!(told, [("neg_elbo".to_string(), [118.0, 123.5])].into());
+        let ae = Config::parse("family = \"ae\"", "bare").unwrap();
+        assert_eq!(ae.with("target.kl=[0,1]").unwrap().target, [("kl".to_string(), [0.0, 1.0])].into());
+        assert_eq!(set("data.background=102030").unwrap().data.background, Colour([16, 32, 48]));
+        for wrong in [
+            "train.epoch=3",
+            "epochs=3",
+            "ae.latent=3",
+            "train.seed",
+            "train.seed=soon",
+            "vae.likelihood=x",
+            "target.kl=5",
+            "target.a.b=[0,1]",
+            "target.=[0,1]",
+        ] {
+            let error = set(wrong).unwrap_err().to_string();
+            assert!(error.contains(';'), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn impossible_settings_are_refused() {
+        let config = Config::load("vae").unwrap();
+        let wrong = [
+            "vae.latent=0",
+            "vae.latent=100000",
+            "vae.hidden=[60000,60000]",
+            "train.batch_size=0",
+            "optimiser.lr=-1",
+            "vae.hidden=[]",
+            "train.batch_size=2000",
+        ];
+        for wrong in wrong {
+            assert!(config.clone().with(wrong).unwrap().check(&SPEC, SPEC.train).is_err(), "{wrong}");
+        }
+    }
+}

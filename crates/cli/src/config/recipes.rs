@@ -1,0 +1,39 @@
+//! The recipes that come with frit: configurations as files, each with a comment that says what it is.
+
+macro_rules! recipes {
+    ($($name:literal),+) => { &[$(($name, include_str!(concat!("../../recipes/", $name, ".toml")))),+] };
+}
+
+/// Names and texts.
+pub static RECIPES: &[(&str, &str)] =
+    recipes!["vae", "conv-vae", "pool-vae", "cvae", "ae", "gan", "cgan", "dcgan", "vqvae", "classifier"];
+
+/// The text of a recipe.
+pub fn text(name: &str) -> Option<&'static str> {
+    RECIPES.iter().find(|(found, _)| *found == name).map(|(_, text)| *text)
+}
+
+/// All names, for a sentence.
+pub fn names() -> String {
+    RECIPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// What a recipe is: the comment that it begins with, in one line.
+pub fn about(text: &str) -> String {
+    let lines = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_says_what_it_is() {
+        for (name, text) in RECIPES {
+            let about = about(text);
+            assert!(about.ends_with('.') && about.len() > 40, "{name}: {about}");
+        }
+        assert_eq!(about("# One\n# two.\nfamily = 1\n# not this"), "One two.");
+    }
+}

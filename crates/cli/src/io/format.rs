@@ -1,0 +1,53 @@
+//! Numbers and durations as text.
+
+/// Values in a [`sparkline`].
+const SPARKS: usize = 16;
+
+/// A number with as many decimals as tell something.
+pub fn short(x: f64) -> String {
+    match x.abs() {
+        x_abs if x_abs >= 1e7 => format!("{x:.3e}"),
+        x_abs if x_abs >= 10.0 => format!("{x:.2}"),
+        x_abs if x_abs >= 0.1 || x == 0.0 => format!("{x:.3}"),
+        _ => format!("{x:.5}"),
+    }
+}
+
+/// A length of time, given in seconds, as one says it.
+pub fn lasting(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 6_000.0 => format!("{:.0} minutes", s / 60.0),
+        s => format!("{:.1} hours", s / 3_600.0),
+    }
+}
+
+/// Heights of the last values between the least and the greatest of them, as a line of blocks.
+pub fn sparkline(values: &[f64]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let last = &values[values.len().saturating_sub(SPARKS)..];
+    let (least, most) = last.iter().fold((f64::MAX, f64::MIN), |(least, most), &x| (least.min(x), most.max(x)));
+    let height = |x: f64| if most > least { ((x - least) / (most - least) * 7.0).round() as usize } else { 0 };
+    last.iter().map(|&x| BLOCKS[height(x).min(7)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_blocks_go_from_the_least_to_the_greatest() {
+        assert_eq!(sparkline(&[7.0, 3.5, 0.0]), "█▅▁");
+        assert_eq!((sparkline(&[]), sparkline(&[2.0, 2.0])), (String::new(), "▁▁".into()));
+        assert_eq!(sparkline(&[9.0; 40]).chars().count(), SPARKS);
+        assert_eq!([12.34, 600.0, 7_200.0].map(lasting), ["12.3 s", "10 minutes", "2.0 hours"]);
+    }
+
+    #[test]
+    fn numbers_keep_what_tells_something() {
+        assert_eq!(
+            [105.583, 0.4321, 0.00512, 0.0, -12.0, 1.5e38].map(short),
+            ["105.58", "0.432", "0.00512", "0.000", "-12.00", "1.500e38"]
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Grids of small pictures, as PNG files.
+
+use crate::io::atomic_write;
+use anyhow::{Context, Result, ensure};
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+/// Each pixel is drawn as a square of so many, so that a digit can be seen.
+const SCALE: usize = 2;
+/// Pixels between two pictures.
+const GAP: usize = 2;
+/// The grey of the gaps, and of places without a picture.
+const BACKGROUND: u8 = 48;
+
+/// Pictures in rows of `columns`, twice their size, with a dark-grey gap between them.
+///
+/// `images`: `count` × `height` × `width` × `channels`, in [0, 1]; what lies outside is clamped. One channel is grey,
+/// three are red, green and blue.
+///
+/// # Panics
+/// When the sizes do not agree, one is zero, or there are neither one nor three channels.
+pub fn grid(
+    images: &[f32],
+    count: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+    columns: usize,
+) -> DynamicImage {
+    let pixels = height * width * channels;
+    assert_eq!(images.len(), count * pixels, "{count} pictures of {height}×{width}×{channels} were announced");
+    let columns = columns.min(count);
+    let mut canvas = Canvas::new(count.div_ceil(columns), columns, [height, width, channels]);
+    for (number, picture) in images.chunks_exact(pixels).enumerate() {
+        canvas.put(number / columns, number % columns, picture);
+    }
+    canvas.finish()
+}
+
+/// One picture as it is, `height` × `width` × `channels` in [0, 1]; panics as for [`grid`].
+pub fn single(picture: &[f32], [height, width, channels]: [usize; 3]) -> DynamicImage {
+    let bytes = picture.iter().map(|x| (x.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+    as_image(bytes, [height, width, channels])
+}
+
+/// Rows of originals, each over the row of its reconstructions; sizes and panics as for [`grid`].
+pub fn pairs(
+    originals: &[f32],
+    reconstructions: &[f32],
+    count: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+    columns: usize,
+) -> DynamicImage {
+    let pixels = height * width * channels;
+    assert_eq!(originals.len(), count * pixels, "{count} pictures of {height}×{width}×{channels} were announced");
+    assert_eq!(originals.len(), reconstructions.len(), "an original has one reconstruction");
+    let columns = columns.min(count);
+    let mut canvas = Canvas::new(2 * count.div_ceil(columns), columns, [height, width, channels]);
+    let both = originals.chunks_exact(pixels).zip(reconstructions.chunks_exact(pixels));
+    for (number, (original, reconstruction)) in both.enumerate() {
+        canvas.put(number / columns * 2, number % columns, original);
+        canvas.put(number / columns * 2 + 1, number % columns, reconstruction);
+    }
+    canvas.finish()
+}
+
+/// Where a command puts its picture: where it is asked to, otherwise under such a name into the run's folder.
+///
+/// # Errors
+/// Those of [`check_name`].
+pub fn destination(asked: Option<&Path>, run: &Path, name: &str) -> Result<PathBuf> {
+    let Some(path) = asked else { return Ok(run.join(name)) };
+    check_name(path)?;
+    Ok(path.into())
+}
+
+/// Sees to it that no picture is written under a name of another format's. Devices and pipes have what names they have.
+///
+/// # Errors
+/// One sentence that names the file.
+pub fn check_name(path: &Path) -> Result<()> {
+    let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    ensure!(
+        is_png || is_special,
+        "pictures are written as PNG, which {} does not end in; give a name that ends in .png",
+        path.display()
+    );
+    Ok(())
+}
+
+/// Saves an image as PNG, whole or not at all.
+///
+/// # Errors
+/// One sentence that names the file.
+pub fn write_png(path: &Path, image: &DynamicImage) -> Result<()> {
+    let mut png = Cursor::new(Vec::new());
+    image
+        .write_to(&mut png, ImageFormat::Png)
+        .with_context(|| format!("{} is too large for a PNG file; draw fewer pictures", path.display()))?;
+    atomic_write::write(path, png.get_ref())
+}
+
+/// An image under construction, divided into equal cells.
+struct Canvas {
+    bytes: Vec<u8>,
+    width: usize,
+    height: usize,
+    cell: [usize; 3],
+}
+
+impl Canvas {
+    fn new(rows: usize, columns: usize, cell: [usize; 3]) -> Self {
+        let [cell_height, cell_width, channels] = cell;
+        assert!(rows * columns * cell_height * cell_width > 0, "a grid without pictures cannot be drawn");
+        assert!(matches!(channels, 1 | 3), "a picture has one or three channels, not {channels}");
+        let height = rows * (SCALE * cell_height + GAP) - GAP;
+        let width = columns * (SCALE * cell_width + GAP) - GAP;
+        Self { bytes: vec![BACKGROUND; height * width * channels], width, height, cell }
+    }
+
+    fn put(&mut self, row: usize, column: usize, picture: &[f32]) {
+        let [height, width, channels] = self.cell;
+        let top = row * (SCALE * height + GAP);
+        let left = column * (SCALE * width + GAP);
+        for y in 0..SCALE * height {
+            for x in 0..SCALE * width {
+                let to = ((top + y) * self.width + left + x) * channels;
+                let from = (y / SCALE * width + x / SCALE) * channels;
+                for c in 0..channels {
+                    self.bytes[to + c] = (picture[from + c].clamp(0.0, 1.0) * 255.0).round() as u8;
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> DynamicImage {
+        as_image(self.bytes, [self.height, self.width, self.cell[2]])
+    }
+}
+
+/// Bytes as a picture, grey or coloured.
+fn as_image(bytes: Vec<u8>, [height, width, channels]: [usize; 3]) -> DynamicImage {
+    let (width, height) = (width as u32, height as u32);
+    let image = match channels {
+        1 => GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
+        _ => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
+    };
+    image.expect("there are as many bytes as the picture has")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_places_scales_and_clamps() {
+        // Three pictures of 1×2, two to a row: 2·2·2 + 2 wide, 2·2·1 + 2 high.
+        let image = grid(&[0.0, 1.0, -1.0, 2.0, 0.5, f32::NAN], 3, 1, 2, 1, 2).into_luma8();
+        assert_eq!(image.dimensions(), (10, 6));
+        let row = |y: u32| (0..10).map(|x| image.get_pixel(x, y).0[0]).collect::<Vec<_>>();
+        let b = BACKGROUND;
+        assert_eq!(row(0), [0, 0, 255, 255, b, b, 0, 0, 255, 255]);
+        assert_eq!(row(1), row(0));
+        assert_eq!(row(2), [b; 10]);
+        assert_eq!(row(5), [128, 128, 0, 0, b, b, b, b, b, b]);
+    }
+
+    #[test]
+    fn fewer_pictures_than_columns_make_a_narrower_grid() {
+        let image = grid(&[0.0; 6], 2, 1, 1, 3, 8).into_rgb8();
+        assert_eq!(image.dimensions(), (6, 2));
+    }
+
+    #[test]
+    fn pairs_stand_over_each_other() {
+        let image = pairs(&[0.0, 0.2, 0.4], &[0.6, 0.8, 1.0], 3, 1, 1, 1, 2).into_luma8();
+        assert_eq!(image.dimensions(), (6, 14));
+        let cell = |row: u32, column: u32| image.get_pixel(4 * column, 4 * row).0[0];
+        assert_eq!([cell(0, 0), cell(0, 1), cell(1, 0), cell(1, 1)], [0, 51, 153, 204]);
+        assert_eq!([cell(2, 0), cell(2, 1), cell(3, 0), cell(3, 1)], [102, BACKGROUND, 255, BACKGROUND]);
+    }
+
+    #[test]
+    fn a_png_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grid.png");
+        let image = grid(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 1, 1, 2, 3, 1);
+        write_png(&path, &image).unwrap();
+        assert_eq!(image::load_from_memory(&std::fs::read(&path).unwrap()).unwrap(), image);
+    }
+}

@@ -1,0 +1,7 @@
+//! Files and formats: atomic writes, PNG grids, token files, caches, numbers as text.
+
+pub mod atomic_write;
+pub mod cache;
+pub mod format;
+pub mod images;
+pub mod tokens;

@@ -1,0 +1,333 @@
+//! Checkpoints: named tensors and notes in one safetensors file.
+
+use crate::io::atomic_write;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use flate2::Crc;
+use gpu_core::Array;
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The one key of the file's metadata. The library writes metadata in a hash map's order, which changes from run
+/// to run; with one key there is nothing to order, and equal checkpoints are equal files.
+const KEY: &str = "frit";
+
+/// What a file holds, or is to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoint {
+    /// Shapes and row-major elements, by name.
+    pub tensors: BTreeMap<String, (Vec<usize>, Array)>,
+    /// Notes by name; empty where another program wrote the file.
+    pub metadata: BTreeMap<String, String>,
+    /// Tensors of types that frit does not compute in, and the type: another program's counters, say.
+    pub foreign: BTreeMap<String, String>,
+    /// What the file is called in errors.
+    pub name: String,
+}
+
+/// The value of [`KEY`], as JSON.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    crc32: u32,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Checkpoint {
+    /// Adds a tensor.
+    ///
+    /// # Panics
+    /// When the name is taken, or the shape holds another number of elements.
+    pub fn insert(&mut self, name: &str, shape: &[usize], array: Array) {
+        assert_eq!(shape.iter().product::<usize>(), array.len(), "{name} is not of the shape {shape:?}");
+        let before = self.tensors.insert(name.into(), (shape.to_vec(), array));
+        assert!(before.is_none(), "two tensors are called {name}");
+    }
+
+    /// Removes a tensor and returns its elements.
+    ///
+    /// # Errors
+    /// One sentence that names tensor and file: it is not there, of a type frit does not read, or of another shape.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array> {
+        let file = &self.name;
+        if let Some(dtype) = self.foreign.get(name) {
+            bail!("{name} in {file} has the type {dtype}; save it as float32");
+        }
+        let Some((found, array)) = self.tensors.remove(name) else {
+            bail!("{file} has no tensor {name}; give a file that was saved from this kind of model");
+        };
+        ensure!(
+            found == shape,
+            "{name} has shape {} here, but {file} has {}; give a file from a model of this size, or set the sizes \
+             that the file was made with",
+            times(shape),
+            times(&found)
+        );
+        Ok(array)
+    }
+
+    /// Whether every number in it is finite: what holds others is nothing to go on from.
+    pub fn is_finite(&self) -> bool {
+        self.tensors.values().all(|(_, array)| match array {
+            Array::F32(values) => values.iter().all(|value| value.is_finite()),
+            Array::F64(values) => values.iter().all(|value| value.is_finite()),
+            Array::U32(_) => true,
+        })
+    }
+
+    /// Saves the file, whole or not at all. Equal tensors and metadata make equal bytes.
+    ///
+    /// # Errors
+    /// One sentence that names the file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let note = Note { crc32: self.crc32(), metadata: self.metadata.clone() };
+        let note = HashMap::from([(KEY.to_string(), serde_json::to_string(&note)?)]);
+        let tensors = self.tensors.iter().map(|(name, (shape, array))| (name, Tensor { shape, array }));
+        let bytes = safetensors::serialize(tensors, Some(note)).with_context(|| {
+            format!("could not save {}: its tensors do not fit a safetensors file; use a smaller model", path.display())
+        })?;
+        atomic_write::write(path, &bytes)
+    }
+
+    /// Reads a file that frit or another program wrote.
+    ///
+    /// # Errors
+    /// One sentence that names the file: it cannot be read, is another kind of file, or is damaged.
+    pub fn load(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow!("there is no file {name}; check the path"),
+            ErrorKind::IsADirectory => anyhow!("{name} is a folder; give a .safetensors file"),
+            ErrorKind::PermissionDenied => anyhow!("{name} may not be read; change its permissions"),
+            _ => anyhow!("{name} could not be read ({error}); check the disk"),
+        })?;
+        Self::parse(&bytes, name)
+    }
+
+    fn parse(bytes: &[u8], name: String) -> Result<Self> {
+        if bytes.starts_with(b"PK\x03\x04") {
+            bail!("{name} is a pickle of PyTorch's; save the state with safetensors.torch.save_file instead");
+        }
+        let damaged = |why: &str| {
+            anyhow!("{name} is damaged ({why}); put a checkpoint that is kept beside it, or a copy, in its place")
+        };
+        let (header, contents) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
+        let note = contents.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let note: Option<Note> =
+            note.map(|json| serde_json::from_str(json)).transpose().map_err(|_| damaged("its notes are not JSON"))?;
+
+        let mut checkpoint = Self { name: name.clone(), ..Self::default() };
+        let data = &bytes[size_of::<u64>() + header..];
+        for (tensor, info) in contents.tensors() {
+            match array(info, data) {
+                Some(array) => drop(checkpoint.tensors.insert(tensor, (info.shape.clone(), array))),
+                None => drop(checkpoint.foreign.insert(tensor, format!("{:?}", info.dtype))),
+            }
+        }
+        if let Some(note) = note {
+            checkpoint.metadata = note.metadata;
+            ensure!(checkpoint.crc32() == note.crc32, damaged("its checksum is wrong"));
+        }
+        Ok(checkpoint)
+    }
+
+    /// A checksum of everything said: notes, names, types, shapes, elements.
+    fn crc32(&self) -> u32 {
+        let mut crc = Crc::new();
+        crc.update(serde_json::json!(self.metadata).to_string().as_bytes());
+        for (name, (shape, array)) in &self.tensors {
+            crc.update(format!("{name} {:?} {shape:?}", dtype(array)).as_bytes());
+            crc.update(&bytes(array));
+        }
+        crc.sum()
+    }
+}
+
+/// A tensor as the library wants to see it.
+struct Tensor<'a> {
+    shape: &'a [usize],
+    array: &'a Array,
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        dtype(self.array)
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        bytes(self.array).into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.array.len() * dtype(self.array).bitsize() / 8
+    }
+}
+
+fn dtype(array: &Array) -> Dtype {
+    match array {
+        Array::F32(_) => Dtype::F32,
+        Array::F64(_) => Dtype::F64,
+        Array::U32(_) => Dtype::U32,
+    }
+}
+
+fn bytes(array: &Array) -> Vec<u8> {
+    match array {
+        Array::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Array::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Array::U32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    }
+}
+
+/// The elements of one tensor, unless they are of a type that frit does not compute in.
+fn array(info: &TensorInfo, data: &[u8]) -> Option<Array> {
+    let (start, end) = info.data_offsets;
+    let data = &data[start..end];
+    match info.dtype {
+        Dtype::F32 => Some(Array::F32(words(data).map(f32::from_le_bytes).collect())),
+        Dtype::F64 => Some(Array::F64(words(data).map(f64::from_le_bytes).collect())),
+        Dtype::U32 => Some(Array::U32(words(data).map(u32::from_le_bytes).collect())),
+        _ => None,
+    }
+}
+
+fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    data.chunks_exact(N).map(|word| word.try_into().expect("a chunk has its size"))
+}
+
+/// `[400, 784]` as `400×784`; a single number as `a scalar`.
+fn times(shape: &[usize]) -> String {
+    match shape {
+        [] => "a scalar".into(),
+        _ => shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn checkpoint() -> Checkpoint {
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.insert("encoder.0.weight", &[2, 3], Array::F32(vec![1.5, -0.0, f32::MIN_POSITIVE, 3.0, 4.0, 5.0]));
+        checkpoint.insert("clock", &[4], Array::U32(vec![0, 1, u32::MAX, 7]));
+        checkpoint.insert("adam.moment", &[1, 1, 2], Array::F64(vec![0.1, 1e-300]));
+        for (key, value) in [("step", "17"), ("recipe", "vae \"quoted\"\nü"), ("data", "10000x28x28x1-00000000")] {
+            checkpoint.metadata.insert(key.into(), value.into());
+        }
+        checkpoint
+    }
+
+    fn saved() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latest.safetensors");
+        checkpoint().save(&path).unwrap();
+        fs::read(path).unwrap()
+    }
+
+    fn sentence(bytes: &[u8]) -> String {
+        Checkpoint::parse(bytes, "run/latest.safetensors".into()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn comes_back_as_it_was() {
+        let back = Checkpoint::parse(&saved(), "file".into()).unwrap();
+        assert_eq!((back.tensors, back.metadata), (checkpoint().tensors, checkpoint().metadata));
+        assert!(back.foreign.is_empty());
+    }
+
+    #[test]
+    fn not_even_a_nan_changes() {
+        let odd = vec![f32::from_bits(0x7fa0_0001), -0.0, f32::NEG_INFINITY];
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.insert("odd", &[3], Array::F32(odd.clone()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        checkpoint.save(&path).unwrap();
+        let back = Checkpoint::load(&path).unwrap().take("odd", &[3]).unwrap().to_f32();
+        assert_eq!(
+            back.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            odd.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn equal_content_makes_equal_bytes() {
+        let first = saved();
+        assert!((0..20).all(|_| saved() == first));
+    }
+
+    #[test]
+    fn every_cut_and_addition_is_noticed() {
+        let whole = saved();
+        for cut in 0..whole.len() {
+            let said = sentence(&whole[..cut]);
+            assert!(said.starts_with("run/latest.safetensors is damaged ("), "cut at {cut}: {said}");
+        }
+        assert!(sentence(&[&whole[..], b"x"].concat()).contains("is damaged"));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let whole = saved();
+        for bit in 0..8 * whole.len() {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            // A flip in the name of the note makes a file without notes, as another program writes; a flip of the
+            // padding into other white space changes nothing.
+            match Checkpoint::parse(&damaged, "file".into()) {
+                Err(error) => assert!(error.to_string().starts_with("file is damaged ("), "bit {bit}: {error}"),
+                Ok(back) if back.metadata.is_empty() => {}
+                Ok(back) => {
+                    assert_eq!(
+                        (back.tensors, back.metadata),
+                        (checkpoint().tensors, checkpoint().metadata),
+                        "bit {bit}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reads_what_other_programs_write() {
+        let header = serde_json::json!({
+            "steps": { "dtype": "I64", "shape": [], "data_offsets": [0, 8] },
+            "w": { "dtype": "F32", "shape": [1], "data_offsets": [8, 12] },
+        });
+        let header = header.to_string();
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header.bytes());
+        file.extend(3u64.to_le_bytes());
+        file.extend(2.5f32.to_le_bytes());
+        let mut back = Checkpoint::parse(&file, "torch.safetensors".into()).unwrap();
+        assert!(back.metadata.is_empty());
+        assert_eq!(back.take("w", &[1]).unwrap(), Array::F32(vec![2.5]));
+        let said = back.take("steps", &[]).unwrap_err().to_string();
+        assert_eq!(said, "steps in torch.safetensors has the type I64; save it as float32");
+        assert!(sentence(b"PK\x03\x04rest").contains("is a pickle of PyTorch's"));
+    }
+
+    #[test]
+    fn take_says_what_does_not_fit() {
+        let mut back = Checkpoint::parse(&saved(), "init.safetensors".into()).unwrap();
+        let said = back.take("encoder.0.weight", &[400, 784]).unwrap_err().to_string();
+        assert!(said.starts_with("encoder.0.weight has shape 400×784 here, but init.safetensors has 2×3;"), "{said}");
+        let said = back.take("decoder.0.bias", &[3]).unwrap_err().to_string();
+        assert!(said.starts_with("init.safetensors has no tensor decoder.0.bias;"), "{said}");
+        assert_eq!(back.take("clock", &[4]).unwrap().as_u32(), Some(&[0, 1, u32::MAX, 7][..]));
+    }
+
+    #[test]
+    fn a_missing_file_has_a_sentence() {
+        let said = Checkpoint::load(Path::new("no-such.safetensors")).unwrap_err().to_string();
+        assert_eq!(said, "there is no file no-such.safetensors; check the path");
+    }
+}

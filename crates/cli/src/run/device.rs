@@ -1,0 +1,94 @@
+//! The device that was asked for, with the shaders that were: by the table, as tuned, or in half precision.
+
+use crate::io::atomic_write;
+use crate::io::cache;
+use anyhow::{Context, Result, bail};
+use gpu_core::Caps;
+use gpu_core::{Backend, DeviceChoice, VariantPolicy, choose};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Variants by class, as `frit tune` measured them.
+pub type Choices = BTreeMap<String, String>;
+
+/// The file of what was measured: what was allowed to round to half precision is for those who ask for that.
+fn tuned_file(caps: &Caps, half: bool) -> Option<PathBuf> {
+    cache::file(caps, if half { "tuned-half.json" } else { "tuned.json" })
+}
+
+/// The device to run on, and its shader variants.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct DeviceOptions {
+    /// The device.
+    pub choice: DeviceChoice,
+    /// Keeps the shaders' bounds checks.
+    pub checked: bool,
+    /// Chooses variants by the built-in table, not by tuned results.
+    pub deterministic: bool,
+    /// Rounds the operands of products to half precision.
+    pub half: bool,
+}
+
+/// Opens a device, and returns the reason for the choice.
+pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
+    let (backend, why) = choose(&options.choice, options.checked)?;
+    let untuned = if options.half { VariantPolicy::Half } else { VariantPolicy::Table };
+    let picking = match &backend {
+        Backend::Cpu if options.half => {
+            bail!("the CPU executor has no half precision; leave --half out, or name an adapter")
+        }
+        Backend::Gpu(device) if options.half && !device.caps.features.contains(&"f16") => {
+            bail!("{} has no half precision; leave --half out", device.caps.name)
+        }
+        Backend::Gpu(device) if !options.deterministic => {
+            tuned(&device.caps, options.half).map_or(untuned, VariantPolicy::tuned)
+        }
+        _ => untuned,
+    };
+    Ok((backend.with_policy(picking), why))
+}
+
+/// What has been measured on such a device; nothing where there is no file, or one that cannot be read.
+pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
+    let path = tuned_file(caps, half)?;
+    let text = std::fs::read_to_string(&path).ok()?;
+    match serde_json::from_str(&text) {
+        Ok(choices) => Some(choices),
+        Err(error) => {
+            log::warn!("{} is not what frit tune writes ({error}) and is not used", path.display());
+            None
+        }
+    }
+}
+
+/// Keeps what has been measured. Returns where.
+pub fn keep(caps: &Caps, half: bool, choices: &Choices) -> Result<PathBuf> {
+    let path = tuned_file(caps, half).context("there is no cache folder; name one with FRIT_CACHE")?;
+    let folder = path.parent().expect("a file has a folder");
+    std::fs::create_dir_all(folder).map_err(|error| atomic_write::could_not_save(folder, &error))?;
+    atomic_write::write(&path, serde_json::to_string_pretty(choices)?.as_bytes())?;
+    Ok(path)
+}
+
+/// How variants are chosen, for a run's environment: whoever goes on with it chooses the same.
+pub fn note(backend: &Backend) -> Value {
+    match backend {
+        Backend::Cpu => json!(null),
+        Backend::Gpu(device) => match device.policy() {
+            VariantPolicy::Tuned(choices) => json!(**choices),
+            VariantPolicy::Half => json!("half"),
+            VariantPolicy::Table | VariantPolicy::Only(_) => json!("table"),
+        },
+    }
+}
+
+/// What [`note`] noted.
+pub fn noted(note: &Value) -> Option<VariantPolicy> {
+    match note {
+        Value::Object(_) => Some(VariantPolicy::tuned(serde_json::from_value(note.clone()).ok()?)),
+        Value::String(half) if half == "half" => Some(VariantPolicy::Half),
+        Value::String(_) => Some(VariantPolicy::Table),
+        _ => None,
+    }
+}

@@ -1,0 +1,234 @@
+//! The division of training into steps.
+
+use crate::config::{Config, Train};
+use crate::data::DataSet;
+use anyhow::{Result, ensure};
+use gpu_core::Backend;
+use models::{DataSpec, Training};
+
+/// An epoch goes through the training set shard by shard, and through a shard batch by batch; the last batch is as
+/// small as it is. Without shards the whole set is one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochPlan {
+    /// Training images.
+    images: usize,
+    /// Images in a batch.
+    batch: usize,
+    /// Batches that one step takes.
+    batches: usize,
+    /// EpochPlan to a whole shard.
+    per_shard: u64,
+    /// EpochPlan to an epoch.
+    pub per_epoch: u64,
+    /// EpochPlan to the run.
+    pub total: u64,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StepPosition {
+    /// The epoch, from zero.
+    pub epoch: u64,
+    /// The shard.
+    pub shard: u64,
+    /// Whether the step is the shard's first.
+    pub first: bool,
+    /// What size the step has.
+    pub size: StepSize,
+    /// EpochPlan from here on that are of this size and of this shard.
+    pub runs: u64,
+}
+
+/// What decides what schedules a step takes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct StepSize {
+    /// Images in a batch.
+    pub batch: usize,
+    /// Images of the shard.
+    pub resident: usize,
+    /// How many of these are taken.
+    pub taken: usize,
+}
+
+impl EpochPlan {
+    /// The steps of a run on `images` training images.
+    pub fn new(config: &Config, images: usize) -> Self {
+        let Train { epochs, batch_size: batch, steps, .. } = config.train;
+        let batches = config.batches();
+        let of_step = batch.max(1).saturating_mul(batches);
+        let shard = if config.data.shard == 0 { images } else { config.data.shard.min(images) };
+        let tail = images % of_step >= batches;
+        let per_epoch = (images / of_step) as u64 + u64::from(tail);
+        let all = per_epoch.saturating_mul(epochs);
+        let total = if steps > 0 { all.min(steps) } else { all };
+        // A shard of less than the whole set is whole steps.
+        let per_shard = if shard == images { per_epoch } else { (shard / of_step).max(1) as u64 };
+        Self { images, batch, batches, per_shard, per_epoch, total }
+    }
+
+    /// Images in a whole shard: those on the device at once.
+    pub fn shard_images(&self) -> usize {
+        if self.sharded() { self.per_shard as usize * self.of_step() } else { self.images }
+    }
+
+    /// Whether the training set is more than one shard.
+    pub fn sharded(&self) -> bool {
+        self.per_shard < self.per_epoch
+    }
+
+    /// The images of a shard, by their positions in the epoch's order.
+    pub fn shard(&self, shard: u64) -> std::ops::Range<usize> {
+        let size = self.shard_images();
+        let start = shard as usize * size;
+        start..(start + size).min(self.images)
+    }
+
+    /// Images that a step of that size takes.
+    pub fn images_of(&self, size: StepSize) -> u64 {
+        (size.batch * self.batches) as u64
+    }
+
+    /// Where the step after `step` steps stands.
+    pub fn at(&self, step: u64) -> StepPosition {
+        let (epoch, within) = (step / self.per_epoch, step % self.per_epoch);
+        let (shard, within) = (within / self.per_shard, within % self.per_shard);
+        let resident = self.shard(shard).len();
+        let full = (resident / self.of_step()) as u64;
+        let tail = resident % self.of_step() / self.batches;
+        let taken = full as usize * self.of_step() + tail * self.batches;
+        let (batch, runs) = if within < full { (self.batch, full - within) } else { (tail, 1) };
+        StepPosition { epoch, shard, first: within == 0, size: StepSize { batch, resident, taken }, runs }
+    }
+
+    /// Every size that a step of the run has.
+    pub fn sizes(&self) -> Vec<StepSize> {
+        let mut sizes: Vec<StepSize> = Vec::new();
+        let mut step = 0;
+        while step < self.per_epoch {
+            let stand = self.at(step);
+            if !sizes.contains(&stand.size) {
+                sizes.push(stand.size);
+            }
+            step += stand.runs;
+        }
+        sizes
+    }
+
+    fn of_step(&self) -> usize {
+        self.batch.saturating_mul(self.batches)
+    }
+}
+
+/// Bytes that a device binds at once.
+pub fn binding_bytes(backend: &Backend) -> usize {
+    let bytes = match backend {
+        Backend::Cpu => u64::MAX,
+        Backend::Gpu(device) => device.caps.max_binding_bytes.min(device.caps.max_buffer_bytes),
+    };
+    bytes.min(i32::MAX as u64) as usize
+}
+
+/// Where no shards are asked for and the training set is larger than `bytes`, what a device binds at once, asks for as
+/// large ones as fit. Returns the images of one, if so.
+///
+/// # Errors
+/// One sentence: the images of a single step do not fit.
+pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Option<usize>> {
+    let of_image = data.pixels().max(data.classes.len());
+    // The last word is filled up with zeros.
+    let most = bytes.saturating_sub(4) / of_image;
+    if config.data.shard > 0 || data.train.count <= most {
+        return Ok(None);
+    }
+    config.data.shard = most.max(1);
+    let images = EpochPlan::new(config, data.train.count).shard_images();
+    ensure!(
+        images <= most,
+        "the {images} images of a step are more than the {most} that this device binds at once; use a smaller \
+         --batch-size, or smaller images with --set data.size"
+    );
+    Ok(Some(images))
+}
+
+/// What the schedules of steps of one size need besides the model, with the learning rate halved `lowered` times.
+pub fn training(config: &Config, size: StepSize, lowered: u32) -> Training {
+    let Train { seed, shuffle, micro_batch, .. } = config.train;
+    let (optimiser, rate) = (config.optimiser, 0.5f32.powi(lowered as i32));
+    Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken, micro_batch }
+}
+
+/// The same for steps on whole batches, without a tail.
+pub fn whole(config: &Config, spec: &DataSpec) -> Training {
+    let Train { seed, shuffle, micro_batch, .. } = config.train;
+    Training { micro_batch, ..Training::whole(seed, shuffle, config.optimiser, spec) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(images: usize, settings: &[&str]) -> EpochPlan {
+        let config = Config::load("gan").unwrap();
+        let config = settings.iter().fold(config, |config, setting| config.with(setting).unwrap());
+        EpochPlan::new(&config, images)
+    }
+
+    /// Every image is taken once in an epoch, but for fewer than there are batches to a step.
+    #[test]
+    fn an_epoch_takes_every_image() {
+        for (images, batch, batches, shard) in [
+            (1000, 64, 1, 0),
+            (1000, 100, 1, 0),
+            (1000, 64, 1, 300),
+            (1000, 7, 3, 0),
+            (1000, 7, 3, 50),
+            (1000, 37, 3, 0),
+        ] {
+            let set = [
+                format!("train.batch_size={batch}"),
+                format!("gan.discriminator_steps={batches}"),
+                format!("data.shard={shard}"),
+                "train.epochs=2".into(),
+            ];
+            let steps = steps(images, &set.each_ref().map(String::as_str));
+            let (mut step, mut taken, mut shards) = (0, 0, Vec::new());
+            while step < steps.per_epoch {
+                let stand = steps.at(step);
+                assert!(stand.runs > 0 && stand.size.batch > 0 && steps.sizes().contains(&stand.size));
+                taken += stand.runs * steps.images_of(stand.size);
+                if stand.first {
+                    shards.push(steps.shard(stand.shard));
+                }
+                step += stand.runs;
+            }
+            assert_eq!(step, steps.per_epoch);
+            assert!(taken as usize <= images && images - (taken as usize) < batches, "{steps:?} takes {taken}");
+            assert_eq!(steps.at(step).epoch, 1);
+            assert_eq!(shards.iter().map(ExactSizeIterator::len).sum::<usize>(), images);
+            assert_eq!(shards[0].len(), steps.shard_images());
+            assert_eq!(steps.sharded(), shards.len() > 1);
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_a_device_is_put_there_in_shards() {
+        let data = DataSet::load(&crate::config::data::DataOptions::default()).unwrap();
+        let mut config = Config::load("vae").unwrap();
+        assert_eq!(fit_shard(&mut config, &data, 10_000 * 784 + 4).unwrap(), None);
+        assert_eq!(
+            fit_shard(&mut config.clone(), &data, 127 * 784 + 4).unwrap_err().to_string().find("the 128"),
+            Some(0)
+        );
+        assert_eq!(fit_shard(&mut config, &data, 10_000 * 784 - 1).unwrap(), Some(78 * 128));
+        assert_eq!(config.data.shard, 9_999);
+        assert_eq!(fit_shard(&mut config, &data, 5).unwrap(), None, "those asked for stand");
+    }
+
+    #[test]
+    fn a_shard_is_whole_steps() {
+        let steps = steps(1000, &["train.batch_size=64", "data.shard=300"]);
+        assert_eq!((steps.shard_images(), steps.per_epoch), (256, 16));
+        let last = steps.at(15);
+        assert_eq!((last.shard, last.size), (3, StepSize { batch: 40, resident: 232, taken: 232 }));
+    }
+}

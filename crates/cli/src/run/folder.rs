@@ -1,0 +1,435 @@
+//! The run folder: everything one training leaves behind.
+//!
+//! ```text
+//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png  evaluation.json
+//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
+//! ```
+
+use crate::config::Config;
+use crate::io::atomic_write::{self, could_not_save};
+use crate::terminal::Terminal;
+use anyhow::{Result, anyhow, bail};
+use serde_json::Value;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const CONFIG: &str = "config.toml";
+const ENVIRONMENT: &str = "env.json";
+const EVALUATION: &str = "evaluation.json";
+const METRICS: &str = "metrics.jsonl";
+const SAMPLES: &str = "samples";
+const CHECKPOINTS: &str = "checkpoints";
+const NUMBERED: &str = "step-";
+const CHECKPOINT_END: &str = ".safetensors";
+const LOCK: &str = ".lock";
+/// How long a killed process may take to let go of its run.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A run folder, held against other processes where it may be written to.
+#[derive(Debug)]
+pub struct Run {
+    /// The folder.
+    pub path: PathBuf,
+    metrics: Option<File>,
+    /// Locked as long as it is open; the system lets go of it however the process ends.
+    _lock: Option<File>,
+}
+
+impl Run {
+    /// The first of `runs/RECIPE-001`, `runs/RECIPE-002` … that does not exist.
+    pub fn default_path(recipe: &str) -> PathBuf {
+        first_free(Path::new("runs"), recipe)
+    }
+
+    /// Makes the folder and what it needs, and takes hold of it.
+    ///
+    /// # Errors
+    /// One sentence that names the folder: it holds a run already, is in use, or cannot be written to.
+    pub fn create(path: &Path) -> Result<Self> {
+        let run = Self::hold(path)?;
+        Self::refuse_existing(path)?;
+        Ok(run)
+    }
+
+    /// Refuses a folder that holds a run already.
+    ///
+    /// # Errors
+    /// One sentence that names the folder.
+    pub fn refuse_existing(path: &Path) -> Result<()> {
+        if path.join(CONFIG).exists() {
+            let path = path.display();
+            bail!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out");
+        }
+        Ok(())
+    }
+
+    /// Takes hold of a run, to continue it. What a killed process left half-made is cleared away.
+    ///
+    /// # Errors
+    /// One sentence that names the folder: it holds no run, is in use, or cannot be written to.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_to_read(path)?;
+        Self::hold(path)
+    }
+
+    /// Looks at a run without taking hold of it; it may be training meanwhile, since its files change as a whole.
+    ///
+    /// # Errors
+    /// One sentence that names the folder: it holds no run.
+    pub fn open_to_read(path: &Path) -> Result<Self> {
+        if !path.join(CONFIG).is_file() {
+            bail!("{} holds no run (it has no {CONFIG}); give a folder that `frit train` made", path.display());
+        }
+        Ok(Self { path: path.into(), metrics: None, _lock: None })
+    }
+
+    fn hold(path: &Path) -> Result<Self> {
+        for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
+            fs::create_dir_all(&folder).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => anyhow!("{} is a file, not a folder; choose another", folder.display()),
+                _ => could_not_save(&folder, &error),
+            })?;
+        }
+        let lock_path = path.join(LOCK);
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(|error| could_not_save(&lock_path, &error))?;
+        match try_lock_for(&lock, PATIENCE) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("another frit is using {}; wait until it ends, or choose another folder", path.display())
+            }
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                log::warn!("{} is on a file system without locks: start no second frit there", path.display());
+            }
+            Err(TryLockError::Error(error)) => return Err(could_not_save(&lock_path, &error)),
+        }
+        for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
+            atomic_write::sweep(&folder);
+        }
+        Ok(Self { path: path.into(), metrics: None, _lock: Some(lock) })
+    }
+
+    /// Saves the resolved configuration, as TOML.
+    ///
+    /// # Errors
+    /// One sentence that names the file; so with all that write here.
+    pub fn write_config(&self, toml: &str) -> Result<()> {
+        atomic_write::write(&self.file(CONFIG), toml.as_bytes())
+    }
+
+    /// The configuration that the run was started with, as TOML.
+    ///
+    /// # Errors
+    /// One sentence that names the file.
+    pub fn read_config(&self) -> Result<String> {
+        self.read(CONFIG)
+    }
+
+    /// The configuration of the run.
+    ///
+    /// # Errors
+    /// One sentence that names the file: it cannot be read, or has a mistake.
+    pub fn config(&self) -> Result<Config> {
+        Config::parse(&self.read_config()?, &self.config_path().display().to_string())
+    }
+
+    /// Where the configuration lies, for errors.
+    pub fn config_path(&self) -> PathBuf {
+        self.file(CONFIG)
+    }
+
+    /// Saves what the run was made with: adapter, driver, versions.
+    ///
+    /// # Errors
+    /// One sentence that names the file.
+    pub fn write_environment(&self, environment: &Value) -> Result<()> {
+        atomic_write::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
+    }
+
+    /// What the run was made with.
+    ///
+    /// # Errors
+    /// One sentence that names the file: it cannot be read, or is not JSON.
+    pub fn read_environment(&self) -> Result<Value> {
+        let path = self.file(ENVIRONMENT);
+        let text = self.read(ENVIRONMENT)?;
+        serde_json::from_str(&text)
+            .map_err(|error| anyhow!("{} is not JSON ({error}); mend it, or start another run", path.display()))
+    }
+
+    /// Keeps what `frit eval` measured, for the report. Where that cannot be done, it is said: the figures stand.
+    pub fn write_evaluation(&self, figures: &Value, terminal: &Terminal) {
+        if let Err(error) = atomic_write::write(&self.file(EVALUATION), format!("{figures:#}\n").as_bytes()) {
+            terminal.say(&format!("the figures were not kept: {error}"));
+        }
+    }
+
+    /// Adds one object as a line to the metrics, in the system's hands when this returns.
+    ///
+    /// # Errors
+    /// One sentence that names the file; no part of the line stays.
+    pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
+        let path = self.file(METRICS);
+        let mut append = || {
+            let file = match &mut self.metrics {
+                Some(file) => file,
+                none => none.insert(OpenOptions::new().create(true).append(true).open(&path)?),
+            };
+            let before = file.metadata()?.len();
+            let written = file.write_all(format!("{line}\n").as_bytes());
+            if written.is_err() {
+                // Where even this fails, the torn line goes when the run is resumed.
+                let _ = file.set_len(before);
+            }
+            written
+        };
+        append().map_err(|error| could_not_save(&path, &error))
+    }
+
+    /// Keeps of the metrics the whole lines whose `step` is at most `step`: what a checkpoint of that step knows.
+    ///
+    /// # Errors
+    /// One sentence that names the file.
+    pub fn truncate_metrics(&mut self, step: u64) -> Result<()> {
+        self.metrics = None;
+        if !self.file(METRICS).exists() {
+            return Ok(());
+        }
+        let known = |line: &&str| {
+            let line: Option<Value> = serde_json::from_str(line).ok();
+            line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|at| at <= step)
+        };
+        let text = self.read(METRICS)?;
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let kept: String = whole.lines().filter(known).flat_map(|line| [line, "\n"]).collect();
+        if kept == text {
+            return Ok(());
+        }
+        atomic_write::write(&self.file(METRICS), kept.as_bytes())
+    }
+
+    /// Returns the folder to its state at a step: later metrics are removed, and each line of `rollbacks` is kept.
+    ///
+    /// # Errors
+    /// One sentence that names the file.
+    pub fn go_back(&mut self, step: u64, rollbacks: &[Value]) -> Result<()> {
+        self.truncate_metrics(step)?;
+        if rollbacks.is_empty() {
+            return Ok(());
+        }
+        let text = if self.file(METRICS).exists() { self.read(METRICS)? } else { String::new() };
+        for line in rollbacks {
+            // Checkpoint and metrics are two files; a process may have ended between them.
+            let noted = line.to_string();
+            if !text.lines().any(|found| found == noted) {
+                self.append_metrics(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pictures of the data set.
+    pub fn reals(&self) -> PathBuf {
+        self.file("reals.png")
+    }
+
+    /// Test images over their reconstructions, after the last epoch.
+    pub fn reconstructions(&self) -> PathBuf {
+        self.file("reconstructions.png")
+    }
+
+    /// Pictures drawn at `number`, a step or an epoch: `samples/000007.png`.
+    pub fn sample(&self, number: u64) -> PathBuf {
+        self.file(SAMPLES).join(format!("{number:06}.png"))
+    }
+
+    /// The checkpoint to continue from.
+    pub fn latest(&self) -> PathBuf {
+        self.file(CHECKPOINTS).join("latest.safetensors")
+    }
+
+    /// The checkpoint that tested best.
+    pub fn best(&self) -> PathBuf {
+        self.file(CHECKPOINTS).join("best.safetensors")
+    }
+
+    /// The checkpoint that is kept of a step: `checkpoints/step-00000469.safetensors`.
+    pub fn numbered(&self, step: u64) -> PathBuf {
+        self.file(CHECKPOINTS).join(format!("{NUMBERED}{step:08}{CHECKPOINT_END}"))
+    }
+
+    /// The steps of which checkpoints are kept, in order.
+    ///
+    /// # Errors
+    /// One sentence: their folder cannot be looked into.
+    pub fn kept(&self) -> Result<Vec<u64>> {
+        let folder = self.file(CHECKPOINTS);
+        let entries = fs::read_dir(&folder)
+            .map_err(|error| anyhow!("{} could not be read ({error}); check the run folder", folder.display()))?;
+        let number = |name: &str| name.strip_prefix(NUMBERED)?.strip_suffix(CHECKPOINT_END)?.parse().ok();
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut found: Vec<u64> = names.filter_map(|name| number(&name)).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Of the numbered checkpoints up to `step`, leaves the last `keep`, and none of later ones: those belong to a way
+    /// that was left.
+    ///
+    /// # Errors
+    /// One sentence that names a file that cannot be removed.
+    pub fn prune(&self, step: u64, keep: usize) -> Result<()> {
+        let found = self.kept()?;
+        let (known, later) = found.split_at(found.partition_point(|&found| found <= step));
+        let old = &known[..known.len().saturating_sub(keep)];
+        for path in old.iter().chain(later).map(|&step| self.numbered(step)) {
+            fs::remove_file(&path).map_err(|error| could_not_save(&path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn read(&self, name: &str) -> Result<String> {
+        let path = self.file(name);
+        let bytes = fs::read(&path)
+            .map_err(|error| anyhow!("{} could not be read ({error}); check the run folder", path.display()))?;
+        // A torn line of metrics may end inside a character.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Tries to lock a file for some time: a process that was just killed holds its locks until it is gone.
+fn try_lock_for(file: &File, patience: Duration) -> Result<(), TryLockError> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => std::thread::sleep(patience / 50),
+            result => return result,
+        }
+    }
+}
+
+fn first_free(runs: &Path, recipe: &str) -> PathBuf {
+    let numbered = (1..).map(|number| runs.join(format!("{recipe}-{number:03}")));
+    numbered.into_iter().find(|path| !path.exists()).expect("there are enough numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    fn place() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs/vae-001");
+        (folder, path)
+    }
+
+    fn metrics(run: &Run) -> String {
+        fs::read_to_string(run.path.join(METRICS)).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (_folder, path) = place();
+        let run = Run::create(&path).unwrap();
+        run.write_config("seed = 7\n").unwrap();
+        run.write_environment(&json!({ "device": "cpu" })).unwrap();
+        let reader = Run::open_to_read(&path).unwrap();
+        assert_eq!(reader.read_config().unwrap(), "seed = 7\n");
+        assert_eq!(reader.read_environment().unwrap(), json!({ "device": "cpu" }));
+        assert_eq!(run.sample(7), path.join("samples/000007.png"));
+        assert_eq!(run.best(), path.join("checkpoints/best.safetensors"));
+        assert!(run.latest().parent().unwrap().is_dir() && run.sample(0).parent().unwrap().is_dir());
+        assert_eq!((run.reals(), run.config_path()), (path.join("reals.png"), path.join("config.toml")));
+    }
+
+    #[test]
+    fn a_run_is_not_started_twice() {
+        let (_folder, path) = place();
+        Run::create(&path).unwrap().write_config("").unwrap();
+        let said = Run::create(&path).unwrap_err().to_string();
+        let path = path.display();
+        assert_eq!(
+            said,
+            format!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out")
+        );
+    }
+
+    #[test]
+    fn one_process_at_a_time() {
+        let (_folder, path) = place();
+        let run = Run::create(&path).unwrap();
+        run.write_config("").unwrap();
+        for second in [Run::open(&path), Run::create(&path)] {
+            let said = second.unwrap_err().to_string();
+            assert!(said.starts_with(&format!("another frit is using {}", path.display())), "{said}");
+        }
+        Run::open_to_read(&path).unwrap();
+        drop(run);
+        Run::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_a_run_is_refused_and_left_alone() {
+        let (folder, path) = place();
+        for path in [&path, &folder.path().to_path_buf()] {
+            let said = Run::open(path).unwrap_err().to_string();
+            assert!(said.contains("holds no run (it has no config.toml)"), "{said}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        fs::write(folder.path().join("file"), "").unwrap();
+        let said = Run::create(&folder.path().join("file")).unwrap_err().to_string();
+        assert!(said.ends_with("file is a file, not a folder; choose another"), "{said}");
+    }
+
+    #[test]
+    fn opening_clears_away_what_was_half_made() {
+        let (_folder, path) = place();
+        Run::create(&path).unwrap().write_config("").unwrap();
+        let left = path.join("checkpoints/.frit-x.tmp");
+        fs::write(&left, "").unwrap();
+        Run::open_to_read(&path).unwrap();
+        assert!(left.exists());
+        Run::open(&path).unwrap();
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn metrics_go_back_to_a_step_and_on_from_there() {
+        let (_folder, path) = place();
+        let mut run = Run::create(&path).unwrap();
+        run.truncate_metrics(0).unwrap();
+        for step in [10, 20, 30] {
+            run.append_metrics(&json!({ "step": step, "loss": 0.5 })).unwrap();
+        }
+        let before = metrics(&run);
+        run.truncate_metrics(30).unwrap();
+        assert_eq!(metrics(&run), before);
+        run.append_metrics(&json!({ "step": 40 })).unwrap();
+        // A torn line, cut inside a character, and one that was cut but still reads as an object.
+        for torn in [&b"{\"step\":5,\"\xc3"[..], b"{\"step\":5}"] {
+            fs::write(path.join(METRICS), [metrics(&run).as_bytes(), torn].concat()).unwrap();
+            run.truncate_metrics(20).unwrap();
+            assert_eq!(metrics(&run), "{\"loss\":0.5,\"step\":10}\n{\"loss\":0.5,\"step\":20}\n");
+        }
+        run.append_metrics(&json!({ "step": 21 })).unwrap();
+        assert!(metrics(&run).ends_with("\"step\":20}\n{\"step\":21}\n"));
+    }
+
+    #[test]
+    fn the_first_free_number_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(first_free(folder.path(), "vae"), folder.path().join("vae-001"));
+        fs::create_dir(folder.path().join("vae-001")).unwrap();
+        fs::write(folder.path().join("vae-002"), "").unwrap();
+        assert_eq!(first_free(folder.path(), "vae"), folder.path().join("vae-003"));
+        assert!(Run::default_path("ae").starts_with("runs"));
+    }
+}

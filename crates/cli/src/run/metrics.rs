@@ -1,0 +1,185 @@
+//! What metrics.jsonl says, quantity by quantity.
+
+use anyhow::{Result, anyhow};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// A value at a step.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Point {
+    pub step: u64,
+    /// Where the value is an epoch's.
+    pub epoch: Option<u64>,
+    /// `None` where it was not finite, which JSON writes as null, or is missing.
+    pub value: Option<f64>,
+}
+
+/// One quantity, as it went.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Column {
+    pub name: String,
+    /// In training: means over so many steps as make a line.
+    pub windows: Vec<Point>,
+    /// In training: means over epochs.
+    pub train: Vec<Point>,
+    /// On the test set, after each epoch.
+    pub test: Vec<Point>,
+    /// What an epoch has besides these, as its speed.
+    pub epochs: Vec<Point>,
+}
+
+/// What a guard saw in training.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Warning {
+    pub step: u64,
+    pub epoch: Option<u64>,
+    pub guard: String,
+    pub seen: String,
+    /// What may help.
+    pub advice: String,
+}
+
+/// The metrics of a run; empty before the first line.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Metrics {
+    /// In the alphabet's order.
+    pub columns: Vec<Column>,
+    pub warnings: Vec<Warning>,
+    /// Each epoch's number and its last step.
+    pub epochs: Vec<(u64, u64)>,
+    /// The last step that was noted.
+    pub steps: u64,
+}
+
+/// Reads a run's metrics; none where there is no such file yet.
+///
+/// # Errors
+/// One sentence that names the file: it cannot be read.
+pub fn read(run_path: &Path) -> Result<Metrics> {
+    let path = run_path.join("metrics.jsonl");
+    match fs::read(&path) {
+        Ok(bytes) => Ok(parse(&String::from_utf8_lossy(&bytes))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Metrics::default()),
+        Err(error) => Err(anyhow!("{} could not be read ({error}); check the run folder", path.display())),
+    }
+}
+
+/// The lines of a run's metrics. What follows the last line's end was cut off while being written, and is left out.
+pub fn parse(text: &str) -> Metrics {
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let lines: Vec<Line> = whole.lines().filter_map(Line::parse).collect();
+    let steps = lines.iter().map(|line| line.step).max().unwrap_or_default();
+    let (warnings, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.fields.contains_key("guard"));
+    let (epochs, windows): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.epoch.is_some());
+    let mut columns: BTreeMap<String, Column> = BTreeMap::new();
+    let mut column = |name: &str, put: &dyn Fn(&mut Column)| {
+        put(columns.entry(name.into()).or_insert_with(|| Column { name: name.into(), ..Column::default() }));
+    };
+    for key in quantities(&windows) {
+        column(&key, &|column| column.windows = points(&windows, &key));
+    }
+    if let Some(sums) = sums(&windows) {
+        column("neg_elbo", &|column| column.windows = sums.clone());
+    }
+    for key in quantities(&epochs) {
+        let points = points(&epochs, &key);
+        match key.split_once('_') {
+            Some(("train", name)) => column(name, &|column| column.train = points.clone()),
+            Some(("test", name)) => column(name, &|column| column.test = points.clone()),
+            _ => column(&key, &|column| column.epochs = points.clone()),
+        }
+    }
+    Metrics {
+        columns: columns.into_values().collect(),
+        warnings: warnings.iter().map(Line::warning).collect(),
+        epochs: epochs.iter().filter_map(|line| Some((line.epoch?, line.step))).collect(),
+        steps,
+    }
+}
+
+impl Metrics {
+    /// The last step of an epoch.
+    pub fn step_of(&self, epoch: u64) -> Option<u64> {
+        self.epochs.iter().rfind(|(number, _)| *number == epoch).map(|(_, step)| *step)
+    }
+}
+
+/// A line that has a step.
+struct Line {
+    step: u64,
+    epoch: Option<u64>,
+    fields: Map<String, Value>,
+}
+
+impl Line {
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Map<String, Value> = serde_json::from_str(line).ok()?;
+        let number = |key: &str| fields.get(key).and_then(Value::as_u64);
+        Some(Self { step: number("step")?, epoch: number("epoch"), fields })
+    }
+
+    fn warning(&self) -> Warning {
+        let text = |key: &str| self.fields.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+        Warning { step: self.step, epoch: self.epoch, guard: text("guard"), seen: text("seen"), advice: text("try") }
+    }
+}
+
+/// The names of the lines' numbers, without those that say where they are.
+fn quantities(lines: &[Line]) -> BTreeSet<String> {
+    let fields = lines.iter().flat_map(|line| &line.fields);
+    let numbers = fields.filter(|(key, value)| (value.is_number() || value.is_null()) && *key != "step");
+    numbers.filter(|(key, _)| *key != "epoch").map(|(key, _)| key.clone()).collect()
+}
+
+fn points(lines: &[Line], key: &str) -> Vec<Point> {
+    let value = |line: &Line| line.fields.get(key).and_then(Value::as_f64);
+    lines.iter().map(|line| Point { step: line.step, epoch: line.epoch, value: value(line) }).collect()
+}
+
+/// −ELBO of every window, where the lines have its parts and not their sum.
+fn sums(windows: &[Line]) -> Option<Vec<Point>> {
+    let has = |key: &str| windows.iter().any(|line| line.fields.contains_key(key));
+    let [recons, kls] = ["recon", "kl"].map(|key| points(windows, key));
+    let sum = |(recon, kl): (Point, Point)| Point { value: recon.value.zip(kl.value).map(|(a, b)| a + b), ..recon };
+    (has("recon") && has("kl") && !has("neg_elbo")).then(|| recons.into_iter().zip(kls).map(sum).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_columns() {
+        let metrics = parse(concat!(
+            "{\"recon\":3.5,\"step\":50}\n",
+            "{\"recon\":null,\"kl\":1,\"step\":100}\n",
+            "no JSON\n{\"recon\":1}\n",
+            "{\"epoch\":1,\"step\":120,\"train_recon\":3,\"test_recon\":2.5,\"images_per_second\":9.5}\n",
+            "{\"epoch\":1,\"step\":120,\"guard\":\"collapse\",\"seen\":\"a\",\"try\":\"b\"}\n",
+            "{\"recon\":2.5,\"kl\":0.5,\"step\":150}\n",
+            "{\"recon\":1,\"step\":200",
+        ));
+        let names: Vec<&str> = metrics.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["images_per_second", "kl", "neg_elbo", "recon"]);
+        let point = |step, epoch, value| Point { step, epoch, value };
+        let recon = &metrics.columns[3];
+        assert_eq!(recon.windows, [point(50, None, Some(3.5)), point(100, None, None), point(150, None, Some(2.5))]);
+        assert_eq!(recon.test, [point(120, Some(1), Some(2.5))]);
+        let kl = [point(50, None, None), point(100, None, Some(1.0)), point(150, None, Some(0.5))];
+        assert_eq!(metrics.columns[1].windows, kl);
+        let sums = [point(50, None, None), point(100, None, None), point(150, None, Some(3.0))];
+        assert_eq!(metrics.columns[2].windows, sums, "−ELBO is there as often as its parts");
+        assert_eq!(metrics.columns[0].epochs, [point(120, Some(1), Some(9.5))]);
+        assert_eq!((metrics.warnings.len(), metrics.warnings[0].guard.as_str()), (1, "collapse"));
+        assert_eq!((metrics.step_of(1), metrics.step_of(2), metrics.steps), (Some(120), None, 150));
+    }
+
+    #[test]
+    fn a_torn_line_is_left_out_even_if_it_reads() {
+        assert_eq!(parse("{\"step\":5,\"a\":1}"), Metrics::default());
+        assert_eq!(parse("{\"step\":5,\"a\":1}\n{\"step\":50,\"a\":1}").steps, 5);
+    }
+}

@@ -1,0 +1,13 @@
+//! A run: its folder, its checkpoints, and its model on a device.
+
+pub mod checkpoint;
+pub mod device;
+pub mod environment;
+pub mod epoch_plan;
+pub mod folder;
+pub mod metrics;
+pub mod planned;
+pub mod profile;
+pub mod programs;
+pub mod session;
+pub mod startup;

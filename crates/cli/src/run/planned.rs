@@ -1,0 +1,106 @@
+//! A training step that is only looked at: its phases, and the memory that it will take.
+
+use crate::config::Config;
+use crate::run::epoch_plan::whole;
+use gpu_core::{
+    ALIGN_BYTES, Arena, BarrierCounts, BufferId, Call, Dtype, Plan, Pool, Schedule, Sharing, Slot, barriers, plan,
+};
+use models::{Model, Phase, in_order};
+use std::collections::BTreeMap;
+
+/// A phase of a step, and where its buffers lie.
+pub struct Planned {
+    pub phase: Phase,
+    plan: Plan,
+    /// Where in the pool each of the plan's slots lies.
+    places: Vec<usize>,
+}
+
+impl Planned {
+    /// The slot of a scratch buffer.
+    pub fn slot(&self, id: BufferId) -> Option<usize> {
+        self.plan.slot(id).map(|slot| self.places[slot])
+    }
+}
+
+/// The phases of a step on a whole batch.
+pub fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
+    let phases = model.train(config.train.batch_size, &whole(config, model.buffers().spec()));
+    let mut pool = Pool::default();
+    let planned = phases.into_iter().map(|phase| {
+        let plan = plan(&phase.schedule, Sharing::On);
+        Planned { places: pool.add(&plan, Sharing::On), plan, phase }
+    });
+    planned.collect()
+}
+
+/// All that an executor prepares for training on whole batches: what comes before the first step lies in the same
+/// slots.
+pub fn schedules(config: &Config, model: &dyn Model, phases: &[Planned]) -> Vec<Schedule> {
+    let start = model.start(&whole(config, model.buffers().spec()));
+    phases.iter().map(|planned| planned.phase.schedule.clone()).chain(start).collect()
+}
+
+/// The slots of all, the first ones those of the first.
+pub fn slots(schedules: &[Schedule]) -> Vec<Slot> {
+    let mut pool = Pool::default();
+    schedules.iter().for_each(|schedule| drop(pool.add(&plan(schedule, Sharing::On), Sharing::On)));
+    pool.slots
+}
+
+/// In what order a step runs them, by their numbers.
+pub fn order(phases: &[Planned]) -> Vec<usize> {
+    in_order(phases.iter().map(|planned| &planned.phase))
+}
+
+/// The sum of something over the calls of a step.
+pub fn of_step(phases: &[Planned], count: impl Fn(&Call) -> u64) -> u64 {
+    let of_phase = |phase: &Phase| phase.times as u64 * phase.schedule.calls().iter().map(&count).sum::<u64>();
+    phases.iter().map(|planned| of_phase(&planned.phase)).sum()
+}
+
+/// The barriers of a step that is one of many.
+pub fn barriers_of(phases: &[Planned]) -> BarrierCounts {
+    let schedules: Vec<_> = phases.iter().map(|planned| &planned.phase.schedule).collect();
+    barriers(&schedules, &order(phases), Sharing::On)
+}
+
+/// Memory of a step, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Footprint {
+    /// What outlives the step: arenas, data, clocks, rings.
+    pub persistent: u64,
+    /// Slots.
+    pub scratch: u64,
+    /// What else a device holds: the calls' parameters, and the losses on their way to the host.
+    pub besides: u64,
+}
+
+impl Footprint {
+    /// On a device, where an element takes four bytes.
+    pub fn on_a_device(model: &dyn Model, schedules: &[Schedule]) -> Self {
+        let aligned = |call: &Call| (call.params.len() as u64 * 4).next_multiple_of(u64::from(ALIGN_BYTES));
+        let uniforms: u64 = schedules.iter().flat_map(Schedule::calls).map(aligned).sum();
+        // Two submits are in flight.
+        let staging = 2 * model.buffers().ring.bytes();
+        Self { besides: uniforms + staging, ..Self::of(model, schedules, |_| 4) }
+    }
+
+    /// Of what an executor holds whose elements take so many bytes.
+    pub fn of(model: &dyn Model, schedules: &[Schedule], element_bytes: impl Fn(Dtype) -> u64) -> Self {
+        let bufs = schedules.iter().flat_map(Schedule::calls).flat_map(|call| &call.bufs);
+        let buffers = model.buffers();
+        // The test images are there too.
+        let tests = [Some(buffers.test), buffers.labels.map(|labels| labels.test)];
+        let lasting = bufs.copied().filter(|buf| buf.id.arena != Arena::Scratch).chain(tests.into_iter().flatten());
+        let whole = lasting.map(|buf| (buf.id, model.memory().whole(buf.id)));
+        let places: BTreeMap<_, _> = whole.collect();
+        let persistent = places.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();
+        let scratch = slots(schedules).iter().map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
+        Self { persistent, scratch, besides: 0 }
+    }
+
+    pub fn total(&self) -> u64 {
+        self.persistent + self.scratch + self.besides
+    }
+}

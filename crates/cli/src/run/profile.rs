@@ -1,0 +1,314 @@
+//! Where the time of a training step goes, measured.
+
+use crate::run::epoch_plan::EpochPlan;
+use crate::run::planned::{Footprint, Planned, barriers_of, order, phases, schedules};
+use crate::run::session::Session;
+use crate::run::startup::Startup;
+use anyhow::{Context, Result};
+use gpu_core::{Backend, BarrierCounts, Clock, Counters, Program, Roofline, SubmitLoop, Waits};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// How long the calls of steps are timed, and how long whole steps are, where no number of steps is asked for.
+const LONG_ENOUGH: Duration = Duration::from_secs(3);
+/// The fewest steps of which a median is taken, and the most that are run unasked.
+const STEPS: (u64, u64) = (3, 1000);
+/// Whole steps are timed in so many parts, of which the median counts.
+const PARTS: u64 = 3;
+/// A call that reaches this share of the product's rate is as good as the product.
+pub const NEAR_PRODUCT: f64 = 0.7;
+
+/// One call of a step.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub phase: &'static str,
+    pub label: String,
+    pub kernel: &'static str,
+    /// What the device runs for it: the kernel's own, or another.
+    pub variant: &'static str,
+    /// All that it costs in a step: calls, operations, bytes, and the least time they could take.
+    pub work: Work,
+}
+
+/// What one or more calls do, and how long they take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    pub calls: u64,
+    pub flops: u64,
+    pub bytes: u64,
+    pub time: Duration,
+    /// The least that the roofs allow.
+    pub least: Duration,
+}
+
+impl Work {
+    /// Both together.
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            flops: self.flops + other.flops,
+            bytes: self.bytes + other.bytes,
+            time: self.time + other.time,
+            least: self.least + other.least,
+        }
+    }
+
+    /// Operations a second.
+    pub fn flop_rate(&self) -> f64 {
+        self.flops as f64 / self.seconds()
+    }
+
+    /// Bytes a second.
+    pub fn byte_rate(&self) -> f64 {
+        self.bytes as f64 / self.seconds()
+    }
+
+    /// The share of what the roofs allow. What lies in a cache may pass the memory's.
+    pub fn roof_share(&self) -> f64 {
+        self.least.as_secs_f64() / self.seconds()
+    }
+
+    fn seconds(&self) -> f64 {
+        self.time.as_secs_f64().max(1e-9)
+    }
+}
+
+/// Whole steps as training runs them: many to a submit, two submits in flight.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole {
+    pub steps: u64,
+    /// The median of the parts.
+    pub step: Duration,
+    /// Host time spent in encoding a step.
+    pub encoding: Duration,
+    /// Host time spent in submitting it.
+    pub submitting: Duration,
+    pub submits: u64,
+    pub waits: Waits,
+    /// Waits for anything else.
+    pub other_waits: u64,
+}
+
+/// A profile.
+pub struct Profile {
+    pub clock: Clock,
+    /// EpochPlan whose calls were timed.
+    pub timed: u64,
+    /// In order.
+    pub calls: Vec<Call>,
+    pub whole: Whole,
+    pub rates: Roofline,
+    pub planned: Footprint,
+    pub barriers: BarrierCounts,
+    pub counters: Counters,
+    pub startup: Startup,
+}
+
+impl Profile {
+    /// Measures a session whose weights are set. `steps` are run, or as many as take a few seconds.
+    pub fn measure(session: &mut Session, backend: &Backend, steps: Option<u64>, mut startup: Startup) -> Result<Self> {
+        let phases = phases(&session.config, session.model.as_ref());
+        let programs = prepare(session, &phases)?;
+        startup.lap("programs");
+        put_data(session)?;
+        startup.lap("upload");
+        let mut stepper = Stepper { order: &in_order(&phases, &programs), pace: SubmitLoop::default(), done: 0 };
+        stepper.drive(session, 1)?;
+        startup.lap("first step");
+        startup.pipelines(session.executor.counters().compiling);
+        let whole = stepper.whole(session, steps)?;
+        let counters = session.executor.counters();
+        let rates = Roofline::measure(backend)?;
+        let (clock, timed, times) = time_calls(session, &programs, &phases, steps)?;
+        let model = session.model.as_ref();
+        let schedules = schedules(&session.config, model, &phases);
+        let planned = match backend {
+            Backend::Gpu(_) => Footprint::on_a_device(model, &schedules),
+            Backend::Cpu => Footprint::of(model, &schedules, |dtype| backend.element_bytes(dtype)),
+        };
+        let calls = calls(&phases, &times, &rates, backend);
+        let barriers = barriers_of(&phases);
+        Ok(Self { clock, timed, calls, whole, rates, planned, barriers, counters, startup })
+    }
+
+    /// All calls together.
+    pub fn total(&self) -> Work {
+        self.calls.iter().fold(Work::default(), |all, call| all.and(&call.work))
+    }
+
+    /// The share of the calls' time that goes into those as good as the product.
+    pub fn near_product(&self) -> f64 {
+        let good = self.calls.iter().filter(|call| call.work.flop_rate() >= NEAR_PRODUCT * self.rates.product);
+        let time: Duration = good.map(|call| call.work.time).sum();
+        time.as_secs_f64() / self.total().seconds()
+    }
+
+    /// By kernel, the longest first.
+    pub fn kernels(&self) -> Vec<(&'static str, Work)> {
+        let mut kernels: Vec<(&'static str, Work)> = Vec::new();
+        for call in &self.calls {
+            match kernels.iter_mut().find(|(kernel, _)| *kernel == call.kernel) {
+                Some((_, work)) => *work = work.and(&call.work),
+                None => kernels.push((call.kernel, call.work)),
+            }
+        }
+        kernels.sort_by_key(|(_, work)| std::cmp::Reverse(work.time));
+        kernels
+    }
+}
+
+/// A program for each phase.
+fn prepare(session: &mut Session, phases: &[Planned]) -> Result<Vec<Program>> {
+    let prepared = phases.iter().map(|planned| Ok(session.executor.prepare(&planned.phase.schedule)?));
+    prepared.collect()
+}
+
+/// Puts the first training images onto the device.
+fn put_data(session: &mut Session) -> Result<()> {
+    let steps = EpochPlan::new(&session.config, session.data.train.count);
+    session.put_shard(&steps, &steps.at(0))
+}
+
+/// The programs of a step, each as often as it runs.
+fn in_order(phases: &[Planned], programs: &[Program]) -> Vec<Program> {
+    order(phases).into_iter().map(|phase| programs[phase]).collect()
+}
+
+/// Runs whole steps.
+struct Stepper<'a> {
+    order: &'a [Program],
+    pace: SubmitLoop,
+    done: u64,
+}
+
+impl Stepper<'_> {
+    fn drive(&mut self, session: &mut Session, steps: u64) -> Result<Duration> {
+        let (ring, executor) = (session.model.buffers().ring, session.executor.as_mut());
+        let start = Instant::now();
+        let mut seen = |_| ControlFlow::Continue(());
+        self.done += self.pace.drive(executor, self.order, self.done + 1, steps, ring, &mut seen)?;
+        Ok(start.elapsed())
+    }
+
+    /// The time of a step, and what the host has to do with it.
+    fn whole(&mut self, session: &mut Session, steps: Option<u64>) -> Result<Whole> {
+        let one = self.drive(session, 1)?;
+        let part = match steps {
+            Some(steps) => steps.div_ceil(PARTS),
+            None => fitting(one).div_ceil(PARTS),
+        };
+        if part > 1 {
+            // Until as many go into a submit as will.
+            self.drive(session, part)?;
+        }
+        let (before, waits) = (session.executor.counters(), self.pace.waits());
+        let times = (0..PARTS).map(|_| self.drive(session, part)).collect::<Result<Vec<_>>>()?;
+        let (after, now) = (session.executor.counters(), self.pace.waits());
+        let waits = Waits { bound: now.bound - waits.bound, end: now.end - waits.end };
+        Ok(Whole {
+            steps: part * PARTS,
+            step: median(times) / part as u32,
+            encoding: (after.encoding - before.encoding) / (part * PARTS) as u32,
+            submitting: (after.submitting - before.submitting) / (part * PARTS) as u32,
+            submits: after.submits - before.submits,
+            waits,
+            other_waits: after.waits - before.waits - waits.bound - waits.end,
+        })
+    }
+}
+
+/// EpochPlan that take long enough.
+fn fitting(one: Duration) -> u64 {
+    ((LONG_ENOUGH.as_secs_f64() / one.as_secs_f64().max(1e-6)) as u64).clamp(STEPS.0, STEPS.1)
+}
+
+/// For each phase and call the median time of a run; what told it, and over how many steps.
+fn time_calls(
+    session: &mut Session,
+    programs: &[Program],
+    phases: &[Planned],
+    steps: Option<u64>,
+) -> Result<(Clock, u64, Vec<Vec<Duration>>)> {
+    let mut samples: Vec<Vec<Vec<Duration>>> =
+        phases.iter().map(|planned| vec![Vec::new(); planned.phase.schedule.calls().len()]).collect();
+    let mut clock = None;
+    let (start, mut done) = (Instant::now(), 0);
+    while steps.map_or(done < STEPS.0 || (start.elapsed() < LONG_ENOUGH && done < STEPS.1), |steps| done < steps) {
+        for ((planned, &program), samples) in phases.iter().zip(programs).zip(&mut samples) {
+            for _ in 0..planned.phase.times {
+                let timing = session.executor.time_calls(program)?;
+                clock = Some(timing.clock);
+                samples.iter_mut().zip(timing.calls).for_each(|(samples, time)| samples.push(time));
+            }
+        }
+        done += 1;
+    }
+    let medians = samples.into_iter().map(|calls| calls.into_iter().map(median).collect()).collect();
+    Ok((clock.context("a step has calls")?, done, medians))
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// The calls of a step with their times.
+fn calls(phases: &[Planned], times: &[Vec<Duration>], rates: &Roofline, backend: &Backend) -> Vec<Call> {
+    let of_phase = |(planned, times): (&Planned, &Vec<Duration>)| {
+        let phase = &planned.phase;
+        let runs = phase.times as u64;
+        let call = |(step, &time): (&gpu_core::Call, &Duration)| {
+            let (flops, bytes) = (runs * step.flops, runs * step.bytes());
+            let work = Work { calls: runs, flops, bytes, time: time * runs as u32, least: rates.least(flops, bytes) };
+            Call {
+                phase: phase.name,
+                label: step.label.clone(),
+                kernel: step.kernel.name,
+                variant: variant(step, backend),
+                work,
+            }
+        };
+        phase.schedule.calls().iter().zip(times).map(call).collect::<Vec<_>>()
+    };
+    let all: Vec<Call> = phases.iter().zip(times).flat_map(of_phase).collect();
+    all.into_iter().fold(Vec::new(), with_its_part)
+}
+
+/// Calls that the parts of a batch have in common are one.
+fn with_its_part(mut calls: Vec<Call>, call: Call) -> Vec<Call> {
+    let names = |call: &Call| (call.phase, call.label.clone(), call.kernel, call.variant);
+    match calls.iter_mut().find(|known| names(known) == names(&call)) {
+        Some(known) => known.work = known.work.and(&call.work),
+        None => calls.push(call),
+    }
+    calls
+}
+
+/// The variant of a step's kernel that is run; the CPU executor knows of none.
+fn variant(step: &gpu_core::Call, backend: &Backend) -> &'static str {
+    let variant = match backend {
+        Backend::Gpu(device) => device.variant(step),
+        Backend::Cpu => None,
+    };
+    variant.map_or(step.kernel.name, |variant| variant.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_all_of_its_calls() {
+        let work = |ms| Work { calls: 1, flops: 10, bytes: 20, time: Duration::from_millis(ms), ..Work::default() };
+        let both = work(3).and(&work(5));
+        assert_eq!((both.calls, both.flops, both.bytes, both.time), (2, 20, 40, Duration::from_millis(8)));
+        assert!((both.flop_rate() - 2500.0).abs() < 1e-6 && (both.byte_rate() - 5000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_median_is_the_middle_one() {
+        let times = [9, 1, 5].map(Duration::from_millis);
+        assert_eq!(median(times.into()), Duration::from_millis(5));
+        assert_eq!(median(Vec::new()), Duration::ZERO);
+    }
+}

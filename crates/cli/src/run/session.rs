@@ -1,0 +1,328 @@
+//! A model on a device with its data, and the way of its state into checkpoints and back.
+
+use crate::config::Config;
+use crate::data::{DataSet, Pixels, Split};
+use crate::run::checkpoint::Checkpoint;
+use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
+use anyhow::{Result, ensure};
+use gpu_core::ops::gather;
+use gpu_core::random::Stream;
+use gpu_core::reference::permute::permutation;
+use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
+use models::{ASKED_ROWS, DataSpec, Model, Network};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The arenas that a checkpoint keeps, and what it puts before the parameters' names. Gradients are zero
+/// between steps.
+const ARENAS: [(Arena, &str); 3] =
+    [(Arena::Values, ""), (Arena::FirstMoments, "adam.m/"), (Arena::SecondMoments, "adam.v/")];
+const AVERAGE: (Arena, &str) = (Arena::Average, "average/");
+
+/// A model on a device, with its data there too.
+pub struct Session {
+    pub config: Config,
+    pub data: Arc<DataSet>,
+    pub model: Box<dyn Model>,
+    pub executor: Box<dyn Executor>,
+    pub device: String,
+    /// The epoch and number of the shard on the device, if any; both zero where the whole set is one.
+    shard: Option<(u64, u64)>,
+}
+
+/// One tensor of a network in a file.
+struct Tensor {
+    name: String,
+    buf: Buf,
+    layout: Layout,
+}
+
+impl Session {
+    /// Puts a model and its test images onto a device; the weights are still zero.
+    ///
+    /// # Errors
+    /// One sentence: settings that such data cannot have, or no room.
+    pub fn open(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Self> {
+        let spec = spec(&config, &data);
+        config.check_model(&spec, 1)?;
+        let model = config.model(spec);
+        Self::open_model(config, data, model, backend)
+    }
+
+    /// The same with a model that was made for the data already.
+    pub fn open_model(config: Config, data: Arc<DataSet>, model: Box<dyn Model>, backend: &Backend) -> Result<Self> {
+        let (tests, most) = (data.test.count, binding_bytes(backend).saturating_sub(4) / data.pixels());
+        ensure!(
+            tests <= most,
+            "the {tests} test images of {} are more than the {most} that this device binds at once; give fewer, or \
+             smaller ones with --set data.size",
+            data.name
+        );
+        let executor = backend.executor(model.memory().clone(), Sharing::On);
+        let device = executor.describe();
+        let mut session = Self { config, data, model, executor, device, shard: None };
+        let buffers = *session.model.buffers();
+        session.executor.write(buffers.test, &Array::U32(gather::pack(&session.data.test.images)))?;
+        if let Some(labels) = buffers.labels {
+            let test = one_hot(&session.data.test.labels, buffers.spec().classes);
+            session.executor.write(labels.test, &Array::U32(gather::pack(&test)))?;
+        }
+        Ok(session)
+    }
+
+    /// Puts training images onto the device: these rows, or all.
+    fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
+        let (buffers, Split { images, labels, .. }) = (*self.model.buffers(), &self.data.train);
+        let width = buffers.spec().width();
+        let image = |row: &usize| &images[row * width..(row + 1) * width];
+        let images = match rows {
+            None => gather::pack(images),
+            Some(rows) => gather::pack(&rows.iter().flat_map(image).copied().collect::<Vec<u8>>()),
+        };
+        let room = |buf: Buf, words: usize| Buf { shape: [words].into(), ..buf };
+        self.executor.write(room(buffers.train, images.len()), &Array::U32(images))?;
+        if let Some(to) = buffers.labels {
+            let labels: Vec<u8> =
+                rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect());
+            let words = gather::pack(&one_hot(&labels, buffers.spec().classes));
+            self.executor.write(room(to.train, words.len()), &Array::U32(words))?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the images of a step are on the device. A new shard's order starts with its first step.
+    pub fn put_shard(&mut self, steps: &EpochPlan, stand: &StepPosition) -> Result<()> {
+        let wanted = if steps.sharded() { (stand.epoch, stand.shard) } else { (0, 0) };
+        if self.shard != Some(wanted) {
+            let rows = steps.sharded().then(|| self.rows(steps.shard(stand.shard), stand.epoch));
+            self.put_train(rows.as_deref())?;
+            self.shard = Some(wanted);
+        }
+        if steps.sharded() && stand.first {
+            self.restart_order()?;
+        }
+        Ok(())
+    }
+
+    /// Has the next step begin a new order of the images that are on the device.
+    pub fn restart_order(&mut self) -> Result<()> {
+        for clock in self.model.clocks() {
+            let mut words = self.executor.read(clock)?.as_u32().expect("a clock is words").to_vec();
+            // Past every end, whatever the size of the shard before.
+            words[3] = u32::MAX;
+            self.executor.write(clock, &Array::U32(words))?;
+        }
+        Ok(())
+    }
+
+    /// The images at such positions of an epoch's order over all shards.
+    fn rows(&self, positions: Range<usize>, epoch: u64) -> Vec<usize> {
+        let (count, seed) = (self.data.train.count as u32, self.config.train.seed);
+        let row = |position: usize| match self.config.train.shuffle {
+            true => permutation(Stream::Shards, count, seed, epoch as u32, position as u32) as usize,
+            false => position,
+        };
+        positions.map(row).collect()
+    }
+
+    /// Fills the weights and the networks' state with their initial values, and runs what comes before training.
+    pub fn initialise(&mut self) -> Result<()> {
+        let seed = self.config.train.seed;
+        for network in self.model.networks() {
+            let values = Array::F32(network.weights.initial(seed));
+            let values_arena = self.model.memory().whole(network.weights.arena(Arena::Values));
+            self.executor.write(values_arena, &values)?;
+            if self.config.optimiser.average > 0.0 {
+                self.executor.write(values_arena.sibling(Arena::Average), &values)?;
+            }
+            for state in &network.states {
+                self.executor.write(state.buf, &Array::F32(state.initial(seed)))?;
+            }
+        }
+        self.start()
+    }
+
+    /// What a model runs once before its first step.
+    fn start(&mut self) -> Result<()> {
+        let steps = EpochPlan::new(&self.config, self.data.train.count);
+        let training = whole(&self.config, self.model.buffers().spec());
+        let Some(schedule) = self.model.start(&training) else { return Ok(()) };
+        let stand = StepPosition { first: false, ..steps.at(0) };
+        self.put_shard(&steps, &stand)?;
+        self.set_side_clock(0)?;
+        let program = self.executor.prepare(&schedule)?;
+        let ticket = self.executor.submit(&[program], 1, &[])?;
+        self.executor.wait(ticket)?;
+        Ok(())
+    }
+
+    /// Replaces the weights by those of a file that anything may have written.
+    pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<()> {
+        let average = self.config.optimiser.average > 0.0;
+        for Tensor { name, buf, layout } in self.parameters(Arena::Values).into_iter().chain(self.network_states()) {
+            let values = numbers(file, &name, buf, &layout)?;
+            ensure!(
+                values.to_f64().iter().all(|v| v.is_finite()),
+                "{name} in {} holds numbers that are not finite; give a file of sound weights",
+                file.name
+            );
+            self.executor.write(buf, &values)?;
+            if average && buf.id.arena == Arena::Values {
+                self.executor.write(buf.sibling(Arena::Average), &values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that training goes on from, in the executor's own precision.
+    pub fn checkpoint(&mut self) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint::default();
+        for Tensor { name, buf, layout } in self.tensors() {
+            let values = map(&self.executor.read(buf)?, |x| layout.to_file(x), |x| layout.to_file(x));
+            checkpoint.insert(&name, &layout.file_shape(buf.shape), values);
+        }
+        for (name, buf) in self.model.states() {
+            checkpoint.insert(name, &Layout::Same.file_shape(buf.shape), self.executor.read(buf)?);
+        }
+        Ok(checkpoint)
+    }
+
+    /// Puts a checkpoint's contents back.
+    pub fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
+        for Tensor { name, buf, layout } in self.tensors() {
+            let values = numbers(checkpoint, &name, buf, &layout)?;
+            self.executor.write(buf, &values)?;
+        }
+        for (name, buf) in self.model.states() {
+            let values = checkpoint.take(name, &Layout::Same.file_shape(buf.shape))?;
+            let words = values.as_u32().is_some();
+            ensure!(
+                words == (buf.dtype == Dtype::U32),
+                "{name} in {} is of another type; take another checkpoint",
+                checkpoint.name
+            );
+            self.executor.write(buf, &values)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a checkpoint's weights, or their running average, in id, that average too where there is one, and the
+    /// networks' state: all that evaluation and drawing need.
+    pub fn restore_weights(&mut self, checkpoint: &mut Checkpoint, average: bool) -> Result<()> {
+        let has_average = self.config.optimiser.average > 0.0;
+        for Tensor { name, buf, layout } in self.parameters(Arena::Values) {
+            if has_average {
+                let values = numbers(checkpoint, &format!("{}{name}", AVERAGE.1), buf, &layout)?;
+                self.executor.write(buf.sibling(Arena::Average), &values)?;
+                if average {
+                    self.executor.write(buf, &values)?;
+                    continue;
+                }
+            }
+            let values = numbers(checkpoint, &name, buf, &layout)?;
+            self.executor.write(buf, &values)?;
+        }
+        for Tensor { name, buf, layout } in self.network_states() {
+            let values = numbers(checkpoint, &name, buf, &layout)?;
+            self.executor.write(buf, &values)?;
+        }
+        Ok(())
+    }
+
+    /// Sets the clock of evaluation and drawing: the next batch is the first, or drawing is at `step`.
+    pub fn set_side_clock(&mut self, step: u32) -> Result<()> {
+        let clock = self.model.buffers().side_clock;
+        Ok(self.executor.write(clock, &Array::U32(vec![step, 0, 0, 0]))?)
+    }
+
+    /// Tells a model of which classes the next pictures are to be: one class, or each in turn, `drawn` pictures having
+    /// been drawn already.
+    pub fn ask(&mut self, drawn: usize, class: Option<usize>) -> Result<()> {
+        let classes = self.model.buffers().spec().classes;
+        let asked: Vec<u8> = (drawn..drawn + ASKED_ROWS).map(|row| class.unwrap_or(row % classes) as u8).collect();
+        self.ask_for(&asked)
+    }
+
+    /// Tells a model of which class each of the next pictures is to be, of up to [`ASKED_ROWS`].
+    pub fn ask_for(&mut self, asked: &[u8]) -> Result<()> {
+        let (buffers, classes) = (self.model.buffers(), self.model.buffers().spec().classes);
+        let Some(labels) = buffers.labels else { return Ok(()) };
+        let mut rows = one_hot(asked, classes);
+        rows.resize(ASKED_ROWS * classes, 0);
+        Ok(self.executor.write(labels.asked, &Array::U32(gather::pack(&rows)))?)
+    }
+
+    /// Everything of the networks that a checkpoint keeps.
+    fn tensors(&self) -> Vec<Tensor> {
+        let average = (self.config.optimiser.average > 0.0).then_some(AVERAGE);
+        let arenas = ARENAS.into_iter().chain(average);
+        let of_arena = |(arena, prefix)| {
+            self.parameters(arena)
+                .into_iter()
+                .map(move |tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor })
+        };
+        arenas.flat_map(of_arena).chain(self.network_states()).collect()
+    }
+
+    /// The weights of every network by their names, and what the networks keep besides.
+    pub fn parameter_bufs(&self) -> Vec<(String, Buf)> {
+        let tensors = self.parameters(Arena::Values).into_iter().chain(self.network_states());
+        tensors.map(|Tensor { name, buf, .. }| (name, buf)).collect()
+    }
+
+    /// The parameters of every network, each with its range of an arena.
+    fn parameters(&self, arena: Arena) -> Vec<Tensor> {
+        let of = |network: &Network| {
+            let id = network.weights.arena(arena);
+            let parameters = network.weights.parameters().iter();
+            let tensor = move |p: &gpu_core::Parameter| {
+                let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
+                Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
+            };
+            parameters.map(tensor).collect::<Vec<_>>()
+        };
+        self.model.networks().into_iter().flat_map(of).collect()
+    }
+
+    /// What the networks keep besides their parameters.
+    fn network_states(&self) -> Vec<Tensor> {
+        let states = self.model.networks().into_iter().flat_map(|network| &network.states);
+        states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+    }
+}
+
+/// A data set as a model sees it.
+pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
+    let variance = Pixels::of(&data.train.images).variance as f32;
+    DataSpec {
+        train: EpochPlan::new(config, data.train.count).shard_images(),
+        test: data.test.count,
+        image: [data.height, data.width, data.channels],
+        classes: data.classes.len(),
+        // Pictures of one grey have none; errors are then divided by one.
+        variance: if variance > 0.0 { variance } else { 1.0 },
+    }
+}
+
+/// A row of bytes for each label, 255 at its class.
+fn one_hot(labels: &[u8], classes: usize) -> Vec<u8> {
+    let mut rows = vec![0; labels.len() * classes];
+    labels.iter().enumerate().for_each(|(i, &label)| rows[i * classes + usize::from(label)] = 255);
+    rows
+}
+
+/// A tensor's numbers from a file, as they lie here.
+fn numbers(file: &mut Checkpoint, name: &str, buf: Buf, layout: &Layout) -> Result<Array> {
+    let values = file.take(name, &layout.file_shape(buf.shape))?;
+    ensure!(values.as_u32().is_none(), "{name} in {} has the type U32; save it as float32", file.name);
+    Ok(map(&values, |x| layout.from_file(x), |x| layout.from_file(x)))
+}
+
+/// Numbers in another order, in whichever precision they have.
+fn map(values: &Array, f32s: impl Fn(&[f32]) -> Vec<f32>, f64s: impl Fn(&[f64]) -> Vec<f64>) -> Array {
+    match values {
+        Array::F32(values) => Array::F32(f32s(values)),
+        Array::F64(values) => Array::F64(f64s(values)),
+        Array::U32(words) => Array::U32(words.clone()),
+    }
+}

@@ -1,0 +1,67 @@
+//! Where the time before the first step goes.
+
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+static BEGUN: OnceLock<Instant> = OnceLock::new();
+
+/// Marks the start of the process.
+pub fn begin() {
+    BEGUN.get_or_init(Instant::now);
+}
+
+/// The parts of the time since the process began.
+#[derive(Clone, Debug)]
+pub struct Startup {
+    begun: Instant,
+    last: Instant,
+    laps: Vec<(&'static str, Duration)>,
+    /// Of these, in making pipelines.
+    pipelines: Duration,
+}
+
+impl Startup {
+    pub fn new() -> Self {
+        let begun = *BEGUN.get_or_init(Instant::now);
+        Self { begun, last: begun, laps: Vec::new(), pipelines: Duration::ZERO }
+    }
+
+    /// What was done since the last lap.
+    pub fn lap(&mut self, what: &'static str) {
+        let now = Instant::now();
+        self.laps.push((what, now - self.last));
+        self.last = now;
+    }
+
+    /// How much of it went into pipelines.
+    pub fn pipelines(&mut self, took: Duration) {
+        self.pipelines = took;
+    }
+
+    fn total(&self) -> Duration {
+        self.last - self.begun
+    }
+
+    pub fn to_json(&self) -> Value {
+        let ms = |time: Duration| json!(time.as_secs_f64() * 1e3);
+        let laps: Map<String, Value> =
+            self.laps.iter().map(|(what, took)| (format!("{}_ms", what.replace(' ', "_")), ms(*took))).collect();
+        json!({ "total_ms": ms(self.total()), "parts": laps, "pipelines_ms": ms(self.pipelines) })
+    }
+}
+
+impl fmt::Display for Startup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |(what, took): &(&str, Duration)| format!("{what} {:.2}", took.as_secs_f64());
+        let parts: Vec<String> = self.laps.iter().map(part).collect();
+        write!(
+            f,
+            "the first step was done after {:.2} s: {}; {:.2} of it went into pipelines",
+            self.total().as_secs_f64(),
+            parts.join(", "),
+            self.pipelines.as_secs_f64()
+        )
+    }
+}

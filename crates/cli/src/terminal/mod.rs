@@ -1,0 +1,75 @@
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    quiet: bool,
+}
+
+impl Terminal {
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet }
+    }
+
+    /// One line for people.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            // Where nobody can hear it, nothing is lost: the work goes on.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+
+    /// A bar over `total` steps of which `done` are done.
+    pub fn bar(&self, total: u64, done: u64) -> Bar {
+        let shown = !self.quiet && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let bar =
+            ProgressBar::with_draw_target(Some(total), target).with_position(done).with_elapsed(Default::default());
+        bar.reset_eta();
+        let colour = if std::env::var_os("NO_COLOR").is_some() { "" } else { ".cyan" };
+        let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{eta}} left");
+        let style = ProgressStyle::with_template(&template).expect("the template is right").progress_chars("━╸─");
+        bar.set_style(style);
+        Bar { bar, shown, terminal: *self }
+    }
+}
+
+/// A progress bar, or the lines in its place.
+pub struct Bar {
+    bar: ProgressBar,
+    shown: bool,
+    terminal: Terminal,
+}
+
+impl Bar {
+    /// One step further, with a message that is put together only where it is seen.
+    pub fn step(&self, message: impl FnOnce() -> String) {
+        if self.shown {
+            self.bar.set_message(message());
+        }
+        self.bar.inc(1);
+    }
+
+    /// One line above the bar.
+    pub fn say(&self, line: &str) {
+        match self.shown {
+            true => self.bar.println(line),
+            false => self.terminal.say(line),
+        }
+    }
+
+    /// Back to `done` steps, with one line above that says why.
+    pub fn back(&self, done: u64, line: &str) {
+        self.say(line);
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,204 @@
+//! Every model family from the command line: what its lines and evaluations say, what it draws, and that a seed fixes
+//! it all.
+
+mod place;
+
+use place::{Place, refusal, stderr};
+use serde_json::Value;
+use std::fs;
+
+/// Small models of each family, for the pictures of [`Place`].
+const FAMILIES: [(&str, &str); 8] = [
+    ("conv-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4,6]"),
+    ("pool-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4]"),
+    ("cvae", "--hidden 24 --latent-dim 3"),
+    ("gan", "--hidden 16 --latent-dim 5"),
+    ("cgan", "--hidden 24 --latent-dim 5"),
+    ("dcgan", "--latent-dim 5 --set gan.width=4"),
+    ("vqvae", "--latent-dim 3 --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1"),
+    ("classifier", "--hidden 16 --set classifier.channels=[6]"),
+];
+
+impl Place {
+    /// Trains a family into `run`, and returns what was said.
+    fn train(&self, family: &str, more: &str, run: &str) -> String {
+        let (_, settings) = FAMILIES.iter().find(|(name, _)| *name == family).unwrap();
+        let batch = if more.contains("--batch-size") { "" } else { "--batch-size 32" };
+        let line = format!("train {family} {settings} --data data --device cpu --out {run} {batch} {more}");
+        let output = self.frit(&line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", stderr(&output));
+        stderr(&output)
+    }
+
+    fn eval(&self, run: &str) -> Value {
+        serde_json::from_str(&self.done(&format!("eval {run} --device cpu --json"))).unwrap()
+    }
+
+    /// The last line of metrics of an epoch.
+    fn metrics(&self, run: &str) -> Value {
+        let metrics = fs::read_to_string(self.path(run).join("metrics.jsonl")).unwrap();
+        serde_json::from_str(metrics.lines().rfind(|line| line.contains("\"images_per_second\"")).unwrap()).unwrap()
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+}
+
+fn number(object: &Value, key: &str) -> f64 {
+    object[key].as_f64().unwrap_or_else(|| panic!("{key} in {object}"))
+}
+
+#[test]
+fn a_seed_fixes_a_run_of_every_family() {
+    let place = Place::new();
+    for (family, _) in FAMILIES {
+        for (run, seed) in [("once", 3), ("again", 3), ("other", 4)] {
+            place.train(family, &format!("--epochs 1 --seed {seed} -q"), &format!("{family}-{run}"));
+        }
+        let latest = |run: &str| place.read(&format!("{family}-{run}/checkpoints/latest.safetensors"));
+        assert!(latest("once") == latest("again"), "{family}: the same seed, the same bytes");
+        assert!(latest("once") != latest("other"), "{family}: another seed, other bytes");
+        let [cpu, gpu] = ["cpu", "gpu"].map(|device| {
+            let line = format!("eval {family}-once --json --device {device}");
+            serde_json::from_str::<Value>(&place.done(&line)).unwrap()
+        });
+        for (key, value) in cpu.as_object().unwrap().iter().filter(|(_, value)| value.is_f64()) {
+            let (cpu, gpu) = (value.as_f64().unwrap(), number(&gpu, key));
+            // A code between two, or a class, may go to the other one.
+            let allowed =
+                if ["perplexity", "errors", "classifier_errors"].contains(&key.as_str()) { 0.1 } else { 2e-3 };
+            assert!((cpu - gpu).abs() <= allowed * cpu.abs().max(0.1), "{family}: {key} is {cpu} and {gpu}");
+        }
+    }
+}
+
+#[test]
+fn a_convolutional_vae_learns() {
+    let place = Place::new();
+    for family in ["conv-vae", "pool-vae"] {
+        place.train(family, "--epochs 1", &format!("{family}-1"));
+        place.train(family, "--epochs 20 --lr 0.01", &format!("{family}-20"));
+        let [first, last] = [1, 20].map(|epochs| number(&place.eval(&format!("{family}-{epochs}")), "neg_elbo"));
+        assert!(last < 0.8 * first, "{family}: {first} after one epoch, {last} after twenty");
+    }
+    place.done("sample conv-vae-20 -n 9 --device cpu --out nine.png");
+    place.done("reconstruct pool-vae-20 -n 9 --device cpu --out pairs.png");
+}
+
+#[test]
+fn a_gan_says_what_its_players_think_and_what_it_draws() {
+    let place = Place::new();
+    for (run, family, more) in [
+        ("averaged", "gan", "--set optimiser.average=0.9"),
+        ("plain", "dcgan", ""),
+        ("hinge", "dcgan", "--set gan.loss=hinge"),
+    ] {
+        let said = place.train(family, &format!("--epochs 3 --seed 7 {more}"), run);
+        assert!(["d_loss", "g_loss", "d_real", "d_fake"].iter().all(|column| said.contains(column)), "{said}");
+        let line = place.metrics(run);
+        for key in ["train_d_loss", "train_g_loss", "test_d_loss", "test_g_loss"] {
+            assert!(number(&line, key).is_finite(), "{line}");
+        }
+        for key in ["train_d_real", "train_d_fake", "test_d_real", "test_d_fake"] {
+            assert!((0.0..=1.0).contains(&number(&line, key)), "{line}");
+        }
+        // The grid of the last epoch is what the run draws under its seed: by the average, where there is one.
+        place.done(&format!("sample {run} -n 64 --seed 7 --device cpu --out grid.png"));
+        assert!(place.read("grid.png") == place.read(&format!("{run}/samples/000003.png")), "{run}");
+        refusal(&place.frit(&format!("reconstruct {run} --device cpu")), &["gan reconstructs nothing", "frit sample"]);
+        assert!(!place.path(run).join("checkpoints/best.safetensors").exists(), "a game has no best");
+    }
+    let output = place.frit("eval averaged --device cpu");
+    assert!(stderr(&output).contains("training a classifier"), "{}", stderr(&output));
+    let summary = place.eval("averaged");
+    let counts = summary["class_counts"].as_object().unwrap();
+    assert_eq!(counts.len(), 10);
+    assert_eq!(counts.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), 1000, "{summary}");
+    let again = place.frit("eval averaged --device cpu");
+    assert!(!stderr(&again).contains("training a classifier"), "it was kept: {}", stderr(&again));
+    assert!(String::from_utf8_lossy(&again.stdout).contains("generated images by class"));
+}
+
+#[test]
+fn a_vq_vae_says_how_its_codes_are_used() {
+    let place = Place::new();
+    for (run, more) in [("averages", ""), ("gradient", "--lr 0.01 --set vqvae.ema=0 --set vqvae.restart=0")] {
+        let said = place.train("vqvae", &format!("--epochs 12 {more}"), run);
+        assert!(["nmse", "commitment", "perplexity", "codes "].iter().all(|word| said.contains(word)), "{said}");
+        let summary = place.eval(run);
+        let [nmse, perplexity, used] = ["nmse", "perplexity", "used_codes"].map(|key| number(&summary, key));
+        assert!(nmse > 0.0 && nmse < 0.5, "{run}: stripes are easy: {summary}");
+        assert!(summary["codes"] == 12 && perplexity > 1.5 && perplexity <= used && used <= 12.0, "{summary}");
+        let line = place.metrics(run);
+        assert!(number(&line, "train_perplexity") <= number(&line, "train_used_codes"), "{line}");
+        place.done(&format!("reconstruct {run} --device cpu --out pairs.png"));
+        refusal(&place.frit(&format!("sample {run} --device cpu")), &["vqvae has no prior", "frit reconstruct"]);
+    }
+}
+
+#[test]
+fn a_classifier_tells_stripes_apart() {
+    let place = Place::new();
+    place.train("classifier", "--epochs 25 --lr 0.01", "run");
+    let summary = place.eval("run");
+    // Of the ten, three look like one of the others: whichever is said, three in ten are wrong.
+    assert!(number(&summary, "errors") < 0.31 && number(&summary, "cross_entropy") < 0.5, "{summary}");
+}
+
+/// In the file's order, shards change nothing but where images are meanwhile.
+#[test]
+fn shards_are_the_same_images() {
+    let place = Place::new();
+    for family in ["conv-vae", "classifier", "dcgan"] {
+        let whole = format!("{family}-whole");
+        place.train(family, "--epochs 2 --no-shuffle -q", &whole);
+        for shard in [33, 100, 299, 1000] {
+            let run = format!("{family}-{shard}");
+            place.train(family, &format!("--epochs 2 --no-shuffle -q --set data.shard={shard}"), &run);
+            assert_eq!(place.eval(&run), place.eval(&whole), "{run}");
+        }
+        let shuffled = format!("{family}-shuffled");
+        place.train(family, "--epochs 2 -q --set data.shard=100", &shuffled);
+        assert_ne!(place.eval(&shuffled), place.eval(&whole));
+    }
+    // Thirteen batches to a step, which leave one image over.
+    let odd = "--batch-size 23 --set gan.discriminator_steps=13 --epochs 2 --no-shuffle -q";
+    place.train("gan", odd, "odd");
+    place.train("gan", &format!("{odd} --set data.shard=299"), "odd-299");
+    assert_eq!(place.eval("odd-299"), place.eval("odd"));
+    let bytes = |shard: usize| {
+        let line = format!("show conv-vae --data data --batch-size 32 --json --set data.shard={shard}");
+        number(&serde_json::from_str(&place.done(&line)).unwrap(), "persistent_bytes")
+    };
+    // 300 images of 36 bytes, and 96 of them.
+    assert_eq!(bytes(0) - bytes(100), 36.0 * (300.0 - 96.0));
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    let place = Place::new();
+    place.train("gan", "--epochs 1 -q", "g");
+    // Pictures without labels.
+    place.done("sample g -n 20 --device cpu --files one");
+    fs::remove_dir_all(place.path("g")).unwrap();
+    for (line, words) in [
+        ("dcgan --set gan.loss=wasserstein", &["bounded slope", "gan.spectral = true"][..]),
+        ("gan --set gan.loss=hinge --set gan.smoothing=0.1", &["no labels to smooth", "gan.smoothing = 0"]),
+        ("gan --set gan.smoothing=1.0", &["smoothing is 1"]),
+        ("gan --set gan.discriminator_steps=0", &["discriminator_steps is 0"]),
+        ("gan --set gan.discriminator_steps=9", &["train.batch_size is 64, 9 batches to a step"]),
+        ("dcgan --set gan.width=70000", &["width is 70000"]),
+        ("vqvae --set vqvae.ema=0", &["restart needs the averages"]),
+        ("vqvae --set vqvae.codes=0", &["codes is 0"]),
+        ("vqvae --set vqvae.halvings=9", &["6×6 cannot be halved 9 times"]),
+        ("pool-vae", &["6×6 cannot be halved 2 times without a remainder", "pool = false"]),
+        ("conv-vae --set vae.channels=[0]", &["channels has a layer of 0"]),
+        ("dcgan --set gan.conditional=true", &["only linear layers are told the class"]),
+        ("cvae --data one --batch-size 8", &["told classes needs at least two"]),
+        ("gan --set vae.latent=3", &["no setting vae.latent"]),
+    ] {
+        let data = if line.contains("--data") { "" } else { "--data data" };
+        place.refused(&format!("train {line} {data} --device cpu --out run"), words);
+    }
+}

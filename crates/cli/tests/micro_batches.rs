@@ -1,0 +1,121 @@
+//! Batches that go through a model in parts: the same run, where there is no room for all of a batch at once.
+
+mod place;
+
+use place::{Place, refusal, stderr};
+use serde_json::Value;
+use std::fs;
+
+/// The figures that training ends with.
+fn trained(place: &Place, line: &str) -> Value {
+    serde_json::from_str(&place.done(&format!("train {line} --data data --epochs 3 -q --json"))).unwrap()
+}
+
+/// Thirty-two images in parts of twelve, twelve and eight; the last batch of twelve in one.
+#[test]
+fn a_run_in_parts_is_the_run() {
+    for (model, figures) in [
+        ("vae --hidden 16 --latent-dim 3 --set optimiser.clip=1", ["recon", "kl"]),
+        ("cvae --hidden 16 --latent-dim 3", ["recon", "kl"]),
+        ("cgan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2", ["d_loss", "g_loss"]),
+        ("classifier --hidden 8 --set classifier.channels=[3]", ["cross_entropy", "errors"]),
+    ] {
+        for (device, near) in [("cpu", 1e-6), ("gpu", 1e-3)] {
+            let place = Place::new();
+            let line = format!("{model} --batch-size 32 --device {device}");
+            let whole = trained(&place, &format!("{line} --out whole"));
+            let parts = trained(&place, &format!("{line} --micro-batch 12 --out parts"));
+            let latest = |run: &str| fs::read(place.path(run).join("checkpoints/latest.safetensors")).unwrap();
+            assert!(latest("whole") != latest("parts"), "{line}: sums in parts are rounded elsewhere");
+            for figure in figures {
+                let [whole, parts] = [&whole, &parts].map(|figures| figures[figure].as_f64().unwrap());
+                let far = (whole - parts).abs() / whole.abs().max(1e-3);
+                assert!(far < near, "{line}: {figure} is {whole}, and {parts} in parts");
+            }
+        }
+    }
+}
+
+/// The images of a step, 112×112 by 8,000, are 383 MiB; a quarter of them a device may bind.
+#[test]
+fn as_many_images_go_at_once_as_fit() {
+    let place = Place::new();
+    let devices: Value = serde_json::from_str(&place.done("devices --json --device gpu")).unwrap();
+    let binds = devices["adapters"].as_array().unwrap().iter().map(|adapter| adapter["max_binding_bytes"].as_u64());
+    if binds.flatten().any(|bytes| bytes >= 8000 * 112 * 112 * 4) {
+        println!("skipped: a device here binds so much at once");
+        return;
+    }
+    let ae = "train ae --hidden 4 --latent-dim 2 --set data.size=112 --batch-size 8000 --steps 1 --device gpu";
+    let output = place.frit(&format!("{ae} --out whole"));
+    refusal(&output, &["at most", "or --micro-batch auto to take larger ones in parts"]);
+    let output = place.frit(&format!("{ae} --micro-batch auto --out run"));
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("a batch of 8000 does not fit: it goes through"), "{said}");
+    let config = fs::read_to_string(place.path("run/config.toml")).unwrap();
+    assert!(config.contains("batch_size = 8000") && !config.contains("micro_batch = 0"), "{config}");
+    // A run has its batch; what may change is in what parts it comes.
+    refusal(&place.frit("resume run --steps 2 --micro-batch 0"), &["at most", "images fit: pass --micro-batch"]);
+}
+
+/// Where the weights alone are too large, no part helps.
+#[test]
+fn what_is_missing_is_said_where_no_part_fits() {
+    let place = Place::new();
+    let vae = "train vae --hidden 65000 --latent-dim 2 --batch-size 8 --device gpu --micro-batch auto";
+    let output = place.frit(vae);
+    if output.status.success() {
+        println!("skipped: this device binds so much at once");
+        return;
+    }
+    refusal(&output, &["no part of a batch fits, not even one of 1", "encoder.0", "at most"]);
+}
+
+/// A phase for each part, and of each step of the discriminator all parts before the next.
+#[test]
+fn a_schedule_has_all_parts() {
+    let place = Place::new();
+    let show = |set: &str| place.done(&format!("show gan --batch-size 32 --set gan.discriminator_steps=3 {set}"));
+    let parts = show("--set train.micro_batch=12");
+    for words in ["clock:", "discriminator, 3 times, part 1 of 3:", "part 3 of 3:", "generator, part 2 of 3:"] {
+        assert!(parts.contains(words), "{words} is not in {parts}");
+    }
+    let whole = show("");
+    assert!(whole.contains("discriminator, 3 times:") && !whole.contains("part "), "{whole}");
+    let profile = place
+        .done("profile vae --data data --hidden 8 --batch-size 32 --set train.micro_batch=8 --device cpu --steps 1");
+    assert_eq!(profile.matches("decoder.0.forward").count(), 1, "{profile}");
+}
+
+/// A run may go on in other parts, but not bit for bit.
+#[test]
+fn a_run_goes_on_in_other_parts() {
+    let place = Place::new();
+    place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 1 --device cpu --out run -q");
+    let output = place.frit("resume run --epochs 2 --micro-batch 8");
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("in other parts than the run was started with"), "{said}");
+    let said = stderr(&place.frit("resume run --epochs 3"));
+    assert!(!said.contains("in other parts"), "{said}");
+}
+
+#[test]
+fn parts_have_sensible_sizes() {
+    let place = Place::new();
+    let vae = "train vae --data data --hidden 16 --batch-size 32 --epochs 1 --device cpu";
+    let output = place.frit(&format!("{vae} --micro-batch auto --out run"));
+    assert!(stderr(&output).contains("a batch of 32 fits as a whole"), "{}", stderr(&output));
+    let said = place.done(&format!("{vae} --micro-batch auto --dry-run"));
+    assert!(said.contains("memory of the step") && said.contains("a step takes"), "{said}");
+    for micro_batch in ["some", "-3"] {
+        let output = place.frit(&format!("{vae} --micro-batch={micro_batch} --out b"));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("give a number of images, 0 for a whole batch, or auto"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let digits = "train vae --batch-size 3000 --device cpu --out b";
+    place.refused(&format!("{digits} --micro-batch 2"), &["makes 1500 parts", "256 at most"]);
+}

@@ -1,0 +1,189 @@
+//! What frit does when training goes wrong: it goes back, warns, and says which tensor broke and which setting to try.
+
+mod place;
+
+use flate2::Crc;
+use place::{Place, refusal, stderr};
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+const TINY: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --device cpu";
+const LATEST: &str = "run/checkpoints/latest.safetensors";
+
+/// The warnings in a run's metrics, by guard.
+fn warnings(place: &Place) -> Vec<String> {
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let lines = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter_map(|line| Some(line.get("guard")?.as_str()?.to_string())).collect()
+}
+
+/// Trains and expects so many warnings of one guard, said and noted, and none where it is off or yet to look.
+fn warns(train: &str, guard: &str, switch: &str, says: &[&str], times: usize) {
+    let place = Place::new();
+    let output = place.frit(&format!("{train} --out run --set monitors.after=0"));
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(warnings(&place), vec![guard; times], "{said}");
+    assert_eq!(said.matches("warning: ").count(), times, "{said}");
+    assert!(says.iter().all(|words| said.contains(words)), "{said}");
+    for silent in [format!("{switch}=false --set monitors.after=0"), "after=200".into()] {
+        fs::remove_dir_all(place.path("run")).unwrap();
+        place.done(&format!("{train} --out run --set monitors.{silent}"));
+        assert_eq!(warnings(&place), [""; 0], "{silent}");
+    }
+}
+
+#[test]
+fn a_posterior_that_collapses_is_noticed_three_times_at_most() {
+    let train = format!("{TINY} --epochs 5 --beta 1000");
+    warns(&train, "posterior_collapse", "posterior", &["0 of 3 latent numbers", "--set vae.free_bits"], 3);
+}
+
+#[test]
+fn codes_that_lie_idle_are_noticed() {
+    let train = "train vqvae --data data --latent-dim 2 --set vqvae.width=4 --set vqvae.residual=3 \
+                 --set vqvae.codes=512 --batch-size 32 --epochs 1 --device cpu";
+    warns(train, "codebook_collapse", "codes", &["the perplexity of 512 codes", "vqvae.restart=1"], 1);
+}
+
+#[test]
+fn pictures_that_are_all_one_are_noticed() {
+    let train = "train gan --data data --hidden 8 --latent-dim 3 --batch-size 32 --epochs 1 --lr 1e-9 --device cpu";
+    warns(train, "mode_collapse", "modes", &["times as far from each other", "gan.spectral=true"], 1);
+}
+
+#[test]
+fn a_discriminator_that_runs_away_is_noticed() {
+    let train = "train gan --data data --hidden 64 --latent-dim 3 --batch-size 32 --epochs 3 --lr 1e-9 --device cpu \
+                 --set gan.discriminator_lr=0.02 --set monitors.modes=false";
+    warns(train, "strong_discriminator", "discriminator", &["D(x) − D(G(z)) was", "gan.smoothing=0.1"], 2);
+}
+
+/// Replaces the first number of a tensor by one that is none, as if it had been saved so.
+fn poison(path: &Path, name: &str) {
+    let bytes = fs::read(path).unwrap();
+    let (header, contents) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut bytes = bytes.clone();
+    let start = 8 + header + contents.info(name).unwrap().data_offsets.0;
+    bytes[start..start + 8].copy_from_slice(&f64::NAN.to_le_bytes());
+    let notes: Value = serde_json::from_str(&contents.metadata().as_ref().unwrap()["frit"]).unwrap();
+    let mut crc = Crc::new();
+    crc.update(notes["metadata"].to_string().as_bytes());
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let mut sorted: Vec<_> = tensors.tensors();
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, tensor) in &sorted {
+        crc.update(format!("{name} {:?} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
+        crc.update(tensor.data());
+    }
+    let notes = serde_json::json!({ "crc32": crc.sum(), "metadata": notes["metadata"] }).to_string();
+    let file = safetensors::serialize(sorted, Some(HashMap::from([("frit".to_string(), notes)]))).unwrap();
+    fs::write(path, file).unwrap();
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_named() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 1 --out run"));
+    poison(&place.path(LATEST), "mean.weight");
+    let output = place.frit("resume run --epochs 2");
+    refusal(&output, &["not finite at step 11", "mean.weight is broken in the checkpoint itself", "--lr"]);
+}
+
+#[test]
+fn a_rate_that_breaks_the_model_is_lowered_three_times_and_the_tensor_named() {
+    let place = Place::new();
+    let output = place.frit(&format!("{} --set optimiser.lr=1e20 --out run", TINY.replace("cpu", "gpu")));
+    refusal(&output, &["not finite at step", "after 3 tries", "broke first, in step", "run, so train anew"]);
+    let said = stderr(&output);
+    assert_eq!(said.matches(" of the learning rate").count(), 3, "{said}");
+    // Three that it goes on, and one that it does not.
+    assert_eq!(warnings(&place), ["non_finite"; 4]);
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    assert!(metrics.lines().last().unwrap().contains("broke first, in step"), "{metrics}");
+    // What stands is sound.
+    place.done("sample run -n 4 --device cpu --out p.png");
+    let place = Place::new();
+    let train = format!("{} --set optimiser.lr=1e20 --set monitors.non_finite=0 --out run", TINY.replace("cpu", "gpu"));
+    let output = place.frit(&train);
+    refusal(&output, &["not finite at step", "broke first"]);
+    assert!(!stderr(&output).contains("of the learning rate"), "{}", stderr(&output));
+}
+
+#[test]
+fn settings_that_cannot_be_met_are_refused() {
+    let place = Place::new();
+    for (line, words) in [
+        ("train gan --data data --set train.patience=3", ["train.patience", "train.best"]),
+        ("train vae --data data --set train.best=perplexity", ["train.best is “perplexity”", "recon, kl, neg_elbo"]),
+        ("train vae --data data --set vae.free_bits=1 --set vae.capacity=2", ["free bits and a capacity", "set "]),
+        ("train vae --data data --set optimiser.schedule=step", ["falls by steps", "optimiser.decay_steps"]),
+        (
+            "train vae --data data --steps 9 --set optimiser.schedule=cosine --set optimiser.warmup=9",
+            ["none are left for its fall", "optimiser.warmup"],
+        ),
+        ("train vae --data data --set optimiser.lr_final=2", ["lr_final is 2", "[0, 1]"]),
+    ] {
+        place.refused(&format!("{line} --device cpu"), &words);
+    }
+}
+
+/// The names in a folder of the run, sorted.
+fn names(place: &Place, folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(place.path("run").join(folder)).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_last_checkpoints_are_kept_and_pictures_drawn_where_asked() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 2 --save-every 3 --sample-every 4 --set train.keep=3 --out run"));
+    // Saved at 3, 6, 9, 10, 12, 15, 18 and 20.
+    let kept = ["best", "latest", "step-00000015", "step-00000018", "step-00000020"];
+    assert_eq!(names(&place, "checkpoints"), kept.map(|name| format!("{name}.safetensors")));
+    let drawn: Vec<String> = [4, 8, 10, 12, 16, 20].map(|step| format!("{step:06}.png")).into();
+    assert_eq!(names(&place, "samples"), drawn);
+    let last = fs::read(place.path(LATEST)).unwrap();
+    assert!(last == fs::read(place.path("run/checkpoints/step-00000020.safetensors")).unwrap());
+
+    // Any of them draws, and training goes on from one in the latest's place.
+    let drawn = |which: &str| {
+        place.done(&format!("sample run -n 4 --device cpu --out p.png {which}"));
+        fs::read(place.path("p.png")).unwrap()
+    };
+    assert!(drawn("--checkpoint 20") == drawn("") && drawn("--checkpoint 15") != drawn(""));
+    place.refused("sample run --checkpoint 4 --device cpu", &["no checkpoint of step 4 but those of 15, 18, 20"]);
+    fs::copy(place.path("run/checkpoints/step-00000015.safetensors"), place.path(LATEST)).unwrap();
+    place.done("resume run");
+    assert!(last == fs::read(place.path(LATEST)).unwrap());
+}
+
+#[test]
+fn a_model_without_a_figure_has_no_best_checkpoint() {
+    let place = Place::new();
+    place.done("train gan --data data --hidden 8 --latent-dim 3 --batch-size 32 --epochs 1 --device cpu --out run -q");
+    place.refused("sample run --best --device cpu", &["run has no best checkpoint", "train.best"]);
+}
+
+#[test]
+fn training_ends_when_nothing_becomes_better() {
+    let place = Place::new();
+    // A reconstruction error that is to become large: the first epoch is the best.
+    let train = format!("{TINY} --epochs 9 --set train.best=-recon --set train.patience=2 --out run");
+    let output = place.frit(&train);
+    assert!(
+        output.status.success()
+            && stderr(&output).contains(
+                "no epoch of the last 2 was better than epoch 1; to go on all the same, raise train.patience"
+            )
+    );
+    assert_eq!(names(&place, "samples"), ["000001.png", "000002.png", "000003.png"]);
+    // So it stays when it is asked to go on, until it is given more patience.
+    place.done("resume run");
+    assert_eq!(names(&place, "samples").len(), 3);
+}

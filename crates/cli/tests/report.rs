@@ -1,0 +1,207 @@
+//! What is seen of a run: while it trains, a bar on a terminal and plain lines elsewhere; then its page, opened in a
+//! browser, where its scripts run, its curves are drawn and its pictures are decoded.
+
+mod place;
+
+use place::{Place, TEST, refusal, stderr};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What a browser is called, where it is installed.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// `--test` of report/page.css in light.
+const TEST_CURVES: [u8; 3] = [0xc8, 0x50, 0x1e];
+
+/// A browser that starts: the one that FRIT_BROWSER names, or else one on the search path.
+///
+/// # Panics
+/// When there is none: a page that nobody has opened is not tested.
+fn browser() -> String {
+    let named = std::env::var("FRIT_BROWSER").map(|name| vec![name]);
+    let names = named.unwrap_or_else(|_| BROWSERS.map(String::from).into());
+    let starts = |name: &String| Command::new(name).arg("--version").output().is_ok_and(|said| said.status.success());
+    let found = names.iter().find(|name| starts(name));
+    let advice = "run `apt-get install chromium`, or name a browser of Chromium's kind with FRIT_BROWSER";
+    found.unwrap_or_else(|| panic!("none of {names:?} starts; {advice}")).clone()
+}
+
+/// What a browser puts out for a page after its scripts have run.
+fn browse(page: &Path, arguments: &[&str]) -> String {
+    let profile = TempDir::new().unwrap();
+    let mut command = Command::new(browser());
+    // In containers there is neither a sandbox of its own nor much shared memory.
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]);
+    command.args(["--no-first-run", "--virtual-time-budget=10000"]);
+    command.arg(format!("--user-data-dir={}", profile.path().display())).args(arguments);
+    let output = command.arg(format!("file://{}", page.display())).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_browser_shows_the_whole_page() {
+    let place = Place::new();
+    // Two lines of metrics to an epoch of a hundred steps.
+    place.done("train vae --data data --hidden 8 --latent-dim 2 --batch-size 3 --epochs 3 --out run --device cpu -q");
+    place.done("eval run --device cpu -q");
+    assert_eq!(place.done("report run -q"), "run/report.html\n");
+    let page = fs::canonicalize(place.path("run/report.html")).unwrap();
+
+    let text = fs::read_to_string(&page).unwrap();
+    let [curves, pictures] = ["class=\"curve\"", "<img "].map(|part| text.matches(part).count());
+    let of_elbo = text.split("<figcaption>−ELBO").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(of_elbo.contains("data-name=\"training\"") && of_elbo.contains("|step 50;"), "{of_elbo}");
+    let of_speed = text.split("<figcaption>speed").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(of_speed.contains(">0</text>"), "{of_speed}");
+    // −ELBO, reconstruction and KL, in training and on the test set, and speed; three grids, the data, and pairs.
+    assert!(curves >= 7 && pictures == 5, "{curves} curves and {pictures} pictures");
+
+    let dom = browse(&page, &["--dump-dom"]);
+    let body = dom.split("<body").nth(1).unwrap().split('>').next().unwrap();
+    let counts = [format!("data-curves=\"{curves}\""), format!("data-pictures=\"{pictures}\"")];
+    for said in [&counts[0], &counts[1], "data-ready=\"true\""] {
+        assert!(body.contains(said), "{said} is not in <body{body}>");
+    }
+    assert!(
+        dom.contains("<output>epoch 3</output>") && !dom.contains("class=\"player\" hidden"),
+        "the slider is there"
+    );
+
+    let shot = place.path("shot.png");
+    let light = "--blink-settings=preferredColorScheme=1";
+    browse(&page, &[&format!("--screenshot={}", shot.display()), "--window-size=1200,2000", light]);
+    let shot = image::open(shot).unwrap().into_rgb8();
+    assert_eq!(shot.dimensions(), (1200, 2000));
+    let colours: BTreeSet<[u8; 3]> = shot.pixels().map(|pixel| pixel.0).collect();
+    assert!(colours.len() > 50, "the page is blank: {} colours", colours.len());
+    let test = shot.pixels().filter(|pixel| pixel.0 == TEST_CURVES).count();
+    assert!(test > 100, "the curves of the test set are not to be seen: {test} pixels");
+}
+
+#[test]
+fn a_report_is_of_a_run_and_the_same_each_time() {
+    let place = Place::new();
+    place.refused("report nowhere", &["nowhere holds no run", "a folder that `frit train` made"]);
+    place.done("train ae --data data --hidden 8 --latent-dim 2 --epochs 1 --out run --device cpu -q");
+    let report = || {
+        place.done("report run -q");
+        ["report.html", "tensorboard/events.out.tfevents.0.frit"]
+            .map(|name| fs::read(place.path("run").join(name)).unwrap())
+    };
+    assert!(report() == report());
+    fs::write(place.path("run/samples/000001.png"), "torn").unwrap();
+    refusal(&place.frit("report run"), &["000001.png is no PNG file", "remove it"]);
+}
+
+#[test]
+fn a_page_says_which_weights_were_measured_and_where_the_run_went_since() {
+    let place = Place::new();
+    // Thirty steps to an epoch.
+    let train = "train vae --data data --hidden 8 --latent-dim 2 --batch-size 10 --set optimiser.average=0.9";
+    place.done(&format!("{train} --epochs 3 --out run --device cpu -q"));
+    let page = || {
+        place.done("report run -q");
+        fs::read_to_string(place.path("run/report.html")).unwrap()
+    };
+    let table = place.done("eval run --device cpu");
+    assert!(table.contains("checkpoint                     latest\nof step                        90\n"), "{table}");
+    let fresh = page();
+    assert!(fresh.contains("Of step 90, the latest checkpoint.") && !fresh.contains("class=\"since\""));
+
+    place.done("resume run --epochs 4 -q");
+    let stale = page();
+    assert!(stale.contains("Of step 90, the latest checkpoint at the time.") && !stale.contains("<th>step</th>"));
+    assert!(stale.contains("The run has gone on to step 120 since; measure it again with frit eval."));
+
+    let figures: Value = serde_json::from_str(&place.done("eval run --best --average --device cpu --json")).unwrap();
+    let noted = ["checkpoint", "average", "run_call", "images"].map(|key| figures[key].clone());
+    assert_eq!(noted, [json!("best"), json!(true), json!(120), json!(TEST)]);
+    let best = page();
+    let said = format!("Of step {}, the best checkpoint, with the running average of its weights.", figures["step"]);
+    assert!(best.contains(&said) && !best.contains("class=\"since\""), "{said}");
+
+    // What an older frit has measured is still shown.
+    fs::write(place.path("run/evaluation.json"), "{\"neg_elbo\":12.25,\"images\":40}").unwrap();
+    let old = page();
+    assert!(old.contains("Of which step these figures are was not noted") && old.contains("12.25"));
+}
+
+/// Sixty steps to an epoch.
+const TRAIN: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 5 --epochs 4 --device cpu";
+
+/// What a person sees of `frit` on a terminal, which `script` of util-linux is; `None` where there is no such program.
+fn on_a_terminal(place: &Place, line: &str) -> Option<String> {
+    let version = Command::new("script").arg("--version").output().ok()?.stdout;
+    if !String::from_utf8_lossy(&version).contains("util-linux") {
+        return None;
+    }
+    let frit = format!("{} {line}", env!("CARGO_BIN_EXE_frit"));
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &frit, "/dev/null"]).current_dir(place.path("."));
+    let output = script.env("COLUMNS", "160").env("FRIT_CACHE", place.path("cache")).output().unwrap();
+    let seen = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{seen}");
+    Some(seen)
+}
+
+#[test]
+fn a_terminal_has_a_bar_with_the_losses_and_their_way() {
+    let place = Place::new();
+    let Some(seen) = on_a_terminal(&place, &format!("{TRAIN} --out run")) else {
+        println!("skipped: there is no `script` of util-linux here");
+        return;
+    };
+    for words in ["━", "/240 steps", " recon ", " kl ", " images/s", " left", "▁", "█", "\u{1b}["] {
+        assert!(seen.contains(words), "{words:?} is not in {seen}");
+    }
+    for epoch in 1..=4 {
+        assert!(seen.contains(&format!("epoch {epoch}/4  train ")), "{seen}");
+    }
+    // The bar is gone at the end, and the result stands there.
+    let last = seen.trim_end().lines().last().unwrap().rsplit("\u{1b}[").next().unwrap();
+    assert!(last.contains("run: test −ELBO") && !last.contains("steps"), "{last}");
+
+    let quiet = on_a_terminal(&place, &format!("{TRAIN} --out quiet -q")).unwrap();
+    assert!(!quiet.contains('━') && !quiet.contains("epoch") && quiet.contains("quiet: test −ELBO"), "{quiet}");
+}
+
+#[test]
+fn elsewhere_there_are_plain_lines() {
+    let place = Place::new();
+    let said = stderr(&place.frit(&format!("{TRAIN} --out run")));
+    assert!(!said.contains('\u{1b}') && !said.contains('━') && !said.contains('\r'), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{said}");
+    assert_eq!(stderr(&place.frit(&format!("{TRAIN} --out quiet -q"))), "");
+}
+
+/// `FRIT_PYTHON` names a Python that has TensorBoard.
+#[test]
+fn tensorboard_reads_what_a_run_noted() {
+    let Some(python) = std::env::var_os("FRIT_PYTHON") else {
+        println!("skipped: FRIT_PYTHON names no Python with TensorBoard");
+        return;
+    };
+    let place = Place::new();
+    place.done(&format!("{TRAIN} --out run -q"));
+    place.done("report run -q");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/report/events.py");
+    let output = Command::new(python).arg(script).arg(place.path("run/tensorboard")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let metrics = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let (epochs, steps): (Vec<Value>, Vec<Value>) = metrics.partition(|line| line.get("epoch").is_some());
+    for (tag, lines, key) in [("recon/test", epochs, "test_recon"), ("kl/train", steps, "kl")] {
+        // The file has single precision.
+        let noted: Vec<_> =
+            lines.iter().map(|line| json!([line["step"], line[key].as_f64().unwrap() as f32])).collect();
+        assert!(noted.len() >= 4);
+        assert_eq!(read["scalars"][tag], json!(noted), "{tag}");
+    }
+    assert_eq!(read["images"]["samples"], json!([60, 120, 180, 240]));
+}

@@ -1,0 +1,392 @@
+//! What stops a run — a kill, an interrupt, a full disk, damaged files, a loss that is no number — and how it goes on:
+//! as if nothing had stopped it, byte for byte.
+#![cfg(unix)]
+
+mod place;
+
+use place::{Place, refusal, stderr, stripes};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A model that trains in a moment on the pictures of [`Place`]: ten steps to an epoch, the last one smaller.
+const TINY: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --save-every 3";
+const LATEST: &str = "checkpoints/latest.safetensors";
+const BEST: &str = "checkpoints/best.safetensors";
+
+impl Place {
+    /// What `frit` comes to where no file may grow beyond `blocks` of 512 bytes: a disk that is full.
+    fn on_a_full_disk(&self, line: &str, blocks: usize) -> Output {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_frit")]).args(line.split_whitespace());
+        command.current_dir(self.path("")).output().unwrap()
+    }
+
+    /// How a user goes on with a run that was stopped, however early.
+    fn go_on(&self, run: &str, train: &str) -> Command {
+        match self.path(run).join("config.toml").exists() {
+            true => self.command(&format!("resume {run}")),
+            false => self.command(&format!("{train} --out {run}")),
+        }
+    }
+
+    fn finish(&self, run: &str, train: &str) {
+        let output = self.go_on(run, train).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "going on with {run}: {}", stderr(&output));
+    }
+
+    fn assert_same(&self, run: &str, whole: &str) {
+        let [run, whole] = [run, whole].map(|name| files(&self.path(name)));
+        assert_eq!(run.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
+        for (name, contents) in &whole {
+            assert!(run[name] == *contents, "{} differs", name.display());
+        }
+    }
+}
+
+/// Every file below, with its contents; metrics without the one number that depends on the clock on the wall.
+fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for folder in ["", "samples", "checkpoints"] {
+        for path in fs::read_dir(run.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+            // Looking at a run leaves this in it.
+            if path.is_file() && !path.ends_with("evaluation.json") {
+                found.insert(path.strip_prefix(run).unwrap().into(), fs::read(path).unwrap());
+            }
+        }
+    }
+    if let Some(metrics) = found.get_mut(Path::new("metrics.jsonl")) {
+        let timeless = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line.as_object_mut().unwrap().remove("images_per_second");
+            format!("{line}\n")
+        };
+        *metrics = String::from_utf8_lossy(metrics).lines().map(timeless).collect::<String>().into();
+    }
+    found
+}
+
+/// No checkpoint and no picture is half-written whenever a process ends: what it was about to write has another name.
+fn assert_whole(run: &Path) {
+    let folders = ["samples", "checkpoints"].map(|folder| run.join(folder));
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let contents = fs::read(&path).unwrap();
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("safetensors") => drop(safetensors::SafeTensors::deserialize(&contents).unwrap()),
+            Some("png") => drop(image::load_from_memory(&contents).unwrap()),
+            _ => {}
+        }
+    }
+}
+
+/// Waits until `condition` holds of a process that is to go on meanwhile.
+fn wait_until(child: &mut Child, condition: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !condition() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended too early");
+        assert!(since.elapsed() < Duration::from_secs(60), "nothing happened");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Kills a run `kills` times, at moments that are other ones every time, and compares it with one left alone.
+fn kill_and_compare(train: &str, kills: u32) {
+    let place = Place::new();
+    let since = Instant::now();
+    place.done(&format!("{train} --out whole"));
+    let mut longest = since.elapsed();
+    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let mut state = seed | 1;
+    let (mut landed, mut tries) = (0, 0);
+    while landed < kills {
+        tries += 1;
+        assert!(tries <= 10 * kills, "no kill comes in time");
+        // Xorshift, of Marsaglia.
+        for (left, by) in [(true, 13), (false, 7), (true, 17)] {
+            state ^= if left { state << by } else { state >> by };
+        }
+        // Later starts have less to do: the moments lie in the first half.
+        let moment = longest.mul_f64((state >> 11) as f64 / (1u64 << 54) as f64);
+        let mut child = place.go_on("killed", train).spawn().unwrap();
+        sleep(moment);
+        let ended = child.try_wait().unwrap().is_some();
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        println!("killed after {moment:?} of {longest:?}{}", if ended { ", too late" } else { "" });
+        assert!(!ended || output.status.success(), "{}", stderr(&output));
+        assert_whole(&place.path("killed"));
+        if ended {
+            // It takes less time than the first did, which had shaders to compile or a busier machine.
+            longest = moment;
+            fs::remove_dir_all(place.path("killed")).unwrap();
+        }
+        landed += u32::from(!ended);
+    }
+    place.finish("killed", train);
+    place.assert_same("killed", "whole");
+}
+
+#[test]
+fn killed_at_any_moment_a_run_goes_on_as_if_it_had_not_been() {
+    kill_and_compare(&format!("{TINY} --epochs 30 --device cpu"), 8);
+}
+
+#[test]
+fn so_it_does_on_an_adapter() {
+    kill_and_compare(&format!("{TINY} --epochs 12 --device gpu"), 3);
+}
+
+/// Everything at once that changes with time: the rate, the bound on the KL term, what is kept, drawn and best.
+#[test]
+fn so_do_runs_whose_settings_change_with_the_steps() {
+    let settings = "--set optimiser.schedule=cosine --set optimiser.warmup=7 --set optimiser.lr_final=0.1 \
+                    --set vae.capacity=2 --set vae.kl_warmup=40 --set train.keep=2 --set train.best=recon \
+                    --set train.patience=9 --sample-every 4";
+    kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
+}
+
+/// A rate that is too high for two tries: where training went back is where it went back.
+#[test]
+fn so_do_runs_that_went_back() {
+    let place = Place::new();
+    let train = format!("{TINY} --set vae.likelihood=gaussian --set vae.sigma=0.01 --lr 50 --device gpu");
+    let output = place.frit(&format!("{train} --epochs 3 --out run"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("of the learning rate"), "{}", stderr(&output));
+    kill_and_compare(&format!("{train} --epochs 8"), 3);
+}
+
+/// Two clocks and an average, statistics of batches, a codebook that follows averages, data in shards.
+#[test]
+fn so_do_runs_of_other_families() {
+    for settings in [
+        "gan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2 --set optimiser.average=0.9 --set data.shard=130",
+        "cgan --hidden 8 --latent-dim 3 --set data.shard=130",
+        "cvae --hidden 8 --latent-dim 3",
+        "ae --hidden 8 --latent-dim 3 --micro-batch 10",
+        "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
+        "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
+        "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64 --micro-batch 16",
+        "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
+        "classifier --hidden 8 --set classifier.channels=[3] --set data.shard=64",
+    ] {
+        println!("{settings}");
+        let train = format!("train {settings} --data data --batch-size 32 --save-every 3 --epochs 5 --device cpu");
+        kill_and_compare(&train, 3);
+    }
+    let vqvae = "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3";
+    kill_and_compare(&format!("train {vqvae} --data data --batch-size 32 --save-every 3 --epochs 2 --device gpu"), 2);
+}
+
+#[test]
+fn an_interrupt_finishes_the_step_and_saves() {
+    let place = Place::new();
+    let train = format!("{TINY} --epochs 100 --device cpu");
+    place.done(&format!("{train} --out whole"));
+    let mut child = place.command(&format!("{train} --out run")).spawn().unwrap();
+    wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(status.success() && output.status.code() == Some(130), "{:?}: {}", output.status, stderr(&output));
+    assert!(stderr(&output).contains("interrupted; saved in run") && stderr(&output).contains("frit resume run"));
+    assert!(output.stdout.is_empty());
+    place.finish("run", &train);
+    place.assert_same("run", "whole");
+}
+
+#[test]
+fn more_epochs_go_on_where_fewer_ended() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 4 --device cpu --out whole"));
+    place.done(&format!("{TINY} --epochs 2 --device cpu --out run"));
+    place.done("resume run --epochs 4");
+    place.assert_same("run", "whole");
+    let before = files(&place.path("run"));
+    let first = place.done("resume run --json");
+    assert!(files(&place.path("run")) == before, "resuming a finished run changed it");
+    assert_eq!(place.done("resume run --json --epochs 4"), first);
+}
+
+/// Fewer than are done, and no more than those, change nothing.
+#[test]
+fn what_is_done_cannot_be_asked_for() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 2 --device cpu --out run -q"));
+    let before = files(&place.path("run"));
+    for (asked, words) in [("--epochs 1", "--epochs 1"), ("--steps 7", "--steps 7")] {
+        refusal(&place.frit(&format!("resume run {asked}")), &["has done 20 steps already, in 2 epochs", words]);
+    }
+    let said = stderr(&place.frit("resume run"));
+    assert!(said.contains("run is complete, with 20 steps") && !said.contains("going on"), "{said}");
+    assert!(files(&place.path("run")) == before);
+}
+
+/// A rate that has fallen to zero stays there.
+#[test]
+fn a_run_that_learns_nothing_more_says_so() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 2 --set optimiser.schedule=linear --device cpu --out run -q"));
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["learning_rate"].as_f64();
+    let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
+    assert!(rates.len() == 2 && (rates[0] - 5.5e-4).abs() < 1e-9 && rates[1] < 1e-4, "{rates:?}");
+    let said = stderr(&place.frit("resume run --epochs 3"));
+    assert!(said.contains("the learning rate has fallen to zero"), "{said}");
+}
+
+#[test]
+fn one_process_at_a_time_trains_a_run() {
+    let place = Place::new();
+    let mut child = place.command(&format!("{TINY} --epochs 100000 --device cpu --out run -q")).spawn().unwrap();
+    wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
+    let train = format!("{TINY} --device cpu --out run");
+    for (line, says) in [("resume run", "another frit is using run"), (&train, "run already holds a run")] {
+        refusal(&place.frit(line), &[says]);
+    }
+    // Looking on is allowed: files change as a whole.
+    place.done("eval run --device cpu --json");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused() {
+    let place = Place::new();
+    // Not even root writes there.
+    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["could not save /proc/run"]);
+}
+
+#[test]
+fn a_full_disk_costs_nothing_that_was_saved() {
+    let place = Place::new();
+    let train = format!("{TINY} --device cpu");
+    place.done(&format!("{train} --epochs 3 --out whole"));
+    place.done(&format!("{train} --epochs 2 --out run"));
+    let [latest, best] = [LATEST, BEST].map(|name| fs::read(place.path("run").join(name)).unwrap());
+    refusal(&place.on_a_full_disk("resume run --epochs 3", 16), &["could not save run/checkpoints/", ".safetensors"]);
+    let left = files(&place.path("run"));
+    assert!(left[Path::new(LATEST)] == latest && left[Path::new(BEST)] == best);
+    assert!(left.keys().all(|name| !name.to_string_lossy().contains(".tmp")), "{:?}", left.keys());
+    place.done("eval run --device cpu");
+    refusal(&place.on_a_full_disk("sample run --device cpu --out p.png", 1), &["could not save p.png"]);
+    assert!(!place.path("p.png").exists());
+    place.done("resume run --epochs 3");
+    place.assert_same("run", "whole");
+}
+
+/// What stops between two files of a run must not leave it where neither `train` nor `resume` takes it.
+#[test]
+fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
+    let place = Place::new();
+    let train = format!("{TINY} --epochs 1 --device cpu");
+    place.done(&format!("{train} --out whole"));
+    for obstacle in ["env.json", "reals.png", "metrics.jsonl", "samples/000001.png", "reconstructions.png", BEST] {
+        println!("stopped at {obstacle}");
+        let run = format!("stopped-{}", obstacle.replace(['/', '.'], "-"));
+        // A folder where a file is to be.
+        fs::create_dir_all(place.path(&run).join(obstacle)).unwrap();
+        let output = place.frit(&format!("{train} --out {run}"));
+        refusal(&output, &["could not save", obstacle, "it is a folder"]);
+        fs::remove_dir(place.path(&run).join(obstacle)).unwrap();
+        place.finish(&run, &train);
+        place.assert_same(&run, "whole");
+    }
+    // An early end before the first checkpoint, too.
+    let output = place.on_a_full_disk(&format!("{train} --out early"), 16);
+    refusal(&output, &["could not save early/checkpoints/latest.safetensors"]);
+    place.finish("early", &train);
+    place.assert_same("early", "whole");
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint() {
+    let place = Place::new();
+    let output = place.frit(&format!("{TINY} --set optimiser.lr=1e20 --device gpu --out run"));
+    refusal(&output, &["the loss or a weight is not finite at step", "checkpoint stands in run", "--lr"]);
+    place.done("sample run -n 4 --device cpu --out p.png");
+}
+
+#[test]
+fn a_broken_run_is_refused_and_left_as_it_is() {
+    let place = Place::new();
+    place.put_data("other", |number, index| stripes(number + 1, index));
+    place.done(&format!("{TINY} --epochs 1 --device cpu --out run"));
+    let [latest, config] = [LATEST, "config.toml"].map(|name| place.path("run").join(name));
+    let [sound, said] = [&latest, &config].map(|path| fs::read(path).unwrap());
+    let mut flipped = sound.clone();
+    flipped[sound.len() / 2] ^= 16;
+    for bytes in [&flipped[..], &sound[..sound.len() / 3], b"", b"PK\x03\x04"] {
+        fs::write(&latest, bytes).unwrap();
+        for line in ["resume run --epochs 2", "eval run --device cpu", "sample run --device cpu"] {
+            place.refused(line, &["run/checkpoints/latest.safetensors"]);
+        }
+    }
+    place.done("eval run --best --device cpu");
+    fs::write(&latest, &sound).unwrap();
+
+    let said = String::from_utf8(said).unwrap();
+    fs::write(&config, said.replace("latent = 3", "latent = 4")).unwrap();
+    place.refused("eval run --device cpu", &["mean.weight", "4×16", "3×16", LATEST]);
+    for edit in [["latent = 3", "latent = 4"], ["seed = 0", "seed = 1"], ["batch_size = ", "batch_size = 1"]] {
+        assert!(said.contains(edit[0]), "{said}");
+        fs::write(&config, said.replace(edit[0], edit[1])).unwrap();
+        place.refused("resume run --epochs 2", &["config.toml asks for another model", "put it back"]);
+    }
+    fs::write(&config, &said).unwrap();
+    place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
+    place.refused("resume run --epochs 2 --data nosuch", &["no file or folder nosuch"]);
+    place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
+    for line in ["resume data", "sample nosuch", "eval data"] {
+        place.refused(line, &["holds no run", "config.toml"]);
+    }
+    place.done("resume run --epochs 2");
+}
+
+#[test]
+fn damaged_data_is_refused() {
+    let place = Place::new();
+    let [images, labels] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
+    let [sound, sound_labels] = [images, labels].map(|name| fs::read(place.path("data").join(name)).unwrap());
+    let (mut announced, mut fewer, mut wider) =
+        (sound.clone(), sound_labels[..sound_labels.len() - 1].to_vec(), sound.clone());
+    announced[7] -= 1;
+    fewer[7] -= 1;
+    // 300 pictures of 6 by 6 as 150 of 6 by 12.
+    (wider[6], wider[7], wider[15]) = (0, 150, 12);
+    for (name, bytes, words) in [
+        (images, &sound[..900], &[images, "cut short"][..]),
+        (images, &sound[..10], &[images, "cut short"]),
+        (images, &announced, &[images, "goes on"]),
+        (images, &sound_labels, &[images, "holds labels"]),
+        (images, &wider, &["150 images", "300 labels"]),
+        (labels, &sound, &[labels, "holds images"]),
+        (labels, &fewer, &["300 images", "299 labels"]),
+        (labels, b"\x89PNG\r\n\x1a\n", &[labels, "not an IDX file"]),
+        ("t10k-images-idx3-ubyte", &wider, &["150 images", "40 labels"]),
+    ] {
+        fs::write(place.path("data").join(name), bytes).unwrap();
+        refusal(&place.frit(&format!("{TINY} --out run --device cpu")), words);
+        place.put_data("data", stripes);
+    }
+    fs::remove_file(place.path("data").join(labels)).unwrap();
+    refusal(&place.frit(&format!("{TINY} --out run")), &["data has no file", labels]);
+    assert!(!place.path("run").exists(), "no run is made for data that cannot be read");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nowhere_to_speak_is_no_reason_to_die() {
+    let place = Place::new();
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let mute = place.command(&format!("{TINY} --epochs 1 --device cpu --out run")).stderr(full()).output().unwrap();
+    assert_eq!(mute.status.code(), Some(0), "training goes on though nobody hears of it");
+    let output = place.command("eval run --json --device cpu").stdout(full()).output().unwrap();
+    refusal(&output, &["standard output"]);
+}

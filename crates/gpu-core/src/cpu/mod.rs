@@ -1,0 +1,281 @@
+//! The reference executor: the same schedules, in f64 on the CPU.
+
+use crate::schedule::kernel::Slot;
+use crate::{
+    Access, Arena, Args, Array, Buf, BufferId, Call, Clock, Counters, Dtype, Error, Executor, Memory, Pool, Program,
+    Schedule, Sharing, Ticket, Timing, plan,
+};
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+/// Runs schedules through the references of their kernels. Work is queued when it is submitted, and done when it, or
+/// anything that it may have changed, is asked for.
+#[derive(Debug)]
+pub struct Cpu {
+    memory: Memory,
+    sharing: Sharing,
+    stores: Vec<Store>,
+    index: HashMap<BufferId, usize>,
+    /// What the programs' scratch lies in, and the store of each slot.
+    pool: Pool,
+    slots: Vec<usize>,
+    programs: Vec<Vec<Call>>,
+    queue: VecDeque<Submission>,
+    done: HashMap<u64, Vec<Array>>,
+    tickets: u64,
+    counters: Counters,
+}
+
+/// Work that waits.
+#[derive(Debug)]
+struct Submission {
+    ticket: u64,
+    programs: Vec<Program>,
+    times: u32,
+    watch: Vec<Buf>,
+}
+
+/// The contents of one place.
+#[derive(Debug)]
+enum Store {
+    Numbers(Vec<f64>),
+    Words(Vec<u32>),
+}
+
+impl Store {
+    fn zeros(len: usize, dtype: Dtype) -> Result<Self, Error> {
+        Ok(match dtype {
+            Dtype::F32 => Self::Numbers(zeros(len)?),
+            Dtype::U32 => Self::Words(zeros(len)?),
+        })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Numbers(values) => values.len(),
+            Self::Words(words) => words.len(),
+        }
+    }
+
+    fn view(&self, buf: Buf) -> Slot<'_> {
+        match self {
+            Self::Numbers(values) => Slot::Read(&values[buf.range()]),
+            Self::Words(words) => Slot::ReadU32(&words[buf.range()]),
+        }
+    }
+
+    fn view_mut(&mut self, buf: Buf) -> Slot<'_> {
+        match self {
+            Self::Numbers(values) => Slot::Write(&mut values[buf.range()]),
+            Self::Words(words) => Slot::WriteU32(&mut words[buf.range()]),
+        }
+    }
+}
+
+/// Bytes of an element in this executor.
+pub(crate) fn element_bytes(dtype: Dtype) -> u64 {
+    match dtype {
+        Dtype::F32 => size_of::<f64>() as u64,
+        Dtype::U32 => size_of::<u32>() as u64,
+    }
+}
+
+/// Zeros, or an error if there is no memory for them.
+fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
+    let mut values = Vec::new();
+    let failed = |_| Error::OutOfMemory { what: "a buffer".into(), mib: (len * size_of::<T>()) as u64 >> 20 };
+    values.try_reserve_exact(len).map_err(failed)?;
+    values.resize(len, T::default());
+    Ok(values)
+}
+
+impl Cpu {
+    /// An executor over the places of `memory`.
+    pub fn new(memory: Memory, sharing: Sharing) -> Self {
+        Self {
+            memory,
+            sharing,
+            stores: Vec::new(),
+            index: HashMap::new(),
+            pool: Pool::default(),
+            slots: Vec::new(),
+            programs: Vec::new(),
+            queue: VecDeque::new(),
+            done: HashMap::new(),
+            tickets: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The store of a id; one that persists is made when first asked for.
+    fn store(&mut self, id: BufferId) -> Result<usize, Error> {
+        if let Some(&index) = self.index.get(&id) {
+            return Ok(index);
+        }
+        let whole = self.memory.whole(id);
+        let index = self.make(whole.len(), whole.dtype)?;
+        self.index.insert(id, index);
+        Ok(index)
+    }
+
+    /// A store of zeros.
+    fn make(&mut self, len: usize, dtype: Dtype) -> Result<usize, Error> {
+        self.stores.push(Store::zeros(len, dtype)?);
+        self.counters.take(len as u64 * element_bytes(dtype));
+        Ok(self.stores.len() - 1)
+    }
+
+    /// Puts the schedule's scratch into slots; those that it has in common with other programs may have to grow.
+    fn place_scratch(&mut self, schedule: &Schedule) -> Result<(), Error> {
+        // What was submitted is done with the slots as they are.
+        self.finish(u64::MAX)?;
+        let plan = plan(schedule, self.sharing);
+        let slots = self.pool.add(&plan, self.sharing);
+        for (slot, &store) in self.slots.iter().enumerate() {
+            let (old, new) = (self.stores[store].len(), self.pool.slots[slot]);
+            if old < new.len {
+                // The old one goes first, so that there need not be room for both.
+                self.stores[store] = Store::Words(Vec::new());
+                self.counters.give(old as u64 * element_bytes(new.dtype));
+                self.stores[store] = Store::zeros(new.len, new.dtype)?;
+                self.counters.take(new.len as u64 * element_bytes(new.dtype));
+            }
+        }
+        for slot in self.slots.len()..self.pool.slots.len() {
+            let store = self.make(self.pool.slots[slot].len, self.pool.slots[slot].dtype)?;
+            self.slots.push(store);
+        }
+        for buf in schedule.scratch_bufs() {
+            if let Some(slot) = plan.slot(buf.id) {
+                self.index.insert(buf.id, self.slots[slots[slot]]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the work submitted up to a ticket.
+    fn finish(&mut self, ticket: u64) -> Result<(), Error> {
+        while self.queue.front().is_some_and(|next| next.ticket <= ticket) {
+            let next = self.queue.pop_front().expect("just seen");
+            for _ in 0..next.times {
+                for program in &next.programs {
+                    let calls = std::mem::take(&mut self.programs[program.0]);
+                    calls.iter().for_each(|call| self.run(call));
+                    self.programs[program.0] = calls;
+                }
+            }
+            let seen = next.watch.iter().map(|&buf| self.look(buf)).collect::<Result<_, _>>()?;
+            self.done.insert(next.ticket, seen);
+        }
+        Ok(())
+    }
+
+    /// What a buffer holds.
+    fn look(&mut self, buf: Buf) -> Result<Array, Error> {
+        let index = self.store(buf.id)?;
+        Ok(match self.stores[index].view(buf) {
+            Slot::Read(values) => Array::F64(values.to_vec()),
+            Slot::ReadU32(words) => Array::U32(words.to_vec()),
+            _ => unreachable!("a view is for reading"),
+        })
+    }
+
+    fn run(&mut self, call: &Call) {
+        // Written stores are lifted out, so that the others can be borrowed meanwhile; a written place is
+        // bound once in a call, which `Schedule::push` has checked.
+        let indices: Vec<usize> = call.bufs.iter().map(|buf| self.index[&buf.id]).collect();
+        let mut lifted: Vec<Option<Store>> = Vec::with_capacity(indices.len());
+        for (binding, &index) in call.kernel.bindings.iter().zip(&indices) {
+            let written = binding.access != Access::Read;
+            lifted.push(written.then(|| std::mem::replace(&mut self.stores[index], Store::Words(Vec::new()))));
+        }
+        let views = call.bufs.iter().zip(&indices).zip(&mut lifted);
+        let slots = views.map(|((&buf, &index), lifted)| match lifted {
+            Some(store) => store.view_mut(buf),
+            None => self.stores[index].view(buf),
+        });
+        let mut args = Args { kernel: call.kernel, params: &call.params, slots: slots.collect() };
+        (call.kernel.reference)(&mut args);
+        drop(args);
+        for (index, store) in indices.into_iter().zip(lifted) {
+            if let Some(store) = store {
+                self.stores[index] = store;
+            }
+        }
+    }
+}
+
+impl Executor for Cpu {
+    fn describe(&self) -> String {
+        format!("CPU reference executor, f64, {} threads", rayon::current_num_threads())
+    }
+
+    fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
+        self.place_scratch(schedule)?;
+        for buf in schedule.calls().iter().flat_map(|call| &call.bufs) {
+            if buf.id.arena != Arena::Scratch {
+                self.store(buf.id)?;
+            }
+        }
+        self.programs.push(schedule.calls().to_vec());
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+        self.tickets += 1;
+        self.counters.submits += 1;
+        let (programs, watch) = (programs.to_vec(), watch.to_vec());
+        self.queue.push_back(Submission { ticket: self.tickets, programs, times, watch });
+        Ok(Ticket(self.tickets))
+    }
+
+    fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
+        self.counters.waits += 1;
+        self.finish(ticket.0)?;
+        Ok(self.done.remove(&ticket.0).expect("a ticket is waited for once"))
+    }
+
+    fn run_call(&mut self, program: Program, call: usize) -> Result<(), Error> {
+        self.finish(u64::MAX)?;
+        let call = self.programs[program.0][call].clone();
+        self.run(&call);
+        Ok(())
+    }
+
+    fn read(&mut self, buf: Buf) -> Result<Array, Error> {
+        self.finish(u64::MAX)?;
+        self.look(buf)
+    }
+
+    fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
+        assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
+        self.finish(u64::MAX)?;
+        let index = self.store(buf.id)?;
+        match (self.stores[index].view_mut(buf), values) {
+            (Slot::Write(store), Array::F64(values)) => store.copy_from_slice(values),
+            (Slot::Write(store), Array::F32(values)) => {
+                store.iter_mut().zip(values).for_each(|(store, &value)| *store = value.into());
+            }
+            (Slot::WriteU32(store), Array::U32(words)) => store.copy_from_slice(words),
+            _ => panic!("words and numbers do not mix: {buf:?}"),
+        }
+        Ok(())
+    }
+
+    fn time_calls(&mut self, program: Program) -> Result<Timing, Error> {
+        self.finish(u64::MAX)?;
+        let calls = std::mem::take(&mut self.programs[program.0]);
+        let timed = |call| {
+            let start = Instant::now();
+            self.run(call);
+            start.elapsed()
+        };
+        let times = calls.iter().map(timed).collect();
+        self.programs[program.0] = calls;
+        Ok(Timing { clock: Clock::Host { why: "the CPU executor runs one call at a time" }, calls: times })
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+}

@@ -1,0 +1,108 @@
+//! An open device, its error scopes and callbacks.
+
+use super::pipeline_cache::Cache;
+use crate::{Call, Caps, Clock, Error, Needs, Variant, VariantPolicy};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Errors reported by callbacks; [`Device::check`] returns them.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceErrors {
+    pub(crate) lost: Mutex<Option<String>>,
+    pub(crate) fault: Mutex<Option<Error>>,
+}
+
+/// The results of the self-tests of optional features, each run once per device.
+#[derive(Debug)]
+pub(crate) struct SelfTests {
+    pub(crate) lanes: OnceLock<bool>,
+    pub(crate) half: OnceLock<bool>,
+    /// Runs one. The tests need an executor, which needs a device: the adapter that opens it passes them in.
+    pub(crate) run: fn(&Device, Needs) -> bool,
+}
+
+impl SelfTests {
+    pub(crate) fn new(run: fn(&Device, Needs) -> bool) -> Self {
+        Self { lanes: OnceLock::new(), half: OnceLock::new(), run }
+    }
+}
+
+/// An open adapter.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    /// What the adapter is and allows.
+    pub caps: Caps,
+    /// Whether shaders keep their bounds checks.
+    pub checked: bool,
+    pub(crate) policy: VariantPolicy,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) self_tests: Arc<SelfTests>,
+    /// What tells how long its calls take, once that is known.
+    pub(crate) clock: Arc<Mutex<Option<Clock>>>,
+    pub(crate) errors: Arc<DeviceErrors>,
+}
+
+impl Device {
+    /// The same device with another variant policy, for executors created from here on.
+    pub fn with_policy(self, policy: VariantPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The policy that chooses kernel variants.
+    pub fn policy(&self) -> &VariantPolicy {
+        &self.policy
+    }
+
+    /// The variant chosen for a call; `None` if its kernel has no variants.
+    pub fn variant(&self, call: &Call) -> Option<&'static Variant> {
+        self.policy.pick(call, &self.caps, |needs| self.passes_self_test(needs))
+    }
+
+    /// Tells whether variants with these needs compute correct results here. The first call runs a small product.
+    pub(crate) fn passes_self_test(&self, needs: Needs) -> bool {
+        let result = match needs {
+            Needs::Nothing | Needs::FewColumns => return true,
+            Needs::EightLanes => &self.self_tests.lanes,
+            Needs::Half => &self.self_tests.half,
+        };
+        *result.get_or_init(|| (self.self_tests.run)(self, needs))
+    }
+
+    /// Gives the device back: whatever is asked of it from here on, here or by an executor, fails as on one that was
+    /// lost. That is how tests lose one.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    /// An error if the device was lost or has reported a fault since.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let fault = self.errors.fault.lock().expect("no panic under this lock").take();
+        if fault.is_some() {
+            // What was asked of a lost device fails as invalid; polling brings the news of the loss itself.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+        }
+        if let Some(why) = self.errors.lost.lock().expect("no panic under this lock").clone() {
+            return Err(Error::Lost { why });
+        }
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Runs `make` with errors of memory and of validation caught. `what` and `bytes` name what is made.
+    pub(crate) fn with_error_scopes<T>(&self, what: &str, bytes: u64, make: impl FnOnce() -> T) -> Result<T, Error> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = make();
+        let faults = [pollster::block_on(validation.pop()), pollster::block_on(internal.pop())];
+        let memory = pollster::block_on(memory.pop());
+        self.check()?;
+        if memory.is_some() {
+            return Err(Error::OutOfMemory { what: what.into(), mib: bytes >> 20 });
+        }
+        match faults.into_iter().flatten().next() {
+            Some(fault) => Err(Error::Fault { why: format!("{what}: {fault}") }),
+            None => Ok(made),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The GPU executor on wgpu.
+
+pub(crate) mod caps;
+pub(crate) mod device;
+pub(crate) mod open;
+mod pipeline_cache;
+mod pipelines;
+pub(crate) mod run;
+mod self_test;
+mod timing;
+pub mod tuning;
+pub(crate) mod variants;

@@ -1,0 +1,120 @@
+//! Adapters: enumeration, choice, and opening.
+
+use super::caps::{Caps, DeviceKind, FEATURES, Minimum};
+use super::device::{Device, DeviceErrors, SelfTests};
+use super::self_test;
+use crate::{Error, VariantPolicy};
+use std::sync::Arc;
+
+/// An adapter that was found.
+#[derive(Clone, Debug)]
+pub struct Adapter {
+    inner: wgpu::Adapter,
+    /// What it is and allows.
+    pub caps: Caps,
+}
+
+impl Adapter {
+    /// Every adapter there is, the best first: real GPUs before software, cards before integrated ones
+    /// (after them under `WGPU_POWER_PREF=low`). `WGPU_BACKEND` chooses backends; GL is used only if named.
+    pub fn all() -> Vec<Self> {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        descriptor.backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY);
+        let backends = descriptor.backends;
+        let instance = wgpu::Instance::new(descriptor);
+        let found = pollster::block_on(instance.enumerate_adapters(backends));
+        let mut adapters: Vec<Self> = found.into_iter().map(Self::from).collect();
+        let low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
+        adapters.sort_by_key(|adapter| match adapter.caps.kind {
+            DeviceKind::Integrated if low_power => 0,
+            kind => 1 + kind as u32,
+        });
+        adapters
+    }
+
+    /// The best adapter whose name contains `part`, in any case of letters.
+    pub fn named(part: &str) -> Result<Self, Error> {
+        let all = Self::all();
+        let names = all.iter().map(|adapter| adapter.caps.name.clone()).collect::<Vec<_>>().join(", ");
+        let matches = |adapter: &Self| adapter.caps.name.to_lowercase().contains(&part.to_lowercase());
+        all.into_iter().find(matches).ok_or_else(|| match names.is_empty() {
+            true => Error::NoAdapter,
+            false => Error::NoSuchAdapter { part: part.into(), names },
+        })
+    }
+
+    /// The best adapter, a software one too; `WGPU_ADAPTER_NAME` overrules.
+    pub fn best() -> Result<Self, Error> {
+        match std::env::var("WGPU_ADAPTER_NAME") {
+            Ok(name) => Self::named(&name),
+            Err(_) => Self::all().into_iter().next().ok_or(Error::NoAdapter),
+        }
+    }
+
+    /// Opens the adapter with all it allows. `checked` keeps the shaders' bounds checks.
+    pub fn open(&self, checked: bool) -> Result<Device, Error> {
+        self.open_without(&[], checked)
+    }
+
+    /// The same without some optional features, by what they are called here.
+    pub(crate) fn open_without(&self, unwanted: &[&str], checked: bool) -> Result<Device, Error> {
+        let refused = |why: String| Error::Refused { name: self.caps.name.clone(), why };
+        if let Some(lack) = Minimum::missing(&self.caps) {
+            return Err(refused(lack));
+        }
+        let wanted = FEATURES.iter().filter(|(_, name)| !unwanted.contains(name));
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("frit"),
+            required_features: wanted.fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature)
+                & self.inner.features(),
+            required_limits: self.inner.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) =
+            pollster::block_on(self.inner.request_device(&descriptor)).map_err(|error| refused(error.to_string()))?;
+        let errors = Arc::new(DeviceErrors::default());
+        let (lost, fault) = (errors.clone(), errors.clone());
+        device.set_device_lost_callback(move |reason, why| {
+            let why = if why.is_empty() { format!("{reason:?}").to_lowercase() } else { why };
+            lost.lost.lock().expect("no panic under this lock").get_or_insert(why);
+        });
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            log::error!("{error}");
+            fault.fault.lock().expect("no panic under this lock").get_or_insert(match error {
+                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { what: "what was asked of it".into(), mib: 0 },
+                other => Error::Fault { why: other.to_string() },
+            });
+        }));
+        let (caps, policy) = (self.caps.clone(), VariantPolicy::default());
+        let self_tests = Arc::new(SelfTests::new(self_test::run));
+        let (cache, clock) = Default::default();
+        Ok(Device { device, queue, caps, checked, policy, cache, self_tests, clock, errors })
+    }
+}
+
+impl From<wgpu::Adapter> for Adapter {
+    fn from(inner: wgpu::Adapter) -> Self {
+        let (info, limits) = (inner.get_info(), inner.limits());
+        let caps = Caps {
+            name: info.name,
+            backend: format!("{:?}", info.backend),
+            driver: [info.driver, info.driver_info].join(" ").trim().to_string(),
+            kind: match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
+                wgpu::DeviceType::IntegratedGpu => DeviceKind::Integrated,
+                wgpu::DeviceType::VirtualGpu => DeviceKind::Virtual,
+                wgpu::DeviceType::Other => DeviceKind::Other,
+                wgpu::DeviceType::Cpu => DeviceKind::Software,
+            },
+            max_buffer_bytes: limits.max_buffer_size,
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_invocations: limits.max_compute_invocations_per_workgroup,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            storage_buffers: limits.max_storage_buffers_per_shader_stage,
+            subgroup: (info.subgroup_min_size, info.subgroup_max_size),
+            features: FEATURES.iter().filter(|(feature, _)| inner.features().contains(*feature)).map(|f| f.1).collect(),
+        };
+        Self { inner, caps }
+    }
+}

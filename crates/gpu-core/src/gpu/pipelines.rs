@@ -1,0 +1,146 @@
+//! Compilation of compute pipelines, each once per device.
+
+use super::device::Device;
+use super::pipeline_cache::{Key, Pipeline};
+use crate::{Access, Call, Error, Kernel, Variant};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+
+/// A call as a device runs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) pipeline: Pipeline,
+    /// Workgroups along x, y and z.
+    pub(crate) groups: [u32; 3],
+}
+
+/// The pipeline and workgroups of each call. Missing modules and pipelines are compiled in parallel.
+pub(crate) fn prepare(device: &Device, calls: &[Call]) -> Result<Vec<Dispatch>, Error> {
+    let shaders: Vec<Shader<'_>> = calls.iter().map(|call| Shader::of(device, call)).collect();
+    let mut compiled = device.cache.pipelines.lock().expect("no panic under this lock");
+    let mut seen = BTreeSet::new();
+    let missing: Vec<&Shader<'_>> =
+        shaders.iter().filter(|shader| !compiled.contains_key(&shader.key()) && seen.insert(shader.key())).collect();
+    let modules = modules(device, &missing)?;
+    let fresh: Result<Vec<(Key, Pipeline)>, Error> = missing
+        .par_iter()
+        .map(|shader| {
+            let compile = || shader.compile(device, &modules[&shader.source.concat()]);
+            Ok((shader.key(), device.with_error_scopes(shader.name, 0, compile)?))
+        })
+        .collect();
+    compiled.extend(fresh?);
+    let dispatch =
+        |shader: &Shader<'_>| Dispatch { pipeline: compiled[&shader.key()].clone(), groups: shader.groups() };
+    Ok(shaders.iter().map(dispatch).collect())
+}
+
+/// One module for each source of the shaders, by its text.
+fn modules(device: &Device, shaders: &[&Shader<'_>]) -> Result<HashMap<String, wgpu::ShaderModule>, Error> {
+    let mut modules = device.cache.modules.lock().expect("no panic under this lock");
+    let mut missing: HashMap<String, &str> = HashMap::new();
+    for shader in shaders {
+        let text = shader.source.concat();
+        if !modules.contains_key(&text) {
+            missing.insert(text, shader.name);
+        }
+    }
+    let fresh: Result<Vec<_>, Error> = missing
+        .into_par_iter()
+        .map(|(text, name)| {
+            let module = device.with_error_scopes(name, 0, || module(device, name, &text))?;
+            Ok((text, module))
+        })
+        .collect();
+    modules.extend(fresh?);
+    Ok(modules.clone())
+}
+
+fn module(device: &Device, label: &str, text: &str) -> wgpu::ShaderModule {
+    let source = wgpu::ShaderSource::Wgsl(text.into());
+    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
+    match device.checked {
+        true => device.device.create_shader_module(descriptor),
+        // SAFETY: the kernels stay inside their buffers and their loops end; the tests run them with the
+        // checks on and with them off, at sizes around every edge.
+        false => unsafe {
+            device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        },
+    }
+}
+
+/// The shader of a call: its kernel's, or that of the variant chosen for it.
+struct Shader<'a> {
+    call: &'a Call,
+    name: &'static str,
+    entry: &'static str,
+    source: &'static [&'static str],
+    constants: &'static [(&'static str, u32)],
+    tile: [usize; 2],
+}
+
+impl<'a> Shader<'a> {
+    fn of(device: &Device, call: &'a Call) -> Self {
+        let kernel = call.kernel;
+        match device.variant(call) {
+            Some(&Variant { name, entry, source, constants, tile, .. }) => {
+                Self { call, name, entry, source, constants, tile }
+            }
+            None => Self {
+                call,
+                name: kernel.name,
+                entry: kernel.name,
+                source: kernel.source,
+                constants: &[],
+                tile: [1; 2],
+            },
+        }
+    }
+
+    fn key(&self) -> Key {
+        (self.name, self.call.overrides().map(|(_, value)| value).collect())
+    }
+
+    fn groups(&self) -> [u32; 3] {
+        self.call.grid.groups(self.tile).expect("push has checked every tile")
+    }
+
+    fn compile(&self, device: &Device, module: &wgpu::ShaderModule) -> Pipeline {
+        let layout = layout(&device.device, self.call.kernel);
+        let pipeline_layout = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(self.name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let constants = self.call.overrides().chain(self.constants.iter().copied());
+        let constants: Vec<(&str, f64)> = constants.map(|(name, value)| (name, f64::from(value))).collect();
+        let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(self.name),
+            layout: Some(&pipeline_layout),
+            module,
+            entry_point: Some(self.entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                zero_initialize_workgroup_memory: device.checked,
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+}
+
+/// Storage buffers in order, then the uniform.
+fn layout(device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupLayout {
+    let entry = |(index, ty): (usize, wgpu::BufferBindingType)| wgpu::BindGroupLayoutEntry {
+        binding: index as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    };
+    let storage = kernel
+        .bindings
+        .iter()
+        .map(|binding| wgpu::BufferBindingType::Storage { read_only: binding.access == Access::Read });
+    let entries: Vec<_> = storage.chain([wgpu::BufferBindingType::Uniform]).enumerate().map(entry).collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.name), entries: &entries })
+}

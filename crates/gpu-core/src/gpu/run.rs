@@ -1,0 +1,452 @@
+//! The GPU executor: pipelines and bind groups made once, one compute pass per submit.
+
+use super::device::Device;
+use super::pipelines::{self, Dispatch};
+use crate::{
+    ALIGN_BYTES, Arena, Array, Buf, BufferId, Call, Counters, Dtype, Error, Executor, Memory, Pool, Program, Schedule,
+    Sharing, Ticket, Timing, plan,
+};
+use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+/// Runs schedules on a device.
+#[derive(Debug)]
+pub struct Gpu {
+    pub(crate) device: Device,
+    memory: Memory,
+    sharing: Sharing,
+    /// What persists.
+    buffers: HashMap<BufferId, wgpu::Buffer>,
+    /// What the programs' scratch lies in, and the buffer of each slot, where it has been made.
+    pool: Pool,
+    slots: Vec<Option<wgpu::Buffer>>,
+    slot_of: HashMap<BufferId, usize>,
+    programs: Vec<Prepared>,
+    pending: HashMap<u64, Pending>,
+    staging: Vec<wgpu::Buffer>,
+    tickets: u64,
+    counters: Counters,
+    /// Bytes written since the last submit, which wgpu holds in staging until then.
+    uploading: u64,
+}
+
+/// The dispatches of a program.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    calls: Vec<Call>,
+    dispatches: Vec<Dispatch>,
+    /// The parameters of all, and where each one's start.
+    uniforms: (wgpu::Buffer, Vec<u64>),
+    /// None while a slot is being replaced.
+    bind_groups: Vec<wgpu::BindGroup>,
+}
+
+impl Prepared {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Puts one of them into a pass.
+    pub(crate) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, index: usize) {
+        let Dispatch { pipeline, groups: [x, y, z] } = &self.dispatches[index];
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_groups[index], &[]);
+        pass.dispatch_workgroups(*x, *y, *z);
+    }
+}
+
+#[derive(Debug)]
+struct Pending {
+    submission: wgpu::SubmissionIndex,
+    watched: Vec<Buf>,
+    copy: Option<(wgpu::Buffer, OneshotReceiver<Result<(), wgpu::BufferAsyncError>>)>,
+}
+
+impl Gpu {
+    /// An executor over the places of `memory`.
+    pub fn new(device: Device, memory: Memory, sharing: Sharing) -> Self {
+        Self {
+            device,
+            memory,
+            sharing,
+            buffers: HashMap::new(),
+            pool: Pool::default(),
+            slots: Vec::new(),
+            slot_of: HashMap::new(),
+            programs: Vec::new(),
+            pending: HashMap::new(),
+            staging: Vec::new(),
+            tickets: 0,
+            counters: Counters::default(),
+            uploading: 0,
+        }
+    }
+
+    /// The calls of a program.
+    pub(crate) fn program(&self, program: Program) -> &Prepared {
+        &self.programs[program.0]
+    }
+
+    /// A zeroed device buffer for kernels.
+    fn allocate(&mut self, what: &str, len: usize) -> Result<wgpu::Buffer, Error> {
+        let bytes = len as u64 * 4;
+        let limit = self.device.caps.max_buffer_bytes;
+        if bytes > limit {
+            return Err(Error::TooLarge { what: what.into(), bytes, limit });
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        self.counted(what, bytes, usage)
+    }
+
+    fn counted(&mut self, what: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, Error> {
+        let buffer = self.device.with_error_scopes(what, size, || self.create(size, usage))?;
+        self.counters.take(size);
+        Ok(buffer)
+    }
+
+    fn create(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// The buffer of a id, if it has been made.
+    fn made(&self, id: BufferId) -> Option<&wgpu::Buffer> {
+        match self.slot_of.get(&id) {
+            Some(&slot) => self.slots[slot].as_ref(),
+            None => self.buffers.get(&id),
+        }
+    }
+
+    /// The buffer of a id; one that persists is made when first asked for.
+    fn buffer(&mut self, id: BufferId) -> Result<wgpu::Buffer, Error> {
+        if let Some(buffer) = self.made(id) {
+            return Ok(buffer.clone());
+        }
+        let len = self.memory.whole(id).len();
+        let buffer = self.allocate(&format!("{id:?}"), len)?;
+        self.buffers.insert(id, buffer.clone());
+        Ok(buffer)
+    }
+
+    /// Puts the schedule's scratch into slots. Those that it has in common with other programs may have to grow: what
+    /// is bound to them is let go first, so that there need not be room for both.
+    fn place_scratch(&mut self, schedule: &Schedule) -> Result<(), Error> {
+        let plan = plan(schedule, self.sharing);
+        let slots = self.pool.add(&plan, self.sharing);
+        for buf in schedule.scratch_bufs() {
+            if let Some(slot) = plan.slot(buf.id) {
+                self.slot_of.insert(buf.id, slots[slot]);
+            }
+        }
+        self.slots.resize(self.pool.slots.len(), None);
+        let bytes = |slot: usize| self.pool.slots[slot].len as u64 * 4;
+        let small = |slot: &usize| self.slots[*slot].as_ref().is_some_and(|buffer| buffer.size() < bytes(*slot));
+        let grown: HashSet<usize> = (0..self.slots.len()).filter(small).collect();
+        if !grown.is_empty() {
+            for program in &mut self.programs {
+                let mut bufs = program.calls.iter().flat_map(|call| &call.bufs);
+                if bufs.any(|buf| self.slot_of.get(&buf.id).is_some_and(|slot| grown.contains(slot))) {
+                    program.bind_groups.clear();
+                }
+            }
+        }
+        for slot in grown {
+            let old = self.slots[slot].take();
+            self.counters.give(old.map_or(0, |buffer| buffer.size()));
+        }
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].is_none() {
+                self.slots[slot] = Some(self.allocate(&format!("scratch slot {slot}"), self.pool.slots[slot].len)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every buffer that the schedule names, allocated; each binding within the device's limit.
+    fn allocate_all(&mut self, schedule: &Schedule) -> Result<(), Error> {
+        let limit = self.device.caps.max_binding_bytes;
+        // Before anything is allocated.
+        for call in schedule.calls() {
+            for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
+                if buf.bytes() > limit {
+                    let what = format!("{} of {}, {}", binding.name, call.label, buf.shape);
+                    return Err(Error::TooLarge { what, bytes: buf.bytes(), limit });
+                }
+            }
+        }
+        self.place_scratch(schedule)?;
+        for buf in schedule.calls().iter().flat_map(|call| &call.bufs).filter(|buf| buf.id.arena != Arena::Scratch) {
+            self.buffer(buf.id)?;
+        }
+        Ok(())
+    }
+
+    /// The uniforms of all calls in one buffer, and where each starts.
+    fn uniforms(&mut self, calls: &[Call]) -> Result<(wgpu::Buffer, Vec<u64>), Error> {
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut starts = Vec::with_capacity(calls.len());
+        for call in calls {
+            bytes.resize(bytes.len().next_multiple_of(ALIGN_BYTES as usize), 0);
+            starts.push(bytes.len() as u64);
+            bytes.extend_from_slice(bytemuck::cast_slice(&call.params));
+        }
+        let size = (bytes.len() as u64).max(4);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.counted("uniforms", size, usage)?;
+        self.device.queue.write_buffer(&buffer, 0, &bytes);
+        self.uploads(size);
+        Ok((buffer, starts))
+    }
+
+    /// Binds the buffers of every program that has none bound.
+    fn bind(&mut self) -> Result<(), Error> {
+        for program in 0..self.programs.len() {
+            if self.programs[program].bind_groups.is_empty() {
+                let bind = || (0..self.programs[program].len()).map(|call| self.bind_group(program, call)).collect();
+                self.programs[program].bind_groups = self.device.with_error_scopes("bind groups", 0, bind)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bind_group(&self, program: usize, index: usize) -> wgpu::BindGroup {
+        let Prepared { calls, dispatches, uniforms: (uniforms, starts), .. } = &self.programs[program];
+        let call = &calls[index];
+        let range = |buffer, offset, size| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) })
+        };
+        let storage = call.bufs.iter().map(|buf| {
+            let buffer = self.made(buf.id).expect("a prepared program has its buffers");
+            range(buffer, u64::from(buf.offset) * 4, buf.bytes())
+        });
+        let uniform = range(uniforms, starts[index], call.params.len() as u64 * 4);
+        let resources = storage.chain([uniform]).enumerate();
+        let entries: Vec<_> =
+            resources.map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource }).collect();
+        self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(&call.label),
+            layout: &dispatches[index].pipeline.layout,
+            entries: &entries,
+        })
+    }
+
+    /// A host-visible buffer of at least `size` bytes; used ones come back, so that a loop allocates nothing.
+    fn staging(&mut self, size: u64) -> Result<wgpu::Buffer, Error> {
+        if let Some(found) = self.staging.iter().position(|buffer| buffer.size() == size) {
+            return Ok(self.staging.swap_remove(found));
+        }
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        self.counted("staging", size, usage)
+    }
+
+    /// So many bytes wait in wgpu's staging for the next submit.
+    fn uploads(&mut self, bytes: u64) {
+        self.uploading += bytes;
+        self.counters.upload_bytes = self.counters.upload_bytes.max(self.uploading);
+    }
+
+    /// Encodes the calls in one pass, then copies of the watched buffers, and submits.
+    fn launch(&mut self, calls: impl Fn(&mut wgpu::ComputePass<'_>, &Self), watch: &[Buf]) -> Result<Ticket, Error> {
+        let start = Instant::now();
+        let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            calls(&mut pass, self);
+        }
+        let total: u64 = watch.iter().map(|buf| buf.bytes()).sum();
+        let copy = match total {
+            0 => None,
+            _ => Some(self.staging(total)?),
+        };
+        if let Some(staging) = &copy {
+            let mut at = 0;
+            for buf in watch {
+                let source = self.buffer(buf.id)?;
+                encoder.copy_buffer_to_buffer(&source, u64::from(buf.offset) * 4, staging, at, buf.bytes());
+                at += buf.bytes();
+            }
+        }
+        let commands = encoder.finish();
+        let encoded = Instant::now();
+        let submission = self.device.queue.submit([commands]);
+        self.counters.encoding += encoded - start;
+        self.counters.submitting += encoded.elapsed();
+        let copy = copy.map(|staging| {
+            let (sender, receiver) = oneshot_channel();
+            staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+                // The receiver is gone only if the executor is.
+                let _ = sender.send(result);
+            });
+            (staging, receiver)
+        });
+        self.uploading = 0;
+        self.counters.submits += 1;
+        self.tickets += 1;
+        self.pending.insert(self.tickets, Pending { submission, watched: watch.to_vec(), copy });
+        Ok(Ticket(self.tickets))
+    }
+
+    /// Waits until a submission is done.
+    pub(crate) fn wait_for(&mut self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+        self.counters.waits += 1;
+        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
+        if let Err(error) = self.device.device.poll(wait) {
+            // What was submitted to a lost device cannot be waited for; polling brings the news of the loss.
+            let _ = self.device.device.poll(wgpu::PollType::Poll);
+            self.device.check()?;
+            return Err(Error::Fault { why: error.to_string() });
+        }
+        self.device.check()
+    }
+}
+
+impl Executor for Gpu {
+    fn describe(&self) -> String {
+        self.device.caps.to_string()
+    }
+
+    fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
+        self.allocate_all(schedule)?;
+        let start = Instant::now();
+        let dispatches = pipelines::prepare(&self.device, schedule.calls())?;
+        self.counters.compiling += start.elapsed();
+        let uniforms = self.uniforms(schedule.calls())?;
+        self.programs.push(Prepared {
+            calls: schedule.calls().to_vec(),
+            dispatches,
+            uniforms,
+            bind_groups: Vec::new(),
+        });
+        self.bind()?;
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
+        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| {
+            for _ in 0..times {
+                for program in programs.iter().map(|program| this.program(*program)) {
+                    (0..program.len()).for_each(|index| program.encode(pass, index));
+                }
+            }
+        };
+        self.launch(encode, watch)
+    }
+
+    fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
+        let pending = self.pending.remove(&ticket.0).expect("a ticket is waited for once");
+        self.wait_for(pending.submission)?;
+        let Some((staging, receiver)) = pending.copy else { return Ok(Vec::new()) };
+        let mapped = pollster::block_on(receiver.receive()).expect("the callback always answers");
+        if let Err(error) = mapped {
+            self.device.check()?;
+            return Err(Error::Fault { why: error.to_string() });
+        }
+        let view = staging.slice(..).get_mapped_range().map_err(|error| Error::Fault { why: error.to_string() })?;
+        let mut at = 0;
+        let arrays = pending.watched.iter().map(|buf| {
+            let bytes = &view[at..at + buf.bytes() as usize];
+            at += bytes.len();
+            match buf.dtype {
+                Dtype::F32 => Array::F32(bytemuck::pod_collect_to_vec(bytes)),
+                Dtype::U32 => Array::U32(bytemuck::pod_collect_to_vec(bytes)),
+            }
+        });
+        let arrays = arrays.collect();
+        drop(view);
+        staging.unmap();
+        self.staging.push(staging);
+        Ok(arrays)
+    }
+
+    fn run_call(&mut self, program: Program, call: usize) -> Result<(), Error> {
+        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| this.program(program).encode(pass, call);
+        let ticket = self.launch(encode, &[])?;
+        self.wait(ticket).map(|_| ())
+    }
+
+    fn read(&mut self, buf: Buf) -> Result<Array, Error> {
+        let ticket = self.launch(|_, _| {}, &[buf])?;
+        let mut arrays = self.wait(ticket)?;
+        // A read is rare and may be large: its staging buffer is not kept.
+        if let Some(staging) = self.staging.pop() {
+            self.counters.give(staging.size());
+        }
+        Ok(arrays.remove(0))
+    }
+
+    fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
+        assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
+        let buffer = self.buffer(buf.id)?;
+        self.uploads(buf.bytes());
+        let write = |bytes: &[u8]| self.device.queue.write_buffer(&buffer, u64::from(buf.offset) * 4, bytes);
+        // wgpu stages what is written in a buffer of its own, for which there must be room too.
+        self.device.with_error_scopes("an upload", buf.bytes(), || match (buf.dtype, values) {
+            (Dtype::U32, Array::U32(words)) => write(bytemuck::cast_slice(words)),
+            (Dtype::F32, Array::F32(_) | Array::F64(_)) => write(bytemuck::cast_slice(&values.to_f32())),
+            _ => panic!("words and numbers do not mix: {buf:?}"),
+        })
+    }
+
+    fn time_calls(&mut self, program: Program) -> Result<Timing, Error> {
+        self.time(program)
+    }
+
+    fn counters(&self) -> Counters {
+        // What a finished submit held is given back first.
+        let _ = self.device.device.poll(wgpu::PollType::Poll);
+        let report = self.device.device.generate_allocator_report();
+        Counters { allocator_bytes: report.map(|report| report.total_allocated_bytes), ..self.counters }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Adapter;
+    use crate::ops::fill::fill;
+
+    /// A schedule that fills one kept buffer.
+    fn filling(len: usize) -> (Schedule, Buf) {
+        let mut schedule = Schedule::new();
+        let y = schedule.scratch([len]);
+        fill(&mut schedule, "y", y, 1.5);
+        schedule.keep(y);
+        (schedule, y)
+    }
+
+    fn open() -> Device {
+        Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed")
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_and_no_panic() {
+        let device = open();
+        let mut gpu = Gpu::new(device.clone(), Memory::default(), Sharing::On);
+        let (schedule, y) = filling(100);
+        let program = gpu.prepare(&schedule).unwrap();
+        assert_eq!(gpu.read(y).unwrap(), Array::F32(vec![0.0; 100]));
+        device.destroy();
+        let after = gpu.submit(&[program], 1, &[y]).and_then(|ticket| gpu.wait(ticket));
+        assert!(matches!(after, Err(Error::Lost { .. })), "{after:?}");
+    }
+
+    #[test]
+    fn a_request_beyond_the_device_is_an_error_with_sizes() {
+        let mut gpu = Gpu::new(open(), Memory::default(), Sharing::On);
+        let limit = gpu.device.caps.max_binding_bytes.min(gpu.device.caps.max_buffer_bytes);
+        let too_many = (limit / 4 + 64) as usize;
+        if too_many > i32::MAX as usize {
+            println!("this device binds more than a shape can hold; nothing to refuse");
+            return;
+        }
+        let (schedule, _) = filling(too_many);
+        let refused = gpu.prepare(&schedule).unwrap_err();
+        assert!(matches!(refused, Error::TooLarge { .. } | Error::OutOfMemory { .. }), "{refused}");
+    }
+}

@@ -1,0 +1,87 @@
+//! Self-tests of optional features, run before first use: some drivers announce subgroups that do not work.
+
+use super::device::Device;
+use super::run::Gpu;
+use crate::ops::matmul::{Form, PLAIN, product};
+use crate::{Array, Cpu, Error, Executor, Memory, Needs, Schedule, Sharing, VariantPolicy};
+
+/// Compares a small product by the variants with these needs against the reference.
+pub(crate) fn run(device: &Device, needs: Needs) -> bool {
+    let (suffix, tolerance) = match needs {
+        Needs::Nothing | Needs::FewColumns => return true,
+        Needs::EightLanes => ("_lanes", 1e-5),
+        Needs::Half => ("_half", 1e-2),
+    };
+    match error(device, suffix) {
+        Ok(error) if error < tolerance => true,
+        Ok(error) => {
+            log::warn!("{}: not using shader variants {suffix}: self-test error {error:e}", device.caps);
+            false
+        }
+        Err(error) => {
+            log::warn!("{}: not using shader variants {suffix}: {error}", device.caps);
+            false
+        }
+    }
+}
+
+/// The largest error of a product with edges, by the variants of that suffix.
+fn error(device: &Device, suffix: &'static str) -> Result<f64, Error> {
+    let (m, n, k) = (37, 70, 19);
+    let mut schedule = Schedule::new();
+    let [a, b] = [[m, k], [k, n]].map(|shape| schedule.scratch(shape));
+    [a, b].into_iter().for_each(|buf| schedule.feed(buf));
+    let y = product(&mut schedule, "self-test", a, b, Form::NN, PLAIN);
+    schedule.keep(y);
+    let device = device.clone().with_policy(VariantPolicy::Only(suffix));
+    let mut executors: [Box<dyn Executor>; 2] = [
+        Box::new(Gpu::new(device, Memory::default(), Sharing::Off)),
+        Box::new(Cpu::new(Memory::default(), Sharing::Off)),
+    ];
+    let mut found = Vec::new();
+    for executor in &mut executors {
+        let program = executor.prepare(&schedule)?;
+        for buf in [a, b] {
+            // Without a pattern, and exact in half precision: what is tested is the shader, not the rounding.
+            let values = (0..buf.len()).map(|i| (i * 37 % 64) as f32 / 64.0 - 0.5);
+            executor.write(buf, &Array::F32(values.collect()))?;
+        }
+        let ticket = executor.submit(&[program], 1, &[y])?;
+        found.push(executor.wait(ticket)?.remove(0).to_f64());
+    }
+    let errors = found[0].iter().zip(&found[1]).map(|(found, expected)| (found - expected).abs());
+    // A comparison with NaN is false, and so is what it proves.
+    Ok(errors.fold(0.0, |worst, error| if error <= worst { worst } else { error }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Adapter;
+
+    fn device() -> Device {
+        Adapter::best().and_then(|adapter| adapter.open(false)).expect("a Vulkan driver is installed")
+    }
+
+    #[test]
+    fn what_a_device_announces_is_proved() {
+        let device = device();
+        for (feature, needs) in [("subgroups", Needs::EightLanes), ("f16", Needs::Half)] {
+            let there = device.caps.features.contains(&feature) && (feature == "f16" || device.caps.subgroup == (8, 8));
+            if !there {
+                println!("{} has no {feature} of the kind that is needed", device.caps);
+                continue;
+            }
+            assert!(device.passes_self_test(needs), "{needs:?}");
+        }
+    }
+
+    /// A variant that does not even compile is a reason to do without, not to stop.
+    #[test]
+    fn what_a_device_lacks_is_not_proved() {
+        let opened = Adapter::best().and_then(|adapter| adapter.open_without(&["subgroups", "f16"], false));
+        let device = opened.expect("a Vulkan driver is installed");
+        assert!(!device.passes_self_test(Needs::EightLanes));
+        assert!(!device.passes_self_test(Needs::Half));
+    }
+}

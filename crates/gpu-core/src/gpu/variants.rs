@@ -1,0 +1,155 @@
+//! Which variant of a kernel a device runs for a piece of work.
+
+use super::caps::{Caps, DeviceKind};
+use crate::{Call, Grid, Needs, Variant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How variants are chosen.
+#[derive(Clone, Debug, Default)]
+pub enum VariantPolicy {
+    /// By the table in this file, which depends on the device's kind and the output's size alone.
+    #[default]
+    Table,
+    /// By what was measured on the device: the names of variants by [`class`]; by the table where nothing is known.
+    Tuned(Arc<BTreeMap<String, String>>),
+    /// In half precision where a kernel has such a variant; else by the table.
+    Half,
+    /// Those whose names are their kernels' and this, as "_small"; a kernel's own where it has none: for tests.
+    Only(&'static str),
+}
+
+/// What a choice among a call's variants depends on: its kernel, what is switched on in it, and its sizes, rounded up
+/// to powers of two.
+pub fn class(call: &Call) -> Option<String> {
+    let Grid::Tiles { rows, cols, layers } = call.grid else { return None };
+    let terms = call.flops as usize / 2 / (rows * cols * layers).max(1);
+    let [rows, cols, layers, terms] = [rows, cols, layers, terms].map(usize::next_power_of_two);
+    let switches: Vec<String> = call.overrides().map(|(name, value)| format!("{name}={value}")).collect();
+    Some(format!("{} {rows}×{cols}×{layers} of {terms}, {}", call.kernel.name, switches.join(" ")))
+}
+
+/// The variants of a call that a device can run, the kernel's own first; none where its kernel has none.
+pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
+    let Grid::Tiles { cols, .. } = call.grid else { return Vec::new() };
+    let can = |variant: &&'static Variant| match variant.needs {
+        Needs::Nothing => true,
+        Needs::FewColumns => cols <= variant.tile[1],
+        Needs::EightLanes => caps.subgroup == (8, 8) && caps.features.contains(&"subgroups"),
+        Needs::Half => caps.features.contains(&"f16"),
+    };
+    call.kernel.variants.iter().filter(can).collect()
+}
+
+impl VariantPolicy {
+    /// By these names of variants, by [`class`].
+    pub fn tuned(choices: BTreeMap<String, String>) -> Self {
+        Self::Tuned(Arc::new(choices))
+    }
+
+    /// The variant for a call; none where its kernel has no variants.
+    pub(crate) fn pick(&self, call: &Call, caps: &Caps, passes: impl Fn(Needs) -> bool) -> Option<&'static Variant> {
+        let eligible = eligible(call, caps);
+        if let Self::Only(suffix) = self {
+            let only = eligible.iter().copied().find(|variant| variant.suffix(call.kernel) == *suffix);
+            return only.or(call.kernel.variants.first());
+        }
+        let wanted = match self {
+            Self::Tuned(names) => class(call).and_then(|class| names.get(&class).map(String::as_str)),
+            _ => None,
+        };
+        let wanted = |variant: &&&'static Variant| match self {
+            Self::Half => variant.needs == Needs::Half,
+            _ => Some(variant.name) == wanted,
+        };
+        let chosen = eligible.iter().find(wanted).copied().or_else(|| table(&eligible, call, caps.kind))?;
+        if passes(chosen.needs) { Some(chosen) } else { call.kernel.variants.first() }
+    }
+}
+
+/// The choice that needs no measurement. A processor that runs shaders spends its time on loads: there it is the
+/// variant that makes the fewest.
+fn table(eligible: &[&'static Variant], call: &Call, kind: DeviceKind) -> Option<&'static Variant> {
+    let Grid::Tiles { rows, cols, .. } = call.grid else { return None };
+    let usual: Vec<_> = eligible.iter().copied().filter(|variant| variant.needs != Needs::Half).collect();
+    match kind {
+        DeviceKind::Software => usual.into_iter().min_by_key(|variant| variant.loads * tiles(variant, rows, cols)),
+        _ => on_a_gpu(&usual, rows, cols),
+    }
+}
+
+fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
+    rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])
+}
+
+/// Workgroups that a GPU should have at least, or it stands half idle.
+const WORKGROUPS: usize = 64;
+
+/// A GPU wants large tiles, as long as they hang over no edge by half and there are enough of them.
+fn on_a_gpu(eligible: &[&'static Variant], rows: usize, cols: usize) -> Option<&'static Variant> {
+    let few = eligible.iter().find(|variant| variant.needs == Needs::FewColumns);
+    let mut plain: Vec<_> = eligible.iter().filter(|variant| variant.needs == Needs::Nothing).collect();
+    plain.sort_by_key(|variant| std::cmp::Reverse(variant.tile[0] * variant.tile[1]));
+    let hangs_over = |tile: usize, d: usize| d.next_multiple_of(tile) - d >= tile / 2 && d < 2 * tile;
+    let suits = |variant: &&&&'static Variant| {
+        let [height, width] = variant.tile;
+        !hangs_over(height, rows) && !hangs_over(width, cols) && tiles(variant, rows, cols) >= WORKGROUPS
+    };
+    few.or(plain.iter().find(suits).copied()).or(plain.last().copied()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Schedule;
+    use crate::ops::matmul::{Form, MATMUL, PLAIN, product};
+
+    /// The call of a product [m, k] · [k, n].
+    fn call(m: usize, n: usize, k: usize) -> Call {
+        let mut schedule = Schedule::new();
+        let [a, b] = [[m, k], [k, n]].map(|shape| schedule.scratch(shape));
+        [a, b].into_iter().for_each(|buf| schedule.feed(buf));
+        product(&mut schedule, "y", a, b, Form::NN, PLAIN);
+        schedule.calls()[0].clone()
+    }
+
+    fn choice(kind: DeviceKind, (m, n): (usize, usize)) -> &'static str {
+        let few = |variant: &&'static Variant| variant.needs != Needs::FewColumns || n <= variant.tile[1];
+        let all: Vec<_> = MATMUL.variants.iter().filter(few).collect();
+        table(&all, &call(m, n, 64), kind).expect("a product has variants").name
+    }
+
+    #[test]
+    fn a_gpu_takes_the_largest_tile_that_suits() {
+        for (size, name) in [
+            ((1024, 1024), "matmul"),
+            // Too few large tiles; half of each hangs over.
+            ((128, 400), "matmul_small"),
+            ((4096, 96), "matmul_small"),
+            ((4096, 20), "matmul_small"),
+            ((64, 1), "matmul_row"),
+        ] {
+            assert_eq!(choice(DeviceKind::Discrete, size), name, "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_processor_takes_what_loads_least() {
+        for (size, name) in [
+            ((512, 512), "matmul_lanes"),
+            ((25_088, 32), "matmul_lanes_tall"),
+            ((128, 20), "matmul_lanes_tall"),
+            ((32, 512), "matmul_lanes"),
+        ] {
+            assert_eq!(choice(DeviceKind::Software, size), name, "{size:?}");
+        }
+    }
+
+    #[test]
+    fn classes_are_of_kernel_switches_and_rounded_sizes() {
+        let of = |m, n, k| class(&call(m, n, k)).expect("a product has variants");
+        assert_eq!(of(100, 400, 784), "matmul 128×512×1 of 1024, trans_a=0 trans_b=0 use_bias=0 activation=0 gate=0");
+        assert_eq!(of(100, 400, 784), of(128, 512, 1024));
+        assert_ne!(of(100, 400, 784), of(129, 400, 784));
+    }
+}

@@ -1,0 +1,248 @@
+//! A model's work as plain data: kernel calls over buffers, in order.
+
+use crate::schedule::kernel::Access;
+use crate::{ALIGN, Arena, Buf, BufferId, Dtype, Kernel, Params, Shape};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Workgroups along one dimension of a dispatch: WebGPU's default limit.
+pub const MAX_GROUPS: u32 = 65_535;
+
+/// How many workgroups a call takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Grid {
+    /// A row of workgroups, folded into two dimensions where one is too short; kernels count them by
+    /// `group_index` of shaders/common/grid.wgsl and ignore those past the end.
+    Linear(usize),
+    /// Workgroups along x, y and z.
+    Box(usize, usize, usize),
+    /// As many tiles as cover `rows` × `cols` outputs, row after row of tiles along x and y as [`Self::Linear`], in
+    /// `layers` along z. How large a tile is, the kernel's variant decides.
+    Tiles {
+        /// Rows of the output.
+        rows: usize,
+        /// Columns of the output.
+        cols: usize,
+        /// Partial sums, or whatever else has a grid of its own.
+        layers: usize,
+    },
+}
+
+impl Grid {
+    /// Workgroups along x, y and z with tiles of that size; none where a device may not run so many.
+    pub fn groups(self, tile: [usize; 2]) -> Option<[u32; 3]> {
+        let max = MAX_GROUPS as usize;
+        let [x, y, z] = match self {
+            Self::Linear(count) if count <= max => [count, 1, 1],
+            Self::Linear(count) => [max, count.div_ceil(max), 1],
+            Self::Box(x, y, z) => [x, y, z],
+            Self::Tiles { rows, cols, layers } => {
+                let tiles = rows.div_ceil(tile[0]) * cols.div_ceil(tile[1]);
+                // Rows of equal length leave the fewest workgroups without a tile.
+                let folds = tiles.div_ceil(max).max(1);
+                [tiles.div_ceil(folds), folds, layers]
+            }
+        };
+        [x, y, z].iter().all(|g| (1..=max).contains(g)).then_some([x as u32, y as u32, z as u32])
+    }
+}
+
+/// One call of a kernel.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What is called.
+    pub kernel: &'static Kernel,
+    /// Its buffers, in binding order.
+    pub bufs: Vec<Buf>,
+    /// Its uniform, as words.
+    pub params: Vec<u32>,
+    /// Its workgroups.
+    pub grid: Grid,
+    /// Where in the model it stands: `decoder.1.backward_weight`.
+    pub label: String,
+    /// Floating-point operations, a multiply-add counting two.
+    pub flops: u64,
+}
+
+impl Call {
+    /// Bytes that the call must move at least: each buffer once, an updated one twice.
+    pub fn bytes(&self) -> u64 {
+        let cost = |(binding, buf): (&crate::Binding, &Buf)| match binding.access {
+            Access::Update => 2 * buf.bytes(),
+            Access::Read | Access::Write => buf.bytes(),
+        };
+        self.kernel.bindings.iter().zip(&self.bufs).map(cost).sum()
+    }
+
+    /// The parameters that are pipeline constants too.
+    pub(crate) fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+        self.kernel.overrides.iter().map(|&name| {
+            let field = self.kernel.params.iter().position(|(field, _)| *field == name);
+            (name, self.params[field.expect("an override is a parameter; tests/contract.rs checks")])
+        })
+    }
+
+    /// The buffers it reads.
+    pub fn reads(&self) -> impl Iterator<Item = Buf> + '_ {
+        self.with_access(|access| access != Access::Write)
+    }
+
+    /// The buffers it writes.
+    pub fn writes(&self) -> impl Iterator<Item = Buf> + '_ {
+        self.with_access(|access| access != Access::Read)
+    }
+
+    fn with_access(&self, keep: fn(Access) -> bool) -> impl Iterator<Item = Buf> + '_ {
+        let pairs = self.kernel.bindings.iter().zip(&self.bufs);
+        pairs.filter(move |(binding, _)| keep(binding.access)).map(|(_, buf)| *buf)
+    }
+}
+
+/// The kernel calls of one training step, or of one pass of another kind, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Schedule {
+    calls: Vec<Call>,
+    scopes: Vec<String>,
+    scratch: Vec<Buf>,
+    written: HashSet<BufferId>,
+    kept: HashSet<BufferId>,
+}
+
+static NEXT_SCRATCH: AtomicU32 = AtomicU32::new(0);
+
+impl Schedule {
+    /// An empty schedule.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The calls, in order.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// Every intermediate buffer, whole.
+    pub fn scratch_bufs(&self) -> &[Buf] {
+        &self.scratch
+    }
+
+    /// A new intermediate buffer of f32.
+    pub fn scratch(&mut self, shape: impl Into<Shape>) -> Buf {
+        self.scratch_of(shape, Dtype::F32)
+    }
+
+    /// A new intermediate buffer.
+    pub fn scratch_of(&mut self, shape: impl Into<Shape>, dtype: Dtype) -> Buf {
+        let index = NEXT_SCRATCH.fetch_add(1, Ordering::Relaxed);
+        let buf = Buf { id: BufferId { arena: Arena::Scratch, index }, offset: 0, shape: shape.into(), dtype };
+        self.scratch.push(buf);
+        buf
+    }
+
+    /// A schedule of one call like `call`, over buffers of its own that are fed and kept, in binding order.
+    pub(crate) fn alone(call: &Call) -> (Self, Vec<Buf>) {
+        let mut schedule = Self::new();
+        let mut made: Vec<(Buf, Buf)> = Vec::new();
+        for buf in &call.bufs {
+            if made.iter().all(|(known, _)| known != buf) {
+                let own = schedule.scratch_of(buf.shape, buf.dtype);
+                schedule.feed(own);
+                made.push((*buf, own));
+            }
+        }
+        let own = |buf: &Buf| made.iter().find(|(known, _)| known == buf).expect("just made").1;
+        let bufs: Vec<Buf> = call.bufs.iter().map(own).collect();
+        schedule.calls.push(Call { bufs: bufs.clone(), ..call.clone() });
+        (schedule, bufs)
+    }
+
+    /// Says that `buf` is filled from outside before the schedule runs: tests feed scratch this way.
+    /// Its memory is not shared.
+    pub fn feed(&mut self, buf: Buf) {
+        self.written.insert(buf.id);
+        self.kept.insert(buf.id);
+    }
+
+    /// Says that `buf` is read after the schedule has run, so its memory may not be shared.
+    pub fn keep(&mut self, buf: Buf) {
+        self.kept.insert(buf.id);
+    }
+
+    /// Whether the place must hold its contents from the first call to past the last.
+    pub fn is_kept(&self, id: BufferId) -> bool {
+        id.arena != Arena::Scratch || self.kept.contains(&id)
+    }
+
+    /// The same calls with every buffer that lies in `from` taken from the same range of `to`: a network's pass with
+    /// the running average of its weights, say.
+    ///
+    /// # Panics
+    /// When a call writes to `from`, or already binds `to`.
+    pub fn moved(mut self, from: BufferId, to: BufferId) -> Self {
+        for call in &mut self.calls {
+            let written = call.writes().any(|buf| buf.id == from);
+            assert!(!written, "{}: writes what is to be read elsewhere", call.label);
+            let bound = call.bufs.iter().any(|buf| buf.id == to);
+            assert!(!bound, "{}: {to:?} has another part in this call", call.label);
+            call.bufs.iter_mut().filter(|buf| buf.id == from).for_each(|buf| buf.id = to);
+        }
+        self
+    }
+
+    /// Runs `build` with `name` put before the labels of the steps it pushes.
+    pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> T) -> T {
+        self.scopes.push(name.into());
+        let result = build(self);
+        self.scopes.pop();
+        result
+    }
+
+    /// Adds one call.
+    ///
+    /// # Panics
+    /// On wrong use, naming the call and the buffer: wrong number or types of buffers, parameters of another
+    /// kernel, a grid no device can run, a buffer bound off alignment, scratch bound past its end, of another schedule
+    /// or before it is written, or a place bound twice of which one binding writes.
+    pub fn push<P: Params>(
+        &mut self,
+        kernel: &'static Kernel,
+        label: &str,
+        bufs: &[Buf],
+        params: &P,
+        grid: Grid,
+        flops: u64,
+    ) {
+        let label = self.scopes.iter().map(String::as_str).chain([label]).collect::<Vec<_>>().join(".");
+        let name = format!("{label} ({})", kernel.name);
+        assert_eq!(bufs.len(), kernel.bindings.len(), "{name}: wrong number of buffers");
+        assert!(
+            std::ptr::eq(P::FIELDS, kernel.params) || P::FIELDS == kernel.params,
+            "{name}: another kernel's params"
+        );
+        for (binding, buf) in kernel.bindings.iter().zip(bufs) {
+            let what = format!("{name}: {} = {buf:?}", binding.name);
+            assert_eq!(binding.dtype, buf.dtype, "{what}: wrong element type");
+            assert!(buf.offset.is_multiple_of(ALIGN), "{what}: a binding starts at a multiple of {ALIGN} elements");
+            if buf.id.arena == Arena::Scratch {
+                let whole = self.scratch.iter().find(|whole| whole.id == buf.id);
+                let whole = whole.unwrap_or_else(|| panic!("{what}: scratch of another schedule"));
+                assert!(buf.range().end <= whole.len(), "{what}: reaches past the end of {}", whole.shape);
+            }
+            if binding.access != Access::Read {
+                let bound = bufs.iter().filter(|other| other.id == buf.id).count();
+                assert_eq!(bound, 1, "{what}: written, and bound twice");
+            }
+            if binding.access != Access::Write && buf.id.arena == Arena::Scratch {
+                assert!(self.written.contains(&buf.id), "{what}: read before it is written");
+            }
+        }
+        let tiled = matches!(grid, Grid::Tiles { .. });
+        assert_eq!(tiled, !kernel.variants.is_empty(), "{name}: tiles are for kernels with variants");
+        let tiles = kernel.variants.iter().map(|variant| variant.tile).chain((!tiled).then_some([1, 1]));
+        tiles.for_each(|tile| assert!(grid.groups(tile).is_some(), "{name}: no device runs a grid of {grid:?}"));
+        let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        let call = Call { kernel, bufs: bufs.to_vec(), params, grid, label, flops };
+        self.written.extend(call.writes().map(|buf| buf.id));
+        self.calls.push(call);
+    }
+}
