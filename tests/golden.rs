@@ -55,7 +55,7 @@ fn linear(bench: &mut Bench<'_>) {
     let mut network = Network::new(&mut bench.memory, "linear");
     let spec = LinearSpec::new(dims[1], dims[0], Activation::Tanh);
     let layer = Linear::new(&mut bench.memory, &mut network, "layer", spec);
-    let arena = bench.memory.whole(network.weights.place(Arena::Values));
+    let arena = bench.memory.whole(network.weights.arena(Arena::Values));
     let [w, b] = network.weights.parameters() else { unreachable!("a weight and a bias") };
     let [w, b] = [w, b].map(|parameter| Buf { offset: parameter.offset, shape: parameter.shape, ..arena });
     bench.inputs.extend([("w", w), ("b", b)].map(|(name, buf)| (buf, Array::F64(bench.tensor(name).values))));

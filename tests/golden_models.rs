@@ -91,7 +91,7 @@ impl Named {
 /// The parameters of a model's networks in one of their arenas.
 fn parameters(model: &dyn Model, home: Arena) -> Vec<Named> {
     let of_network = |network: &Network| {
-        let arena = model.memory().whole(network.weights.place(home));
+        let arena = model.memory().whole(network.weights.arena(home));
         let parameters = network.weights.parameters().iter();
         let named = parameters.map(|p| Named {
             name: p.name.clone(),

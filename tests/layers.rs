@@ -37,7 +37,7 @@ fn tangents_are_derivatives() -> Result<(), Error> {
             let (at, direction) = (numbers(), numbers());
             let mut cpu = Cpu::new(memory.clone(), Sharing::Off);
             let program = cpu.prepare(&s)?;
-            cpu.write(memory.whole(network.weights.place(Arena::Values)), &Array::F32(network.weights.initial(1)))?;
+            cpu.write(memory.whole(network.weights.arena(Arena::Values)), &Array::F32(network.weights.initial(1)))?;
             cpu.write(u, &Array::F64(direction.clone()))?;
             let mut run = |shift: f64| {
                 let moved = at.iter().zip(&direction).map(|(x, u)| x + shift * u).collect();
@@ -65,7 +65,7 @@ fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
         let mlp = stack(&mut memory, &mut network, act, Activation::Identity);
         let mut rng = StdRng::seed_from_u64(5);
         let mut numbers = |len: usize| Array::F64((0..len).map(|_| rng.random_range(-1.0..1.0)).collect());
-        let gradients = memory.whole(network.weights.place(Arena::Gradients));
+        let gradients = memory.whole(network.weights.arena(Arena::Gradients));
         let (at, upstream, before) = (numbers(18), numbers(12), numbers(gradients.len()));
         // dx, what is in the arena of the gradients afterwards, and whether any step may have put it there.
         let run = |wrt: Wrt| {
@@ -75,10 +75,10 @@ fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
             s.feed(dy);
             let (_, saved) = mlp.forward(&mut s, Value::plain(x), Mode::Train);
             let dx = mlp.backward(&mut s, &saved, dy, wrt).expect("the input's is wanted");
-            let writes = s.steps().iter().flat_map(Call::writes).any(|buf| buf.id.arena == Arena::Gradients);
+            let writes = s.calls().iter().flat_map(Call::writes).any(|buf| buf.id.arena == Arena::Gradients);
             let mut cpu = Cpu::new(memory.clone(), Sharing::Off);
             let program = cpu.prepare(&s)?;
-            cpu.write(memory.whole(network.weights.place(Arena::Values)), &Array::F32(network.weights.initial(1)))?;
+            cpu.write(memory.whole(network.weights.arena(Arena::Values)), &Array::F32(network.weights.initial(1)))?;
             for (buf, values) in [(gradients, &before), (x, &at), (dy, &upstream)] {
                 cpu.write(buf, values)?;
             }

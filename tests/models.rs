@@ -241,7 +241,7 @@ fn every_backward_step_matters() -> Result<(), Error> {
                 }
                 // What the step would write is not left from an earlier run.
                 for buf in step.writes().filter(|buf| buf.id.arena == Arena::Scratch) {
-                    if !step.reads().any(|read| read.place == buf.place) {
+                    if !step.reads().any(|read| read.id == buf.id) {
                         loss.cpu.write(buf, &zeros(buf))?;
                     }
                 }
@@ -296,7 +296,7 @@ fn a_pass_by_the_average_is_the_pass_by_such_weights() -> Result<(), Error> {
     let values = arena(&model, model.networks()[0], Arena::Values);
     let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
     let pass = model.sample(4, 3).expect("a VAE has a prior");
-    let moved = pass.schedule.clone().moved(values.place, values.sibling(Arena::Average).place);
+    let moved = pass.schedule.clone().moved(values.id, values.sibling(Arena::Average).id);
     let programs = [cpu.prepare(&pass.schedule)?, cpu.prepare(&moved)?];
     let weights = Array::F32(model.networks()[0].weights.initial(3));
     let mut drawn = Vec::new();

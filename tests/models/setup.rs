@@ -102,7 +102,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         ..AutoencoderConfig::default()
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
-    let told = GanConfig { conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
+    let told = GanConfig { class_conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
@@ -113,7 +113,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         // Bounds so low that all is above them: there the gradient is that of the loss that is recorded.
         Setup::new("vae, free bits", Vae::new(VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5)), 5),
         Setup::new("vae, capacity", Vae::new(VaeConfig { capacity: 1e-4, kl_warmup: 4, ..plain() }, spec(row, 5)), 5),
-        Setup::new("cvae", Vae::new(VaeConfig { conditional: true, ..plain() }, spec(row, 6)), 6),
+        Setup::new("cvae", Vae::new(VaeConfig { class_conditional: true, ..plain() }, spec(row, 6)), 6),
         Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6),
         Setup::new("conv vae, silu", Vae::new(vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5)), 5),
         // A batch long enough for the gradients of the weights to be split sums.
@@ -141,7 +141,7 @@ pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     const ARENAS: [Arena; 5] =
         [Arena::Values, Arena::Gradients, Arena::FirstMoments, Arena::SecondMoments, Arena::Average];
     let networks = model.networks();
-    let arenas = networks.iter().flat_map(|network| ARENAS.map(|arena| arena(model, network, home)));
+    let arenas = networks.iter().flat_map(|network| ARENAS.map(|home| arena(model, network, home)));
     let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));
     let labels = model.buffers().labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
     let buffers = [model.buffers().train, model.buffers().test, model.buffers().ring];

@@ -11,3 +11,5 @@ pub mod report;
 pub mod run;
 pub mod terminal;
 pub mod train;
+
+pub use io::error::{Error, ErrorKind, Hint, Result};

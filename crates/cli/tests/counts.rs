@@ -1,4 +1,4 @@
-//! The dispatches and barriers of every recipe's training step are those of tests/counts.txt, so that neither grows
+//! The dispatches and barriers of every recipe's training step are those of crates/cli/tests/counts.txt, so that neither grows
 //! unnoticed.
 
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn row(recipe: &str) -> String {
 
 #[test]
 fn a_step_of_every_recipe_is_as_long_as_it_was() {
-    let path = root().join("tests/counts.txt");
+    let path = root().join("crates/cli/tests/counts.txt");
     let mut now = HEAD.to_string();
     recipes().iter().for_each(|recipe| now.write_str(&row(recipe)).expect("a string takes all"));
     if std::env::var_os(ACCEPT).is_some() {
@@ -45,7 +45,7 @@ fn a_step_of_every_recipe_is_as_long_as_it_was() {
     let table = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         now == table,
-        "a training step has other dispatches or barriers than tests/counts.txt says; it says\n{table}\nand there are\n\
+        "a training step has other dispatches or barriers than crates/cli/tests/counts.txt says; it says\n{table}\nand there are\n\
          {now}\nIf that is meant, fewer or more, run `{ACCEPT}=1 cargo test --test counts` and commit the table."
     );
 }

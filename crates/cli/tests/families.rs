@@ -194,7 +194,7 @@ fn settings_that_cannot_be_are_refused() {
         ("vqvae --set vqvae.halvings=9", &["6×6 cannot be halved 9 times"]),
         ("pool-vae", &["6×6 cannot be halved 2 times without a remainder", "pool = false"]),
         ("conv-vae --set vae.channels=[0]", &["channels has a layer of 0"]),
-        ("dcgan --set gan.conditional=true", &["only linear layers are told the class"]),
+        ("dcgan --set gan.class_conditional=true", &["only linear layers are told the class"]),
         ("cvae --data one --batch-size 8", &["told classes needs at least two"]),
         ("gan --set vae.latent=3", &["no setting vae.latent"]),
     ] {

@@ -189,7 +189,7 @@ fn tensorboard_reads_what_a_run_noted() {
     let place = Place::new();
     place.done(&format!("{TRAIN} --out run -q"));
     place.done("report run -q");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/report/events.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report/events.py");
     let output = Command::new(python).arg(script).arg(place.path("run/tensorboard")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -162,7 +162,7 @@ fn strays(run: &str, torch: &Value, frit: &Value) -> Vec<String> {
 /// PyTorch's figures are frit's. Returns what its modules have.
 fn figures_agree(place: &Place, python: &OsString) -> Names {
     let words: Vec<String> = RUNS.iter().map(|(run, data, _)| format!("{run} {data}.npz")).collect();
-    let reports = place.python(python, "tests/torch/figures.py", &words.join(" "));
+    let reports = place.python(python, "crates/cli/tests/torch/figures.py", &words.join(" "));
     let reports: BTreeMap<String, Value> = serde_json::from_str(&reports).unwrap();
     assert!(reports["dcgan"]["average"].is_object(), "{reports:?}");
     let mut faults = Vec::new();
@@ -213,7 +213,7 @@ fn near(values: &[f64], expected: &[f64]) {
 
 #[test]
 fn checkpoints_open_in_pytorch() {
-    let (place, path) = (trained(), root().join("tests/torch/names.json"));
+    let (place, path) = (trained(), root().join("crates/cli/tests/torch/names.json"));
     let mut listed: Names = serde_json::from_str(&fs::read_to_string(&path).unwrap_or("{}".into())).unwrap();
     match std::env::var_os(PYTHON) {
         // Past what the test's runner takes in: it is to be seen of a test that passes.

@@ -2,6 +2,7 @@
 
 pub mod atomic_write;
 pub mod cache;
+pub mod error;
 pub mod format;
 pub mod images;
 pub mod tokens;
