@@ -89,10 +89,10 @@ pub(crate) struct Train {
     /// many as fit
     #[arg(long, value_name = "N")]
     pub(crate) micro_batch: Option<MicroBatch>,
-    /// EpochPlan between checkpoints within an epoch, besides the one at its end
+    /// Steps between checkpoints within an epoch, besides the one at its end
     #[arg(long, value_name = "N")]
     pub(crate) save_every: Option<u64>,
-    /// EpochPlan between pictures within an epoch, besides the one at its end
+    /// Steps between pictures within an epoch, besides the one at its end
     #[arg(long, value_name = "N")]
     pub(crate) sample_every: Option<u64>,
     /// Start from these weights, under PyTorch's names and layouts
@@ -146,7 +146,7 @@ pub(crate) struct Resume {
     /// Passes over the training set, counted from the run's beginning
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
-    /// EpochPlan, counted from the run's beginning
+    /// Steps, counted from the run's beginning
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
     /// Images that go through the model at once, as for `frit train`, if they are to be others
@@ -202,7 +202,7 @@ impl Show {
 pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) show: Show,
-    /// EpochPlan to run and take medians over [default: as many as take a few seconds, at least 3]
+    /// Steps to run and take medians over [default: as many as take a few seconds, at least 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) steps: Option<u64>,
     #[command(flatten)]
