@@ -300,7 +300,7 @@ fn a_dry_run_says_how_long_it_would_take_and_leaves_nothing() {
     for words in [
         "300 training and 40 test images",
         "memory: ",
-        "the CPU executor takes",
+        "memory on the CPU executor",
         "so an epoch of 10 steps about",
         "all 30",
     ] {
