@@ -28,9 +28,8 @@ CUDA = [f"torch-cuda-{mode}" for mode in (*TORCH, "graphs")]
 class Tools:
     """The programs behind the names, built or installed when first wanted."""
 
-    def __init__(self, python, build, programs):
-        self.given, self.build = python, build
-        self.found = {name: path for name, path in programs.items() if path}
+    def __init__(self, python, build):
+        self.given, self.build, self.found = python, build, {}
 
     def command(self, name):
         kind, _, mode = name.partition("-")

@@ -26,13 +26,8 @@ def machine():
 
 
 def commit():
-    """The commit, or "unknown" where there is no git or no repository."""
-    def git(*words):
-        try:
-            return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-        except FileNotFoundError:
-            return ""
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" and changes" if git("status", "--porcelain", "-uno") else "")
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    return git("rev-parse", "--short", "HEAD") + (" and changes" if git("status", "--porcelain", "-uno") else "")
 
 
 def faults(results):
