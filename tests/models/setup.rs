@@ -102,6 +102,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         ..AutoencoderConfig::default()
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
+    let silu = || vae(row, &[], false, "silu", Bernoulli);
     let told = GanConfig { class_conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
@@ -114,6 +115,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("vae, free bits", Vae::new(VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5)), 5),
         Setup::new("vae, capacity", Vae::new(VaeConfig { capacity: 1e-4, kl_warmup: 4, ..plain() }, spec(row, 5)), 5),
         Setup::new("cvae", Vae::new(VaeConfig { class_conditional: true, ..plain() }, spec(row, 6)), 6),
+        Setup::new("cvae, silu", Vae::new(VaeConfig { class_conditional: true, ..silu() }, spec(row, 6)), 6),
         Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6),
         Setup::new("conv vae, silu", Vae::new(vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5)), 5),
         // A batch long enough for the gradients of the weights to be split sums.
