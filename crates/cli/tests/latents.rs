@@ -124,7 +124,10 @@ fn encoded_files_decode_to_the_same_images() {
     for (line, words) in [
         ("decode vqvae --codes damaged.frit", &["damaged.frit is damaged"][..]),
         ("decode other --codes all.frit", &["another codebook"]),
-        ("decode vqvae --codes vae/codes.npy", &["vae/codes.npy holds continuous latents", "vqvae", "codebook indices"]),
+        (
+            "decode vqvae --codes vae/codes.npy",
+            &["vae/codes.npy holds continuous latents", "vqvae", "codebook indices"],
+        ),
         ("decode vqvae --codes data/t10k-labels-idx1-ubyte", &["holds no codes"]),
         ("decode vae --codes all.frit", &["all.frit holds codebook indices", "run's vae", "latents"]),
         ("decode gan --codes all.frit", &["all.frit holds codebook indices", "run's gan"]),

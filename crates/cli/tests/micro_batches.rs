@@ -77,7 +77,12 @@ fn a_schedule_has_all_micro_batches() {
     let place = Place::new();
     let show = |set: &str| place.done(&format!("show gan --batch-size 32 --set gan.discriminator_steps=3 {set}"));
     let parts = show("--set train.micro_batch=12");
-    for words in ["clock:", "discriminator, 3 times, micro-batch 1 of 3:", "micro-batch 3 of 3:", "generator, micro-batch 2 of 3:"] {
+    for words in [
+        "clock:",
+        "discriminator, 3 times, micro-batch 1 of 3:",
+        "micro-batch 3 of 3:",
+        "generator, micro-batch 2 of 3:",
+    ] {
         assert!(parts.contains(words), "{words} is not in {parts}");
     }
     let whole = show("");
