@@ -28,7 +28,7 @@ pub use layers::{
 pub use micro_batch::MicroBatch;
 pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage, in_order};
 pub use network::{Network, State};
-pub use optimiser::{LrSchedule, Optimiser};
+pub use optimiser::{LrSchedule, Optimiser, OptimiserKind};
 pub use shared_buffers::{ASKED_ROWS, DataSpec, Labels, RING_ROWS, SharedBuffers};
 pub use vae::{Vae, VaeConfig};
 pub use vqvae::{VqVae, VqVaeConfig, perplexity};
