@@ -205,9 +205,9 @@ fn a_seed_draws_the_same_pictures_however_many() {
     for number in 0..4 {
         assert!(cell(&nine, number, 3) == cell(&four, number, 2), "picture {number}");
     }
-    place.refused("sample run -n 0 --device cpu", &["-n 0"]);
+    place.refused("sample run -n 0 --device cpu", &["'0' for -n"]);
     place.refused("sample run --out nosuch/a.png --device cpu", &["nosuch/a.png", "folder does not exist"]);
-    place.refused("reconstruct run -n 41 --device cpu", &["-n 41", "40 test images"]);
+    place.refused("reconstruct run -n 41 --device cpu", &["'41' for -n", "1 to 40"]);
 }
 
 #[test]
@@ -242,12 +242,12 @@ fn the_device_commands_describe_the_machine_and_the_model() {
     assert_eq!(shown["parameters"], 652_824);
     assert!(steps.iter().map(|step| step["flops"].as_u64().unwrap()).sum::<u64>() > 0);
     let text = place.done("show vae");
-    assert!(text.contains("652824 parameters") && text.contains(&format!("a step: {} calls", steps.len())), "{text}");
+    assert!(text.contains("652824 parameters") && text.contains(&format!("step: {} calls", steps.len())), "{text}");
 
     let checked = place.json("check fill tick --json");
-    assert!(checked["strays"] == 0 && !checked["kernels"].as_array().unwrap().is_empty(), "{checked}");
+    assert!(checked["failed"] == 0 && !checked["kernels"].as_array().unwrap().is_empty(), "{checked}");
     place.refused("check fill --device cpu", &["CPU executor", "reference"]);
-    place.refused("check nosuch", &["there is no operator nosuch", "matmul"]);
+    place.refused("check nosuch", &["no operator 'nosuch'", "matmul"]);
 }
 
 /// Every call is timed, and what is said of a step adds up; on the CPU executor and on the adapter.
@@ -284,7 +284,7 @@ fn a_profile_times_every_call_of_a_step() {
         assert!(clock.contains("host's clock") || (device == "gpu" && clock.contains("timestamps")), "{clock}");
     }
     let said = place.done("profile vae --data data --hidden 16 --device cpu --steps 1");
-    for part in ["the roof here", "all calls of a step", "a step takes", "MiB planned", "the first step was done"] {
+    for part in ["roofline: ", "total", "step: ", "MiB planned", "the first step was done"] {
         assert!(said.contains(part), "{part} is not in: {said}");
     }
     place.refused("profile nosuch", &["no recipe", "nosuch"]);
@@ -299,8 +299,8 @@ fn a_dry_run_says_how_long_it_would_take_and_leaves_nothing() {
     let said = place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 3 --device cpu --dry-run");
     for words in [
         "300 training and 40 test images",
-        "memory of the step",
-        "the CPU executor takes",
+        "memory: ",
+        "memory on the CPU executor",
         "so an epoch of 10 steps about",
         "all 30",
     ] {
@@ -417,6 +417,6 @@ fn what_is_tuned_is_used_until_asked_otherwise() {
     fs::write(tuned["file"].as_str().unwrap(), "{").unwrap();
     place.done(&format!("train vae {tiny} --steps 1 --out damaged"));
     assert_eq!(environment("damaged")["variants"], "table");
-    place.refused("tune vae --data data --device cpu", &["one way of computing", "--device gpu"]);
+    place.refused("tune vae --data data --device cpu", &["no shader variants", "--device gpu"]);
     place.refused("train vae --data data --device cpu --half", &["no half precision"]);
 }

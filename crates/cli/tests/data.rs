@@ -121,12 +121,12 @@ fn inspecting_says_what_a_folder_holds_and_shows_it() {
     assert_eq!(seen["found"]["width"], json!({ "min": 12, "median": 19, "max": 26 }));
     assert_eq!(seen["classes"][1], json!({ "name": "dog", "train": 4, "test": 1 }));
     assert_eq!(
-        (&seen["left_out"][0]["reason"], &seen["sheet"]),
+        (&seen["skipped"][0]["reason"], &seen["sheet"]),
         (&json!("is neither PNG nor JPEG nor WebP"), &json!("other.png"))
     );
     assert_eq!(place.sheet("other.png"), sheet);
     let again = place.inspect("pets --set data.size=8 --set data.test=0.2");
-    assert_eq!((again["mark"].as_str().unwrap().split('-').next(), &again["mark"]), (Some("12x8x8x3"), &seen["mark"]));
+    assert_eq!((again["checksum"].as_str().unwrap().split('-').next(), &again["checksum"]), (Some("12x8x8x3"), &seen["checksum"]));
 }
 
 #[test]
@@ -196,5 +196,5 @@ fn what_cannot_be_read_is_refused() {
         place.refused(&format!("data inspect {line}"), words);
     }
     let seen = place.inspect("damaged --set data.unreadable=11");
-    assert_eq!((&seen["train"], seen["left_out"].as_array().unwrap().len()), (&json!(10), 11));
+    assert_eq!((&seen["train"], seen["skipped"].as_array().unwrap().len()), (&json!(10), 11));
 }

@@ -149,14 +149,14 @@ fn json(names: &Names) -> String {
 }
 
 /// Where figures are not frit's, as sentences.
-fn strays(run: &str, torch: &Value, frit: &Value) -> Vec<String> {
+fn mismatches(run: &str, torch: &Value, frit: &Value) -> Vec<String> {
     let figures = torch.as_object().expect("figures by name").iter();
-    let stray = |(name, torch): (&String, &Value)| {
+    let mismatch = |(name, torch): (&String, &Value)| {
         let [torch, of_frit] = [torch, &frit[name]].map(|value| value.as_f64().unwrap_or(f64::NAN));
         let near = (torch - of_frit).abs() <= TOLERANCE * of_frit.abs();
         (!near).then(|| format!("{run}: {name} is {of_frit}, and by PyTorch {torch}"))
     };
-    figures.filter_map(stray).collect()
+    figures.filter_map(mismatch).collect()
 }
 
 /// PyTorch's figures are frit's. Returns what its modules have.
@@ -167,9 +167,9 @@ fn figures_agree(place: &Place, python: &OsString) -> Names {
     assert!(reports["dcgan"]["average"].is_object(), "{reports:?}");
     let mut faults = Vec::new();
     for (run, report) in &reports {
-        faults.extend(strays(run, &report["latest"], &place.eval(run, "")));
+        faults.extend(mismatches(run, &report["latest"], &place.eval(run, "")));
         if report["average"].is_object() {
-            faults.extend(strays(run, &report["average"], &place.eval(run, "--average")));
+            faults.extend(mismatches(run, &report["average"], &place.eval(run, "--average")));
         }
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));

@@ -71,7 +71,7 @@ pub struct SharedBuffers {
     pub ring: Buf,
     /// The clock of evaluation and of drawing, which the host sets.
     pub side_clock: Buf,
-    /// Roofline that evaluation's tick may write to.
+    /// Rates that evaluation's tick may write to.
     pub side_rates: Buf,
     /// One row per evaluated batch: sums of the losses.
     pub side_ring: Buf,

@@ -63,7 +63,7 @@ pub struct Config {
 pub struct Train {
     /// Passes over the training set.
     pub epochs: u64,
-    /// EpochPlan, if the run should end before its epochs do; zero for no such end.
+    /// Steps, if the run should end before its epochs do; zero for no such end.
     pub steps: u64,
     /// Images in a step.
     pub batch_size: usize,
@@ -74,9 +74,9 @@ pub struct Train {
     pub seed: u64,
     /// Whether each epoch has its own order, or the file's.
     pub shuffle: bool,
-    /// EpochPlan between checkpoints within an epoch; zero for one at the end of each.
+    /// Steps between checkpoints within an epoch; zero for one at the end of each.
     pub save_every: u64,
-    /// EpochPlan between pictures within an epoch, which are then numbered by steps; zero for one at the end of each.
+    /// Steps between pictures within an epoch, which are then numbered by steps; zero for one at the end of each.
     pub sample_every: u64,
     /// How many checkpoints are kept by their steps, the latest ones, besides the latest and the best.
     pub keep: usize,
@@ -220,7 +220,7 @@ impl Config {
             let of = if batches > 1 { format!(", {batches} batches to a step,") } else { String::new() };
             bail!("train.batch_size is {batch_size}{of} and there are {images} training images; use at most that many");
         }
-        // EpochPlan are counted in a word on the device.
+        // Steps are counted in a word on the device.
         let per_epoch = images.div_ceil(batch_size) as u64;
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
             bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");

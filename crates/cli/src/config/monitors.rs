@@ -9,7 +9,7 @@ pub struct Monitors {
     /// How often training goes back to the last checkpoint, each time to half the learning rate, when a loss is not
     /// finite; zero to end there.
     pub non_finite: u32,
-    /// EpochPlan before the other monitors look: what has hardly learnt has not collapsed.
+    /// Steps before the other monitors look: what has hardly learnt has not collapsed.
     pub after: u64,
     /// Whether a VAE's latent numbers are watched.
     pub posterior: bool,

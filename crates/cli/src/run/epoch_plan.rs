@@ -16,11 +16,11 @@ pub struct EpochPlan {
     batch: usize,
     /// Batches that one step takes.
     batches: usize,
-    /// EpochPlan to a whole shard.
+    /// Steps to a whole shard.
     per_shard: u64,
-    /// EpochPlan to an epoch.
+    /// Steps to an epoch.
     pub per_epoch: u64,
-    /// EpochPlan to the run.
+    /// Steps to the run.
     pub total: u64,
 }
 
@@ -35,7 +35,7 @@ pub struct StepPosition {
     pub first: bool,
     /// What size the step has.
     pub size: StepSize,
-    /// EpochPlan from here on that are of this size and of this shard.
+    /// Steps from here on that are of this size and of this shard.
     pub runs: u64,
 }
 

@@ -92,7 +92,7 @@ pub struct Whole {
 /// A profile.
 pub struct Profile {
     pub clock: Clock,
-    /// EpochPlan whose calls were timed.
+    /// Steps whose calls were timed.
     pub timed: u64,
     /// In order.
     pub calls: Vec<Call>,
@@ -217,7 +217,7 @@ impl Stepper<'_> {
     }
 }
 
-/// EpochPlan that take long enough.
+/// Steps that take long enough.
 fn fitting(one: Duration) -> u64 {
     ((LONG_ENOUGH.as_secs_f64() / one.as_secs_f64().max(1e-6)) as u64).clamp(STEPS.0, STEPS.1)
 }

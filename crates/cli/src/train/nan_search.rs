@@ -12,7 +12,7 @@ type Calls = Vec<(Schedule, Program)>;
 /// Says which tensor broke first on the way from where the session stands, after `from` steps, to step `broken`; `None`
 /// where the way is sound to its end. `restore` puts the session back to `from`.
 ///
-/// EpochPlan are run one at a time until one leaves something broken; that one is then run again, call by call.
+/// Steps are run one at a time until one leaves something broken; that one is then run again, call by call.
 pub fn first_broken(
     session: &mut Session,
     steps: &EpochPlan,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Where training stands.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// EpochPlan done.
+    /// Steps done.
     pub step: u64,
     /// Sums over the images of the epoch so far, by column.
     sums: Vec<f64>,
@@ -22,7 +22,7 @@ pub struct Progress {
     images: u64,
     /// Sums over the steps since the last line of metrics, by column.
     window: Vec<f64>,
-    /// EpochPlan since then.
+    /// Steps since then.
     pub window_steps: u64,
     /// The epoch of the best checkpoint, and what was to become small there.
     pub best: Option<(u64, f64)>,

@@ -26,10 +26,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// EpochPlan whose mean loss makes a line of metrics.jsonl.
+/// Steps whose mean loss makes a line of metrics.jsonl.
 const LOG_STEPS: u64 = 50;
 
-/// EpochPlan between two of the bar's blocks.
+/// Steps between two of the bar's blocks.
 const SPARK_STEPS: u64 = 10;
 
 /// Everything that a run has on its device.
