@@ -38,7 +38,8 @@ impl Png {
             bytes => bytes.map_err(|error| unreadable(path, &error))?,
         };
         let decoder = ImageReader::with_format(Cursor::new(&bytes), ImageFormat::Png).into_decoder();
-        let decoder = decoder.map_err(|error| file(format!("{} is no PNG file ({error}); remove it", path.display())))?;
+        let decoder =
+            decoder.map_err(|error| file(format!("{} is no PNG file ({error}); remove it", path.display())))?;
         let ((width, height), channels) = (decoder.dimensions(), decoder.color_type().channel_count());
         drop(decoder);
         Ok(Some(Self { bytes, width, height, channels }))
