@@ -92,13 +92,13 @@ def kernels(record):
 def check(record):
     lines = []
     for found in results(record, "check").values():
-        stray = [f"{kernel['name']}: {kernel['verdict']}"[:LONG] for kernel in found["kernels"] if kernel["failed"]]
+        failed = [f"{kernel['name']}: {kernel['verdict']}"[:LONG] for kernel in found["kernels"] if kernel["failed"]]
         good = [kernel for kernel in found["kernels"] if not kernel["failed"]]
         worst = max(good, key=lambda kernel: kernel["share_of_tolerance"], default=None)
         far = worst and (f"; the nearest to its tolerance that passes is {worst['name']}, at "
                          f"{share(worst['share_of_tolerance'])} of it")
-        lines += ["", f"Check: {len(found['kernels'])} checks, {found['strays']} stray{far or ''}."]
-        lines += ["", *(f"- {line}" for line in stray)] if stray else []
+        lines += ["", f"Check: {len(found['kernels'])} checks, {found['failures']} failed{far or ''}."]
+        lines += ["", *(f"- {line}" for line in failed)] if failed else []
     return lines
 
 
