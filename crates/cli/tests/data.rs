@@ -126,7 +126,10 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     );
     assert_eq!(place.sheet("other.png"), sheet);
     let again = place.inspect("pets --set data.size=8 --set data.test=0.2");
-    assert_eq!((again["checksum"].as_str().unwrap().split('-').next(), &again["checksum"]), (Some("12x8x8x3"), &seen["checksum"]));
+    assert_eq!(
+        (again["checksum"].as_str().unwrap().split('-').next(), &again["checksum"]),
+        (Some("12x8x8x3"), &seen["checksum"])
+    );
 }
 
 #[test]

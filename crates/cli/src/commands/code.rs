@@ -2,10 +2,11 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{Opened, open};
+use crate::commands::trained::open;
 use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
 use frit::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
+use frit::eval::Opened;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
 use frit::io::atomic_write;
 use frit::io::images::{destination, grid, write_png};
@@ -42,10 +43,7 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
         let beside = path.with_extension("classes.npy");
         atomic_write::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
         out!("{}", beside.display())?;
-        terminal.say(&format!(
-            "wrote the classes of the images to {0}; decode with --classes {0}",
-            beside.display()
-        ));
+        terminal.say(&format!("wrote the classes of the images to {0}; decode with --classes {0}", beside.display()));
     }
     Ok(Ending::Done)
 }
@@ -74,10 +72,7 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
         Dtype::F32 => Array::F32(latents(&file, &name, width)?),
     };
     let count = given.len() / width;
-    ensure!(
-        (1..=MAX).contains(&count),
-        "{name} has {count} codes; a grid holds 1 to {MAX}"
-    );
+    ensure!((1..=MAX).contains(&count), "{name} has {count} codes; a grid holds 1 to {MAX}");
     let classes = classes(args, &session, count)?;
     let images = pictures(&mut session, &given, classes.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;

@@ -2,10 +2,11 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{Opened, open};
+use crate::commands::trained::open;
 use crate::output::out;
 use anyhow::{Result, ensure};
 use frit::data::DataSet;
+use frit::eval::Opened;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
 use frit::io::images::{destination, grid, write_png};
 use frit::run::session::Session;
@@ -46,7 +47,10 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
     check("--units", args.units, 1)?;
     check("--steps", args.steps, 2)?;
     let reach = args.reach;
-    ensure!(reach > 0.0 && reach.is_finite(), "invalid value '{reach}' for --reach: expected a positive, finite number");
+    ensure!(
+        reach > 0.0 && reach.is_finite(),
+        "invalid value '{reach}' for --reach: expected a positive, finite number"
+    );
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
     let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
@@ -108,7 +112,7 @@ fn check(flag: &str, n: usize, least: usize) -> Result<()> {
 fn latent_width(session: &Session) -> Result<usize> {
     let words = session.model.decode(1).is_some_and(|decoding| decoding.given.dtype == Dtype::U32);
     ensure!(!words, "codebook indices cannot be interpolated; use a run of a VAE, an autoencoder or a GAN");
-    code_width(session)
+    Ok(code_width(session)?)
 }
 
 /// The latents of the first `count` test images; for posteriors, their means.
@@ -123,8 +127,7 @@ fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
 /// The latent of one test image.
 fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
     let count = session.data.test.count;
-    ensure!(image < count, "invalid value '{image}' for --image: expected 0 to {} (test images)",
-        count - 1);
+    ensure!(image < count, "invalid value '{image}' for --image: expected 0 to {} (test images)", count - 1);
     Ok(latents(session, image + 1)?.remove(image))
 }
 

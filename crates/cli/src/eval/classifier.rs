@@ -51,7 +51,12 @@ impl TrainedClassifier {
     /// # Errors
     /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails, [`ErrorKind::Training`](crate::ErrorKind) if the
     /// loss is not finite.
-    pub fn load_or_train(data: &Arc<DataSet>, backend: &Backend, purpose: &str, terminal: &Terminal) -> Result<Option<Self>> {
+    pub fn load_or_train(
+        data: &Arc<DataSet>,
+        backend: &Backend,
+        purpose: &str,
+        terminal: &Terminal,
+    ) -> Result<Option<Self>> {
         let Some(config) = Self::recipe(data, backend)? else { return Ok(None) };
         let spec = spec(&config, data);
         let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec, BATCH);

@@ -32,7 +32,8 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
             Some((_, found)) => found,
             None => {
                 let Decoding { given, pass } = session.model.decode(count).expect("code_width has checked it");
-                let found = (session.executor.prepare(&with_drawing_weights(session, pass.schedule))?, given, pass.outputs[0]);
+                let found =
+                    (session.executor.prepare(&with_drawing_weights(session, pass.schedule))?, given, pass.outputs[0]);
                 prepared = Some((count, found));
                 found
             }

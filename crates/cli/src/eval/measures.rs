@@ -130,7 +130,8 @@ pub fn generative(
     generated.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
     let real = first_images(&data.test, count, data.pixels());
     let mut evaluation = compare(classifier, &real, &generated, seed)?;
-    let [real, floor] = [real, first_images(&data.train, count, data.pixels())].map(|images| classifier.features(&images));
+    let [real, floor] =
+        [real, first_images(&data.train, count, data.pixels())].map(|images| classifier.features(&images));
     evaluation.extend(quality(&real?, &floor?, seed, "_floor"));
     evaluation.insert("drawn".into(), json!(count));
     Ok(evaluation)

@@ -237,7 +237,9 @@ mod tests {
     #[test]
     fn unknown_metrics_have_a_name_and_a_place() {
         assert_eq!(name("peak_bytes"), "peak bytes");
-        assert!(["neg_elbo", "kl", "peak_bytes", "learning_rate", "images_per_second"].is_sorted_by_key(|k| position(k)));
+        assert!(
+            ["neg_elbo", "kl", "peak_bytes", "learning_rate", "images_per_second"].is_sorted_by_key(|k| position(k))
+        );
         assert_eq!(["nmse", "psnr", "d_loss", "peak_bytes"].map(better).map(Better::arrow), ["↓", "↑", "", ""]);
     }
 }

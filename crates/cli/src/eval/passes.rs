@@ -161,7 +161,8 @@ pub fn metrics_of(model: &dyn Model, tested: &Tested) -> Vec<(&'static str, f64)
 /// The losses on the test set by key, with the model, the data and the device.
 pub fn summary(session: &Session, test: &Tested) -> Map<String, Value> {
     let mut summary = Map::from_iter([("family".to_string(), json!(session.config.name()))]);
-    summary.extend(metrics_of(session.model.as_ref(), test).into_iter().map(|(name, value)| (name.into(), json!(value))));
+    summary
+        .extend(metrics_of(session.model.as_ref(), test).into_iter().map(|(name, value)| (name.into(), json!(value))));
     if let Some(code_use) = test.code_use {
         summary.insert("used_codes".into(), json!(code_use.used));
         summary.insert("codes".into(), json!(code_use.codes));

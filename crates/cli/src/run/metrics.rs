@@ -77,7 +77,8 @@ pub fn parse(text: &str) -> Metrics {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines: Vec<Line> = whole.lines().filter_map(Line::parse).collect();
     let steps = lines.iter().map(|line| line.step).max().unwrap_or_default();
-    let (warnings, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| MONITOR.iter().any(|key| line.fields.contains_key(*key)));
+    let (warnings, lines): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| MONITOR.iter().any(|key| line.fields.contains_key(*key)));
     let (epochs, windows): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.epoch.is_some());
     let mut columns: BTreeMap<String, Column> = BTreeMap::new();
     let mut column = |name: &str, put: &dyn Fn(&mut Column)| {

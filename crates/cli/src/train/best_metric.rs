@@ -37,7 +37,11 @@ impl BestMetric {
         let images = RECONSTRUCTION.into_iter().filter(|_| model.reconstruct(1).is_some());
         let known: Vec<&str> = model.columns().iter().copied().chain(sum).chain(codes).chain(images).collect();
         if !known.contains(&key) {
-            bail!(Setting, "train.best is '{best}', which is no metric of this model (available: {})", known.join(", "));
+            bail!(
+                Setting,
+                "train.best is '{best}', which is no metric of this model (available: {})",
+                known.join(", ")
+            );
         }
         Ok(Some(Self { key: key.into(), sign }))
     }
@@ -98,6 +102,9 @@ mod tests {
     #[test]
     fn an_unknown_metric_is_refused_with_those_available() {
         let message = BestMetric::of("perplexity", model("vae").as_ref()).unwrap_err().to_string();
-        assert!(message.contains("'perplexity'") && message.contains("recon, kl, neg_elbo, mse, psnr, ssim"), "{message}");
+        assert!(
+            message.contains("'perplexity'") && message.contains("recon, kl, neg_elbo, mse, psnr, ssim"),
+            "{message}"
+        );
     }
 }

@@ -163,7 +163,10 @@ fn mode_collapse(config: &Config, drawn: f64, reals: f64) -> Option<Warning> {
     };
     (drawn < DIVERSITY * reals).then(|| Warning {
         monitor: "mode_collapse",
-        seen: format!("generated images are {:.2} times as far from each other as training images: mode collapse", drawn / reals),
+        seen: format!(
+            "generated images are {:.2} times as far from each other as training images: mode collapse",
+            drawn / reals
+        ),
         advice: advice.into(),
     })
 }

@@ -108,12 +108,12 @@ fn check_length(options: &ResumeOptions, progress: &Progress, plan: &EpochPlan, 
     ensure!(
         plan.total >= step,
         Run,
-        "{} has {step} steps done in {} epochs, more than the {}",
+        "{} has {step} steps done in {} epochs, more than {}",
         options.run.display(),
         step.div_ceil(plan.per_epoch),
         match config.train {
-            Train { steps: wanted, .. } if wanted == plan.total => format!("{wanted} steps of train.steps"),
-            Train { epochs, .. } => format!("{epochs} epochs of train.epochs"),
+            Train { steps: wanted, .. } if wanted == plan.total => format!("train.steps = {wanted}"),
+            Train { epochs, .. } => format!("train.epochs = {epochs}"),
         }
     );
     Ok(())

@@ -126,7 +126,10 @@ impl Setup {
         let (batch, micro_batches) = (self.config.train.batch_size, self.config.micro_batches());
         terminal.say(&match micro_batches.len() {
             1 => format!("a batch of {batch} fits in memory"),
-            n => format!("a batch of {batch} does not fit in memory; using {n} micro-batches of {}", micro_batches[0].rows),
+            n => format!(
+                "a batch of {batch} does not fit in memory; using {n} micro-batches of {}",
+                micro_batches[0].rows
+            ),
         });
         Ok(())
     }

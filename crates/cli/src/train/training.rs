@@ -15,8 +15,8 @@ use crate::run::session::Session;
 use crate::run::startup::Startup;
 use crate::terminal::{Bar, Terminal};
 use crate::train::best_metric::BestMetric;
-use crate::train::lines::{columns_line, epoch_line, epoch_message};
 use crate::train::events::{Event, Observer};
+use crate::train::lines::{columns_line, epoch_line, epoch_message};
 use crate::train::monitors::ActiveMonitors;
 use crate::train::nan_search::{broken_parameter, first_broken};
 use crate::train::preview::{COUNT, Preview};
@@ -212,7 +212,8 @@ impl<'a> Trainer<'a> {
 
     /// True once `train.patience` epochs have passed since the best one.
     fn out_of_patience(&self) -> bool {
-        let (patience, epochs) = (self.session.config.train.patience, self.progress.step / self.prepared.steps.per_epoch);
+        let (patience, epochs) =
+            (self.session.config.train.patience, self.progress.step / self.prepared.steps.per_epoch);
         patience > 0 && self.progress.best.is_some_and(|(best, _)| epochs >= best + patience)
     }
 

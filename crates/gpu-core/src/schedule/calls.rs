@@ -240,7 +240,7 @@ impl Schedule {
         assert_eq!(tiled, !kernel.variants.is_empty(), "{name}: tiles are for kernels with variants");
         let tiles = kernel.variants.iter().map(|variant| variant.tile).chain((!tiled).then_some([1, 1]));
         tiles.for_each(|tile| assert!(grid.groups(tile).is_some(), "{name}: no device runs a grid of {grid:?}"));
-        let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        let params = params.to_words();
         let call = Call { kernel, bufs: bufs.to_vec(), params, grid, label, flops };
         self.written.extend(call.writes().map(|buf| buf.id));
         self.calls.push(call);
