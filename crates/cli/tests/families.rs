@@ -2,6 +2,7 @@
 
 mod place;
 
+use gpu_core::ops::activation::Activation;
 use place::{Place, refusal, stderr};
 use serde_json::Value;
 use std::fs;
@@ -200,4 +201,40 @@ fn invalid_settings_are_refused() {
         let data = if line.contains("--data") { "" } else { "--data data" };
         place.refused(&format!("train {line} {data} --device cpu --out run"), words);
     }
+}
+
+/// Every enumerated setting of every family builds, trains a step and evaluates to finite numbers.
+#[test]
+fn every_enumerated_setting_trains() {
+    let activations = Activation::NAMED.iter().map(|(name, _)| *name);
+    let small = ["vae --hidden 6", "cvae --hidden 6", "conv-vae --set vae.channels=[3] --hidden 6", "ae --hidden 6"];
+    let pooled = "pool-vae --set vae.channels=[3] --hidden 6";
+    let mut lines: Vec<String> = Vec::new();
+    for name in activations {
+        let models = small.iter().chain([&pooled]);
+        lines.extend(models.map(|model| format!("{model} --set {}.activation={name}", section(model))));
+    }
+    for likelihood in ["bernoulli", "gaussian"] {
+        lines.extend(small.iter().map(|model| format!("{model} --set {}.likelihood={likelihood}", section(model))));
+    }
+    for loss in ["non_saturating", "least_squares", "hinge", "wasserstein"] {
+        for model in ["gan --hidden 6", "cgan --hidden 6", "dcgan --set gan.width=3"] {
+            let bounded = "--set gan.spectral=true --set gan.discriminator_norm=false";
+            lines.push(format!("{model} --set gan.loss={loss} {bounded}"));
+        }
+    }
+    lines
+        .extend(["0", "0.9"].map(|ema| format!("vqvae --set vqvae.width=8 --set vqvae.codes=8 --set vqvae.ema={ema}")));
+    let place = Place::new();
+    for (number, line) in lines.iter().enumerate() {
+        let train = format!("train {line} --latent-dim 3 --data data --batch-size 16 --steps 1 --device cpu -q --json");
+        let metrics: Value = serde_json::from_str(&place.done(&format!("{train} --out run-{number}"))).unwrap();
+        let numbers: Vec<f64> = metrics.as_object().unwrap().values().filter_map(Value::as_f64).collect();
+        assert!(numbers.len() > 1 && numbers.iter().all(|number| number.is_finite()), "{line}: {metrics}");
+    }
+}
+
+/// The section of a recipe's model.
+fn section(line: &str) -> &'static str {
+    if line.starts_with("ae") { "ae" } else { "vae" }
 }

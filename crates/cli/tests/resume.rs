@@ -144,7 +144,7 @@ fn a_killed_run_resumes_byte_for_byte_on_an_adapter() {
 /// Every setting that changes with the steps at once: learning rate, KL bound, kept checkpoints, samples, best.
 #[test]
 fn killed_runs_with_schedules_resume_byte_for_byte() {
-    let settings = "--set optimiser.schedule=cosine --set optimiser.warmup=7 --set optimiser.lr_final=0.1 \
+    let settings = "--set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=7 --set optimiser.lr_final=0.1 \
                     --set vae.capacity=2 --set vae.kl_warmup=40 --set train.keep=2 --set train.best=recon \
                     --set train.patience=9 --sample-every 4";
     kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
@@ -230,7 +230,7 @@ fn fewer_epochs_than_done_are_refused() {
 #[test]
 fn a_zero_learning_rate_is_reported_on_resume() {
     let place = Place::new();
-    place.done(&format!("{TINY} --epochs 2 --set optimiser.schedule=linear --device cpu --out run -q"));
+    place.done(&format!("{TINY} --epochs 2 --set optimiser.lr_schedule=linear --device cpu --out run -q"));
     let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
     let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["learning_rate"].as_f64();
     let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();

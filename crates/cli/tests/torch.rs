@@ -23,7 +23,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 const PYTHON: &str = "FRIT_PYTHON";
 const ACCEPT: &str = "FRIT_ACCEPT_NAMES";
 /// Prefixes of tensors that no network has.
-const APART: [&str; 4] = ["adam.m/", "adam.v/", "average/", "state/"];
+const APART: [&str; 3] = ["optim.", "average/", "state/"];
 
 /// Image sizes that halve to even and odd sides.
 const DATA: [(&str, &[usize]); 2] = [("grey", &[6, 6]), ("colour", &[10, 12, 3])];
