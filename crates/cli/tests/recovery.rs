@@ -95,7 +95,7 @@ fn train(session: &mut Session, run: &Path, from: Option<&Path>) -> frit::Result
             Progress::of(&checkpoint, session)?
         }
     };
-    let open = |_: &Session| if from.is_some() { Run::open(run) } else { Run::create(run) };
+    let open = |_: &Session| Ok(if from.is_some() { Run::open(run)? } else { Run::create(run)? });
     Trainer::new(session, &Terminal::new(true), progress, open)?.train(&AtomicBool::new(false))
 }
 
