@@ -245,7 +245,7 @@ impl Schedule {
         tiles.for_each(|tile| {
             assert!(grid.groups(tile).is_some(), "{name}: {grid:?} is not 1 to {MAX_GROUPS} workgroups")
         });
-        let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        let params = params.to_words();
         let call = Call { kernel, bufs: bufs.to_vec(), params, grid, label, flops };
         self.written.extend(call.writes().map(|buf| buf.id));
         self.calls.push(call);
