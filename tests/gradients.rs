@@ -1,4 +1,4 @@
-//! Backward = finite differences of the reference, for every claim of every case.
+//! Compares backward kernels with finite differences of the reference, for every claim of every case.
 
 use frit_harness::{cases, report};
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -1,5 +1,5 @@
-//! GPU = reference, for every case of every kernel, on whatever adapter is there, with the shaders' bounds
-//! checks and without.
+//! Compares GPU and reference for every case of every kernel on the best adapter, with the shaders' bounds checks and
+//! without.
 
 use frit_harness::{cases, device, report};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -13,7 +13,7 @@ fn main() {
             trials.push(Trial::test(name, move || parity(op, checked)));
         }
     }
-    // One at a time: a software adapter takes every core as it is.
+    // One at a time, because a software adapter uses every core.
     libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials).exit();
 }
 

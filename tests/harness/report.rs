@@ -1,11 +1,11 @@
-//! Cases run and summed up, one row per kernel: what `frit check` prints and the tests demand.
+//! Runs cases and summarises them in one row per kernel, for `frit check` and the tests.
 
 use crate::compare::{Finding, stepwise};
 use crate::{Case, differences};
 use gpu_core::Device;
 use gpu_core::{Error, Gpu, Memory, Sharing, VariantPolicy, eligible};
 
-/// What all cases of one kernel came to.
+/// The result of all cases of a kernel.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The kernel, or the operator whose gradients were checked.
@@ -14,9 +14,9 @@ pub struct Row {
     pub cases: usize,
     /// The worst error, relative to max(1, |reference|).
     pub error: f64,
-    /// The worst error as a share of its case's tolerance: above one is stray.
+    /// The worst error relative to its case's tolerance; the row fails above one.
     pub share: f64,
-    /// The case and the step of the worst share.
+    /// The case and the call of the worst error.
     pub place: String,
 }
 
@@ -25,9 +25,9 @@ impl Row {
         Self { name: name.into(), cases: 0, error: 0.0, share: 0.0, place: String::new() }
     }
 
-    /// Whether some error exceeds its tolerance.
+    /// True if an error exceeds its tolerance.
     pub fn stray(&self) -> bool {
-        // A share that is no number is stray too.
+        // NaN fails too.
         !matches!(self.share.partial_cmp(&1.0), Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal))
     }
 
@@ -41,7 +41,7 @@ impl Row {
     }
 }
 
-/// Every step of every case on a device, against the reference, by every variant that the device can run.
+/// Compares every call of every case on a device with the reference, for every variant that the device can run.
 pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
     let mut rows: Vec<Row> = Vec::new();
     for case in cases {
@@ -50,7 +50,7 @@ pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
             let device = device.clone().with_policy(VariantPolicy::Only(suffix));
             let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
             for finding in stepwise(&mut gpu, &memory, &case.schedule, &case.inputs)? {
-                // A step without such a variant has been looked at with the kernel's own.
+                // Calls without such a variant were compared with the default variant.
                 let Some(name) = name(&device, case, &finding, suffix) else { continue };
                 if rows.iter().all(|row| row.name != name) {
                     rows.push(Row::new(name));
@@ -66,12 +66,12 @@ pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
     Ok(rows)
 }
 
-/// How much coarser the operands are rounded than f32 is.
+/// The rounding of operands relative to f32.
 fn precision(suffix: &str) -> f64 {
     if suffix == "_half" { 2f64.powi(13) } else { 1.0 }
 }
 
-/// What the names of a case's variants end on; kernels' own come first.
+/// The suffixes of the variants in a case; the default first.
 fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
     let mut suffixes = vec![""];
     for call in case.schedule.calls() {
@@ -84,7 +84,7 @@ fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
     suffixes
 }
 
-/// The name of the kernel or variant of that suffix that ran a step; none where the step has no such variant.
+/// The name of the kernel or variant that ran a call; `None` if the call has no variant with that suffix.
 fn name(device: &Device, case: &Case, finding: &Finding, suffix: &str) -> Option<&'static str> {
     if suffix.is_empty() {
         return Some(finding.kernel);
@@ -93,7 +93,7 @@ fn name(device: &Device, case: &Case, finding: &Finding, suffix: &str) -> Option
     of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(finding.kernel) == Some(suffix))
 }
 
-/// Every claimed derivative of an operator's cases, against finite differences; no row where nothing is claimed.
+/// Compares the claimed gradients of an operator's cases with finite differences; `None` if nothing is claimed.
 pub fn gradients(op: &str, cases: &[Case]) -> Result<Option<Row>, Error> {
     let mut row = Row::new(&format!("{op}, finite differences"));
     for case in cases {
