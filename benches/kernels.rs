@@ -139,8 +139,8 @@ fn checked(backend: &Backend, schedule: &Schedule, inputs: &[Buf], most: f64) ->
     let values = |buf: &Buf| Array::F32((0..buf.len()).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect());
     let inputs: Vec<(Buf, Array)> = inputs.iter().map(|buf| (*buf, values(buf))).collect();
     let mut executor = backend.executor(memory.clone(), Sharing::On);
-    let findings = compare::stepwise(executor.as_mut(), &memory, schedule, &inputs).expect("the device works");
-    assert!(findings.iter().all(|finding| finding.error < most), "not timed, wrong result: {findings:?}");
+    let comparisons = compare::call_by_call(executor.as_mut(), &memory, schedule, &inputs).expect("the device works");
+    assert!(comparisons.iter().all(|comparison| comparison.error < most), "not timed, wrong result: {comparisons:?}");
     let program = executor.prepare(schedule).expect("the device works");
     (executor, program)
 }

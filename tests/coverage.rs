@@ -117,9 +117,9 @@ fn share(case: &Case, spoil: fn(Array) -> Array) -> f64 {
     let memory = Memory::default();
     let output = case.schedule.calls()[0].writes().next().expect("a call has outputs");
     let mut impostor = Impostor { cpu: Cpu::new(memory.clone(), Sharing::Off), output, spoil };
-    let findings =
-        compare::stepwise(&mut impostor, &memory, &case.schedule, &case.inputs).expect("the CPU executor runs");
-    findings[0].error / case.tolerance
+    let comparisons =
+        compare::call_by_call(&mut impostor, &memory, &case.schedule, &case.inputs).expect("the CPU executor runs");
+    comparisons[0].error / case.tolerance
 }
 
 /// y = tanh x by a kernel with the buffers and parameters of `ACTIVATION`.
@@ -168,10 +168,10 @@ fn a_wrong_shader_fails() -> Result<(), Error> {
     let source: &'static str = wrong.leak();
     let kernel = Box::leak(Box::new(Kernel { source: vec![source].leak(), ..ACTIVATION }));
     let rows = report::parity(&device(true), &[tanh(kernel)])?;
-    assert!(rows[0].stray(), "{rows:?}");
+    assert!(rows[0].failed(), "{rows:?}");
     // Pipelines are cached by name, so the right shader needs a device of its own.
     let rows = report::parity(&device(true), &[tanh(&ACTIVATION)])?;
-    assert!(!rows[0].stray(), "{rows:?}");
+    assert!(!rows[0].failed(), "{rows:?}");
     Ok(())
 }
 

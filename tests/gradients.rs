@@ -10,7 +10,7 @@ fn main() {
 
 fn gradients(op: &str) -> Result<(), Failed> {
     match report::gradients(op, &cases::of(op))? {
-        Some(row) if row.stray() => Err(format!("{}: {}", row.name, row.place).into()),
+        Some(row) if row.failed() => Err(format!("{}: {}", row.name, row.location).into()),
         _ => Ok(()),
     }
 }

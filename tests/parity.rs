@@ -18,10 +18,10 @@ fn main() {
 }
 
 fn parity(op: &str, checked: bool) -> Result<(), Failed> {
-    let strays: Vec<String> = report::parity(&device(checked), &cases::of(op))?
+    let failures: Vec<String> = report::parity(&device(checked), &cases::of(op))?
         .into_iter()
-        .filter(|row| row.stray())
-        .map(|row| format!("{}: {}", row.name, row.place))
+        .filter(|row| row.failed())
+        .map(|row| format!("{}: {}", row.name, row.location))
         .collect();
-    if strays.is_empty() { Ok(()) } else { Err(strays.join("\n").into()) }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }

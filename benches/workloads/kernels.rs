@@ -47,9 +47,10 @@ fn prepared(kernel: Kernel, backend: &Backend) -> Result<Workload, String> {
     let Kernel { schedule, mut memory, inputs, flops, images } = kernel;
     let ring = memory.add("ring", [models::RING_ROWS, 1], Dtype::F32);
     let mut executor = backend.executor(memory.clone(), Sharing::On);
-    let findings = compare::stepwise(executor.as_mut(), &memory, &schedule, &inputs).map_err(|e| e.to_string())?;
-    if findings.iter().any(|finding| finding.error > 1e-3) {
-        return Err(format!("not timed, wrong result: {findings:?}"));
+    let comparisons =
+        compare::call_by_call(executor.as_mut(), &memory, &schedule, &inputs).map_err(|e| e.to_string())?;
+    if comparisons.iter().any(|comparison| comparison.error > 1e-3) {
+        return Err(format!("not timed, wrong result: {comparisons:?}"));
     }
     let program = executor.prepare(&schedule).map_err(|e| e.to_string())?;
     let (programs, pace) = (vec![program], SubmitLoop::default());

@@ -5,7 +5,7 @@ use gpu_core::{Access, Array, Buf, Call, Cpu, Error, Executor, Memory, Schedule,
 
 /// The comparison of one output of a call.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct Comparison {
     /// The index of the call in the schedule.
     pub call: usize,
     /// The kernel.
@@ -26,19 +26,19 @@ pub fn reference(memory: &Memory) -> Cpu {
 }
 
 /// Runs `schedule` on both executors with the same inputs and compares every output of every call. Words must be equal.
-pub fn stepwise(
+pub fn call_by_call(
     executor: &mut dyn Executor,
     memory: &Memory,
     schedule: &Schedule,
     inputs: &[(Buf, Array)],
-) -> Result<Vec<Finding>, Error> {
+) -> Result<Vec<Comparison>, Error> {
     let mut reference = reference(memory);
     let expected = reference.prepare(schedule)?;
     let program = executor.prepare(schedule)?;
     for (buf, values) in inputs {
         reference.write(*buf, values)?;
     }
-    let mut findings = Vec::new();
+    let mut comparisons = Vec::new();
     for (index, call) in schedule.calls().iter().enumerate() {
         hand_over(executor, &mut reference, call)?;
         reference.run_call(expected, index)?;
@@ -49,10 +49,10 @@ pub fn stepwise(
             }
             let (error, worst) = distance(&executor.read(*buf)?, &reference.read(*buf)?);
             let (kernel, label) = (call.kernel.name, call.label.clone());
-            findings.push(Finding { call: index, kernel, label, output: binding.name, error, worst });
+            comparisons.push(Comparison { call: index, kernel, label, output: binding.name, error, worst });
         }
     }
-    Ok(findings)
+    Ok(comparisons)
 }
 
 /// Copies the inputs of a call, and overwrites its outputs with NaN, so that an element left unwritten shows.

@@ -17,7 +17,7 @@ pub const TOLERANCE: f64 = 2e-6;
 #[derive(Clone, Debug)]
 pub struct Slope {
     /// The pair and the element.
-    pub place: String,
+    pub location: String,
     /// The gradient computed by the backward kernels.
     pub claimed: f64,
     /// The finite difference.
@@ -45,8 +45,8 @@ pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
             for element in elements.map(|i| if x.len() <= SAMPLES { i } else { rng.random_range(0..x.len()) }) {
                 let mut loss_at = |shift| loss(&mut cpu, program, case, claim, x, element, shift);
                 let differenced = (loss_at(STEP)? - loss_at(-STEP)?) / (2.0 * STEP);
-                let place = format!("pair {pair}, element {element}");
-                slopes.push(Slope { place, claimed: claimed[element], differenced });
+                let location = format!("pair {pair}, element {element}");
+                slopes.push(Slope { location, claimed: claimed[element], differenced });
             }
         }
     }

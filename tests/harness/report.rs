@@ -1,6 +1,6 @@
 //! Runs cases and summarises them in one row per kernel, for `frit check` and the tests.
 
-use crate::compare::{Finding, stepwise};
+use crate::compare::{Comparison, call_by_call};
 use crate::{Case, differences};
 use gpu_core::Device;
 use gpu_core::{Error, Gpu, Memory, Sharing, VariantPolicy, eligible};
@@ -17,26 +17,26 @@ pub struct Row {
     /// The worst error relative to its case's tolerance; the row fails above one.
     pub share: f64,
     /// The case and the call of the worst error.
-    pub place: String,
+    pub location: String,
 }
 
 impl Row {
     fn new(name: &str) -> Self {
-        Self { name: name.into(), cases: 0, error: 0.0, share: 0.0, place: String::new() }
+        Self { name: name.into(), cases: 0, error: 0.0, share: 0.0, location: String::new() }
     }
 
     /// True if an error exceeds its tolerance.
-    pub fn stray(&self) -> bool {
+    pub fn failed(&self) -> bool {
         // NaN fails too.
         !matches!(self.share.partial_cmp(&1.0), Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal))
     }
 
-    fn add(&mut self, error: f64, tolerance: f64, place: impl FnOnce() -> String) {
+    fn add(&mut self, error: f64, tolerance: f64, location: impl FnOnce() -> String) {
         self.cases += 1;
         self.error = self.error.max(error);
         let share = error / tolerance;
-        if self.place.is_empty() || share > self.share || share.is_nan() {
-            (self.share, self.place) = (share, place());
+        if self.location.is_empty() || share > self.share || share.is_nan() {
+            (self.share, self.location) = (share, location());
         }
     }
 }
@@ -49,16 +49,19 @@ pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
         for suffix in suffixes(device, case) {
             let device = device.clone().with_policy(VariantPolicy::Only(suffix));
             let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
-            for finding in stepwise(&mut gpu, &memory, &case.schedule, &case.inputs)? {
+            for comparison in call_by_call(&mut gpu, &memory, &case.schedule, &case.inputs)? {
                 // Calls without such a variant were compared with the default variant.
-                let Some(name) = name(&device, case, &finding, suffix) else { continue };
+                let Some(name) = name(&device, case, &comparison, suffix) else { continue };
                 if rows.iter().all(|row| row.name != name) {
                     rows.push(Row::new(name));
                 }
                 let row = rows.iter_mut().find(|row| row.name == name).expect("just added");
-                let (index, value, reference) = finding.worst;
-                row.add(finding.error, case.tolerance * precision(suffix), || {
-                    format!("{}, {}: {}[{index}] is {value}, not {reference}", case.name, finding.label, finding.output)
+                let (index, value, reference) = comparison.worst;
+                row.add(comparison.error, case.tolerance * precision(suffix), || {
+                    format!(
+                        "{}, {}: {}[{index}] is {value}, not {reference}",
+                        case.name, comparison.label, comparison.output
+                    )
                 });
             }
         }
@@ -85,12 +88,12 @@ fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
 }
 
 /// The name of the kernel or variant that ran a call; `None` if the call has no variant with that suffix.
-fn name(device: &Device, case: &Case, finding: &Finding, suffix: &str) -> Option<&'static str> {
+fn name(device: &Device, case: &Case, comparison: &Comparison, suffix: &str) -> Option<&'static str> {
     if suffix.is_empty() {
-        return Some(finding.kernel);
+        return Some(comparison.kernel);
     }
-    let of_call = eligible(&case.schedule.calls()[finding.call], &device.caps);
-    of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(finding.kernel) == Some(suffix))
+    let of_call = eligible(&case.schedule.calls()[comparison.call], &device.caps);
+    of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(comparison.kernel) == Some(suffix))
 }
 
 /// Compares the claimed gradients of an operator's cases with finite differences; `None` if nothing is claimed.
@@ -99,7 +102,7 @@ pub fn gradients(op: &str, cases: &[Case]) -> Result<Option<Row>, Error> {
     for case in cases {
         for slope in differences::check(case)? {
             row.add(slope.error(), differences::TOLERANCE, || {
-                format!("{}, {}: {} is not {}", case.name, slope.place, slope.claimed, slope.differenced)
+                format!("{}, {}: {} is not {}", case.name, slope.location, slope.claimed, slope.differenced)
             });
         }
     }
