@@ -56,10 +56,10 @@ fn time(bencher: Bencher<'_, '_>, folder: &Path, images: usize) {
         frit.output().expect("frit starts")
     };
     let output = inspect();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "not timed, failed: {}", String::from_utf8_lossy(&output.stderr));
-    let found: serde_json::Value = serde_json::from_str(&said).expect("one JSON object");
+    let found: serde_json::Value = serde_json::from_str(&report).expect("one JSON object");
     let count = |part: &str| found[part].as_u64().or_else(|| found[part]["images"].as_u64()).unwrap_or(0) as usize;
-    assert_eq!(count("train") + count("test"), images, "not timed, wrong result: {said}");
+    assert_eq!(count("train") + count("test"), images, "not timed, wrong result: {report}");
     bencher.counter(ItemsCount::new(images)).bench_local(inspect);
 }

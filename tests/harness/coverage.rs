@@ -28,7 +28,7 @@ pub fn omissions(kernels: &[&Kernel], cases: &[Case]) -> Vec<String> {
                 omissions.push(format!("{} has no gradient check through it", kernel.name));
             }
             Gradient::Backward if !backward.contains(kernel.name) => {
-                omissions.push(format!("{} has no gradient check of what it writes", kernel.name));
+                omissions.push(format!("{} has no gradient check of its outputs", kernel.name));
             }
             _ => {}
         }
