@@ -6,7 +6,7 @@
 use crate::{Arena, Buf, BufferId, Dtype, Schedule};
 use std::collections::HashMap;
 
-/// Memory sharing among scratch buffers with disjoint lifetimes. Turning it off shows whether an error is the planner's.
+/// Memory sharing among scratch buffers with disjoint lifetimes. Turning it off exposes errors of the planner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sharing {
     /// Buffers with disjoint lifetimes share a slot.
