@@ -6,11 +6,11 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use frit_harness::{compare, device};
-use gpu_core::{Device, DeviceKind};
 use gpu_core::ops::conv2d::{self, Window};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::roof;
 use gpu_core::{Array, Backend, Buf, Executor, Memory, Program, Schedule, Sharing, VariantPolicy, eligible};
+use gpu_core::{Device, DeviceKind};
 use std::sync::LazyLock;
 
 fn main() {

@@ -1,4 +1,4 @@
-//! What lies in a latent space, drawn; images as codes in files, and back.
+//! Interpolation and traversal of latent spaces; latent codes in files.
 
 mod place;
 
@@ -23,13 +23,13 @@ impl Place {
         image::open(self.path("p.png")).unwrap().into_rgb8()
     }
 
-    /// A model of each family that is told the class.
+    /// A trained model of each class-conditional family.
     fn told(&self) {
         self.done(&format!("train cvae --hidden 16 {TRAIN} --out cvae"));
         self.done(&format!("train cgan --hidden 16 {TRAIN} --out cgan"));
     }
 
-    /// An array file of such elements.
+    /// Writes an .npy file.
     fn put_npy(&self, name: &str, descr: &str, shape: &str, elements: &[u8]) {
         let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
         while (10 + header.len() + 1) % 64 != 0 {
@@ -40,13 +40,13 @@ impl Place {
         fs::write(self.path(name), [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), elements].concat()).unwrap();
     }
 
-    /// Codes of so many numbers in a file.
+    /// Writes latents of `width` numbers to a file.
     fn put_codes(&self, name: &str, width: usize, numbers: &[f32]) {
         let elements: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         self.put_npy(name, "<f4", &format!("{}, {width}", numbers.len() / width), &elements);
     }
 
-    /// The rows of a file of numbers.
+    /// The rows of an .npy file.
     fn codes(&self, name: &str, width: usize) -> Vec<Vec<f32>> {
         let bytes = fs::read(self.path(name)).unwrap();
         let start = 1 + bytes.iter().position(|&byte| byte == b'\n').expect("a header");
@@ -55,25 +55,25 @@ impl Place {
     }
 }
 
-/// The pictures of some rows and columns.
+/// A part of a grid, by rows and columns.
 fn part(picture: &image::RgbImage, [row, column]: [u32; 2], [rows, columns]: [u32; 2]) -> image::RgbImage {
     let [y, x] = [row, column].map(|at| at * (side(1) + 2));
     image::imageops::crop_imm(picture, x, y, side(columns), side(rows)).to_image()
 }
 
-/// The largest difference of two pictures.
+/// The largest pixel difference.
 fn difference(a: &image::RgbImage, b: &image::RgbImage) -> u8 {
     assert_eq!(a.dimensions(), b.dimensions());
     a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
-/// A picture is twice as large as it is, with gaps of two.
+/// The side of a grid: images at twice their size, with gaps of two pixels.
 fn side(pictures: u32) -> u32 {
     pictures * (2 * 6 + 2) - 2
 }
 
 #[test]
-fn ways_and_traversals_have_their_rows_and_columns() {
+fn interpolations_and_traversals_have_rows_and_columns() {
     let place = trained();
     let way = place.picture("interpolate vae --rows 3 --steps 5");
     assert_eq!(way.dimensions(), (side(5), side(3)));
@@ -103,7 +103,7 @@ fn ways_and_traversals_have_their_rows_and_columns() {
 }
 
 #[test]
-fn codes_go_to_files_and_come_back_as_the_same_pictures() {
+fn encoded_files_decode_to_the_same_images() {
     let place = trained();
     for (run, file) in [("vae", "codes.npy"), ("ae", "codes.npy"), ("vqvae", "codes.frit")] {
         assert_eq!(place.done(&format!("encode {run} -n 16 --device cpu")), format!("{run}/{file}\n"));
@@ -124,7 +124,10 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
     for (line, words) in [
         ("decode vqvae --codes damaged.frit", &["damaged.frit is damaged"][..]),
         ("decode other --codes all.frit", &["another codebook"]),
-        ("decode vqvae --codes vae/codes.npy", &["vae/codes.npy holds continuous latents", "vqvae", "codebook indices"]),
+        (
+            "decode vqvae --codes vae/codes.npy",
+            &["vae/codes.npy holds continuous latents", "vqvae", "codebook indices"],
+        ),
         ("decode vqvae --codes data/t10k-labels-idx1-ubyte", &["holds no codes"]),
         ("decode vae --codes all.frit", &["all.frit holds codebook indices", "run's vae", "latents"]),
         ("decode gan --codes all.frit", &["all.frit holds codebook indices", "run's gan"]),
@@ -141,7 +144,7 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
 }
 
 #[test]
-fn a_model_without_a_prior_goes_about_its_images() {
+fn models_without_a_prior_start_from_test_images() {
     let place = Place::new();
     place.done(&format!("train ae --hidden 16 {TRAIN} --out ae"));
     let pairs = place.picture("reconstruct ae -n 6");
@@ -182,7 +185,7 @@ fn a_model_without_a_prior_goes_about_its_images() {
 }
 
 #[test]
-fn a_row_of_pictures_is_of_one_class() {
+fn each_row_has_one_class() {
     let place = Place::new();
     place.told();
     for run in ["cvae", "cgan"] {
@@ -230,7 +233,7 @@ fn a_row_of_pictures_is_of_one_class() {
 }
 
 #[test]
-fn classes_go_to_files_with_the_codes() {
+fn encode_writes_the_classes_too() {
     let place = Place::new();
     place.told();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
@@ -269,7 +272,7 @@ fn classes_go_to_files_with_the_codes() {
 }
 
 #[test]
-fn pictures_are_png_and_stay_apart() {
+fn images_are_png_and_folders_are_not_mixed() {
     let place = Place::new();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
     place.done("encode vae --device cpu --out codes.npy");
@@ -294,7 +297,7 @@ fn pictures_are_png_and_stay_apart() {
 }
 
 #[test]
-fn what_a_model_does_not_do_is_said_with_what_it_does() {
+fn missing_capabilities_name_an_alternative() {
     let place = Place::new();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
     place.done("train classifier --data data --batch-size 32 --epochs 1 --device cpu -q --out classifier");
@@ -312,9 +315,9 @@ fn what_a_model_does_not_do_is_said_with_what_it_does() {
     }
 }
 
-/// A GAN that keeps an average of its weights draws by it, whatever it draws.
+/// A GAN with averaged weights uses them for every kind of image.
 #[test]
-fn codes_are_drawn_by_the_average_too() {
+fn decoding_uses_averaged_weights() {
     let place = Place::new();
     place.done(&format!("train gan --hidden 16 --set optimiser.average=0.9 {TRAIN} --out run"));
     place.put_codes("z.npy", 3, &[0.5, -1.0, 2.0, 0.1, 0.2, 0.3]);

@@ -16,7 +16,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         return Some(text(hint));
     }
     match of_library.and_then(frit::Error::device_error).or_else(|| error.downcast_ref())? {
-        NoAdapter => Some("install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers), or use --device cpu".into()),
+        NoAdapter => {
+            Some("install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers), or use --device cpu".into())
+        }
         NoSuchAdapter { .. } | Refused { .. } => Some("choose another --device (see `frit devices`)".into()),
         gpu_core::Error::OutOfMemory { .. } | gpu_core::Error::TooLarge { .. } => {
             Some("use a smaller --batch-size, or --micro-batch auto".into())

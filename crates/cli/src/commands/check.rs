@@ -41,7 +41,10 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     if args.json {
         let kernels: Vec<Value> = rows.iter().map(json_of).collect();
         let passed = rows.len() - failed;
-        out!("{}", json!({ "device": device.caps.to_string(), "kernels": kernels, "passed": passed, "failed": failed }))?;
+        out!(
+            "{}",
+            json!({ "device": device.caps.to_string(), "kernels": kernels, "passed": passed, "failed": failed })
+        )?;
     } else {
         out!("{} passed, {failed} failed on {}", rows.len() - failed, device.caps)?;
     }

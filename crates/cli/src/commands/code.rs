@@ -42,10 +42,7 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
         let beside = path.with_extension("classes.npy");
         atomic_write::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
         out!("{}", beside.display())?;
-        terminal.say(&format!(
-            "wrote the classes of the images to {0}; decode with --classes {0}",
-            beside.display()
-        ));
+        terminal.say(&format!("wrote the classes of the images to {0}; decode with --classes {0}", beside.display()));
     }
     Ok(Ending::Done)
 }
@@ -74,10 +71,7 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
         Dtype::F32 => Array::F32(latents(&file, &name, width)?),
     };
     let count = given.len() / width;
-    ensure!(
-        (1..=MAX).contains(&count),
-        "{name} has {count} codes; a grid holds 1 to {MAX}"
-    );
+    ensure!((1..=MAX).contains(&count), "{name} has {count} codes; a grid holds 1 to {MAX}");
     let classes = classes(args, &session, count)?;
     let images = pictures(&mut session, &given, classes.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;

@@ -106,8 +106,6 @@ impl Pictures {
         let DataSet { name, height: to_height, width: to_width, .. } = known;
         let Self { count, resized, .. } = self;
         let seen = format!("{to_height}×{to_width} of {name}");
-        Some(format!(
-            "resized {resized} of the {count} images of {folder} (e.g. {height}×{width}) to {seen}"
-        ))
+        Some(format!("resized {resized} of the {count} images of {folder} (e.g. {height}×{width}) to {seen}"))
     }
 }

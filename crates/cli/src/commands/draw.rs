@@ -25,8 +25,8 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
     args.files.as_deref().map_or(Ok(()), check_for_pictures)?;
-    let drawing = Drawing::prepare(&mut session, args.n, args.seed)?
-        .context("internal error: the model has no sampler")?;
+    let drawing =
+        Drawing::prepare(&mut session, args.n, args.seed)?.context("internal error: the model has no sampler")?;
     let drawing = match &args.class {
         Some(name) => drawing.of_class(class(&session, name)?.into()),
         None => drawing,

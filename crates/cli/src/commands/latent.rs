@@ -46,7 +46,10 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
     check("--units", args.units, 1)?;
     check("--steps", args.steps, 2)?;
     let reach = args.reach;
-    ensure!(reach > 0.0 && reach.is_finite(), "invalid value '{reach}' for --reach: expected a positive, finite number");
+    ensure!(
+        reach > 0.0 && reach.is_finite(),
+        "invalid value '{reach}' for --reach: expected a positive, finite number"
+    );
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
     let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
@@ -123,8 +126,7 @@ fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
 /// The latent of one test image.
 fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
     let count = session.data.test.count;
-    ensure!(image < count, "invalid value '{image}' for --image: expected 0 to {} (test images)",
-        count - 1);
+    ensure!(image < count, "invalid value '{image}' for --image: expected 0 to {} (test images)", count - 1);
     Ok(latents(session, image + 1)?.remove(image))
 }
 

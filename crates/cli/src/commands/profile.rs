@@ -146,9 +146,9 @@ fn print_memory(profile: &Profile) -> Result<()> {
         mib(counters.peak_bytes),
         counters.peak_bytes as f64 / planned.total() as f64,
         mib(counters.upload_bytes),
-        counters.allocator_bytes.map_or_else(String::new, |bytes| {
-            format!(", {:.2} MiB in use by wgpu's allocator", mib(bytes))
-        })
+        counters
+            .allocator_bytes
+            .map_or_else(String::new, |bytes| { format!(", {:.2} MiB in use by wgpu's allocator", mib(bytes)) })
     )
 }
 

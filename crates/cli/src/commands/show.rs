@@ -27,7 +27,7 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         let part = if parts > 1 { format!(", micro-batch {part} of {parts}") } else { String::new() };
         out!("{}{times}{part}:", phase.name)?;
         for (index, call) in phase.schedule.calls().iter().enumerate() {
-            out!("{}", line(index, call, planned))?;
+            out!("{}", line(index, call, planned, shown.optim))?;
         }
     }
     print_totals(&shown)?;
@@ -65,6 +65,8 @@ pub(crate) fn dry_run(config: &Config, data: &DataSet, backend: Option<&Backend>
 
 /// A model and its schedules.
 struct Shown {
+    /// Names of the optimiser's state tensors, by slot.
+    optim: &'static [&'static str],
     model: Box<dyn Model>,
     /// The phases of a step on a full batch.
     phases: Vec<Planned>,
@@ -77,13 +79,13 @@ impl Shown {
         let model = config.model(spec(config, data));
         let phases = phases(config, model.as_ref());
         let schedules = schedules(config, model.as_ref(), &phases);
-        Self { model, phases, schedules }
+        Self { optim: config.optimiser.slots(), model, phases, schedules }
     }
 }
 
 /// Number, label, kernel, shapes, cost, and the buffers written.
-fn line(index: usize, call: &Call, planned: &Planned) -> String {
-    let shapes: Vec<String> = call.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned))).collect();
+fn line(index: usize, call: &Call, planned: &Planned, optim: &[&str]) -> String {
+    let shapes: Vec<String> = call.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned, optim))).collect();
     format!(
         "{index:3}  {:32} {:24} {:28} {:9.3} MFLOP {:9.1} KiB",
         call.label,
@@ -94,10 +96,11 @@ fn line(index: usize, call: &Call, planned: &Planned) -> String {
     )
 }
 
-/// The arena or slot of a buffer.
-fn home(buf: Buf, planned: &Planned) -> String {
+/// The arena or slot of a buffer; `optim` names the optimiser's state tensors.
+fn home(buf: Buf, planned: &Planned, optim: &[&str]) -> String {
     match (buf.id.arena, planned.slot(buf.id)) {
         (Arena::Scratch, Some(slot)) => format!("slot {slot}"),
+        (Arena::OptimSlot(slot), _) => format!("optim.{}", optim[usize::from(slot)]),
         (arena, _) => format!("{arena:?}").to_lowercase(),
     }
 }
@@ -106,7 +109,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
+fn print_totals(Shown { model, phases, schedules, .. }: &Shown) -> Result<()> {
     for network in model.networks() {
         out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
@@ -136,10 +139,10 @@ fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
     Ok(())
 }
 
-fn json_of(Shown { model, phases, schedules }: &Shown) -> Value {
+fn json_of(Shown { optim, model, phases, schedules }: &Shown) -> Value {
     let step = |planned: &Planned, call: &Call| {
         let phase = &planned.phase;
-        let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned) });
+        let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned, optim) });
         json!({
             "phase": phase.name,
             "times": phase.times,

@@ -25,10 +25,8 @@ pub enum Arena {
     Values,
     /// Their gradients, at the same offsets.
     Gradients,
-    /// Adam's first moments, at the same offsets.
-    FirstMoments,
-    /// Adam's second moments, at the same offsets.
-    SecondMoments,
+    /// One of the optimiser's state tensors, counted from 0, at the same offsets: Adam's moments are 0 and 1.
+    OptimSlot(u8),
     /// The running average of the parameters, at the same offsets.
     Average,
     /// A named buffer that outlives every schedule: data, counters, losses.
