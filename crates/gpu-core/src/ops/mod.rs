@@ -1,4 +1,4 @@
-//! The operators: for each its kernels, its shape checks, and the builders that push its calls.
+//! The operators: each has kernels, shape checks, and builders that add its calls to a schedule.
 
 use crate::{Buf, Kernel};
 
@@ -35,7 +35,7 @@ pub mod tick;
 pub mod upsample;
 pub mod vq;
 
-/// Every kernel there is; `frit check` and the tests go through this list.
+/// All kernels; `frit check` and the tests iterate over this list.
 pub fn kernels() -> Vec<&'static Kernel> {
     [
         activation::KERNELS,
