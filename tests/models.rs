@@ -117,7 +117,7 @@ impl<'a> Loss<'a> {
     }
 
     fn is_optimiser(step: &Call) -> bool {
-        step.kernel.op == "adam"
+        ["adam", "sgd", "lion"].contains(&step.kernel.op)
     }
 
     fn arena(&self, home: Arena) -> gpu_core::Buf {

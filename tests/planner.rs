@@ -11,7 +11,7 @@ use gpu_core::{
     Arena, Array, Buf, BufferId, Cpu, Dtype, Error, Executor, Gpu, Grid, Memory, Plan, Pool, Schedule, Shape, Sharing,
     plan,
 };
-use models::{DataSpec, Gan, GanConfig, LrSchedule, Model, Optimiser, Training, Vae, VaeConfig};
+use models::{DataSpec, Gan, GanConfig, LrSchedule, Model, Optimiser, OptimiserKind, Training, Vae, VaeConfig};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -161,15 +161,17 @@ const TRAINING: Training = Training {
     shuffle: true,
     optimiser: Optimiser {
         lr: 1e-3,
-        warmup: 3,
-        schedule: LrSchedule::Cosine,
-        decay_steps: 20,
+        kind: OptimiserKind::AdamW,
+        lr_warmup: 3,
+        lr_schedule: LrSchedule::Cosine,
+        lr_decay_steps: 20,
         lr_final: 0.1,
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
+        momentum: 0.0,
+        nesterov: false,
         weight_decay: 0.01,
-        decoupled: true,
         clip: 1.0,
         average: 0.9,
     },
@@ -199,7 +201,7 @@ fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> 
     executor.write(vae.buffers().train, &Array::U32(pack(&bytes)))?;
     executor.write(arena(Arena::Values), &Array::F32(weights.initial(9)))?;
     let program = executor.prepare(&step(vae, 13))?;
-    let homes = [Arena::Values, Arena::Gradients, Arena::FirstMoments, Arena::SecondMoments, Arena::Average];
+    let homes = [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
     let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.buffers().ring, vae.buffers().clock]).collect();
     let ticket = executor.submit(&[program], 2, &watched)?;
     executor.wait(ticket)
@@ -307,7 +309,7 @@ fn played(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), E
     for (seed, network) in (0..).zip(gan.networks()) {
         let arena = |arena| gan.memory().whole(network.weights.arena(arena));
         executor.write(arena(Arena::Values), &Array::F32(network.weights.initial(seed)))?;
-        watched.extend([Arena::Values, Arena::FirstMoments, Arena::SecondMoments].map(arena));
+        watched.extend([Arena::Values, Arena::OptimSlot(0), Arena::OptimSlot(1)].map(arena));
     }
     let mut sizes = Vec::new();
     for batch in [3, 13] {
@@ -375,7 +377,7 @@ fn words_for_numbers() {
 }
 
 #[test]
-#[should_panic(expected = "a binding starts at a multiple of 64 elements")]
+#[should_panic(expected = "a binding must start at a multiple of 64 elements")]
 fn off_alignment() {
     let (mut s, x, params) = sum_of_seven();
     let y = s.scratch([100]);
@@ -409,7 +411,7 @@ fn written_and_read_at_two_ranges() {
 }
 
 #[test]
-#[should_panic(expected = "another kernel's params")]
+#[should_panic(expected = "parameters of another kernel")]
 fn parameters_of_another_kernel() {
     let (mut s, x, _) = sum_of_seven();
     let y = s.scratch([7]);
@@ -417,7 +419,7 @@ fn parameters_of_another_kernel() {
 }
 
 #[test]
-#[should_panic(expected = "no device runs a grid of Linear(0)")]
+#[should_panic(expected = "Linear(0) is not 1 to 65535 workgroups")]
 fn a_grid_of_nothing() {
     let (mut s, x, params) = sum_of_seven();
     let y = s.scratch([7]);
@@ -425,7 +427,7 @@ fn a_grid_of_nothing() {
 }
 
 #[test]
-#[should_panic(expected = "no device runs a grid of Box(65536, 1, 1)")]
+#[should_panic(expected = "Box(65536, 1, 1) is not 1 to 65535 workgroups")]
 fn a_grid_too_wide() {
     let (mut s, x, params) = sum_of_seven();
     let y = s.scratch([7]);

@@ -4,7 +4,7 @@ use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Program, Sharing};
 use models::{
     Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Gan, GanConfig, GanLossKind, Likelihood,
-    LrSchedule, Model, Optimiser, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig, in_order,
+    LrSchedule, Model, Optimiser, OptimiserKind, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig, in_order,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -29,6 +29,10 @@ pub(crate) fn spec(image: [usize; 3], batch: usize) -> DataSpec {
 impl Setup {
     pub(crate) fn new(name: &'static str, model: impl Model + 'static, batch: usize) -> Self {
         Self { name, model: Box::new(model), batch, optimiser: Optimiser::default() }
+    }
+
+    fn with(self, optimiser: Optimiser) -> Self {
+        Self { optimiser, ..self }
     }
 
     pub(crate) fn training(&self, seed: u64) -> Training {
@@ -90,10 +94,18 @@ pub(crate) fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
 /// Several kinds of sizes, activations that need their input and that do not, and each option of the optimiser.
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
-    let falling =
-        Optimiser { warmup: 2, schedule: LrSchedule::Cosine, decay_steps: 9, lr_final: 0.1, ..Optimiser::default() };
-    let all = Optimiser { clip: 1.0, average: 0.9, weight_decay: 0.01, ..falling };
-    let coupled = Optimiser { decoupled: false, schedule: LrSchedule::Step, ..all };
+    let falling = Optimiser {
+        lr_warmup: 2,
+        lr_schedule: LrSchedule::Cosine,
+        lr_decay_steps: 9,
+        lr_final: 0.1,
+        ..Optimiser::default()
+    };
+    let coupled = Optimiser { clip: 1.0, average: 0.9, weight_decay: 0.01, lr_schedule: LrSchedule::Step, ..falling };
+    let all = Optimiser { kind: OptimiserKind::AdamW, lr_schedule: LrSchedule::Cosine, ..coupled };
+    let sgd = Optimiser { kind: OptimiserKind::Sgd, lr: 1e-2, ..Optimiser::default() };
+    let nesterov = Optimiser { kind: OptimiserKind::Sgd, momentum: 0.9, nesterov: true, ..all };
+    let lion = Optimiser { kind: OptimiserKind::Lion, lr: 3e-4, ..all };
     let [row, grey, colour, small] = [[1, 1, 50], [7, 9, 1], [10, 7, 3], [18, 16, 2]];
     let ae = |activation: &str| AutoencoderConfig {
         hidden: vec![12, 7],
@@ -102,29 +114,25 @@ pub(crate) fn setups() -> Vec<Setup> {
         ..AutoencoderConfig::default()
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
+    let silu = || vae(row, &[], false, "silu", Bernoulli);
     let told = GanConfig { class_conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
-        Setup {
-            optimiser: all,
-            ..Setup::new("vae, tanh", Vae::new(vae(row, &[], false, "tanh", Gaussian), spec(row, 64)), 64)
-        },
+        Setup::new("vae, tanh", Vae::new(vae(row, &[], false, "tanh", Gaussian), spec(row, 64)), 64).with(all),
         // Bounds so low that all is above them: there the gradient is that of the loss that is recorded.
-        Setup::new("vae, free bits", Vae::new(VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5)), 5),
+        Setup::new("vae, free bits", Vae::new(VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5)), 5).with(sgd),
         Setup::new("vae, capacity", Vae::new(VaeConfig { capacity: 1e-4, kl_warmup: 4, ..plain() }, spec(row, 5)), 5),
         Setup::new("cvae", Vae::new(VaeConfig { class_conditional: true, ..plain() }, spec(row, 6)), 6),
-        Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6),
+        Setup::new("cvae, silu", Vae::new(VaeConfig { class_conditional: true, ..silu() }, spec(row, 6)), 6),
+        Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6).with(nesterov),
         Setup::new("conv vae, silu", Vae::new(vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5)), 5),
         // A batch long enough for the gradients of the weights to be split sums.
-        Setup { optimiser: coupled, ..Setup::new("ae", Autoencoder::new(ae("elu"), spec([1, 1, 9], 520)), 520) },
-        Setup::new("pooled ae", Autoencoder::new(pooled, spec([8, 12, 3], 5)), 5),
+        Setup::new("ae", Autoencoder::new(ae("elu"), spec([1, 1, 9], 520)), 520).with(coupled),
+        Setup::new("pooled ae", Autoencoder::new(pooled, spec([8, 12, 3], 5)), 5).with(lion),
         Setup::new("gan", Gan::new(gan(0, false, false, GanLossKind::LeastSquares, 1), spec(row, 9)), 9),
         Setup::new("cgan", Gan::new(told, spec(row, 8)), 4),
-        Setup {
-            optimiser: all,
-            ..Setup::new("dcgan", Gan::new(gan(3, true, false, GanLossKind::NonSaturating, 1), spec(small, 5)), 5)
-        },
+        Setup::new("dcgan", Gan::new(gan(3, true, false, GanLossKind::NonSaturating, 1), spec(small, 5)), 5).with(all),
         Setup::new("spectral gan", Gan::new(gan(2, false, true, GanLossKind::Hinge, 2), spec(small, 4)), 2),
         Setup::new("vqvae", VqVae::new(vqvae(0.9, 2.0), spec(colour, 6)), 6),
         Setup::new("vqvae by gradient", VqVae::new(vqvae(0.0, 0.0), spec(grey, 4)), 4),
@@ -139,7 +147,7 @@ pub(crate) fn setups() -> Vec<Setup> {
 /// The networks' arenas and state, and what else of the model lasts.
 pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     const ARENAS: [Arena; 5] =
-        [Arena::Values, Arena::Gradients, Arena::FirstMoments, Arena::SecondMoments, Arena::Average];
+        [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
     let networks = model.networks();
     let arenas = networks.iter().flat_map(|network| ARENAS.map(|home| arena(model, network, home)));
     let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));

@@ -1,13 +1,13 @@
-//! Every model family from the command line: what its lines and evaluations say, what it draws, and that a seed fixes
-//! it all.
+//! Every model family from the command line: metrics, samples, determinism by seed, refusals.
 
 mod place;
 
+use gpu_core::ops::activation::Activation;
 use place::{Place, refusal, stderr};
 use serde_json::Value;
 use std::fs;
 
-/// Small models of each family, for the pictures of [`Place`].
+/// Small models of each family, for the images of [`Place`].
 const FAMILIES: [(&str, &str); 8] = [
     ("conv-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4,6]"),
     ("pool-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4]"),
@@ -20,7 +20,7 @@ const FAMILIES: [(&str, &str); 8] = [
 ];
 
 impl Place {
-    /// Trains a family into `run`, and returns what was said.
+    /// Trains a family into `run` and returns standard error.
     fn train(&self, family: &str, more: &str, run: &str) -> String {
         let (_, settings) = FAMILIES.iter().find(|(name, _)| *name == family).unwrap();
         let batch = if more.contains("--batch-size") { "" } else { "--batch-size 32" };
@@ -34,7 +34,7 @@ impl Place {
         serde_json::from_str(&self.done(&format!("eval {run} --device cpu --json"))).unwrap()
     }
 
-    /// The last line of metrics of an epoch.
+    /// The metrics line of the last epoch.
     fn metrics(&self, run: &str) -> Value {
         let metrics = fs::read_to_string(self.path(run).join("metrics.jsonl")).unwrap();
         serde_json::from_str(metrics.lines().rfind(|line| line.contains("\"images_per_second\"")).unwrap()).unwrap()
@@ -87,7 +87,7 @@ fn a_convolutional_vae_learns() {
 }
 
 #[test]
-fn a_gan_says_what_its_players_think_and_what_it_draws() {
+fn a_gan_reports_scores_and_class_counts() {
     let place = Place::new();
     for (run, family, more) in [
         ("averaged", "gan", "--set optimiser.average=0.9"),
@@ -121,7 +121,7 @@ fn a_gan_says_what_its_players_think_and_what_it_draws() {
 }
 
 #[test]
-fn a_vq_vae_says_how_its_codes_are_used() {
+fn a_vq_vae_reports_code_usage() {
     let place = Place::new();
     for (run, more) in [("averages", ""), ("gradient", "--lr 0.01 --set vqvae.ema=0 --set vqvae.restart=0")] {
         let said = place.train("vqvae", &format!("--epochs 12 {more}"), run);
@@ -146,9 +146,9 @@ fn a_classifier_tells_stripes_apart() {
     assert!(number(&summary, "errors") < 0.31 && number(&summary, "cross_entropy") < 0.5, "{summary}");
 }
 
-/// In the file's order, shards change nothing but where images are meanwhile.
+/// In the order of the data, shards change nothing but the resident images.
 #[test]
-fn shards_are_the_same_images() {
+fn shards_take_the_same_images() {
     let place = Place::new();
     for family in ["conv-vae", "classifier", "dcgan"] {
         let whole = format!("{family}-whole");
@@ -176,7 +176,7 @@ fn shards_are_the_same_images() {
 }
 
 #[test]
-fn settings_that_cannot_be_are_refused() {
+fn invalid_settings_are_refused() {
     let place = Place::new();
     place.train("gan", "--epochs 1 -q", "g");
     // Pictures without labels.
@@ -201,4 +201,40 @@ fn settings_that_cannot_be_are_refused() {
         let data = if line.contains("--data") { "" } else { "--data data" };
         place.refused(&format!("train {line} {data} --device cpu --out run"), words);
     }
+}
+
+/// Every enumerated setting of every family builds, trains a step and evaluates to finite numbers.
+#[test]
+fn every_enumerated_setting_trains() {
+    let activations = Activation::NAMED.iter().map(|(name, _)| *name);
+    let small = ["vae --hidden 6", "cvae --hidden 6", "conv-vae --set vae.channels=[3] --hidden 6", "ae --hidden 6"];
+    let pooled = "pool-vae --set vae.channels=[3] --hidden 6";
+    let mut lines: Vec<String> = Vec::new();
+    for name in activations {
+        let models = small.iter().chain([&pooled]);
+        lines.extend(models.map(|model| format!("{model} --set {}.activation={name}", section(model))));
+    }
+    for likelihood in ["bernoulli", "gaussian"] {
+        lines.extend(small.iter().map(|model| format!("{model} --set {}.likelihood={likelihood}", section(model))));
+    }
+    for loss in ["non_saturating", "least_squares", "hinge", "wasserstein"] {
+        for model in ["gan --hidden 6", "cgan --hidden 6", "dcgan --set gan.width=3"] {
+            let bounded = "--set gan.spectral=true --set gan.discriminator_norm=false";
+            lines.push(format!("{model} --set gan.loss={loss} {bounded}"));
+        }
+    }
+    lines
+        .extend(["0", "0.9"].map(|ema| format!("vqvae --set vqvae.width=8 --set vqvae.codes=8 --set vqvae.ema={ema}")));
+    let place = Place::new();
+    for (number, line) in lines.iter().enumerate() {
+        let train = format!("train {line} --latent-dim 3 --data data --batch-size 16 --steps 1 --device cpu -q --json");
+        let metrics: Value = serde_json::from_str(&place.done(&format!("{train} --out run-{number}"))).unwrap();
+        let numbers: Vec<f64> = metrics.as_object().unwrap().values().filter_map(Value::as_f64).collect();
+        assert!(numbers.len() > 1 && numbers.iter().all(|number| number.is_finite()), "{line}: {metrics}");
+    }
+}
+
+/// The section of a recipe's model.
+fn section(line: &str) -> &'static str {
+    if line.starts_with("ae") { "ae" } else { "vae" }
 }

@@ -1,6 +1,6 @@
 //! The encoder and the decoder of an autoencoder: one is the other read backwards.
 
-use crate::layers::{Sequence, Stack, halving, halvings, nonlinearity};
+use crate::layers::{Sequence, Stack, halving, halvings};
 use crate::network::Network;
 use gpu_core::Memory;
 use gpu_core::ops::activation::Activation;
@@ -33,7 +33,7 @@ impl<'a> Coder<'a> {
         hidden: &'a [usize],
         activation: &str,
     ) -> Self {
-        let act = nonlinearity(activation).expect("a fault was looked for");
+        let act = Activation::named(activation).expect("validated");
         Self { image, channels, pool, hidden, act }
     }
 

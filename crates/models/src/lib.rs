@@ -23,13 +23,12 @@ pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use gan::{Gan, GanConfig, GanLossKind};
 pub use layers::{
-    Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value,
-    Wrt, nonlinearity,
+    Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value, Wrt,
 };
 pub use micro_batch::MicroBatch;
 pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage, in_order};
 pub use network::{Network, State};
-pub use optimiser::{LrSchedule, Optimiser};
+pub use optimiser::{LrSchedule, Optimiser, OptimiserKind};
 pub use shared_buffers::{ASKED_ROWS, DataSpec, Labels, RING_ROWS, SharedBuffers};
 pub use vae::{Vae, VaeConfig};
 pub use vqvae::{VqVae, VqVaeConfig, perplexity};

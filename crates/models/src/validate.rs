@@ -1,6 +1,6 @@
 //! What can be wrong with settings: each check returns one sentence, or nothing.
 
-use crate::nonlinearity;
+use gpu_core::ops::activation::Activation;
 
 /// The widest layer.
 pub(crate) const WIDEST: usize = 1 << 16;
@@ -91,8 +91,8 @@ pub(crate) fn halvings_fault(image: [usize; 3], times: usize, even: bool) -> Opt
 
 /// What is wrong with the name of an activation, if anything.
 pub(crate) fn activation_fault(name: &str) -> Option<String> {
-    const NAMES: &str = "relu, leaky_relu, tanh, sigmoid, softplus, silu or elu";
-    nonlinearity(name).is_none().then(|| format!("activation “{name}” is not known; use {NAMES}"))
+    let names = || Activation::NAMED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    Activation::named(name).is_none().then(|| format!("activation “{name}” is not known; use one of {}", names()))
 }
 
 /// A setting that must be above zero.

@@ -27,7 +27,23 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The number that shaders/common/activation.wgsl knows it by.
+    /// The names of settings, with the activations that they stand for: the slopes and scales usual in PyTorch's examples.
+    pub const NAMED: &[(&str, Self)] = &[
+        ("relu", Self::Relu),
+        ("leaky_relu", Self::LeakyRelu(0.2)),
+        ("tanh", Self::Tanh),
+        ("sigmoid", Self::Sigmoid),
+        ("softplus", Self::Softplus),
+        ("silu", Self::Silu),
+        ("elu", Self::Elu(1.0)),
+    ];
+
+    /// The activation of a name in [`Self::NAMED`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation)
+    }
+
+    /// Its code in shaders/common/activation.wgsl.
     pub fn code(self) -> u32 {
         match self {
             Self::Identity => 0,
@@ -41,7 +57,7 @@ impl Activation {
         }
     }
 
-    /// Its one parameter, zero where it has none.
+    /// Its parameter; zero if it has none.
     pub fn alpha(self) -> f32 {
         match self {
             Self::LeakyRelu(alpha) | Self::Elu(alpha) => alpha,
@@ -49,7 +65,7 @@ impl Activation {
         }
     }
 
-    /// Whether act′(x) can be had from act(x), so that the input need not be kept.
+    /// True if act′(x) follows from act(x), so that the input need not be kept.
     pub fn slope_from_output(self) -> bool {
         self != Self::Silu
     }
@@ -124,4 +140,69 @@ fn parameters(x: Buf, act: Activation) -> ActivationParams {
 
 fn grid(x: Buf) -> Grid {
     Grid::Linear(x.len().div_ceil(INVOCATIONS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Adapter, Array, Cpu, Executor, Gpu, Memory, Sharing};
+
+    const ALL: [Activation; 8] = [
+        Activation::Identity,
+        Activation::Relu,
+        Activation::LeakyRelu(0.1),
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Softplus,
+        Activation::Silu,
+        Activation::Elu(1.0),
+    ];
+
+    /// `LeakyRelu(0.1)` as `LEAKY_RELU`.
+    fn constant(activation: Activation) -> String {
+        let name = format!("{activation:?}");
+        let name = name.split('(').next().unwrap_or_default();
+        let words =
+            name.char_indices().map(|(i, c)| if i > 0 && c.is_uppercase() { format!("_{c}") } else { c.into() });
+        words.collect::<String>().to_uppercase()
+    }
+
+    #[test]
+    fn the_shader_has_the_codes() {
+        let shader = include_str!("../../../../shaders/common/activation.wgsl");
+        let constants: Vec<&str> = shader.lines().filter(|line| line.starts_with("const ")).collect();
+        assert_eq!(constants.len(), ALL.len(), "{constants:?}");
+        for activation in ALL {
+            let wanted = format!("const {}: u32 = {}u;", constant(activation), activation.code());
+            assert!(constants.contains(&wanted.as_str()), "{wanted} is not in shaders/common/activation.wgsl");
+        }
+        for (name, activation) in Activation::NAMED {
+            assert!(constant(*activation).to_lowercase() == *name && Activation::named(name) == Some(*activation));
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_gives_nan() {
+        let mut schedule = Schedule::new();
+        let x = schedule.scratch([5]);
+        schedule.feed(x);
+        let (y, dx) = (schedule.scratch([5]), schedule.scratch([5]));
+        let unknown = ActivationParams { len: 5, kind: 99, alpha: 0.0 };
+        schedule.push(&ACTIVATION, "y", &[x, y], &unknown, grid(x), 0);
+        schedule.push(&ACTIVATION_BACKWARD, "dx", &[x, x, dx], &unknown, grid(x), 0);
+        [y, dx].into_iter().for_each(|buf| schedule.keep(buf));
+        let device = Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed");
+        let executors: [Box<dyn Executor>; 2] = [
+            Box::new(Cpu::new(Memory::default(), Sharing::On)),
+            Box::new(Gpu::new(device, Memory::default(), Sharing::On)),
+        ];
+        for mut executor in executors {
+            let program = executor.prepare(&schedule).unwrap();
+            executor.write(x, &Array::F32(vec![-1.5, -0.0, 0.0, 0.5, 1e30])).unwrap();
+            let ticket = executor.submit(&[program], 1, &[y, dx]).unwrap();
+            for array in executor.wait(ticket).unwrap() {
+                assert!(array.to_f64().iter().all(|value| value.is_nan()), "{}: {array:?}", executor.describe());
+            }
+        }
+    }
 }

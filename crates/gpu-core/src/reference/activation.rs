@@ -5,7 +5,7 @@ use crate::ops::activation::ActivationParams;
 use crate::reference::BLOCK;
 use rayon::prelude::*;
 
-/// act(x), by [`Activation::code`](crate::ops::activation::Activation::code).
+/// act(x) by [`Activation::code`](crate::ops::activation::Activation::code); NaN for an unknown code.
 pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
     match kind {
         0 => x,
@@ -28,11 +28,11 @@ pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
                 alpha * x.exp_m1()
             }
         }
-        _ => panic!("no activation has the code {kind}"),
+        _ => f64::NAN,
     }
 }
 
-/// act′ at the point where act is y; SiLU's cannot be had so.
+/// act′ at the point where act is y; NaN for SiLU, whose slope does not follow from y, and for an unknown code.
 pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
     match kind {
         0 => 1.0,
@@ -60,7 +60,7 @@ pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
                 y + alpha
             }
         }
-        _ => panic!("the slope of activation {kind} does not follow from its output"),
+        _ => f64::NAN,
     }
 }
 

@@ -54,8 +54,14 @@ impl Value {
     /// the activation as always, the first p columns are that of the rows.
     pub fn beside(self, s: &mut Schedule, label: &str, data: Buf) -> Self {
         let rows = data.shape.rows();
-        let both = channels::concat(s, label, self.buf.reshape([rows, self.buf.len() / rows]), data);
-        Self { buf: both, ..self }
+        let mut widened =
+            |label: &str, buf: Buf| channels::concat(s, label, buf.reshape([rows, buf.len() / rows]), data);
+        let slope = match self.slope {
+            // A gradient of both has this width too; the columns of the data are dropped later.
+            Slope::Input(act, sum) => Slope::Input(act, widened(&format!("{label}.sum"), sum)),
+            slope => slope,
+        };
+        Self { buf: widened(label, self.buf), slope }
     }
 
     /// The same numbers under another shape of equal size.
@@ -190,18 +196,4 @@ impl Weight {
             v: network.state_laid(memory, &format!("{name}.weight_v"), [columns], layout, start),
         }
     }
-}
-
-/// The activation of that name, for configurations.
-pub fn nonlinearity(name: &str) -> Option<Activation> {
-    Some(match name {
-        "relu" => Activation::Relu,
-        "leaky_relu" => Activation::LeakyRelu(0.2),
-        "tanh" => Activation::Tanh,
-        "sigmoid" => Activation::Sigmoid,
-        "softplus" => Activation::Softplus,
-        "silu" => Activation::Silu,
-        "elu" => Activation::Elu(1.0),
-        _ => return None,
-    })
 }
