@@ -13,7 +13,7 @@ use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
 use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Memory, Schedule, Sharing};
-use models::{Linear, LinearSpec, Mode, Network, Value, Wrt, nonlinearity};
+use models::{Linear, LinearSpec, Mode, Network, Value, Wrt};
 use vectors::Tensor;
 
 /// Half a unit in the last place of f32: the error of one rounded constant.
@@ -37,7 +37,7 @@ fn operators_agree_with_pytorch() -> Result<(), Error> {
 }
 
 fn activation(bench: &mut Bench<'_>, kind: &str) {
-    let act = match nonlinearity(kind).expect("an activation") {
+    let act = match Activation::named(kind).expect("an activation") {
         Activation::LeakyRelu(_) => Activation::LeakyRelu(bench.scalar("alpha")),
         Activation::Elu(_) => Activation::Elu(bench.scalar("alpha")),
         act => act,

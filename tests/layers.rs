@@ -2,7 +2,7 @@
 
 use gpu_core::ops::activation::Activation;
 use gpu_core::{Arena, Array, Call, Cpu, Error, Executor, Memory, Schedule, Sharing};
-use models::{Mode, Network, Sequence, Stack, Value, Wrt, nonlinearity};
+use models::{Mode, Network, Sequence, Stack, Value, Wrt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -20,7 +20,7 @@ fn stack(memory: &mut Memory, network: &mut Network, act: Activation, last: Acti
 fn tangents_are_derivatives() -> Result<(), Error> {
     const STEP: f64 = 1e-5;
     for name in ["relu", "leaky_relu", "tanh", "sigmoid", "softplus", "silu", "elu"] {
-        let act = nonlinearity(name).expect("an activation");
+        let act = Activation::named(name).expect("an activation");
         for last in [Activation::Identity, act] {
             let mut memory = Memory::default();
             let mut network = Network::new(&mut memory, "net");
@@ -59,7 +59,7 @@ fn tangents_are_derivatives() -> Result<(), Error> {
 #[test]
 fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
     for name in ["relu", "tanh", "silu"] {
-        let act = nonlinearity(name).expect("an activation");
+        let act = Activation::named(name).expect("an activation");
         let mut memory = Memory::default();
         let mut network = Network::new(&mut memory, "net");
         let mlp = stack(&mut memory, &mut network, act, Activation::Identity);

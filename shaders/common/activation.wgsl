@@ -1,6 +1,20 @@
-// Activation functions and their slopes. Kinds are Activation::code() of ops/activation.rs:
-// 0 identity, 1 ReLU, 2 leaky ReLU (alpha = slope below 0), 3 tanh, 4 sigmoid, 5 softplus, 6 SiLU, 7 ELU (alpha).
+// Activation functions and their slopes, by kind: the codes of ops/activation.rs. alpha is the slope of leaky ReLU below
+// zero, and the scale of ELU. An unknown kind yields NaN.
 // exp and tanh see clamped arguments: beyond them some drivers return NaN where the limit is finite.
+
+const IDENTITY = 0u;
+const RELU = 1u;
+const LEAKY_RELU = 2u;
+const TANH = 3u;
+const SIGMOID = 4u;
+const SOFTPLUS = 5u;
+const SILU = 6u;
+const ELU = 7u;
+
+// NaN whatever x is: the bits of a quiet NaN over its own.
+fn nan_from(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u);
+}
 
 fn sigmoid(x: f32) -> f32 {
     let e = exp(-min(abs(x), 80.0));
@@ -30,39 +44,41 @@ fn softplus(x: f32) -> f32 {
 
 fn activate(kind: u32, alpha: f32, x: f32) -> f32 {
     switch kind {
-        case 1u: { return max(x, 0.0); }
-        case 2u: { return select(alpha * x, x, x > 0.0); }
-        case 3u: { return tanh(clamp(x, -15.0, 15.0)); }
-        case 4u: { return sigmoid(x); }
-        case 5u: { return softplus(x); }
-        case 6u: { return max(x, -80.0) * sigmoid(x); }
-        case 7u: { return select(alpha * exp_minus_one(min(x, 0.0)), x, x > 0.0); }
-        default: { return x; }
+        case IDENTITY: { return x; }
+        case RELU: { return max(x, 0.0); }
+        case LEAKY_RELU: { return select(alpha * x, x, x > 0.0); }
+        case TANH: { return tanh(clamp(x, -15.0, 15.0)); }
+        case SIGMOID: { return sigmoid(x); }
+        case SOFTPLUS: { return softplus(x); }
+        case SILU: { return max(x, -80.0) * sigmoid(x); }
+        case ELU: { return select(alpha * exp_minus_one(min(x, 0.0)), x, x > 0.0); }
+        default: { return nan_from(x); }
     }
 }
 
 // The slope at x, given y = activate(x). SiLU is not here: its y does not determine its slope.
 fn slope_from_output(kind: u32, alpha: f32, y: f32) -> f32 {
     switch kind {
-        case 1u: { return select(0.0, 1.0, y > 0.0); }
-        case 2u: { return select(alpha, 1.0, y > 0.0); }
-        case 3u: { return 1.0 - y * y; }
-        case 4u: { return y * (1.0 - y); }
-        case 5u: { return -exp_minus_one(-y); }
-        case 7u: { return select(y + alpha, 1.0, y > 0.0); }
-        default: { return 1.0; }
+        case IDENTITY: { return 1.0; }
+        case RELU: { return select(0.0, 1.0, y > 0.0); }
+        case LEAKY_RELU: { return select(alpha, 1.0, y > 0.0); }
+        case TANH: { return 1.0 - y * y; }
+        case SIGMOID: { return y * (1.0 - y); }
+        case SOFTPLUS: { return -exp_minus_one(-y); }
+        case ELU: { return select(y + alpha, 1.0, y > 0.0); }
+        default: { return nan_from(y); }
     }
 }
 
 // The slope at x.
 fn slope_from_input(kind: u32, alpha: f32, x: f32) -> f32 {
     switch kind {
-        case 5u: { return sigmoid(x); }
-        case 6u: {
+        case SOFTPLUS: { return sigmoid(x); }
+        case SILU: {
             let s = sigmoid(x);
             return s * (1.0 + max(x, -80.0) * (1.0 - s));
         }
-        case 7u: { return select(alpha * exp(clamp(x, -80.0, 0.0)), 1.0, x > 0.0); }
+        case ELU: { return select(alpha * exp(clamp(x, -80.0, 0.0)), 1.0, x > 0.0); }
         default: { return slope_from_output(kind, alpha, activate(kind, alpha, x)); }
     }
 }

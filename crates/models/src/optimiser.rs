@@ -1,7 +1,6 @@
 //! Adam and AdamW over a network's arena.
 
-use crate::micro_batch::MicroBatch;
-use crate::validate::{decay_fault, not_negative_fault, positive_fault};
+use crate::validate::{Check, InvalidSetting, decay, ensure, not_negative, positive};
 use gpu_core::ops::adam::{Adam, adam};
 use gpu_core::ops::reduce::{self, Kind};
 use gpu_core::ops::tick::Decay;
@@ -72,27 +71,26 @@ impl Default for Optimiser {
 }
 
 impl Optimiser {
-    /// What is wrong with the settings, if anything: one sentence.
-    pub fn fault(&self) -> Option<String> {
-        positive_fault("lr", self.lr)
-            .or_else(|| decay_fault("beta1", self.beta1))
-            .or_else(|| decay_fault("beta2", self.beta2))
-            .or_else(|| positive_fault("epsilon", self.epsilon))
-            .or_else(|| not_negative_fault("weight_decay", self.weight_decay))
-            .or_else(|| not_negative_fault("clip", self.clip))
-            .or_else(|| decay_fault("average", self.average))
-            .or_else(|| self.fall_fault())
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// The first invalid setting, by its full key.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        self.check().map_err(|invalid| invalid.within("optimiser"))
     }
 
-    fn fall_fault(&self) -> Option<String> {
+    fn check(&self) -> Check {
+        positive("lr", self.lr)?;
+        decay("beta1", self.beta1)?;
+        decay("beta2", self.beta2)?;
+        positive("epsilon", self.epsilon)?;
+        not_negative("weight_decay", self.weight_decay)?;
+        not_negative("clip", self.clip)?;
+        decay("average", self.average)?;
         let (share, steps) = (self.lr_final, self.decay_steps);
-        if !(0.0..=1.0).contains(&share) {
-            return Some(format!("lr_final is {share}; a share of the learning rate lies in [0, 1]"));
-        }
-        (self.schedule == LrSchedule::Step && (steps == 0 || share == 0.0)).then(|| {
-            "a learning rate that falls by steps needs how often and how far; set optimiser.decay_steps and \
-             optimiser.lr_final, as in decay_steps=2000 and lr_final=0.5"
-                .into()
+        ensure((0.0..=1.0).contains(&share), "lr_final", || format!("must be between 0 and 1 (got {share})"))?;
+        ensure(self.schedule != LrSchedule::Step || (steps > 0 && share > 0.0), "schedule", || {
+            "= step needs optimiser.decay_steps and optimiser.lr_final, as in decay_steps = 2000 and lr_final = 0.5".into()
         })
     }
 
@@ -117,20 +115,6 @@ impl Optimiser {
     pub(crate) fn ticking(self, times: usize) -> Self {
         let more = |steps: usize| steps.saturating_mul(times);
         Self { warmup: more(self.warmup), decay_steps: more(self.decay_steps), ..self }
-    }
-
-    /// The update, once the last part of a batch has added its gradients.
-    pub(crate) fn end(
-        &self,
-        s: &mut Schedule,
-        micro_batch: MicroBatch,
-        memory: &Memory,
-        weights: &Weights,
-        rates: Buf,
-    ) {
-        if micro_batch.is_last() {
-            self.step(s, memory, weights, rates);
-        }
     }
 
     /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.

@@ -5,7 +5,6 @@ use crate::args;
 use crate::commands::trained::{MEASURE, Opened, open, open_to_draw};
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
-use frit::config::Family;
 use frit::eval::latents::class;
 use frit::eval::passes::{Drawing, Reconstructions};
 use frit::io::atomic_write::could_not_save;
@@ -80,9 +79,9 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
     let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
     let pairs = pairs.with_context(|| {
-        let instead = match session.config.family {
-            Family::Classifier => MEASURE,
-            _ => "draw from it with `frit sample`",
+        let instead = match session.model.sampler() {
+            None => MEASURE,
+            Some(_) => "draw from it with `frit sample`",
         };
         format!("{} reconstructs nothing; {instead}", session.config.name())
     })?;

@@ -79,7 +79,7 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
 
 /// Whether latents can be drawn without an image.
 fn has_prior(session: &Session) -> bool {
-    session.model.sample(1, 0).is_some()
+    session.model.sampler().is_some()
 }
 
 /// The class of a test image.
@@ -106,7 +106,7 @@ fn check(flag: &str, n: usize, least: usize) -> Result<()> {
 
 /// Numbers of a latent.
 fn latent_width(session: &Session) -> Result<usize> {
-    let words = session.model.decode(1).is_some_and(|decoding| decoding.given.dtype == Dtype::U32);
+    let words = session.model.decoder().is_some_and(|decoder| decoder.code().dtype == Dtype::U32);
     ensure!(!words, "there is nothing between the codes of a codebook; give a run of a VAE, an autoencoder or a GAN");
     code_width(session)
 }
@@ -129,7 +129,7 @@ fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
 
 /// The standard deviation of each number of a latent over the test images; one where nothing encodes images.
 fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
-    if session.model.encode(1).is_none() {
+    if session.model.encoder().is_none() {
         return Ok(vec![1.0; width]);
     }
     let rows = latents(session, session.data.test.count)?;

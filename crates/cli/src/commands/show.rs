@@ -9,7 +9,7 @@ use frit::data::DataSet;
 use frit::run::planned::{Footprint, Planned, barriers_of, of_step, phases, schedules, slots};
 use frit::run::session::spec;
 use gpu_core::{Arena, Backend, Buf, Call, Schedule, Sharing, plan};
-use models::Model;
+use models::{MicroBatch, Model, Phase, PhaseKind};
 use serde_json::{Value, json};
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
@@ -21,11 +21,10 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         out!("{}", json_of(&shown))?;
         return Ok(Ending::Done);
     }
-    for (planned, [part, parts]) in shown.phases.iter().zip(numbered(&shown.phases)) {
+    for planned in &shown.phases {
         let phase = &planned.phase;
         let times = if phase.times > 1 { format!(", {} times", phase.times) } else { String::new() };
-        let part = if parts > 1 { format!(", part {part} of {parts}") } else { String::new() };
-        out!("{}{times}{part}:", phase.name)?;
+        out!("{}{times}{}:", phase.name, part(phase))?;
         for (index, call) in phase.schedule.calls().iter().enumerate() {
             out!("{}", line(index, call, planned))?;
         }
@@ -34,10 +33,16 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// For each phase, which part of its batch it is of how many.
-fn numbered(phases: &[Planned]) -> Vec<[usize; 2]> {
-    let parts = phases.chunk_by(|one, next| one.phase.name == next.phase.name).map(<[_]>::len);
-    parts.flat_map(|parts| (1..=parts).map(move |part| [part, parts])).collect()
+/// The part of its round that a phase is.
+fn part(phase: &Phase) -> String {
+    match phase.kind {
+        PhaseKind::Clock => String::new(),
+        PhaseKind::Update => ", update".into(),
+        PhaseKind::Backward(whole) if whole.rows == whole.batch => String::new(),
+        PhaseKind::Backward(MicroBatch { first, rows, batch }) => {
+            format!(", images {} to {} of {batch}", first + 1, first + rows)
+        }
+    }
 }
 
 /// What `frit train --dry-run` says: the model, the memory and the data.
@@ -74,7 +79,7 @@ struct Shown {
 
 impl Shown {
     fn new(config: &Config, data: &DataSet) -> Self {
-        let model = config.model(spec(config, data));
+        let model = config.build(&spec(config, data));
         let phases = phases(config, model.as_ref());
         let schedules = schedules(config, model.as_ref(), &phases);
         Self { model, phases, schedules }

@@ -3,7 +3,7 @@
 use crate::args::Trained;
 use crate::commands::train::load;
 use anyhow::{Context, Result, bail, ensure};
-use frit::config::{Config, Family};
+use frit::config::Config;
 use frit::data::DataSet;
 use frit::run::checkpoint::Checkpoint;
 use frit::run::device;
@@ -33,21 +33,21 @@ pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
 
 /// The same without the data: for drawing, of which only the pictures' size is known.
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
-    let config = Run::open_to_read(&args.run)?.config()?;
-    let instead = match config.family {
-        Family::Vae | Family::Gan => None,
-        Family::Ae | Family::VqVae => Some("see what it makes of images with `frit reconstruct`"),
-        Family::Classifier => Some(MEASURE),
-    };
-    if let Some(instead) = instead {
-        bail!("{} has no prior to draw from; {instead}", config.name());
-    }
-    open_with(args, terminal, |_, checkpoint| {
+    let opened = open_with(args, terminal, |_, checkpoint| {
         let note = |key: &str| checkpoint.metadata.get(key);
         let classes = note("classes").and_then(|names| serde_json::from_str(names).ok());
         let black = note("picture").and_then(|size| DataSet::black(size, classes.unwrap_or(vec!["0".into()])));
         black.with_context(|| format!("{} does not say how large its pictures are; train anew", checkpoint.name))
-    })
+    })?;
+    let model = &opened.session.model;
+    if model.sampler().is_none() {
+        let instead = match model.reconstructor() {
+            Some(_) => "see what it makes of images with `frit reconstruct`",
+            None => MEASURE,
+        };
+        bail!("{} has no prior to draw from; {instead}", opened.session.config.name());
+    }
+    Ok(opened)
 }
 
 /// The checkpoint that was asked for.

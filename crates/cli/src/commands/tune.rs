@@ -64,7 +64,7 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
 
 /// One step of every class in the training of a model, whole batches and what is left over.
 fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Call> {
-    let model = config.model(spec(config, data));
+    let model = config.build(&spec(config, data));
     let mut work = BTreeMap::new();
     for size in EpochPlan::new(config, data.train.count).sizes() {
         for phase in model.train(size.batch, &training(config, size, 0)) {

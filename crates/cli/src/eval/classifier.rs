@@ -11,7 +11,7 @@ use crate::run::session::{Session, spec};
 use crate::terminal::Terminal;
 use anyhow::{Result, ensure};
 use gpu_core::{Array, Backend, Buf, Program, SubmitLoop};
-use models::Classifier;
+use models::{Classifier, ModelConfig};
 use models::metrics::Features;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -52,7 +52,8 @@ impl TrainedClassifier {
     pub fn of(data: &Arc<DataSet>, backend: &Backend, purpose: &str, terminal: &Terminal) -> Result<Option<Self>> {
         let Some(config) = Self::recipe(data, backend)? else { return Ok(None) };
         let spec = spec(&config, data);
-        let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec, BATCH);
+        let ModelConfig::Classifier(settings) = &config.model else { unreachable!("the recipe of a classifier") };
+        let model = Classifier::new(settings.clone(), &spec, BATCH);
         let (given, pass) = (model.given(), model.classify());
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
         let program = session.executor.prepare(&pass.schedule)?;

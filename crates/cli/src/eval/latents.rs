@@ -4,7 +4,8 @@ use crate::eval::passes::{TestPass, as_drawn, as_pictures, rows_that_fit};
 use crate::run::session::Session;
 use anyhow::{Context, Result, ensure};
 use gpu_core::{Array, Buf, Dtype};
-use models::{ASKED_ROWS, Decoding};
+use models::ASKED_ROWS;
+use models::capabilities::Decoding;
 
 /// Pictures of rows of a latent or of words, whichever `codes` are; numbers in [0, 1]. `classes` has the class of each
 /// row, where the model is told classes.
@@ -27,7 +28,7 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
         let (program, given, output) = match prepared.filter(|(size, _)| *size == count) {
             Some((_, found)) => found,
             None => {
-                let Decoding { given, pass } = session.model.decode(count).context("a model that decodes")?;
+                let Decoding { given, pass } = session.model.decoder().context("a model that decodes")?.decode(count);
                 let found = (session.executor.prepare(&as_drawn(session, pass.schedule))?, given, pass.outputs[0]);
                 prepared = Some((count, found));
                 found
@@ -46,7 +47,7 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
 
 /// Whether the model is told the class of each picture.
 pub fn is_class_conditional(session: &Session) -> bool {
-    session.model.buffers().labels.is_some()
+    session.model.buffers().first().labels.is_some()
 }
 
 /// The class of that name, of a model that is told it.
@@ -62,11 +63,10 @@ pub fn class(session: &Session, name: &str) -> Result<u8> {
 
 /// Numbers or words of one code.
 pub fn code_width(session: &Session) -> Result<usize> {
-    let decoding = session.model.decode(1);
-    let decoding = decoding.with_context(|| {
+    let decoder = session.model.decoder().with_context(|| {
         format!("{} decodes nothing; give a run of a model that draws or reconstructs", session.config.name())
     })?;
-    Ok(decoding.given.len())
+    Ok(decoder.code().width)
 }
 
 fn part(codes: &Array, start: usize, given: Buf) -> Array {
@@ -80,11 +80,11 @@ fn part(codes: &Array, start: usize, given: Buf) -> Array {
 
 /// The codes of the first `count` test images: numbers of posteriors or latents, or words.
 pub fn codes(session: &mut Session, count: usize) -> Result<(Array, usize)> {
-    let found = session.model.encode(1);
-    let found = found
+    let encoder = session.model.encoder();
+    let encoder = encoder
         .with_context(|| format!("{} encodes nothing; give a run of an autoencoder's family", session.config.name()))?;
-    let (words, width) = (found.outputs[0].dtype == Dtype::U32, found.outputs[0].len());
-    let pass = |session: &Session, batch| session.model.encode(batch).expect("asked above");
+    let (words, width) = (encoder.code().dtype == Dtype::U32, encoder.code().width);
+    let pass = |session: &Session, batch| session.model.encoder().expect("asked above").encode(batch);
     let pass = TestPass::prepare(session, count, pass)?;
     if words {
         return Ok((Array::U32(pass.run_words(session)?), width));

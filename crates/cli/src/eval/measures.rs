@@ -1,7 +1,6 @@
 //! What `frit eval` measures besides the losses: reconstructions, codes, a discriminator's verdicts, and how near what
 //! is drawn is to the data.
 
-use crate::config::Family;
 use crate::data::{DataSet, Split};
 use crate::eval::classifier::TrainedClassifier;
 use crate::eval::passes::{Codes, Drawing, TestPass, Tested, as_pictures, figures};
@@ -29,16 +28,21 @@ pub type Figures = Map<String, Value>;
 /// One sentence: there is no room for a classifier of the data.
 pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> {
     let model = session.model.as_ref();
-    let code_use = model.usage().map(|usage| Codes { perplexity: 1.0, used: 1, codes: usage.test.len() });
+    let code_use = model.quantiser().map(|quantiser| Codes {
+        perplexity: 1.0,
+        used: 1,
+        codes: quantiser.usage().test.len(),
+    });
     let tested = Tested { means: vec![0.0; model.columns().len()], code_use };
     let judge = TrainedClassifier::recipe(&session.data, backend)?.is_some();
-    let draws = judge && model.sample(1, 0).is_some();
-    let told = counts_classes(session) && model.buffers().labels.is_some();
+    let draws = judge && model.sampler().is_some();
+    let told = counts_classes(session) && model.buffers().first().labels.is_some();
+    let discriminates = model.discriminator().is_some_and(|discriminator| discriminator.threshold().is_some());
     let parts: [(bool, &[&'static str]); 6] = [
-        (model.posterior(1).is_some(), &["active_units"]),
-        (model.reconstruct(1).is_some(), &["mse", "psnr", "ssim"]),
-        (model.codes_per_image().is_some() && code_use.is_some(), &["bits", "entropy_bits"]),
-        (model.real_above().is_some() && model.scores(1, 0).is_some(), &["d_accuracy", "d_precision", "d_recall"]),
+        (model.posterior().is_some(), &["active_units"]),
+        (model.reconstructor().is_some(), &["mse", "psnr", "ssim"]),
+        (model.quantiser().is_some(), &["bits", "entropy_bits"]),
+        (discriminates, &["d_accuracy", "d_precision", "d_recall"]),
         (draws && told, &["class_agreement"]),
         (draws, &quality::NAMES),
     ];
@@ -49,10 +53,10 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
 /// Mean squared error, peak signal-to-noise ratio and structural similarity of the test images' reconstructions, means
 /// over the images; none where the model reconstructs nothing.
 pub fn reconstruction(session: &mut Session) -> Result<Figures> {
-    if session.model.reconstruct(1).is_none() {
+    if session.model.reconstructor().is_none() {
         return Ok(Figures::new());
     }
-    let pass = |session: &Session, batch| session.model.reconstruct(batch).expect("asked above");
+    let pass = |session: &Session, batch| session.model.reconstructor().expect("asked above").reconstruct(batch);
     let outputs = TestPass::prepare(session, session.data.test.count, pass)?.run(session)?;
     let clamp = |images: Vec<f32>| images.into_iter().map(|x| x.clamp(0.0, 1.0)).collect::<Vec<f32>>();
     let mut pictures = outputs.into_iter().map(|images| clamp(as_pictures(session, images)));
@@ -71,8 +75,8 @@ pub fn reconstruction(session: &mut Session) -> Result<Figures> {
 /// Bits that the codes of an image take: of one length each, and by their entropy over the test set.
 pub fn bits(session: &Session, codes: Option<Codes>) -> Figures {
     let mut figures = Figures::new();
-    if let (Some(positions), Some(Codes { perplexity, codes, .. })) = (session.model.codes_per_image(), codes) {
-        let positions = positions as f64;
+    if let (Some(quantiser), Some(Codes { perplexity, codes, .. })) = (session.model.quantiser(), codes) {
+        let positions = quantiser.codes_per_image() as f64;
         figures.insert("bits".into(), json!(positions * (codes as f64).log2()));
         figures.insert("entropy_bits".into(), json!(positions * perplexity.log2()));
     }
@@ -81,10 +85,10 @@ pub fn bits(session: &Session, codes: Option<Codes>) -> Figures {
 
 /// How well a discriminator tells test images from as many generated ones: none where it does not say which is which.
 pub fn discriminator(session: &mut Session, seed: u64) -> Result<Figures> {
-    let (Some(threshold), Some(_)) = (session.model.real_above(), session.model.scores(1, seed)) else {
+    let Some(threshold) = session.model.discriminator().and_then(|discriminator| discriminator.threshold()) else {
         return Ok(Figures::new());
     };
-    let pass = |session: &Session, batch| session.model.scores(batch, seed).expect("asked above");
+    let pass = |session: &Session, batch| session.model.discriminator().expect("asked above").scores(batch, seed);
     let outputs = TestPass::prepare(session, session.data.test.count, pass)?.run(session)?;
     let real = |scores: &[f32]| scores.iter().filter(|&&score| f64::from(score) > threshold).count() as f64;
     let [hits, misses] = [real(&outputs[0]), real(&outputs[1])];
@@ -103,12 +107,11 @@ pub fn discriminator(session: &mut Session, seed: u64) -> Result<Figures> {
 /// One sentence: the model draws none, or there are not so many images.
 pub fn pictures_to_draw(session: &Session, asked: Option<usize>) -> Result<usize> {
     let family = session.config.name();
-    match session.model.sample(1, 0) {
-        None if session.config.family == Family::Classifier => {
+    if session.model.sampler().is_none() {
+        if session.model.reconstructor().is_none() {
             bail!("a {family} draws no pictures that --generative could measure; leave it out")
         }
-        None => bail!("{family} has no prior to draw from; measure its reconstructions, without --generative"),
-        Some(_) => {}
+        bail!("{family} has no prior to draw from; measure its reconstructions, without --generative")
     }
     let (test, train) = (session.data.test.count, session.data.train.count);
     let (most, part) = if train < test { (train, "training") } else { (test, "test") };
@@ -158,8 +161,8 @@ fn poor_witness(errors: f64, data: &str) -> Option<String> {
 
 /// Whether the classes of what a model draws are counted.
 pub fn counts_classes(session: &Session) -> bool {
-    let told = session.model.buffers().labels.is_some();
-    session.config.family == Family::Gan || (session.config.family == Family::Vae && told)
+    let (model, conditional) = (&session.model, session.model.buffers().first().labels.is_some());
+    model.sampler().is_some() && (model.discriminator().is_some() || conditional)
 }
 
 /// How many of the pictures drawn are of each class, by its name; of a model that is told classes, also the share that
@@ -171,7 +174,7 @@ pub fn classes(session: &mut Session, judge: &mut TrainedClassifier, count: usiz
     let of = |class: usize| found.iter().filter(|&&found| found == class).count();
     let counts: Figures = names.iter().enumerate().map(|(class, name)| (name.clone(), json!(of(class)))).collect();
     let mut figures = Figures::from_iter([("class_counts".to_string(), Value::Object(counts))]);
-    if session.model.buffers().labels.is_some() {
+    if session.model.buffers().first().labels.is_some() {
         let met = found.iter().enumerate().filter(|(row, found)| **found == row % names.len()).count();
         figures.insert("class_agreement".into(), json!(met as f64 / count as f64));
     }

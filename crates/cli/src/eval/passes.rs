@@ -6,7 +6,8 @@ use crate::run::session::Session;
 use anyhow::{Result, ensure};
 use gpu_core::{Arena, Array, Buf, BufferId, Program, Schedule, SubmitLoop};
 use image::DynamicImage;
-use models::{Model, Objective, Pass, Usage, perplexity};
+use models::capabilities::Usage;
+use models::{Model, Objective, Pass, perplexity};
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
@@ -28,7 +29,7 @@ const ACTIVE_VARIANCE: f64 = 0.01;
 /// How many images go through the model at once, however wide its layers: at least one.
 pub fn rows_that_fit(session: &Session) -> usize {
     let passes = |batch| {
-        let sample = session.model.sample(batch, 0).map(|pass| pass.schedule);
+        let sample = session.model.sampler().map(|sampler| sampler.sample(batch, 0).schedule);
         [session.model.evaluate(batch, 0)].into_iter().chain(sample)
     };
     // What an image adds to each buffer; some, such as a normalised weight, are of one size whatever the batch.
@@ -106,7 +107,8 @@ pub struct CodeUse {
 impl CodeUse {
     /// Prepares it for one of the model's histograms; `None` where it has none.
     pub fn prepare(session: &mut Session, which: fn(Usage) -> Buf) -> Result<Option<Self>> {
-        let Some(histogram) = session.model.usage().map(which) else { return Ok(None) };
+        let Some(quantiser) = session.model.quantiser() else { return Ok(None) };
+        let histogram = which(quantiser.usage());
         let Pass { schedule, outputs } = perplexity(histogram);
         Ok(Some(Self { program: session.executor.prepare(&schedule)?, outputs, codes: histogram.len() }))
     }
@@ -145,7 +147,7 @@ impl TestLoss {
 
     /// Runs it.
     pub fn run(&mut self, session: &mut Session) -> Result<Tested> {
-        if let Some(usage) = session.model.usage() {
+        if let Some(usage) = session.model.quantiser().map(|quantiser| quantiser.usage()) {
             session.executor.write(usage.test, &Array::F32(vec![0.0; usage.test.len()]))?;
         }
         let images = session.data.test.count as f64;
@@ -187,10 +189,12 @@ pub fn importance_nll(session: &mut Session, samples: usize, seed: u64) -> Resul
     let most = rows_that_fit(session);
     ensure!(samples <= most, "--iw {samples} is more draws than fit at once with this model; ask for {most} at most");
     let batch = (IMPORTANCE_ROWS.min(most) / samples).clamp(1, session.data.test.count);
-    if session.model.importance(1, 1, seed).is_none() {
+    if session.model.posterior().is_none() {
         return Ok(None);
     }
-    let schedule = |session: &Session, batch| session.model.importance(batch, samples, seed).unwrap_or_default();
+    let schedule = |session: &Session, batch| {
+        session.model.posterior().expect("asked above").importance(batch, samples, seed)
+    };
     let mut sweep = Sweep::prepare(session, batch, schedule)?;
     let sums = sweep.run(session)?;
     Ok(Some((samples as f64).ln() - sums[0] / session.data.test.count as f64))
@@ -205,11 +209,11 @@ pub struct ActiveUnits {
 impl ActiveUnits {
     /// Prepares it over the test set; `None` where the model has no posterior.
     pub fn prepare(session: &mut Session) -> Result<Option<Self>> {
-        if session.model.posterior(1).is_none() {
+        if session.model.posterior().is_none() {
             return Ok(None);
         }
         let count = session.data.test.count;
-        let pass = |session: &Session, batch| session.model.posterior(batch).expect("asked above");
+        let pass = |session: &Session, batch| session.model.posterior().expect("asked above").posterior(batch);
         Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
     }
 
@@ -295,10 +299,10 @@ pub struct Reconstructions {
 impl Reconstructions {
     /// Prepares those of `count` images; `None` where the model makes none.
     pub fn prepare(session: &mut Session, count: usize) -> Result<Option<Self>> {
-        if session.model.reconstruct(1).is_none() {
+        if session.model.reconstructor().is_none() {
             return Ok(None);
         }
-        let pass = |session: &Session, batch| session.model.reconstruct(batch).expect("asked above");
+        let pass = |session: &Session, batch| session.model.reconstructor().expect("asked above").reconstruct(batch);
         Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
     }
 
@@ -333,11 +337,11 @@ impl Drawing {
     /// Prepares `count` pictures, by the running average of the weights where the configuration says so; `None` where
     /// the model has no prior.
     pub fn prepare(session: &mut Session, count: usize, seed: u64) -> Result<Option<Self>> {
-        if session.model.sample(1, seed).is_none() {
+        if session.model.sampler().is_none() {
             return Ok(None);
         }
         let pass = |session: &Session, batch| {
-            let pass = session.model.sample(batch, seed).expect("asked above");
+            let pass = session.model.sampler().expect("asked above").sample(batch, seed);
             Pass { schedule: as_drawn(session, pass.schedule), ..pass }
         };
         Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None }))
@@ -366,7 +370,8 @@ impl Drawing {
     pub fn grid(&self, session: &Session, images: &[f32]) -> DynamicImage {
         let DataSet { height, width, channels, .. } = *session.data;
         // Where classes are asked for in turn, each has a column.
-        let each = session.model.buffers().labels.filter(|_| self.class.is_none()).map(|_| session.data.classes.len());
+        let labels = session.model.buffers().first().labels;
+        let each = labels.filter(|_| self.class.is_none()).map(|_| session.data.classes.len());
         let columns = each.filter(|&each| each <= WIDEST).unwrap_or(columns(self.count, WIDEST));
         images::grid(images, self.count, height, width, channels, columns)
     }

@@ -2,6 +2,7 @@
 
 use crate::eval::figures::LINES;
 use crate::io::format::short;
+use models::Family;
 
 /// Names and units that a curve or a page needs and the table of `frit eval` does not have, or puts otherwise.
 const OWN: &[(&str, &str, &str)] = &[
@@ -53,14 +54,7 @@ pub fn rank(key: &str) -> usize {
 
 /// A model family, spelled out.
 pub fn family(name: &str) -> &str {
-    match name {
-        "vae" => "Variational autoencoder",
-        "ae" => "Autoencoder",
-        "gan" => "Generative adversarial network",
-        "vqvae" => "Vector-quantised autoencoder",
-        "classifier" => "Classifier",
-        other => other,
-    }
+    Family::find(name).map_or(name, Family::title)
 }
 
 /// A number as people write it: whole ones and large ones without decimals, thousands apart.

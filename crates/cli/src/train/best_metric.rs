@@ -27,7 +27,7 @@ impl BestMetric {
         if let Objective::Sum(name) = model.objective() {
             known.push(name);
         }
-        if model.usage().is_some() {
+        if model.quantiser().is_some() {
             known.extend(["perplexity", "used_codes"]);
         }
         ensure!(
@@ -65,12 +65,12 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::eval::passes::Codes;
-    use models::DataSpec;
+    use models::SetSpec;
 
-    const SPEC: DataSpec = DataSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
+    const SPEC: SetSpec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
 
     fn model(recipe: &str) -> Box<dyn Model> {
-        Config::load(recipe).unwrap().model(SPEC)
+        Config::load(recipe).unwrap().build(&SPEC.into())
     }
 
     #[test]

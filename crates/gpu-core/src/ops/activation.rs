@@ -5,43 +5,54 @@
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// A scalar function applied to every element.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Activation {
+/// One row an activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. A parameter
+/// has the default that the name in settings stands for.
+macro_rules! activations {
+    ($($(#[$doc:meta])* $act:ident $(($alpha:ident = $default:literal))? = $code:literal, $name:literal;)+) => {
+        /// A scalar function applied to every element.
+        #[derive(Clone, Copy, PartialEq, Debug)]
+        pub enum Activation {
+            $($(#[$doc])* $act $(($alpha))?,)+
+        }
+
+        impl Activation {
+            /// All activations, with their default parameters.
+            pub const ALL: &[Self] = &[$(Self::$act $(($default))?),+];
+
+            /// The number that identifies it in shaders.
+            pub fn code(self) -> u32 {
+                match self { $(Self::$act { .. } => $code),+ }
+            }
+
+            /// The name in settings.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$act { .. } => $name),+ }
+            }
+        }
+    };
+}
+
+activations! {
     /// x
-    Identity,
+    Identity = 0, "identity";
     /// max(x, 0)
-    Relu,
+    Relu = 1, "relu";
     /// x, or slope · x below zero
-    LeakyRelu(f32),
+    LeakyRelu(f32 = 0.2) = 2, "leaky_relu";
     /// tanh x
-    Tanh,
+    Tanh = 3, "tanh";
     /// 1 / (1 + e⁻ˣ)
-    Sigmoid,
+    Sigmoid = 4, "sigmoid";
     /// log(1 + eˣ)
-    Softplus,
+    Softplus = 5, "softplus";
     /// x / (1 + e⁻ˣ)
-    Silu,
+    Silu = 6, "silu";
     /// x, or α (eˣ − 1) below zero
-    Elu(f32),
+    Elu(f32 = 1.0) = 7, "elu";
 }
 
 impl Activation {
-    /// The number that shaders/common/activation.wgsl knows it by.
-    pub fn code(self) -> u32 {
-        match self {
-            Self::Identity => 0,
-            Self::Relu => 1,
-            Self::LeakyRelu(_) => 2,
-            Self::Tanh => 3,
-            Self::Sigmoid => 4,
-            Self::Softplus => 5,
-            Self::Silu => 6,
-            Self::Elu(_) => 7,
-        }
-    }
-
-    /// Its one parameter, zero where it has none.
+    /// The parameter; zero for an activation without one.
     pub fn alpha(self) -> f32 {
         match self {
             Self::LeakyRelu(alpha) | Self::Elu(alpha) => alpha,
@@ -49,9 +60,34 @@ impl Activation {
         }
     }
 
-    /// Whether act′(x) can be had from act(x), so that the input need not be kept.
+    /// The activation of that code and parameter; none for an unknown code.
+    pub fn decode(code: u32, alpha: f32) -> Option<Self> {
+        let act = Self::ALL.iter().copied().find(|act| act.code() == code)?;
+        Some(match act {
+            Self::LeakyRelu(_) => Self::LeakyRelu(alpha),
+            Self::Elu(_) => Self::Elu(alpha),
+            act => act,
+        })
+    }
+
+    /// Whether act′(x) follows from act(x), so that the input need not be kept.
     pub fn slope_from_output(self) -> bool {
         self != Self::Silu
+    }
+
+    /// The activations that a setting can name: all but the identity.
+    fn nonlinear() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|&act| act != Self::Identity)
+    }
+
+    /// The nonlinear activation of that name in settings, with its default parameter.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::nonlinear().find(|act| act.name() == name)
+    }
+
+    /// The names of the nonlinear activations.
+    pub fn names() -> Vec<&'static str> {
+        Self::nonlinear().map(Self::name).collect()
     }
 }
 
@@ -124,4 +160,46 @@ fn parameters(x: Buf, act: Activation) -> ActivationParams {
 
 fn grid(x: Buf) -> Grid {
     Grid::Linear(x.len().div_ceil(INVOCATIONS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::activation::{activate, activate_all, gate_all, slope_from_output};
+
+    /// The constants `NAME = <code>u` of a shader, in its order.
+    fn constants(source: &str) -> Vec<(String, u32)> {
+        let constant = |line: &str| {
+            let (name, value) = line.strip_prefix("const ")?.split_once(" = ")?;
+            Some((name.to_lowercase(), value.strip_suffix("u;")?.parse().ok()?))
+        };
+        source.lines().filter_map(constant).collect()
+    }
+
+    #[test]
+    fn the_shader_has_the_codes() {
+        let ours: Vec<_> = Activation::ALL.iter().map(|act| (act.name().to_string(), act.code())).collect();
+        assert_eq!(constants(include_str!("../../../../shaders/common/activation.wgsl")), ours);
+        let codes: Vec<u32> = Activation::ALL.iter().map(|act| act.code()).collect();
+        assert_eq!(codes, (0..codes.len() as u32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn codes_and_names_find_their_activations() {
+        for &act in Activation::ALL {
+            assert_eq!(Activation::decode(act.code(), act.alpha()), Some(act));
+            assert_eq!(Activation::named(act.name()), (act != Activation::Identity).then_some(act));
+        }
+        assert_eq!(Activation::decode(2, 0.5), Some(Activation::LeakyRelu(0.5)));
+        assert_eq!((Activation::named("gelu"), Activation::decode(8, 0.0)), (None, None));
+    }
+
+    #[test]
+    fn an_unknown_code_yields_nan() {
+        let mut values = [[1.0; 3]; 2];
+        activate_all(8, 0.0, &mut values[0]);
+        gate_all(8, 0.0, &[1.0; 3], &mut values[1]);
+        assert!(values.iter().flatten().all(|value| value.is_nan()));
+        assert!(activate(8, 0.0, 1.0).is_nan() && slope_from_output(8, 0.0, 1.0).is_nan());
+    }
 }

@@ -25,6 +25,8 @@ pub enum Arena {
     Values,
     /// Their gradients, at the same offsets.
     Gradients,
+    /// The gradients of one micro-batch after the first, before they are added to the others, at the same offsets.
+    MicroGradients,
     /// Adam's first moments, at the same offsets.
     FirstMoments,
     /// Adam's second moments, at the same offsets.

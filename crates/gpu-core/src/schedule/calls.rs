@@ -178,10 +178,20 @@ impl Schedule {
     ///
     /// # Panics
     /// When a call writes to `from`, or already binds `to`.
-    pub fn moved(mut self, from: BufferId, to: BufferId) -> Self {
-        for call in &mut self.calls {
+    pub fn moved(self, from: BufferId, to: BufferId) -> Self {
+        for call in &self.calls {
             let written = call.writes().any(|buf| buf.id == from);
             assert!(!written, "{}: writes what is to be read elsewhere", call.label);
+        }
+        self.rebound(from, to)
+    }
+
+    /// The same calls with every buffer that lies in `from`, read or written, taken from the same range of `to`.
+    ///
+    /// # Panics
+    /// When a call already binds `to`.
+    pub fn rebound(mut self, from: BufferId, to: BufferId) -> Self {
+        for call in &mut self.calls {
             let bound = call.bufs.iter().any(|buf| buf.id == to);
             assert!(!bound, "{}: {to:?} has another part in this call", call.label);
             call.bufs.iter_mut().filter(|buf| buf.id == from).for_each(|buf| buf.id = to);
