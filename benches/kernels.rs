@@ -6,11 +6,11 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use frit_harness::{compare, device};
-use gpu_core::Device;
 use gpu_core::ops::conv2d::{self, Window};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::roof;
 use gpu_core::{Array, Backend, Buf, Executor, Memory, Program, Schedule, Sharing, VariantPolicy, eligible};
+use gpu_core::{Device, DeviceKind};
 use std::sync::LazyLock;
 
 fn main() {
@@ -41,19 +41,28 @@ fn square_cpu(bencher: Bencher<'_, '_>, side: usize) {
     time_product(bencher, &Backend::Cpu, (side, side, side), Form::NN);
 }
 
-/// A product of 512 × 512 by each variant, by what its name ends on; those that the adapter cannot run are left out.
-#[divan::bench(args = ["", "_small", "_half", "_lanes", "_lanes_tall"], sample_count = 5)]
-fn square_by_variant(bencher: Bencher<'_, '_>, suffix: &'static str) {
+/// Square products by each variant, named by its suffix; variants that the adapter cannot run are left out. The larger
+/// ones tell where large tiles win on a GPU, and are left out on a software adapter.
+#[divan::bench(args = by_variant(), sample_count = 5)]
+fn square_by_variant(bencher: Bencher<'_, '_>, (side, suffix): (usize, &'static str)) {
     let mut schedule = Schedule::new();
-    let a = input(&mut schedule, [512, 512]);
+    let a = input(&mut schedule, [side, side]);
     let y = product(&mut schedule, "y", a, a, Form::NN, PLAIN);
     schedule.keep(y);
-    let step = &schedule.calls()[0];
-    if eligible(step, &DEVICE.caps).iter().any(|variant| variant.suffix(step.kernel) == suffix) {
-        let backend = GPU.clone().with_policy(VariantPolicy::Only(suffix));
-        // Operands in half precision are rounded to eleven bits.
-        time_schedule(bencher, &backend, &schedule, &[a], if suffix == "_half" { 0.05 } else { 1e-3 });
-    }
+    let backend = GPU.clone().with_policy(VariantPolicy::Only(suffix));
+    // Half precision rounds the operands to eleven bits.
+    time_schedule(bencher, &backend, &schedule, &[a], if suffix == "_half" { 0.05 } else { 1e-3 });
+}
+
+/// The sides and variants that the adapter runs.
+fn by_variant() -> Vec<(usize, &'static str)> {
+    let sides: &[usize] = if DEVICE.caps.kind == DeviceKind::Software { &[512] } else { &[512, 1024, 2048, 4096] };
+    let mut schedule = Schedule::new();
+    let a = input(&mut schedule, [512, 512]);
+    product(&mut schedule, "y", a, a, Form::NN, PLAIN);
+    let call = &schedule.calls()[0];
+    let suffixes: Vec<_> = eligible(call, &DEVICE.caps).iter().map(|variant| variant.suffix(call.kernel)).collect();
+    sides.iter().flat_map(|&side| suffixes.iter().map(move |&suffix| (side, suffix)).collect::<Vec<_>>()).collect()
 }
 
 /// 64 channels of 32×32 to 64, by 3×3, batch 8: forward, and both gradients.
@@ -105,11 +114,19 @@ fn time_product(bencher: Bencher<'_, '_>, backend: &Backend, (m, n, k): (usize, 
     time_schedule(bencher, backend, &schedule, &[a, b], 1e-3);
 }
 
-/// Several runs to a submit, so that submitting is not what is timed.
+/// FLOPs of one submit: enough that the time of submitting does not count.
+fn flops_of_submit(backend: &Backend) -> u64 {
+    match backend {
+        Backend::Gpu(device) if device.caps.kind != DeviceKind::Software => 1 << 37,
+        _ => 1 << 31,
+    }
+}
+
+/// Times several runs to a submit.
 fn time_schedule(bencher: Bencher<'_, '_>, backend: &Backend, schedule: &Schedule, inputs: &[Buf], tolerance: f64) {
-    let flops: u64 = schedule.calls().iter().map(|step| step.flops).sum();
+    let flops: u64 = schedule.calls().iter().map(|call| call.flops).sum();
     let (mut executor, program) = checked(backend, schedule, inputs, tolerance);
-    let times = ((1 << 31) / flops.max(1)).clamp(1, 64) as u32;
+    let times = (flops_of_submit(backend) / flops.max(1)).clamp(1, 1024) as u32;
     bencher.counter(ItemsCount::new(u64::from(times) * flops)).bench_local(|| {
         let ticket = executor.submit(&[program], times, &[]).expect("the device answers");
         executor.wait(ticket).expect("the device answers");

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the built-in digits: a class-balanced subset of MNIST.
+"""Write the built-in digits: a class-balanced subset of MNIST.
 
 usage: scripts/digits.py DIR [OUT]
 
-DIR holds the four MNIST files, gzipped or not; OUT is `data` unless given. The first 1,000 training
-images and the first 200 test images of each class are kept, in file order. Equal input gives equal output.
+DIR holds the four MNIST files, gzipped or not; OUT defaults to `data`. Keeps the first 1,000 training images and the
+first 200 test images of each class, in file order. Equal input gives equal output.
 """
 
 import gzip
@@ -17,7 +17,7 @@ IMAGES, LABELS = 3, 1  # the ranks of the two kinds of file
 
 
 def read(folder, stem, rank):
-    """The dimensions and the bytes of one IDX file."""
+    """Read one IDX file: its dimensions and bytes."""
     plain, packed = folder / stem, folder / f"{stem}.gz"
     data = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
     if data[:4] != bytes([0, 0, 8, rank]):
@@ -27,7 +27,7 @@ def read(folder, stem, rank):
 
 
 def write(folder, stem, dims, content):
-    """One IDX file, gzipped without a name or a time, so that it is the same wherever it is made."""
+    """Write one gzipped IDX file, without a name or a time, so that equal content gives equal bytes."""
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as file:
         file.write(bytes([0, 0, 8, len(dims)]) + struct.pack(f">{len(dims)}I", *dims) + content)
@@ -35,7 +35,7 @@ def write(folder, stem, dims, content):
 
 
 def subset(source, target, part, each):
-    """The first `each` images of every class of one part, in file order."""
+    """Write the first `each` images of every class of one part, in file order."""
     images_stem, labels_stem = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
     (_, height, width), images = read(source, images_stem, IMAGES)
     _, labels = read(source, labels_stem, LABELS)

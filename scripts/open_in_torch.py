@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
-"""Opens a checkpoint of frit's as a PyTorch module, and gives it pictures or codes.
+"""Open a frit checkpoint as a PyTorch module and run it on images or codes.
 
     pip install torch numpy safetensors
     scripts/open_in_torch.py CHECKPOINT INPUTS.npy OUTPUTS.safetensors [--classes CLASSES.npy] [--average]
 
-CHECKPOINT is a run's folder, of which the latest checkpoint is taken, or a .safetensors file. INPUTS are pictures,
-[n, h, w] or [n, h, w, c], as bytes or as numbers in [0, 1], or codes: latents [n, latent], or of a VQ-VAE the numbers
-of an image's codes [n, h · w], row by row. OUTPUTS then holds what the model makes of them, pictures as [n, h, w, c] in
-[0, 1]. Models that are told the class want it for each input: CLASSES, whole numbers [n]. --average takes the running
-average of the weights, where the run kept one.
+CHECKPOINT is a run folder, for its latest checkpoint, or a .safetensors file. INPUTS are images, [n, h, w] or
+[n, h, w, c], as bytes or numbers in [0, 1]; or latents, [n, latent]; or code indices of a VQ-VAE, [n, h · w], row by
+row. OUTPUTS has the model's outputs, images as [n, h, w, c] in [0, 1]. Class-conditional models need CLASSES, integers
+[n]. --average loads the running average of the weights, if the run has one.
 
-The file is meant to be copied: `load` gives the module, and each family is a class of its own. What builds it, the
-run's configuration, the size of a picture and the classes, is in the checkpoint's notes. Modules take images as PyTorch
-has them, [n, c, h, w].
+The file is meant to be copied: `load` returns the module, and each family is a class. The checkpoint's metadata has the
+run's configuration, the size of an image and the classes. Modules take images as PyTorch does, [n, c, h, w].
 """
 
 import argparse
@@ -27,10 +25,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-# What is not the networks': the optimiser's moments, running averages of the weights, clocks and rates.
-APART = ("adam.m/", "adam.v/", "average/", "state/")
-# What a network is told of the class, in place of one.
-TOLD = 5.0
+# Tensors outside the networks: optimiser state (`adam.` in files of 0.1.0), averages of weights, clocks and rates.
+OTHER_STATE = ("optim.", "adam.", "average/", "state/")
+# The value of a class in its one-hot input.
+ONE_HOT_SCALE = 5.0
 # The smallest side that a GAN's convolutions halve an image to.
 INNERMOST = 4
 
@@ -51,7 +49,7 @@ def halved(size):
 
 
 def halvings(size, times):
-    """Heights and widths from an image's to what so many halvings make of it."""
+    """Heights and widths of an image and of each of its halvings."""
     sizes = [tuple(size)]
     for _ in range(times):
         sizes.append(halved(sizes[-1]))
@@ -59,8 +57,8 @@ def halvings(size, times):
 
 
 def window(size):
-    """Of a convolution that halves images of `size`, rounding up, and of the transpose that takes them back: four
-    pixels along an even side and three along an odd one, so that neither needs padding of its output."""
+    """Kernel of a convolution that halves images of `size`, rounding up, and of its transpose: four pixels along an
+    even side and three along an odd one, so that the transpose needs no output padding."""
     return [4 if side % 2 == 0 else 3 for side in size]
 
 
@@ -77,19 +75,19 @@ def same(inputs, outputs):
 
 
 def linear(widths, act):
-    """Linear layers from each width to the next, an activation after each."""
+    """Linear layers between consecutive widths, each with an activation."""
     return [layer for pair in zip(widths, widths[1:]) for layer in (nn.Linear(*pair), act())]
 
 
 class Stack(nn.Sequential):
-    """An `nn.Sequential` whose first layer, where it is linear, takes images as rows, channels first."""
+    """An `nn.Sequential` that flattens images for a linear first layer, channels first."""
 
     def forward(self, x):
         return super().forward(x.flatten(1) if isinstance(self[0], nn.Linear) else x)
 
 
 def encoder(settings, image, code=None):
-    """From images to what an autoencoder's code is made from, or with `code` to that many numbers."""
+    """Encoder from images to the last hidden layer, or with `code` to that many numbers."""
     channels, *size = image
     act = ACTIVATIONS[settings.get("activation", "relu")]
     layers = []
@@ -108,7 +106,7 @@ def encoder(settings, image, code=None):
 
 
 def decoder(settings, image, code):
-    """The way back. Linear layers alone give images as rows, channels first."""
+    """Decoder from codes to images; with linear layers alone, to rows of pixels, channels first."""
     channels, *size = image
     act = ACTIVATIONS[settings["activation"]]
     layers, width = linear([code, *reversed(settings["hidden"])], act), settings["hidden"][0]
@@ -127,37 +125,39 @@ def decoder(settings, image, code):
 
 
 class Model(nn.Module):
-    """A family. Images are [n, c, h, w] with black at 0 and white at 1; `y` are classes [n], where they are told.
+    """Base of the families. Images are [n, c, h, w] in [0, 1]; `y` are classes [n] of class-conditional models.
 
-    `forward` gives what the model makes of images, by name; `decode` the pictures of codes."""
+    `forward` returns the outputs for images by name; `decode` returns the images of codes."""
 
     def __init__(self, settings, image, classes):
         super().__init__()
         self.settings, self.image = settings, image
-        self.told = classes if settings.get("conditional") else 0
+        # `conditional` is the name in files of 0.1.0.
+        conditional = settings.get("class_conditional", settings.get("conditional"))
+        self.classes = classes if conditional else 0
 
-    def beside(self, rows, y):
-        """Rows beside what is told of their classes."""
-        if not self.told:
+    def with_classes(self, rows, y):
+        """Rows with their one-hot classes appended."""
+        if not self.classes:
             return rows
         if y is None:
-            raise ValueError("this model is told the class of each input: give CLASSES, or `y`")
-        return torch.cat([rows, TOLD * F.one_hot(y, self.told).to(rows.dtype)], 1)
+            raise ValueError("this model is class-conditional: give CLASSES, or `y`")
+        return torch.cat([rows, ONE_HOT_SCALE * F.one_hot(y, self.classes).to(rows.dtype)], 1)
 
     def decode(self, z, y=None):
-        raise ValueError("this model makes no pictures of codes")
+        raise ValueError("this model has no decoder")
 
 
 class Decoding(Model):
-    """What makes pictures of latents z [n, latent]."""
+    """Models with a decoder of latents z [n, latent]."""
 
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
-        self.decoder = decoder(settings, image, settings["latent"] + self.told)
+        self.decoder = decoder(settings, image, settings["latent"] + self.classes)
 
     def output(self, z, y=None):
         """Logits of a Bernoulli likelihood, means of a Gaussian one."""
-        return self.decoder(self.beside(z, y)).reshape(-1, *self.image)
+        return self.decoder(self.with_classes(z, y)).reshape(-1, *self.image)
 
     def decode(self, z, y=None):
         output = self.output(z, y)
@@ -179,12 +179,12 @@ class Vae(Decoding):
         super().__init__(settings, image, classes)
         width, latent = settings["hidden"][-1], settings["latent"]
         self.encoder = encoder(settings, image)
-        self.mean = nn.Linear(width + self.told, latent)
-        self.logvar = nn.Linear(width + self.told, latent)
+        self.mean = nn.Linear(width + self.classes, latent)
+        self.logvar = nn.Linear(width + self.classes, latent)
 
     def forward(self, x, y=None):
-        """q(z|x), and the picture of its mean."""
-        h = self.beside(self.encoder(x), y)
+        """q(z|x), and the decoded mean."""
+        h = self.with_classes(self.encoder(x), y)
         mean = self.mean(h)
         return {"mean": mean, "logvar": self.logvar(h), "picture": self.decode(mean, y)}
 
@@ -195,7 +195,7 @@ class Residual(nn.Sequential):
 
 
 class Codebook(nn.Module):
-    """The codes: learnt by gradient, or quotients of running averages, which are kept beside them."""
+    """The codebook: a parameter, or a buffer that is the quotient of two running averages."""
 
     def __init__(self, codes, latent, averaged):
         super().__init__()
@@ -208,8 +208,8 @@ class Codebook(nn.Module):
             self.weight = nn.Parameter(weight)
 
     def nearest(self, z):
-        """The numbers of the codes nearest to z [n, m, latent]: [n, m]."""
-        # Not by a product, which would round away what two near codes differ in.
+        """Indices [n, m] of the codes nearest to z [n, m, latent]."""
+        # A matrix product would round away the difference between near codes.
         return torch.cdist(z, self.weight, compute_mode="donot_use_mm_for_euclid_dist").argmin(2)
 
 
@@ -233,7 +233,7 @@ class VqVae(Model):
         return Residual(nn.ReLU(), same(width, inner), nn.ReLU(), nn.Conv2d(inner, width, 1))
 
     def encode(self, x):
-        """z [n, h · w, latent], and the numbers of the nearest codes [n, h · w]."""
+        """z [n, h · w, latent], and the indices of the nearest codes [n, h · w]."""
         z = self.encoder(x - 0.5).flatten(2).transpose(1, 2)
         return z, self.codebook.nearest(z)
 
@@ -256,25 +256,25 @@ class Classifier(Model):
 
 
 class Gan(Model):
-    """Both players. To them black is at −1."""
+    """Generator and discriminator. Their images are in [−1, 1]."""
 
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
-        players = self.of_convolutions if settings["width"] else self.of_linear_layers
-        generator, discriminator = players(settings, image)
+        networks = self.convolutional if settings["width"] else self.fully_connected
+        generator, discriminator = networks(settings, image)
         if settings["spectral"]:
             for layer in discriminator:
                 if isinstance(layer, (nn.Linear, nn.Conv2d)):
                     nn.utils.spectral_norm(layer)
         self.generator, self.discriminator = Stack(*generator), Stack(*discriminator)
 
-    def of_linear_layers(self, settings, image):
+    def fully_connected(self, settings, image):
         pixels, hidden = image[0] * image[1] * image[2], settings["hidden"]
-        generator = linear([settings["latent"] + self.told, *hidden], nn.ReLU)
-        critic = linear([pixels + self.told, *reversed(hidden)], lambda: nn.LeakyReLU(0.2))
-        return [*generator, nn.Linear(hidden[-1], pixels), nn.Tanh()], [*critic, nn.Linear(hidden[0], 1)]
+        generator = linear([settings["latent"] + self.classes, *hidden], nn.ReLU)
+        discriminator = linear([pixels + self.classes, *reversed(hidden)], lambda: nn.LeakyReLU(0.2))
+        return [*generator, nn.Linear(hidden[-1], pixels), nn.Tanh()], [*discriminator, nn.Linear(hidden[0], 1)]
 
-    def of_convolutions(self, settings, image):
+    def convolutional(self, settings, image):
         channels, *size = image
         sizes = [tuple(size)]
         while min(sizes[-1]) > INNERMOST:
@@ -282,26 +282,28 @@ class Gan(Model):
         *sizes, innermost = sizes
         widths = [channels, *(settings["width"] << i for i in range(len(sizes)))]
         levels = list(enumerate(zip(widths, widths[1:], sizes)))
-        critic = []
+        # `critic_norm` is the name in files of 0.1.0.
+        normalised = settings.get("discriminator_norm", settings.get("critic_norm"))
+        discriminator = []
         for i, (outer, inner, size) in levels:
-            norm = [nn.BatchNorm2d(inner)] if i > 0 and settings["critic_norm"] else []
-            critic += [down(outer, inner, size, bias=not norm), *norm, nn.LeakyReLU(0.2)]
-        critic.append(nn.Conv2d(widths[-1], 1, innermost))
+            norm = [nn.BatchNorm2d(inner)] if i > 0 and normalised else []
+            discriminator += [down(outer, inner, size, bias=not norm), *norm, nn.LeakyReLU(0.2)]
+        discriminator.append(nn.Conv2d(widths[-1], 1, innermost))
         generator = [nn.ConvTranspose2d(settings["latent"], widths[-1], innermost, bias=False)]
         for i, (outer, inner, size) in reversed(levels):
             generator += [nn.BatchNorm2d(inner), nn.ReLU(), up(inner, outer, size, bias=i == 0)]
-        return [*generator, nn.Tanh()], critic
+        return [*generator, nn.Tanh()], discriminator
 
     def score(self, x, y=None):
-        """What D says of images in [−1, 1]: a logit in the non-saturating game."""
-        # Beside its class an image is a row of pixels with their channels last, not channels first as elsewhere.
-        x = self.beside(x.permute(0, 2, 3, 1).flatten(1), y) if self.told else x
+        """Discriminator scores of images in [−1, 1]; of the non-saturating loss, logits."""
+        # A row of pixels with its class appended has channels last; elsewhere channels come first.
+        x = self.with_classes(x.permute(0, 2, 3, 1).flatten(1), y) if self.classes else x
         return self.discriminator(x).flatten()
 
     def generate(self, z, y=None):
         """Images in [−1, 1]."""
         z = z if self.settings["width"] == 0 else z[:, :, None, None]
-        return self.generator(self.beside(z, y)).reshape(-1, *self.image)
+        return self.generator(self.with_classes(z, y)).reshape(-1, *self.image)
 
     def decode(self, z, y=None):
         return (self.generate(z, y) + 1) / 2
@@ -314,7 +316,7 @@ FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "vqvae": VqVae, "classifi
 
 
 def build(notes):
-    """The module that a checkpoint's notes describe, with whatever weights."""
+    """The module that a checkpoint's metadata describes, with untrained weights."""
     config = tomllib.loads(notes["config"])
     height, width, channels = map(int, notes["picture"].split("x"))
     family = FAMILIES[config["family"]]
@@ -322,32 +324,31 @@ def build(notes):
 
 
 def load(checkpoint, average=False, dtype=None):
-    """The module of a run's latest checkpoint, or of a .safetensors file, ready to be used.
+    """Load the module of a run's latest checkpoint, or of a .safetensors file, in evaluation mode.
 
-    It computes as the run did unless `dtype` says otherwise: in float64 where that was on the CPU executor, in float32
-    where on a GPU."""
+    The default dtype is that of the file: float64 from the CPU executor, float32 from a GPU."""
     path = Path(checkpoint)
     path = path / "checkpoints" / "latest.safetensors" if path.is_dir() else path
     with safe_open(path, framework="pt") as file:
         model = build(json.loads(file.metadata()["frit"])["metadata"])
-        state = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(APART)}
+        state = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(OTHER_STATE)}
         averages = [name for name in file.keys() if name.startswith("average/")]
         if average and not averages:
-            raise ValueError(f"{path} holds no running average of the weights")
+            raise ValueError(f"{path} has no running average of the weights")
         if average:
-            # In place of the parameters; what a normalisation keeps has none.
+            # Buffers of normalisations have no average and stay.
             state |= {name.removeprefix("average/"): file.get_tensor(name) for name in averages}
-    # Before the weights come, or they would be rounded to float32.
+    # Set the dtype first, or loading would round the weights to float32.
     model.to(dtype or next(iter(state.values())).dtype)
-    # As strict as can be, so that no tensor is missed or left over. PyTorch counts the batches that a normalisation
-    # has seen, which no result depends on; it does without where a file says nothing of versions.
+    # Strict, so that a missing or surplus tensor is an error. `num_batches_tracked` is missing, which PyTorch accepts
+    # from a state dict without version metadata; no result depends on it.
     model.load_state_dict(state, strict=True)
     return model.eval().requires_grad_(False)
 
 
-def images(pictures, dtype=torch.float64):
-    """Pictures [n, h, w] or [n, h, w, c], bytes or numbers in [0, 1], as [n, c, h, w]."""
-    x = torch.from_numpy(np.asarray(pictures))
+def images(array, dtype=torch.float64):
+    """Images [n, h, w] or [n, h, w, c], bytes or numbers in [0, 1], as [n, c, h, w]."""
+    x = torch.from_numpy(np.asarray(array))
     x = x.to(dtype) / 255 if x.dtype == torch.uint8 else x.to(dtype)
     return x[:, None] if x.dim() == 3 else x.permute(0, 3, 1, 2)
 

@@ -5,7 +5,8 @@
 //   w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //   average ← a average + (1 − a) w                          in adam_averaged
 // rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, ·) comes from tick. The stored gradient is left at zero, for the next step to add to.
-// One invocation per four elements, 64 apart, which share what it loads of the rates. Needs common/grid.wgsl.
+// One invocation per four elements, 64 apart, which share what it loads of the rates.
+// Needs common/grid.wgsl and common/clip.wgsl.
 
 struct Params {
     len: u32,
@@ -29,7 +30,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> norm: array<f32>;
 @group(0) @binding(6) var<uniform> p: Params;
 
-// What all elements share: how the gradient is scaled, the learning rate, the step, and the root of 1 − β₂ᵗ.
+// The terms that all elements share: the scale of the gradient, the learning rate, the step, and the root of 1 − β₂ᵗ.
 struct Shared {
     scale: f32,
     rate: f32,
@@ -38,9 +39,7 @@ struct Shared {
 }
 
 fn shared_now(clip: f32) -> Shared {
-    var scale = 1.0;
-    if clip > 0.0 { scale = min(1.0, clip / (sqrt(norm[0]) + 1e-6)); }
-    return Shared(scale, rates[0], rates[0] / rates[1], sqrt(rates[2]));
+    return Shared(clip_scale(clip, norm[0]), rates[0], rates[0] / rates[1], sqrt(rates[2]));
 }
 
 // Updates element i and returns its new weight.
@@ -88,6 +87,6 @@ fn adam_averaged(
     let s = shared_now(p_averaged.clip);
     for (var i = begin + local; i < min(begin + 256u, p_averaged.len); i += 64u) {
         let weight = descend(i, s, p_averaged);
-        average[i] = p_averaged.keep * average[i] + p_averaged.one_minus_keep * weight;
+        average[i] = running_average(p_averaged.keep, p_averaged.one_minus_keep, average[i], weight);
     }
 }

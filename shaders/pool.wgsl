@@ -11,7 +11,7 @@
 // The gate is the slope of the activation `gate` at the point where its output is gate_y, which is x.
 // One invocation per element of y or dx; len counts these. pad < kernel is asserted by ops/pool.rs: no window lies
 // wholly outside.
-// Needs common/grid.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/activation.wgsl and common/nan.wgsl.
 
 struct Params {
     len: u32,
@@ -49,10 +49,6 @@ fn covered(o: u32, kernel: u32, stride: u32, pad: u32, size: u32) -> vec2<u32> {
 fn covering(i: u32, kernel: u32, stride: u32, pad: u32, count: u32) -> vec2<u32> {
     let t = i + pad;
     return vec2((max(t + stride, kernel) - kernel) / stride, min(t / stride + 1u, count));
-}
-
-fn is_nan(v: f32) -> bool {
-    return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;

@@ -1,15 +1,15 @@
 // Moves a training run on by one step: clock = (step, epoch, start, next), where rows start .. next − 1 of the
 // epoch's order are the batch, and rates = (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight). Both start at zero, and so epoch
 // 0 begins at row 0. 1 − βᵗ is carried by its recurrence, β (1 − βᵗ⁻¹) + (1 − β): subtracting a power from 1 cancels.
-// The share of the learning rate rises to one over `rise` steps; k steps later, with x = min(k / span, 1), it is
+// The share of the learning rate rises to one over `lr_warmup` steps; k steps later, with x = min(k / span, 1), it is
 //   1, or 1 − (1 − low) x, or low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋     for decay 0, 1, 2, 3.
 // One invocation in all.
 
 struct Params {
     batch: u32,
     count: u32,
-    warmup: u32,
-    rise: u32,
+    kl_warmup: u32,
+    lr_warmup: u32,
     decay: u32,
     span: u32,
     low: f32,
@@ -26,8 +26,8 @@ struct Params {
 @group(0) @binding(2) var<uniform> p: Params;
 
 fn share(step: u32, p: Params) -> f32 {
-    if step < p.rise { return f32(step) / f32(p.rise); }
-    let k = step - max(p.rise, 1u);
+    if step < p.lr_warmup { return f32(step) / f32(p.lr_warmup); }
+    let k = step - max(p.lr_warmup, 1u);
     let x = f32(min(k, p.span)) / f32(p.span);
     switch p.decay {
         case 1u: { return 1.0 - (1.0 - p.low) * x; }
@@ -52,5 +52,5 @@ fn tick() {
     rates[1] = p.beta1 * rates[1] + p.one_minus_beta1;
     rates[2] = p.beta2 * rates[2] + p.one_minus_beta2;
     rates[3] = p.kl_weight;
-    if step < p.warmup { rates[3] = p.kl_weight * (f32(step) / f32(p.warmup)); }
+    if step < p.kl_warmup { rates[3] = p.kl_weight * (f32(step) / f32(p.kl_warmup)); }
 }

@@ -8,8 +8,10 @@ mod vectors;
 
 use bench::Bench;
 use gpu_core::ops::activation::{self, Activation};
-use gpu_core::ops::adam::{Adam, Arenas, adam_with};
+use gpu_core::ops::adam::{self, Adam, adam_with};
+use gpu_core::ops::lion::{self, Lion, lion_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
+use gpu_core::ops::sgd::{self, Sgd, sgd_with};
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
 use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Memory, Schedule, Sharing};
@@ -26,11 +28,13 @@ fn operators_agree_with_pytorch() -> Result<(), Error> {
         "adam" => adam(bench, kind),
         "kl" => kl(bench),
         "linear" => linear(bench),
+        "lion" => lion(bench),
         "log_weight" => log_weight(bench),
         "loss" => loss(bench, kind),
         "matmul" => matmul(bench, kind),
         "reduce" => reduce(bench, kind),
         "reparameterise" => reparameterise(bench),
+        "sgd" => sgd(bench, kind),
         "softmax" => softmax(bench, kind),
         _ => panic!("nothing here runs {op}"),
     })
@@ -167,32 +171,63 @@ fn log_weight(bench: &mut Bench<'_>) {
     bench.expect("y", y);
 }
 
-/// Five steps, with the rates that `tick` makes and the weights looked at after each.
-fn adam(bench: &mut Bench<'_>, kind: &str) {
-    let config = Adam {
-        weight_decay: bench.scalar("weight_decay"),
-        decoupled: kind == "adamw",
-        clip: (kind == "clipped").then(|| bench.scalar("max_norm")),
-        ..Adam::default()
-    };
-    let (lr, Adam { beta1, beta2, .. }) = (bench.scalar("lr"), config);
+/// Five steps of an optimiser, with the rates that `tick` makes and the weights compared after each. `push` pushes a step
+/// on weights w and gradients g with two buffers of state, the rates, and the squared norm of the gradients.
+fn trajectory(bench: &mut Bench<'_>, betas: [f32; 2], push: impl Fn(&mut Schedule, [Buf; 2], [Buf; 2], Buf, Buf)) {
+    let (lr, [beta1, beta2]) = (bench.scalar("lr"), betas);
     let step = Tick { batch: 1, count: 100, lr, beta1, beta2, ..Tick::default() };
     let (clock, rates) = (bench.memory.add("clock", [4], Dtype::U32), bench.memory.add("rates", [4], Dtype::F32));
     let w = bench.input("w0");
-    let zeros = || vec![0.0; w.len()];
-    let [m, v, average] = [(); 3].map(|()| bench.feed(&[w.len()], zeros()));
+    let state = [(); 2].map(|()| bench.feed(&[w.len()], vec![0.0; w.len()]));
     let (grads, after, norms) = (bench.tensor("grads"), bench.tensor("w"), bench.tensor("norm"));
     for (i, (grad, after)) in grads.values.chunks(w.len()).zip(after.values.chunks(w.len())).enumerate() {
         let g = bench.feed(&[w.len()], grad.to_vec());
         let s = &mut bench.s;
         tick(s, "tick", clock, rates, step);
         let norm = reduce::whole(s, "norm", g, reduce::Kind::SumOfSquares);
-        let arenas = Arenas { w, g, m, v, average };
-        adam_with(s, "adam", arenas, rates, config.clip.map(|_| norm), &config);
+        push(s, [w, g], state, rates, norm);
         let copy = elementwise::scale(s, "copy", w, 1.0);
         bench.expect_values(&format!("norm of step {i}, squared"), norm, vec![norms.values[i].powi(2)]);
         bench.expect_values(&format!("w after step {i}"), copy, after.to_vec());
+        bench.expect_values(&format!("g after step {i}"), g, vec![0.0; w.len()]);
     }
+    if bench.has("state") {
+        bench.expect("state", state[0]);
+    }
+}
+
+/// Weight decay, and the norm to clip to, if the case has one.
+fn decay_and_clip(bench: &Bench<'_>) -> (f32, Option<f32>) {
+    (bench.scalar("weight_decay"), bench.has("max_norm").then(|| bench.scalar("max_norm")))
+}
+
+fn adam(bench: &mut Bench<'_>, kind: &str) {
+    let (weight_decay, clip) = decay_and_clip(bench);
+    let config = Adam { weight_decay, decoupled: kind == "adamw", clip, ..Adam::default() };
+    trajectory(bench, [config.beta1, config.beta2], |s, [w, g], [m, v], rates, norm| {
+        let arenas = adam::Arenas { w, g, m, v, average: w };
+        adam_with(s, "adam", arenas, rates, clip.map(|_| norm), &config);
+    });
+}
+
+fn sgd(bench: &mut Bench<'_>, kind: &str) {
+    let (weight_decay, clip) = decay_and_clip(bench);
+    let momentum = if ["plain", "decayed"].contains(&kind) { 0.0 } else { 0.9 };
+    let nesterov = kind.starts_with("nesterov");
+    let config = Sgd { momentum, nesterov, weight_decay, clip, average: None };
+    trajectory(bench, [0.0; 2], |s, [w, g], [momentum, _], rates, norm| {
+        let arenas = sgd::Arenas { w, g, momentum, average: w };
+        sgd_with(s, "sgd", arenas, rates, clip.map(|_| norm), &config);
+    });
+}
+
+fn lion(bench: &mut Bench<'_>) {
+    let (weight_decay, clip) = decay_and_clip(bench);
+    let config = Lion { weight_decay, clip, ..Lion::default() };
+    trajectory(bench, [0.0; 2], |s, [w, g], [m, _], rates, norm| {
+        let arenas = lion::Arenas { w, g, m, average: w };
+        lion_with(s, "lion", arenas, rates, clip.map(|_| norm), &config);
+    });
 }
 
 /// Learning rates of torch.optim.lr_scheduler from 2.0 on, one `scheduler.step()` after each `optimizer.step()`.

@@ -197,8 +197,8 @@ fn strays(
     let Tolerance { weights, moments, states: of_states, .. } = *tolerance;
     let parts = [
         ("final", parameters(model, Arena::Values), weights),
-        ("m", parameters(model, Arena::FirstMoments), moments),
-        ("v", parameters(model, Arena::SecondMoments), moments),
+        ("m", parameters(model, Arena::OptimSlot(0)), moments),
+        ("v", parameters(model, Arena::OptimSlot(1)), moments),
         ("final", states(model), of_states),
     ];
     for (part, tensors, tolerance) in parts {

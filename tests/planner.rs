@@ -11,7 +11,7 @@ use gpu_core::{
     Arena, Array, Buf, BufferId, Cpu, Dtype, Error, Executor, Gpu, Grid, Memory, Plan, Pool, Schedule, Shape, Sharing,
     plan,
 };
-use models::{Gan, GanConfig, LrSchedule, Model, Optimiser, SetSpec, Training, Vae, VaeConfig, in_order};
+use models::{Gan, GanConfig, LrSchedule, Model, Optimiser, OptimiserKind, SetSpec, Training, Vae, VaeConfig, in_order};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -161,15 +161,17 @@ const TRAINING: Training = Training {
     shuffle: true,
     optimiser: Optimiser {
         lr: 1e-3,
-        warmup: 3,
-        schedule: LrSchedule::Cosine,
-        decay_steps: 20,
+        kind: OptimiserKind::AdamW,
+        lr_warmup: 3,
+        lr_schedule: LrSchedule::Cosine,
+        lr_decay_steps: 20,
         lr_final: 0.1,
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
+        momentum: 0.0,
+        nesterov: false,
         weight_decay: 0.01,
-        decoupled: true,
         clip: 1.0,
         average: 0.9,
     },
@@ -199,7 +201,7 @@ fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> 
     executor.write(vae.buffers().first().train, &Array::U32(pack(&bytes)))?;
     executor.write(arena(Arena::Values), &Array::F32(weights.initial(9)))?;
     let programs = step(vae, 13).iter().map(|phase| executor.prepare(phase)).collect::<Result<Vec<_>, _>>()?;
-    let homes = [Arena::Values, Arena::Gradients, Arena::FirstMoments, Arena::SecondMoments, Arena::Average];
+    let homes = [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
     let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.buffers().ring, vae.buffers().clock]).collect();
     let ticket = executor.submit(&programs, 2, &watched)?;
     executor.wait(ticket)
@@ -307,7 +309,7 @@ fn played(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), E
     for (seed, network) in (0..).zip(gan.networks()) {
         let arena = |arena| gan.memory().whole(network.weights.arena(arena));
         executor.write(arena(Arena::Values), &Array::F32(network.weights.initial(seed)))?;
-        watched.extend([Arena::Values, Arena::FirstMoments, Arena::SecondMoments].map(arena));
+        watched.extend([Arena::Values, Arena::OptimSlot(0), Arena::OptimSlot(1)].map(arena));
     }
     let mut sizes = Vec::new();
     for batch in [3, 13] {

@@ -28,6 +28,11 @@ impl<'a> Bench<'a> {
         self.golden.tensor(&format!("{}/{name}", self.case)).clone()
     }
 
+    /// Whether the case holds a tensor of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.golden.0.contains_key(&format!("{}/{name}", self.case))
+    }
+
     /// The only element of a tensor, which must be an f32, as a uniform takes it.
     pub(crate) fn scalar(&self, name: &str) -> f32 {
         let value = self.tensor(name).values[0];

@@ -160,35 +160,84 @@ def log_weight():
 BETAS, EPSILON = (f32(0.9), f32(0.999)), f32(1e-8)
 
 
+def trajectory(name, make, max_norm=None, slot=None, **settings):
+    """Five steps on given gradients, the weights after each; `norm` is the gradients' norm before it is clipped, and
+    `state` the optimiser's `slot` after the last step."""
+    draw = rng(name)
+    w0, sizes = normal(draw, 17), torch.tensor([1.0, 0.0625, 2.0, 0.03125, 0.5], dtype=torch.float64)
+    grads = normal(draw, 5, 17) * sizes[:, None]  # powers of two: exact, and on both sides of max_norm
+    w = w0.clone().requires_grad_()
+    optimiser = make([w], **settings)
+    after, norms = [], []
+    for grad in grads:
+        w.grad = grad.clone()
+        norms.append(grad.norm())
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_([w], max_norm)
+        optimiser.step()
+        after.append(w.detach().clone())
+    rates = {key: settings[key] for key in ("lr", "weight_decay")} | ({} if max_norm is None else {"max_norm": max_norm})
+    state = {} if slot is None else {"state": optimiser.state[w][slot]}
+    store(name, w0=w0, grads=grads, w=torch.stack(after), norm=torch.stack(norms), **rates, **state)
+
+
 def adam():
-    """Five steps on given gradients, the weights after each; `norm` is the gradients' norm before it is clipped."""
+    """Adam with weight decay that is coupled or decoupled."""
     cases = [
         ("adam", torch.optim.Adam, 0.0, None),
         ("coupled", torch.optim.Adam, 0.1, None),
         ("adamw", torch.optim.AdamW, 0.1, None),
         ("clipped", torch.optim.Adam, 0.0, 0.5),
     ]
-    for case, optimiser, decay, max_norm in cases:
-        draw = rng(f"adam/{case}")
-        w0, sizes = normal(draw, 17), torch.tensor([1.0, 0.0625, 2.0, 0.03125, 0.5], dtype=torch.float64)
-        grads = normal(draw, 5, 17) * sizes[:, None]  # powers of two: exact, and on both sides of max_norm
-        w = w0.clone().requires_grad_()
-        adam = optimiser([w], lr=f32(1e-2), betas=BETAS, eps=EPSILON, weight_decay=f32(decay))
-        after, norms = [], []
-        for grad in grads:
-            w.grad = grad.clone()
-            norms.append(grad.norm())
-            if max_norm is not None:
-                nn.utils.clip_grad_norm_([w], max_norm)
-            adam.step()
-            after.append(w.detach().clone())
-        rates = {"lr": f32(1e-2), "weight_decay": f32(decay)} | ({} if max_norm is None else {"max_norm": max_norm})
-        store(f"adam/{case}", w0=w0, grads=grads, w=torch.stack(after), norm=torch.stack(norms), **rates)
+    for case, make, decay, max_norm in cases:
+        settings = dict(lr=f32(1e-2), betas=BETAS, eps=EPSILON, weight_decay=f32(decay))
+        trajectory(f"adam/{case}", make, max_norm, **settings)
+
+
+def sgd():
+    """Stochastic gradient descent with and without momentum; weight decay is coupled."""
+    cases = [
+        ("plain", 0.0, False, 0.0, None),
+        ("decayed", 0.0, False, 0.1, None),
+        ("momentum", 0.9, False, 0.0, None),
+        ("momentum_decayed", 0.9, False, 0.1, None),
+        ("nesterov", 0.9, True, 0.0, None),
+        ("nesterov_decayed", 0.9, True, 0.1, None),
+        ("clipped", 0.9, False, 0.0, 0.5),
+    ]
+    for case, momentum, nesterov, decay, max_norm in cases:
+        settings = dict(lr=f32(1e-2), momentum=f32(momentum), nesterov=nesterov, weight_decay=f32(decay))
+        trajectory(f"sgd/{case}", torch.optim.SGD, max_norm, "momentum_buffer" if momentum else None, **settings)
+
+
+class Lion(torch.optim.Optimizer):
+    """Chen et al., 2023, algorithm 2; PyTorch has none."""
+
+    def __init__(self, parameters, lr, betas, weight_decay):
+        super().__init__(parameters, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            lr, (beta1, beta2), decay = group["lr"], group["betas"], group["weight_decay"]
+            for w in group["params"]:
+                m = self.state[w].setdefault("m", torch.zeros_like(w))
+                update = beta1 * m + (1 - beta1) * w.grad
+                w -= lr * (torch.sign(update) + decay * w)
+                m.mul_(beta2).add_((1 - beta2) * w.grad)
+
+
+def lion():
+    """Lion with decoupled weight decay."""
+    for case, decay, max_norm in [("plain", 0.0, None), ("decayed", 0.1, None), ("clipped", 0.0, 0.5)]:
+        settings = dict(lr=f32(1e-2), betas=(f32(0.9), f32(0.99)), weight_decay=f32(decay))
+        trajectory(f"lion/{case}", Lion, max_norm, "m", **settings)
 
 
 def main():
     torch.set_num_threads(1)
-    for group in (activations, linear, matmul, reduce, softmax, loss, kl, reparameterise, log_weight, adam):
+    groups = (activations, linear, matmul, reduce, softmax, loss, kl, reparameterise, log_weight, adam, sgd, lion)
+    for group in groups:
         group()
     Path(__file__).with_name("ops.safetensors").write_bytes(save(OPS))
 

@@ -1,4 +1,4 @@
-//! frit: trains and samples generative models on any GPU, with hand-written WGSL.
+//! The `frit` program: arguments in, library calls, results out.
 
 mod args;
 mod commands;
@@ -11,19 +11,19 @@ use frit::terminal::Terminal;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// How a command ended, for the shell.
+/// The result of a command, for the shell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
     /// Done.
     Done,
     /// A check or a target failed.
     Failed,
-    /// Interrupted, with everything saved.
+    /// Interrupted; everything is saved.
     Interrupted,
 }
 
 impl Ending {
-    /// The exit code of what was interrupted, as shells have it.
+    /// The exit code of an interrupted process, by shell convention.
     const INTERRUPTED: u8 = 130;
 }
 
@@ -66,13 +66,13 @@ fn main() -> ExitCode {
     match result {
         Ok(ending) => ending.into(),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "frit: {error:#}");
+            let _ = writeln!(std::io::stderr(), "{}", commands::advice::message(&error));
             ExitCode::from(2)
         }
     }
 }
 
-/// wgpu speaks only of errors unless asked for more; `RUST_LOG` overrules.
+/// Shows only errors of wgpu by default; `RUST_LOG` overrides.
 fn start_log(verbose: u8, quiet: bool) {
     let filter = match (quiet, verbose) {
         (true, _) => "error",

@@ -1,12 +1,11 @@
-//! The dispatches and barriers of every recipe's training step are those of crates/cli/tests/counts.txt, so that neither grows
-//! unnoticed.
+//! The dispatches and barriers of every recipe's training step equal those of tests/counts.txt.
 
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Set to anything, it has the table rewritten.
+/// Rewrites the table if set.
 const ACCEPT: &str = "FRIT_ACCEPT_COUNTS";
 const HEAD: &str = "recipe         dispatches    barriers  in the first     buffers\n";
 
@@ -14,7 +13,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The recipes that frit is shipped with, by name.
+/// The names of the built-in recipes.
 fn recipes() -> Vec<String> {
     let files = std::fs::read_dir(root().join("crates/cli/recipes")).expect("the recipes are there");
     let paths = files.map(|file| file.expect("a file is readable").path());
@@ -23,7 +22,7 @@ fn recipes() -> Vec<String> {
     names
 }
 
-/// A recipe's row: what `frit show` counts of its step on the built-in digits.
+/// A row of the table: the counts of `frit show` on the built-in digits.
 fn row(recipe: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_frit")).args(["show", recipe, "--json"]).output().expect("it runs");
     assert!(output.status.success(), "frit show {recipe}: {}", String::from_utf8_lossy(&output.stderr));
@@ -35,7 +34,7 @@ fn row(recipe: &str) -> String {
 }
 
 #[test]
-fn a_step_of_every_recipe_is_as_long_as_it_was() {
+fn the_steps_of_all_recipes_keep_their_length() {
     let path = root().join("crates/cli/tests/counts.txt");
     let mut now = HEAD.to_string();
     recipes().iter().for_each(|recipe| now.write_str(&row(recipe)).expect("a string takes all"));

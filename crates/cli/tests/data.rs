@@ -1,4 +1,4 @@
-//! Data from outside: what the binary reads, says and refuses.
+//! Data sets from files: formats read, messages, refusals.
 
 mod place;
 
@@ -48,7 +48,7 @@ fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_kind_is_told_from_what_is_there() {
+fn formats_are_detected() {
     let place = Place::new();
     place.put_pets();
     let record = |label: u8| [vec![label], vec![label * 20; 3072]].concat();
@@ -90,7 +90,7 @@ fn every_kind_is_told_from_what_is_there() {
 }
 
 #[test]
-fn inspecting_says_what_a_folder_holds_and_shows_it() {
+fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     let place = Place::new();
     place.put_pets();
     place.put("pets/dog/99.png", b"no picture");
@@ -121,16 +121,19 @@ fn inspecting_says_what_a_folder_holds_and_shows_it() {
     assert_eq!(seen["found"]["width"], json!({ "min": 12, "median": 19, "max": 26 }));
     assert_eq!(seen["classes"][1], json!({ "name": "dog", "train": 4, "test": 1 }));
     assert_eq!(
-        (&seen["left_out"][0]["reason"], &seen["sheet"]),
+        (&seen["skipped"][0]["reason"], &seen["sheet"]),
         (&json!("is neither PNG nor JPEG nor WebP"), &json!("other.png"))
     );
     assert_eq!(place.sheet("other.png"), sheet);
     let again = place.inspect("pets --set data.size=8 --set data.test=0.2");
-    assert_eq!((again["mark"].as_str().unwrap().split('-').next(), &again["mark"]), (Some("12x8x8x3"), &seen["mark"]));
+    assert_eq!(
+        (again["checksum"].as_str().unwrap().split('-').next(), &again["checksum"]),
+        (Some("12x8x8x3"), &seen["checksum"])
+    );
 }
 
 #[test]
-fn pixels_are_measured_after_the_background_is_under_them() {
+fn transparent_pixels_are_measured_over_the_background() {
     let place = Place::new();
     for number in 0..4 {
         let clear = RgbaImage::from_pixel(4, 4, Rgba([255, 0, 0, 0]));
@@ -145,7 +148,7 @@ fn pixels_are_measured_after_the_background_is_under_them() {
 }
 
 #[test]
-fn a_model_trains_on_colour_pictures_and_goes_on_with_them() {
+fn a_model_trains_and_resumes_on_colour_images() {
     let place = Place::new();
     place.put_pets();
     place.put("pets/cat/zz.png", b"");
@@ -167,7 +170,7 @@ fn a_model_trains_on_colour_pictures_and_goes_on_with_them() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused() {
+fn unreadable_data_is_refused() {
     let place = Place::new();
     place.put_pets();
     for number in 0..11 {
@@ -196,5 +199,5 @@ fn what_cannot_be_read_is_refused() {
         place.refused(&format!("data inspect {line}"), words);
     }
     let seen = place.inspect("damaged --set data.unreadable=11");
-    assert_eq!((&seen["train"], seen["left_out"].as_array().unwrap().len()), (&json!(10), 11));
+    assert_eq!((&seen["train"], seen["skipped"].as_array().unwrap().len()), (&json!(10), 11));
 }

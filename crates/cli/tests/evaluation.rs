@@ -1,4 +1,4 @@
-//! What is measured of what a model draws: the class asked for, the distance from the data, folders, targets.
+//! Metrics of generated images: class agreement, distances from the data, folders, targets.
 
 mod place;
 
@@ -19,7 +19,7 @@ fn number(value: &Value, key: &str) -> f64 {
 }
 
 #[test]
-fn the_class_asked_for_is_the_class_drawn() {
+fn samples_have_the_requested_class() {
     let place = Place::new();
     // The classes in binary, which no two share.
     place.put_data("binary", |number, index| if (number % 10 + 1) >> (index % 4) & 1 == 1 { 230 } else { 10 });
@@ -42,7 +42,7 @@ fn the_class_asked_for_is_the_class_drawn() {
 }
 
 #[test]
-fn what_is_drawn_is_measured_beside_real_images() {
+fn generative_metrics_have_a_floor_of_real_images() {
     let place = Place::new();
     let train = "train vae --data data --hidden 32 --latent-dim 4 --batch-size 32 --device cpu";
     place.done(&format!("{train} --lr 1e-6 --epochs 1 --out untrained"));
@@ -66,7 +66,7 @@ fn what_is_drawn_is_measured_beside_real_images() {
 }
 
 #[test]
-fn what_few_pictures_do_not_tell_is_named() {
+fn metrics_that_need_more_images_are_named() {
     let place = Place::new();
     place.done("train vae --data data --hidden 8 --latent-dim 2 --batch-size 32 --epochs 1 --device cpu --out run");
     let few = json(&place.done("eval run --generative -n 5 --device cpu --json"));
@@ -90,7 +90,7 @@ fn what_few_pictures_do_not_tell_is_named() {
 }
 
 #[test]
-fn folders_of_pictures_are_compared() {
+fn folders_are_compared() {
     let place = Place::new();
     let train = "train vae --data data --hidden 32 --latent-dim 4 --batch-size 32 --lr 0.01 --device cpu";
     place.done(&format!("{train} --epochs 20 --out run"));
@@ -114,7 +114,7 @@ fn folders_of_pictures_are_compared() {
 }
 
 #[test]
-fn what_a_comparison_rests_on_is_said() {
+fn a_comparison_reports_its_classifier_and_resizing() {
     let place = Place::new();
     // The classes are of nothing that is to be seen.
     place.put_data("noise", |number, index| (number * 7919 + index * 104_729 + number * index * 31) as u8);
@@ -137,7 +137,7 @@ fn what_a_comparison_rests_on_is_said() {
 }
 
 #[test]
-fn a_target_is_met_or_not() {
+fn targets_pass_or_fail() {
     let place = Place::new();
     let recipe = place.done("recipes show vae");
     assert!(place.done("recipes").lines().count() >= 10 && recipe.contains("family = \"vae\""));
@@ -161,7 +161,7 @@ fn a_target_is_met_or_not() {
 }
 
 #[test]
-fn a_target_that_cannot_be_is_refused_before_training() {
+fn invalid_targets_are_refused_before_training() {
     let place = Place::new();
     let verify = |recipe: &str, target: &str| {
         // Training for so long would not end within the day.
@@ -189,7 +189,7 @@ fn a_target_that_cannot_be_is_refused_before_training() {
     }
 }
 
-/// Sends a signal to a process, and waits until that has ended.
+/// Sends a signal to a process and waits for its end.
 fn stopped(child: Child, signal: &str) -> Output {
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -197,7 +197,7 @@ fn stopped(child: Child, signal: &str) -> Output {
 }
 
 #[test]
-fn an_interrupted_verification_leaves_nothing_behind() {
+fn an_interrupted_verification_removes_its_temporary_run() {
     let place = Place::new();
     fs::create_dir(place.path("tmp")).unwrap();
     let verify = |line: &str| {
@@ -229,7 +229,7 @@ fn an_interrupted_verification_leaves_nothing_behind() {
     place.done("sample run -n 4 --device cpu --out p.png");
 }
 
-/// Waits until something is so, which takes no more than a minute.
+/// Waits for a condition, at most a minute.
 #[track_caller]
 fn wait_until(is_so: impl Fn() -> bool) {
     let since = Instant::now();
@@ -240,7 +240,7 @@ fn wait_until(is_so: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_verification_that_is_kept_is_a_whole_run() {
+fn verify_with_out_writes_a_complete_run() {
     let place = Place::new();
     let settings = "--data data --hidden 8 --batch-size 32 --set train.epochs=2 --device cpu";
     place.done(&format!("train vae {settings} --out trained -q"));

@@ -1,5 +1,4 @@
-//! Every model family from the command line: what its lines and evaluations say, what it draws, and that a seed fixes
-//! it all.
+//! Every model family from the command line: metrics, samples, determinism by seed, refusals.
 
 mod place;
 
@@ -7,7 +6,7 @@ use place::{Place, refusal, stderr};
 use serde_json::Value;
 use std::fs;
 
-/// Small models of each family, for the pictures of [`Place`].
+/// Small models of each family, for the images of [`Place`].
 const FAMILIES: [(&str, &str); 8] = [
     ("conv-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4,6]"),
     ("pool-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4]"),
@@ -20,7 +19,7 @@ const FAMILIES: [(&str, &str); 8] = [
 ];
 
 impl Place {
-    /// Trains a family into `run`, and returns what was said.
+    /// Trains a family into `run` and returns standard error.
     fn train(&self, family: &str, more: &str, run: &str) -> String {
         let (_, settings) = FAMILIES.iter().find(|(name, _)| *name == family).unwrap();
         let batch = if more.contains("--batch-size") { "" } else { "--batch-size 32" };
@@ -34,7 +33,7 @@ impl Place {
         serde_json::from_str(&self.done(&format!("eval {run} --device cpu --json"))).unwrap()
     }
 
-    /// The last line of metrics of an epoch.
+    /// The metrics line of the last epoch.
     fn metrics(&self, run: &str) -> Value {
         let metrics = fs::read_to_string(self.path(run).join("metrics.jsonl")).unwrap();
         serde_json::from_str(metrics.lines().rfind(|line| line.contains("\"images_per_second\"")).unwrap()).unwrap()
@@ -87,7 +86,7 @@ fn a_convolutional_vae_learns() {
 }
 
 #[test]
-fn a_gan_says_what_its_players_think_and_what_it_draws() {
+fn a_gan_reports_scores_and_class_counts() {
     let place = Place::new();
     for (run, family, more) in [
         ("averaged", "gan", "--set optimiser.average=0.9"),
@@ -121,7 +120,7 @@ fn a_gan_says_what_its_players_think_and_what_it_draws() {
 }
 
 #[test]
-fn a_vq_vae_says_how_its_codes_are_used() {
+fn a_vq_vae_reports_code_usage() {
     let place = Place::new();
     for (run, more) in [("averages", ""), ("gradient", "--lr 0.01 --set vqvae.ema=0 --set vqvae.restart=0")] {
         let said = place.train("vqvae", &format!("--epochs 12 {more}"), run);
@@ -146,9 +145,9 @@ fn a_classifier_tells_stripes_apart() {
     assert!(number(&summary, "errors") < 0.31 && number(&summary, "cross_entropy") < 0.5, "{summary}");
 }
 
-/// In the file's order, shards change nothing but where images are meanwhile.
+/// In the order of the data, shards change nothing but the resident images.
 #[test]
-fn shards_are_the_same_images() {
+fn shards_take_the_same_images() {
     let place = Place::new();
     for family in ["conv-vae", "classifier", "dcgan"] {
         let whole = format!("{family}-whole");
@@ -176,7 +175,7 @@ fn shards_are_the_same_images() {
 }
 
 #[test]
-fn settings_that_cannot_be_are_refused() {
+fn invalid_settings_are_refused() {
     let place = Place::new();
     place.train("gan", "--epochs 1 -q", "g");
     // Pictures without labels.

@@ -1,4 +1,4 @@
-//! What lies in a latent space, drawn; images as codes in files, and back.
+//! Interpolation and traversal of latent spaces; latent codes in files.
 
 mod place;
 
@@ -23,13 +23,13 @@ impl Place {
         image::open(self.path("p.png")).unwrap().into_rgb8()
     }
 
-    /// A model of each family that is told the class.
+    /// A trained model of each class-conditional family.
     fn told(&self) {
         self.done(&format!("train cvae --hidden 16 {TRAIN} --out cvae"));
         self.done(&format!("train cgan --hidden 16 {TRAIN} --out cgan"));
     }
 
-    /// An array file of such elements.
+    /// Writes an .npy file.
     fn put_npy(&self, name: &str, descr: &str, shape: &str, elements: &[u8]) {
         let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
         while (10 + header.len() + 1) % 64 != 0 {
@@ -40,13 +40,13 @@ impl Place {
         fs::write(self.path(name), [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), elements].concat()).unwrap();
     }
 
-    /// Codes of so many numbers in a file.
+    /// Writes latents of `width` numbers to a file.
     fn put_codes(&self, name: &str, width: usize, numbers: &[f32]) {
         let elements: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         self.put_npy(name, "<f4", &format!("{}, {width}", numbers.len() / width), &elements);
     }
 
-    /// The rows of a file of numbers.
+    /// The rows of an .npy file.
     fn codes(&self, name: &str, width: usize) -> Vec<Vec<f32>> {
         let bytes = fs::read(self.path(name)).unwrap();
         let start = 1 + bytes.iter().position(|&byte| byte == b'\n').expect("a header");
@@ -55,25 +55,25 @@ impl Place {
     }
 }
 
-/// The pictures of some rows and columns.
+/// A part of a grid, by rows and columns.
 fn part(picture: &image::RgbImage, [row, column]: [u32; 2], [rows, columns]: [u32; 2]) -> image::RgbImage {
     let [y, x] = [row, column].map(|at| at * (side(1) + 2));
     image::imageops::crop_imm(picture, x, y, side(columns), side(rows)).to_image()
 }
 
-/// The largest difference of two pictures.
+/// The largest pixel difference.
 fn difference(a: &image::RgbImage, b: &image::RgbImage) -> u8 {
     assert_eq!(a.dimensions(), b.dimensions());
     a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
-/// A picture is twice as large as it is, with gaps of two.
+/// The side of a grid: images at twice their size, with gaps of two pixels.
 fn side(pictures: u32) -> u32 {
     pictures * (2 * 6 + 2) - 2
 }
 
 #[test]
-fn ways_and_traversals_have_their_rows_and_columns() {
+fn interpolations_and_traversals_have_rows_and_columns() {
     let place = trained();
     let way = place.picture("interpolate vae --rows 3 --steps 5");
     assert_eq!(way.dimensions(), (side(5), side(3)));
@@ -88,22 +88,22 @@ fn ways_and_traversals_have_their_rows_and_columns() {
     let pairs = place.picture("reconstruct vae -n 2");
     assert!(part(&pairs, [1, 0], [1, 2]) == ends);
     for (line, words) in [
-        ("interpolate vqvae", &["nothing between the codes"][..]),
+        ("interpolate vqvae", &["cannot be interpolated"][..]),
         ("interpolate gan --images --rows 1", &["gan encodes nothing"]),
-        ("interpolate vae --steps 1", &["--steps 1 is not between 2"]),
+        ("interpolate vae --steps 1", &["'1' for --steps", "2 to"]),
         ("interpolate vae --images --rows 30", &["60 test images", "40"]),
-        ("traverse vae --image 40", &["--image 40", "40 test images"]),
-        ("traverse vae --reach 0", &["--reach 0 is not positive"]),
-        ("traverse vae --reach -2", &["--reach -2 is not positive"]),
-        ("traverse vae --reach inf", &["--reach inf is not positive and finite"]),
-        ("traverse vae --reach nan", &["--reach NaN is not positive and finite"]),
+        ("traverse vae --image 40", &["'40' for --image", "0 to 39"]),
+        ("traverse vae --reach 0", &["'0' for --reach"]),
+        ("traverse vae --reach -2", &["'-2' for --reach"]),
+        ("traverse vae --reach inf", &["'inf' for --reach"]),
+        ("traverse vae --reach nan", &["'NaN' for --reach"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
 }
 
 #[test]
-fn codes_go_to_files_and_come_back_as_the_same_pictures() {
+fn encoded_files_decode_to_the_same_images() {
     let place = trained();
     for (run, file) in [("vae", "codes.npy"), ("ae", "codes.npy"), ("vqvae", "codes.frit")] {
         assert_eq!(place.done(&format!("encode {run} -n 16 --device cpu")), format!("{run}/{file}\n"));
@@ -124,24 +124,27 @@ fn codes_go_to_files_and_come_back_as_the_same_pictures() {
     for (line, words) in [
         ("decode vqvae --codes damaged.frit", &["damaged.frit is damaged"][..]),
         ("decode other --codes all.frit", &["another codebook"]),
-        ("decode vqvae --codes vae/codes.npy", &["vae/codes.npy holds latents", "is of vqvae", "its codebook"]),
+        (
+            "decode vqvae --codes vae/codes.npy",
+            &["vae/codes.npy holds continuous latents", "vqvae", "codebook indices"],
+        ),
         ("decode vqvae --codes data/t10k-labels-idx1-ubyte", &["holds no codes"]),
-        ("decode vae --codes all.frit", &["all.frit holds codes of a VQ-VAE's codebook", "is of vae", "latents"]),
-        ("decode gan --codes all.frit", &["all.frit holds codes of a VQ-VAE's codebook", "is of gan"]),
+        ("decode vae --codes all.frit", &["all.frit holds codebook indices", "run's vae", "latents"]),
+        ("decode gan --codes all.frit", &["all.frit holds codebook indices", "run's gan"]),
         ("decode vae --codes data/t10k-labels-idx1-ubyte", &["not a NumPy array"]),
-        ("encode vqvae --out all.npy", &["all.npy ends in .npy", "vqvae is encoded as packed codes", ".frit"]),
-        ("encode vae --out all.frit", &["all.frit ends in .frit", "vae is encoded as a NumPy array", ".npy"]),
-        ("encode vae -n 0", &["-n 0", "the 40 test images; give"]),
-        ("decode vae --codes nosuch", &["nosuch could not be read"]),
+        ("encode vqvae --out all.npy", &["cannot write packed codes to all.npy", "vqvae", ".frit"]),
+        ("encode vae --out all.frit", &["cannot write a NumPy array to all.frit", "vae", ".npy"]),
+        ("encode vae -n 0", &["'0' for -n", "1 to 40"]),
+        ("decode vae --codes nosuch", &["cannot read nosuch"]),
         ("encode gan", &["gan encodes nothing"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
-    place.refused("encode vae -n 41 --device cpu", &["-n 41", "the 40 test images"]);
+    place.refused("encode vae -n 41 --device cpu", &["'41' for -n", "1 to 40"]);
 }
 
 #[test]
-fn a_model_without_a_prior_goes_about_its_images() {
+fn models_without_a_prior_start_from_test_images() {
     let place = Place::new();
     place.done(&format!("train ae --hidden 16 {TRAIN} --out ae"));
     let pairs = place.picture("reconstruct ae -n 6");
@@ -182,7 +185,7 @@ fn a_model_without_a_prior_goes_about_its_images() {
 }
 
 #[test]
-fn a_row_of_pictures_is_of_one_class() {
+fn each_row_has_one_class() {
     let place = Place::new();
     place.told();
     for run in ["cvae", "cgan"] {
@@ -230,13 +233,13 @@ fn a_row_of_pictures_is_of_one_class() {
 }
 
 #[test]
-fn classes_go_to_files_with_the_codes() {
+fn encode_writes_the_classes_too() {
     let place = Place::new();
     place.told();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
     let output = place.frit("encode cvae -n 16 --device cpu");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "cvae/codes.npy\ncvae/codes.classes.npy\n");
-    assert!(stderr(&output).contains("told classes"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("wrote the classes"), "{}", stderr(&output));
     assert!(fs::read(place.path("cvae/codes.classes.npy")).unwrap().ends_with(&[8, 9, 0, 1, 2, 3, 4, 5]));
     place.done("encode vae -n 16 --device cpu");
     assert!(!place.path("vae/codes.classes.npy").exists());
@@ -251,25 +254,25 @@ fn classes_go_to_files_with_the_codes() {
     place.put_npy("halves.npy", "<f4", "16,", &[0; 64]);
     let decode = "decode cvae --codes cvae/codes.npy";
     for (line, words) in [
-        (decode.to_string(), &["told the class of each code", "--classes", "--class"][..]),
+        (decode.to_string(), &["class-conditional", "--classes", "--class"][..]),
         (format!("{decode} --class eleven"), &["no class “eleven”", "0, 1, 2"]),
         (format!("{decode} --classes few.npy"), &["few.npy has the shape [3]", "16 codes"]),
-        (format!("{decode} --classes unknown.npy"), &["unknown.npy holds the class 10", "10 classes"]),
+        (format!("{decode} --classes unknown.npy"), &["unknown.npy has class index 10", "10 classes"]),
         (format!("{decode} --classes halves.npy"), &["halves.npy holds float32", "whole numbers"]),
-        (format!("{decode} --classes nosuch.npy"), &["nosuch.npy could not be read"]),
+        (format!("{decode} --classes nosuch.npy"), &["cannot read nosuch.npy"]),
         ("interpolate cvae --class eleven".into(), &["no class “eleven”"]),
         ("traverse cgan --class eleven".into(), &["no class “eleven”"]),
         ("interpolate vae --class 1".into(), &["not told classes", "leave --class out"]),
         ("traverse vae --class 1".into(), &["not told classes", "leave --class out"]),
         ("decode vae --codes vae/codes.npy --class 1".into(), &["not told classes", "leave --class out"]),
-        ("decode vae --codes vae/codes.npy --classes few.npy".into(), &["not told classes", "leave --classes out"]),
+        ("decode vae --codes vae/codes.npy --classes few.npy".into(), &["unconditional", "--classes"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
 }
 
 #[test]
-fn pictures_are_png_and_stay_apart() {
+fn images_are_png_and_folders_are_not_mixed() {
     let place = Place::new();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
     place.done("encode vae --device cpu --out codes.npy");
@@ -287,34 +290,34 @@ fn pictures_are_png_and_stay_apart() {
     fs::create_dir(place.path("drawn")).unwrap();
     fs::write(place.path("drawn/notes.txt"), "").unwrap();
     place.done("sample vae -n 12 --device cpu --files drawn");
-    let words = ["drawn holds pictures already, such as 0", "000", "another folder"];
+    let words = ["drawn already contains images, e.g. 0", "000", "empty folder"];
     place.refused("sample vae -n 3 --device cpu --files drawn", &words);
-    place.refused("sample vae -n 3 --device cpu --files vae/samples", &["vae/samples holds pictures already"]);
+    place.refused("sample vae -n 3 --device cpu --files vae/samples", &["vae/samples already contains images"]);
     place.refused("sample vae -n 3 --device cpu --out x.jpg --files new", &["x.jpg"]);
 }
 
 #[test]
-fn what_a_model_does_not_do_is_said_with_what_it_does() {
+fn missing_capabilities_name_an_alternative() {
     let place = Place::new();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
     place.done("train classifier --data data --batch-size 32 --epochs 1 --device cpu -q --out classifier");
     for (line, words) in [
         ("sample classifier", &["classifier has no prior", "frit eval"][..]),
-        ("reconstruct classifier", &["classifier reconstructs nothing", "frit eval"]),
+        ("reconstruct classifier", &["classifier has no encoder", "frit eval"]),
         ("interpolate classifier", &["classifier decodes nothing"]),
-        ("sample vae -n 0", &["-n 0 is not between 1 and 10000; give a number that is"]),
-        ("sample vae -n 10001", &["-n 10001 is not between 1 and 10000; give a number that is"]),
-        ("reconstruct vae -n 0", &["-n 0 is not between 1 and the 40 test images; give"]),
-        ("reconstruct vae -n 41", &["-n 41 is not between 1 and the 40 test images; give"]),
-        ("reconstruct vae -n 20000", &["-n 20000 is not between 1 and the 40 test images; give"]),
+        ("sample vae -n 0", &["'0' for -n: expected 1 to 10000"]),
+        ("sample vae -n 10001", &["'10001' for -n: expected 1 to 10000"]),
+        ("reconstruct vae -n 0", &["'0' for -n: expected 1 to 40"]),
+        ("reconstruct vae -n 41", &["'41' for -n: expected 1 to 40"]),
+        ("reconstruct vae -n 20000", &["'20000' for -n: expected 1 to 40"]),
     ] {
         place.refused(&format!("{line} --device cpu"), words);
     }
 }
 
-/// A GAN that keeps an average of its weights draws by it, whatever it draws.
+/// A GAN with averaged weights uses them for every kind of image.
 #[test]
-fn codes_are_drawn_by_the_average_too() {
+fn decoding_uses_averaged_weights() {
     let place = Place::new();
     place.done(&format!("train gan --hidden 16 --set optimiser.average=0.9 {TRAIN} --out run"));
     place.put_codes("z.npy", 3, &[0.5, -1.0, 2.0, 0.1, 0.2, 0.3]);

@@ -1,4 +1,4 @@
-//! Batches that go through a model in parts: the same run, where there is no room for all of a batch at once.
+//! Micro-batches: the run of the whole batch, in less memory.
 
 mod place;
 
@@ -6,14 +6,14 @@ use place::{Place, refusal, stderr};
 use serde_json::Value;
 use std::fs;
 
-/// The figures that training ends with.
+/// The final metrics of a training.
 fn trained(place: &Place, line: &str) -> Value {
     serde_json::from_str(&place.done(&format!("train {line} --data data --epochs 3 -q --json"))).unwrap()
 }
 
-/// Thirty-two images in parts of twelve, twelve and eight; the last batch of twelve in one.
+/// Batches of 32 images in micro-batches of 12, 12 and 8; the last batch of 12 in one.
 #[test]
-fn a_run_in_parts_is_the_run() {
+fn a_run_in_micro_batches_is_the_run() {
     for (model, figures) in [
         ("vae --hidden 16 --latent-dim 3 --set optimiser.clip=1", ["recon", "kl"]),
         ("cvae --hidden 16 --latent-dim 3", ["recon", "kl"]),
@@ -36,9 +36,9 @@ fn a_run_in_parts_is_the_run() {
     }
 }
 
-/// The images of a step, 112×112 by 8,000, are 383 MiB; a quarter of them a device may bind.
+/// The 8,000 images of a step, 112×112, are 383 MiB; devices may bind a quarter of that.
 #[test]
-fn as_many_images_go_at_once_as_fit() {
+fn auto_finds_the_largest_that_fits() {
     let place = Place::new();
     let devices: Value = serde_json::from_str(&place.done("devices --json --device gpu")).unwrap();
     let binds = devices["adapters"].as_array().unwrap().iter().map(|adapter| adapter["max_binding_bytes"].as_u64());
@@ -58,9 +58,9 @@ fn as_many_images_go_at_once_as_fit() {
     refusal(&place.frit("resume run --steps 2 --micro-batch 0"), &["at most", "images fit: pass --micro-batch"]);
 }
 
-/// Where the weights alone are too large, no part helps.
+/// If the weights alone are too large, no micro-batch helps.
 #[test]
-fn what_is_missing_is_said_where_no_part_fits() {
+fn a_model_that_never_fits_is_refused() {
     let place = Place::new();
     let vae = "train vae --hidden 65000 --latent-dim 2 --batch-size 8 --device gpu --micro-batch auto";
     let output = place.frit(vae);
@@ -71,25 +71,30 @@ fn what_is_missing_is_said_where_no_part_fits() {
     refusal(&output, &["no part of a batch fits, not even one of 1", "encoder.0", "at most"]);
 }
 
-/// A phase for each part, and of each step of the discriminator all parts before the next.
+/// Each micro-batch has a phase, and a discriminator step has all of them before the next.
 #[test]
-fn a_schedule_has_all_parts() {
+fn a_schedule_has_all_micro_batches() {
     let place = Place::new();
     let show = |set: &str| place.done(&format!("show gan --batch-size 32 --set gan.discriminator_steps=3 {set}"));
     let parts = show("--set train.micro_batch=12");
-    for words in ["clock:", "discriminator, 3 times, part 1 of 3:", "part 3 of 3:", "generator, part 2 of 3:"] {
+    for words in [
+        "clock:",
+        "discriminator, 3 times, micro-batch 1 of 3:",
+        "micro-batch 3 of 3:",
+        "generator, micro-batch 2 of 3:",
+    ] {
         assert!(parts.contains(words), "{words} is not in {parts}");
     }
     let whole = show("");
-    assert!(whole.contains("discriminator, 3 times:") && !whole.contains("part "), "{whole}");
+    assert!(whole.contains("discriminator, 3 times:") && !whole.contains("micro-batch "), "{whole}");
     let profile = place
         .done("profile vae --data data --hidden 8 --batch-size 32 --set train.micro_batch=8 --device cpu --steps 1");
     assert_eq!(profile.matches("decoder.0.forward").count(), 1, "{profile}");
 }
 
-/// A run may go on in other parts, but not bit for bit.
+/// A run may resume with other micro-batches, but not bit for bit.
 #[test]
-fn a_run_goes_on_in_other_parts() {
+fn a_run_resumes_with_other_micro_batches() {
     let place = Place::new();
     place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 1 --device cpu --out run -q");
     let output = place.frit("resume run --epochs 2 --micro-batch 8");
@@ -100,13 +105,13 @@ fn a_run_goes_on_in_other_parts() {
 }
 
 #[test]
-fn parts_have_sensible_sizes() {
+fn invalid_micro_batches_are_refused() {
     let place = Place::new();
     let vae = "train vae --data data --hidden 16 --batch-size 32 --epochs 1 --device cpu";
     let output = place.frit(&format!("{vae} --micro-batch auto --out run"));
     assert!(stderr(&output).contains("a batch of 32 fits as a whole"), "{}", stderr(&output));
     let said = place.done(&format!("{vae} --micro-batch auto --dry-run"));
-    assert!(said.contains("memory of the step") && said.contains("a step takes"), "{said}");
+    assert!(said.contains("memory: ") && said.contains("a step takes"), "{said}");
     for micro_batch in ["some", "-3"] {
         let output = place.frit(&format!("{vae} --micro-batch={micro_batch} --out b"));
         assert_eq!(output.status.code(), Some(2));

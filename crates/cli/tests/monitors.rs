@@ -1,4 +1,4 @@
-//! What frit does when training goes wrong: it goes back, warns, and says which tensor broke and which setting to try.
+//! Failing training: rollbacks, monitors, the tensor that broke, and the setting to try.
 
 mod place;
 
@@ -13,14 +13,14 @@ use std::path::Path;
 const TINY: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --device cpu";
 const LATEST: &str = "run/checkpoints/latest.safetensors";
 
-/// The warnings in a run's metrics, by guard.
+/// The monitors that warned in a run's metrics.
 fn warnings(place: &Place) -> Vec<String> {
     let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
     let lines = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter_map(|line| Some(line.get("guard")?.as_str()?.to_string())).collect()
 }
 
-/// Trains and expects so many warnings of one guard, said and noted, and none where it is off or yet to look.
+/// Trains and expects a number of warnings of one monitor, printed and recorded, and none while it is off.
 fn warns(train: &str, guard: &str, switch: &str, says: &[&str], times: usize) {
     let place = Place::new();
     let output = place.frit(&format!("{train} --out run --set monitors.after=0"));
@@ -37,32 +37,32 @@ fn warns(train: &str, guard: &str, switch: &str, says: &[&str], times: usize) {
 }
 
 #[test]
-fn a_posterior_that_collapses_is_noticed_three_times_at_most() {
+fn posterior_collapse_is_reported_at_most_three_times() {
     let train = format!("{TINY} --epochs 5 --beta 1000");
     warns(&train, "posterior_collapse", "posterior", &["0 of 3 latent numbers", "--set vae.free_bits"], 3);
 }
 
 #[test]
-fn codes_that_lie_idle_are_noticed() {
+fn codebook_collapse_is_reported() {
     let train = "train vqvae --data data --latent-dim 2 --set vqvae.width=4 --set vqvae.residual=3 \
                  --set vqvae.codes=512 --batch-size 32 --epochs 1 --device cpu";
     warns(train, "codebook_collapse", "codes", &["the perplexity of 512 codes", "vqvae.restart=1"], 1);
 }
 
 #[test]
-fn pictures_that_are_all_one_are_noticed() {
+fn mode_collapse_is_reported() {
     let train = "train gan --data data --hidden 8 --latent-dim 3 --batch-size 32 --epochs 1 --lr 1e-9 --device cpu";
     warns(train, "mode_collapse", "modes", &["times as far from each other", "gan.spectral=true"], 1);
 }
 
 #[test]
-fn a_discriminator_that_runs_away_is_noticed() {
+fn a_strong_discriminator_is_reported() {
     let train = "train gan --data data --hidden 64 --latent-dim 3 --batch-size 32 --epochs 3 --lr 1e-9 --device cpu \
                  --set gan.discriminator_lr=0.02 --set monitors.modes=false";
     warns(train, "strong_discriminator", "discriminator", &["D(x) − D(G(z)) was", "gan.smoothing=0.1"], 2);
 }
 
-/// Replaces the first number of a tensor by one that is none, as if it had been saved so.
+/// Replaces the first number of a saved tensor by NaN.
 fn poison(path: &Path, name: &str) {
     let bytes = fs::read(path).unwrap();
     let (header, contents) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -85,7 +85,7 @@ fn poison(path: &Path, name: &str) {
 }
 
 #[test]
-fn a_weight_that_is_no_number_is_named() {
+fn a_nan_weight_is_named() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 1 --out run"));
     poison(&place.path(LATEST), "mean.weight");
@@ -94,7 +94,7 @@ fn a_weight_that_is_no_number_is_named() {
 }
 
 #[test]
-fn a_rate_that_breaks_the_model_is_lowered_three_times_and_the_tensor_named() {
+fn divergence_lowers_the_learning_rate_three_times_and_names_the_tensor() {
     let place = Place::new();
     let output = place.frit(&format!("{} --set optimiser.lr=1e20 --out run", TINY.replace("cpu", "gpu")));
     refusal(&output, &["not finite at step", "after 3 tries", "broke first, in step", "run, so train anew"]);
@@ -114,16 +114,19 @@ fn a_rate_that_breaks_the_model_is_lowered_three_times_and_the_tensor_named() {
 }
 
 #[test]
-fn settings_that_cannot_be_met_are_refused() {
+fn invalid_settings_are_refused() {
     let place = Place::new();
     for (line, words) in [
         ("train gan --data data --set train.patience=3", ["train.patience", "train.best"]),
         ("train vae --data data --set train.best=perplexity", ["train.best is “perplexity”", "recon, kl, neg_elbo"]),
         ("train vae --data data --set vae.free_bits=1 --set vae.capacity=2", ["free bits and a capacity", "set "]),
-        ("train vae --data data --set optimiser.schedule=step", ["falls by steps", "optimiser.decay_steps"]),
         (
-            "train vae --data data --steps 9 --set optimiser.schedule=cosine --set optimiser.warmup=9",
-            ["none are left for its fall", "optimiser.warmup"],
+            "train vae --data data --set optimiser.lr_schedule=step",
+            ["needs an interval and a factor", "optimiser.lr_decay_steps"],
+        ),
+        (
+            "train vae --data data --steps 9 --set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=9",
+            ["none are left for its decay", "optimiser.lr_warmup"],
         ),
         ("train vae --data data --set optimiser.lr_final=2", ["lr_final is 2", "[0, 1]"]),
     ] {
@@ -140,7 +143,7 @@ fn names(place: &Place, folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_last_checkpoints_are_kept_and_pictures_drawn_where_asked() {
+fn checkpoints_are_kept_and_samples_drawn_by_steps() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 2 --save-every 3 --sample-every 4 --set train.keep=3 --out run"));
     // Saved at 3, 6, 9, 10, 12, 15, 18 and 20.
@@ -164,14 +167,14 @@ fn the_last_checkpoints_are_kept_and_pictures_drawn_where_asked() {
 }
 
 #[test]
-fn a_model_without_a_figure_has_no_best_checkpoint() {
+fn a_model_without_an_objective_has_no_best_checkpoint() {
     let place = Place::new();
     place.done("train gan --data data --hidden 8 --latent-dim 3 --batch-size 32 --epochs 1 --device cpu --out run -q");
     place.refused("sample run --best --device cpu", &["run has no best checkpoint", "train.best"]);
 }
 
 #[test]
-fn training_ends_when_nothing_becomes_better() {
+fn training_stops_early_without_improvement() {
     let place = Place::new();
     // A reconstruction error that is to become large: the first epoch is the best.
     let train = format!("{TINY} --epochs 9 --set train.best=-recon --set train.patience=2 --out run");

@@ -1,5 +1,4 @@
-//! What is seen of a run: while it trains, a bar on a terminal and plain lines elsewhere; then its page, opened in a
-//! browser, where its scripts run, its curves are drawn and its pictures are decoded.
+//! The view of a run: progress on a terminal and in a pipe, and its page in a browser with scripts and images.
 
 mod place;
 
@@ -11,16 +10,16 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// What a browser is called, where it is installed.
+/// The names of browsers.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
 /// `--test` of report/page.css in light.
 const TEST_CURVES: [u8; 3] = [0xc8, 0x50, 0x1e];
 
-/// A browser that starts: the one that FRIT_BROWSER names, or else one on the search path.
+/// A browser that starts: `FRIT_BROWSER`, or the first on the search path.
 ///
 /// # Panics
-/// When there is none: a page that nobody has opened is not tested.
+/// If there is none: a page that no browser has opened is not tested.
 fn browser() -> String {
     let named = std::env::var("FRIT_BROWSER").map(|name| vec![name]);
     let names = named.unwrap_or_else(|_| BROWSERS.map(String::from).into());
@@ -30,7 +29,7 @@ fn browser() -> String {
     found.unwrap_or_else(|| panic!("none of {names:?} starts; {advice}")).clone()
 }
 
-/// What a browser puts out for a page after its scripts have run.
+/// The page's document after its scripts have run.
 fn browse(page: &Path, arguments: &[&str]) -> String {
     let profile = TempDir::new().unwrap();
     let mut command = Command::new(browser());
@@ -84,7 +83,7 @@ fn a_browser_shows_the_whole_page() {
 }
 
 #[test]
-fn a_report_is_of_a_run_and_the_same_each_time() {
+fn a_report_needs_a_run_and_repeats() {
     let place = Place::new();
     place.refused("report nowhere", &["nowhere holds no run", "a folder that `frit train` made"]);
     place.done("train ae --data data --hidden 8 --latent-dim 2 --epochs 1 --out run --device cpu -q");
@@ -99,7 +98,7 @@ fn a_report_is_of_a_run_and_the_same_each_time() {
 }
 
 #[test]
-fn a_page_says_which_weights_were_measured_and_where_the_run_went_since() {
+fn a_page_names_the_evaluated_checkpoint() {
     let place = Place::new();
     // Thirty steps to an epoch.
     let train = "train vae --data data --hidden 8 --latent-dim 2 --batch-size 10 --set optimiser.average=0.9";
@@ -134,7 +133,7 @@ fn a_page_says_which_weights_were_measured_and_where_the_run_went_since() {
 /// Sixty steps to an epoch.
 const TRAIN: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 5 --epochs 4 --device cpu";
 
-/// What a person sees of `frit` on a terminal, which `script` of util-linux is; `None` where there is no such program.
+/// The output of `frit` on a terminal emulated by util-linux's `script`; `None` if it is not installed.
 fn on_a_terminal(place: &Place, line: &str) -> Option<String> {
     let version = Command::new("script").arg("--version").output().ok()?.stdout;
     if !String::from_utf8_lossy(&version).contains("util-linux") {
@@ -150,7 +149,7 @@ fn on_a_terminal(place: &Place, line: &str) -> Option<String> {
 }
 
 #[test]
-fn a_terminal_has_a_bar_with_the_losses_and_their_way() {
+fn a_terminal_shows_a_bar_with_losses() {
     let place = Place::new();
     let Some(seen) = on_a_terminal(&place, &format!("{TRAIN} --out run")) else {
         println!("skipped: there is no `script` of util-linux here");
@@ -171,7 +170,7 @@ fn a_terminal_has_a_bar_with_the_losses_and_their_way() {
 }
 
 #[test]
-fn elsewhere_there_are_plain_lines() {
+fn a_pipe_gets_plain_lines() {
     let place = Place::new();
     let said = stderr(&place.frit(&format!("{TRAIN} --out run")));
     assert!(!said.contains('\u{1b}') && !said.contains('━') && !said.contains('\r'), "{said}");
@@ -181,7 +180,7 @@ fn elsewhere_there_are_plain_lines() {
 
 /// `FRIT_PYTHON` names a Python that has TensorBoard.
 #[test]
-fn tensorboard_reads_what_a_run_noted() {
+fn tensorboard_reads_the_events() {
     let Some(python) = std::env::var_os("FRIT_PYTHON") else {
         println!("skipped: FRIT_PYTHON names no Python with TensorBoard");
         return;

@@ -1,5 +1,4 @@
-//! What stops a run — a kill, an interrupt, a full disk, damaged files, a loss that is no number — and how it goes on:
-//! as if nothing had stopped it, byte for byte.
+//! Interrupted runs (kill, Ctrl-C, full disk, damaged files, NaN loss) resume byte for byte.
 #![cfg(unix)]
 
 mod place;
@@ -13,13 +12,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A model that trains in a moment on the pictures of [`Place`]: ten steps to an epoch, the last one smaller.
+/// A model that trains in a moment on the images of [`Place`]: ten steps an epoch, the last one smaller.
 const TINY: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --save-every 3";
 const LATEST: &str = "checkpoints/latest.safetensors";
 const BEST: &str = "checkpoints/best.safetensors";
 
 impl Place {
-    /// What `frit` comes to where no file may grow beyond `blocks` of 512 bytes: a disk that is full.
+    /// Runs `frit` with files limited to `blocks` of 512 bytes, like a full disk.
     fn on_a_full_disk(&self, line: &str, blocks: usize) -> Output {
         let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
@@ -27,7 +26,7 @@ impl Place {
         command.current_dir(self.path("")).output().unwrap()
     }
 
-    /// How a user goes on with a run that was stopped, however early.
+    /// Resumes a stopped run, or starts it again if it stopped too early.
     fn go_on(&self, run: &str, train: &str) -> Command {
         match self.path(run).join("config.toml").exists() {
             true => self.command(&format!("resume {run}")),
@@ -49,7 +48,7 @@ impl Place {
     }
 }
 
-/// Every file below, with its contents; metrics without the one number that depends on the clock on the wall.
+/// Every file below with its contents; metrics without the speed, which depends on the clock.
 fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for folder in ["", "samples", "checkpoints"] {
@@ -71,7 +70,7 @@ fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// No checkpoint and no picture is half-written whenever a process ends: what it was about to write has another name.
+/// Asserts that no checkpoint or image is half-written.
 fn assert_whole(run: &Path) {
     let folders = ["samples", "checkpoints"].map(|folder| run.join(folder));
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
@@ -85,7 +84,7 @@ fn assert_whole(run: &Path) {
     }
 }
 
-/// Waits until `condition` holds of a process that is to go on meanwhile.
+/// Waits for a condition while a process runs.
 fn wait_until(child: &mut Child, condition: impl Fn() -> bool) {
     let since = Instant::now();
     while !condition() {
@@ -95,7 +94,7 @@ fn wait_until(child: &mut Child, condition: impl Fn() -> bool) {
     }
 }
 
-/// Kills a run `kills` times, at moments that are other ones every time, and compares it with one left alone.
+/// Kills a run `kills` times at different moments, and compares it with an undisturbed one.
 fn kill_and_compare(train: &str, kills: u32) {
     let place = Place::new();
     let since = Instant::now();
@@ -133,27 +132,27 @@ fn kill_and_compare(train: &str, kills: u32) {
 }
 
 #[test]
-fn killed_at_any_moment_a_run_goes_on_as_if_it_had_not_been() {
+fn a_killed_run_resumes_byte_for_byte() {
     kill_and_compare(&format!("{TINY} --epochs 30 --device cpu"), 8);
 }
 
 #[test]
-fn so_it_does_on_an_adapter() {
+fn a_killed_run_resumes_byte_for_byte_on_an_adapter() {
     kill_and_compare(&format!("{TINY} --epochs 12 --device gpu"), 3);
 }
 
-/// Everything at once that changes with time: the rate, the bound on the KL term, what is kept, drawn and best.
+/// Every setting that changes with the steps at once: learning rate, KL bound, kept checkpoints, samples, best.
 #[test]
-fn so_do_runs_whose_settings_change_with_the_steps() {
-    let settings = "--set optimiser.schedule=cosine --set optimiser.warmup=7 --set optimiser.lr_final=0.1 \
+fn killed_runs_with_schedules_resume_byte_for_byte() {
+    let settings = "--set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=7 --set optimiser.lr_final=0.1 \
                     --set vae.capacity=2 --set vae.kl_warmup=40 --set train.keep=2 --set train.best=recon \
                     --set train.patience=9 --sample-every 4";
     kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
 }
 
-/// A rate that is too high for two tries: where training went back is where it went back.
+/// A learning rate that diverges twice: the rollbacks repeat too.
 #[test]
-fn so_do_runs_that_went_back() {
+fn killed_runs_with_rollbacks_resume_byte_for_byte() {
     let place = Place::new();
     let train = format!("{TINY} --set vae.likelihood=gaussian --set vae.sigma=0.01 --lr 50 --device gpu");
     let output = place.frit(&format!("{train} --epochs 3 --out run"));
@@ -162,9 +161,9 @@ fn so_do_runs_that_went_back() {
     kill_and_compare(&format!("{train} --epochs 8"), 3);
 }
 
-/// Two clocks and an average, statistics of batches, a codebook that follows averages, data in shards.
+/// Two clocks and averaged weights, batch statistics, an EMA codebook, data in shards.
 #[test]
-fn so_do_runs_of_other_families() {
+fn killed_runs_of_other_families_resume_byte_for_byte() {
     for settings in [
         "gan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2 --set optimiser.average=0.9 --set data.shard=130",
         "cgan --hidden 8 --latent-dim 3 --set data.shard=130",
@@ -201,7 +200,7 @@ fn an_interrupt_finishes_the_step_and_saves() {
 }
 
 #[test]
-fn more_epochs_go_on_where_fewer_ended() {
+fn more_epochs_continue_a_complete_run() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 4 --device cpu --out whole"));
     place.done(&format!("{TINY} --epochs 2 --device cpu --out run"));
@@ -213,9 +212,9 @@ fn more_epochs_go_on_where_fewer_ended() {
     assert_eq!(place.done("resume run --json --epochs 4"), first);
 }
 
-/// Fewer than are done, and no more than those, change nothing.
+/// Epochs that are done already change nothing.
 #[test]
-fn what_is_done_cannot_be_asked_for() {
+fn fewer_epochs_than_done_are_refused() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 2 --device cpu --out run -q"));
     let before = files(&place.path("run"));
@@ -227,11 +226,11 @@ fn what_is_done_cannot_be_asked_for() {
     assert!(files(&place.path("run")) == before);
 }
 
-/// A rate that has fallen to zero stays there.
+/// A learning rate that has decayed to zero stays there.
 #[test]
-fn a_run_that_learns_nothing_more_says_so() {
+fn a_zero_learning_rate_is_reported_on_resume() {
     let place = Place::new();
-    place.done(&format!("{TINY} --epochs 2 --set optimiser.schedule=linear --device cpu --out run -q"));
+    place.done(&format!("{TINY} --epochs 2 --set optimiser.lr_schedule=linear --device cpu --out run -q"));
     let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
     let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["learning_rate"].as_f64();
     let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
@@ -264,7 +263,7 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
 }
 
 #[test]
-fn a_full_disk_costs_nothing_that_was_saved() {
+fn a_full_disk_keeps_the_last_checkpoint() {
     let place = Place::new();
     let train = format!("{TINY} --device cpu");
     place.done(&format!("{train} --epochs 3 --out whole"));
@@ -281,9 +280,9 @@ fn a_full_disk_costs_nothing_that_was_saved() {
     place.assert_same("run", "whole");
 }
 
-/// What stops between two files of a run must not leave it where neither `train` nor `resume` takes it.
+/// A stop between two files leaves a run that `train` or `resume` accepts.
 #[test]
-fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
+fn a_failure_between_two_files_leaves_a_usable_run() {
     let place = Place::new();
     let train = format!("{TINY} --epochs 1 --device cpu");
     place.done(&format!("{train} --out whole"));
@@ -306,7 +305,7 @@ fn a_failure_between_two_files_leaves_a_run_that_goes_on() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint() {
+fn a_nan_loss_ends_the_run_and_keeps_its_checkpoint() {
     let place = Place::new();
     let output = place.frit(&format!("{TINY} --set optimiser.lr=1e20 --device gpu --out run"));
     refusal(&output, &["the loss or a weight is not finite at step", "checkpoint stands in run", "--lr"]);
@@ -314,7 +313,7 @@ fn a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint() {
 }
 
 #[test]
-fn a_broken_run_is_refused_and_left_as_it_is() {
+fn a_damaged_run_is_refused_and_unchanged() {
     let place = Place::new();
     place.put_data("other", |number, index| stripes(number + 1, index));
     place.done(&format!("{TINY} --epochs 1 --device cpu --out run"));
@@ -382,7 +381,7 @@ fn damaged_data_is_refused() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn nowhere_to_speak_is_no_reason_to_die() {
+fn closed_output_streams_do_not_stop_training() {
     let place = Place::new();
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
     let mute = place.command(&format!("{TINY} --epochs 1 --device cpu --out run")).stderr(full()).output().unwrap();

@@ -22,15 +22,15 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 const PYTHON: &str = "FRIT_PYTHON";
 const ACCEPT: &str = "FRIT_ACCEPT_NAMES";
-/// What of a checkpoint is not the networks'.
-const APART: [&str; 4] = ["adam.m/", "adam.v/", "average/", "state/"];
+/// Prefixes of tensors that no network has.
+const APART: [&str; 3] = ["optim.", "average/", "state/"];
 
-/// Pictures, some sides of which are even and odd when halved.
+/// Image sizes that halve to even and odd sides.
 const DATA: [(&str, &[usize]); 2] = [("grey", &[6, 6]), ("colour", &[10, 12, 3])];
 const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
-/// Runs, their data, and how they are trained.
+/// Runs, their data, and their training arguments.
 const RUNS: [(&str, &str, &str); 16] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
@@ -59,7 +59,7 @@ const RUNS: [(&str, &str, &str); 16] = [
     ("classifier", "colour", "classifier --hidden 16 --set classifier.channels=[6,8]"),
 ];
 
-/// How far figures, or the largest of some numbers, may lie apart, as a share of them. Both sides compute in f64 from
+/// The relative tolerance of metrics, and of the largest of several numbers. Both sides compute in f64 from
 /// the checkpoint's own weights, but frit rounds constants to f32, as fl(1/255) of a pixel and the variance of all, and
 /// codes and pictures before they are written or compared: each 6·10⁻⁸ relative, and more of what is left of large
 /// terms, as a mean score is. Seen are 5·10⁻⁷.
@@ -81,7 +81,7 @@ fn npy(shape: &[usize], bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Place {
-    /// Labelled pictures, each between that of its class and noise, as an archive and as its arrays.
+    /// Labelled images, mixed from a pattern of their class and noise, as an archive and as arrays.
     fn put_pictures(&self, name: &str, picture: &[usize]) {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         let width: usize = picture.iter().product();
@@ -99,12 +99,12 @@ impl Place {
         fs::write(self.path(&format!("{name}.npz")), archive.finish().unwrap().into_inner()).unwrap();
     }
 
-    /// The figures of a run.
+    /// The metrics of a run.
     fn eval(&self, run: &str, more: &str) -> Value {
         serde_json::from_str(&self.done(&format!("eval {run} --device cpu --json --seed 42 {more}"))).unwrap()
     }
 
-    /// Runs a script of the repository's, and returns what it put out.
+    /// Runs a script of the repository and returns its output.
     fn python(&self, python: &OsString, script: &str, words: &str) -> String {
         let mut command = Command::new(python);
         command.arg(root().join(script)).args(words.split_whitespace());
@@ -128,7 +128,7 @@ fn trained() -> Place {
     place
 }
 
-/// What the networks of every run have in its checkpoint.
+/// The tensors of every run's networks.
 fn networks(place: &Place) -> Names {
     let of_run = |run: &str| {
         let bytes = fs::read(place.path(run).join("checkpoints/latest.safetensors")).unwrap();
@@ -139,7 +139,7 @@ fn networks(place: &Place) -> Names {
     RUNS.iter().map(|(run, ..)| (run.to_string(), of_run(run))).collect()
 }
 
-/// As JSON, a line to a tensor.
+/// JSON with one line per tensor.
 fn json(names: &Names) -> String {
     let tensor = |(name, shape): (&String, &Vec<usize>)| format!("    {name:?}: {shape:?}");
     let run = |(run, tensors): (&String, &BTreeMap<String, Vec<usize>>)| {
@@ -148,18 +148,18 @@ fn json(names: &Names) -> String {
     format!("{{\n{}\n}}\n", names.iter().map(run).collect::<Vec<_>>().join(",\n"))
 }
 
-/// Where figures are not frit's, as sentences.
-fn strays(run: &str, torch: &Value, frit: &Value) -> Vec<String> {
+/// The metrics that differ from frit's.
+fn mismatches(run: &str, torch: &Value, frit: &Value) -> Vec<String> {
     let figures = torch.as_object().expect("figures by name").iter();
-    let stray = |(name, torch): (&String, &Value)| {
+    let mismatch = |(name, torch): (&String, &Value)| {
         let [torch, of_frit] = [torch, &frit[name]].map(|value| value.as_f64().unwrap_or(f64::NAN));
         let near = (torch - of_frit).abs() <= TOLERANCE * of_frit.abs();
         (!near).then(|| format!("{run}: {name} is {of_frit}, and by PyTorch {torch}"))
     };
-    figures.filter_map(stray).collect()
+    figures.filter_map(mismatch).collect()
 }
 
-/// PyTorch's figures are frit's. Returns what its modules have.
+/// Asserts that PyTorch's metrics equal frit's. Returns the tensors of its modules.
 fn figures_agree(place: &Place, python: &OsString) -> Names {
     let words: Vec<String> = RUNS.iter().map(|(run, data, _)| format!("{run} {data}.npz")).collect();
     let reports = place.python(python, "crates/cli/tests/torch/figures.py", &words.join(" "));
@@ -167,9 +167,9 @@ fn figures_agree(place: &Place, python: &OsString) -> Names {
     assert!(reports["dcgan"]["average"].is_object(), "{reports:?}");
     let mut faults = Vec::new();
     for (run, report) in &reports {
-        faults.extend(strays(run, &report["latest"], &place.eval(run, "")));
+        faults.extend(mismatches(run, &report["latest"], &place.eval(run, "")));
         if report["average"].is_object() {
-            faults.extend(strays(run, &report["average"], &place.eval(run, "--average")));
+            faults.extend(mismatches(run, &report["average"], &place.eval(run, "--average")));
         }
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
@@ -177,7 +177,7 @@ fn figures_agree(place: &Place, python: &OsString) -> Names {
     reports.iter().map(|(run, report)| (run.clone(), names(report))).collect()
 }
 
-/// The script makes the codes of test images that frit does, and pictures of frit's.
+/// Asserts that the script encodes test images as frit does, and decodes frit's codes.
 fn codes_agree(place: &Place, python: &OsString) {
     let script = |words: &str| place.python(python, "scripts/open_in_torch.py", words);
     let made = |file: &str, tensor: &str| -> Vec<f64> {

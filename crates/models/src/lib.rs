@@ -36,7 +36,7 @@ pub use layers::{
 pub use micro_batch::MicroBatch;
 pub use model::{Base, Likelihood, Model, Objective, Pass, Range, Training};
 pub use network::{Network, State};
-pub use optimiser::{LrSchedule, Optimiser};
+pub use optimiser::{LrSchedule, Optimiser, OptimiserKind};
 pub use phase::{Phase, PhaseKind, in_order};
 pub use shared_buffers::{ASKED_ROWS, DataSpec, Labels, RING_ROWS, SetBuffers, SetSpec, SharedBuffers};
 pub use vae::{Vae, VaeConfig};

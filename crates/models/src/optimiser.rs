@@ -1,69 +1,104 @@
-//! Adam and AdamW over a network's arena.
+//! The optimisers: settings, the state that each kind keeps, and the update of a network's arena.
 
 use crate::validate::{Check, InvalidSetting, decay, ensure, not_negative, positive};
 use gpu_core::ops::adam::{Adam, adam};
+use gpu_core::ops::lion::{Lion, lion};
 use gpu_core::ops::reduce::{self, Kind};
+use gpu_core::ops::sgd::{Sgd, sgd};
 use gpu_core::ops::tick::Decay;
 use gpu_core::{Arena, Buf, Memory, Schedule, Weights};
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate falls after its rise.
+/// The rule that turns gradients into steps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserKind {
+    /// Adam (Kingma and Ba, 2015); weight decay is added to the gradient.
+    #[default]
+    Adam,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+    AdamW,
+    /// Stochastic gradient descent, with or without momentum; weight decay is added to the gradient.
+    Sgd,
+    /// Lion (Chen et al., 2023); weight decay is decoupled.
+    Lion,
+}
+
+impl OptimiserKind {
+    /// The name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Adam => "adam",
+            Self::AdamW => "adamw",
+            Self::Sgd => "sgd",
+            Self::Lion => "lion",
+        }
+    }
+}
+
+/// The course of the learning rate after its warm-up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LrSchedule {
-    /// Not at all.
+    /// No decay.
     Constant,
-    /// In a line.
+    /// Along a line.
     Linear,
-    /// As half a period of the cosine.
+    /// Along half a period of the cosine.
     Cosine,
-    /// By a factor, again and again.
+    /// By a factor, at equal intervals.
     Step,
 }
 
-/// How weights move along their gradients. The defaults are PyTorch's, with the learning rate of Kingma and Ba.
+/// Settings of the optimiser. The defaults are PyTorch's.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimiser {
-    /// Learning rate, at its height.
+    /// Kind: `adam`, `adamw`, `sgd` or `lion`.
+    pub kind: OptimiserKind,
+    /// Peak learning rate. Lion takes 3 to 10 times less than Adam.
     pub lr: f32,
-    /// Steps over which it rises from zero; zero for none.
-    pub warmup: usize,
-    /// How it falls after them.
-    pub schedule: LrSchedule,
-    /// Steps over which it falls, or after each of which it does by a step; zero for all that are left of the run.
-    pub decay_steps: usize,
-    /// The share of the learning rate that is left then.
+    /// Steps over which the learning rate rises from zero; 0 for none.
+    pub lr_warmup: usize,
+    /// Course of the learning rate after the warm-up.
+    pub lr_schedule: LrSchedule,
+    /// Steps over which the learning rate decays, or between the drops of `step`; 0 for the rest of the run.
+    pub lr_decay_steps: usize,
+    /// Share of the learning rate at the end of its decay, or the factor of each drop.
     pub lr_final: f32,
-    /// Decay of the first moment.
+    /// Adam: decay of the first moment. Lion: share of the momentum in a step.
     pub beta1: f32,
-    /// Decay of the second moment.
+    /// Adam: decay of the second moment. Lion: decay of the momentum; its paper has 0.99.
     pub beta2: f32,
-    /// Added to the root of the second moment.
+    /// Adam: term added to the root of the second moment.
     pub epsilon: f32,
-    /// Weight decay: subtracted from the weights (AdamW) if `decoupled`, else added to the gradient (Adam).
+    /// SGD: decay of the momentum; 0 for none.
+    pub momentum: f32,
+    /// SGD: whether the momentum is Nesterov's.
+    pub nesterov: bool,
+    /// Weight decay; 0 for none. Added to the gradient by `adam` and `sgd`, applied to the weights by `adamw` and `lion`.
     pub weight_decay: f32,
-    /// Which of the two it is.
-    pub decoupled: bool,
-    /// Largest norm of a network's whole gradient; longer ones are scaled down to it. Zero for none.
+    /// Largest norm of a network's whole gradient; a longer one is scaled down to it. 0 for no limit.
     pub clip: f32,
-    /// Decay of the running average of the weights. Zero for none.
+    /// Decay of the running average of the weights; 0 for none.
     pub average: f32,
 }
 
 impl Default for Optimiser {
     fn default() -> Self {
         Self {
+            kind: OptimiserKind::Adam,
             lr: 1e-3,
-            warmup: 0,
-            schedule: LrSchedule::Constant,
-            decay_steps: 0,
+            lr_warmup: 0,
+            lr_schedule: LrSchedule::Constant,
+            lr_decay_steps: 0,
             lr_final: 0.0,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
+            momentum: 0.0,
+            nesterov: false,
             weight_decay: 0.0,
-            decoupled: true,
             clip: 0.0,
             average: 0.0,
         }
@@ -71,6 +106,17 @@ impl Default for Optimiser {
 }
 
 impl Optimiser {
+    /// The state tensors of each parameter, by name: slot `i` lies in `Arena::OptimSlot(i)`, and a checkpoint has it as
+    /// `optim.<slot>/<parameter>`.
+    pub fn slots(&self) -> &'static [&'static str] {
+        match self.kind {
+            OptimiserKind::Adam | OptimiserKind::AdamW => &["m", "v"],
+            OptimiserKind::Sgd if self.momentum > 0.0 => &["momentum"],
+            OptimiserKind::Sgd => &[],
+            OptimiserKind::Lion => &["m"],
+        }
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -84,26 +130,34 @@ impl Optimiser {
         decay("beta1", self.beta1)?;
         decay("beta2", self.beta2)?;
         positive("epsilon", self.epsilon)?;
+        decay("momentum", self.momentum)?;
         not_negative("weight_decay", self.weight_decay)?;
         not_negative("clip", self.clip)?;
         decay("average", self.average)?;
-        let (share, steps) = (self.lr_final, self.decay_steps);
-        ensure((0.0..=1.0).contains(&share), "lr_final", || format!("must be between 0 and 1 (got {share})"))?;
-        ensure(self.schedule != LrSchedule::Step || (steps > 0 && share > 0.0), "schedule", || {
-            "= step needs optimiser.decay_steps and optimiser.lr_final, as in decay_steps = 2000 and lr_final = 0.5".into()
+        let Self { kind, momentum, nesterov, lr_schedule, lr_decay_steps, lr_final, .. } = *self;
+        let sgd = kind == OptimiserKind::Sgd;
+        ensure(sgd || momentum == 0.0, "momentum", || format!("needs optimiser.kind = sgd (got {})", kind.name()))?;
+        ensure(sgd || !nesterov, "nesterov", || format!("needs optimiser.kind = sgd (got {})", kind.name()))?;
+        ensure(!nesterov || momentum > 0.0, "nesterov", || "needs optimiser.momentum, as in momentum = 0.9".into())?;
+        ensure((0.0..=1.0).contains(&lr_final), "lr_final", || format!("must be between 0 and 1 (got {lr_final})"))?;
+        let steps = lr_schedule == LrSchedule::Step;
+        ensure(!steps || (lr_decay_steps > 0 && lr_final > 0.0), "lr_schedule", || {
+            "= step needs optimiser.lr_decay_steps and optimiser.lr_final, as in lr_decay_steps = 2000 and \
+             lr_final = 0.5"
+                .into()
         })
     }
 
-    /// Whether after so many steps the learning rate is zero for good.
+    /// Whether the learning rate is zero from `step` on.
     pub fn has_fallen_to_nothing(&self, step: u64) -> bool {
-        let fallen = step >= (self.warmup + self.decay_steps) as u64;
-        matches!(self.schedule, LrSchedule::Linear | LrSchedule::Cosine) && self.lr_final == 0.0 && fallen
+        let fallen = step >= (self.lr_warmup + self.lr_decay_steps) as u64;
+        matches!(self.lr_schedule, LrSchedule::Linear | LrSchedule::Cosine) && self.lr_final == 0.0 && fallen
     }
 
-    /// How the learning rate falls, as the kernel counts it.
+    /// The decay of the learning rate, as the kernel `tick` takes it.
     pub(crate) fn decay(&self) -> Decay {
-        let (steps, share) = (self.decay_steps.max(1), self.lr_final);
-        match self.schedule {
+        let (steps, share) = (self.lr_decay_steps.max(1), self.lr_final);
+        match self.lr_schedule {
             LrSchedule::Constant => Decay::Constant,
             LrSchedule::Linear => Decay::Linear(steps, share),
             LrSchedule::Cosine => Decay::Cosine(steps, share),
@@ -111,28 +165,36 @@ impl Optimiser {
         }
     }
 
-    /// The same in time with a clock that ticks `times` as often.
+    /// The same course of the learning rate under a clock that ticks `times` as often.
     pub(crate) fn ticking(self, times: usize) -> Self {
         let more = |steps: usize| steps.saturating_mul(times);
-        Self { warmup: more(self.warmup), decay_steps: more(self.decay_steps), ..self }
+        Self { lr_warmup: more(self.lr_warmup), lr_decay_steps: more(self.lr_decay_steps), ..self }
     }
 
     /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.
     pub fn step(&self, s: &mut Schedule, memory: &Memory, weights: &Weights, rates: Buf) {
         let whole = |arena| memory.whole(weights.arena(arena));
         let clip = (self.clip > 0.0).then_some(self.clip);
+        let Self { kind, beta1, beta2, epsilon, momentum, nesterov, weight_decay, .. } = *self;
+        let average = (self.average > 0.0).then_some(self.average);
+        let w = whole(Arena::Values);
         s.scope(weights.name(), |s| {
             let norm = clip.map(|_| reduce::whole(s, "norm", whole(Arena::Gradients), Kind::SumOfSquares));
-            let config = Adam {
-                beta1: self.beta1,
-                beta2: self.beta2,
-                epsilon: self.epsilon,
-                weight_decay: self.weight_decay,
-                decoupled: self.decoupled,
-                clip,
-                average: (self.average > 0.0).then_some(self.average),
-            };
-            adam(s, "adam", whole(Arena::Values), rates, norm, &config);
+            match kind {
+                OptimiserKind::Adam | OptimiserKind::AdamW => {
+                    let decoupled = kind == OptimiserKind::AdamW;
+                    let config = Adam { beta1, beta2, epsilon, weight_decay, decoupled, clip, average };
+                    adam(s, "adam", w, rates, norm, &config);
+                }
+                OptimiserKind::Sgd => {
+                    let config = Sgd { momentum, nesterov, weight_decay, clip, average };
+                    sgd(s, "sgd", w, rates, norm, &config);
+                }
+                OptimiserKind::Lion => {
+                    let config = Lion { beta1, beta2, weight_decay, clip, average };
+                    lion(s, "lion", w, rates, norm, &config);
+                }
+            }
         });
     }
 }

@@ -162,10 +162,17 @@ impl SharedBuffers {
     }
 
     /// Advances the training clock by one batch, at the batch's first micro-batch. The weight of the KL term rises to
-    /// `kl_weight` over the first `warmup` steps.
-    pub fn tick(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training, kl_weight: f32, warmup: usize) {
+    /// `kl_weight` over the first `kl_warmup` steps.
+    pub fn tick(
+        &self,
+        s: &mut Schedule,
+        micro_batch: MicroBatch,
+        training: &Training,
+        kl_weight: f32,
+        kl_warmup: usize,
+    ) {
         if micro_batch.is_first() {
-            let step = Tick { kl_weight, warmup, ..tick_of(micro_batch.batch, training) };
+            let step = Tick { kl_weight, kl_warmup, ..tick_of(micro_batch.batch, training) };
             tick(s, "tick", self.clock, self.rates, step);
         }
     }
@@ -225,9 +232,9 @@ impl SharedBuffers {
 
 /// The tick of an optimiser's step on `batch` images.
 pub(crate) fn tick_of(batch: usize, training: &Training) -> Tick {
-    let Optimiser { lr, beta1, beta2, .. } = training.optimiser;
-    let (rise, decay) = (training.optimiser.warmup, training.optimiser.decay());
-    Tick { batch, count: training.taken, lr: lr * training.rate, rise, decay, beta1, beta2, ..Tick::default() }
+    let Optimiser { lr, lr_warmup, beta1, beta2, .. } = training.optimiser;
+    let (lr, decay) = (lr * training.rate, training.optimiser.decay());
+    Tick { batch, count: training.taken, lr, lr_warmup, decay, beta1, beta2, ..Tick::default() }
 }
 
 fn images(s: &mut Schedule, data: Buf, order: Buf, width: usize, range: Range) -> Buf {

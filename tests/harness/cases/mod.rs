@@ -16,6 +16,7 @@ mod gather;
 mod group_norm;
 mod kl;
 mod layer_norm;
+mod lion;
 mod log_weight;
 mod loss;
 mod matmul;
@@ -27,6 +28,7 @@ mod record;
 mod reduce;
 mod reparameterise;
 mod roof;
+mod sgd;
 mod softmax;
 mod spectral_norm;
 mod tick;
@@ -52,6 +54,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("group_norm", group_norm::cases),
     ("kl", kl::cases),
     ("layer_norm", layer_norm::cases),
+    ("lion", lion::cases),
     ("log_weight", log_weight::cases),
     ("loss", loss::cases),
     ("matmul", matmul::cases),
@@ -63,6 +66,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("reduce", reduce::cases),
     ("reparameterise", reparameterise::cases),
     ("roof", roof::cases),
+    ("sgd", sgd::cases),
     ("softmax", softmax::cases),
     ("spectral_norm", spectral_norm::cases),
     ("tick", tick::cases),

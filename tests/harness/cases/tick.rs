@@ -8,18 +8,18 @@ const STEP: Tick = Tick {
     batch: 4,
     count: 10,
     lr: 2e-3,
-    rise: 0,
+    lr_warmup: 0,
     decay: Decay::Constant,
     beta1: 0.5,
     beta2: 0.999,
     kl_weight: 0.7,
-    warmup: 0,
+    kl_warmup: 0,
 };
 
 pub(crate) fn cases() -> Vec<Case> {
     let start = (vec![0; 4], vec![0.0; 4]);
     let tail = Tick { batch: 2, ..STEP };
-    let warm = Tick { warmup: 3, ..STEP };
+    let warm = Tick { kl_warmup: 3, ..STEP };
     let whole = Tick { count: 4, ..STEP };
     let late = (vec![12_345, 3, 8, 10], vec![2e-3, 1.0, 0.999_995, 0.7]);
     vec![
@@ -35,14 +35,14 @@ pub(crate) fn cases() -> Vec<Case> {
         run("it falls by steps", start.clone(), &[falls(0, Decay::Steps(2, 0.5)); 7]),
         run("it rises and falls at every step", start.clone(), &[falls(3, Decay::Steps(1, 0.1)); 6]),
         run("it falls late in a run", late.clone(), &[falls(100, Decay::Cosine(20_000, 0.01)); 2]),
-        run("the KL weight rises in one step", start, &[Tick { warmup: 1, ..STEP }; 2]),
-        run("late in a run", late, &[Tick { beta1: 0.9, lr: 1e-4, warmup: 20_000, ..STEP }; 3]),
+        run("the KL weight rises in one step", start, &[Tick { kl_warmup: 1, ..STEP }; 2]),
+        run("late in a run", late, &[Tick { beta1: 0.9, lr: 1e-4, kl_warmup: 20_000, ..STEP }; 3]),
     ]
 }
 
 /// A rate above one, since errors are compared with one at least.
-fn falls(rise: usize, decay: Decay) -> Tick {
-    Tick { lr: 2.0, rise, decay, ..STEP }
+fn falls(lr_warmup: usize, decay: Decay) -> Tick {
+    Tick { lr: 2.0, lr_warmup, decay, ..STEP }
 }
 
 fn run(name: &str, (clock, rates): (Vec<u32>, Vec<f64>), steps: &[Tick]) -> Case {

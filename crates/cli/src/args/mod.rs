@@ -1,4 +1,4 @@
-//! What can be typed.
+//! Command-line arguments.
 
 mod settings;
 mod trained;
@@ -11,16 +11,16 @@ use clap::{Args, Parser, Subcommand};
 use frit::config::Config;
 use std::path::PathBuf;
 
-/// Trains and samples generative models on any GPU.
+/// Train and sample generative models on any GPU
 #[derive(Debug, Parser)]
 #[command(name = "frit", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Say more (repeat for more still)
+    /// Print more; repeat for debug output
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
-    /// Say nothing but errors and results
+    /// Print only errors and results
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -29,82 +29,82 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a model from a recipe or a configuration file
     Train(Train),
-    /// List the recipes that come with frit, or print one to copy
+    /// List the built-in recipes, or print one
     Recipes(Recipes),
-    /// Train a recipe and see whether what it reaches lies within its targets
+    /// Train a recipe and check its metrics against target ranges
     Verify(Verify),
-    /// Go on with a run that was interrupted, or for more epochs
+    /// Resume an interrupted run, or train for more epochs
     Resume(Resume),
-    /// Draw pictures from a trained model's prior
+    /// Sample images from a trained model
     Sample(Sample),
-    /// Show test images over their reconstructions
+    /// Draw test images above their reconstructions
     Reconstruct(Reconstruct),
-    /// Draw the way from one code to another
+    /// Interpolate between latent codes
     Interpolate(Interpolate),
-    /// Draw what each number of a code does
+    /// Vary one latent dimension at a time
     Traverse(Traverse),
-    /// Write the codes of test images to a file
+    /// Encode test images to a file of latent codes
     Encode(Encode),
-    /// Draw the pictures that codes of a file stand for
+    /// Decode a file of latent codes to images
     Decode(Decode),
-    /// Measure a trained model on the test set
+    /// Evaluate a trained model on the test set
     Eval(Eval),
-    /// Put a run on one page with its curves, pictures and figures, and into a file for TensorBoard
+    /// Write an HTML report of a run, and an event file for TensorBoard
     Report(Report),
-    /// Measure how near the pictures of one folder are to those of another
+    /// Compare the images of two folders: Fréchet distance, precision, recall and more
     Compare(Compare),
-    /// Compare every kernel with its reference on your own adapter
+    /// Check every kernel against its f64 reference on this device
     Check(Check),
-    /// Print a model's training step as it will run: calls, shapes, cost, memory
+    /// Print a model's training step: kernel calls, shapes, FLOPs, memory
     Show(Show),
-    /// Measure where the time and the memory of a training step go, call by call
+    /// Profile a training step: time and memory of every kernel call
     Profile(Profile),
-    /// Measure on your own device which shaders are fastest for a model, and use these from now on
+    /// Benchmark shader variants on this device and cache the fastest
     Tune(Tune),
-    /// Look at data before training on it
+    /// Inspect data sets
     #[command(subcommand)]
     Data(Data),
-    /// List the adapters, and which one would be used and why
+    /// List GPU adapters and the default choice
     Devices(Devices),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// A recipe, of those that `frit recipes` lists, or the path of a configuration file
+    /// Recipe name (see `frit recipes`) or path of a TOML file
     pub(crate) recipe: String,
-    /// digits or shapes, which are built in; a folder of pictures (PNG, JPEG, WebP; sub-folders are classes), of
-    /// MNIST's IDX files, gzipped or not, or of CIFAR-10's binaries; or an .npy or .npz file [default: digits]
+    /// Training data: digits or shapes (built in); a folder of images (PNG, JPEG, WebP; sub-folders are classes), of
+    /// IDX files (MNIST, plain or gzipped) or of CIFAR-10 binaries; or an .npy or .npz file [default: digits]
     #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
-    /// The run's folder [default: runs/RECIPE-NNN]
+    /// Run folder to create [default: runs/RECIPE-NNN]
     #[arg(long, value_name = "RUN")]
     pub(crate) out: Option<PathBuf>,
-    /// Passes over the training set
+    /// Epochs to train
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
-    /// End after this many steps
+    /// Stop after this many steps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
-    /// Images that go through the model at once, the gradients of a step's being added up: a number, or auto for as
-    /// many as fit
+    /// Images per micro-batch, with gradients accumulated over a step's batch: a number, or auto for the largest that
+    /// fits in memory
     #[arg(long, value_name = "N")]
     pub(crate) micro_batch: Option<MicroBatch>,
-    /// Steps between checkpoints within an epoch, besides the one at its end
+    /// Steps between checkpoints, in addition to one after each epoch
     #[arg(long, value_name = "N")]
     pub(crate) save_every: Option<u64>,
-    /// Steps between pictures within an epoch, besides the one at its end
+    /// Steps between sample grids, in addition to one after each epoch
     #[arg(long, value_name = "N")]
     pub(crate) sample_every: Option<u64>,
-    /// Start from these weights, under PyTorch's names and layouts
+    /// Initial weights, with PyTorch's names and layouts
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) init: Option<PathBuf>,
-    /// Keep the file's order in every epoch
+    /// Keep the order of the data in every epoch
     #[arg(long)]
     pub(crate) no_shuffle: bool,
-    /// Only say what would be trained, on what, in how much memory and time
+    /// Print the model, memory and estimated time without training
     #[arg(long, conflicts_with = "json")]
     pub(crate) dry_run: bool,
-    /// Print the last evaluation as one JSON object
+    /// Print the final evaluation as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -121,9 +121,9 @@ pub(crate) struct Recipes {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OneRecipe {
-    /// Print a recipe
+    /// Print a recipe as TOML
     Show {
-        /// Its name
+        /// Recipe name
         name: String,
     },
 }
@@ -132,7 +132,7 @@ pub(crate) enum OneRecipe {
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) show: Show,
-    /// The run's folder [default: one that goes after]
+    /// Run folder to create [default: a temporary folder]
     #[arg(long, value_name = "RUN")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -141,21 +141,21 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Args)]
 pub(crate) struct Resume {
-    /// The run's folder
+    /// Run folder
     pub(crate) run: PathBuf,
-    /// Passes over the training set, counted from the run's beginning
+    /// Total epochs, counted from the start of the run
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u64>,
-    /// Steps, counted from the run's beginning
+    /// Total steps, counted from the start of the run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
-    /// Images that go through the model at once, as for `frit train`, if they are to be others
+    /// Images per micro-batch, as for `frit train` [default: as before]
     #[arg(long, value_name = "N")]
     pub(crate) micro_batch: Option<MicroBatch>,
-    /// The training data, if it has moved
+    /// Training data, if it has moved
     #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
-    /// Print the last evaluation as one JSON object
+    /// Print the final evaluation as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -164,9 +164,9 @@ pub(crate) struct Resume {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Only these operators
+    /// Operators to check [default: all]
     pub(crate) ops: Vec<String>,
-    /// Print one JSON object
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -175,12 +175,12 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A recipe, of those that `frit recipes` lists, or the path of a configuration file
+    /// Recipe name (see `frit recipes`) or path of a TOML file
     pub(crate) recipe: String,
-    /// The data, as for `frit train`
+    /// Data, as for `frit train`
     #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
-    /// Print one JSON object
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -188,7 +188,7 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    /// Recipe, then settings, then flags.
+    /// The configuration: recipe, then settings, then flags.
     pub(crate) fn configuration(&self) -> Result<Config> {
         let mut config = self.settings.apply(Config::load(&self.recipe)?)?;
         if let Some(source) = &self.data {
@@ -202,7 +202,7 @@ impl Show {
 pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) show: Show,
-    /// Steps to run and take medians over [default: as many as take a few seconds, at least 3]
+    /// Steps to time; medians are reported [default: a few seconds' worth, at least 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) steps: Option<u64>,
     #[command(flatten)]
@@ -219,28 +219,28 @@ pub(crate) struct Tune {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Data {
-    /// Count, measure and show what a source holds
+    /// Print counts, sizes and pixel statistics, and draw a contact sheet
     Inspect(Inspect),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// digits or shapes, which are built in; a folder of pictures, IDX files or CIFAR-10's binaries; .npy or .npz
+    /// Data, as for `frit train`
     pub(crate) source: String,
-    /// The contact sheet: up to 64 training pictures, spread over the classes
+    /// Contact sheet of up to 64 training images, balanced over classes
     #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png")]
     pub(crate) out: PathBuf,
-    /// A setting of the section `data`, as in --set data.size=64; can be repeated
+    /// Setting of the [data] section, e.g. data.size=64; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Print one JSON object
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Devices {
-    /// Print one JSON object
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! What several commands take: a device, and settings of a configuration.
+//! Arguments shared by several commands: device and settings.
 
 use anyhow::Result;
 use clap::Args;
@@ -7,19 +7,19 @@ use frit::run::device::DeviceOptions;
 use gpu_core::DeviceChoice;
 use std::str::FromStr;
 
-/// What to run on.
+/// The device.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Device {
-    /// auto, cpu, gpu (a software adapter too), or a part of an adapter's name
+    /// auto, cpu, gpu (also a software adapter), or part of an adapter name
     #[arg(long = "device", value_name = "NAME")]
     name: Option<String>,
-    /// Keep the shaders' bounds checks
+    /// Compile shaders with bounds checks
     #[arg(long)]
     pub(crate) checked: bool,
-    /// Choose shaders by the built-in table, whatever `frit tune` has measured
+    /// Ignore tuned shader variants; use the built-in table
     #[arg(long)]
     pub(crate) deterministic: bool,
-    /// Round the operands of products to half precision, where the device can; sums stay in single precision
+    /// Round the operands of matrix products and convolutions to half precision; sums stay in single precision
     #[arg(long)]
     pub(crate) half: bool,
 }
@@ -31,45 +31,45 @@ impl Device {
         DeviceOptions { choice: self.choice().unwrap_or(default), checked, deterministic, half }
     }
 
-    /// What was asked for, if anything.
+    /// The requested device, if any.
     pub(crate) fn choice(&self) -> Option<DeviceChoice> {
         // Parsing a choice cannot fail: any other word is a part of a name.
         self.name.as_deref().map(|name| name.parse().unwrap_or_default())
     }
 }
 
-/// What a configuration is made from: a recipe, then settings, then flags, the later ones winning.
+/// Settings on top of a recipe; flags override `--set`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Settings {
-    /// Images in a step
+    /// Batch size
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
     /// Learning rate
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f32>,
-    /// Length of the latent code
+    /// Latent dimensions
     #[arg(long, value_name = "N")]
     latent_dim: Option<usize>,
-    /// Widths of the hidden layers: 400 or 512,256
+    /// Widths of the hidden layers, e.g. 400 or 512,256
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     hidden: Vec<usize>,
-    /// Weight of the KL term
+    /// Weight of the KL term (β)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta: Option<f32>,
-    /// Seed of everything that is drawn
+    /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// Any setting of the configuration; can be repeated
+    /// Any setting, e.g. train.keep=3; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 
-/// How many images go through the model at once.
+/// The value of `--micro-batch`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum MicroBatch {
-    /// As many as the device has room for.
+    /// The largest that fits in memory.
     Auto,
-    /// So many; all of a batch where that is zero.
+    /// A number of images; zero for the whole batch.
     Of(usize),
 }
 
@@ -80,18 +80,18 @@ impl FromStr for MicroBatch {
         match (text, text.parse()) {
             ("auto", _) => Ok(Self::Auto),
             (_, Ok(images)) => Ok(Self::Of(images)),
-            _ => Err("give a number of images, 0 for a whole batch, or auto".into()),
+            _ => Err("expected a number of images (0 for the whole batch) or auto".into()),
         }
     }
 }
 
-/// As TOML writes it, whatever its size.
+/// A number in TOML's notation.
 fn number(x: f32) -> String {
     toml::Value::from(f64::from(x)).to_string()
 }
 
 impl Settings {
-    /// `config` with these on top.
+    /// Applies these to `config`.
     pub(crate) fn apply(&self, mut config: Config) -> Result<Config> {
         for setting in &self.set {
             config = config.with(setting)?;

@@ -1,4 +1,4 @@
-//! `frit check`: every kernel's cases on the user's own adapter, against the reference.
+//! `frit check`: every kernel against its reference on this device.
 
 use crate::Ending;
 use crate::args;
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     let known: Vec<&str> = cases::OPERATORS.iter().map(|(op, _)| *op).collect();
     if let Some(unknown) = args.ops.iter().find(|op| !known.contains(&op.as_str())) {
-        bail!("there is no operator {unknown}; the operators are {}", known.join(", "));
+        bail!("no operator '{unknown}' (available: {})", known.join(", "));
     }
     let (backend, why) = choose(&args.device.choice().unwrap_or(DeviceChoice::Gpu), args.device.checked)?;
     let Backend::Gpu(device) = backend else {
-        bail!("the CPU executor is the reference itself; name an adapter with --device, or leave it out");
+        bail!("the CPU executor is the reference; use --device with the name of a GPU adapter");
     };
     terminal.say(&format!("checking {why}"));
     let mut rows = Vec::new();
@@ -36,39 +36,43 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
             rows.extend(gradients);
         }
     }
-    ensure!(!rows.is_empty(), "nothing was checked; leave the operators out to check all");
-    let strays = rows.iter().filter(|row| row.stray()).count();
+    ensure!(!rows.is_empty(), "nothing to check");
+    let failed = rows.iter().filter(|row| row.stray()).count();
     if args.json {
-        let rows: Vec<Value> = rows.iter().map(json_of).collect();
-        out!("{}", json!({ "device": device.caps.to_string(), "kernels": rows, "strays": strays }))?;
+        let kernels: Vec<Value> = rows.iter().map(json_of).collect();
+        let passed = rows.len() - failed;
+        out!(
+            "{}",
+            json!({ "device": device.caps.to_string(), "kernels": kernels, "passed": passed, "failed": failed })
+        )?;
     } else {
-        out!("{} checks, {strays} stray, on {}", rows.len(), device.caps)?;
+        out!("{} passed, {failed} failed on {}", rows.len() - failed, device.caps)?;
     }
     Ok(ending(&rows))
 }
 
-/// Failed if any row is stray.
+/// `Failed` if any row failed.
 fn ending(rows: &[Row]) -> Ending {
     if rows.iter().any(Row::stray) { Ending::Failed } else { Ending::Done }
 }
 
-/// Kernel, cases, worst error, its share of the tolerance, and where a stray one is.
+/// Prints the kernel, number of cases, worst error, its share of the tolerance, and the result.
 fn print_row(row: &Row) -> Result<()> {
-    let verdict = if row.stray() { format!("STRAY in {}", row.place) } else { "ok".into() };
+    let verdict = if row.stray() { format!("FAILED in {}", row.place) } else { "ok".into() };
     let share = 100.0 * row.share;
     out!("{:34} {:4} cases  worst error {:8.1e}  {share:4.0} % of tolerance  {verdict}", row.name, row.cases, row.error)
 }
 
 fn json_of(row: &Row) -> Value {
-    // JSON has no infinity; what is not finite is stray in any case.
+    // JSON has no infinity; a value that is not finite fails in any case.
     let number = |x: f64| if x.is_finite() { json!(x) } else { json!(null) };
     json!({
         "name": row.name,
         "cases": row.cases,
         "worst_error": number(row.error),
         "share_of_tolerance": number(row.share),
-        "stray": row.stray(),
-        "place": row.place,
+        "passed": !row.stray(),
+        "worst_case": row.place,
     })
 }
 
@@ -77,11 +81,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_stray_fails_the_check() {
+    fn one_failure_fails_the_check() {
         let row = |share: f64| Row { name: "k".into(), cases: 1, error: share, share, place: "here".into() };
         assert_eq!(ending(&[row(0.2), row(1.0)]), Ending::Done);
-        for stray in [1.01, f64::INFINITY, f64::NAN] {
-            assert_eq!(ending(&[row(0.2), row(stray)]), Ending::Failed);
+        for share in [1.01, f64::INFINITY, f64::NAN] {
+            assert_eq!(ending(&[row(0.2), row(share)]), Ending::Failed);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `frit encode` and `frit decode`: images as codes, and codes as pictures.
+//! `frit encode` and `frit decode`: images to latent codes and back.
 
 use crate::Ending;
 use crate::args;
@@ -15,9 +15,9 @@ use frit::terminal::Terminal;
 use gpu_core::{Array, Dtype};
 use std::path::Path;
 
-/// The most pictures in one file.
+/// The largest number of images in one grid.
 const MAX: usize = 10_000;
-/// How the names of files of latents end, and those of packed codes.
+/// The extension of files of latents, and of packed codes.
 const NUMBERS: &str = "npy";
 const WORDS: &str = "frit";
 
@@ -27,7 +27,7 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
     let count = args.n.unwrap_or(images);
     ensure!(
         (1..=images).contains(&count),
-        "-n {count} is not between 1 and the {images} test images; give a number that is"
+        "invalid value '{count}' for -n: expected 1 to {images} (the number of test images)"
     );
     let (found, width) = codes(&mut session, count)?;
     let (ending, bytes) = match &found {
@@ -42,20 +42,17 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
         let beside = path.with_extension("classes.npy");
         atomic_write::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
         out!("{}", beside.display())?;
-        terminal.say(&format!(
-            "this model is told classes: those of the images are in {0}; decode with --classes {0}",
-            beside.display()
-        ));
+        terminal.say(&format!("wrote the classes of the images to {0}; decode with --classes {0}", beside.display()));
     }
     Ok(Ending::Done)
 }
 
-/// Sees to it that a file of one kind of codes is not named as one of the other.
+/// Refuses an extension of the other kind of codes.
 fn check_ending(path: &Path, ending: &str, family: &str) -> Result<()> {
     let (what, other) = if ending == WORDS { ("packed codes", NUMBERS) } else { ("a NumPy array", WORDS) };
     ensure!(
         path.extension().is_none_or(|found| found != other),
-        "{} ends in .{other}, and {family} is encoded as {what}; give a name that ends in .{ending}",
+        "cannot write {what} to {}: {family} needs a file name ending in .{ending}",
         path.display()
     );
     Ok(())
@@ -67,17 +64,14 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
     let name = args.codes.display().to_string();
     let file = read(&args.codes)?;
     let width = code_width(&session)?;
-    let dtype = session.model.decoder().context("what has codes decodes them")?.code().dtype;
+    let dtype = session.model.decoder().context("internal error: the model has no decoder")?.code().dtype;
     check_kind(&file, &name, dtype, session.config.name())?;
     let given = match dtype {
         Dtype::U32 => Array::U32(known(Tokens::parse(&file, &name)?, &mut session, &name)?),
         Dtype::F32 => Array::F32(latents(&file, &name, width)?),
     };
     let count = given.len() / width;
-    ensure!(
-        (1..=MAX).contains(&count),
-        "{name} holds {count} codes, and between 1 and {MAX} are drawn; give a file of so many"
-    );
+    ensure!((1..=MAX).contains(&count), "{name} has {count} codes; a grid holds 1 to {MAX}");
     let classes = classes(args, &session, count)?;
     let images = pictures(&mut session, &given, classes.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;
@@ -88,31 +82,31 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("{} could not be read; check the path", path.display()))
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Sees to it that codes of a codebook do not go to a model that decodes latents, nor latents to one of a codebook.
+/// Refuses codebook indices for a model of continuous latents, and the other way round.
 fn check_kind(file: &[u8], name: &str, decoded: Dtype, family: &str) -> Result<()> {
     let latents = decoded == Dtype::F32;
     ensure!(
         !(latents && Tokens::are_in(file)),
-        "{name} holds codes of a VQ-VAE's codebook, and this run is of {family}, which decodes latents; give the run \
-         that encoded it"
+        "{name} holds codebook indices of a VQ-VAE, but this run's {family} decodes continuous latents; use the run \
+         that encoded the file"
     );
     ensure!(
         latents || !is_npy(file),
-        "{name} holds latents, and this run is of {family}, which decodes codes of its codebook; give the run that \
-         encoded it"
+        "{name} holds continuous latents, but this run's {family} decodes codebook indices; use the run that encoded \
+         the file"
     );
     Ok(())
 }
 
-/// The class of each of so many codes, where the model is told classes.
+/// The class of each code, for class-conditional models.
 fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Option<Vec<u8>>> {
     match (&args.class, &args.classes) {
         (Some(name), _) => Ok(Some(vec![class(session, name)?; count])),
         (None, Some(_)) if !is_class_conditional(session) => {
-            bail!("this model is not told classes; leave --classes out, or give a run of cvae or cgan")
+            bail!("this model is unconditional; --classes is not available")
         }
         (None, Some(path)) => {
             let name = path.display().to_string();
@@ -120,46 +114,44 @@ fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Optio
             let (most, known) = (classes.iter().max().copied().unwrap_or(0), session.data.classes.len());
             ensure!(
                 usize::from(most) < known,
-                "{name} holds the class {most}, and the run knows {known} classes, counted from 0; give classes of \
-                 those"
+                "{name} has class index {most}, but the run has {known} classes (0 to {})",
+                known - 1
             );
             Ok(Some(classes))
         }
         (None, None) if is_class_conditional(session) => bail!(
-            "this model is told the class of each code; give --classes with the file that `frit encode` wrote beside \
-             the codes, or --class with the name of one class for all"
+            "this model is class-conditional: pass --classes FILE (written by `frit encode`), or --class NAME for all codes"
         ),
         (None, None) => Ok(None),
     }
 }
 
-/// Codes with the mark of the codebook that they are of.
+/// Codebook indices with the checksum of their codebook.
 fn tokens(session: &mut Session, words: Vec<u32>, per_image: usize) -> Result<Tokens> {
     let found = session.parameter_bufs().into_iter().find(|(name, _)| name == "codebook.weight");
-    let (_, codebook) = found.context("a model of codes has a codebook; this is a fault of frit's")?;
+    let (_, codebook) = found.context("internal error: the model has no codebook")?;
     let values = session.executor.read(codebook)?.to_f32();
     let mark = crc32(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
     Ok(Tokens { per_image, codes: codebook.shape.rows(), codebook: mark, tokens: words })
 }
 
-/// The codes of a file, if they are of the run's codebook.
+/// The codebook indices of a file, checked against the run's codebook.
 fn known(file: Tokens, session: &mut Session, name: &str) -> Result<Vec<u32>> {
     let own = tokens(session, Vec::new(), code_width(session)?)?;
     ensure!(
         (file.per_image, file.codes, file.codebook) == (own.per_image, own.codes, own.codebook),
-        "{name} was encoded by another codebook, whose codes mean other things; give the run that encoded it"
+        "{name} was encoded with another codebook; use the run that encoded it"
     );
     Ok(file.tokens)
 }
 
-/// Latents from an .npy file of rows of `width` numbers, or of posteriors, of which the means are taken.
+/// Latents from an .npy file [n, width], or the means of posteriors [n, 2 · width].
 fn latents(file: &[u8], name: &str, width: usize) -> Result<Vec<f32>> {
     let (shape, numbers) = numbers_of_npy(file, name)?;
     let columns = shape.last().copied().unwrap_or(0);
     ensure!(
         shape.len() == 2 && (columns == width || columns == 2 * width),
-        "{name} has the shape {shape:?}, and rows of {width} numbers are decoded, or of {}, means before log \
-         variances; give such a file",
+        "{name} has shape {shape:?}; expected [n, {width}], or [n, {}] of means and log variances",
         2 * width
     );
     Ok(numbers.chunks_exact(columns).flat_map(|row| &row[..width]).copied().collect())

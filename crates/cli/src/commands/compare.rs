@@ -1,4 +1,4 @@
-//! `frit compare`: how near the pictures of one folder are to those of another.
+//! `frit compare`: the distance between two sets of images.
 
 use crate::Ending;
 use crate::args;
@@ -17,7 +17,7 @@ use gpu_core::DeviceChoice;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The second folder's pictures are measured against the first's, in the features of a classifier of `--data`.
+/// Compares the second set with the first in the features of a classifier trained on `--data`.
 pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Ending> {
     let mut config = Config::load("classifier")?;
     for setting in &args.set {
@@ -29,7 +29,7 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     let known = Arc::new(DataSet::load(&config.data)?);
     ensure!(
         known.height == known.width,
-        "the pictures of {} are {} by {}, and only squares are compared; give --set data.size",
+        "the images of {} are {}×{}; the classifier needs squares: set data.size",
         known.name,
         known.height,
         known.width
@@ -43,9 +43,9 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     }
     let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     terminal.say(&format!("running on {why}"));
-    let judge = TrainedClassifier::of(&known, &backend, "to compare pictures in its features", terminal)?;
+    let judge = TrainedClassifier::of(&known, &backend, "for its features", terminal)?;
     let mut judge = judge.with_context(|| {
-        format!("{} has no classes to train a classifier on; give labelled pictures with --data", known.name)
+        format!("{} has no classes to train a classifier on; pass labelled data with --data", known.name)
     })?;
     warn_of_errors(&judge, terminal);
     let [real, other] = [judge.features(&a.numbers)?, judge.features(&b.numbers)?];
@@ -63,25 +63,25 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     Ok(Ending::Done)
 }
 
-/// What a figure is a share of: here it is pictures of one folder or the other.
+/// The unit of a metric, with the folder that it is a share of.
 fn unit_of(key: &str, unit: &str, args: &args::Compare, known: &DataSet) -> String {
     match key {
-        "precision" => format!("of the pictures of {}", args.b),
-        "recall" | "coverage" => format!("of the pictures of {}", args.a),
+        "precision" => format!("of the images of {}", args.b),
+        "recall" | "coverage" => format!("of the images of {}", args.a),
         "classifier_errors" => format!("{unit} of {}", known.name),
         _ => unit.into(),
     }
 }
 
-/// The pictures of a folder or file, as large as those that the classifier knows.
+/// The images of a folder or file, resized to the classifier's input.
 struct Pictures {
-    /// Black being 0 and white 1.
+    /// Pixels in [0, 1].
     numbers: Vec<f32>,
-    /// How many there are.
+    /// The number of images.
     count: usize,
-    /// How many were of another size.
+    /// The number of images that were resized.
     resized: usize,
-    /// The size of the first of these, height and width.
+    /// Height and width of the first resized image.
     size: Option<[usize; 2]>,
 }
 
@@ -100,15 +100,12 @@ fn pictures(source: &str, like: &DataOptions, known: &DataSet) -> Result<Picture
 }
 
 impl Pictures {
-    /// Says so where pictures are not seen as they are.
+    /// A note on resized images, if there are any.
     fn resized_line(&self, folder: &str, known: &DataSet) -> Option<String> {
         let [height, width] = self.size?;
         let DataSet { name, height: to_height, width: to_width, .. } = known;
         let Self { count, resized, .. } = self;
         let seen = format!("{to_height}×{to_width} of {name}");
-        Some(format!(
-            "{resized} of the {count} pictures of {folder} have another size, {height}×{width} for one, and are \
-             compared at the {seen}"
-        ))
+        Some(format!("resized {resized} of the {count} images of {folder} (e.g. {height}×{width}) to {seen}"))
     }
 }

@@ -1,4 +1,4 @@
-//! `frit devices`: what there is to run on, and what would be chosen.
+//! `frit devices`: the adapters, and the default choice.
 
 use crate::Ending;
 use crate::args;
@@ -17,7 +17,7 @@ pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     if adapters.is_empty() {
-        out!("no adapters; on Debian, `apt-get install mesa-vulkan-drivers` installs one that runs on the processor")?;
+        out!("no adapters found (on Debian, `apt-get install mesa-vulkan-drivers` installs a software one)")?;
     }
     for caps in &adapters {
         out!("{}", caps.name)?;

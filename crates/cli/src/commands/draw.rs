@@ -1,4 +1,4 @@
-//! `frit sample` and `frit reconstruct`: pictures.
+//! `frit sample` and `frit reconstruct`.
 
 use crate::Ending;
 use crate::args;
@@ -14,18 +14,18 @@ use frit::terminal::Terminal;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// The most pictures in one file.
+/// The largest number of images in one grid.
 const MAX: usize = 10_000;
-/// Test images that are reconstructed unless another number is asked for.
+/// The default number of test images to reconstruct.
 const DEFAULT: usize = 32;
 
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
-    ensure!((1..=MAX).contains(&args.n), "-n {} is not between 1 and {MAX}; give a number that is", args.n);
+    ensure!((1..=MAX).contains(&args.n), "invalid value '{}' for -n: expected 1 to {MAX}", args.n);
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
     args.files.as_deref().map_or(Ok(()), check_for_pictures)?;
-    let drawing = Drawing::prepare(&mut session, args.n, args.seed)?
-        .context("a family with a prior draws; this is a fault of frit's")?;
+    let drawing =
+        Drawing::prepare(&mut session, args.n, args.seed)?.context("internal error: the model has no sampler")?;
     let drawing = match &args.class {
         Some(name) => drawing.of_class(class(&session, name)?.into()),
         None => drawing,
@@ -39,7 +39,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     Ok(Ending::Done)
 }
 
-/// Sees to it that a folder has no pictures of another draw, which would be taken for some of this one.
+/// Refuses a folder that already holds numbered images, which would mix with these.
 fn check_for_pictures(folder: &Path) -> Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -53,8 +53,7 @@ fn check_for_pictures(folder: &Path) -> Result<()> {
         let name = entry.map_err(|error| could_not_save(folder, &error))?.file_name();
         ensure!(
             !name.to_str().is_some_and(numbered),
-            "{} holds pictures already, such as {}, and would hold those of two draws; give another folder, or remove \
-             them",
+            "{} already contains images, e.g. {}; choose an empty folder",
             folder.display(),
             name.display()
         );
@@ -62,7 +61,7 @@ fn check_for_pictures(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes every picture into a folder, which may be there already.
+/// Writes each image to its own file in a folder.
 fn write_each(folder: &Path, images: &[f32], session: &Session) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| could_not_save(folder, &error))?;
     let size = [session.data.height, session.data.width, session.data.channels];
@@ -81,23 +80,23 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let pairs = pairs.with_context(|| {
         let instead = match session.model.sampler() {
             None => MEASURE,
-            Some(_) => "draw from it with `frit sample`",
+            Some(_) => "use `frit sample`",
         };
-        format!("{} reconstructs nothing; {instead}", session.config.name())
+        format!("{} has no encoder; {instead}", session.config.name())
     })?;
     write_png(&path, &pairs.run(&mut session)?)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
 }
 
-/// So many of the test images, if there are so many, and no more than a picture has room for.
+/// Checks the number of test images against the data set and the largest grid.
 fn check_count(count: usize, images: usize) -> Result<usize> {
     match images {
         ..=MAX => ensure!(
             (1..=images).contains(&count),
-            "-n {count} is not between 1 and the {images} test images; give a number that is"
+            "invalid value '{count}' for -n: expected 1 to {images} (the number of test images)"
         ),
-        _ => ensure!((1..=MAX).contains(&count), "-n {count} is not between 1 and {MAX}; give a number that is"),
+        _ => ensure!((1..=MAX).contains(&count), "invalid value '{count}' for -n: expected 1 to {MAX}"),
     }
     Ok(count)
 }

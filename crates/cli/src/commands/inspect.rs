@@ -1,4 +1,4 @@
-//! `frit data inspect`: what a data set holds, before anything is trained on it.
+//! `frit data inspect`: the counts, sizes and pixels of a data set.
 
 use crate::Ending;
 use crate::args;
@@ -10,18 +10,18 @@ use frit::io::images::{check_name, grid, write_png};
 use image::DynamicImage;
 use serde_json::{Value, json};
 
-/// The most pictures on the contact sheet, and how many stand in a row.
+/// The largest number of images on the contact sheet, and its columns.
 const PICTURES: usize = 64;
 const COLUMNS: usize = 8;
-/// The most pixels on a side that a picture has on the sheet, before it is drawn twice its size.
+/// The largest side of an image on the sheet, in pixels; sheets are drawn at twice that size.
 const MAX_SIDE: usize = 128;
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     check_name(&args.out)?;
-    // The settings are those of a configuration; which recipe's does not matter.
+    // Any recipe has a [data] section.
     let mut config = Config::load("vae")?;
     for setting in &args.set {
-        ensure!(setting.starts_with("data."), "--set {setting} is not about data; set data.size and its like here");
+        ensure!(setting.starts_with("data."), "--set {setting} is not a setting of the [data] section");
         config = config.with(setting)?;
     }
     config.data.source.clone_from(&args.source);
@@ -40,25 +40,25 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
     let Found { data, kind, sizes, skipped } = found;
     let DataSet { name, train, test, height, width, channels, classes } = data;
     out!("{name}: {kind}")?;
-    out!("{:10} {} training, {} test", "pictures", train.count, test.count)?;
+    out!("{:10} {} training, {} test", "images", train.count, test.count)?;
     out!("{:10} {height}×{width}×{channels}", "size")?;
     for (side, name) in ["height", "width"].into_iter().enumerate() {
         let [least, median, most] = spread(sizes, side);
         match least == most {
-            true => out!("{:10} {name} {most} in every file", "found")?,
-            false => out!("{:10} {name} {least} to {most}, median {median}", "found")?,
+            true => out!("{:10} {name} {most} in every file", "files")?,
+            false => out!("{:10} {name} {least} to {most}, median {median}", "files")?,
         }
     }
     out!("{:10} {} to {} of 255", "pixels", pixels.least, pixels.most)?;
-    out!("{:10} {:.4}, variance {:.4}, of pixels over 255", "mean", pixels.mean, pixels.variance)?;
-    out!("{:10} {}", "mark", data.fingerprint())?;
+    out!("{:10} {:.4}, variance {:.4} (of pixels / 255)", "mean", pixels.mean, pixels.variance)?;
+    out!("{:10} {}", "checksum", data.fingerprint())?;
     out!("{:10} {}", "classes", classes.len())?;
     let counts = |split: &Split| counts(split, classes.len());
     for ((class, train), test) in classes.iter().zip(counts(train)).zip(counts(test)) {
         out!("  {class:24} {train:7} training {test:7} test")?;
     }
     if !skipped.is_empty() {
-        out!("{:10} {}", "left out", skipped.len())?;
+        out!("{:10} {}", "skipped", skipped.len())?;
         skipped.iter().try_for_each(|skipped| out!("  {skipped}"))?;
     }
     out!("{:10} {sheet}", "sheet")
@@ -80,32 +80,32 @@ fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
         "height": data.height,
         "width": data.width,
         "channels": data.channels,
-        "found": { "height": side(0), "width": side(1) },
+        "files": { "height": side(0), "width": side(1) },
         "pixels": { "min": pixels.least, "max": pixels.most, "mean": pixels.mean, "variance": pixels.variance },
-        "mark": data.fingerprint(),
+        "checksum": data.fingerprint(),
         "classes": classes
             .map(|((name, train), test)| json!({ "name": name, "train": train, "test": test }))
             .collect::<Vec<_>>(),
-        "left_out": skipped.iter().map(|s| json!({ "path": s.path, "reason": s.reason })).collect::<Vec<_>>(),
+        "skipped": skipped.iter().map(|s| json!({ "path": s.path, "reason": s.reason })).collect::<Vec<_>>(),
         "sheet": sheet,
     })
 }
 
-/// The least, the median and the greatest of all heights (0) or widths (1).
+/// Minimum, median and maximum of all heights (0) or widths (1).
 fn spread(sizes: &[[usize; 2]], side: usize) -> [usize; 3] {
     let mut sides: Vec<usize> = sizes.iter().map(|size| size[side]).collect();
     sides.sort_unstable();
     [0, sides.len() / 2, sides.len() - 1].map(|at| sides[at])
 }
 
-/// The pictures of each class.
+/// The number of images of each class.
 fn counts(split: &Split, classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
     split.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
     counts
 }
 
-/// Training pictures of every class side by side, class after class.
+/// A grid of training images, class after class.
 fn contact_sheet(data: &DataSet) -> DynamicImage {
     let size = [data.height, data.width, data.channels];
     let chosen = spread_over_classes(&data.train.labels, data.classes.len());
@@ -120,15 +120,14 @@ fn contact_sheet(data: &DataSet) -> DynamicImage {
     grid(&sheet, chosen.len(), cell[0], cell[1], data.channels, COLUMNS)
 }
 
-/// Up to 64 pictures in the order of their classes, as many of each as of any other where there are so many, evenly
-/// over the pictures of a class.
+/// Up to 64 images in class order, balanced over the classes and spread evenly over each class.
 fn spread_over_classes(labels: &[u8], classes: usize) -> Vec<usize> {
     let mut members = vec![Vec::new(); classes];
     labels.iter().enumerate().for_each(|(number, &label)| members[usize::from(label)].push(number));
     let mut shares = vec![0; classes];
     let mut left = PICTURES.min(labels.len());
     while left > 0 {
-        // One more of each class that has more, until there is no room.
+        // One more of each class that has more images, until the sheet is full.
         for (share, members) in shares.iter_mut().zip(&members) {
             if *share < members.len() && left > 0 {
                 *share += 1;
@@ -158,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sheet_shows_every_class_alike() {
+    fn the_sheet_is_balanced_over_classes() {
         let labels: Vec<u8> = (0..1000).map(|number| (number % 10) as u8).collect();
         let chosen = spread_over_classes(&labels, 10);
         let shown: Vec<u8> = chosen.iter().map(|&number| labels[number]).collect();
         assert!(shown.is_sorted() && shown.len() == 64);
         assert!((0..10).all(|class| [6, 7].contains(&shown.iter().filter(|&&label| label == class).count())));
-        // What is left of 64 goes to the classes that have more.
+        // Small classes leave room for others.
         let labels: Vec<u8> = (0..200).map(|number| u8::from(number >= 3)).collect();
         let chosen = spread_over_classes(&labels, 3);
         assert_eq!((chosen.len(), &chosen[..3]), (64, &[0, 1, 2][..]));

@@ -1,4 +1,4 @@
-//! `frit interpolate` and `frit traverse`: what lies between codes, and what each number of a code does.
+//! `frit interpolate` and `frit traverse`: interpolation and traversal of the latent space.
 
 use crate::Ending;
 use crate::args;
@@ -14,7 +14,7 @@ use gpu_core::{Array, Dtype};
 use models::latents::{linear, normals, spherical};
 use std::path::Path;
 
-/// The most pictures in a row or in a column.
+/// The largest number of rows or columns.
 const MAX: usize = 100;
 
 pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Result<Ending> {
@@ -29,7 +29,7 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
         true => latents(session, 2 * args.rows)?,
         false => normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect(),
     };
-    // One class all along a way, which is of the latents alone.
+    // One class per row: only the latent changes.
     let known = session.data.classes.len();
     let of_row = |row: usize| if images { label(session, 2 * row) } else { (row % known) as u8 };
     let classes = classes(session, args.class.as_deref(), args.rows, of_row)?;
@@ -46,7 +46,10 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
     check("--units", args.units, 1)?;
     check("--steps", args.steps, 2)?;
     let reach = args.reach;
-    ensure!(reach > 0.0 && reach.is_finite(), "--reach {reach} is not positive and finite; try --reach 3");
+    ensure!(
+        reach > 0.0 && reach.is_finite(),
+        "invalid value '{reach}' for --reach: expected a positive, finite number"
+    );
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
     let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
@@ -58,13 +61,13 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
         None => vec![0.0; width],
     };
     let deviations = deviations(session, width)?;
-    // Those first that differ most between the test images; in their own order where nothing encodes images.
+    // By variance over the test images; in their own order for models without an encoder.
     let mut units: Vec<usize> = (0..width).collect();
     units.sort_by(|&a, &b| deviations[b].total_cmp(&deviations[a]));
     units.truncate(args.units);
     let mut points = Vec::new();
     for &unit in &units {
-        // The prior's own middle and scale; without one, those of the images.
+        // Mean and deviation of the prior; without one, those of the test images.
         let (middle, scale) = if prior { (0.0, 1.0) } else { (base[unit], deviations[unit] as f32) };
         for step in 0..args.steps {
             let mut point = base.clone();
@@ -77,7 +80,7 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
     draw(session, points, classes, args.steps, &path)
 }
 
-/// Whether latents can be drawn without an image.
+/// True if the model has a prior to sample from.
 fn has_prior(session: &Session) -> bool {
     session.model.sampler().is_some()
 }
@@ -87,7 +90,7 @@ fn label(session: &Session, image: usize) -> u8 {
     session.data.test.labels[image]
 }
 
-/// The class of each row of pictures, where the model is told classes: that of the name, otherwise `of_row`.
+/// The class of each row, for class-conditional models: the named one, or `of_row`.
 fn classes(
     session: &Session,
     name: Option<&str>,
@@ -100,21 +103,21 @@ fn classes(
 }
 
 fn check(flag: &str, n: usize, least: usize) -> Result<()> {
-    ensure!((least..=MAX).contains(&n), "{flag} {n} is not between {least} and {MAX}; try {flag} 8");
+    ensure!((least..=MAX).contains(&n), "invalid value '{n}' for {flag}: expected {least} to {MAX}");
     Ok(())
 }
 
-/// Numbers of a latent.
+/// The number of latent dimensions.
 fn latent_width(session: &Session) -> Result<usize> {
     let words = session.model.decoder().is_some_and(|decoder| decoder.code().dtype == Dtype::U32);
-    ensure!(!words, "there is nothing between the codes of a codebook; give a run of a VAE, an autoencoder or a GAN");
+    ensure!(!words, "codebook indices cannot be interpolated; use a run of a VAE, an autoencoder or a GAN");
     code_width(session)
 }
 
-/// The latents of the first `count` test images; of posteriors, their means.
+/// The latents of the first `count` test images; for posteriors, their means.
 fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
     let images = session.data.test.count;
-    ensure!(count <= images, "{count} test images are needed and there are {images}; ask for fewer rows");
+    ensure!(count <= images, "needs {count} test images, but there are {images}; use fewer --rows");
     let width = latent_width(session)?;
     let (found, columns) = codes(session, count)?;
     Ok(found.to_f32().chunks_exact(columns).map(|row| row[..width].to_vec()).collect())
@@ -123,11 +126,11 @@ fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
 /// The latent of one test image.
 fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
     let count = session.data.test.count;
-    ensure!(image < count, "--image {image} is not among the {count} test images, which count from 0");
+    ensure!(image < count, "invalid value '{image}' for --image: expected 0 to {} (test images)", count - 1);
     Ok(latents(session, image + 1)?.remove(image))
 }
 
-/// The standard deviation of each number of a latent over the test images; one where nothing encodes images.
+/// The standard deviation of each latent dimension over the test images; 1 for models without an encoder.
 fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
     if session.model.encoder().is_none() {
         return Ok(vec![1.0; width]);
@@ -142,7 +145,7 @@ fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
     Ok((0..width).map(deviation).collect())
 }
 
-/// Draws points in rows of so many `columns`, each row of its class where the model is told classes.
+/// Decodes points in rows of `columns`, each row with its class for class-conditional models.
 fn draw(
     session: &mut Session,
     points: Vec<f32>,

@@ -1,5 +1,6 @@
-//! The commands, one file for each kind.
+//! The commands, one file for each or for a related pair.
 
+pub(crate) mod advice;
 pub(crate) mod check;
 pub(crate) mod code;
 pub(crate) mod compare;

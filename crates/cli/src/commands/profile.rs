@@ -1,4 +1,4 @@
-//! `frit profile`: where the time and the memory of a training step go.
+//! `frit profile`: time and memory of a training step.
 
 use crate::Ending;
 use crate::args;
@@ -14,7 +14,7 @@ use gpu_core::DeviceChoice;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Calls that the table lists.
+/// The number of calls in the table.
 const TOP: usize = 15;
 
 pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Ending> {
@@ -39,7 +39,7 @@ pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Endin
 }
 
 fn print(profile: &Profile, session: &Session) -> Result<()> {
-    out!("{}; times by {}, medians over {} steps", session.device, profile.clock, profile.timed)?;
+    out!("{}; timed by {}, medians over {} steps", session.device, profile.clock, profile.timed)?;
     print_roof(profile)?;
     print_kernels(profile)?;
     print_calls(profile)?;
@@ -51,8 +51,7 @@ fn print(profile: &Profile, session: &Session) -> Result<()> {
 fn print_roof(profile: &Profile) -> Result<()> {
     let rates = &profile.rates;
     out!(
-        "the roof here: {} GFLOP/s of multiply-adds, {} GB/s of a copy; a product of {side} × {side} matrices reaches \
-         {} GFLOP/s",
+        "roofline: {} GFLOP/s multiply-add, {} GB/s copy; a {side}×{side} matrix product reaches {} GFLOP/s",
         figure(rates.fma / 1e9),
         figure(rates.copy / 1e9),
         figure(rates.product / 1e9),
@@ -67,7 +66,7 @@ fn print_kernels(profile: &Profile) -> Result<()> {
     for (kernel, work) in profile.kernels() {
         out!("{kernel:24} {}", row(&work, &total))?;
     }
-    out!("{:24} {}", "all calls of a step", row(&total, &total))
+    out!("{:24} {}", "total", row(&total, &total))
 }
 
 fn print_calls(profile: &Profile) -> Result<()> {
@@ -89,7 +88,7 @@ fn print_calls(profile: &Profile) -> Result<()> {
 
 const HEAD: &str = "calls         ms  share    GFLOP/s      GB/s  of roof";
 
-/// Calls, milliseconds, share of the step, rates, share of the roof.
+/// Calls, milliseconds, share of the step, rates, share of the roofline.
 fn row(work: &Work, total: &Work) -> String {
     format!(
         "{:5} {:10.3} {:5.1}% {:>10} {:>9} {:7.1}%",
@@ -106,26 +105,26 @@ fn print_step(profile: &Profile) -> Result<()> {
     let (whole, calls) = (&profile.whole, profile.total());
     out!("")?;
     out!(
-        "a step takes {:.3} ms as training runs it (median, {} steps in {} submits), and its calls together {:.3} ms",
+        "step: {:.3} ms in training (median of {} steps in {} submits); sum of its calls: {:.3} ms",
         ms(whole.step),
         whole.steps,
         whole.submits,
         ms(calls.time)
     )?;
     out!(
-        "{:.1} % of the calls' time is in those that reach {:.0} % of the product's rate",
+        "{:.1} % of the time is in calls that reach {:.0} % of the matrix product's rate",
         100.0 * profile.near_product(),
         100.0 * NEAR_PRODUCT
     )?;
     out!(
-        "a step: {} dispatches, {} with a barrier before them, {:.3} submits",
+        "dispatches per step: {}, {} of them after a barrier; submits per step: {:.3}",
         profile.barriers.dispatches,
         profile.barriers.barriers,
         whole.submits as f64 / whole.steps as f64,
     )?;
     out!(
-        "the host: {:.3} ms a step for encoding, {:.2} µs a dispatch, and {:.3} ms in submits, where the driver may \
-         wait; it waited {} times other than for the bound on submits in flight and {} at an end, in {} steps",
+        "host per step: {:.3} ms encoding ({:.2} µs per dispatch), {:.3} ms submitting; waits: {} unexpected, {} at the \
+         end, in {} steps",
         ms(whole.encoding),
         1e3 * ms(whole.encoding) / profile.barriers.dispatches as f64,
         ms(whole.submitting),
@@ -138,8 +137,8 @@ fn print_step(profile: &Profile) -> Result<()> {
 fn print_memory(profile: &Profile) -> Result<()> {
     let (planned, counters) = (&profile.planned, &profile.counters);
     out!(
-        "memory: {:.2} MiB planned ({:.2} persistent, {:.2} scratch, {:.2} besides), {:.2} MiB allocated at most: \
-         {:.3} of the plan; uploads passed through {:.2} MiB of staging besides{}",
+        "memory: {:.2} MiB planned ({:.2} persistent, {:.2} scratch, {:.2} uniforms and staging), {:.2} MiB peak \
+         ({:.3} of the plan), {:.2} MiB upload staging{}",
         mib(planned.total()),
         mib(planned.persistent),
         mib(planned.scratch),
@@ -147,9 +146,9 @@ fn print_memory(profile: &Profile) -> Result<()> {
         mib(counters.peak_bytes),
         counters.peak_bytes as f64 / planned.total() as f64,
         mib(counters.upload_bytes),
-        counters.allocator_bytes.map_or_else(String::new, |bytes| {
-            format!("; after training {:.2} MiB were in use by wgpu's allocator", mib(bytes))
-        })
+        counters
+            .allocator_bytes
+            .map_or_else(String::new, |bytes| { format!(", {:.2} MiB in use by wgpu's allocator", mib(bytes)) })
     )
 }
 
@@ -161,7 +160,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Three figures, or a dash for nothing.
+/// Three significant digits, or a dash for zero.
 fn figure(x: f64) -> String {
     match x {
         0.0 => "-".into(),

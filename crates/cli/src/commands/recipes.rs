@@ -1,4 +1,4 @@
-//! `frit recipes`: the configurations that come with frit.
+//! `frit recipes`: the built-in configurations.
 
 use crate::Ending;
 use crate::args;
@@ -15,7 +15,7 @@ pub(crate) fn recipes(args: &args::Recipes) -> Result<Ending> {
         }
         Some(args::OneRecipe::Show { name }) => match text(name) {
             Some(text) => out!("{}", text.trim_end())?,
-            None => bail!("there is no recipe “{name}”; there are {}", names()),
+            None => bail!("no recipe '{name}' (available: {})", names()),
         },
     }
     Ok(Ending::Done)

@@ -1,4 +1,4 @@
-//! `frit report`: a run for people, as a page, and for TensorBoard.
+//! `frit report`: a run as an HTML page, and as an event file for TensorBoard.
 
 use crate::Ending;
 use crate::args;
@@ -10,7 +10,7 @@ use frit::terminal::Terminal;
 pub(crate) fn report(args: &args::Report, terminal: &Terminal) -> Result<Ending> {
     let page = report::write(&args.run)?;
     let events = tensorboard::write(&args.run)?;
-    terminal.say(&format!("for TensorBoard: {}", events.display()));
+    terminal.say(&format!("TensorBoard event file: {}", events.display()));
     out!("{}", page.display())?;
     Ok(Ending::Done)
 }

@@ -81,7 +81,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         if session.config.optimiser.has_fallen_to_nothing(step) {
             terminal.say(
                 "warning: the learning rate has fallen to zero, so nothing more is learnt; train anew with a longer \
-                 optimiser.decay_steps, or an optimiser.lr_final above zero",
+                 optimiser.lr_decay_steps, or an optimiser.lr_final above zero",
             );
         }
         Ok(run)

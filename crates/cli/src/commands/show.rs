@@ -1,4 +1,4 @@
-//! `frit show`: a model's training step as it will run.
+//! `frit show`: the training step of a model.
 
 use crate::Ending;
 use crate::args;
@@ -24,9 +24,9 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     for planned in &shown.phases {
         let phase = &planned.phase;
         let times = if phase.times > 1 { format!(", {} times", phase.times) } else { String::new() };
-        out!("{}{times}{}:", phase.name, part(phase))?;
+        out!("{}{times}{}:", phase.name, part(phase, &shown.phases))?;
         for (index, call) in phase.schedule.calls().iter().enumerate() {
-            out!("{}", line(index, call, planned))?;
+            out!("{}", line(index, call, planned, shown.optim))?;
         }
     }
     print_totals(&shown)?;
@@ -34,18 +34,23 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
 }
 
 /// The part of its round that a phase is.
-fn part(phase: &Phase) -> String {
+fn part(phase: &Phase, phases: &[Planned]) -> String {
+    let micro_batch = |planned: &Planned| match planned.phase.kind {
+        PhaseKind::Backward(micro_batch) if planned.phase.name == phase.name => Some(micro_batch),
+        _ => None,
+    };
+    let all: Vec<MicroBatch> = phases.iter().filter_map(micro_batch).collect();
     match phase.kind {
-        PhaseKind::Clock => String::new(),
         PhaseKind::Update => ", update".into(),
-        PhaseKind::Backward(whole) if whole.rows == whole.batch => String::new(),
-        PhaseKind::Backward(MicroBatch { first, rows, batch }) => {
-            format!(", images {} to {} of {batch}", first + 1, first + rows)
+        PhaseKind::Backward(this) if all.len() > 1 => {
+            let number = all.iter().take_while(|micro_batch| micro_batch.first <= this.first).count();
+            format!(", micro-batch {number} of {}", all.len())
         }
+        PhaseKind::Clock | PhaseKind::Backward(_) => String::new(),
     }
 }
 
-/// What `frit train --dry-run` says: the model, the memory and the data.
+/// Prints the configuration, the data and the memory for `frit train --dry-run`.
 pub(crate) fn dry_run(config: &Config, data: &DataSet, backend: Option<&Backend>) -> Result<Ending> {
     let shown = Shown::new(config, data);
     out!("{}", config.to_toml()?.trim_end())?;
@@ -63,17 +68,19 @@ pub(crate) fn dry_run(config: &Config, data: &DataSet, backend: Option<&Backend>
     if let Some(Backend::Cpu) = backend {
         let Shown { model, schedules, .. } = &shown;
         let bytes = Footprint::of(model.as_ref(), schedules, |dtype| Backend::Cpu.element_bytes(dtype)).total();
-        out!("the CPU executor takes {:.1} MiB for it: its numbers have double precision", mib(bytes))?;
+        out!("memory on the CPU executor (double precision): {:.1} MiB", mib(bytes))?;
     }
     Ok(Ending::Done)
 }
 
-/// What there is to show.
+/// A model and its schedules.
 struct Shown {
+    /// Names of the optimiser's state tensors, by slot.
+    optim: &'static [&'static str],
     model: Box<dyn Model>,
-    /// Of a step on a whole batch.
+    /// The phases of a step on a full batch.
     phases: Vec<Planned>,
-    /// Theirs, and what runs before the first.
+    /// Their schedules, and that of the initialisation.
     schedules: Vec<Schedule>,
 }
 
@@ -82,13 +89,13 @@ impl Shown {
         let model = config.build(&spec(config, data));
         let phases = phases(config, model.as_ref());
         let schedules = schedules(config, model.as_ref(), &phases);
-        Self { model, phases, schedules }
+        Self { optim: config.optimiser.slots(), model, phases, schedules }
     }
 }
 
-/// Number, label, kernel, shapes, cost, and the slot of what is written.
-fn line(index: usize, call: &Call, planned: &Planned) -> String {
-    let shapes: Vec<String> = call.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned))).collect();
+/// Number, label, kernel, shapes, cost, and the buffers written.
+fn line(index: usize, call: &Call, planned: &Planned, optim: &[&str]) -> String {
+    let shapes: Vec<String> = call.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned, optim))).collect();
     format!(
         "{index:3}  {:32} {:24} {:28} {:9.3} MFLOP {:9.1} KiB",
         call.label,
@@ -99,11 +106,12 @@ fn line(index: usize, call: &Call, planned: &Planned) -> String {
     )
 }
 
-/// Where a buffer lies.
-fn home(buf: Buf, planned: &Planned) -> String {
+/// The arena or slot of a buffer; `optim` names the optimiser's state tensors.
+fn home(buf: Buf, planned: &Planned, optim: &[&str]) -> String {
     match (buf.id.arena, planned.slot(buf.id)) {
-        (Arena::Scratch, Some(slot)) => format!("in slot {slot}"),
-        (arena, _) => format!("in {arena:?}").to_lowercase(),
+        (Arena::Scratch, Some(slot)) => format!("slot {slot}"),
+        (Arena::OptimSlot(slot), _) => format!("optim.{}", optim[usize::from(slot)]),
+        (arena, _) => format!("{arena:?}").to_lowercase(),
     }
 }
 
@@ -111,16 +119,16 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
+fn print_totals(Shown { model, phases, schedules, .. }: &Shown) -> Result<()> {
     for network in model.networks() {
         out!("network {}: {} parameters", network.weights.name(), network.weights.count())?;
     }
     let count = |count: fn(&Call) -> u64| of_step(phases, count);
     let (calls, flops, bytes) = (count(|_| 1), count(|call| call.flops), count(Call::bytes));
-    out!("a step: {calls} calls, {:.1} MFLOP, {:.1} MiB moved", flops as f64 / 1e6, mib(bytes))?;
+    out!("step: {calls} calls, {:.1} MFLOP, {:.1} MiB moved", flops as f64 / 1e6, mib(bytes))?;
     let waits = barriers_of(phases);
     out!(
-        "wgpu puts a barrier before {} of its {} dispatches, on {} buffers; before {} where nothing came before",
+        "barriers: before {} of {} dispatches, on {} buffers ({} in the first step of a pass)",
         waits.barriers,
         waits.dispatches,
         waits.buffers,
@@ -129,8 +137,8 @@ fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
     let memory = Footprint::on_a_device(model.as_ref(), schedules);
     let unshared: u64 = schedules.iter().map(|schedule| plan(schedule, Sharing::Off).bytes()).sum();
     out!(
-        "memory of the step: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without \
-         sharing) + {:.1} MiB of parameters and staging",
+        "memory: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without sharing) + {:.1} MiB \
+         uniforms and staging",
         mib(memory.total()),
         mib(memory.persistent),
         mib(memory.scratch),
@@ -141,10 +149,10 @@ fn print_totals(Shown { model, phases, schedules }: &Shown) -> Result<()> {
     Ok(())
 }
 
-fn json_of(Shown { model, phases, schedules }: &Shown) -> Value {
+fn json_of(Shown { optim, model, phases, schedules }: &Shown) -> Value {
     let step = |planned: &Planned, call: &Call| {
         let phase = &planned.phase;
-        let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned) });
+        let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned, optim) });
         json!({
             "phase": phase.name,
             "times": phase.times,

@@ -1,4 +1,4 @@
-//! `frit tune`: the variants of every product of a model measured on the user's own device, and the choice kept.
+//! `frit tune`: benchmarks the shader variants of a model on this device, and caches the fastest.
 
 use crate::Ending;
 use crate::args;
@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How much faster than the table's a variant must be to take its place.
+/// The speedup over the table's variant from which another one is chosen.
 const WORTH: f64 = 1.05;
 
-/// A class of work, and what trying its variants came to.
+/// A class of calls, with the trials of its variants.
 struct Tuned {
     class: String,
     trials: Vec<Trial>,
-    /// What the table takes, and what was fastest.
+    /// The variant by the table, and the fastest.
     table: &'static str,
     best: &'static str,
 }
@@ -35,7 +35,7 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
     config.check(&spec(&config, &data), data.train.count)?;
     let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     let Backend::Gpu(device) = backend.with_policy(VariantPolicy::Table) else {
-        bail!("the CPU executor has one way of computing a product; name an adapter with --device, as --device gpu");
+        bail!("the CPU executor has no shader variants; use --device gpu");
     };
     terminal.say(&format!("tuning {} on {why}", args.show.recipe));
     let work = work(&config, &data);
@@ -55,14 +55,14 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
     found.iter().try_for_each(print)?;
     let gains = found.iter().filter(|tuned| tuned.best != tuned.table).count();
     out!(
-        "{} classes of work, {gains} of them by another variant than the table's; kept in {}",
+        "{} classes of calls, {gains} with another variant than the table's; saved to {}",
         found.len(),
         path.display()
     )?;
     Ok(Ending::Done)
 }
 
-/// One step of every class in the training of a model, whole batches and what is left over.
+/// One call of every class in a model's training steps, for full and partial batches.
 fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Call> {
     let model = config.build(&spec(config, data));
     let mut work = BTreeMap::new();
@@ -78,11 +78,11 @@ fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Call> {
     work
 }
 
-/// None where there is nothing to choose.
+/// `None` if there is only one variant.
 fn try_all(device: &Device, class: String, step: &Call, half: bool) -> Result<Option<Tuned>> {
     let trials = trials(device, step, half)?;
     let Some(table) = device.variant(step).map(|variant| variant.name) else { return Ok(None) };
-    // The table's own is asked for less, so that noise changes nothing.
+    // Others must be faster by a margin, so that noise changes nothing.
     let handicap = |name| if name == table { 1.0 } else { WORTH };
     let timed = trials.iter().filter_map(|trial| Some((trial.name, trial.result.as_ref().ok()?.as_secs_f64())));
     let timed = timed.map(|(name, seconds)| (name, seconds * handicap(name)));
@@ -96,16 +96,16 @@ fn print(tuned: &Tuned) -> Result<()> {
     for trial in &tuned.trials {
         let mark = match trial.name {
             name if name == tuned.best => "fastest",
-            name if name == tuned.table => "the table's",
+            name if name == tuned.table => "table",
             _ => "",
         };
         match &trial.result {
             Ok(took) => out!("  {:34} {:10.3} ms  {mark}", trial.name, ms(*took))?,
-            Err(why) => out!("  {:34} not used: {why}", trial.name)?,
+            Err(why) => out!("  {:34} rejected: {why}", trial.name)?,
         }
     }
     if let (Some(table), Some(best)) = (time(tuned.table), time(tuned.best)) {
-        out!("  {:.2} times as fast as by the table", table.as_secs_f64() / best.as_secs_f64())?;
+        out!("  speedup over the table: {:.2}", table.as_secs_f64() / best.as_secs_f64())?;
     }
     Ok(())
 }

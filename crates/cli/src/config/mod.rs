@@ -278,21 +278,21 @@ impl Config {
         Ok(checked.map_err(crate::Error::from)?)
     }
 
-    /// Spells out over how many steps the learning rate falls, where that is the rest of a run of `total`.
+    /// Sets the steps over which the learning rate decays, where that is the rest of a run of `total`.
     ///
     /// # Errors
     /// One sentence: there is no rest.
     pub fn resolve_decay(&mut self, total: u64) -> Result<()> {
-        let Optimiser { schedule, warmup, decay_steps, .. } = self.optimiser;
-        if matches!(schedule, LrSchedule::Linear | LrSchedule::Cosine) && decay_steps == 0 {
-            let left = (total as usize).saturating_sub(warmup);
+        let Optimiser { lr_schedule, lr_warmup, lr_decay_steps, .. } = self.optimiser;
+        if matches!(lr_schedule, LrSchedule::Linear | LrSchedule::Cosine) && lr_decay_steps == 0 {
+            let left = (total as usize).saturating_sub(lr_warmup);
             if left == 0 && total > 0 {
                 bail!(
-                    "the learning rate rises over {warmup} steps and the run has {total}, so that none are left for \
-                     its fall; set a smaller optimiser.warmup, or optimiser.decay_steps"
+                    "the learning rate warms up over {lr_warmup} steps and the run has {total}, so none are left for \
+                     its decay; set a smaller optimiser.lr_warmup, or optimiser.lr_decay_steps"
                 );
             }
-            self.optimiser.decay_steps = left.max(1);
+            self.optimiser.lr_decay_steps = left.max(1);
         }
         Ok(())
     }

@@ -68,6 +68,21 @@ impl Checkpoint {
         Ok(array)
     }
 
+    /// Gives tensors whose names begin with an old prefix the new one, where no tensor has that name yet.
+    pub fn rename(&mut self, prefixes: &[(&str, &str)]) {
+        for (old, new) in prefixes {
+            let named: Vec<String> = self.tensors.keys().filter(|name| name.starts_with(old)).cloned().collect();
+            for name in named {
+                let renamed = format!("{new}{}", &name[old.len()..]);
+                if !self.tensors.contains_key(&renamed)
+                    && let Some(tensor) = self.tensors.remove(&name)
+                {
+                    self.tensors.insert(renamed, tensor);
+                }
+            }
+        }
+    }
+
     /// Whether every number in it is finite: what holds others is nothing to go on from.
     pub fn is_finite(&self) -> bool {
         self.tensors.values().all(|(_, array)| match array {
@@ -218,7 +233,7 @@ mod tests {
         let mut checkpoint = Checkpoint::default();
         checkpoint.insert("encoder.0.weight", &[2, 3], Array::F32(vec![1.5, -0.0, f32::MIN_POSITIVE, 3.0, 4.0, 5.0]));
         checkpoint.insert("clock", &[4], Array::U32(vec![0, 1, u32::MAX, 7]));
-        checkpoint.insert("adam.moment", &[1, 1, 2], Array::F64(vec![0.1, 1e-300]));
+        checkpoint.insert("optim.m/encoder.0.weight", &[1, 1, 2], Array::F64(vec![0.1, 1e-300]));
         for (key, value) in [("step", "17"), ("recipe", "vae \"quoted\"\nü"), ("data", "10000x28x28x1-00000000")] {
             checkpoint.metadata.insert(key.into(), value.into());
         }
@@ -313,6 +328,18 @@ mod tests {
         let said = back.take("steps", &[]).unwrap_err().to_string();
         assert_eq!(said, "steps in torch.safetensors has the type I64; save it as float32");
         assert!(sentence(b"PK\x03\x04rest").contains("is a pickle of PyTorch's"));
+    }
+
+    #[test]
+    fn old_prefixes_become_new_ones_and_replace_nothing() {
+        let mut file = Checkpoint::default();
+        for (name, value) in [("adam.m/a", 1.0), ("adam.m/b", 2.0), ("optim.m/b", 3.0), ("a", 4.0)] {
+            file.insert(name, &[1], Array::F32(vec![value]));
+        }
+        file.rename(&[("adam.m/", "optim.m/")]);
+        let mut value = |name: &str| file.take(name, &[1]).unwrap().to_f32()[0];
+        assert_eq!(["optim.m/a", "optim.m/b", "adam.m/b", "a"].map(&mut value), [1.0, 3.0, 2.0, 4.0]);
+        assert!(file.tensors.is_empty());
     }
 
     #[test]

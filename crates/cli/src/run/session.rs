@@ -9,15 +9,12 @@ use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
-use models::{ASKED_ROWS, DataSpec, Model, Network, SetSpec, initial_values};
+use models::{ASKED_ROWS, DataSpec, Model, Network, OptimiserKind, SetSpec, initial_values};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The arenas that a checkpoint keeps, and what it puts before the parameters' names. Gradients are zero
-/// between steps.
-const ARENAS: [(Arena, &str); 3] =
-    [(Arena::Values, ""), (Arena::FirstMoments, "adam.m/"), (Arena::SecondMoments, "adam.v/")];
-const AVERAGE: (Arena, &str) = (Arena::Average, "average/");
+/// The prefix of parameters' names in a checkpoint where it holds their running average.
+const AVERAGE: &str = "average/";
 
 /// A model on a device, with its data there too.
 pub struct Session {
@@ -179,8 +176,11 @@ impl Session {
         Ok(checkpoint)
     }
 
-    /// Puts a checkpoint's contents back.
+    /// Puts a checkpoint's contents back. Files of version 0.1.0 name the state of Adam otherwise, and are read too.
     pub fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
+        if matches!(self.config.optimiser.kind, OptimiserKind::Adam | OptimiserKind::AdamW) {
+            checkpoint.rename(&[("adam.m/", "optim.m/"), ("adam.v/", "optim.v/")]);
+        }
         for Tensor { name, buf, layout } in self.tensors() {
             let values = numbers(checkpoint, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;
@@ -204,7 +204,7 @@ impl Session {
         let has_average = self.config.optimiser.average > 0.0;
         for Tensor { name, buf, layout } in self.parameters(Arena::Values) {
             if has_average {
-                let values = numbers(checkpoint, &format!("{}{name}", AVERAGE.1), buf, &layout)?;
+                let values = numbers(checkpoint, &format!("{AVERAGE}{name}"), buf, &layout)?;
                 self.executor.write(buf.sibling(Arena::Average), &values)?;
                 if average {
                     self.executor.write(buf, &values)?;
@@ -244,11 +244,15 @@ impl Session {
         Ok(self.executor.write(labels.asked, &Array::U32(gather::pack(&rows)))?)
     }
 
-    /// Everything of the networks that a checkpoint keeps.
+    /// The networks' tensors that a checkpoint keeps: parameters, optimiser state, running averages, network states.
+    /// Gradients are zero between steps.
     fn tensors(&self) -> Vec<Tensor> {
-        let average = (self.config.optimiser.average > 0.0).then_some(AVERAGE);
-        let arenas = ARENAS.into_iter().chain(average);
-        let of_arena = |(arena, prefix)| {
+        let optimiser = self.config.optimiser;
+        let slots = (0..).zip(optimiser.slots());
+        let slots = slots.map(|(slot, name)| (Arena::OptimSlot(slot), format!("optim.{name}/")));
+        let average = (optimiser.average > 0.0).then(|| (Arena::Average, AVERAGE.to_string()));
+        let arenas = [(Arena::Values, String::new())].into_iter().chain(slots).chain(average);
+        let of_arena = |(arena, prefix): (Arena, String)| {
             self.parameters(arena)
                 .into_iter()
                 .map(move |tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor })

@@ -1,4 +1,4 @@
-//! Where tests/cli.rs and tests/resume.rs run the binary: a temporary folder with a small data set.
+//! A temporary folder with a small data set, in which tests run the program.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -85,17 +85,17 @@ impl Place {
     }
 }
 
-/// Exit 2, nothing put out, and one sentence with `words`.
+/// Expects exit code 2, no output, and one error message with `words`, with a line of help at most.
 #[track_caller]
 pub(crate) fn refusal(output: &Output, words: &[&str]) {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(output.stdout.is_empty(), "it puts out {:?}", String::from_utf8_lossy(&output.stdout));
     assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
-    let sentence = said.find("frit: ").map(|start| &said[start..]).unwrap_or_else(|| panic!("no sentence: {said}"));
+    let sentence = said.find("error: ").map(|start| &said[start..]).unwrap_or_else(|| panic!("no error: {said}"));
     assert!(words.iter().all(|word| sentence.contains(word)), "{words:?} are not in: {sentence}");
     // What reads TOML goes on with the line that it could not read.
-    let own = sentence.split("TOML parse error").next().unwrap();
+    let own = sentence.split("TOML parse error").next().unwrap().split("\n  help: ").next().unwrap();
     assert!(own.lines().count() == 1 && sentence.len() < 600, "{sentence}");
 }
 

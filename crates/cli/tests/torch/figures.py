@@ -1,9 +1,9 @@
-"""What `frit eval --seed 42` measures, by PyTorch in float64.
+"""Compute the metrics of `frit eval --seed 42` with PyTorch in float64.
 
     python figures.py RUN DATA.npz [RUN DATA.npz …]
 
-prints, for each run, the names and shapes of its module's tensors, and the figures of its latest checkpoint on the test
-images of its data; of a run with a running average of its weights also those under the average.
+Prints, for each run, the names and shapes of its module's tensors, and the metrics of its latest checkpoint on the test
+images of its data; of a run with a running average of its weights, also the metrics of the average.
 """
 
 import json
@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Normal, kl_divergence
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path += [str(TESTS / "golden"), str(TESTS.parent / "scripts")]
+ROOT = Path(__file__).resolve().parents[4]
+sys.path += [str(ROOT / "tests" / "golden"), str(ROOT / "scripts")]
 
 import open_in_torch as frit
 from discrete import GAN_LOSSES
@@ -28,13 +28,13 @@ EVALUATE = 4  # frit's Stream::Evaluate
 
 
 def similarity(x, picture):
-    """The means over images of what is seen of their pictures: nothing is blacker than black or whiter than white."""
+    """MSE and PSNR of images clamped to [0, 1], means over the images."""
     mse = ((picture.clamp(0, 1) - x) ** 2).flatten(1).mean(1)
     return {"mse": mse.mean(), "psnr": (-10 * mse.log10()).mean()}
 
 
 def recon(model, z, x, y):
-    """−log p(x|z) in nats an image."""
+    """−log p(x|z) in nats per image."""
     output, sigma = model.output(z, y), model.settings["sigma"]
     if model.settings["likelihood"] == "bernoulli":
         rows = F.binary_cross_entropy_with_logits(output, x, reduction="none")
@@ -101,7 +101,7 @@ def figures(run, data, average=False):
 
 def report(run, data):
     model, latest = figures(run, data)
-    # But for counts of batches, which frit does not keep.
+    # frit does not keep counts of batches.
     names = {name for name in model.state_dict() if not name.endswith("num_batches_tracked")}
     of_run = {"names": {name: list(model.state_dict()[name].shape) for name in names}, "latest": latest}
     if tomllib.loads(Path(run, "config.toml").read_text())["optimiser"]["average"] > 0:

@@ -3,6 +3,7 @@
 //! PyTorch's form: w −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with the corrections 1 − βᵗ from
 //! [`tick`](crate::ops::tick).
 
+use crate::ops::Shared;
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
 use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
 
@@ -42,7 +43,7 @@ const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(
     Kernel {
         name,
         op: "adam",
-        source: shader!("adam", "grid"),
+        source: shader!("adam", "grid", "clip"),
         bindings,
         params: AdamParams::FIELDS,
         overrides: &[],
@@ -116,8 +117,8 @@ pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
     let arenas = Arenas {
         w: weights,
         g: weights.grad(),
-        m: weights.sibling(Arena::FirstMoments),
-        v: weights.sibling(Arena::SecondMoments),
+        m: weights.sibling(Arena::OptimSlot(0)),
+        v: weights.sibling(Arena::OptimSlot(1)),
         average: weights.sibling(Arena::Average),
     };
     adam_with(s, label, arenas, rates, norm, config);
@@ -130,12 +131,9 @@ pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
 pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Adam) {
     let Arenas { w, g, m, v, average } = arenas;
     assert!([g, m, v].iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
-    assert_eq!(rates.len(), 4, "{label}: rates of {}", rates.shape);
-    let norm = match config.clip {
-        Some(_) => norm.unwrap_or_else(|| panic!("{label}: clipping needs the norm of the gradient")),
-        None => rates, // bound, not read
-    };
-    let params = parameters(label, w.len(), config);
+    let shared = Shared::new(label, config.weight_decay, config.clip, config.average);
+    let norm = shared.norm(label, norm, rates);
+    let params = parameters(label, w.len(), config, shared);
     let (grid, cost) = (Grid::Linear(w.len().div_ceil(ELEMENTS)), 16 * w.len() as u64);
     if config.average.is_some() {
         assert_eq!(average.len(), w.len(), "{label}: an average of another size");
@@ -145,13 +143,11 @@ pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm
     }
 }
 
-fn parameters(label: &str, len: usize, config: &Adam) -> AdamParams {
-    let Adam { beta1, beta2, epsilon, weight_decay, decoupled, clip, average } = *config;
-    let keep = average.unwrap_or(0.0);
+fn parameters(label: &str, len: usize, config: &Adam, shared: Shared) -> AdamParams {
+    let Adam { beta1, beta2, epsilon, decoupled, .. } = *config;
+    let Shared { decay, clip, keep, one_minus_keep } = shared;
     assert!([beta1, beta2].iter().all(|x| (0.0..1.0).contains(x)), "{label}: betas of {beta1} and {beta2}");
-    assert!((0.0..=1.0).contains(&keep), "{label}: an average that keeps {keep}");
-    assert!(epsilon > 0.0 && weight_decay >= 0.0, "{label}: epsilon {epsilon}, weight decay {weight_decay}");
-    assert!(clip.is_none_or(|clip| clip > 0.0), "{label}: clipping to {clip:?}");
+    assert!(epsilon > 0.0, "{label}: epsilon {epsilon}");
     AdamParams {
         len: len as u32,
         decoupled: decoupled.into(),
@@ -160,9 +156,9 @@ fn parameters(label: &str, len: usize, config: &Adam) -> AdamParams {
         one_minus_beta1: 1.0 - beta1,
         one_minus_beta2: 1.0 - beta2,
         epsilon,
-        decay: weight_decay,
-        clip: clip.unwrap_or(0.0),
+        decay,
+        clip,
         keep,
-        one_minus_keep: 1.0 - keep,
+        one_minus_keep,
     }
 }

@@ -1,6 +1,6 @@
 //! The operators: for each its kernels, its shape checks, and the builders that push its calls.
 
-use crate::Kernel;
+use crate::{Buf, Kernel};
 
 pub mod activation;
 pub mod adam;
@@ -16,6 +16,7 @@ pub mod gather;
 pub mod group_norm;
 pub mod kl;
 pub mod layer_norm;
+pub mod lion;
 pub mod log_weight;
 pub mod loss;
 pub mod matmul;
@@ -27,6 +28,7 @@ pub mod record;
 pub mod reduce;
 pub mod reparameterise;
 pub mod roof;
+pub mod sgd;
 pub mod softmax;
 pub mod spectral_norm;
 pub mod tick;
@@ -50,6 +52,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         group_norm::KERNELS,
         kl::KERNELS,
         layer_norm::KERNELS,
+        lion::KERNELS,
         log_weight::KERNELS,
         loss::KERNELS,
         matmul::KERNELS,
@@ -61,6 +64,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         reduce::KERNELS,
         reparameterise::KERNELS,
         roof::KERNELS,
+        sgd::KERNELS,
         softmax::KERNELS,
         spectral_norm::KERNELS,
         tick::KERNELS,
@@ -68,4 +72,44 @@ pub fn kernels() -> Vec<&'static Kernel> {
         vq::KERNELS,
     ]
     .concat()
+}
+
+/// The terms that every optimiser shares, as its uniform takes them.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    /// Weight decay; 0 for none.
+    pub(crate) decay: f32,
+    /// Largest norm of the gradient; 0 for no limit.
+    pub(crate) clip: f32,
+    /// Share of the running average that stays in each step.
+    pub(crate) keep: f32,
+    /// 1 − keep, rounded once.
+    pub(crate) one_minus_keep: f32,
+}
+
+impl Shared {
+    /// # Panics
+    /// When the weight decay is negative, the clipping norm is not above 0, or the average's decay is not in [0, 1].
+    pub(crate) fn new(label: &str, weight_decay: f32, clip: Option<f32>, average: Option<f32>) -> Self {
+        let keep = average.unwrap_or(0.0);
+        assert!(weight_decay >= 0.0, "{label}: weight decay {weight_decay}");
+        assert!(clip.is_none_or(|clip| clip > 0.0), "{label}: clipping to {clip:?}");
+        assert!((0.0..=1.0).contains(&keep), "{label}: an average that keeps {keep}");
+        Self { decay: weight_decay, clip: clip.unwrap_or(0.0), keep, one_minus_keep: 1.0 - keep }
+    }
+
+    /// The buffer to bind as the norm of the gradient: `rates`, unread, where nothing is clipped.
+    ///
+    /// # Panics
+    /// When `rates` is not `[4]`, or the gradient is clipped and `norm` is not given.
+    pub(crate) fn norm(&self, label: &str, norm: Option<Buf>, rates: Buf) -> Buf {
+        assert_eq!(rates.len(), 4, "{label}: rates of {}", rates.shape);
+        match norm {
+            Some(norm) if self.clip > 0.0 => norm,
+            _ => {
+                assert!(self.clip == 0.0, "{label}: clipping needs the norm of the gradient");
+                rates
+            }
+        }
+    }
 }

@@ -15,9 +15,9 @@ params! {
         /// Rows of an epoch.
         count: u32,
         /// Steps over which the KL weight rises from zero.
-        warmup: u32,
+        kl_warmup: u32,
         /// Steps over which the learning rate rises from zero.
-        rise: u32,
+        lr_warmup: u32,
         /// How it falls then: see [`Decay`].
         decay: u32,
         /// Steps over which, or after each of which.
@@ -92,7 +92,7 @@ pub struct Tick {
     /// The learning rate at its height.
     pub lr: f32,
     /// Steps over which it rises linearly from zero; 0 for none.
-    pub rise: usize,
+    pub lr_warmup: usize,
     /// How it falls after.
     pub decay: Decay,
     /// Adam's β₁.
@@ -102,7 +102,7 @@ pub struct Tick {
     /// The weight of the KL term.
     pub kl_weight: f32,
     /// Steps over which that weight rises linearly from zero; 0 for none.
-    pub warmup: usize,
+    pub kl_warmup: usize,
 }
 
 /// Moves `clock`, `u32 [4]`, and `rates`, `f32 [4]`, on by one step.
@@ -112,7 +112,7 @@ pub struct Tick {
 /// a β is not in [0, 1), or the learning rate falls over no steps, to a share that is not in [0, 1], or by steps to
 /// nothing.
 pub fn tick(s: &mut Schedule, label: &str, clock: Buf, rates: Buf, step: Tick) {
-    let Tick { batch, count, lr, rise, decay, beta1, beta2, kl_weight, warmup } = step;
+    let Tick { batch, count, lr, lr_warmup, decay, beta1, beta2, kl_weight, kl_warmup } = step;
     let (kind, span, low) = decay.parts();
     assert!(clock.len() == 4 && rates.len() == 4, "{label}: a clock of {}, rates of {}", clock.shape, rates.shape);
     assert!((1..=count).contains(&batch) && count <= i32::MAX as usize, "{label}: a batch of {batch} out of {count}");
@@ -123,8 +123,8 @@ pub fn tick(s: &mut Schedule, label: &str, clock: Buf, rates: Buf, step: Tick) {
     let params = TickParams {
         batch: batch as u32,
         count: count as u32,
-        warmup: word(warmup),
-        rise: word(rise),
+        kl_warmup: word(kl_warmup),
+        lr_warmup: word(lr_warmup),
         decay: kind,
         span: word(span),
         low,

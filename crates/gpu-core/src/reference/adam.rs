@@ -2,7 +2,7 @@
 
 use crate::Args;
 use crate::ops::adam::AdamParams;
-use crate::reference::BLOCK;
+use crate::reference::{BLOCK, clip_scale, running_average};
 use rayon::prelude::*;
 
 /// w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with what precedes it
@@ -14,19 +14,16 @@ pub fn adam(args: &mut Args<'_>) {
 pub fn adam_averaged(args: &mut Args<'_>) {
     let p: AdamParams = args.params();
     let w = descend(args);
-    let average = args.write("average");
-    average.par_iter_mut().zip(w).for_each(|(average, w)| {
-        *average = f64::from(p.keep) * *average + f64::from(p.one_minus_keep) * *w;
-    });
+    running_average(args.write("average"), w, p.keep, p.one_minus_keep);
 }
 
 fn descend<'a>(args: &mut Args<'a>) -> &'a mut [f64] {
     let p: AdamParams = args.params();
-    let [beta1, beta2, epsilon, decay, clip] = [p.beta1, p.beta2, p.epsilon, p.decay, p.clip].map(f64::from);
+    let [beta1, beta2, epsilon, decay] = [p.beta1, p.beta2, p.epsilon, p.decay].map(f64::from);
     let [rest1, rest2] = [p.one_minus_beta1, p.one_minus_beta2].map(f64::from);
-    let (rates, norm) = (args.read("rates"), args.read("norm")[0]);
+    let rates = args.read("rates");
     let [lr, corrected1, corrected2] = [rates[0], rates[1], rates[2]];
-    let scale = if clip > 0.0 { (clip / (norm.sqrt() + 1e-6)).min(1.0) } else { 1.0 };
+    let scale = clip_scale(p.clip, args.read("norm")[0]);
     let (w, g, m, v) = (args.write("w"), args.write("g"), args.write("m"), args.write("v"));
     let blocks = w.par_chunks_mut(BLOCK).zip(g.par_chunks_mut(BLOCK));
     blocks.zip(m.par_chunks_mut(BLOCK)).zip(v.par_chunks_mut(BLOCK)).for_each(|(((w, g), m), v)| {

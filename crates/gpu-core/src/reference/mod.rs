@@ -17,6 +17,7 @@ pub mod gather;
 pub mod group_norm;
 pub mod kl;
 pub mod layer_norm;
+pub mod lion;
 pub mod log_weight;
 pub mod loss;
 pub mod matmul;
@@ -28,11 +29,14 @@ pub mod record;
 pub mod reduce;
 pub mod reparameterise;
 pub mod roof;
+pub mod sgd;
 pub mod softmax;
 pub mod spectral_norm;
 pub mod tick;
 pub mod upsample;
 pub mod vq;
+
+use rayon::prelude::*;
 
 /// How many of many numbers, each computed by itself, a thread takes at a time.
 const BLOCK: usize = 1 << 12;
@@ -42,4 +46,16 @@ fn fold_rows(totals: &mut [f64], x: &[f64], f: impl Fn(f64, f64) -> f64) {
     for row in x.chunks_exact(totals.len()) {
         totals.iter_mut().zip(row).for_each(|(total, &x)| *total = f(*total, x));
     }
+}
+
+/// The factor that clips a gradient whose sum of squares is `squares`: min(1, clip / (√squares + 10⁻⁶)), 1 without clip
+fn clip_scale(clip: f32, squares: f64) -> f64 {
+    if clip > 0.0 { (f64::from(clip) / (squares.sqrt() + 1e-6)).min(1.0) } else { 1.0 }
+}
+
+/// average ← keep · average + (1 − keep) w
+fn running_average(average: &mut [f64], w: &[f64], keep: f32, one_minus_keep: f32) {
+    average.par_iter_mut().zip(w).for_each(|(average, w)| {
+        *average = f64::from(keep) * *average + f64::from(one_minus_keep) * *w;
+    });
 }

@@ -3,13 +3,13 @@
 use crate::Args;
 use crate::ops::tick::TickParams;
 
-/// What is left of the learning rate at a step: a rise over `rise` steps, then, with x = min(k / span, 1) k steps
+/// The share of the learning rate at a step: a rise over `lr_warmup` steps, then, with x = min(k / span, 1) k steps
 /// later, 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋
 fn share(step: u32, p: TickParams) -> f64 {
-    if step < p.rise {
-        return f64::from(step) / f64::from(p.rise);
+    if step < p.lr_warmup {
+        return f64::from(step) / f64::from(p.lr_warmup);
     }
-    let (k, low) = (step - p.rise.max(1), f64::from(p.low));
+    let (k, low) = (step - p.lr_warmup.max(1), f64::from(p.low));
     let x = (f64::from(k) / f64::from(p.span)).min(1.0);
     match p.decay {
         1 => 1.0 - (1.0 - low) * x,
@@ -26,7 +26,7 @@ pub fn tick(args: &mut Args<'_>) {
     let [step, epoch, _, next] = [clock[0], clock[1], clock[2], clock[3]];
     let (epoch, start) = if next >= p.count { (epoch + 1, 0) } else { (epoch, next) };
     clock.copy_from_slice(&[step + 1, epoch, start, start + p.batch]);
-    let risen = if p.warmup > 0 { (f64::from(step + 1) / f64::from(p.warmup)).min(1.0) } else { 1.0 };
+    let risen = if p.kl_warmup > 0 { (f64::from(step + 1) / f64::from(p.kl_warmup)).min(1.0) } else { 1.0 };
     rates[0] = f64::from(p.lr) * share(step + 1, p);
     rates[1] = f64::from(p.beta1) * rates[1] + f64::from(p.one_minus_beta1);
     rates[2] = f64::from(p.beta2) * rates[2] + f64::from(p.one_minus_beta2);

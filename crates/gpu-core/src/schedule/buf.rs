@@ -27,10 +27,8 @@ pub enum Arena {
     Gradients,
     /// The gradients of one micro-batch after the first, before they are added to the others, at the same offsets.
     MicroGradients,
-    /// Adam's first moments, at the same offsets.
-    FirstMoments,
-    /// Adam's second moments, at the same offsets.
-    SecondMoments,
+    /// One of the optimiser's state tensors, counted from 0, at the same offsets: Adam's moments are 0 and 1.
+    OptimSlot(u8),
     /// The running average of the parameters, at the same offsets.
     Average,
     /// A named buffer that outlives every schedule: data, counters, losses.

@@ -39,7 +39,7 @@ pub struct Parameter {
     pub offset: u32,
 }
 
-/// The parameters of one network, in one flat arena with as many elements for gradients, moments and average.
+/// The parameters of one network, in one flat arena with as many elements for gradients, optimiser state and average.
 #[derive(Clone, Debug)]
 pub struct Weights {
     name: String,

@@ -1,0 +1,62 @@
+//! Error messages of the program: the library's message, and the flag or command that helps.
+
+use frit::Hint;
+use gpu_core::Error::{NoAdapter, NoSuchAdapter, Refused};
+
+/// `error: …`, and a line `help: …` where a flag or a command can help.
+pub(crate) fn message(error: &anyhow::Error) -> String {
+    let help = hint(error).map(|help| format!("\n  help: {help}")).unwrap_or_default();
+    format!("error: {error:#}{help}")
+}
+
+/// The flag or command that helps.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    let of_library = error.downcast_ref::<frit::Error>();
+    if let Some(hint) = of_library.and_then(frit::Error::hint) {
+        return Some(text(hint));
+    }
+    match of_library.and_then(frit::Error::device_error).or_else(|| error.downcast_ref())? {
+        NoAdapter => {
+            Some("install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers), or use --device cpu".into())
+        }
+        NoSuchAdapter { .. } | Refused { .. } => Some("choose another --device (see `frit devices`)".into()),
+        gpu_core::Error::OutOfMemory { .. } | gpu_core::Error::TooLarge { .. } => {
+            Some("use a smaller --batch-size, or --micro-batch auto".into())
+        }
+        gpu_core::Error::Lost { .. } => Some("start again; restart the driver if it is lost again".into()),
+        _ => Some("this is a bug in frit or in the driver; report it with the output of `frit devices`".into()),
+    }
+}
+
+/// A hint in the words of the command line.
+fn text(hint: &Hint) -> String {
+    match hint {
+        Hint::BatchSize(images) => format!("use --batch-size {images}, or --micro-batch auto"),
+        Hint::MicroBatch(images) => format!("use --micro-batch {images}"),
+        Hint::Resume(run) => format!("continue with `frit resume {run}`"),
+        Hint::Data => "pass the data set that the run was trained on with --data".into(),
+        Hint::Out => "choose another --out".into(),
+        Hint::Device => "choose another --device (see `frit devices`)".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frit::{Error, ErrorKind};
+
+    #[test]
+    fn hints_become_flags() {
+        let error = Error::new(ErrorKind::Device, "out of device memory").with_hint(Hint::BatchSize(64));
+        let text = message(&error.into());
+        assert_eq!(text, "error: out of device memory\n  help: use --batch-size 64, or --micro-batch auto");
+        assert_eq!(message(&anyhow::anyhow!("no run at 'x'")), "error: no run at 'x'");
+    }
+
+    #[test]
+    fn device_errors_name_the_flag() {
+        let text = message(&gpu_core::Error::NoAdapter.into());
+        assert!(text.starts_with("error: no GPU adapter found\n  help: ") && text.contains("--device cpu"), "{text}");
+    }
+}

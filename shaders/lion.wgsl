@@ -1,0 +1,70 @@
+// Lion (Chen et al., 2023, algorithm 2) over the len elements of a network's flat arenas:
+//   g ← min(1, clip / (√norm + 10⁻⁶)) g                     if clip > 0; norm = Σ g²
+//   c = β₁ m + (1 − β₁) g
+//   w ← (1 − lr λ) w − lr sign(c)
+//   m ← β₂ m + (1 − β₂) g
+//   average ← a average + (1 − a) w                          in lion_averaged
+// rates = (lr, ·, ·, ·) comes from tick. sign(0) is 0, and sign(NaN) is NaN. The stored gradient is left at zero, for
+// the next step to add to. One invocation per four elements, 64 apart.
+// Needs common/grid.wgsl, common/clip.wgsl and common/nan.wgsl.
+
+struct Params {
+    len: u32,
+    beta1: f32,
+    beta2: f32,
+    one_minus_beta1: f32,
+    one_minus_beta2: f32,
+    decay: f32,
+    clip: f32,
+    keep: f32,
+    one_minus_keep: f32,
+}
+
+@group(0) @binding(0) var<storage, read_write> w: array<f32>;
+@group(0) @binding(1) var<storage, read_write> g: array<f32>;
+@group(0) @binding(2) var<storage, read_write> m: array<f32>;
+@group(0) @binding(3) var<storage, read> rates: array<f32>;
+@group(0) @binding(4) var<storage, read> norm: array<f32>;
+@group(0) @binding(5) var<uniform> p: Params;
+
+// Updates element i and returns its new weight.
+fn descend(i: u32, scale: f32, rate: f32, p: Params) -> f32 {
+    let grad = scale * g[i];
+    let c = p.beta1 * m[i] + p.one_minus_beta1 * grad;
+    let weight = (1.0 - rate * p.decay) * w[i] - rate * select(sign(c), c, is_nan(c));
+    w[i] = weight;
+    g[i] = 0.0;
+    m[i] = p.beta2 * m[i] + p.one_minus_beta2 * grad;
+    return weight;
+}
+
+@compute @workgroup_size(64)
+fn lion(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let begin = group_index(group, groups) * 256u;
+    let scale = clip_scale(p.clip, norm[0]);
+    let rate = rates[0];
+    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) { descend(i, scale, rate, p); }
+}
+
+@group(0) @binding(5) var<storage, read_write> average: array<f32>;
+@group(0) @binding(6) var<uniform> p_averaged: Params;
+
+@compute @workgroup_size(64)
+fn lion_averaged(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let p = p_averaged;
+    let begin = group_index(group, groups) * 256u;
+    let scale = clip_scale(p.clip, norm[0]);
+    let rate = rates[0];
+    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+        let weight = descend(i, scale, rate, p);
+        average[i] = running_average(p.keep, p.one_minus_keep, average[i], weight);
+    }
+}

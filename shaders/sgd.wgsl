@@ -1,0 +1,115 @@
+// Stochastic gradient descent in PyTorch's form, without dampening, over the len elements of a network's flat arenas:
+//   g ← min(1, clip / (√norm + 10⁻⁶)) g + λ w                if clip > 0; norm = Σ g²
+//   b ← μ b + g                                              with momentum; else b is g
+//   w ← w − lr b, or w − lr (g + μ b)                        plain, or nesterov (Sutskever et al., 2013)
+//   average ← a average + (1 − a) w                          in the averaged kernels
+// rates = (lr, ·, ·, ·) comes from tick. The stored gradient is left at zero, for the next step to add to.
+// One invocation per four elements, 64 apart. Needs common/grid.wgsl and common/clip.wgsl.
+
+struct Params {
+    len: u32,
+    nesterov: u32,
+    mu: f32,
+    decay: f32,
+    clip: f32,
+    keep: f32,
+    one_minus_keep: f32,
+}
+
+@group(0) @binding(0) var<storage, read_write> w: array<f32>;
+@group(0) @binding(1) var<storage, read_write> g: array<f32>;
+@group(0) @binding(2) var<storage, read> rates: array<f32>;
+@group(0) @binding(3) var<storage, read> norm: array<f32>;
+@group(0) @binding(4) var<uniform> p: Params;
+
+// The clipped gradient of element i with its weight decay; the stored one becomes zero.
+fn gradient(i: u32, scale: f32, decay: f32) -> f32 {
+    let grad = scale * g[i] + decay * w[i];
+    g[i] = 0.0;
+    return grad;
+}
+
+// Moves element i against a direction and returns its new weight.
+fn descend(i: u32, rate: f32, direction: f32) -> f32 {
+    let weight = w[i] - rate * direction;
+    w[i] = weight;
+    return weight;
+}
+
+@compute @workgroup_size(64)
+fn sgd(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let begin = group_index(group, groups) * 256u;
+    let scale = clip_scale(p.clip, norm[0]);
+    let rate = rates[0];
+    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+        descend(i, rate, gradient(i, scale, p.decay));
+    }
+}
+
+@group(0) @binding(4) var<storage, read_write> average: array<f32>;
+@group(0) @binding(5) var<uniform> p_of_five: Params;
+
+@compute @workgroup_size(64)
+fn sgd_averaged(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let p = p_of_five;
+    let begin = group_index(group, groups) * 256u;
+    let scale = clip_scale(p.clip, norm[0]);
+    let rate = rates[0];
+    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+        let weight = descend(i, rate, gradient(i, scale, p.decay));
+        average[i] = running_average(p.keep, p.one_minus_keep, average[i], weight);
+    }
+}
+
+@group(0) @binding(4) var<storage, read_write> momentum: array<f32>;
+
+// Adds a gradient to the momentum of element i and returns the direction of the step.
+fn accelerate(i: u32, grad: f32, p: Params) -> f32 {
+    let b = p.mu * momentum[i] + grad;
+    momentum[i] = b;
+    if p.nesterov != 0u { return grad + p.mu * b; }
+    return b;
+}
+
+@compute @workgroup_size(64)
+fn sgd_momentum(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let p = p_of_five;
+    let begin = group_index(group, groups) * 256u;
+    let scale = clip_scale(p.clip, norm[0]);
+    let rate = rates[0];
+    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+        descend(i, rate, accelerate(i, gradient(i, scale, p.decay), p));
+    }
+}
+
+// The same array as `average`, one binding later.
+@group(0) @binding(5) var<storage, read_write> average_last: array<f32>;
+@group(0) @binding(6) var<uniform> p_of_six: Params;
+
+@compute @workgroup_size(64)
+fn sgd_momentum_averaged(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let p = p_of_six;
+    let begin = group_index(group, groups) * 256u;
+    let scale = clip_scale(p.clip, norm[0]);
+    let rate = rates[0];
+    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+        let weight = descend(i, rate, accelerate(i, gradient(i, scale, p.decay), p));
+        average_last[i] = running_average(p.keep, p.one_minus_keep, average_last[i], weight);
+    }
+}
