@@ -200,8 +200,8 @@ impl Schedule {
     ///
     /// # Panics
     /// On misuse, with the call and the buffer named: a wrong number or type of buffers, parameters of another kernel,
-    /// a grid of no workgroups or more than [`MAX_GROUPS`] in a dimension, a misaligned range, scratch bound past its end, from another schedule or
-    /// before it is written, or a buffer bound twice and written.
+    /// a grid of no workgroups or more than [`MAX_GROUPS`] in a dimension, a misaligned range, scratch bound past its
+    /// end, from another schedule or before it is written, or a buffer bound twice and written.
     pub fn push<P: Params>(
         &mut self,
         kernel: &'static Kernel,

@@ -127,7 +127,27 @@ pub enum Needs {
 
 /// A `static` record for one WGSL entry point.
 ///
-/// A kernel without a reference does not compile:
+/// A kernel has a reference:
+///
+/// ```
+/// use gpu_core::{Args, Gradient, Kernel};
+/// fn checked(_: &mut Args<'_>) {}
+/// static CHECKED: Kernel = Kernel {
+///     name: "checked",
+///     op: "checked",
+///     source: &[],
+///     bindings: &[],
+///     params: &[],
+///     overrides: &[],
+///     workgroup: [1, 1, 1],
+///     variants: &[],
+///     reference: checked,
+///     gradient: Gradient::None("an example"),
+/// };
+/// assert_eq!(CHECKED.name, "checked");
+/// ```
+///
+/// Without one it does not compile:
 ///
 /// ```compile_fail,E0063
 /// use gpu_core::{Gradient, Kernel};
@@ -140,7 +160,7 @@ pub enum Needs {
 ///     overrides: &[],
 ///     workgroup: [1, 1, 1],
 ///     variants: &[],
-///     gradient: Gradient::None("example"),
+///     gradient: Gradient::None("an example"),
 /// };
 /// ```
 #[derive(Debug)]
