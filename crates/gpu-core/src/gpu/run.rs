@@ -124,12 +124,8 @@ impl Gpu {
     }
 
     fn create(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-        self.device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size,
-            usage,
-            mapped_at_creation: false,
-        })
+        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        self.device.device.create_buffer(&descriptor)
     }
 
     /// The buffer with this id, if it is allocated.
