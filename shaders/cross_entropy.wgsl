@@ -7,7 +7,7 @@
 //                                otherwise 0; the first of equal ones counts
 //
 // The caller must ensure that the shares of a row sum to 1. No term of the loss is below 0, so nothing cancels.
-// Arguments of exp are at most 0 and clamped at −80, where exp is negligible beside that of the row's maximum.
+// Arguments of exp are at most 0 and clamped at −80, where exp is negligible next to that of the row's maximum.
 // Needs common/grid.wgsl and common/tree.wgsl.
 
 struct Params {

@@ -5,7 +5,7 @@
 //   logsumexp_backward   dx = dy[row] exp(x − log_sum[row]), where log_sum [m] is the output of logsumexp
 //   softmax_backward     dx = prob ⊙ (dy − Σ_j dy_j prob_j), where prob [m, n] is the output of softmax
 //
-// Arguments of exp are at most 0 and clamped at −80, where exp is negligible beside that of the row's maximum.
+// Arguments of exp are at most 0 and clamped at −80, where exp is negligible next to that of the row's maximum.
 // Needs common/grid.wgsl and common/tree.wgsl.
 
 struct Params {

@@ -23,12 +23,12 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Scores on both sides of the hinges at ±1, and never nearer to one than 0.02.
+/// Scores on both sides of the hinges at ±1, at least 0.02 away from them.
 fn scores(m: usize) -> Fill {
     Fill::Numbers((0..m).map(|i| 0.08 * ((37 * i + 11) % 101) as f64 - 3.98).collect())
 }
 
-/// Both kernels; the upstream gradient of the second is the constant it is told.
+/// Both kernels; the upstream gradient of the second is its constant weight.
 fn differentiated(loss: GanLoss, role: Role, m: usize) -> Case {
     let mut case = Case::new(format!("{loss:?} of {m}, {role:?}"));
     let d = case.input([m, 1], scores(m));
@@ -41,7 +41,7 @@ fn differentiated(loss: GanLoss, role: Role, m: usize) -> Case {
     case
 }
 
-/// Scores far out, where exp overflows if left alone, and on the hinges. There is nothing to difference there.
+/// Large scores, where an unprotected exp overflows, and scores on the hinges. No derivative can be checked there.
 fn extremes() -> Case {
     let far = vec![-1e30, -300.0, -90.0, -1.0, 0.0, 1.0, 90.0, 300.0, 1e30];
     let mut case = Case::new("extremes");

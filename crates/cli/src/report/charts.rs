@@ -42,7 +42,7 @@ impl Curve {
 }
 
 /// A chart.
-pub struct Chart {
+pub(crate) struct Chart {
     /// The picture.
     pub svg: Markup,
     /// True if the vertical axis is logarithmic.
@@ -50,7 +50,7 @@ pub struct Chart {
 }
 
 /// The chart of a metric: its training curve and its test curve; `None` without values.
-pub fn chart(column: &Column, title: &str) -> Option<Chart> {
+pub(crate) fn chart(column: &Column, title: &str) -> Option<Chart> {
     // Means over epochs replace means over steps if there are too few of those for a curve.
     let coarse = column.windows.len() < 2 && !column.train.is_empty();
     let training = if coarse { &column.train } else { &column.windows };

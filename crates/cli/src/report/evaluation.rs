@@ -4,10 +4,10 @@ use crate::report::names::number;
 use serde_json::{Map, Value};
 
 /// Keys that [`Origin`] reads, which are no rows of the table.
-pub const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_call"];
+pub(crate) const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_call"];
 
 /// The origin of an evaluation, in sentences.
-pub struct Origin {
+pub(crate) struct Origin {
     /// `Of step 237, the latest checkpoint.`
     pub weights: String,
     /// `The run is now at step 316.`
@@ -16,7 +16,7 @@ pub struct Origin {
 
 impl Origin {
     /// Reads the origin from the evaluation of a run that is now at `steps`.
-    pub fn of(figures: &Map<String, Value>, steps: u64) -> Self {
+    pub(crate) fn of(figures: &Map<String, Value>, steps: u64) -> Self {
         let number_of = |key: &str| figures.get(key).and_then(Value::as_u64);
         let is = |key: &str| figures.get(key) == Some(&Value::Bool(true));
         let (Some(step), Some(checkpoint)) = (number_of("step"), figures.get("checkpoint").and_then(Value::as_str))

@@ -3,7 +3,7 @@
 use crate::io::format::short;
 
 /// The full name of a model family.
-pub fn family(name: &str) -> &str {
+pub(crate) fn family(name: &str) -> &str {
     match name {
         "vae" => "Variational autoencoder",
         "ae" => "Autoencoder",
@@ -15,7 +15,7 @@ pub fn family(name: &str) -> &str {
 }
 
 /// A number for people: integers and large numbers without decimals, with separated thousands.
-pub fn number(x: f64) -> String {
+pub(crate) fn number(x: f64) -> String {
     match x.abs() {
         x_abs if !(1e-4..1e9).contains(&x_abs) && x != 0.0 => format!("{x:.2e}").replace('-', "−"),
         x_abs if x_abs >= 10_000.0 || x.fract() == 0.0 => thousands(&format!("{x:.0}")),

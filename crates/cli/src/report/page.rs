@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 const ACROSS: u32 = 480;
 
 /// The contents of a page.
-pub struct Page {
+pub(crate) struct Page {
     /// Name of the run folder.
     pub name: String,
     /// Configuration, as TOML.
@@ -36,7 +36,7 @@ pub struct Page {
 
 impl Page {
     /// The page as HTML. All text from outside is escaped.
-    pub fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -191,7 +191,7 @@ fn tiles(metrics: &Metrics) -> Markup {
                 dl.tiles {
                     @for (column, (_, value), best) in tested {
                         div {
-                            dt title=(about(&column.name)) { (named(&column.name)) }
+                            dt title=[about(&column.name)] { (named(&column.name)) }
                             dd.value { (number(value)) }
                             dd.unit { (unit(&column.name)) }
                             @if let Some((epoch, best)) = best {
@@ -239,8 +239,8 @@ fn curves(metrics: &Metrics) -> Markup {
                 p.legend { span.train { "training" } span.test { "test set" } }
                 div.charts {
                     @for (Chart { svg, logarithmic }, key, title) in charts {
-                        figure.chart {
-                            figcaption title=(about(key)) {
+                        figure.chart data-metric=(key) {
+                            figcaption title=[about(key)] {
                                 (title)
                                 @if !unit(key).is_empty() { span.unit { (unit(key)) } }
                                 @if logarithmic { span.unit { "logarithmic axis" } }
@@ -304,9 +304,9 @@ fn unit(key: &str) -> &'static str {
     metric(key).map_or("", |metric| metric.unit)
 }
 
-/// The description of a metric, for a tooltip; empty if it is unknown.
-fn about(key: &str) -> &'static str {
-    metric(key).map_or("", |metric| metric.about)
+/// The description of a metric, for a tooltip.
+fn about(key: &str) -> Option<&'static str> {
+    metric(key).map(|metric| metric.about)
 }
 
 /// A row of a table; counts have bars.
@@ -314,7 +314,7 @@ fn row(key: &str, name: &str, value: &Value, unit: &str) -> Markup {
     let counts = value.as_object().filter(|counts| !counts.is_empty() && counts.values().all(Value::is_number));
     html! {
         tr {
-            th title=(about(key)) { (name) }
+            th title=[about(key)] { (name) }
             td {
                 @if let Some(counts) = counts { (bars(counts)) } @else { (plain(value)) }
                 @if !unit.is_empty() { " " span.unit { (unit) } }

@@ -16,7 +16,7 @@ const MAX: usize = 60;
 const BYTES: u64 = 12 << 20;
 
 /// A PNG file.
-pub struct Png {
+pub(crate) struct Png {
     /// Contents of the file.
     pub bytes: Vec<u8>,
     /// Width in pixels.
@@ -32,7 +32,7 @@ impl Png {
     ///
     /// # Errors
     /// [`Kind::File`] if the file cannot be read, or is no PNG.
-    pub fn read(path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(|error| unreadable(path, &error))?,
@@ -46,14 +46,14 @@ impl Png {
     }
 
     /// The picture as a data URL.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("data:image/png;base64,{}", STANDARD.encode(&self.bytes))
     }
 }
 
 /// The time of a preview.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Drawn {
+pub(crate) enum Drawn {
     /// After this epoch.
     Epoch(u64),
     /// After this step, if `train.sample_every` is set.
@@ -73,7 +73,7 @@ impl Display for Drawn {
 ///
 /// # Errors
 /// [`Kind::File`] if the folder or the configuration cannot be read.
-pub fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
+pub(crate) fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
     let config: toml::Table = run.read_config()?.parse().unwrap_or_default();
     let every = config.get("train").and_then(|train| train.get("sample_every")).and_then(toml::Value::as_integer);
     let drawn = if every.is_some_and(|every| every > 0) { Drawn::Step } else { Drawn::Epoch };
@@ -94,7 +94,7 @@ pub fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
 }
 
 /// Evenly spaced previews, as many as a page embeds; always the first and the last.
-pub fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
+pub(crate) fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
     let sizes: Vec<u64> = samples.iter().map(|(_, path)| size(path)).collect();
     let fits = |chosen: &Vec<usize>| chosen.len() <= 2 || chosen.iter().map(|&i| sizes[i]).sum::<u64>() <= BYTES;

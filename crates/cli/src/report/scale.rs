@@ -9,7 +9,7 @@ const MARGIN: f64 = 0.06;
 
 /// An axis.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Scale {
+pub(crate) struct Scale {
     low: f64,
     high: f64,
     logarithmic: bool,
@@ -19,7 +19,7 @@ pub struct Scale {
 
 impl Scale {
     /// The axis of a metric; `None` without values.
-    pub fn of(axis: Axis, values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    pub(crate) fn of(axis: Axis, values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         match axis {
             Axis::Logarithmic => Self::around(values, ends),
             Axis::Linear => Self::linear(values, ends),
@@ -28,12 +28,12 @@ impl Scale {
     }
 
     /// An axis of steps, from zero.
-    pub fn of_steps(last: u64, ends: [f64; 2]) -> Self {
+    pub(crate) fn of_steps(last: u64, ends: [f64; 2]) -> Self {
         Self { low: 0.0, high: last.max(1) as f64, logarithmic: false, ends }
     }
 
     /// An axis around `values`: logarithmic if they are positive and far apart, else linear; `None` without values.
-    pub fn around(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    pub(crate) fn around(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
         let high = values.clone().reduce(f64::max)?;
         if low > 0.0 && high / low > WIDE {
@@ -43,7 +43,7 @@ impl Scale {
     }
 
     /// A linear axis around `values`; `None` without values.
-    pub fn linear(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    pub(crate) fn linear(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
         let high = values.reduce(f64::max)?;
         let room = match high - low {
@@ -56,7 +56,7 @@ impl Scale {
     }
 
     /// A linear axis from zero; around `values` if one is negative.
-    pub fn from_zero(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    pub(crate) fn from_zero(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
         let high = values.clone().reduce(f64::max)?;
         if low < 0.0 || high <= 0.0 {
@@ -66,12 +66,12 @@ impl Scale {
     }
 
     /// True for a logarithmic axis.
-    pub fn is_logarithmic(&self) -> bool {
+    pub(crate) fn is_logarithmic(&self) -> bool {
         self.logarithmic
     }
 
     /// The position of `value`, in pixels.
-    pub fn at(&self, value: f64) -> f64 {
+    pub(crate) fn at(&self, value: f64) -> f64 {
         let share = match self.logarithmic {
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
@@ -80,7 +80,7 @@ impl Scale {
     }
 
     /// About `count` round values, with their labels.
-    pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+    pub(crate) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.logarithmic {
             return self.decades(count);
         }

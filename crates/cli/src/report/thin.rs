@@ -4,7 +4,7 @@ use crate::run::metrics::Point;
 
 /// Thins points to at most `most` (at least two): the first, the last, and means over equal windows between them. A
 /// window with a missing value has no mean, so that a gap stays visible.
-pub fn by_means(points: &[Point], most: usize) -> Vec<Point> {
+pub(crate) fn by_means(points: &[Point], most: usize) -> Vec<Point> {
     let [first, between @ .., last] = points else { return points.to_vec() };
     if points.len() <= most {
         return points.to_vec();
@@ -21,7 +21,7 @@ fn mean(points: &[Point]) -> Point {
 }
 
 /// At most `most` (at least two) of the numbers below `count`, evenly spaced, with the first and the last.
-pub fn evenly(count: usize, most: usize) -> Vec<usize> {
+pub(crate) fn evenly(count: usize, most: usize) -> Vec<usize> {
     let most = most.max(2);
     match count <= most {
         true => (0..count).collect(),

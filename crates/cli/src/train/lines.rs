@@ -7,7 +7,7 @@ use models::{Model, Objective};
 use serde_json::{Map, Value, json};
 
 /// Losses by name: `recon 80.80  kl 24.78`.
-pub fn columns_line(columns: &[&str], means: &[f64]) -> String {
+pub(crate) fn columns_line(columns: &[&str], means: &[f64]) -> String {
     joined(columns, means, "  ")
 }
 
@@ -17,7 +17,7 @@ fn joined(columns: &[&str], means: &[f64], between: &str) -> String {
 }
 
 /// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are no losses.
-pub fn epoch_line(
+pub(crate) fn epoch_line(
     model: &dyn Model,
     [epoch, step]: [u64; 2],
     learning_rate: f64,
@@ -38,7 +38,14 @@ pub fn epoch_line(
 }
 
 /// One line of the terminal for an epoch.
-pub fn epoch_message(model: &dyn Model, epoch: u64, epochs: u64, train: &Tested, test: &Tested, rate: f64) -> String {
+pub(crate) fn epoch_message(
+    model: &dyn Model,
+    epoch: u64,
+    epochs: u64,
+    train: &Tested,
+    test: &Tested,
+    rate: f64,
+) -> String {
     let parts = |tested: &Tested| match model.objective() {
         Objective::Sum(_) => {
             format!("{} = {}", short(tested.means.iter().sum()), joined(model.columns(), &tested.means, " + "))

@@ -13,7 +13,7 @@ type Calls = Vec<(Schedule, Program)>;
 /// tensors are finite. `restore` returns the session to step `from`.
 ///
 /// It runs step by step until a parameter or a loss is not finite, then runs that step again, call by call.
-pub fn first_broken(
+pub(crate) fn first_broken(
     session: &mut Session,
     steps: &EpochPlan,
     lowered: u32,
@@ -79,7 +79,7 @@ fn run(session: &mut Session, calls: &Calls) -> Result<()> {
 }
 
 /// The first parameter that is not finite, by its name in a checkpoint.
-pub fn broken_parameter(session: &mut Session) -> Result<Option<String>> {
+pub(crate) fn broken_parameter(session: &mut Session) -> Result<Option<String>> {
     for (name, buf) in session.parameter_bufs() {
         if !is_finite(session, buf)? {
             return Ok(Some(name));

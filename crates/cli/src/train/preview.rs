@@ -7,10 +7,10 @@ use crate::run::session::Session;
 use image::DynamicImage;
 
 /// Images in a preview.
-pub const COUNT: usize = 64;
+pub(crate) const COUNT: usize = 64;
 
 /// The picture that a model can draw.
-pub enum Preview {
+pub(crate) enum Preview {
     /// Samples of the prior, and reconstructions if the model has them.
     Samples(Sampling, Option<Reconstructions>),
     /// Reconstructions, of a model without a prior.
@@ -21,7 +21,7 @@ pub enum Preview {
 
 impl Preview {
     /// Prepares the passes.
-    pub fn prepare(session: &mut Session) -> Result<Self> {
+    pub(crate) fn prepare(session: &mut Session) -> Result<Self> {
         let count = COUNT.min(rows_that_fit(session));
         let samples = Sampling::prepare(session, count, session.config.train.seed)?;
         let pairs = Reconstructions::prepare(session, count.min(session.data.test.count))?;
@@ -33,7 +33,7 @@ impl Preview {
     }
 
     /// Draws the picture, with the samples in it.
-    pub fn draw(&self, session: &mut Session) -> Result<(Option<DynamicImage>, Option<Images>)> {
+    pub(crate) fn draw(&self, session: &mut Session) -> Result<(Option<DynamicImage>, Option<Images>)> {
         match self {
             Self::Samples(samples, _) => {
                 let images = samples.run(session)?;
@@ -45,7 +45,7 @@ impl Preview {
     }
 
     /// Draws the reconstructions of a model that also samples.
-    pub fn reconstructions(&self, session: &mut Session) -> Result<Option<DynamicImage>> {
+    pub(crate) fn reconstructions(&self, session: &mut Session) -> Result<Option<DynamicImage>> {
         match self {
             Self::Samples(_, Some(pairs)) => Ok(Some(pairs.run(session)?)),
             _ => Ok(None),

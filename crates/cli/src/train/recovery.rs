@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Adds the saved checkpoint and the hint to resume to an error of the device. Other errors, and errors before the first
 /// checkpoint, stay as they are.
-pub fn with_checkpoint(error: Error, run: &Path, saved: Option<u64>) -> Error {
+pub(crate) fn with_checkpoint(error: Error, run: &Path, saved: Option<u64>) -> Error {
     let (Some(step), Some(device_error)) = (saved, error.device_error()) else { return error };
     let failure = match device_error {
         Lost { why } => format!("the device was lost: {why}"),

@@ -80,7 +80,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
         terminal.say(&format!("resuming {name} from step {step}"));
         if session.config.optimiser.has_fallen_to_nothing(step) {
             terminal.say(
-                "warning: the learning rate is zero from here on; train again with a larger optimiser.decay_steps, or \
+                "warning: the learning rate is zero from here on; train again with a larger optimiser.lr_decay_steps, or \
                  an optimiser.lr_final above zero",
             );
         }
@@ -108,12 +108,12 @@ fn check_length(options: &ResumeOptions, progress: &Progress, plan: &EpochPlan, 
     ensure!(
         plan.total >= step,
         Run,
-        "{} has {step} steps done in {} epochs, more than the {}",
+        "{} has {step} steps done in {} epochs, more than {}",
         options.run.display(),
         step.div_ceil(plan.per_epoch),
         match config.train {
-            Train { steps: wanted, .. } if wanted == plan.total => format!("{wanted} steps of train.steps"),
-            Train { epochs, .. } => format!("{epochs} epochs of train.epochs"),
+            Train { steps: wanted, .. } if wanted == plan.total => format!("train.steps = {wanted}"),
+            Train { epochs, .. } => format!("train.epochs = {epochs}"),
         }
     );
     Ok(())

@@ -27,7 +27,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The names of settings, with the activations that they stand for: the slopes and scales usual in PyTorch's examples.
+    /// Names of activations in settings, with the slopes and scales that PyTorch's examples use.
     pub const NAMED: &[(&str, Self)] = &[
         ("relu", Self::Relu),
         ("leaky_relu", Self::LeakyRelu(0.2)),
@@ -38,7 +38,7 @@ impl Activation {
         ("elu", Self::Elu(1.0)),
     ];
 
-    /// The activation of a name in [`Self::NAMED`].
+    /// The activation called `name` in [`Self::NAMED`].
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation)
     }
@@ -65,7 +65,7 @@ impl Activation {
         }
     }
 
-    /// True if act′(x) follows from act(x), so that the input need not be kept.
+    /// True if act′(x) can be computed from act(x), so that the input need not be kept.
     pub fn slope_from_output(self) -> bool {
         self != Self::Silu
     }
@@ -126,9 +126,9 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, act: Activation) -> Buf {
 /// dx = act′(x) ⊙ dy, of x's shape.
 ///
 /// # Panics
-/// When `dy` has another size than `x`.
+/// If `dy` has another size than `x`.
 pub fn backward(s: &mut Schedule, label: &str, x: Buf, dy: Buf, act: Activation) -> Buf {
-    assert_eq!(x.len(), dy.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    assert_eq!(x.len(), dy.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
     let dx = s.scratch(x.shape);
     s.push(&ACTIVATION_BACKWARD, label, &[x, dy, dx], &parameters(x, act), grid(x), 6 * x.len() as u64);
     dx

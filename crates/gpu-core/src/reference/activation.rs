@@ -32,7 +32,7 @@ pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
     }
 }
 
-/// act′ at the point where act is y; NaN for SiLU, whose slope does not follow from y, and for an unknown code.
+/// act′ where act is y; NaN for SiLU, whose slope cannot be computed from y, and for an unknown code.
 pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
     match kind {
         0 => 1.0,
@@ -78,7 +78,7 @@ pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// x = act(x) for many; the usual ones are loops of their own, without a choice inside.
+/// x = act(x) for many numbers; common activations have loops of their own, without a branch inside.
 pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
     match kind {
         0 => {}
@@ -88,7 +88,7 @@ pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
     }
 }
 
-/// d = act′ d for many, at the points where act is y; likewise.
+/// d = act′ d for many numbers, where act is y; likewise.
 pub fn gate_all(kind: u32, alpha: f64, y: &[f64], values: &mut [f64]) {
     let both = values.iter_mut().zip(y);
     match kind {

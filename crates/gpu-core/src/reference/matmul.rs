@@ -144,7 +144,7 @@ mod tests {
             let (a, b, start) = (numbers(m * k, 37), numbers(k * n, 59), numbers(m * n, 23));
             for (trans_a, trans_b) in [(0, 0), (0, 1), (1, 0)] {
                 let [rows, cols, depth] = [m, n, k].map(|size| size as u32);
-                let p = MatmulParams { m: rows, n: cols, k: depth, trans_a, trans_b, ..bytemuck::Zeroable::zeroed() };
+                let p = MatmulParams { m: rows, n: cols, k: depth, trans_a, trans_b, ..Default::default() };
                 for terms in &chunks {
                     for add in [false, true] {
                         // The old contents must not affect a product that is not added to them.

@@ -31,7 +31,7 @@ enum Buffer {
 
 /// Counts the barriers of one training step among many in a pass.
 ///
-/// A step runs `schedules` in `order`, a list of their indices. Their scratch is laid out as executors lay it out.
+/// A step runs `schedules` in `order`, a list of their indices. Their scratch has the slots that executors give it.
 ///
 /// Every call writes a buffer that the step before has used, so within a pass nearly every call waits. The count
 /// `first` shows the barriers that the order of calls requires by itself.

@@ -200,8 +200,8 @@ impl Schedule {
     ///
     /// # Panics
     /// On misuse, with the call and the buffer named: a wrong number or type of buffers, parameters of another kernel,
-    /// a grid of no workgroups or more than [`MAX_GROUPS`] in a dimension, a misaligned range, scratch bound past its end, from another schedule or
-    /// before it is written, or a buffer bound twice and written.
+    /// a grid of no workgroups or more than [`MAX_GROUPS`] in a dimension, a misaligned range, scratch bound past its
+    /// end, from another schedule or before it is written, or a buffer bound twice and written.
     pub fn push<P: Params>(
         &mut self,
         kernel: &'static Kernel,
@@ -245,7 +245,7 @@ impl Schedule {
         tiles.for_each(|tile| {
             assert!(grid.groups(tile).is_some(), "{name}: {grid:?} is not 1 to {MAX_GROUPS} workgroups")
         });
-        let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        let params = params.to_words();
         let call = Call { kernel, bufs: bufs.to_vec(), params, grid, label, flops };
         self.written.extend(call.writes().map(|buf| buf.id));
         self.calls.push(call);

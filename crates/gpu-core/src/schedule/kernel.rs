@@ -127,7 +127,27 @@ pub enum Needs {
 
 /// A `static` record for one WGSL entry point.
 ///
-/// A kernel without a reference does not compile:
+/// A kernel has a reference:
+///
+/// ```
+/// use gpu_core::{Args, Gradient, Kernel};
+/// fn checked(_: &mut Args<'_>) {}
+/// static CHECKED: Kernel = Kernel {
+///     name: "checked",
+///     op: "checked",
+///     source: &[],
+///     bindings: &[],
+///     params: &[],
+///     overrides: &[],
+///     workgroup: [1, 1, 1],
+///     variants: &[],
+///     reference: checked,
+///     gradient: Gradient::None("an example"),
+/// };
+/// assert_eq!(CHECKED.name, "checked");
+/// ```
+///
+/// Without one it does not compile:
 ///
 /// ```compile_fail,E0063
 /// use gpu_core::{Gradient, Kernel};
@@ -140,7 +160,7 @@ pub enum Needs {
 ///     overrides: &[],
 ///     workgroup: [1, 1, 1],
 ///     variants: &[],
-///     gradient: Gradient::None("example"),
+///     gradient: Gradient::None("an example"),
 /// };
 /// ```
 #[derive(Debug)]
@@ -168,22 +188,85 @@ pub struct Kernel {
     pub gradient: Gradient,
 }
 
-/// The uniform of a kernel: scalars of four bytes that are known when the schedule is built.
-pub trait Params: bytemuck::Pod {
+/// A field of a uniform: a scalar of four bytes.
+pub trait Scalar: Copy {
+    /// Its bits.
+    fn to_word(self) -> u32;
+    /// The scalar of these bits.
+    fn from_word(word: u32) -> Self;
+}
+
+impl Scalar for u32 {
+    fn to_word(self) -> u32 {
+        self
+    }
+
+    fn from_word(word: u32) -> Self {
+        word
+    }
+}
+
+impl Scalar for i32 {
+    fn to_word(self) -> u32 {
+        self.cast_unsigned()
+    }
+
+    fn from_word(word: u32) -> Self {
+        word.cast_signed()
+    }
+}
+
+impl Scalar for f32 {
+    fn to_word(self) -> u32 {
+        self.to_bits()
+    }
+
+    fn from_word(word: u32) -> Self {
+        Self::from_bits(word)
+    }
+}
+
+/// The uniform of a kernel: scalars of four bytes that are known when the schedule is built. [`params!`](crate::params)
+/// implements it.
+pub trait Params: Copy {
     /// Names and WGSL types of the fields, in order.
     const FIELDS: &'static [(&'static str, &'static str)];
+
+    /// The fields as words, in order.
+    fn to_words(&self) -> Vec<u32>;
+
+    /// The uniform of these words.
+    ///
+    /// # Panics
+    /// If there are fewer words than fields.
+    fn from_words(words: &[u32]) -> Self;
 }
 
 /// Declares a kernel's uniform: the same fields, in the same order, as `struct Params` in its shader.
+///
+/// ```
+/// use gpu_core::{Params, params};
+/// params! { struct ScaleParams { len: u32, factor: f32 } }
+/// assert_eq!(ScaleParams::FIELDS, [("len", "u32"), ("factor", "f32")]);
+/// assert_eq!(ScaleParams { len: 3, factor: 1.0 }.to_words(), [3, 0x3f80_0000]);
+/// ```
 #[macro_export]
 macro_rules! params {
     ($(#[$doc:meta])* $vis:vis struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $ty:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[repr(C)]
-        #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+        #[derive(Clone, Copy, Debug, Default)]
         $vis struct $name { $($(#[$field_doc])* pub $field: $ty),+ }
         impl $crate::Params for $name {
             const FIELDS: &'static [(&'static str, &'static str)] = &[$((stringify!($field), stringify!($ty))),+];
+
+            fn to_words(&self) -> Vec<u32> {
+                vec![$($crate::Scalar::to_word(self.$field)),+]
+            }
+
+            fn from_words(words: &[u32]) -> Self {
+                let mut words = words.iter().copied();
+                Self { $($field: $crate::Scalar::from_word(words.next().expect("a word for each field"))),+ }
+            }
         }
     };
 }
@@ -227,7 +310,7 @@ pub struct Args<'a> {
 impl<'a> Args<'a> {
     /// The call's parameters.
     pub fn params<P: Params>(&self) -> P {
-        *bytemuck::from_bytes(bytemuck::cast_slice(self.params))
+        P::from_words(self.params)
     }
 
     /// A buffer that the kernel reads.

@@ -6,8 +6,7 @@
 use crate::{Arena, Buf, BufferId, Dtype, Schedule};
 use std::collections::HashMap;
 
-/// Memory sharing among scratch buffers with disjoint lifetimes. Turning it off tells a bug in the planner from a bug
-/// in a kernel.
+/// Memory sharing among scratch buffers with disjoint lifetimes. Turning it off exposes errors of the planner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sharing {
     /// Buffers with disjoint lifetimes share a slot.

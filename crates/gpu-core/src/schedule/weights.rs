@@ -39,7 +39,7 @@ pub struct Parameter {
     pub offset: u32,
 }
 
-/// The parameters of one network in one flat arena. Gradients, optimiser state and average have arenas of the same size.
+/// The parameters of one network in one flat arena. Gradients, optimiser state and average have arenas of equal size.
 #[derive(Clone, Debug)]
 pub struct Weights {
     name: String,

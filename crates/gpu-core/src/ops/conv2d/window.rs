@@ -27,9 +27,9 @@ impl Window {
     pub fn output(self, size: [usize; 2]) -> [usize; 2] {
         self.check();
         std::array::from_fn(|d| {
-            let (room, reach) = (size[d] + 2 * self.pad[d], self.reach(d));
-            assert!(reach <= room, "a window of {reach} pixels does not fit into {room}: {self:?}");
-            (room - reach) / self.stride[d] + 1
+            let (padded, reach) = (size[d] + 2 * self.pad[d], self.reach(d));
+            assert!(reach <= padded, "a window of {reach} pixels does not fit into {padded}: {self:?}");
+            (padded - reach) / self.stride[d] + 1
         })
     }
 
