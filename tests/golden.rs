@@ -248,11 +248,11 @@ fn learning_rates_are_pytorch_s() -> Result<(), Error> {
         (0, Decay::Steps(3, 0.5), &steps),
         (4, Decay::Cosine(4, 0.1), &both),
     ];
-    for (rise, decay, expected) in cases {
+    for (lr_warmup, decay, expected) in cases {
         let mut memory = Memory::default();
         let (clock, rates) = (memory.add("clock", [4], Dtype::U32), memory.add("rates", [4], Dtype::F32));
         let mut s = Schedule::new();
-        tick(&mut s, "tick", clock, rates, Tick { batch: 1, count: 100, lr: 2.0, rise, decay, ..Tick::default() });
+        tick(&mut s, "tick", clock, rates, Tick { batch: 1, count: 100, lr: 2.0, lr_warmup, decay, ..Tick::default() });
         let mut cpu = Cpu::new(memory, Sharing::Off);
         let program = cpu.prepare(&s)?;
         for (step, &expected) in expected.iter().enumerate() {

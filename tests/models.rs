@@ -13,7 +13,9 @@ use models::capabilities::Sampler;
 use models::{Likelihood, Model, PhaseKind, Training, Vae};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use setup::{BETA, SEED, Setup, arena, before_updates, lasting, prepared, setups, spec, start, under_way, vae, vqvae, zeros};
+use setup::{
+    BETA, SEED, Setup, arena, before_updates, lasting, prepared, setups, spec, start, under_way, vae, vqvae, zeros,
+};
 
 /// The numbers that one element of a step's output adds up, at most.
 fn terms(step: &Call) -> usize {

@@ -11,7 +11,9 @@ use gpu_core::{
     Arena, Array, Buf, BufferId, Cpu, Dtype, Error, Executor, Gpu, Grid, Memory, Plan, Pool, Schedule, Shape, Sharing,
     plan,
 };
-use models::{Gan, GanConfig, LrSchedule, Model, Optimiser, OptimiserKind, SetSpec, Training, Vae, VaeConfig, in_order};
+use models::{
+    Gan, GanConfig, LrSchedule, Model, Optimiser, OptimiserKind, SetSpec, Training, Vae, VaeConfig, in_order,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -158,7 +158,8 @@ fn every_setting_of_every_family_trains() -> Result<(), Error> {
         let mut steps = 0;
         for config in all.iter().filter(|config| config.family() == family) {
             let checked = config.validate(&spec(), BATCH, BATCH);
-            let ModelConfig::Gan(GanConfig { loss: GanLoss::Wasserstein, spectral, width, discriminator_norm, .. }) = config
+            let ModelConfig::Gan(GanConfig { loss: GanLoss::Wasserstein, spectral, width, discriminator_norm, .. }) =
+                config
             else {
                 checked.expect("sound settings");
                 step(config, Optimiser::default())?;

@@ -3,8 +3,8 @@
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Program, Sharing};
 use models::{
-    AutoencoderConfig, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model,
-    Optimiser, OptimiserKind, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    AutoencoderConfig, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model, Optimiser,
+    OptimiserKind, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -67,13 +67,7 @@ pub(crate) fn vae(
     config
 }
 
-fn gan(
-    width: usize,
-    discriminator_norm: bool,
-    spectral: bool,
-    loss: GanLoss,
-    discriminator_steps: usize,
-) -> GanConfig {
+fn gan(width: usize, discriminator_norm: bool, spectral: bool, loss: GanLoss, discriminator_steps: usize) -> GanConfig {
     let hidden = vec![13, 11];
     GanConfig {
         latent: 6,
@@ -134,12 +128,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("spectral gan", gan(2, false, true, GanLoss::Hinge, 2), spec(small, 4), 2),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
-        Setup::new(
-            "classifier",
-            ClassifierConfig { channels: vec![3], hidden: vec![9] },
-            spec(colour, 7),
-            7,
-        ),
+        Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ]
 }
 

@@ -61,9 +61,10 @@ pub(crate) fn at_most(key: &str, n: usize, max: usize) -> Check {
 /// The widths of a list of layers, which may be empty.
 pub(crate) fn widths(key: &str, widths: &[usize]) -> Check {
     match widths.iter().find(|width| !(1..=MAX_WIDTH).contains(*width)) {
-        Some(width) => {
-            Err(InvalidSetting::new(key, format!("must have widths between 1 and {MAX_WIDTH} (got a layer of {width})")))
-        }
+        Some(width) => Err(InvalidSetting::new(
+            key,
+            format!("must have widths between 1 and {MAX_WIDTH} (got a layer of {width})"),
+        )),
         None => Ok(()),
     }
 }
@@ -151,8 +152,10 @@ pub(crate) fn halvings(key: &str, image: [usize; 3], times: usize, even: bool) -
             format!("halves images of {h}×{w} {times} times, which is too often; use fewer convolutions")
         })?;
         ensure(!even || size.iter().all(|size| size % 2 == 0), key, || {
-            format!("with pool = true halves images of {h}×{w} {times} times, which leaves a remainder; use fewer \
-                     channels, or pool = false")
+            format!(
+                "with pool = true halves images of {h}×{w} {times} times, which leaves a remainder; use fewer \
+                     channels, or pool = false"
+            )
         })?;
         size = size.map(|size| size.div_ceil(2));
     }

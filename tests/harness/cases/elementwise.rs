@@ -5,8 +5,10 @@ use gpu_core::MAX_GROUPS;
 use gpu_core::ops::elementwise::{accumulate, add, combine, multiply, scale};
 
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> =
-        [1, 127, 255, 256, 257].into_iter().flat_map(|len| [combined(len), multiplied(len), accumulated(len)]).collect();
+    let mut cases: Vec<Case> = [1, 127, 255, 256, 257]
+        .into_iter()
+        .flat_map(|len| [combined(len), multiplied(len), accumulated(len)])
+        .collect();
     cases.push(composed());
     cases.push(folded());
     cases

@@ -45,7 +45,8 @@ fn extremes() -> Case {
     let far = vec![-1e30, -300.0, -90.0, -1.0, 0.0, 1.0, 90.0, 300.0, 1e30];
     let mut case = Case::new("extremes");
     let d = case.input([9], Fill::Numbers(far));
-    for (kind, label_smoothing) in [(GanLoss::NonSaturating, 0.25), (GanLoss::Hinge, 0.0), (GanLoss::Wasserstein, 0.0)] {
+    for (kind, label_smoothing) in [(GanLoss::NonSaturating, 0.25), (GanLoss::Hinge, 0.0), (GanLoss::Wasserstein, 0.0)]
+    {
         for role in [Role::Real, Role::Fake, Role::Generator] {
             let loss = Loss { kind, label_smoothing };
             with_gradient(&mut case.schedule, &format!("{kind:?}.{role:?}"), d, role, loss, WEIGHT);

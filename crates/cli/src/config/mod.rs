@@ -101,8 +101,10 @@ impl<'de> Visitor<'de> for ConfigVisitor {
         let family: Family = family.ok_or_else(|| A::Error::missing_field("family"))?;
         if let Some(other) = models.iter().map(ModelConfig::family).find(|&other| other != family) {
             let (family, other) = (family.name(), other.name());
-            let message = format!("section [{other}] in a configuration with family = '{family}'; remove it, or change \
-                                   the family");
+            let message = format!(
+                "section [{other}] in a configuration with family = '{family}'; remove it, or change \
+                                   the family"
+            );
             return Err(A::Error::custom(message));
         }
         let model = models.pop().unwrap_or_else(|| family.defaults());

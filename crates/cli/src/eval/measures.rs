@@ -28,11 +28,8 @@ pub type Figures = Map<String, Value>;
 /// One sentence: there is no room for a classifier of the data.
 pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> {
     let model = session.model.as_ref();
-    let code_use = model.quantiser().map(|quantiser| Codes {
-        perplexity: 1.0,
-        used: 1,
-        codes: quantiser.usage().test.len(),
-    });
+    let code_use =
+        model.quantiser().map(|quantiser| Codes { perplexity: 1.0, used: 1, codes: quantiser.usage().test.len() });
     let tested = Tested { means: vec![0.0; model.columns().len()], code_use };
     let judge = TrainedClassifier::recipe(&session.data, backend)?.is_some();
     let draws = judge && model.sampler().is_some();

@@ -192,9 +192,8 @@ pub fn importance_nll(session: &mut Session, samples: usize, seed: u64) -> Resul
     if session.model.posterior().is_none() {
         return Ok(None);
     }
-    let schedule = |session: &Session, batch| {
-        session.model.posterior().expect("asked above").importance(batch, samples, seed)
-    };
+    let schedule =
+        |session: &Session, batch| session.model.posterior().expect("asked above").importance(batch, samples, seed);
     let mut sweep = Sweep::prepare(session, batch, schedule)?;
     let sums = sweep.run(session)?;
     Ok(Some((samples as f64).ln() - sums[0] / session.data.test.count as f64))

@@ -54,7 +54,7 @@ pub fn rank(key: &str) -> usize {
 
 /// A model family, spelled out.
 pub fn family(name: &str) -> &str {
-    Family::find(name).map_or(name, Family::title)
+    Family::find(name).map_or(name, |family| family.title())
 }
 
 /// A number as people write it: whole ones and large ones without decimals, thousands apart.

@@ -1,8 +1,8 @@
 //! What goes wrong in training without an error, looked for after every epoch: each guard says what it saw and which
 //! setting to try.
 
-use crate::config::monitors::Monitors;
 use crate::config::Config;
+use crate::config::monitors::Monitors;
 use crate::eval::passes::{ActiveUnits, Tested};
 use crate::run::session::Session;
 use anyhow::Result;
@@ -172,7 +172,8 @@ fn strong_discriminator(config: &Config, train: &Tested) -> Option<Warning> {
     (real - fake > LEAD * f64::from(1.0 - gan.label_smoothing)).then(|| Warning {
         guard: "strong_discriminator",
         seen: format!("D(x) − D(G(z)) was {:.3} over the epoch: the discriminator is too strong", real - fake),
-        attempt: "try --set gan.label_smoothing=0.1, a lower gan.discriminator_lr or fewer gan.discriminator_steps".into(),
+        attempt: "try --set gan.label_smoothing=0.1, a lower gan.discriminator_lr or fewer gan.discriminator_steps"
+            .into(),
     })
 }
 

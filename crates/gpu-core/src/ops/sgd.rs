@@ -129,8 +129,7 @@ pub fn sgd_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm:
     let mut bufs = vec![w, g, rates, norm];
     bufs.extend((mu > 0.0).then_some(momentum));
     bufs.extend(config.average.map(|_| average));
-    let arenas = [w, g].iter().chain(&bufs[4..]);
-    assert!(arenas.into_iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
+    assert!([g].iter().chain(&bufs[4..]).all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
     let kernel = match (mu > 0.0, config.average.is_some()) {
         (false, false) => &SGD,
         (false, true) => &SGD_AVERAGED,
