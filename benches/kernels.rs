@@ -1,7 +1,7 @@
-//! Kernels on their own: `cargo bench --bench kernels`. Throughput is in FLOPs (divan calls them items); `roof` is what
-//! the same device reaches with multiply-adds alone, so that shares of it can be read off.
+//! Benchmarks of kernels: `cargo bench --bench kernels`. Throughput is in FLOPs (divan calls them items). `roof` is the
+//! rate of multiply-adds alone on the same device, for comparison.
 //!
-//! Nothing is timed before its result has been compared with the reference's.
+//! Every result is compared with the reference before it is timed.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -18,7 +18,7 @@ fn main() {
 }
 
 static DEVICE: LazyLock<Device> = LazyLock::new(|| device(false));
-/// The best adapter, and beside it the CPU executor.
+/// The best adapter; the other benchmarks use the CPU executor.
 static GPU: LazyLock<Backend> = LazyLock::new(|| Backend::Gpu(Box::new(DEVICE.clone())));
 
 #[divan::bench(sample_count = 10)]
@@ -41,8 +41,8 @@ fn square_cpu(bencher: Bencher<'_, '_>, side: usize) {
     time_product(bencher, &Backend::Cpu, (side, side, side), Form::NN);
 }
 
-/// Square products by each variant, named by its suffix; variants that the adapter cannot run are left out. The larger
-/// ones tell where large tiles win on a GPU, and are left out on a software adapter.
+/// Square products by each variant, by the suffix of its name. Variants that the adapter cannot run are skipped, and so
+/// are the large products on a software adapter; on a GPU they show where large tiles are faster.
 #[divan::bench(args = by_variant(), sample_count = 5)]
 fn square_by_variant(bencher: Bencher<'_, '_>, (side, suffix): (usize, &'static str)) {
     let mut schedule = Schedule::new();
@@ -50,7 +50,7 @@ fn square_by_variant(bencher: Bencher<'_, '_>, (side, suffix): (usize, &'static 
     let y = product(&mut schedule, "y", a, a, Form::NN, PLAIN);
     schedule.keep(y);
     let backend = GPU.clone().with_policy(VariantPolicy::Only(suffix));
-    // Half precision rounds the operands to eleven bits.
+    // Half-precision operands are rounded to eleven bits.
     time_schedule(bencher, &backend, &schedule, &[a], if suffix == "_half" { 0.05 } else { 1e-3 });
 }
 
@@ -65,7 +65,7 @@ fn by_variant() -> Vec<(usize, &'static str)> {
     sides.iter().flat_map(|&side| suffixes.iter().map(move |&suffix| (side, suffix)).collect::<Vec<_>>()).collect()
 }
 
-/// 64 channels of 32×32 to 64, by 3×3, batch 8: forward, and both gradients.
+/// A convolution of 64 to 64 channels, 32×32 pixels, 3×3 taps, batch size 8: forward, and both gradients.
 #[divan::bench(args = ["forward", "backward_input", "backward_weight"], sample_count = 10)]
 fn convolution_gpu(bencher: Bencher<'_, '_>, which: &str) {
     let (window, mut schedule) = (Window::square(3, 1, 1), Schedule::new());
@@ -114,7 +114,7 @@ fn time_product(bencher: Bencher<'_, '_>, backend: &Backend, (m, n, k): (usize, 
     time_schedule(bencher, backend, &schedule, &[a, b], 1e-3);
 }
 
-/// FLOPs of one submit: enough that the time of submitting does not count.
+/// FLOPs per submit: enough that the overhead of submitting is negligible.
 fn flops_of_submit(backend: &Backend) -> u64 {
     match backend {
         Backend::Gpu(device) if device.caps.kind != DeviceKind::Software => 1 << 37,
@@ -122,25 +122,25 @@ fn flops_of_submit(backend: &Backend) -> u64 {
     }
 }
 
-/// Times several runs to a submit.
+/// Times several runs per submit.
 fn time_schedule(bencher: Bencher<'_, '_>, backend: &Backend, schedule: &Schedule, inputs: &[Buf], tolerance: f64) {
     let flops: u64 = schedule.calls().iter().map(|call| call.flops).sum();
     let (mut executor, program) = checked(backend, schedule, inputs, tolerance);
     let times = (flops_of_submit(backend) / flops.max(1)).clamp(1, 1024) as u32;
     bencher.counter(ItemsCount::new(u64::from(times) * flops)).bench_local(|| {
-        let ticket = executor.submit(&[program], times, &[]).expect("the device answers");
-        executor.wait(ticket).expect("the device answers");
+        let ticket = executor.submit(&[program], times, &[]).expect("the device works");
+        executor.wait(ticket).expect("the device works");
     });
 }
 
-/// An executor whose result has been held against the reference's.
+/// An executor whose result agrees with the reference, within `most`.
 fn checked(backend: &Backend, schedule: &Schedule, inputs: &[Buf], most: f64) -> (Box<dyn Executor>, Program) {
     let memory = Memory::default();
     let values = |buf: &Buf| Array::F32((0..buf.len()).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect());
     let inputs: Vec<(Buf, Array)> = inputs.iter().map(|buf| (*buf, values(buf))).collect();
     let mut executor = backend.executor(memory.clone(), Sharing::On);
-    let findings = compare::stepwise(executor.as_mut(), &memory, schedule, &inputs).expect("the device answers");
-    assert!(findings.iter().all(|finding| finding.error < most), "not timed, because wrong: {findings:?}");
-    let program = executor.prepare(schedule).expect("prepared once already");
+    let comparisons = compare::call_by_call(executor.as_mut(), &memory, schedule, &inputs).expect("the device works");
+    assert!(comparisons.iter().all(|comparison| comparison.error < most), "not timed, wrong result: {comparisons:?}");
+    let program = executor.prepare(schedule).expect("the device works");
     (executor, program)
 }

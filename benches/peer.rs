@@ -1,4 +1,4 @@
-//! frit's side of benches/peers: reads names of workloads on stdin, answers JSON lines.
+//! frit's side of benches/peers: reads names of workloads from stdin and answers with JSON lines.
 //!
 //!     cargo bench --bench peer -- --device <cpu|gpu|part of an adapter's name> [--seconds S]
 
@@ -25,7 +25,7 @@ fn main() {
     let (backend, _) = choose(&choice, false).unwrap_or_else(|error| panic!("{error}"));
     let mut engine = Engine { backend, seconds, warm: HashMap::new() };
     for line in std::io::stdin().lock().lines() {
-        let line = line.expect("stdin is text");
+        let line = line.expect("stdin is UTF-8");
         println!("{}", engine.answer(line.trim()));
         std::io::stdout().flush().expect("stdout is open");
     }
@@ -50,7 +50,7 @@ impl Engine {
         json!({"frit": env!("CARGO_PKG_VERSION"), "device": device, "threads": threads})
     }
 
-    /// One block; the first time, after a first step and a block that warm up.
+    /// Runs one block. The first time, a first step and a warm-up block run before it.
     fn block(&mut self, name: &str) -> Result<Value, String> {
         let time = Duration::from_secs_f64(self.seconds);
         let run = |workload: &mut Workload, time| workload.run_for(time).map_err(|error| error.to_string());
@@ -65,19 +65,19 @@ impl Engine {
                 answer["first_loss"] = json!(loss);
             }
             if time.is_zero() {
-                // Only the first step was asked for.
+                // Only the first step is requested.
                 return Ok(merged(answer, name, &workload, &first));
             }
             run(&mut workload, time)?;
             self.warm.insert(name.into(), workload);
         }
-        let workload = self.warm.get_mut(name).expect("warm by now");
+        let workload = self.warm.get_mut(name).expect("the workload is warm");
         let block = run(workload, time)?;
         Ok(merged(answer, name, workload, &block))
     }
 }
 
-/// What other engines call the loss: −ELBO, D's loss, the error of the VQ-VAE.
+/// The loss that other engines report: −ELBO, the discriminator's loss, the error of the VQ-VAE.
 fn loss(name: &str, block: &Block) -> Option<f64> {
     match name {
         "mlp-vae" | "conv-vae" => Some(block.losses.iter().sum()),

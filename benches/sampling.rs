@@ -1,6 +1,6 @@
-//! Pictures from latents: `cargo bench --bench sampling`. Throughput is in pictures a second (divan calls them items).
+//! Benchmarks of sampling: `cargo bench --bench sampling`. Throughput is in images per second (divan calls them items).
 //!
-//! VAEs decode what is drawn from their prior, a DCGAN generates, and a VQ-VAE, which has no prior, reconstructs.
+//! VAEs decode samples of their prior, a DCGAN generates, and a VQ-VAE, which has no prior, reconstructs.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -36,21 +36,22 @@ fn model(name: &str) -> Box<dyn Model> {
     }
 }
 
-/// Pictures by weights as they start, after a first batch that must come out finite. They come back to the host.
+/// Times images from initial weights, copied to the host, after a first batch that must be finite.
 fn time(bencher: Bencher<'_, '_>, name: &str, backend: &Backend) {
     let model = model(name);
     let sampled = model.sampler().map(|sampler| sampler.sample(COUNT, 1));
-    let pass = sampled.or_else(|| Some(model.reconstructor()?.reconstruct(COUNT))).expect("every model makes images");
+    let pass =
+        sampled.or_else(|| Some(model.reconstructor()?.reconstruct(COUNT))).expect("every family outputs images");
     let mut executor = backend.executor(model.memory().clone(), Sharing::On);
     for (buf, values) in initial_values(&*model, 1, false) {
-        executor.write(buf, &Array::F32(values)).expect("the device answers");
+        executor.write(buf, &Array::F32(values)).expect("the device works");
     }
-    let program = executor.prepare(&pass.schedule).expect("the device has room");
-    let pictures = [*pass.outputs.last().expect("a pass gives something")];
+    let program = executor.prepare(&pass.schedule).expect("the device has memory");
+    let pictures = [*pass.outputs.last().expect("a pass has outputs")];
     let mut draw = || {
-        let ticket = executor.submit(&[program], 1, &pictures).expect("the device answers");
-        executor.wait(ticket).expect("the device answers").remove(0)
+        let ticket = executor.submit(&[program], 1, &pictures).expect("the device works");
+        executor.wait(ticket).expect("the device works").remove(0)
     };
-    assert!(draw().to_f64().iter().all(|pixel| pixel.is_finite()), "not timed, because wrong");
+    assert!(draw().to_f64().iter().all(|pixel| pixel.is_finite()), "not timed, wrong result");
     bencher.counter(ItemsCount::new(COUNT)).bench_local(draw);
 }

@@ -1,8 +1,9 @@
-//! Whole training steps: `cargo bench --bench steps`. Throughput is in images a second (divan calls them items).
+//! Benchmarks of training steps: `cargo bench --bench steps`. Throughput is in images per second (divan calls them
+//! items).
 //!
-//! Other engines run the same: benches/peers.
+//! benches/peers runs the same steps on other engines.
 
-#[allow(dead_code, reason = "blocks of a given time are another bench's")]
+#[allow(dead_code, reason = "only benches/peer.rs runs blocks of a given time")]
 mod workloads;
 
 use divan::Bencher;
@@ -25,12 +26,12 @@ fn on_the_cpu(bencher: Bencher<'_, '_>, name: &str) {
     time(bencher, name, &Backend::Cpu);
 }
 
-/// Two steps of a model on noise, after two to warm up; the losses must come out finite.
+/// Times two training steps on noise, after two to warm up; the losses must be finite.
 fn time(bencher: Bencher<'_, '_>, name: &str, backend: &Backend) {
     const STEPS: u32 = 2;
-    let mut workload = Workload::new(name, backend).expect("the device has room");
-    let losses = workload.run(STEPS).expect("the device answers").losses;
-    assert!(losses.iter().all(|loss| loss.is_finite()), "not timed, because wrong: {losses:?}");
+    let mut workload = Workload::new(name, backend).expect("the device has memory");
+    let losses = workload.run(STEPS).expect("the device works").losses;
+    assert!(losses.iter().all(|loss| loss.is_finite()), "not timed, wrong result: {losses:?}");
     let images = STEPS as usize * workload.images;
-    bencher.counter(ItemsCount::new(images)).bench_local(|| workload.run(STEPS).expect("the device answers"));
+    bencher.counter(ItemsCount::new(images)).bench_local(|| workload.run(STEPS).expect("the device works"));
 }

@@ -4,8 +4,8 @@
 //   m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
 //   w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //   average ← a average + (1 − a) w                          in adam_averaged
-// rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, ·) comes from tick. The stored gradient is left at zero, for the next step to add to.
-// One invocation per four elements, 64 apart, which share what it loads of the rates.
+// rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, ·) comes from tick. The stored gradient is set to zero, for the next step to add to.
+// One invocation per four elements, 64 apart, so that the rates are loaded once for them.
 // Needs common/grid.wgsl and common/clip.wgsl.
 
 struct Params {

@@ -3,23 +3,23 @@
 //   y = act(weight · x̂ + bias),  x̂ = (x − mean) inv_std,  inv_std = 1 / √(var + ε),  var = Σ (x − mean)² / rows
 //
 //   batch_norm_partial           partial [parts, 2, c]: mean and Σ (x − mean)² of chunk rows from part · chunk on;
-//                                one invocation per chunk and channel, neighbours read neighbouring channels
+//                                one invocation per chunk and channel, adjacent ones read adjacent channels
 //   batch_norm_finish            stats [2, c] = mean, inv_std from the chunks, and
 //                                running ← (1 − momentum) running + momentum batch, the variance with rows − 1 for
 //                                rows; one workgroup of 256 per channel
 //   batch_norm_running           stats [2, c] from the running mean and variance; one invocation per channel
-//   batch_norm_apply             y [rows, c] from stats; one invocation per channel of 8 rows, so that what belongs to
-//                                a channel is loaded once for them
-//   batch_norm_backward_partial  Σ dy x̂ and Σ dy over the same chunks, [parts, c] each, dy being taken before act
-//   batch_norm_backward_finish   their sums [c] over the chunks: what weight and bias add to their gradients;
+//   batch_norm_apply             y [rows, c] from stats; one invocation per channel of 8 rows, so that the values of a
+//                                channel are loaded once for all of them
+//   batch_norm_backward_partial  Σ dy x̂ and Σ dy over the same chunks, [parts, c] each; dy is the gradient before act
+//   batch_norm_backward_finish   their sums [c] over the chunks, which are the gradients of weight and bias;
 //                                one workgroup of 256 per channel
 //   batch_norm_backward_apply    dx = weight · inv_std (dy − Σ dy / rows − x̂ Σ dy x̂ / rows) · slope, the last two
-//                                terms only if `training`; slope is that of the activation `gate` where its output is
+//                                terms only if `training`; slope is that of the activation `gate` with output
 //                                gate_y [rows, c]; one invocation per channel of 8 rows
 //
-// Means are summed around a first element and squares around the mean, of a chunk and then of all, so that no digits
-// are lost however far the mean is from zero (Chan, Golub, LeVeque, Algorithms for computing the sample variance, The
-// American Statistician 37, 1983). rows > 1 is asserted in ops/batch_norm.rs.
+// Sums of a chunk are taken about its first element for the mean and about the mean for squares, and joined likewise,
+// so that no digits are lost however far the mean is from zero (Chan, Golub, LeVeque, Algorithms for computing the
+// sample variance, The American Statistician 37, 1983). rows > 1 is asserted in ops/batch_norm.rs.
 // Needs common/grid.wgsl, common/tree.wgsl and common/activation.wgsl.
 
 struct Params {
@@ -36,7 +36,7 @@ struct Params {
     momentum: f32,
 }
 
-// Rows of a channel that one invocation of what is applied has: ROWS of ops/batch_norm.rs.
+// Rows that one invocation normalises, in one channel: ROWS of ops/batch_norm.rs.
 const ROWS: u32 = 8u;
 
 override training: u32 = 0u;
@@ -79,7 +79,7 @@ fn batch_norm_partial(
 @group(0) @binding(3) var<storage, read_write> running_var: array<f32>;
 @group(0) @binding(4) var<uniform> p_finish: Params;
 
-// How many rows a chunk has: only the last may have fewer than the others.
+// The number of rows of a chunk; the last may have fewer than the others.
 fn chunk_rows(part: u32) -> f32 {
     return f32(min(p_finish.chunk, p_finish.rows - part * p_finish.chunk));
 }
@@ -132,7 +132,7 @@ fn batch_norm_running(
     stats[p_running.c + j] = inverseSqrt(variance[j] + p_running.epsilon);
 }
 
-// What the statistics came to: mean and inv_std, [2, c].
+// The statistics: mean and inv_std, [2, c].
 @group(0) @binding(1) var<storage, read> saved: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;

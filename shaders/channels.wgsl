@@ -1,10 +1,10 @@
-// Channels, the last axis, put side by side and taken apart; the other axes are rows of pixels:
+// Concatenation and slicing of channels, the last axis; the other axes are rows of pixels:
 //
-//   concat_channels           y […, channels] = a […, start] beside b […, count], channels being start + count
+//   concat_channels           y […, channels] = a […, start] followed by b […, count]; channels = start + count
 //   slice_channels            part […, count] = x[…, start .. start + count] of x […, channels]
 //   slice_channels_backward   dx[…, start .. start + count] = dpart, and zero in the other channels
 //
-// One invocation per element of what is written; len counts these.
+// One invocation per element of the output, of which there are len.
 // Needs common/grid.wgsl.
 
 struct Params {
@@ -63,7 +63,7 @@ fn slice_channels_backward(
 ) {
     let i = group_index(group, groups) * 64u + local;
     if i >= p.len { return; }
-    let channel = i % p.channels - p.start; // before the first of the slice a huge number
+    let channel = i % p.channels - p.start; // wraps to a large number before the slice
     let inside = channel < p.count;
     dx[i] = select(0.0, dpart[select(0u, i / p.channels * p.count + channel, inside)], inside);
 }

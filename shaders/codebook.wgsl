@@ -1,23 +1,23 @@
-// How a codebook e [k, dim] follows the rows z [m, dim] that it stands for, how it begins, and how it is used.
+// Maintenance of a codebook e [k, dim] for rows z [m, dim]: running averages, initialisation, restarts, and usage.
 //
 //   codebook_ema             size = left · size + gain · counts, total = left · total + gain · sums, with counts, size
-//                            [k] and sums, total [k, dim]; one invocation per element of total, a row's first its
-//                            size
+//                            [k] and sums, total [k, dim]; one invocation per element of total, the first of a row
+//                            also for its size
 //   codebook_smooth          e = total / ((size + ε) / (n + k ε) n), with n [1] = Σ size; one invocation per element
-//   codebook_perplexity      perplexity [1] = exp(−Σ p ln p), p = histogram / Σ histogram, and used [1] = how many
-//                            codes have p > 0; one workgroup of 256, by trees
-//   codebook_dead            chosen[j] = a random row where usage[j] < threshold, otherwise none; one invocation per j
-//   codebook_draw            row [1] = r with a probability in proportion to distance[r] (see there); one workgroup
-//   codebook_nearer          distance[r] = min(distance[r], Σ (z[r] − z[row])²), at the first of all rows without the
-//                            minimum; one invocation per row
-//   codebook_place           e[first + j] = z[source[j]] where that is a row; one invocation per element
-//   codebook_place_averages  size = weight and total = weight · z[source[j]] likewise
+//   codebook_perplexity      perplexity [1] = exp(−Σ p ln p), p = histogram / Σ histogram, and used [1] = the number
+//                            of codes with p > 0; one workgroup of 256, by trees
+//   codebook_dead            chosen[j] = a random row where usage[j] < threshold, otherwise NONE; one invocation per j
+//   codebook_draw            row [1] = r with probability proportional to distance[r] (see there); one workgroup
+//   codebook_nearer          distance[r] = min(distance[r], Σ (z[r] − z[row])²), without the minimum for the first
+//                            code; one invocation per row
+//   codebook_place           e[first + j] = z[source[j]] unless source[j] is NONE; one invocation per element
+//   codebook_place_averages  size = weight and total = weight · z[source[j]], likewise
 //
 // Needs common/grid.wgsl, common/philox.wgsl, common/elementary.wgsl and common/tree.wgsl.
 
-// Stream::Codebook of random.rs.
+// Stream::Codebook of schedule/random.rs.
 const CODEBOOK = 6u;
-// No row.
+// Marks "no row".
 const NONE = 0xffffffffu;
 
 struct EmaParams {
@@ -143,11 +143,11 @@ struct DrawParams {
 
 var<workgroup> ranges: array<u32, 256>;
 
-// Row r is drawn with the probability w[r] / Σ w, where w[r] is distance[r] in units of 2^−bits of the least power of
-// two above the largest distance, rounded down: scaling by a power of two is exact, so every device has the same whole
-// numbers, whose sums no order changes; m 2^bits ≤ 2³² keeps them from overflowing (asserted in ops/codebook.rs).
-// Where all rows coincide with codes, and at the first code, every w is zero and every row as likely.
-// An invocation has a range of neighbouring rows; the one in whose range the draw falls looks for it there.
+// Row r is drawn with probability w[r] / Σ w, where w[r] is distance[r] in units of 2^−bits of the least power of two
+// above the largest distance, rounded down. Scaling by a power of two is exact, so every device gets the same integers,
+// whose sums do not depend on the order of addition; m 2^bits ≤ 2³² keeps them from overflowing (asserted in
+// ops/codebook.rs). If all rows coincide with codes, and for the first code, every w is zero and all rows are equally
+// likely. Each invocation has a range of consecutive rows; the one whose range contains the draw searches it there.
 @compute @workgroup_size(256)
 fn codebook_draw(@builtin(local_invocation_index) local: u32) {
     let length = (p_draw.m + 255u) / 256u;

@@ -1,31 +1,31 @@
-// Convolutions of NHWC images as products A · B of which one operand is gathered from an image and never stored.
+// Convolutions of NHWC images as products A · B in which one operand is gathered from an image and never stored.
 // With x [batch, x_h, x_w, x_c], w [y_c, kernel_h, kernel_w, x_c] and y [batch, y_h, y_w, y_c]:
 //
 //   conv2d_forward          y[n, oh, ow, co] = gate ⊙ act(Σ x[n, h, w, ci] w[co, i, j, ci] + bias[co])
 //   conv2d_backward_input   x[n, h, w, ci] = gate ⊙ act(Σ y[n, oh, ow, co] w[co, i, j, ci] + bias[ci]),
-//                           which is the transposed convolution's forward too
+//                           which is also the transposed convolution's forward pass
 //   conv2d_backward_weight  partial[z, co, i, j, ci] = Σ y[n, oh, ow, co] x[n, h, w, ci] over the z-th chunk of the
 //                           pixels of y; matmul_join adds the chunks to dw
 //
 // where h = oh stride_h + i dilation_h − pad_h and w = ow stride_w + j dilation_w − pad_w; each also with tiles of
 // 32 × 32 instead of 64 × 64 (_small), the first also without tiles, for at most four columns (_narrow).
-// The gradient of an image of so few channels, such as a picture, is a product of its own, y · w, of which
+// For an image with that few channels, such as a picture, the gradient is a product y · w followed by
 //
 //   conv2d_fold             x[n, h, w, ci] = gate ⊙ act(Σ spread[(n, oh, ow), (i, j, ci)] + bias[ci])
 //
-// sums what falls on each pixel, one invocation per element; `image` is spread.
-// Elsewhere `image` is what is gathered: x, y and x; `factor` is the other operand, a matrix as it lies: w, w and y.
-// The products are [pixels of y, taps · x_c] · [.., y_c], [pixels of a class of x, taps of the class · y_c] · [.., x_c]
-// and [y_c, pixels of y] · [.., taps · x_c].
+// which sums the contributions to each pixel, one invocation per element; its `image` is spread. In the other kernels,
+// `image` is the gathered operand (x, y and x) and `factor` the other one, a plain matrix (w, w and y). The products
+// are [pixels of y, taps · x_c] · [.., y_c], [pixels of a class of x, taps of the class · y_c] · [.., x_c] and [y_c,
+// pixels of y] · [.., taps · x_c].
 //
-// A class is the pixels of x with one (h mod stride_h, w mod stride_w), one workgroup's z: they share their taps,
-// every step_h-th and step_w-th, and within a class neighbours and taps are whole pixels of y apart. So no zeros
-// between strides are multiplied, and all three gather alike: a pixel has a corner in the image, a tap a step from
-// there. The side of the gathered operand that stays through the sum (pixels, pixels, taps) is worked out once, into
-// `places`; the other once for each element along k, by the invocation that loads it.
+// A class is the set of pixels of x with one (h mod stride_h, w mod stride_w), one workgroup's z. They share their
+// taps, every step_h-th and step_w-th, and neighbours and taps within a class are whole pixels of y apart. So no zeros
+// between strides are multiplied, and all three products gather alike: a pixel has a corner in the image, and a tap is
+// a step away from it. The side of the gathered operand that is fixed during the sum (pixels, pixels, taps) is computed
+// once, into `places`; the other once for each element along k, by the invocation that loads it.
 //
-// Windows may hang over the image on all sides, and sizes need not be multiples of tiles: outside, zeros are read
-// and nothing is stored. The epilogue is that of matmul.wgsl.
+// Windows may extend past the image on all sides, and sizes need not be multiples of tiles: zeros are read and nothing
+// is stored there. The epilogue is that of matmul.wgsl.
 // Needs common/activation.wgsl, common/grid.wgsl, common/single.wgsl and common/tile.wgsl.
 
 struct Params {
@@ -72,30 +72,30 @@ const WEIGHT: u32 = 2u;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<uniform> p: Params;
 
-// The product that a workgroup has a tile of, and how its images are walked; pairs are (h, w).
+// The product that a workgroup computes a tile of, and the traversal of its images; pairs are (h, w).
 struct Work {
     m: u32,
     n: u32,
     k: u32,
     size: vec2<u32>, // of the gathered image
     channels: u32,
-    pixels: vec2<u32>, // of one image of the side that is not gathered; of the class, for INPUT
+    pixels: vec2<u32>, // of one image on the side that is not gathered; of the class, for INPUT
     residue: vec2<u32>, // of the class: (h mod stride_h, w mod stride_w)
     first: vec2<u32>, // tap; then every `step`-th, `taps` of them
     step: vec2<u32>,
     taps: vec2<u32>,
     corner: vec2<i32>, // in the gathered image, of pixel (0, 0)
-    pace: vec2<i32>, // from a pixel's corner to the next one's
+    spacing: vec2<i32>, // from a pixel's corner to the next one's
     walk: vec2<i32>, // from a tap to the next
 }
 
 var<private> work: Work;
 
-// A pixel's corner or a tap's step: (elements from the image's start, h, w, what it is on the other side: the pixel,
-// or for a tap where its first element of w lies). Two of them add up.
+// A pixel's corner or a tap's step: (elements from the start of the image, h, w, index on the other side: the pixel, or
+// for a tap the start of its elements of w). The sum of a corner and a step is a position.
 var<workgroup> places: array<vec4<i32>, 64>;
 var<workgroup> shares: array<vec4<f32>, 64>;
-// Leaves the image whatever is added, and is no pixel.
+// A corner that is outside the image after any step, and no pixel.
 const OUTSIDE = vec4<i32>(0, -0x40000000, 0, -1);
 
 fn work_at(z: u32) -> Work {
@@ -110,7 +110,7 @@ fn work_at(z: u32) -> Work {
     v.step = vec2(1u);
     v.taps = kernel;
     v.corner = -vec2<i32>(pad);
-    v.pace = vec2<i32>(stride);
+    v.spacing = vec2<i32>(stride);
     v.walk = vec2<i32>(dilation);
     if role == INPUT {
         v.pixels = v.size;
@@ -122,10 +122,10 @@ fn work_at(z: u32) -> Work {
         let start = v.residue + pad;
         v.first.x = first_tap(start.x, stride.x, dilation.x, v.step.x);
         v.first.y = first_tap(start.y, stride.y, dilation.y, v.step.y);
-        // No tap at all where `first` is `step`: then nothing of what follows is used.
+        // There is no tap if `first` is `step`, and then nothing below is used.
         v.taps = select((max(kernel, v.first) - v.first + v.step - 1u) / v.step, vec2(0u), v.first == v.step);
         v.corner = (vec2<i32>(start) - vec2<i32>(v.first * dilation)) / vec2<i32>(stride);
-        v.pace = vec2(1);
+        v.spacing = vec2(1);
         v.walk = -vec2<i32>(v.step * dilation / stride);
     }
     let all = p.batch * v.pixels.x * v.pixels.y;
@@ -147,7 +147,7 @@ fn pixel_at(index: u32) -> vec4<i32> {
     let of_image = work.pixels.x * work.pixels.y;
     let n = index / of_image;
     let at = vec2((index % of_image) / work.pixels.y, index % work.pixels.y);
-    let corner = vec2<i32>(at) * work.pace + work.corner;
+    let corner = vec2<i32>(at) * work.spacing + work.corner;
     let offset = ((i32(n * work.size.x) + corner.x) * i32(work.size.y) + corner.y) * i32(work.channels);
     var pixel = index;
     if role == INPUT {
@@ -172,32 +172,32 @@ fn tap_at(index: u32) -> vec4<i32> {
 
 fn gathered(place: u32, step: vec4<i32>) -> f32 {
     let at = places[place] + step;
-    let inside = u32(at.y) < work.size.x && u32(at.z) < work.size.y; // negative ones are huge
+    let inside = u32(at.y) < work.size.x && u32(at.z) < work.size.y; // negative values wrap to large ones
     return select(0.0, image[select(0u, u32(at.x), inside)], inside);
 }
 
-// Four neighbouring rows or columns of the gathered operand.
+// Four adjacent rows or columns of the gathered operand.
 fn gathered_quad(quad: u32, step: vec4<i32>) -> vec4<f32> {
     let i = 4u * quad;
     return vec4(gathered(i, step), gathered(i + 1u, step), gathered(i + 2u, step), gathered(i + 3u, step));
 }
 
-fn plain(start: u32, pace: u32, i: u32, limit: u32) -> f32 {
+fn plain(start: u32, spacing: u32, i: u32, limit: u32) -> f32 {
     let inside = i < limit;
-    return select(0.0, factor[select(0u, start + i * pace, inside)], inside);
+    return select(0.0, factor[select(0u, start + i * spacing, inside)], inside);
 }
 
-// Four neighbouring columns or rows of the other operand, `pace` elements apart.
-fn plain_quad(start: u32, pace: u32, i: u32, limit: u32) -> vec4<f32> {
+// Four adjacent columns or rows of the other operand, `spacing` elements apart.
+fn plain_quad(start: u32, spacing: u32, i: u32, limit: u32) -> vec4<f32> {
     return vec4(
-        plain(start, pace, i, limit),
-        plain(start, pace, i + 1u, limit),
-        plain(start, pace, i + 2u, limit),
-        plain(start, pace, i + 3u, limit),
+        plain(start, spacing, i, limit),
+        plain(start, spacing, i + 1u, limit),
+        plain(start, spacing, i + 2u, limit),
+        plain(start, spacing, i + 3u, limit),
     );
 }
 
-// Neighbouring invocations read along k, each for one k and for every fourth quad of rows and of columns.
+// Adjacent invocations read along k, each for one k and for every fourth quad of rows and of columns.
 fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
     let l = local % SLAB;
     let k = l0 + l;
@@ -206,17 +206,17 @@ fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
         if role == WEIGHT { step = pixel_at(k); } else { step = tap_at(k); }
     }
     let start = u32(step.w) * select(1u, work.m, role == WEIGHT);
-    let pace = select(1u, work.k, role == FORWARD);
+    let spacing = select(1u, work.k, role == FORWARD);
     let limit = select(0u, select(work.n, work.m, role == WEIGHT), k < end);
     for (var quad = local / SLAB; quad < quads; quad += 64u / SLAB) {
         let near = gathered_quad(quad, step);
-        let far = plain_quad(start, pace, select(col0, row0, role == WEIGHT) + 4u * quad, limit);
+        let far = plain_quad(start, spacing, select(col0, row0, role == WEIGHT) + 4u * quad, limit);
         a_tile[l * (quads + 1u) + quad] = Stored(select(near, far, role == WEIGHT));
         b_tile[l * (quads + 1u) + quad] = Stored(select(far, near, role == WEIGHT));
     }
 }
 
-// Where a workgroup's tile starts, and which terms it sums.
+// The start of a workgroup's tile, and the terms it sums.
 struct Tile {
     row0: u32,
     col0: u32,
@@ -243,13 +243,13 @@ fn begin_tile(group: vec3<u32>, groups: vec3<u32>, local: u32, side: u32) -> Til
         tile.begin = group.z * p.chunk;
         tile.end = min(v.k, tile.begin + p.chunk);
     }
-    // The grid may be longer than there are tiles, and is as long for a small class as for a large one.
+    // The grid may exceed the number of tiles, and is the same for small and large classes.
     tile.end = select(tile.begin, tile.end, tile.row0 < v.m);
     workgroupBarrier();
     return tile;
 }
 
-// Which row of what is written a row of the tile is; negative for none.
+// The row of the output for a row of the tile; negative if there is none.
 fn row_of(z: u32, row0: u32, row: u32) -> i32 {
     if role == WEIGHT { return select(-1, i32(z * work.m + row0 + row), row0 + row < work.m); }
     return places[row].w;
@@ -323,7 +323,7 @@ fn conv2d_forward_small(
     small(group, groups, local.xy);
 }
 
-// Eight neighbouring invocations share a row and its up to four sums; each takes every eighth channel of every tap.
+// Eight adjacent invocations share a row and its up to four sums; each takes every eighth channel of every tap.
 @compute @workgroup_size(8, 8)
 fn conv2d_forward_narrow(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -343,7 +343,7 @@ fn conv2d_forward_narrow(
             for (var c = lane.x; c < work.channels; c += 8u) {
                 let start = u32(step.w) + c;
                 let v = image[u32(at.x) + c];
-                // All invocations have the same columns: a branch costs less than loads of what is not there.
+                // All invocations have the same number of columns, so a branch costs less than loading absent ones.
                 sum.x += v * factor[start];
                 if work.n > 1u { sum.y += v * factor[start + work.k]; }
                 if work.n > 2u { sum.z += v * factor[start + 2u * work.k]; }
@@ -394,7 +394,7 @@ fn conv2d_backward_weight_small(
     small(group, groups, local.xy);
 }
 
-// What falls on an element of x: of the taps that meet its pixel, one every `step`.
+// Sums the contributions to an element of x; of the taps that reach its pixel there is one every `step`.
 @compute @workgroup_size(256)
 fn conv2d_fold(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -412,12 +412,12 @@ fn conv2d_fold(
         first_tap(start.x, p.stride_h, p.dilation_h, p.step_h),
         first_tap(start.y, p.stride_w, p.dilation_w, p.step_w),
     );
-    // None of them where no tap meets the pixel.
+    // None if no tap reaches the pixel.
     let taps = select(vec2(p.kernel_h, p.kernel_w), vec2(0u), first == vec2(p.step_h, p.step_w));
     let dilation = vec2(p.dilation_h, p.dilation_w);
     let stride = vec2<i32>(vec2(p.stride_h, p.stride_w));
     let corner = (vec2<i32>(start) - vec2<i32>(first * dilation)) / stride; // in y
-    let pace = vec2<i32>(vec2(p.step_h, p.step_w) * dilation) / stride;
+    let spacing = vec2<i32>(vec2(p.step_h, p.step_w) * dilation) / stride;
     var sum = 0.0;
     var oh = corner.x;
     for (var a = first.x; a < taps.x; a += p.step_h) {
@@ -427,9 +427,9 @@ fn conv2d_fold(
                 let at = (n * p.y_h + u32(oh)) * p.y_w + u32(ow);
                 sum += image[((at * p.kernel_h + a) * p.kernel_w + b) * p.x_c + c];
             }
-            ow -= pace.y;
+            ow -= spacing.y;
         }
-        oh -= pace.x;
+        oh -= spacing.x;
     }
     y[i] = finish(i, c, sum);
 }

@@ -1,13 +1,13 @@
-// The cross-entropy of the rows of logits x [m, k] with shares t [m, k], logsumexp(x) − Σ_j t_j x_j, and how often the
-// largest logit is in the wrong place; one workgroup of 256 per row, everything over a row by a tree:
+// The cross-entropy of the rows of logits x [m, k] with shares t [m, k], logsumexp(x) − Σ_j t_j x_j, and the errors of
+// classification; one workgroup of 256 per row, with trees for everything over a row:
 //
 //   cross_entropy                rows [m] = Σ_j t_j (max − x_j) + log Σ_j exp(x_j − max), max being the row's largest x
 //   cross_entropy_with_gradient  the same, and dx [m, k] = weight · (exp(x − max) / Σ_j exp(x_j − max) − t)
-//   cross_entropy_errors         wrong [m] = 1 where the largest x is not in the place of the largest t, otherwise 0;
-//                                of equal ones the first counts
+//   cross_entropy_errors         wrong [m] = 1 where the largest x and the largest t are at different indices,
+//                                otherwise 0; the first of equal ones counts
 //
-// That the shares of a row sum to 1 is for the caller to see to. No term of the loss is below 0, so nothing cancels.
-// Arguments of exp are at most 0 and clamped at −80, where exp is nothing beside the row's largest.
+// The caller must ensure that the shares of a row sum to 1. No term of the loss is below 0, so nothing cancels.
+// Arguments of exp are at most 0 and clamped at −80, where exp is negligible next to that of the row's maximum.
 // Needs common/grid.wgsl and common/tree.wgsl.
 
 struct Params {
@@ -35,7 +35,7 @@ struct Found {
     loss: f32,
 }
 
-// What the k elements from `row` on come to.
+// The values for the k elements from `row` on.
 fn found(row: u32, k: u32, local: u32) -> Found {
     var top = x[row];
     for (var j = local; j < k; j += 256u) { top = max(top, x[row + j]); }
@@ -87,7 +87,7 @@ fn cross_entropy_with_gradient(
 
 @group(0) @binding(2) var<storage, read_write> wrong: array<f32>;
 
-// The largest x and the largest t that an invocation has seen, and their places in the row.
+// The largest x and the largest t seen by an invocation, and their indices in the row.
 var<workgroup> tops: array<vec2<f32>, 256>;
 var<workgroup> places: array<vec2<u32>, 256>;
 

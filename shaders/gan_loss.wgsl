@@ -52,7 +52,7 @@ fn loss_and_slope(d: f32, t: f32) -> vec2<f32> {
             return vec2(max(short, 0.0), select(0.0, -side, short > 0.0));
         }
         case WASSERSTEIN: { return vec2(-side * d, -side); }
-        default: { return vec2(nan_from(d)); }
+        default: { return vec2(not_a_number(d)); }
     }
 }
 

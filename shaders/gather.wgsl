@@ -1,6 +1,6 @@
-// y[b, j] = scale · byte(order[b] · width + j) + shift: rows of a resident data set of bytes, as numbers.
-// Bytes lie four to a word, the lowest first; rows need not start at a word. order [rows], y [rows, width],
-// len = rows · width. One invocation per element of y.
+// y[b, j] = scale · byte(order[b] · width + j) + shift: rows of a data set of bytes on the device, as numbers. Bytes
+// are packed four to a word, the lowest first; rows need not start at a word. order [rows], y [rows, width], len = rows
+// · width. One invocation per element of y.
 // Needs common/grid.wgsl.
 
 struct Params {

@@ -1,20 +1,21 @@
-// Group normalisation of x [n, hw, c], NHWC with the pixels in one: over the pixels and the c / groups neighbouring
+// Group normalisation of x [n, hw, c], NHWC with the pixels as one axis: over the pixels and the c / groups adjacent
 // channels of one group of one image. groups = c is instance normalisation.
 //
 //   y = act(weight · x̂ + bias),  x̂ = (x − mean) inv_std,  inv_std = 1 / √(var + ε),  var = Σ (x − mean)² / count,
 //   count = hw · c / groups
 //
 //   group_norm_partial           partial [n, parts, 2, c]: mean and Σ (x − mean)² of `chunk` pixels of one channel;
-//                                one invocation per image, chunk and channel, neighbours read neighbouring channels
+//                                one invocation per image, chunk and channel, adjacent ones read adjacent channels
 //   group_norm_finish            stats [n, groups, 2] = mean, inv_std; one workgroup of 256 per image and group
 //   group_norm_apply             y [n, hw, c]; one invocation per element
-//   group_norm_backward_partial  Σ dy x̂ and Σ dy over the same chunks, [n, parts, c] each, dy being taken before act
+//   group_norm_backward_partial  Σ dy x̂ and Σ dy over the same chunks, [n, parts, c] each; dy is the gradient before
+//                                act
 //   group_norm_backward_finish   totals [n, groups, 2] = Σ g x̂, Σ g with g = weight · dy; one workgroup of 256 per
 //                                image and group
-//   group_norm_backward_apply    dx = inv_std (g − (Σ g + x̂ Σ g x̂) / count) · slope, slope being that of the
-//                                activation `gate` where its output is gate_y [n, hw, c]; one invocation per element
+//   group_norm_backward_apply    dx = inv_std (g − (Σ g + x̂ Σ g x̂) / count) · slope, where slope is that of the
+//                                activation `gate` with output gate_y [n, hw, c]; one invocation per element
 //
-// weight and bias [c] are taken only if `affine`. Chunks are summed and joined as in batch_norm.wgsl.
+// weight and bias [c] are used only if `affine`. Chunks are summed and joined as in batch_norm.wgsl.
 // c is a multiple of groups, as ops/group_norm.rs asserts.
 // Needs common/grid.wgsl, common/tree.wgsl and common/activation.wgsl.
 
@@ -51,7 +52,7 @@ fn group_norm_partial(
     let i = group_index(group, groups) * 256u + local;
     if i >= p_stats.n * p_stats.parts * c { return; }
     let channel = i % c;
-    let part = i / c; // of all images
+    let part = i / c; // counted through all images
     let image = part / p_stats.parts;
     let begin = (part % p_stats.parts) * p_stats.chunk;
     let end = min(begin + p_stats.chunk, p_stats.hw);
@@ -72,12 +73,12 @@ fn group_norm_partial(
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> stats: array<f32>;
 
-// How many pixels a chunk has: only the last may have fewer than the others.
+// The number of pixels of a chunk; the last may have fewer than the others.
 fn chunk_pixels(part: u32) -> f32 {
     return f32(min(p_stats.chunk, p_stats.hw - part * p_stats.chunk));
 }
 
-// The sums over a group go through its chunks and channels as one row: entry e is channel e % width of chunk e / width.
+// Sums over a group treat its chunks and channels as one row: entry e is channel e % width of chunk e / width.
 @compute @workgroup_size(256)
 fn group_norm_finish(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -112,14 +113,14 @@ fn group_norm_finish(
     }
 }
 
-// What the statistics came to, [n, groups, 2].
+// The statistics: mean and inv_std, [n, groups, 2].
 @group(0) @binding(1) var<storage, read> saved: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<uniform> p: Params;
 
-// Which group of which image the channel of an image belongs to, counted through.
+// The index of the group of an image's channel, counted through all images.
 fn group_of(image: u32, channel: u32, c: u32, groups: u32) -> u32 {
     return image * groups + channel / (c / groups);
 }
@@ -152,7 +153,7 @@ fn group_norm_backward_partial(
     let i = group_index(group, groups) * 256u + local;
     if i >= p.n * p.parts * p.c { return; }
     let channel = i % p.c;
-    let part = i / p.c; // of all images
+    let part = i / p.c; // counted through all images
     let image = part / p.parts;
     let begin = (part % p.parts) * p.chunk;
     let end = min(begin + p.chunk, p.hw);

@@ -5,11 +5,11 @@
 //   dheads += rates[3] · weight · ∂rows/∂heads, that is       one invocation per element
 //             mean for the mean, ½ (exp(logvar) − 1) for logvar
 //   … in kl_backward_free only where of_units[l] ≥ free: the gradient of m Σ_l max(free, units[l])
-//   … in kl_backward_held by weight · sign(of_rows[r] − rates[3]) in its place: that of Σ_r |rows[r] − rates[3]|
+//   … in kl_backward_held with weight · sign(of_rows[r] − rates[3]) instead: that of Σ_r |rows[r] − rates[3]|
 //
 // heads and dheads are [m, 2 latent]: the means of a row, then its log variances. rates[3] is the weight of the
-// divergence at this step, or what it is held to; of_units and of_rows are what kl_units and kl found. exp sees no more
-// than ±80.
+// divergence at this step, or its capacity; of_units and of_rows are the outputs of kl_units and kl. The argument of
+// exp is clamped to ±80.
 // Needs common/grid.wgsl.
 
 struct Params {
@@ -31,7 +31,7 @@ fn term(mean: f32, logvar: f32) -> f32 {
     return 1.0 + logvar - mean * mean - variance(logvar);
 }
 
-// Σ tree, in tree[0], of all 64 invocations.
+// Sums the tree over all 64 invocations, into tree[0].
 fn sum_tree(local: u32) {
     for (var reach = 32u; reach > 0u; reach >>= 1u) {
         workgroupBarrier();

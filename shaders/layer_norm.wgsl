@@ -3,13 +3,13 @@
 //   y = act(weight · x̂ + bias),  x̂ = (x − mean) inv_std,  inv_std = 1 / √(var + ε),  var = Σ (x − mean)² / c
 //
 //   layer_norm                  y [rows, c] and stats [rows, 2] = mean, inv_std; one workgroup of 256 per row
-//   layer_norm_backward_input   dx = inv_std (g − (Σ g + x̂ Σ g x̂) / c) · slope with g = weight · dy, dy being taken
-//                               before act and slope being that of the activation `gate` where its output is
+//   layer_norm_backward_input   dx = inv_std (g − (Σ g + x̂ Σ g x̂) / c) · slope with g = weight · dy; dy is the
+//                               gradient before act, slope that of the activation `gate` with output
 //                               gate_y [rows, c]; one workgroup of 256 per row
 //   layer_norm_backward_weight  partial [parts, c]: Σ dy x̂ over chunk rows from part · chunk on; one invocation per
-//                               chunk and column, neighbours read neighbouring columns
+//                               chunk and column, adjacent ones read adjacent columns
 //
-// The mean is summed around the row's first element, the variance around the mean: neither loses digits far from zero.
+// The mean is summed about the row's first element, the variance about the mean: no digits are lost far from zero.
 // Needs common/grid.wgsl, common/tree.wgsl and common/activation.wgsl.
 
 struct Params {

@@ -4,7 +4,7 @@
 //   w ← (1 − lr λ) w − lr sign(c)
 //   m ← β₂ m + (1 − β₂) g
 //   average ← a average + (1 − a) w                          in lion_averaged
-// rates = (lr, ·, ·, ·) comes from tick. sign(0) is 0, and sign(NaN) is NaN. The stored gradient is left at zero, for
+// rates = (lr, ·, ·, ·) comes from tick. sign(0) is 0, and sign(NaN) is NaN. The stored gradient is set to zero, for
 // the next step to add to. One invocation per four elements, 64 apart.
 // Needs common/grid.wgsl, common/clip.wgsl and common/nan.wgsl.
 

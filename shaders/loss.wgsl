@@ -1,4 +1,4 @@
-// rows[r] = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset, and beside it dx[r, j] = slope · ∂l/∂x,
+// rows[r] = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset, and with a gradient dx[r, j] = slope · ∂l/∂x,
 // with x and dx [m, n], t [m / repeat, n], rows [m]; one workgroup of 256 per row, the sum by a tree.
 //
 // l by kind:

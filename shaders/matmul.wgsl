@@ -6,11 +6,10 @@
 //   matmul_split                  partial[z] = A · B over the z-th chunk of k: small outputs with long sums
 //   matmul_join                   Y += Σ_z partial[z], in order of z, one invocation per element
 //
-// A workgroup of 8 × 8 invocations computes a tile of 64 × 64 outputs (the small ones 32 × 32), as tile.wgsl has it:
-// an invocation has two vec4 of rows and two of columns (one and one), half a tile apart. Edges load zeros and store
-// nothing, so every size is right.
-// The epilogue: bias [n] is added, act applied, and the result multiplied by the slope of the
-// activation `gate` at the point where its output is gate_y [m, n].
+// A workgroup of 8 × 8 invocations computes a tile of 64 × 64 outputs (the small ones 32 × 32), as in tile.wgsl: an
+// invocation has two vec4 of rows and two of columns (one and one), half a tile apart. Past the edges zeros are loaded
+// and nothing is stored, so every size is allowed. The epilogue adds bias [n], applies act, and multiplies by the slope
+// of the activation `gate` with output gate_y [m, n].
 // Needs common/activation.wgsl, common/grid.wgsl, common/single.wgsl and common/tile.wgsl.
 
 struct Params {
@@ -54,10 +53,10 @@ fn at_b(l: u32, col: u32, end: u32) -> f32 {
     return select(0.0, b[select(0u, index, inside)], inside);
 }
 
-// Loads one slab. `quads` is the tile's side in vec4; neighbouring invocations read along the stored rows.
+// Loads one slab. `quads` is the tile's side in vec4; adjacent invocations read along the stored rows.
 fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
     for (var unit = local; unit < SLAB * quads; unit += 64u) {
-        let along = vec2<u32>(unit % SLAB, unit / SLAB); // (k, quad) with k running fastest
+        let along = vec2<u32>(unit % SLAB, unit / SLAB); // (k, quad), with k varying fastest
         let across = vec2<u32>(unit / quads, unit % quads);
         let ua = select(along, across, trans_a != 0u);
         let row = row0 + 4u * ua.y;
@@ -72,7 +71,7 @@ fn load_slab(local: u32, row0: u32, col0: u32, l0: u32, end: u32, quads: u32) {
     }
 }
 
-// Row and column of the index-th tile, row after row of tiles. Those past the last row of y do nothing.
+// Row and column of the index-th tile, in rows of tiles. Tiles past the last row of y do nothing.
 fn tile(index: u32, side: u32) -> vec2<u32> {
     let across = (p.n + side - 1u) / side;
     return vec2(index / across, index % across);
@@ -151,7 +150,7 @@ fn matmul_small(
     store(row + 2u, col, c[2]); store(row + 3u, col, c[3]);
 }
 
-// Needs too few columns for a tile: a workgroup has one row, and an invocation every 64th term of its sums.
+// For outputs with too few columns for a tile: a workgroup has one row, an invocation every 64th term of its sums.
 @compute @workgroup_size(64)
 fn matmul_row(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -162,7 +161,7 @@ fn matmul_row(
     var sum = vec4(0.0);
     for (var l = local; l < p.k; l += 64u) {
         let v = at_a(row, l, p.k);
-        // All invocations have the same columns: a branch costs less than loads of what is not there.
+        // All invocations have the same number of columns, so a branch costs less than loading absent ones.
         sum.x += v * at_b(l, 0u, p.k);
         if p.n > 1u { sum.y += v * at_b(l, 1u, p.k); }
         if p.n > 2u { sum.z += v * at_b(l, 2u, p.k); }

@@ -1,12 +1,12 @@
-// A border around x [n, h, w, c], giving y [n, top + h + bottom, left + w + right, c]:
+// Padding of x [n, h, w, c] to y [n, top + h + bottom, left + w + right, c]:
 //
-//   pad            y[row + top, col + left] = x[row, col]; in the border zero or, if reflect, x mirrored about its
+//   pad            y[row + top, col + left] = x[row, col]; the border is zero or, if reflect, x reflected about its
 //                  first and last row and column, which are not repeated: … 2 1 0 1 2 … h−2 h−1 h−2 …
-//   pad_backward   dx = gate ⊙ Σ dy over the places of y that show this element: one or, if reflect, up to nine
+//   pad_backward   dx = gate ⊙ Σ dy over the positions of y that show this element: one or, if reflect, up to nine
 //
-// The gate is the slope of the activation `gate` at the point where its output is gate_y, which is x.
-// One invocation per element of y or dx; len counts these. A reflection's border is narrower than the image, which
-// ops/pad.rs asserts: no mirror is looked at twice.
+// The gate is the slope of the activation `gate` with output gate_y, which is x. One invocation per element of y or dx,
+// of which there are len. A reflected border is narrower than the image (asserted in ops/pad.rs), so no pixel is
+// reflected twice.
 // Needs common/grid.wgsl and common/activation.wgsl.
 
 struct Params {
@@ -31,13 +31,13 @@ override gate: u32 = 0u;
 @group(0) @binding(2) var<uniform> p: Params;
 
 // Image, row, column and channel of element i of [_, rows, cols, channels].
-fn place(i: u32, rows: u32, cols: u32, channels: u32) -> vec4<u32> {
+fn position(i: u32, rows: u32, cols: u32, channels: u32) -> vec4<u32> {
     let pixel = i / channels;
     let row = pixel / cols;
     return vec4(row / rows, row % rows, pixel % cols, i % channels);
 }
 
-// Along one axis, the place of x that is seen at i, which counts from x's first.
+// Along one axis, the index of x shown at i, relative to the first of x.
 fn mirrored(i: i32, size: u32) -> u32 {
     let last = i32(size) - 1;
     return u32(last - abs(last - abs(i)));
@@ -51,8 +51,8 @@ fn pad(
 ) {
     let i = group_index(group, groups) * 64u + local;
     if i >= p.len { return; }
-    let at = place(i, p.top + p.h + p.bottom, p.left + p.w + p.right, p.c);
-    var row = at.y - p.top; // above the first row a huge number
+    let at = position(i, p.top + p.h + p.bottom, p.left + p.w + p.right, p.c);
+    var row = at.y - p.top; // wraps to a large number above the first row
     var col = at.z - p.left;
     if reflect != 0u {
         row = mirrored(i32(row), p.h);
@@ -70,7 +70,7 @@ fn pad(
 
 const NOWHERE: u32 = 0xffffffffu;
 
-// Along one axis, the places of y that show place i of x: itself, its mirror image before, and the one after.
+// Along one axis, the indices of y that show index i of x: itself, its reflection before, and the one after.
 fn shown(i: u32, before: u32, size: u32, after: u32) -> vec3<u32> {
     let far = 2u * (size - 1u) - i;
     let is_before = reflect != 0u && i > 0u && i <= before;
@@ -87,7 +87,7 @@ fn pad_backward(
     let q = p_backward;
     let i = group_index(group, groups) * 64u + local;
     if i >= q.len { return; }
-    let at = place(i, q.h, q.w, q.c);
+    let at = position(i, q.h, q.w, q.c);
     let rows = shown(at.y, q.top, q.h, q.bottom);
     let cols = shown(at.z, q.left, q.w, q.right);
     let places = select(1u, 3u, reflect != 0u);

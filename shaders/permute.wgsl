@@ -18,7 +18,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> order: array<u32>;
 @group(0) @binding(2) var<uniform> p: Params;
 
-// Stream::Order of random.rs.
+// Stream::Order of schedule/random.rs.
 const ORDER = 2u;
 
 // MurmurHash3's 32-bit finaliser, a bijection that spreads every bit.
@@ -58,7 +58,7 @@ fn permute(
 ) {
     let b = group_index(group, groups) * 64u + local;
     if b >= p.len { return; }
-    // No schedule asks for a position past the end of an epoch; if one did, it would not send gather out of the data.
+    // Schedules ask for no position past the end of an epoch; the clamp keeps gather within the data if one did.
     let position = min(clock[2] + p.first + b, p.count - 1u);
     if p.shuffle != 0u {
         order[b] = permuted(position, clock[1]);

@@ -1,6 +1,7 @@
-// Random numbers: the words w of philox((b, stream, clock[0], 0), key) are elements 4b .. 4b + 3 of the output, as
-// they are, as low + (high − low) u(w), or by pairs as normal: √(−2 ln u(w₀)) (cos, sin)(2π u(w₁)) (Box and Muller);
-// the normal ones without so many first elements. One invocation per block of four; len need not be a multiple of four.
+// Random numbers: the words w of philox((b, stream, clock[0], 0), key) give elements 4b .. 4b + 3 of the output: as
+// they are, as low + (high − low) u(w), or in pairs as normal √(−2 ln u(w₀)) (cos, sin)(2π u(w₁)) (Box and Muller),
+// where normal numbers skip the elements before `first`. One invocation per block of four; len need not be a multiple
+// of four.
 // Needs common/grid.wgsl, common/philox.wgsl and common/elementary.wgsl.
 
 struct Params {
@@ -54,7 +55,7 @@ fn philox_normal(
     let w = philox(vec4<u32>(block, p_normal.stream, clock[0], 0u), key);
     let z = vec4<f32>(normal_pair(w.x, w.y), normal_pair(w.z, w.w));
     for (var j = 0u; j < 4u; j++) {
-        // Before the first it wraps, and is past the end.
+        // Indices before the first wrap to large numbers, past the end.
         let i = 4u * block + j - p_normal.first;
         if i < p_normal.len { y[i] = z[j]; }
     }

@@ -1,16 +1,15 @@
 // Pooling of x [n, h, w, c] by windows of [kernel_h, kernel_w] into y [n, out_h, out_w, c]:
 //
-//   max_pool                y = the largest x of the window; argmax = its place, row · w + column
-//   average_pool            y = the sum of the window's x over a count: of the window's cells, or, without count_pad,
+//   max_pool                y = the largest x of the window; argmax = its position, row · w + column
+//   average_pool            y = the sum of the window's x over a count: of the window's cells or, without count_pad,
 //                           of those inside the image
-//   max_pool_backward       dx = gate ⊙ Σ dy over the windows whose index, max_pool's argmax, is this place
-//   average_pool_backward   dx = gate ⊙ Σ dy / count over the windows that contain this place
+//   max_pool_backward       dx = gate ⊙ Σ dy over the windows whose index, max_pool's argmax, is this position
+//   average_pool_backward   dx = gate ⊙ Σ dy / count over the windows that contain this position
 //
-// The window of output row o covers the rows from o · stride_h − pad_h on; columns likewise. The padding never wins a
-// maximum and adds nothing to a sum. Of equal elements the first in the window's rows wins, and a NaN wins over all.
-// The gate is the slope of the activation `gate` at the point where its output is gate_y, which is x.
-// One invocation per element of y or dx; len counts these. pad < kernel is asserted by ops/pool.rs: no window lies
-// wholly outside.
+// The window of output row o covers the rows from o · stride_h − pad_h on; columns likewise. Padding is never a maximum
+// and adds nothing to a sum. The maximum is the first of equal elements in row order, and a NaN counts as the largest.
+// The gate is the slope of the activation `gate` with output gate_y, which is x. One invocation per element of y or dx,
+// of which there are len. pad < kernel is asserted in ops/pool.rs, so no window is wholly outside.
 // Needs common/grid.wgsl, common/activation.wgsl and common/nan.wgsl.
 
 struct Params {
@@ -34,18 +33,18 @@ struct Params {
 override gate: u32 = 0u;
 
 // Image, row, column and channel of element i of [_, rows, cols, channels].
-fn place(i: u32, rows: u32, cols: u32, channels: u32) -> vec4<u32> {
+fn position(i: u32, rows: u32, cols: u32, channels: u32) -> vec4<u32> {
     let pixel = i / channels;
     let row = pixel / cols;
     return vec4(row / rows, row % rows, pixel % cols, i % channels);
 }
 
-// Along one axis, the places inside the image that window o covers: from the first up to the second, exclusive.
+// Along one axis, the range of indices inside the image that window o covers, the end exclusive.
 fn covered(o: u32, kernel: u32, stride: u32, pad: u32, size: u32) -> vec2<u32> {
     return vec2(max(o * stride, pad) - pad, min(o * stride + (kernel - pad), size));
 }
 
-// Along one axis, the windows that cover place i, of `count` windows.
+// Along one axis, the range of the `count` windows that cover index i, the end exclusive.
 fn covering(i: u32, kernel: u32, stride: u32, pad: u32, count: u32) -> vec2<u32> {
     let t = i + pad;
     return vec2((max(t + stride, kernel) - kernel) / stride, min(t / stride + 1u, count));
@@ -64,7 +63,7 @@ fn max_pool(
 ) {
     let i = group_index(group, groups) * 64u + local;
     if i >= p.len { return; }
-    let at = place(i, p.out_h, p.out_w, p.c);
+    let at = position(i, p.out_h, p.out_w, p.c);
     let rows = covered(at.y, p.kernel_h, p.stride_h, p.pad_h, p.h);
     let cols = covered(at.z, p.kernel_w, p.stride_w, p.pad_w, p.w);
     let image = at.x * p.h * p.w;
@@ -85,7 +84,7 @@ fn max_pool(
 
 @group(0) @binding(2) var<uniform> p_average: Params;
 
-// What the sum of the cells inside, rows × cols, is divided by.
+// The divisor of the sum of the rows × cols cells inside.
 fn divisor(q: Params, rows: vec2<u32>, cols: vec2<u32>) -> f32 {
     return f32(select((rows.y - rows.x) * (cols.y - cols.x), q.kernel_h * q.kernel_w, q.count_pad != 0u));
 }
@@ -99,7 +98,7 @@ fn average_pool(
     let q = p_average;
     let i = group_index(group, groups) * 64u + local;
     if i >= q.len { return; }
-    let at = place(i, q.out_h, q.out_w, q.c);
+    let at = position(i, q.out_h, q.out_w, q.c);
     let rows = covered(at.y, q.kernel_h, q.stride_h, q.pad_h, q.h);
     let cols = covered(at.z, q.kernel_w, q.stride_w, q.pad_w, q.w);
     var sum = 0.0;
@@ -126,7 +125,7 @@ fn max_pool_backward(
     let q = p_max_backward;
     let i = group_index(group, groups) * 64u + local;
     if i >= q.len { return; }
-    let at = place(i, q.h, q.w, q.c);
+    let at = position(i, q.h, q.w, q.c);
     let rows = covering(at.y, q.kernel_h, q.stride_h, q.pad_h, q.out_h);
     let cols = covering(at.z, q.kernel_w, q.stride_w, q.pad_w, q.out_w);
     let here = at.y * q.w + at.z;
@@ -152,7 +151,7 @@ fn average_pool_backward(
     let q = p_average_backward;
     let i = group_index(group, groups) * 64u + local;
     if i >= q.len { return; }
-    let at = place(i, q.h, q.w, q.c);
+    let at = position(i, q.h, q.w, q.c);
     let rows = covering(at.y, q.kernel_h, q.stride_h, q.pad_h, q.out_h);
     let cols = covering(at.z, q.kernel_w, q.stride_w, q.pad_w, q.out_w);
     var sum = 0.0;

@@ -1,4 +1,4 @@
-// ring[(step − 1) mod slots, column] = scale · Σ_i rows[i], or that much more where add is set, with rows [n], ring
+// ring[(step − 1) mod slots, column] = scale · Σ_i rows[i], or += that where add is set, with rows [n], ring
 // [slots, width], and the step, counted from 1, in clock[0]; one workgroup of 256, by a tree.
 // Needs common/tree.wgsl.
 
@@ -22,7 +22,7 @@ fn record(@builtin(local_invocation_index) local: u32) {
     for (var i = local; i < p.n; i += 256u) { sum += rows[i]; }
     sum = tree_sum(local, sum);
     if local == 0u {
-        // Steps near 2³² cannot wrap before the remainder is taken.
+        // The order of operations avoids overflow for steps near 2³².
         let slot = (clock[0] % p.slots + p.slots - 1u) % p.slots;
         let there = slot * p.width + p.column;
         var before = 0.0;

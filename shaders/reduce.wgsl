@@ -3,14 +3,14 @@
 //   reduce_rows              y [m, parts]: op over the elements [c · chunk, (c + 1) · chunk) of each row;
 //                            one workgroup of 256 per row and chunk, by a tree
 //   reduce_columns           y [parts, n]: op over the rows [c · chunk, (c + 1) · chunk) of each column;
-//                            one invocation per chunk and column, in order; neighbours read neighbouring columns
+//                            one invocation per chunk and column, in order; adjacent ones read adjacent columns
 //   reduce_columns_add       the same, added to y: the last pass of a bias gradient
 //   reduce_rows_backward     dx [m, n] from dy [m]; the workgroups of reduce_rows
 //   reduce_columns_backward  dx [m, n] from dy [n]; the invocations of reduce_columns
 //
-// op by kind: 0 sum, 1 maximum, 2 sum of squares. Where there are several parts, ops/reduce.rs reduces the partial
-// results again. The derivative of a maximum is shared equally by the elements that reach it, which every
-// chunk counts over the whole row or column for itself.
+// op by kind: 0 sum, 1 maximum, 2 sum of squares. If there are several parts, ops/reduce.rs reduces the partial results
+// again. The derivative of a maximum is shared equally by the elements that attain it; every chunk counts them over the
+// whole row or column itself.
 // Needs common/grid.wgsl.
 
 struct Params {
@@ -43,7 +43,7 @@ fn join(u: f32, v: f32) -> f32 {
     return u + v;
 }
 
-// What a chunk starts from: its own first element changes no maximum, even one of −∞.
+// The initial value of a chunk. Its own first element changes no maximum, even one of −∞.
 fn start(first: u32) -> f32 {
     if kind == MAXIMUM { return x[first]; }
     return 0.0;
@@ -106,7 +106,7 @@ fn reduce_columns_add(
     y[i] += column_chunk(i);
 }
 
-// What the forward kernel gave, [m] or [n]; only the derivative of a maximum looks at it.
+// The output of the forward kernel, [m] or [n]; used only for the derivative of a maximum.
 @group(0) @binding(1) var<storage, read> reduced: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
@@ -114,7 +114,7 @@ fn reduce_columns_add(
 
 var<workgroup> ties: atomic<u32>;
 
-// The derivative at v, where `share` is scale · dy, over the number of ties if there can be any.
+// The derivative at v, where `share` is scale · dy, divided by the number of ties for a maximum.
 fn slope(v: f32, result: f32, share: f32) -> f32 {
     if kind == MAXIMUM { return select(0.0, share, v == result); }
     if kind == SQUARES { return 2.0 * v * share; }

@@ -1,8 +1,8 @@
 // z = μ + e^(½ logvar) ε, and the gradients of μ and logvar (Kingma and Welling, Auto-encoding variational Bayes,
 // §2.4). heads [m, 2L] holds μ | logvar row by row; row r of eps and z [m · repeat, L] belongs to row r / repeat of
-// heads. logvar is clamped to ±80, as in the divergence (kl.wgsl); beyond, the gradient goes on as that of the clamped
-// exponential, not zero, so that a run can come back. One invocation per element of z; backwards one per element of
-// μ, which sums over the repeats in order. Needs common/grid.wgsl.
+// heads. logvar is clamped to ±80, as in the divergence (kl.wgsl). Beyond that the gradient is that of the clamped
+// exponential, not zero, so that training can recover. One invocation per element of z; in the backward pass one per
+// element of μ, which sums over the repeats in order. Needs common/grid.wgsl.
 
 struct Params {
     len: u32,

@@ -1,6 +1,6 @@
-// What a device reaches when it does one thing only: y = x, which moves memory, and y = Σ_j a_j, where each of 16 sums
-// a_j = x + j goes `turns` times through a ← scale a + shift, which multiplies and adds. Each invocation
-// copies every so many-th element, as many as there are invocations; of the other, one invocation per element.
+// Kernels for the roofline: y = x, which moves memory, and y = Σ_j a_j, where each of 16 sums a_j = x + j becomes scale
+// a + shift `turns` times, which multiplies and adds. For the copy, invocations stride through the elements; for the
+// sums, there is one invocation per element.
 // Needs common/grid.wgsl.
 
 struct Copy {
@@ -25,7 +25,7 @@ fn roof_copy(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    // Neighbours copy neighbours, whatever their number.
+    // Adjacent invocations copy adjacent elements.
     let stride = groups.x * groups.y * 256u;
     for (var i = group_index(group, groups) * 256u + local; i < p.len; i += stride) {
         y[i] = x[i];
@@ -42,7 +42,7 @@ fn roof_fma(
     if i >= p_fma.len { return; }
     let scale = p_fma.scale;
     let shift = vec4(p_fma.shift);
-    // Sixteen sums that do not wait for one another.
+    // Sixteen independent sums.
     var a = x[i] + vec4(0.0, 1.0, 2.0, 3.0);
     var b = x[i] + vec4(4.0, 5.0, 6.0, 7.0);
     var c = x[i] + vec4(8.0, 9.0, 10.0, 11.0);

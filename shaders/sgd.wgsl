@@ -3,7 +3,7 @@
 //   b ← μ b + g                                              with momentum; else b is g
 //   w ← w − lr b, or w − lr (g + μ b)                        plain, or nesterov (Sutskever et al., 2013)
 //   average ← a average + (1 − a) w                          in the averaged kernels
-// rates = (lr, ·, ·, ·) comes from tick. The stored gradient is left at zero, for the next step to add to.
+// rates = (lr, ·, ·, ·) comes from tick. The stored gradient is set to zero, for the next step to add to.
 // One invocation per four elements, 64 apart. Needs common/grid.wgsl and common/clip.wgsl.
 
 struct Params {

@@ -2,10 +2,10 @@
 //
 //   logsumexp            y [m] = log Σ_j exp(x_j), by the row's maximum: max + log Σ_j exp(x_j − max)
 //   softmax              y [m, n] = exp(x_j − max) / Σ_k exp(x_k − max)
-//   logsumexp_backward   dx = dy[row] exp(x − log_sum[row]), log_sum [m] being what logsumexp gave
-//   softmax_backward     dx = prob ⊙ (dy − Σ_j dy_j prob_j), prob [m, n] being what softmax gave
+//   logsumexp_backward   dx = dy[row] exp(x − log_sum[row]), where log_sum [m] is the output of logsumexp
+//   softmax_backward     dx = prob ⊙ (dy − Σ_j dy_j prob_j), where prob [m, n] is the output of softmax
 //
-// Arguments of exp are at most 0 and clamped at −80, where exp is nothing beside the row's largest.
+// Arguments of exp are at most 0 and clamped at −80, where exp is negligible next to that of the row's maximum.
 // Needs common/grid.wgsl and common/tree.wgsl.
 
 struct Params {
@@ -17,7 +17,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> p: Params;
 
-// exp(v − top), for v no more than top but for rounding.
+// exp(v − top), for v no more than top up to rounding.
 fn exp_below(v: f32, top: f32) -> f32 {
     return exp(clamp(v - top, -80.0, 80.0));
 }

@@ -1,16 +1,16 @@
-// Spectral normalisation of w [m, n]: y = w / σ with σ = uᵀ w v, u [m] and v [n] being kept from step to step and moved
-// by power iteration, v ← wᵀ u / ‖wᵀ u‖, u ← w v / ‖w v‖. The derivative takes u and v as constants:
+// Spectral normalisation of w [m, n]: y = w / σ with σ = uᵀ w v. u [m] and v [n] are kept between steps and updated by
+// power iteration, v ← wᵀ u / ‖wᵀ u‖, u ← w v / ‖w v‖. They are constants to the derivative:
 //
 //   dw += (dy − (Σ dy ⊙ y) u vᵀ) / σ
 //
 //   spectral_norm_columns    partial [parts, n] = Σ u_i w_ij over chunk rows from part · chunk on; one invocation per
-//                            chunk and column, neighbours read neighbouring columns
+//                            chunk and column, adjacent ones read adjacent columns
 //   spectral_norm_rows       product [m] = w v; one workgroup of 256 per row
 //   spectral_norm_normalise  state [len] = copy [len] = t / max(‖t‖, ε); one workgroup of 256
 //   spectral_norm_sigma      sigma [1] = Σ u_i t_i with t [m] = w v; one workgroup of 256
 //   spectral_norm_divide     y [m, n] = w / σ; one invocation per element
 //   spectral_norm_dot        products [m]: Σ_j dy_ij y_ij; one workgroup of 256 per row
-//   spectral_norm_backward   dw [m, n] as above, total [1] being the sum of these; one invocation per element
+//   spectral_norm_backward   dw [m, n] as above, where total [1] is the sum of products; one invocation per element
 //
 // Needs common/grid.wgsl and common/tree.wgsl.
 
@@ -88,7 +88,7 @@ fn spectral_norm_sigma(@builtin(local_invocation_index) local: u32) {
     if local == 0u { sigma[0] = sum; }
 }
 
-// σ, as spectral_norm_sigma gave it.
+// σ, the output of spectral_norm_sigma.
 @group(0) @binding(1) var<storage, read> divisor: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
@@ -122,7 +122,7 @@ fn spectral_norm_dot(
     if local == 0u && inside { products[i] = sum; }
 }
 
-// u and v as they were when σ was computed.
+// The values of u and v from which σ was computed.
 @group(0) @binding(2) var<storage, read> u_saved: array<f32>;
 @group(0) @binding(3) var<storage, read> v_saved: array<f32>;
 @group(0) @binding(4) var<storage, read> total: array<f32>;

@@ -1,7 +1,7 @@
-// Moves a training run on by one step: clock = (step, epoch, start, next), where rows start .. next − 1 of the
-// epoch's order are the batch, and rates = (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight). Both start at zero, and so epoch
-// 0 begins at row 0. 1 − βᵗ is carried by its recurrence, β (1 − βᵗ⁻¹) + (1 − β): subtracting a power from 1 cancels.
-// The share of the learning rate rises to one over `lr_warmup` steps; k steps later, with x = min(k / span, 1), it is
+// Advances a training run by one step: clock = (step, epoch, start, next), where rows start .. next − 1 of the epoch's
+// order are the batch, and rates = (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight). Both start at zero, so epoch 0 begins at
+// row 0. 1 − βᵗ is computed by its recurrence, β (1 − βᵗ⁻¹) + (1 − β), because subtracting a power from 1 cancels. The
+// share of the learning rate rises to one over `lr_warmup` steps; k steps later, with x = min(k / span, 1), it is
 //   1, or 1 − (1 − low) x, or low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋     for decay 0, 1, 2, 3.
 // One invocation in all.
 

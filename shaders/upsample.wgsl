@@ -2,13 +2,13 @@
 //
 //   upsample_nearest             y[row, col] = x[⌊row / factor_h⌋, ⌊col / factor_w⌋]
 //   upsample_bilinear            y = (1 − b) ((1 − a) x[r, s] + a x[r+1, s]) + b ((1 − a) x[r, s+1] + a x[r+1, s+1]),
-//                                r + a being where row lies in x if pixels are squares, (row + ½) / factor_h − ½ but
-//                                at least 0, and s + b the same for col; past the last row or column stands the last
+//                                where r + a is the position of row in x, with pixels as squares:
+// (row + ½) / factor_h − ½ but at least 0; s + b likewise; past the edge the last is used
 //   upsample_nearest_backward    dx = gate ⊙ Σ dy over the block of y that shows this element
-//   upsample_bilinear_backward   dx = gate ⊙ Σ dy · weight over the elements of y that took from this one
+//   upsample_bilinear_backward   dx = gate ⊙ Σ dy · weight over the elements of y that use this one
 //
-// The gate is the slope of the activation `gate` at the point where its output is gate_y, which is x.
-// One invocation per element of y or dx; len counts these.
+// The gate is the slope of the activation `gate` with output gate_y, which is x.
+// One invocation per element of y or dx, of which there are len.
 // Needs common/grid.wgsl and common/activation.wgsl.
 
 struct Params {
@@ -29,33 +29,33 @@ override gate: u32 = 0u;
 @group(0) @binding(2) var<uniform> p: Params;
 
 // Image, row, column and channel of element i of [_, rows, cols, channels].
-fn place(i: u32, rows: u32, cols: u32, channels: u32) -> vec4<u32> {
+fn position(i: u32, rows: u32, cols: u32, channels: u32) -> vec4<u32> {
     let pixel = i / channels;
     let row = pixel / cols;
     return vec4(row / rows, row % rows, pixel % cols, i % channels);
 }
 
-// Along one axis, place `to` of y takes from `low` with 1 − weight and from `high` with weight.
+// Along one axis, index `to` of y takes index `low` of x with 1 − weight and `high` with weight.
 struct Taps {
     low: u32,
     high: u32,
     weight: f32,
 }
 
-// In whole numbers: (to + ½) / factor − ½ = (2 to + 1 − factor) / (2 factor).
+// In integers: (to + ½) / factor − ½ = (2 to + 1 − factor) / (2 factor).
 fn taps(to: u32, factor: u32, size: u32) -> Taps {
     let scaled = max(2u * to + 1u, factor) - factor;
     let low = scaled / (2u * factor);
     return Taps(low, min(low + 1u, size - 1u), f32(scaled % (2u * factor)) / f32(2u * factor));
 }
 
-// What place `to` of y takes from place i of x.
+// The weight of index i of x in index `to` of y.
 fn share(to: u32, factor: u32, size: u32, i: u32) -> f32 {
     let t = taps(to, factor, size);
     return select(0.0, 1.0 - t.weight, t.low == i) + select(0.0, t.weight, t.high == i);
 }
 
-// The places of y, along one axis, that take from place i of x: from the first up to the second, exclusive.
+// The range of indices of y, along one axis, that use index i of x, the end exclusive.
 fn takers(i: u32, factor: u32, size: u32) -> vec2<u32> {
     let middle = i * factor + factor / 2u;
     return vec2(select(0u, middle - factor, i > 0u), min(middle + factor, size * factor));
@@ -69,7 +69,7 @@ fn upsample_nearest(
 ) {
     let i = group_index(group, groups) * 64u + local;
     if i >= p.len { return; }
-    let at = place(i, p.h * p.factor_h, p.w * p.factor_w, p.c);
+    let at = position(i, p.h * p.factor_h, p.w * p.factor_w, p.c);
     y[i] = x[((at.x * p.h + at.y / p.factor_h) * p.w + at.z / p.factor_w) * p.c + at.w];
 }
 
@@ -81,7 +81,7 @@ fn upsample_bilinear(
 ) {
     let i = group_index(group, groups) * 64u + local;
     if i >= p.len { return; }
-    let at = place(i, p.h * p.factor_h, p.w * p.factor_w, p.c);
+    let at = position(i, p.h * p.factor_h, p.w * p.factor_w, p.c);
     let row = taps(at.y, p.factor_h, p.h);
     let col = taps(at.z, p.factor_w, p.w);
     let upper = (at.x * p.h + row.low) * p.w;
@@ -105,7 +105,7 @@ fn upsample_nearest_backward(
     let q = p_backward;
     let i = group_index(group, groups) * 64u + local;
     if i >= q.len { return; }
-    let at = place(i, q.h, q.w, q.c);
+    let at = position(i, q.h, q.w, q.c);
     var sum = 0.0;
     for (var a = 0u; a < q.factor_h; a++) {
         let row = ((at.x * q.h + at.y) * q.factor_h + a) * q.w * q.factor_w;
@@ -126,7 +126,7 @@ fn upsample_bilinear_backward(
     let q = p_backward;
     let i = group_index(group, groups) * 64u + local;
     if i >= q.len { return; }
-    let at = place(i, q.h, q.w, q.c);
+    let at = position(i, q.h, q.w, q.c);
     let rows = takers(at.y, q.factor_h, q.h);
     let cols = takers(at.z, q.factor_w, q.w);
     var sum = 0.0;

@@ -1,17 +1,17 @@
-// Vector quantisation: every row of z [m, dim] becomes the nearest row, its code, of a codebook e [k, dim].
+// Vector quantisation: every row of z [m, dim] becomes its code, the nearest row of a codebook e [k, dim].
 //
 //   vq_nearest             nearest[r] = argmin_j norms[j] − 2 scores[r, j], with norms[j] = Σ e[j]² and scores = z eᵀ:
-//                          the squared distance but for Σ z[r]², which is the same for every j; of equal ones the
-//                          lower j; one workgroup of 64 per row, by a tree, so that neighbours read neighbours
+//                          the squared distance without Σ z[r]², which is the same for every j; the lower j of equal
+//                          ones; one workgroup of 64 per row, by a tree, so that adjacent invocations read adjacent j
 //   vq_lookup              q[r] = e[index[r]]; one invocation per element
 //   vq_one_hot             one_hot[r, j] = 1 where j = index[r], otherwise 0; one invocation per element
-//   vq_loss                rows[r] = scale · Σ_l (z − q)², q [m, dim] being what vq_lookup gave; one invocation per
-//                          row, in order: rows are short
+//   vq_loss                rows[r] = scale · Σ_l (z − q)², where q [m, dim] is the output of vq_lookup; one invocation
+//                          per row, in order, since rows are short
 //   vq_loss_with_gradient  the same, and dz += slope · (z − q)
 //   vq_codebook_backward   de += slope · (counts[j] e − sums), with counts [k] = Σ_r one_hot and
 //                          sums [k, dim] = one_hotᵀ z; one invocation per element
 //
-// Every index lies below k: vq_nearest gives none other, even where z is not finite.
+// Every index is below k: vq_nearest returns no other, even if z is not finite.
 // Needs common/grid.wgsl.
 
 struct NearestParams {

@@ -1,4 +1,4 @@
-//! What a kernel's record says of its shader is so: naga reads every shader and each statement is compared.
+//! Compares every kernel record with its shader, as parsed by naga.
 
 #[path = "contract/record.rs"]
 mod record;
@@ -22,7 +22,7 @@ fn every_entry_point_is_one_registered_kernel() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Where the kernels on the list and the entry points in the shaders' files are not the same, or a name is taken twice.
+/// Differences between the list of kernels and the entry points of the shader files, and names used twice.
 fn register_faults(kernels: &[&Kernel]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut registered: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -40,15 +40,15 @@ fn register_faults(kernels: &[&Kernel]) -> Vec<String> {
     for (op, written) in entry_points() {
         let registered = registered.remove(&op).unwrap_or_default();
         let missing = written.difference(&registered);
-        faults.extend(missing.map(|name| format!("{name} of shaders/{op}.wgsl is not among KERNELS of ops/{op}.rs")));
+        faults.extend(missing.map(|name| format!("{name} of shaders/{op}.wgsl is not in KERNELS of ops/{op}.rs")));
         let absent = registered.difference(&written);
-        faults.extend(absent.map(|name| format!("{name} of ops/{op}.rs is no entry point of shaders/{op}.wgsl")));
+        faults.extend(absent.map(|name| format!("{name} of ops/{op}.rs is not in shaders/{op}.wgsl")));
     }
-    faults.extend(registered.keys().map(|op| format!("there is no shaders/{op}.wgsl")));
+    faults.extend(registered.keys().map(|op| format!("shaders/{op}.wgsl not found")));
     faults
 }
 
-/// The names after `@compute` in each file of shaders/, and in the variants' files beside it.
+/// The entry points in each file of shaders/, including the files of variants.
 fn entry_points() -> BTreeMap<String, BTreeSet<String>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let stem = |path: &Path| path.file_stem().expect("a file has a stem").to_string_lossy().into_owned();
@@ -60,7 +60,7 @@ fn entry_points() -> BTreeMap<String, BTreeSet<String>> {
     shaders(&folder).into_iter().map(names).collect()
 }
 
-/// The WGSL files of a folder; none if there is no such folder.
+/// The WGSL files of a folder; empty if there is no such folder.
 fn shaders(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("readable").path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl")).collect()
@@ -72,16 +72,16 @@ fn entries(path: &Path) -> Vec<String> {
     after.map(|(name, _)| name.trim().to_string()).collect()
 }
 
-/// The kernel with another shader.
+/// A copy of the kernel with another shader.
 fn with_source(kernel: &Kernel, change: impl Fn(String) -> String) -> Kernel {
     let changed: &'static str = change(kernel.source.concat()).leak();
     Kernel { source: vec![changed].leak(), ..*kernel }
 }
 
-/// Replaces what is there once.
+/// A copy of the kernel with `from` replaced by `to` in its shader.
 fn replaced(kernel: &Kernel, from: &str, to: &str) -> Kernel {
     with_source(kernel, |source| {
-        assert!(source.contains(from), "{} does not say {from}", kernel.name);
+        assert!(source.contains(from), "{} does not contain {from}", kernel.name);
         source.replacen(from, to, 1)
     })
 }
@@ -89,13 +89,13 @@ fn replaced(kernel: &Kernel, from: &str, to: &str) -> Kernel {
 #[track_caller]
 fn assert_reported(kernel: &Kernel, fault: &str) {
     let faults = faults(kernel);
-    assert!(faults.iter().any(|found| found.contains(fault)), "not reported: {fault}; only {faults:?}");
+    assert!(faults.iter().any(|found| found.contains(fault)), "not reported: {fault}; reported: {faults:?}");
 }
 
 #[test]
 fn a_wrong_record_is_reported() {
     let kernel = &activation::ACTIVATION;
-    assert_reported(&Kernel { workgroup: [64, 1, 1], ..*kernel }, "a workgroup of [64, 1, 1], the shader [256, 1, 1]");
+    assert_reported(&Kernel { workgroup: [64, 1, 1], ..*kernel }, "workgroup [64, 1, 1] in the record");
     assert_reported(&Kernel { name: "activate", ..*kernel }, "no entry point");
     assert_reported(&Kernel { overrides: &["alpha"], ..*kernel }, "no override alpha");
     assert_reported(&Kernel { overrides: &["alpha"], ..*kernel }, "no u32 field");
@@ -109,10 +109,10 @@ fn wrong_bindings_are_reported() {
         (vec![read("y"), write("x")], "x is called y in the record"),
         (vec![read("x"), read("y")], "y is only read"),
         (vec![update("x"), write("y")], "x is written; declare it read_write"),
-        (vec![update("x"), write("y")], "x is written, the shader never does"),
+        (vec![update("x"), write("y")], "x is written in the record but not in the shader"),
         (vec![read("x").of_u32(), write("y")], "elements of another type"),
-        (vec![read("x")], "y stands where the uniform belongs"),
-        (vec![read("x"), write("y"), read("z")], "p is no storage buffer"),
+        (vec![read("x")], "y is at the binding of the uniform"),
+        (vec![read("x"), write("y"), read("z")], "p is not a storage buffer"),
         (vec![read("x"); 9], "more than 8 storage buffers"),
     ];
     for (bindings, fault) in wrong {
@@ -125,7 +125,7 @@ fn wrong_bindings_are_reported() {
 #[test]
 fn a_wrong_shader_is_reported() {
     let kernel = &elementwise::MULTIPLY;
-    assert_reported(&replaced(kernel, "a[i] * b[i]", "a[i] * c[i]"), "naga cannot read it");
+    assert_reported(&replaced(kernel, "a[i] * b[i]", "a[i] * c[i]"), "naga cannot parse it");
     assert_reported(&replaced(kernel, "a[i] * b[i]", "a[i] * 1u"), "naga");
     assert_reported(&replaced(kernel, "@workgroup_size(256)\nfn multiply", "@workgroup_size(512)\nfn multiply"), "512");
     assert_reported(
@@ -139,7 +139,7 @@ fn a_wrong_shader_is_reported() {
     );
     let signed =
         replaced(&activation::ACTIVATION, "override kind: u32 = 0u", "const zero = 0u; override kind: i32 = 0");
-    assert_reported(&with_source(&signed, |source| source.replace("(kind,", "(zero,")), "the override kind is no u32");
+    assert_reported(&with_source(&signed, |source| source.replace("(kind,", "(zero,")), "the override kind is not u32");
     let atomic = replaced(kernel, "b: array<f32>", "c: array<f32>");
     let atomic =
         replaced(&atomic, "struct MultiplyParams", "var<workgroup> b: array<atomic<f32>, 4>; struct MultiplyParams");
@@ -169,7 +169,7 @@ fn an_unregistered_entry_point_is_reported() {
     list.retain(|kernel| kernel.name != "softmax_backward");
     assert_eq!(
         register_faults(&list),
-        ["softmax_backward of shaders/softmax.wgsl is not among KERNELS of ops/softmax.rs"]
+        ["softmax_backward of shaders/softmax.wgsl is not in KERNELS of ops/softmax.rs"]
     );
     let mut list = kernels();
     list.push(&activation::ACTIVATION);
@@ -177,5 +177,5 @@ fn an_unregistered_entry_point_is_reported() {
     let stranger: &Kernel = Box::leak(Box::new(Kernel { name: "stranger", ..activation::ACTIVATION }));
     list = kernels();
     list.push(stranger);
-    assert_eq!(register_faults(&list), ["stranger of ops/activation.rs is no entry point of shaders/activation.wgsl"]);
+    assert_eq!(register_faults(&list), ["stranger of ops/activation.rs is not in shaders/activation.wgsl"]);
 }

@@ -1,6 +1,6 @@
-//! No kernel lands unchecked: whatever a kernel lacks is named, and the checks themselves can fail.
+//! Checks that every kernel is tested, and that the checks themselves detect errors.
 //!
-//! That a kernel has a reference needs no test here: [`Kernel::reference`] is no option, so a record without one
+//! No test is needed for the existence of references: [`Kernel::reference`] is not an option, so a record without one
 //! does not compile.
 
 use frit_harness::{Case, Fill, cases, compare, coverage, device, differences, report};
@@ -12,10 +12,10 @@ use gpu_core::{
     Ticket, Timing,
 };
 
-/// Fails to compile should a reference ever become optional.
+/// Does not compile if a reference becomes optional.
 const _: fn(&Kernel) -> fn(&mut Args<'_>) = |kernel| kernel.reference;
 
-/// Every case, without its inputs, which are large and do not matter here.
+/// Every case, without its inputs, which are large and not needed here.
 fn every_case() -> Vec<Case> {
     let without_inputs = |mut case: Case| {
         case.inputs = Vec::new();
@@ -28,7 +28,7 @@ fn calls(case: &Case, kernel: &Kernel) -> bool {
     case.schedule.calls().iter().any(|step| step.kernel.name == kernel.name)
 }
 
-fn owes_a_derivative(kernel: &Kernel) -> bool {
+fn needs_gradient_check(kernel: &Kernel) -> bool {
     !matches!(kernel.gradient, Gradient::None(_))
 }
 
@@ -39,7 +39,7 @@ fn every_kernel_has_a_case_and_a_gradient_check() {
 }
 
 #[test]
-fn a_kernel_without_cases_is_named() {
+fn a_kernel_without_cases_is_reported() {
     let mut cases = every_case();
     for kernel in kernels() {
         let (own, others): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| calls(case, kernel));
@@ -50,30 +50,30 @@ fn a_kernel_without_cases_is_named() {
 }
 
 #[test]
-fn a_kernel_without_claims_is_named() {
+fn a_kernel_without_claims_is_reported() {
     let mut cases = every_case();
     cases.iter_mut().for_each(|case| case.claims.clear());
     for kernel in kernels() {
         let omissions = coverage::omissions(&[kernel], &cases);
         let named = omissions.iter().any(|omission| omission.starts_with(&format!("{} has no gradient", kernel.name)));
-        assert_eq!(named, owes_a_derivative(kernel), "{}: {omissions:?}", kernel.name);
+        assert_eq!(named, needs_gradient_check(kernel), "{}: {omissions:?}", kernel.name);
     }
 }
 
-/// A backward kernel that runs beside a claim is not thereby checked: it must have written the claimed dx.
+/// Running a backward kernel in a case with claims does not check it: it must have computed the claimed gradient.
 #[test]
-fn a_backward_kernel_beside_a_claim_is_named() {
-    let mut case = Case::new("beside");
+fn an_unclaimed_backward_kernel_is_reported() {
+    let mut case = Case::new("unclaimed");
     let (x, dy) = (case.input([7], Fill::OffZero), case.input([7], Fill::OffZero));
     let y = forward(&mut case.schedule, "y", x, Activation::Identity);
     backward(&mut case.schedule, "dx", x, dy, Activation::Identity);
     case.claim(y, dy, &[(x, dy)]);
     let omissions = coverage::omissions(&kernels(), &[case]);
-    assert!(omissions.contains(&"activation_backward has no gradient check of what it writes".into()), "{omissions:?}");
+    assert!(omissions.contains(&"activation_backward has no gradient check of its outputs".into()), "{omissions:?}");
     assert!(!omissions.iter().any(|omission| omission.starts_with("activation has")), "{omissions:?}");
 }
 
-/// A Cpu whose results are spoilt after each step: a wrong kernel, without needing a device.
+/// A CPU executor that changes the results of each call: a wrong kernel that needs no device.
 struct Impostor {
     cpu: Cpu,
     output: Buf,
@@ -81,8 +81,8 @@ struct Impostor {
 }
 
 impl Executor for Impostor {
-    fn run_call(&mut self, program: Program, step: usize) -> Result<(), Error> {
-        self.cpu.run_call(program, step)?;
+    fn run_call(&mut self, program: Program, call: usize) -> Result<(), Error> {
+        self.cpu.run_call(program, call)?;
         let spoilt = (self.spoil)(self.cpu.read(self.output)?);
         self.cpu.write(self.output, &spoilt)
     }
@@ -112,16 +112,17 @@ impl Executor for Impostor {
     }
 }
 
-/// The worst error of a case of one step whose output is spoilt, as a share of its tolerance.
+/// The worst error of a case with one call whose output is changed, as a share of its tolerance.
 fn share(case: &Case, spoil: fn(Array) -> Array) -> f64 {
     let memory = Memory::default();
-    let output = case.schedule.calls()[0].writes().next().expect("a step writes");
+    let output = case.schedule.calls()[0].writes().next().expect("a call has outputs");
     let mut impostor = Impostor { cpu: Cpu::new(memory.clone(), Sharing::Off), output, spoil };
-    let findings = compare::stepwise(&mut impostor, &memory, &case.schedule, &case.inputs).expect("a Cpu runs");
-    findings[0].error / case.tolerance
+    let comparisons =
+        compare::call_by_call(&mut impostor, &memory, &case.schedule, &case.inputs).expect("the CPU executor runs");
+    comparisons[0].error / case.tolerance
 }
 
-/// y = tanh x by a kernel that takes `ACTIVATION`'s buffers and parameters.
+/// y = tanh x by a kernel with the buffers and parameters of `ACTIVATION`.
 fn tanh(kernel: &'static Kernel) -> Case {
     let mut case = Case::new("tanh");
     let x = case.input([300], Fill::OffZero);
@@ -138,17 +139,17 @@ fn changed(array: Array, change: impl Fn(&mut [f64])) -> Array {
 }
 
 #[test]
-fn wrong_results_are_strays() {
+fn wrong_results_fail() {
     let case = tanh(&ACTIVATION);
     assert!(share(&case, |y| y) <= 1.0);
     assert!(share(&case, |y| changed(y, |y| y[299] += 2e-6)) > 1.0);
-    // As it was before the step: an element that the kernel leaves out.
+    // NaN is what `hand_over` writes first, so this is an element that the kernel leaves out.
     assert_eq!(share(&case, |y| changed(y, |y| y[0] = f64::NAN)), f64::INFINITY);
     assert_eq!(share(&case, |y| changed(y, |y| y[7] = f64::NEG_INFINITY)), f64::INFINITY);
 }
 
 #[test]
-fn a_wrong_word_is_a_stray() {
+fn a_wrong_word_fails() {
     let mut case = Case::new("words");
     let clock = case.input([4], Fill::Exactly(vec![1, 0, 0, 9]));
     permute(&mut case.schedule, "order", 0..9, clock, 20, 7, true);
@@ -157,9 +158,9 @@ fn a_wrong_word_is_a_stray() {
     assert_eq!(share(&case, off_by_one), f64::INFINITY);
 }
 
-/// The same with a shader that is a little wrong, on the adapter that is there.
+/// A shader with a small error, on the best adapter.
 #[test]
-fn a_wrong_shader_is_a_stray() -> Result<(), Error> {
+fn a_wrong_shader_fails() -> Result<(), Error> {
     let right = ACTIVATION.source.concat();
     let wrong =
         right.replace("y[i] = activate(kind, p.alpha, x[i]);", "y[i] = 1.00001 * activate(kind, p.alpha, x[i]);");
@@ -167,20 +168,20 @@ fn a_wrong_shader_is_a_stray() -> Result<(), Error> {
     let source: &'static str = wrong.leak();
     let kernel = Box::leak(Box::new(Kernel { source: vec![source].leak(), ..ACTIVATION }));
     let rows = report::parity(&device(true), &[tanh(kernel)])?;
-    assert!(rows[0].stray(), "{rows:?}");
-    // A device keeps the pipeline of a name, so the right one takes a device of its own.
+    assert!(rows[0].failed(), "{rows:?}");
+    // Pipelines are cached by name, so the right shader needs a device of its own.
     let rows = report::parity(&device(true), &[tanh(&ACTIVATION)])?;
-    assert!(!rows[0].stray(), "{rows:?}");
+    assert!(!rows[0].failed(), "{rows:?}");
     Ok(())
 }
 
-/// The worst slope of y = f(x) where `claim` says what dx is.
+/// The worst error of the gradient dx of y = f(x), where `claim` computes both.
 fn worst(claim: impl Fn(&mut Schedule, Buf, Buf) -> (Buf, Buf)) -> f64 {
     let mut case = Case::new("a claim");
     let (x, dy) = (case.input([5], Fill::OffZero), case.input([5], Fill::OffZero));
     let (y, dx) = claim(&mut case.schedule, x, dy);
     case.claim(y, dy, &[(x, dx)]);
-    let slopes = differences::check(&case).expect("a Cpu runs");
+    let slopes = differences::check(&case).expect("the CPU executor runs");
     assert_eq!(slopes.len(), 5);
     slopes.iter().map(differences::Slope::error).fold(0.0, f64::max)
 }

@@ -1,5 +1,5 @@
-//! The reference against PyTorch, operator by operator. tests/golden/README.md says what ops.safetensors holds and
-//! make.py how it came to be.
+//! Compares the reference with PyTorch, operator by operator. tests/golden/README.md describes ops.safetensors and
+//! make.py, which creates it.
 
 #[path = "golden/bench.rs"]
 mod bench;
@@ -36,12 +36,12 @@ fn operators_agree_with_pytorch() -> Result<(), Error> {
         "reparameterise" => reparameterise(bench),
         "sgd" => sgd(bench, kind),
         "softmax" => softmax(bench, kind),
-        _ => panic!("nothing here runs {op}"),
+        _ => panic!("no test for {op}"),
     })
 }
 
 fn activation(bench: &mut Bench<'_>, kind: &str) {
-    let act = match Activation::named(kind).expect("an activation") {
+    let act = match Activation::named(kind).expect("a known activation") {
         Activation::LeakyRelu(_) => Activation::LeakyRelu(bench.scalar("alpha")),
         Activation::Elu(_) => Activation::Elu(bench.scalar("alpha")),
         act => act,
@@ -53,14 +53,14 @@ fn activation(bench: &mut Bench<'_>, kind: &str) {
     bench.expect("dx", dx);
 }
 
-/// A layer takes dy before its activation, so that one is passed here by hand.
+/// A layer takes the gradient before its activation, so this applies the activation's derivative by hand.
 fn linear(bench: &mut Bench<'_>) {
     let Tensor { dims, .. } = bench.tensor("w");
     let mut network = Network::new(&mut bench.memory, "linear");
     let spec = LinearSpec::new(dims[1], dims[0], Activation::Tanh);
     let layer = Linear::new(&mut bench.memory, &mut network, "layer", spec);
     let arena = bench.memory.whole(network.weights.arena(Arena::Values));
-    let [w, b] = network.weights.parameters() else { unreachable!("a weight and a bias") };
+    let [w, b] = network.weights.parameters() else { unreachable!("a linear layer has a weight and a bias") };
     let [w, b] = [w, b].map(|parameter| Buf { offset: parameter.offset, shape: parameter.shape, ..arena });
     bench.inputs.extend([("w", w), ("b", b)].map(|(name, buf)| (buf, Array::F64(bench.tensor(name).values))));
     let (x, dy) = (bench.input("x"), bench.input("dy"));
@@ -69,7 +69,7 @@ fn linear(bench: &mut Bench<'_>) {
     let squared = elementwise::multiply(&mut bench.s, "y²", y.buf, y.buf);
     let lost = elementwise::multiply(&mut bench.s, "dy y²", dy, squared);
     let dsum = elementwise::combine(&mut bench.s, "dsum", dy, 1.0, lost, -1.0);
-    let dx = layer.backward(&mut bench.s, &saved, dsum, Wrt::Both).expect("asked for");
+    let dx = layer.backward(&mut bench.s, &saved, dsum, Wrt::Both).expect("wrt includes the input");
     bench.expect("y", y.buf);
     bench.expect("dx", dx);
     bench.expect("dw", w.grad());
@@ -96,7 +96,7 @@ fn reduce(bench: &mut Bench<'_>, case: &str) {
         _ => reduce::Kind::SumOfSquares,
     };
     if kind == reduce::Kind::Mean {
-        bench.tolerance = HALF_UNIT; // 1 / 13 in the uniform
+        bench.tolerance = HALF_UNIT; // the constant 1 / 13
     }
     let (x, dy) = (bench.input("x"), bench.input("dy"));
     let s = &mut bench.s;
@@ -147,7 +147,7 @@ fn loss(bench: &mut Bench<'_>, kind: &str) {
 
 fn kl(bench: &mut Bench<'_>) {
     let heads = bench.input("heads");
-    // dy is the product of the weight of the step and that of the schedule.
+    // dy is the product of the step's weight and the schedule's.
     let weight = bench.tensor("dy").values[0];
     let rates = bench.feed(&[4], vec![9.0, 9.0, 9.0, 4.0 * weight]);
     let zeros = bench.feed(&[3, 10], vec![0.0; 30]);
@@ -171,8 +171,7 @@ fn log_weight(bench: &mut Bench<'_>) {
     bench.expect("y", y);
 }
 
-/// Five steps of an optimiser, with the rates that `tick` makes and the weights compared after each. `push` pushes a step
-/// on weights w and gradients g with two buffers of state, the rates, and the squared norm of the gradients.
+/// Five steps of an optimiser, with the rates of `tick` and the weights compared after each. `push` adds a step on weights w and gradients g with two buffers of state, the rates, and the squared norm of the gradients.
 fn trajectory(bench: &mut Bench<'_>, betas: [f32; 2], push: impl Fn(&mut Schedule, [Buf; 2], [Buf; 2], Buf, Buf)) {
     let (lr, [beta1, beta2]) = (bench.scalar("lr"), betas);
     let step = Tick { batch: 1, count: 100, lr, beta1, beta2, ..Tick::default() };
@@ -232,7 +231,7 @@ fn lion(bench: &mut Bench<'_>) {
 
 /// Learning rates of torch.optim.lr_scheduler from 2.0 on, one `scheduler.step()` after each `optimizer.step()`.
 #[test]
-fn learning_rates_are_pytorch_s() -> Result<(), Error> {
+fn learning_rates_agree_with_pytorch() -> Result<(), Error> {
     // CosineAnnealingLR(optimizer, T_max=7, eta_min=0.2)
     let cosine = [2.0, 1.910871981112177, 1.66114082167286, 1.3002688405606828, 0.8997311594393171, 0.5388591783271399];
     // LinearLR(optimizer, start_factor=1.0, end_factor=0.25, total_iters=5)
@@ -258,8 +257,8 @@ fn learning_rates_are_pytorch_s() -> Result<(), Error> {
         for (step, &expected) in expected.iter().enumerate() {
             let ticket = cpu.submit(&[program], 1, &[rates])?;
             let found = cpu.wait(ticket)?[0].to_f64()[0];
-            // The shares are f32.
-            assert!((found - expected).abs() < 1e-7, "{decay:?} at step {step}: {found} for {expected}");
+            // The factors are f32.
+            assert!((found - expected).abs() < 1e-7, "{decay:?} at step {step}: {found}, expected {expected}");
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! The reference against PyTorch, for the operators of networks of images, of their games, of classes, and of
-//! codebooks. tests/golden/README.md says what the files hold, and the scripts beside it how they came to be.
+//! Compares the reference with PyTorch for the operators of image networks, GAN losses, classification and codebooks.
+//! tests/golden/README.md describes the files and the scripts that create them.
 
 #[path = "golden/bench.rs"]
 mod bench;
@@ -25,7 +25,7 @@ fn convolutions_agree_with_pytorch() -> Result<(), Error> {
     bench::agree("conv", |bench, op, _| match op {
         "conv2d" => convolution(bench),
         "conv_transpose2d" => transposed(bench),
-        _ => panic!("nothing here runs {op}"),
+        _ => panic!("no test for {op}"),
     })
 }
 
@@ -36,24 +36,24 @@ fn normalisations_agree_with_pytorch() -> Result<(), Error> {
         "group_norm" => group_norm(bench),
         "layer_norm" => layer_norm(bench),
         "spectral_norm" => spectral_norm(bench, kind),
-        _ => panic!("nothing here runs {op}"),
+        _ => panic!("no test for {op}"),
     })
 }
 
 #[test]
-fn sizes_of_images_agree_with_pytorch() -> Result<(), Error> {
+fn resizing_agrees_with_pytorch() -> Result<(), Error> {
     bench::agree("images", |bench, op, kind| match op {
         "average_pool" => average_pool(bench),
         "channels" => concat(bench),
         "max_pool" => max_pool(bench),
         "pad" => pad(bench, kind),
         "upsample" => upsample(bench, kind),
-        _ => panic!("nothing here runs {op}"),
+        _ => panic!("no test for {op}"),
     })
 }
 
 #[test]
-fn games_classes_and_codes_agree_with_pytorch() -> Result<(), Error> {
+fn gan_losses_classes_and_codes_agree_with_pytorch() -> Result<(), Error> {
     bench::agree("discrete", |bench, op, kind| match (op, kind) {
         ("gan_loss", _) => gan_loss(bench, kind),
         ("cross_entropy", _) => cross_entropy(bench),
@@ -61,31 +61,31 @@ fn games_classes_and_codes_agree_with_pytorch() -> Result<(), Error> {
         ("vq", _) => straight_through(bench),
         ("codebook", "ema") => averages(bench),
         ("codebook", _) => perplexity(bench),
-        _ => panic!("nothing here runs {op}"),
+        _ => panic!("no test for {op}"),
     })
 }
 
-/// The whole numbers of a tensor.
+/// The integers of a tensor.
 fn sizes<const N: usize>(bench: &Bench<'_>, name: &str) -> [usize; N] {
     let values = bench.tensor(name).values;
     let sizes: Vec<usize> = values.iter().map(|&value| value as usize).collect();
-    sizes.try_into().unwrap_or_else(|_| panic!("{name} is not {N} numbers"))
+    sizes.try_into().unwrap_or_else(|_| panic!("{name} does not have {N} numbers"))
 }
 
-/// Zeros in the shape of a tensor, for a gradient to be added to.
+/// A zero buffer with the shape of a tensor, to which a gradient is added.
 fn zeros(bench: &mut Bench<'_>, name: &str) -> Buf {
     let tensor = bench.tensor(name);
     bench.feed(&tensor.dims, vec![0.0; tensor.values.len()])
 }
 
-/// What a buffer holds now is the `part`-th of the equal parts of a tensor, whatever is written to it later.
+/// Expects that a buffer now holds part `part` of a tensor divided into equal parts; later writes do not matter.
 fn expect_part(bench: &mut Bench<'_>, name: &str, buf: Buf, part: usize) {
     let values = bench.tensor(name).values[part * buf.len()..][..buf.len()].to_vec();
     let copy = elementwise::scale(&mut bench.s, name, buf, 1.0);
     bench.expect_values(&format!("{name} {part}"), copy, values);
 }
 
-/// The weights give the kernel's size.
+/// The window of a case; its kernel size is that of the weights.
 fn window(bench: &Bench<'_>) -> conv2d::Window {
     let dims = bench.tensor("w").dims;
     let [stride, pad, dilation] = ["stride", "padding", "dilation"].map(|name| sizes(bench, name));
@@ -115,7 +115,7 @@ fn transposed(bench: &mut Bench<'_>) {
     expect_gradients(bench, y, dy, dx, dw);
 }
 
-/// The bias's gradient is the sum of dy over pixels, as a network has it.
+/// The gradient of the bias is the sum of dy over the pixels, as in a network.
 fn expect_gradients(bench: &mut Bench<'_>, y: Buf, dy: Buf, dx: Buf, dw: Buf) {
     let rows = dy.reshape([dy.shape.rows(), dy.shape.cols()]);
     let db = reduce::columns(&mut bench.s, "db", rows, reduce::Kind::Sum);
@@ -190,7 +190,7 @@ fn expect_normalised(bench: &mut Bench<'_>, y: Buf, dx: Buf, dweight: Buf, dbias
     }
 }
 
-/// Evaluation comes after the step of training, and leaves u and v as they are.
+/// Evaluation follows a training step, and leaves u and v unchanged.
 fn spectral_norm(bench: &mut Bench<'_>, kind: &str) {
     let (training, golden) = (kind == "train", bench.golden);
     let before = if training { "start" } else { "train" };
@@ -295,7 +295,7 @@ fn cross_entropy(bench: &mut Bench<'_>) {
     }
 }
 
-/// The gradient of z starts as that of the codes, which goes straight through.
+/// The gradient of z starts as that of the codes (straight-through).
 fn straight_through(bench: &mut Bench<'_>) {
     let [scale, weight_codebook, weight_commitment] =
         ["scale", "weight_codebook", "weight_commitment"].map(|name| bench.scalar(name));
@@ -328,7 +328,7 @@ fn embedding(bench: &mut Bench<'_>) {
     bench.expect("dcodebook", dcodes);
 }
 
-/// The codes of a step are those that the steps before have left.
+/// Each step uses the codes that the steps before have left.
 fn averages(bench: &mut Bench<'_>) {
     let (gamma, epsilon) = (bench.scalar("gamma"), bench.scalar("epsilon"));
     let (codes, total) = (bench.input("initial"), bench.input("initial"));

@@ -1,5 +1,5 @@
-//! Measures of sets and pairs of images against torch-fidelity, prdc, scikit-image and pytorch-msssim.
-//! tests/golden/README.md says what the file holds, and the script beside it how it came to be.
+//! Compares metrics of sets and pairs of images with torch-fidelity, prdc, scikit-image and pytorch-msssim.
+//! tests/golden/README.md describes the file and the script that creates it.
 
 #[path = "golden/vectors.rs"]
 mod vectors;
@@ -9,14 +9,14 @@ use models::metrics::{
 };
 use vectors::{Golden, Tensor, distance};
 
-/// Both compute in f64; what differs is the order of a few thousand additions.
+/// Both compute in f64; the results differ by the order of a few thousand additions.
 const EXACT: f64 = 1e-12;
 
-/// Holds numbers against a tensor, within a share of the largest.
+/// Compares numbers with a tensor, within a share of its largest number.
 #[track_caller]
 fn assert_near(golden: &Golden, name: &str, values: &[f64], tolerance: f64) {
     let error = distance(values, &golden.tensor(name).values);
-    assert!(error <= tolerance, "{name}: off by {error:.1e}, {tolerance:.0e} allowed");
+    assert!(error <= tolerance, "{name}: error {error:.1e} exceeds {tolerance:.0e}");
 }
 
 /// The first rows of a tensor, or all.
@@ -25,46 +25,46 @@ fn features(golden: &Golden, name: &str, rows: usize) -> Features {
     Features::new(values[..rows.min(dims[0]) * dims[1]].to_vec(), dims[1])
 }
 
-/// Both sets of a case, with at most so many rows.
+/// Both sets of a case, with at most `rows` rows.
 fn sets(golden: &Golden, case: &str, rows: usize) -> [Features; 2] {
     ["real", "generated"].map(|set| features(golden, &format!("features/{case}/{set}"), rows))
 }
 
-/// Rounded zeros have roots of 1e-8: the eigenvalues of covariances without full rank, in either program.
+/// Eigenvalues of covariances without full rank are rounded zeros, whose roots are about 1e-8 in either program.
 #[test]
 fn frechet_distances_agree_with_torch_fidelity() {
     let golden = Golden::open("metrics");
     for (case, tolerance) in [("full", EXACT), ("deficient", 1e-6)] {
         let [real, generated] = sets(&golden, case, usize::MAX);
         for (a, b) in [(&real, &generated), (&generated, &real)] {
-            let found = frechet_distance(a, b).expect("rows enough");
+            let found = frechet_distance(a, b).expect("enough rows");
             assert_near(&golden, &format!("features/{case}/frechet"), &[found], tolerance);
         }
     }
 }
 
-/// Theirs takes as many rows of either set.
+/// torch-fidelity uses the same number of rows from both sets.
 #[test]
 fn kernel_distances_agree_with_torch_fidelity() {
     let golden = Golden::open("metrics");
     for (case, size) in [("full", 100), ("deficient", 10)] {
         let [real, generated] = sets(&golden, case, size);
-        let whole = kernel_distance(&real, &generated).expect("rows enough");
+        let whole = kernel_distance(&real, &generated).expect("enough rows");
         let subsets = kernel_distance_of_subsets(&real, &generated, Subsets { count: 2, size, seed: 1 });
-        for found in [whole, subsets.expect("rows enough").mean] {
+        for found in [whole, subsets.expect("enough rows").mean] {
             assert_near(&golden, &format!("features/{case}/kernel"), &[found], EXACT);
         }
     }
 }
 
-/// Counts over counts: what may differ is the last bit of a mean.
+/// Ratios of counts: only the last bit of a mean may differ.
 #[test]
 fn manifolds_agree_with_prdc() {
     let golden = Golden::open("metrics");
     for case in ["full", "deficient"] {
         let [real, generated] = sets(&golden, case, usize::MAX);
         let k = golden.tensor(&format!("features/{case}/k")).values[0] as usize;
-        let Prdc { precision, recall, density, coverage } = prdc(&real, &generated, k).expect("rows enough");
+        let Prdc { precision, recall, density, coverage } = prdc(&real, &generated, k).expect("enough rows");
         let found = [("precision", precision), ("recall", recall), ("density", density), ("coverage", coverage)];
         for (name, value) in found {
             assert_near(&golden, &format!("features/{case}/{name}"), &[value], 1e-15);

@@ -1,4 +1,4 @@
-//! Backward = finite differences of the reference, for every claim of every case.
+//! Compares backward kernels with finite differences of the reference, for every claim of every case.
 
 use frit_harness::{cases, report};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -10,7 +10,7 @@ fn main() {
 
 fn gradients(op: &str) -> Result<(), Failed> {
     match report::gradients(op, &cases::of(op))? {
-        Some(row) if row.stray() => Err(format!("{}: {}", row.name, row.place).into()),
+        Some(row) if row.failed() => Err(format!("{}: {}", row.name, row.location).into()),
         _ => Ok(()),
     }
 }

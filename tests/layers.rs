@@ -1,4 +1,4 @@
-//! Layers by themselves: tangents, and gradients of which only a part is wanted.
+//! Tests of layers: tangents, and gradients with respect to inputs or parameters only.
 
 use gpu_core::ops::activation::Activation;
 use gpu_core::{Arena, Array, Call, Cpu, Error, Executor, Memory, Schedule, Sharing};
@@ -20,7 +20,7 @@ fn stack(memory: &mut Memory, network: &mut Network, act: Activation, last: Acti
 fn tangents_are_derivatives() -> Result<(), Error> {
     const STEP: f64 = 1e-5;
     for name in ["relu", "leaky_relu", "tanh", "sigmoid", "softplus", "silu", "elu"] {
-        let act = Activation::named(name).expect("an activation");
+        let act = Activation::named(name).expect("a known activation");
         for last in [Activation::Identity, act] {
             let mut memory = Memory::default();
             let mut network = Network::new(&mut memory, "net");
@@ -48,18 +48,18 @@ fn tangents_are_derivatives() -> Result<(), Error> {
             let [before, tangent, after] = [run(-STEP)?[0].clone(), run(0.0)?[1].clone(), run(STEP)?[0].clone()];
             for ((before, after), tangent) in before.iter().zip(&after).zip(&tangent) {
                 let difference = (after - before) / (2.0 * STEP);
-                assert!((difference - tangent).abs() < 1e-9, "{name}: {tangent} is not {difference}");
+                assert!((difference - tangent).abs() < 1e-9, "{name}: tangent {tangent}, difference {difference}");
             }
         }
     }
     Ok(())
 }
 
-/// The gradient of the input is the same whether or not the parameters' is wanted, and leaves theirs alone if not.
+/// The gradient of the input does not depend on whether parameter gradients are computed, and leaves them unchanged.
 #[test]
-fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
+fn the_input_gradient_does_not_need_parameter_gradients() -> Result<(), Error> {
     for name in ["relu", "tanh", "silu"] {
-        let act = Activation::named(name).expect("an activation");
+        let act = Activation::named(name).expect("a known activation");
         let mut memory = Memory::default();
         let mut network = Network::new(&mut memory, "net");
         let mlp = stack(&mut memory, &mut network, act, Activation::Identity);
@@ -67,14 +67,14 @@ fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
         let mut numbers = |len: usize| Array::F64((0..len).map(|_| rng.random_range(-1.0..1.0)).collect());
         let gradients = memory.whole(network.weights.arena(Arena::Gradients));
         let (at, upstream, before) = (numbers(18), numbers(12), numbers(gradients.len()));
-        // dx, what is in the arena of the gradients afterwards, and whether any step may have put it there.
+        // dx, the gradient arena afterwards, and whether any call may have written to it.
         let run = |wrt: Wrt| {
             let mut s = Schedule::new();
             let (x, dy) = (s.scratch([3, 6]), s.scratch([3, 4]));
             s.feed(x);
             s.feed(dy);
             let (_, saved) = mlp.forward(&mut s, Value::plain(x), Mode::Train);
-            let dx = mlp.backward(&mut s, &saved, dy, wrt).expect("the input's is wanted");
+            let dx = mlp.backward(&mut s, &saved, dy, wrt).expect("wrt includes the input");
             let writes = s.calls().iter().flat_map(Call::writes).any(|buf| buf.id.arena == Arena::Gradients);
             let mut cpu = Cpu::new(memory.clone(), Sharing::Off);
             let program = cpu.prepare(&s)?;
@@ -87,9 +87,9 @@ fn the_gradient_of_the_input_needs_no_other() -> Result<(), Error> {
             Ok::<_, Error>((seen, writes))
         };
         let (both, wrote) = run(Wrt::Both)?;
-        assert!(wrote && both[1] != before.to_f64(), "{name}: both are wanted");
+        assert!(wrote && both[1] != before.to_f64(), "{name}: parameter gradients are missing");
         let (input, wrote) = run(Wrt::Input)?;
-        assert!(!wrote && input[1] == before.to_f64(), "{name}: a step writes gradients that are not wanted");
+        assert!(!wrote && input[1] == before.to_f64(), "{name}: a call writes unwanted parameter gradients");
         assert_eq!(input[0], both[0], "{name}");
         assert!(input[0].iter().all(|&dx| dx != 0.0), "{name}: {:?}", input[0]);
     }

@@ -1,11 +1,11 @@
-//! Whole models: every step of every schedule on the device against the reference, the gradient of the loss against
-//! finite differences, and runs that repeat.
+//! Tests of whole models: every call of every schedule on the device against the reference, gradients of losses against
+//! finite differences, and repeatability.
 
 #[path = "models/setup.rs"]
 mod setup;
 
 use frit_harness::case::tolerance;
-use frit_harness::compare::{Finding, stepwise};
+use frit_harness::compare::{Comparison, call_by_call};
 use frit_harness::device;
 use gpu_core::Device;
 use gpu_core::{Arena, Array, Call, Cpu, Error, Executor, Gpu, Program, Schedule, Sharing};
@@ -17,25 +17,25 @@ use setup::{
     BETA, SEED, Setup, arena, before_updates, lasting, prepared, setups, spec, start, under_way, vae, vqvae, zeros,
 };
 
-/// The numbers that one element of a step's output adds up, at most.
-fn terms(step: &Call) -> usize {
+/// The most numbers summed in one element of a call's output.
+fn terms(call: &Call) -> usize {
     let field = |name: &str| {
-        let index = step.kernel.params.iter().position(|(field, _)| *field == name);
-        index.map_or(1, |index| step.params[index] as usize)
+        let index = call.kernel.params.iter().position(|(field, _)| *field == name);
+        index.map_or(1, |index| call.params[index] as usize)
     };
-    match step.kernel.op {
+    match call.kernel.op {
         "matmul" => field("k").max(field("parts")),
         "conv2d" => (field("kh") * field("kw") * field("x_c").max(field("y_c"))).max(field("chunk")),
-        // Means and variances of all rows, and what is made of them.
-        "batch_norm" => 4 * step.bufs[0].shape.rows(),
+        // Means and variances over all rows, and values computed from them.
+        "batch_norm" => 4 * call.bufs[0].shape.rows(),
         "spectral_norm" => 4 * field("m").max(field("n")),
         "reduce" => field("m").max(field("n")),
         "loss" | "record" | "softmax" => field("n"),
         "cross_entropy" => field("k"),
-        "codebook" | "vq" => step.bufs.iter().map(|buf| buf.shape.rows()).max().unwrap_or(1),
+        "codebook" | "vq" => call.bufs.iter().map(|buf| buf.shape.rows()).max().unwrap_or(1),
         "upsample" => 16,
         "kl" | "log_weight" => 3 * field("latent"),
-        // A few operations each; exp of some units.
+        // A few operations each; exp has an error of several units.
         _ => 4,
     }
 }
@@ -60,47 +60,47 @@ fn schedules(setup: &Setup) -> Vec<(String, Schedule)> {
     phases.chain(optional.into_iter().filter_map(|(name, schedule)| Some((name.to_string(), schedule?)))).collect()
 }
 
-/// The first step of a model that strays, if any.
-fn first_stray(device: &Device, setup: &Setup) -> Result<Option<String>, Error> {
+/// The first call of a model that differs from the reference, if any.
+fn first_failure(device: &Device, setup: &Setup) -> Result<Option<String>, Error> {
     let inputs = before_updates(setup)?;
     for (name, schedule) in schedules(setup) {
         let mut gpu = Gpu::new(device.clone(), setup.model.memory().clone(), Sharing::On);
-        let findings = stepwise(&mut gpu, setup.model.memory(), &schedule, &inputs)?;
-        // A step may write several outputs.
-        let outputs = schedule.calls().iter().flat_map(|step| step.writes().map(move |_| step));
-        let strays = |(finding, step): &(&Finding, &Call)| {
-            assert_eq!(finding.label, step.label);
-            finding.error > tolerance(terms(step)) || finding.error.is_nan()
+        let comparisons = call_by_call(&mut gpu, setup.model.memory(), &schedule, &inputs)?;
+        // A call may have several outputs.
+        let outputs = schedule.calls().iter().flat_map(|call| call.writes().map(move |_| call));
+        let failed = |(comparison, call): &(&Comparison, &Call)| {
+            assert_eq!(comparison.label, call.label);
+            comparison.error > tolerance(terms(call)) || comparison.error.is_nan()
         };
-        if let Some((Finding { kernel, label, output, error, worst: (index, value, reference), .. }, _)) =
-            findings.iter().zip(outputs).find(strays)
+        if let Some((Comparison { kernel, label, output, error, worst: (index, value, reference), .. }, _)) =
+            comparisons.iter().zip(outputs).find(failed)
         {
             let what = format!("{output}[{index}] is {value}, not {reference}");
-            return Ok(Some(format!("{name}, {label} ({kernel}): {what}, off by {error:.1e}")));
+            return Ok(Some(format!("{name}, {label} ({kernel}): {what}, error {error:.1e}")));
         }
     }
     Ok(None)
 }
 
 #[test]
-fn every_step_of_every_model_agrees() -> Result<(), Error> {
+fn every_call_of_every_model_agrees() -> Result<(), Error> {
     let device = device(false);
     for setup in setups() {
-        assert_eq!(first_stray(&device, &setup)?, None, "{}", setup.name);
+        assert_eq!(first_failure(&device, &setup)?, None, "{}", setup.name);
     }
     Ok(())
 }
 
 #[test]
-fn so_they_do_with_bounds_checks() -> Result<(), Error> {
+fn every_call_agrees_with_bounds_checks() -> Result<(), Error> {
     let device = device(true);
     for setup in setups().into_iter().filter(|setup| ["vae, silu", "dcgan", "vqvae"].contains(&setup.name)) {
-        assert_eq!(first_stray(&device, &setup)?, None, "{}", setup.name);
+        assert_eq!(first_failure(&device, &setup)?, None, "{}", setup.name);
     }
     Ok(())
 }
 
-/// One phase of a training step of the reference from given weights, as far as the gradient.
+/// The gradient computation of one training phase, on the reference.
 struct Loss<'a> {
     setup: &'a Setup,
     cpu: Cpu,
@@ -108,7 +108,7 @@ struct Loss<'a> {
     program: Program,
     /// The network that the phase trains.
     network: usize,
-    /// What each column of the ring counts in the loss.
+    /// The weight of each column of the ring in the loss.
     weights: Vec<f64>,
 }
 
@@ -121,9 +121,9 @@ impl<'a> Loss<'a> {
         Ok(Self { setup, cpu, schedule, program, network, weights: weights.to_vec() })
     }
 
-    fn arena(&self, home: Arena) -> gpu_core::Buf {
+    fn arena(&self, kind: Arena) -> gpu_core::Buf {
         let model = &*self.setup.model;
-        arena(model, model.networks()[self.network], home)
+        arena(model, model.networks()[self.network], kind)
     }
 
     fn values(&mut self) -> Result<Vec<f64>, Error> {
@@ -131,21 +131,21 @@ impl<'a> Loss<'a> {
         Ok(self.cpu.read(values)?.to_f64())
     }
 
-    /// The loss of the first batch at `values`, and its gradient; `skipped` steps are left out.
+    /// The loss of the first batch at `values`, and its gradient; the call with index `skipped` is left out.
     fn at(&mut self, values: &[f64], skipped: Option<usize>) -> Result<(f64, Vec<f64>), Error> {
         let model = &*self.setup.model;
         let gradients = self.arena(Arena::Gradients);
         self.cpu.write(self.arena(Arena::Values), &Array::F64(values.to_vec()))?;
         self.cpu.write(gradients, &Array::F64(vec![0.0; values.len()]))?;
-        let ticks = self.schedule.calls().iter().any(|step| step.label == "tick");
+        let ticks = self.schedule.calls().iter().any(|call| call.label == "tick");
         for (_, buf) in model.states() {
             self.cpu.write(buf, &zeros(buf))?;
         }
-        // Codebooks that follow averages move with every pass.
+        // Codebooks by running averages change with every pass.
         for state in model.networks().iter().flat_map(|network| &network.states) {
             self.cpu.write(state.buf, &Array::F32(state.initial(SEED)))?;
         }
-        // A phase that does not move the clock comes after one that did.
+        // A phase that does not advance the clock follows one that does.
         self.cpu.write(model.buffers().clock, &Array::U32(vec![u32::from(!ticks), 0, 0, 0]))?;
         for index in 0..self.schedule.calls().len() {
             if skipped != Some(index) {
@@ -180,8 +180,8 @@ impl<'a> Loss<'a> {
     }
 }
 
-/// Central differences err by 10⁻¹⁰ times a third derivative, and by the rounding of a loss of some hundred nats over
-/// the step, 10⁻⁹; constants such as σ and 1 / batch are rounded to f32, on either side of the derivative once.
+/// The tolerance. Central differences err by 10⁻¹⁰ times a third derivative, and by the rounding of a loss of some
+/// hundred nats divided by the step, 10⁻⁹. Constants such as σ and 1 / batch are rounded to f32 in only one of the two.
 const SLOPE: f64 = 2e-7;
 
 /// The worst |gradient − difference| / max(1, |difference|).
@@ -190,7 +190,7 @@ fn worst(gradient: &[f64], differences: &[(usize, f64)]) -> f64 {
     errors.fold(0.0, f64::max)
 }
 
-/// Of a family: each phase that trains, the network it trains, and what its columns count in its loss.
+/// For each training phase of a model: its index, the network it trains, and the weights of the columns in its loss.
 fn losses(setup: &Setup) -> Vec<(usize, usize, Vec<f64>)> {
     match setup.name {
         name if name.contains("vqvae") => vec![(0, 0, vec![1.0, 1.0])],
@@ -200,15 +200,15 @@ fn losses(setup: &Setup) -> Vec<(usize, usize, Vec<f64>)> {
     }
 }
 
-/// Whether the gradient of a parameter is the derivative of the whole loss. Of a vector-quantised autoencoder, that of
-/// the encoder goes straight through, and that of the codebook is of its own part; tests/golden_models.rs holds both.
+/// True if the gradient of a parameter is the derivative of the whole loss. In a VQ-VAE, the encoder's gradient is
+/// straight-through, and the codebook's is that of its own term; tests/golden_models.rs checks both.
 fn is_derivative(setup: &Setup, parameter: &str) -> bool {
     !setup.name.contains("vqvae") || parameter.starts_with("decoder")
 }
 
 #[test]
-fn gradients_of_whole_models_are_right() -> Result<(), Error> {
-    // The vectors of spectral normalisation move with each pass; its gradient takes them as they are.
+fn gradients_of_whole_models_are_derivatives() -> Result<(), Error> {
+    // The vectors of spectral normalisation change with each pass, while its gradient takes them as constants.
     for setup in setups().iter().filter(|setup| setup.name != "spectral gan") {
         for (phase, network, weights) in losses(setup) {
             let mut loss = Loss::new(setup, phase, network, &weights)?;
@@ -221,40 +221,41 @@ fn gradients_of_whole_models_are_right() -> Result<(), Error> {
     Ok(())
 }
 
-/// The check above can fail: without any one step between the loss and the optimiser, the gradient is another.
+/// Shows that the check above can fail: leaving out any call between the loss and the optimiser changes the gradient.
 #[test]
-fn every_backward_step_matters() -> Result<(), Error> {
+fn every_backward_call_matters() -> Result<(), Error> {
     let mut checked = 0;
     for setup in setups().iter().filter(|setup| ["vae, silu", "conv vae", "pooled ae", "dcgan"].contains(&setup.name)) {
         for (phase, network, weights) in losses(setup) {
             let mut loss = Loss::new(setup, phase, network, &weights)?;
             let values = loss.values()?;
             let differences = loss.differences(&values)?;
-            let steps = loss.schedule.calls().to_vec();
-            let first = steps.iter().position(|step| ["loss", "gan_loss"].contains(&step.kernel.op)).expect("a loss");
-            for (index, step) in steps.iter().enumerate().skip(first) {
-                let only_said = ["kl", "d_loss"].contains(&step.label.as_str()) || step.kernel.op == "record";
-                if only_said {
+            let calls = loss.schedule.calls().to_vec();
+            let first =
+                calls.iter().position(|call| ["loss", "gan_loss"].contains(&call.kernel.op)).expect("it has a loss");
+            for (index, call) in calls.iter().enumerate().skip(first) {
+                let only_reported = ["kl", "d_loss"].contains(&call.label.as_str()) || call.kernel.op == "record";
+                if only_reported {
                     continue;
                 }
-                // What the step would write is not left from an earlier run.
-                for buf in step.writes().filter(|buf| buf.id.arena == Arena::Scratch) {
-                    if !step.reads().any(|read| read.id == buf.id) {
+                // Clear the outputs, which would otherwise hold the results of an earlier run.
+                for buf in call.writes().filter(|buf| buf.id.arena == Arena::Scratch) {
+                    if !call.reads().any(|read| read.id == buf.id) {
                         loss.cpu.write(buf, &zeros(buf))?;
                     }
                 }
                 let error = worst(&loss.at(&values, Some(index))?.1, &differences);
-                let what = format!("{}, phase {phase}: {}", setup.name, step.label);
-                assert!(error > 100.0 * SLOPE, "{what} could be left out: {error:.1e}");
+                let what = format!("{}, phase {phase}: {}", setup.name, call.label);
+                assert!(error > 100.0 * SLOPE, "{what} makes no difference: {error:.1e}");
                 checked += 1;
             }
         }
     }
-    assert!(checked > 100, "only {checked} backward steps");
+    assert!(checked > 100, "only {checked} backward calls");
     Ok(())
 }
 
-/// What lasts of a model after four steps on a device of its own, as words.
+/// The state of a model after four steps on a new device, as words.
 fn run(setup: &Setup, initial: u64, seed: u64) -> Result<Vec<Vec<u32>>, Error> {
     let model = &*setup.model;
     let mut gpu = Gpu::new(device(false), model.memory().clone(), Sharing::On);
@@ -276,19 +277,19 @@ fn run(setup: &Setup, initial: u64, seed: u64) -> Result<Vec<Vec<u32>>, Error> {
 }
 
 #[test]
-fn a_seed_fixes_a_run() -> Result<(), Error> {
+fn runs_repeat_with_the_same_seeds() -> Result<(), Error> {
     for setup in setups() {
         let once = run(&setup, 1, 5)?;
-        assert!(once == run(&setup, 1, 5)?, "{}: the same seed, the same bytes", setup.name);
-        assert!(once != run(&setup, 1, 6)?, "{}: another order and other noise", setup.name);
-        assert!(once != run(&setup, 2, 5)?, "{}: other weights to start from", setup.name);
+        assert!(once == run(&setup, 1, 5)?, "{}: the same seeds give other bytes", setup.name);
+        assert!(once != run(&setup, 1, 6)?, "{}: another seed gives the same bytes", setup.name);
+        assert!(once != run(&setup, 2, 5)?, "{}: other initial weights give the same bytes", setup.name);
     }
     Ok(())
 }
 
-/// A model whose weights are read from another place is the same model.
+/// A schedule that reads the weights from another arena computes the same.
 #[test]
-fn a_pass_by_the_average_is_the_pass_by_such_weights() -> Result<(), Error> {
+fn a_pass_with_averaged_weights_uses_their_arena() -> Result<(), Error> {
     let image = [7, 9, 1];
     let model = Vae::new(vae(image, &[3], false, "relu", Likelihood::Bernoulli), &spec(image, 4));
     let values = arena(&model, model.networks()[0], Arena::Values);
@@ -299,8 +300,8 @@ fn a_pass_by_the_average_is_the_pass_by_such_weights() -> Result<(), Error> {
     let weights = Array::F32(model.networks()[0].weights.initial(3));
     let mut drawn = Vec::new();
     for (buf, program) in [values, values.sibling(Arena::Average)].into_iter().zip(programs) {
-        for home in [Arena::Values, Arena::Average] {
-            cpu.write(values.sibling(home), &zeros(values))?;
+        for arena in [Arena::Values, Arena::Average] {
+            cpu.write(values.sibling(arena), &zeros(values))?;
         }
         cpu.write(buf, &weights)?;
         let ticket = cpu.submit(&[program], 1, &pass.outputs)?;
@@ -310,7 +311,7 @@ fn a_pass_by_the_average_is_the_pass_by_such_weights() -> Result<(), Error> {
     Ok(())
 }
 
-/// The persistent buffers after three steps on the reference, in micro-batches of `micro_batch` images.
+/// The state of a model after three steps on the reference, with batches divided into micro-batches.
 fn in_micro_batches(setup: &Setup, micro_batch: usize) -> Result<Vec<Vec<f64>>, Error> {
     let (model, inputs) = (&*setup.model, under_way(setup)?);
     let mut cpu = Cpu::new(model.memory().clone(), Sharing::On);
@@ -323,24 +324,25 @@ fn in_micro_batches(setup: &Setup, micro_batch: usize) -> Result<Vec<Vec<f64>>, 
     Ok(cpu.wait(ticket)?.iter().map(Array::to_f64).collect())
 }
 
-/// A step in micro-batches is the step on the batch, except for what depends on the batch as a whole.
+/// Gradients summed over micro-batches equal those of the batch, except for models that use statistics of a whole
+/// batch.
 #[test]
-fn a_step_in_micro_batches_is_the_step() -> Result<(), Error> {
+fn micro_batches_add_up_to_the_batch() -> Result<(), Error> {
     let image = [10, 7, 3];
     let dying = Setup::new("dying vqvae", vqvae(0.1, 1e4), spec(image, 6), 6);
     for setup in setups().into_iter().chain([dying]) {
         let whole = in_micro_batches(&setup, 0)?;
-        assert!(in_micro_batches(&setup, setup.batch)? == whole, "{}: one micro-batch is the batch", setup.name);
+        assert!(in_micro_batches(&setup, setup.batch)? == whole, "{}: one micro-batch differs", setup.name);
         for micro_batch in [1, setup.batch.div_ceil(2)] {
-            let found = in_micro_batches(&setup, micro_batch)?;
-            let far = whole.iter().flatten().zip(found.iter().flatten());
-            let far = far.map(|(whole, found)| (whole - found).abs() / whole.abs().max(1.0)).fold(0.0, f64::max);
-            // Micro-batches are normalised by their own statistics, spectral norms improve with every pass, and unused
+            let parts = in_micro_batches(&setup, micro_batch)?;
+            let far = whole.iter().flatten().zip(parts.iter().flatten());
+            let far = far.map(|(whole, parts)| (whole - parts).abs() / whole.abs().max(1.0)).fold(0.0, f64::max);
+            // Each micro-batch is normalised by its own statistics, spectral norms converge with every pass, and dead
             // codes become rows of the last micro-batch.
-            let apart = ["dcgan", "spectral gan", "dying vqvae"].contains(&setup.name);
+            let expected = ["dcgan", "spectral gan", "dying vqvae"].contains(&setup.name);
             assert!(
-                far.is_finite() && apart == (far > 1e-9),
-                "{} in micro-batches of {micro_batch}: off by {far:.1e}",
+                far.is_finite() && expected == (far > 1e-9),
+                "{} in micro-batches of {micro_batch}: error {far:.1e}",
                 setup.name
             );
         }

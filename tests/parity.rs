@@ -1,5 +1,5 @@
-//! GPU = reference, for every case of every kernel, on whatever adapter is there, with the shaders' bounds
-//! checks and without.
+//! Compares GPU and reference for every case of every kernel on the best adapter, with the shaders' bounds checks and
+//! without.
 
 use frit_harness::{cases, device, report};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -13,15 +13,15 @@ fn main() {
             trials.push(Trial::test(name, move || parity(op, checked)));
         }
     }
-    // One at a time: a software adapter takes every core as it is.
+    // One at a time, because a software adapter uses every core.
     libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials).exit();
 }
 
 fn parity(op: &str, checked: bool) -> Result<(), Failed> {
-    let strays: Vec<String> = report::parity(&device(checked), &cases::of(op))?
+    let failures: Vec<String> = report::parity(&device(checked), &cases::of(op))?
         .into_iter()
-        .filter(|row| row.stray())
-        .map(|row| format!("{}: {}", row.name, row.place))
+        .filter(|row| row.failed())
+        .map(|row| format!("{}: {}", row.name, row.location))
         .collect();
-    if strays.is_empty() { Ok(()) } else { Err(strays.join("\n").into()) }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }

@@ -1,5 +1,5 @@
-//! The plan puts nothing where something else still lives, changes no result, and saves memory; and a schedule
-//! refuses what no plan could repair.
+//! Tests of the memory plan: live buffers never overlap, results do not change, and memory is saved. Schedules reject
+//! misuse.
 
 use frit_harness::device;
 use gpu_core::ops::activation::ACTIVATION;
@@ -18,7 +18,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A schedule of sums and products of whole and partial buffers of many sizes, what it is fed, and what it keeps.
+/// A random schedule of sums and products of whole and partial buffers of many sizes, with its inputs and outputs.
 struct Random {
     schedule: Schedule,
     memory: Memory,
@@ -43,7 +43,7 @@ fn random(seed: u64) -> Random {
         let len = rng.random_range(1..=400);
         let long_enough: Vec<Buf> = bufs.iter().copied().filter(|buf| buf.len() >= len).collect();
         if long_enough.is_empty() || rng.random_range(0..10) == 0 {
-            // Words live in slots of their own; that nothing reads them makes no difference.
+            // Words have slots of their own. That nothing reads them makes no difference.
             philox::words(&mut s, &label, [len], clock, seed, Stream::Train);
             continue;
         }
@@ -60,7 +60,7 @@ fn random(seed: u64) -> Random {
     Random { schedule: s, memory, inputs, outputs }
 }
 
-/// The first and last step at which each scratch buffer must hold its contents.
+/// The first and last call during which each scratch buffer must hold its contents.
 fn lifetimes(schedule: &Schedule) -> BTreeMap<BufferId, (usize, usize)> {
     let mut lives: BTreeMap<BufferId, (usize, usize)> = BTreeMap::new();
     for (index, step) in schedule.calls().iter().enumerate() {
@@ -77,7 +77,7 @@ fn lifetimes(schedule: &Schedule) -> BTreeMap<BufferId, (usize, usize)> {
     lives
 }
 
-/// Panics where the plan has two live buffers in one slot, or a buffer in a slot that does not hold it.
+/// Panics if two live buffers share a slot, or a buffer does not fit its slot.
 fn check(schedule: &Schedule, sharing: Sharing) {
     let plan = plan(schedule, sharing);
     let whole: HashMap<BufferId, Buf> = schedule.scratch_bufs().iter().map(|buf| (buf.id, *buf)).collect();
@@ -89,21 +89,24 @@ fn check(schedule: &Schedule, sharing: Sharing) {
         assert_eq!(plan.slots[slot].dtype, whole[&id].dtype, "{id:?}");
         tenants.entry(slot).or_default().push(id);
     }
-    assert_eq!(tenants.len(), plan.slots.len(), "a slot that nobody uses");
+    assert_eq!(tenants.len(), plan.slots.len(), "a slot is unused");
     for tenants in tenants.values_mut() {
         tenants.sort_by_key(|id| lives[id]);
         for pair in tenants.windows(2) {
             let [one, other] = [pair[0], pair[1]];
-            assert!(lives[&one].1 < lives[&other].0, "{one:?} and {other:?} are live at once and share a slot");
+            assert!(
+                lives[&one].1 < lives[&other].0,
+                "{one:?} and {other:?} are live at the same time and share a slot"
+            );
         }
         let kept = tenants.iter().any(|id| schedule.is_kept(*id));
-        assert!(!kept || tenants.len() == 1, "what is fed or kept shares a slot: {tenants:?}");
-        assert!(sharing == Sharing::On || tenants.len() == 1, "shared though sharing is off: {tenants:?}");
+        assert!(!kept || tenants.len() == 1, "a fed or kept buffer shares a slot: {tenants:?}");
+        assert!(sharing == Sharing::On || tenants.len() == 1, "a slot is shared with sharing off: {tenants:?}");
     }
 }
 
 #[test]
-fn nothing_live_is_overwritten() {
+fn live_buffers_do_not_overlap() {
     for seed in 0..200 {
         let random = random(seed);
         check(&random.schedule, Sharing::On);
@@ -139,14 +142,14 @@ fn a_chain_needs_two_slots() {
     let end = (0..100).fold(x, |x, i| scale(&mut s, &format!("step {i}"), x, 0.5));
     s.keep(end);
     let (on, off) = (plan(&s, Sharing::On), plan(&s, Sharing::Off));
-    assert_eq!(on.slots.len(), 4, "two in turn, and one each for what is fed and kept");
+    assert_eq!(on.slots.len(), 4, "two that alternate, and one each for the input and the output");
     assert_eq!(on.bytes(), 4 * 4 * 1000);
     assert_eq!(off.slots.len(), 101);
     assert_eq!(off.bytes(), 101 * 4 * 1000);
 }
 
 #[test]
-fn a_slot_grows_rather_than_a_new_one() {
+fn a_slot_grows_before_a_new_one_is_added() {
     let mut s = Schedule::new();
     let x = s.scratch([1000]);
     s.feed(x);
@@ -195,7 +198,7 @@ fn step(vae: &Vae, batch: usize) -> Vec<Schedule> {
     vae.train(batch, &TRAINING).into_iter().map(|phase| phase.schedule).collect()
 }
 
-/// Everything that two training steps leave behind.
+/// All state after two training steps.
 fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> {
     let weights = &vae.networks()[0].weights;
     let arena = |arena| vae.memory().whole(weights.arena(arena));
@@ -203,8 +206,8 @@ fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> 
     executor.write(vae.buffers().first().train, &Array::U32(pack(&bytes)))?;
     executor.write(arena(Arena::Values), &Array::F32(weights.initial(9)))?;
     let programs = step(vae, 13).iter().map(|phase| executor.prepare(phase)).collect::<Result<Vec<_>, _>>()?;
-    let homes = [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
-    let watched: Vec<Buf> = homes.map(arena).into_iter().chain([vae.buffers().ring, vae.buffers().clock]).collect();
+    let arenas = [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
+    let watched: Vec<Buf> = arenas.map(arena).into_iter().chain([vae.buffers().ring, vae.buffers().clock]).collect();
     let ticket = executor.submit(&programs, 2, &watched)?;
     executor.wait(ticket)
 }
@@ -227,36 +230,35 @@ fn training_is_the_same_with_sharing_and_without_on_the_adapter() -> Result<(), 
     Ok(())
 }
 
-/// What is fed or kept lies where no other program does; the rest of each program lies in different slots, which hold
-/// it.
+/// Fed or kept slots are used by no other program. The other slots of a program are distinct and large enough.
 #[test]
-fn programs_share_slots_but_for_what_is_kept() {
+fn programs_share_all_slots_but_kept_ones() {
     for seed in 0..50 {
         let mut pool = Pool::default();
         let programs: Vec<Schedule> = (0..5).map(|i| random(100 * seed + i).schedule).collect();
         let plans: Vec<Plan> = programs.iter().map(|schedule| plan(schedule, Sharing::On)).collect();
-        let places: Vec<Vec<usize>> = plans.iter().map(|plan| pool.add(plan, Sharing::On)).collect();
+        let slots: Vec<Vec<usize>> = plans.iter().map(|plan| pool.add(plan, Sharing::On)).collect();
         let mut kept: HashMap<usize, usize> = HashMap::new();
-        for (plan, places) in plans.iter().zip(&places) {
-            let apart: BTreeSet<usize> = places.iter().copied().collect();
-            assert_eq!(apart.len(), plan.slots.len(), "two slots of a program in one");
-            for (slot, &id) in plan.slots.iter().zip(places) {
+        for (plan, slots) in plans.iter().zip(&slots) {
+            let apart: BTreeSet<usize> = slots.iter().copied().collect();
+            assert_eq!(apart.len(), plan.slots.len(), "two slots of a program coincide");
+            for (slot, &id) in plan.slots.iter().zip(slots) {
                 let found = pool.slots[id];
                 assert!(found.len >= slot.len && found.dtype == slot.dtype && found.kept == slot.kept);
                 *kept.entry(id).or_default() += usize::from(slot.kept);
             }
         }
-        assert!(kept.values().all(|&tenants| tenants <= 1), "two programs keep something in one slot");
+        assert!(kept.values().all(|&tenants| tenants <= 1), "two programs share a kept slot");
         let each: Vec<u64> = plans.iter().map(Plan::bytes).collect();
         let (most, all) = (each.iter().copied().max().unwrap_or_default(), each.iter().sum());
         assert!((most..=all).contains(&pool.bytes()), "{} bytes for programs of {each:?}", pool.bytes());
         let mut apart = Pool::default();
         let slots: usize = plans.iter().map(|plan| apart.add(plan, Sharing::Off).len()).sum();
-        assert_eq!((apart.bytes(), apart.slots.len()), (all, slots), "shared though sharing is off");
+        assert_eq!((apart.bytes(), apart.slots.len()), (all, slots), "a slot is shared with sharing off");
     }
 }
 
-/// Small programs first, so that slots grow under what was prepared; what one keeps outlives the runs of the others.
+/// Prepares small programs first, so that slots of prepared programs grow. Kept contents outlive runs of the others.
 fn programs_in_turn(executor: &mut dyn Executor, programs: &[(Schedule, Buf, Buf)]) -> Result<Vec<Array>, Error> {
     let mut prepared = Vec::new();
     for (schedule, input, _) in programs {
@@ -269,7 +271,7 @@ fn programs_in_turn(executor: &mut dyn Executor, programs: &[(Schedule, Buf, Buf
 }
 
 #[test]
-fn slots_grow_under_programs_that_are_there() -> Result<(), Error> {
+fn slots_of_prepared_programs_grow() -> Result<(), Error> {
     let chain = |len: usize| {
         let mut s = Schedule::new();
         let x = s.scratch([len]);
@@ -293,18 +295,18 @@ fn slots_grow_under_programs_that_are_there() -> Result<(), Error> {
             peaks.push(executor.counters().peak_bytes);
         }
     }
-    assert!(peaks[0] < peaks[2] && peaks[1] < peaks[3], "sharing saves nothing: {peaks:?}");
+    assert!(peaks[0] < peaks[2] && peaks[1] < peaks[3], "sharing saves no memory: {peaks:?}");
     Ok(())
 }
 
-/// Two networks with rounds of their own, the first of which runs twice.
+/// A GAN: two networks with rounds of their own, the first of which runs twice.
 fn gan() -> Gan {
     let config = GanConfig { latent: 6, hidden: vec![19, 11], discriminator_steps: 2, ..GanConfig::default() };
     Gan::new(config, &SPEC.into())
 }
 
-/// Everything that training in steps of two sizes leaves behind, and the most memory that it took.
-fn played(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), Error> {
+/// All state after training steps of two sizes, and the peak memory.
+fn trained_gan(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), Error> {
     let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
     executor.write(gan.buffers().first().train, &Array::U32(pack(&bytes)))?;
     let mut watched = vec![gan.buffers().ring];
@@ -330,17 +332,17 @@ fn played(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), E
 #[test]
 fn phases_train_the_same_with_sharing_and_without() -> Result<(), Error> {
     let gan = gan();
-    let cpu = |sharing| played(&mut Cpu::new(gan.memory().clone(), sharing), &gan);
+    let cpu = |sharing| trained_gan(&mut Cpu::new(gan.memory().clone(), sharing), &gan);
     let ((on, shared), (off, unshared)) = (cpu(Sharing::On)?, cpu(Sharing::Off)?);
     assert!(on == off && shared < unshared, "{shared} bytes with sharing, {unshared} without");
     let device = device(false);
-    let gpu = |sharing| played(&mut Gpu::new(device.clone(), gan.memory().clone(), sharing), &gan);
+    let gpu = |sharing| trained_gan(&mut Gpu::new(device.clone(), gan.memory().clone(), sharing), &gan);
     let ((on, shared), (off, unshared)) = (gpu(Sharing::On)?, gpu(Sharing::Off)?);
     assert!(on == off && shared < unshared, "{shared} bytes with sharing, {unshared} without, on the adapter");
     Ok(())
 }
 
-/// Little in training, where what is saved for the backward pass lives until then; much where nothing is.
+/// Training saves little, because its activations live until the backward pass; other passes save much.
 #[test]
 fn models_share_memory() {
     let spec = SetSpec { train: 128, test: 128, image: [28, 28, 1], ..SPEC };
@@ -354,7 +356,7 @@ fn models_share_memory() {
     }
 }
 
-/// A schedule with a fed buffer of seven, and what a sum of two such takes.
+/// A schedule with a fed buffer of seven elements, and the parameters for a sum of two such buffers.
 fn sum_of_seven() -> (Schedule, Buf, CombineParams) {
     let mut s = Schedule::new();
     let x = s.scratch([7]);
@@ -364,22 +366,22 @@ fn sum_of_seven() -> (Schedule, Buf, CombineParams) {
 
 #[test]
 #[should_panic(expected = "outer.sum (combine): wrong number of buffers")]
-fn a_buffer_too_few() {
+fn too_few_buffers() {
     let (mut s, x, params) = sum_of_seven();
     s.scope("outer", |s| s.push(&COMBINE, "sum", &[x, x], &params, Grid::Linear(1), 0));
 }
 
 #[test]
 #[should_panic(expected = "wrong element type")]
-fn words_for_numbers() {
+fn words_instead_of_numbers() {
     let (mut s, x, params) = sum_of_seven();
     let y = s.scratch_of([7], Dtype::U32);
     s.push(&COMBINE, "sum", &[x, x, y], &params, Grid::Linear(1), 0);
 }
 
 #[test]
-#[should_panic(expected = "a binding starts at a multiple of 64 elements")]
-fn off_alignment() {
+#[should_panic(expected = "a binding must start at a multiple of 64 elements")]
+fn a_misaligned_range() {
     let (mut s, x, params) = sum_of_seven();
     let y = s.scratch([100]);
     s.push(&COMBINE, "sum", &[x, x, Buf { offset: 7, shape: x.shape, ..y }], &params, Grid::Linear(1), 0);
@@ -400,7 +402,7 @@ fn written_and_read_in_one_call() {
     s.push(&COMBINE, "sum", &[x, x, x], &params, Grid::Linear(1), 0);
 }
 
-/// Even ranges that do not meet: a device buffer cannot be bound both ways.
+/// Even disjoint ranges are refused, because a device buffer cannot be bound for both reading and writing.
 #[test]
 #[should_panic(expected = "written, and bound twice")]
 fn written_and_read_at_two_ranges() {
@@ -412,7 +414,7 @@ fn written_and_read_at_two_ranges() {
 }
 
 #[test]
-#[should_panic(expected = "another kernel's params")]
+#[should_panic(expected = "parameters of another kernel")]
 fn parameters_of_another_kernel() {
     let (mut s, x, _) = sum_of_seven();
     let y = s.scratch([7]);
@@ -420,15 +422,15 @@ fn parameters_of_another_kernel() {
 }
 
 #[test]
-#[should_panic(expected = "no device runs a grid of Linear(0)")]
-fn a_grid_of_nothing() {
+#[should_panic(expected = "Linear(0) is not 1 to 65535 workgroups")]
+fn a_grid_without_workgroups() {
     let (mut s, x, params) = sum_of_seven();
     let y = s.scratch([7]);
     s.push(&COMBINE, "sum", &[x, x, y], &params, Grid::Linear(0), 0);
 }
 
 #[test]
-#[should_panic(expected = "no device runs a grid of Box(65536, 1, 1)")]
+#[should_panic(expected = "Box(65536, 1, 1) is not 1 to 65535 workgroups")]
 fn a_grid_too_wide() {
     let (mut s, x, params) = sum_of_seven();
     let y = s.scratch([7]);

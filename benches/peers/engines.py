@@ -1,5 +1,6 @@
 """The engines as processes: how each is built, started, asked, and what is kept when it dies."""
 
+import contextlib
 import json
 import os
 import queue
@@ -28,8 +29,10 @@ CUDA = [f"torch-cuda-{mode}" for mode in (*TORCH, "graphs")]
 class Tools:
     """The programs behind the names, built or installed when first wanted."""
 
-    def __init__(self, python, build):
-        self.given, self.build, self.found = python, build, {}
+    def __init__(self, args):
+        self.build = not args.no_build
+        given = {"python": args.python, "frit": args.frit, "burn": args.burn}
+        self.found = {name: path for name, path in given.items() if path}
 
     def command(self, name):
         kind, _, mode = name.partition("-")
@@ -48,7 +51,7 @@ class Tools:
         return self.found[name]
 
     def python(self):
-        return self.given or self.once("python", self.venv)
+        return self.once("python", self.venv)
 
     def venv(self):
         """An environment with exactly requirements.txt."""
@@ -88,8 +91,8 @@ class Died(Exception):
 class Process:
     """One running engine."""
 
-    def __init__(self, command, seconds, cache, patience):
-        self.patience, self.started = patience, time.perf_counter()
+    def __init__(self, command, seconds, cache):
+        self.started = time.perf_counter()
         self.errors = tempfile.TemporaryFile("w+")
         places = {name: str(Path(cache) / name.lower()) for name in CACHES}
         # Outside any project, so that Burn keeps its caches where XDG_CACHE_HOME says.
@@ -105,22 +108,22 @@ class Process:
             self.answers.put(line)
         self.answers.put(None)
 
-    def ask(self, name):
+    def ask(self, name, patience):
         try:
             self.child.stdin.write(name + "\n")
             self.child.stdin.flush()
-            line = self.answers.get(timeout=self.patience)
+            line = self.answers.get(timeout=patience)
         except (BrokenPipeError, queue.Empty):
             line = None
         if line is None:
-            raise Died(self.last_words())
+            raise Died(self.last_words(patience))
         return json.loads(line)
 
-    def last_words(self):
+    def last_words(self, patience):
         try:
             code = self.child.wait(timeout=2)
         except subprocess.TimeoutExpired:
-            return f"no answer in {self.patience:.0f} s"
+            return f"no answer in {patience:.0f} s"
         how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         self.errors.seek(0)
         lines = [line.strip() for line in self.errors.read().splitlines() if line.strip()]
@@ -129,7 +132,9 @@ class Process:
     def close(self):
         self.child.kill()
         self.child.wait()
-        self.child.stdin.close()
+        # What it was still to be asked has nowhere to go.
+        with contextlib.suppress(BrokenPipeError):
+            self.child.stdin.close()
         self.errors.close()
 
 
@@ -139,9 +144,9 @@ def first_step(command, workload, patience):
     answers = {}
     try:
         for name in ("cold", "kept"):
-            process = Process(command, 0, cache, patience)
+            process = Process(command, 0, cache)
             try:
-                answer = process.ask(workload)
+                answer = process.ask(workload, patience)
                 took = time.perf_counter() - process.started
             except Died as death:
                 answer = {"error": str(death)}

@@ -114,7 +114,8 @@ def main():
 
     def versions():
         device = jax.devices()[0]
-        return {"jax": jax.__version__, "device": device.device_kind, "threads": len(os.sched_getaffinity(0))}
+        return {"jax": jax.__version__, "device": device.device_kind, "platform": device.platform,
+                "devices": str(jax.devices()), "threads": len(os.sched_getaffinity(0))}
 
     sync = lambda workload: jax.block_until_ready(workload.result())
     serve(Engine(lambda name: build(args.mode == "scan", name), sync, versions, args.seconds))

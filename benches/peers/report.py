@@ -25,9 +25,17 @@ def machine():
     return f"{model}, {cores} cores, {platform.system()} {platform.release()}"
 
 
+def git(*words):
+    try:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
+
+
 def commit():
-    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    return git("rev-parse", "--short", "HEAD") + (" and changes" if git("status", "--porcelain", "-uno") else "")
+    """Of this tree, where git is at hand and knows it."""
+    short = git("rev-parse", "--short", "HEAD") or "unknown"
+    return short + (" and changes" if git("status", "--porcelain", "-uno") else "")
 
 
 def faults(results):

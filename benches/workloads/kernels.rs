@@ -1,4 +1,4 @@
-//! Products, a convolution, and the decoder of the linear VAE. Nothing is timed that the reference says otherwise of.
+//! Products, a convolution, and the decoder of the linear VAE. Results are compared with the reference before timing.
 
 use super::Workload;
 use frit_harness::compare;
@@ -11,10 +11,10 @@ use models::{Mode, Network, Sequence, Value};
 
 /// Images of the convolution.
 const IMAGES: usize = 32;
-/// Latents that are decoded.
+/// Latents to decode.
 const LATENTS: usize = 10_000;
 
-/// What is run, on what, and how many operations that is.
+/// A schedule with its inputs and its number of operations.
 struct Kernel {
     schedule: Schedule,
     memory: Memory,
@@ -23,17 +23,17 @@ struct Kernel {
     images: usize,
 }
 
-/// The kernel of this name, or what is wrong.
+/// Builds the kernel called `name`.
 pub(super) fn build(name: &str, backend: &Backend) -> Result<Workload, String> {
     let kernel = match name {
         "product-512" => square(512),
         "product-1024" => square(1024),
         "product-2048" => square(2048),
-        "product-4096" if is_software(backend) => return Err("left out on a software adapter".into()),
+        "product-4096" if is_software(backend) => return Err("skipped on a software adapter".into()),
         "product-4096" => square(4096),
         "convolution" => convolution(),
         "decode" => decode(),
-        _ => return Err(format!("no workload is called {name}")),
+        _ => return Err(format!("no workload called {name}")),
     };
     prepared(kernel, backend)
 }
@@ -42,26 +42,27 @@ fn is_software(backend: &Backend) -> bool {
     matches!(backend, Backend::Gpu(device) if device.caps.kind == DeviceKind::Software)
 }
 
-/// On an executor whose result has been held against the reference's.
+/// Prepares a kernel on an executor whose result agrees with the reference.
 fn prepared(kernel: Kernel, backend: &Backend) -> Result<Workload, String> {
     let Kernel { schedule, mut memory, inputs, flops, images } = kernel;
     let ring = memory.add("ring", [models::RING_ROWS, 1], Dtype::F32);
     let mut executor = backend.executor(memory.clone(), Sharing::On);
-    let findings = compare::stepwise(executor.as_mut(), &memory, &schedule, &inputs).map_err(|e| e.to_string())?;
-    if findings.iter().any(|finding| finding.error > 1e-3) {
-        return Err(format!("not timed, because wrong: {findings:?}"));
+    let comparisons =
+        compare::call_by_call(executor.as_mut(), &memory, &schedule, &inputs).map_err(|e| e.to_string())?;
+    if comparisons.iter().any(|comparison| comparison.error > 1e-3) {
+        return Err(format!("not timed, wrong result: {comparisons:?}"));
     }
     let program = executor.prepare(&schedule).map_err(|e| e.to_string())?;
     let (programs, pace) = (vec![program], SubmitLoop::default());
     Ok(Workload { executor, programs, ring, pace, done: 0, parameters: None, flops, images })
 }
 
-/// Numbers between −½ and ½ that a formula gives.
+/// Pseudo-random numbers between −½ and ½.
 fn numbers(len: usize) -> Array {
     Array::F32((0..len).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect())
 }
 
-/// A place to read from, with numbers for it.
+/// An input buffer, with numbers for it.
 fn input<const D: usize>(s: &mut Schedule, shape: [usize; D]) -> (Buf, Array)
 where
     gpu_core::Shape: From<[usize; D]>,
@@ -81,7 +82,7 @@ fn square(side: usize) -> Kernel {
     Kernel { schedule: s, memory: Memory::default(), inputs: vec![a, b], flops, images: 1 }
 }
 
-/// 64 channels of 32×32 to 64, by 3×3.
+/// A convolution of 64 to 64 channels, 32×32 pixels, 3×3 taps.
 fn convolution() -> Kernel {
     let mut s = Schedule::new();
     let (x, w) = (input(&mut s, [IMAGES, 32, 32, 64]), input(&mut s, [64, 3, 3, 64]));
@@ -91,7 +92,7 @@ fn convolution() -> Kernel {
     Kernel { schedule: s, memory: Memory::default(), inputs: vec![x, w], flops, images: IMAGES }
 }
 
-/// Pictures of latents by 20-400-784.
+/// Images from latents by layers of 20, 400 and 784.
 fn decode() -> Kernel {
     let (mut s, mut memory) = (Schedule::new(), Memory::default());
     let mut network = Network::new(&mut memory, "decoder");

@@ -1,4 +1,4 @@
-//! What is timed, here and on other engines (benches/peers): the training steps of four models, and kernels alone.
+//! The workloads timed here and on other engines (benches/peers): training steps of four models, and single kernels.
 
 mod kernels;
 mod training;
@@ -7,37 +7,37 @@ use gpu_core::{Backend, Buf, Error, Executor, Program, SubmitLoop};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// The training steps, by name.
+/// The names of the training steps.
 pub(crate) const TRAINING: [&str; 4] = ["mlp-vae", "conv-vae", "dcgan", "vqvae"];
 
-/// Programs on an executor, which have all they read.
+/// Programs on an executor, with their data.
 pub(crate) struct Workload {
     executor: Box<dyn Executor>,
     programs: Vec<Program>,
-    /// Where training leaves its losses; of kernels, an empty one.
+    /// The ring of losses; empty for kernels.
     ring: Buf,
     pace: SubmitLoop,
     done: u64,
-    /// Numbers that are trained.
+    /// The number of trainable parameters.
     pub(crate) parameters: Option<usize>,
-    /// Floating-point operations of a step, where that is what is asked.
+    /// Floating-point operations of a step, for kernels.
     pub(crate) flops: Option<f64>,
-    /// Images in a step.
+    /// Images per step.
     pub(crate) images: usize,
 }
 
-/// Some steps that were run.
+/// The result of running several steps.
 pub(crate) struct Block {
-    /// How many.
+    /// The number of steps.
     pub(crate) steps: u64,
-    /// How long they took, from the first submit to the last wait.
+    /// Their duration, from the first submit to the last wait.
     pub(crate) took: Duration,
-    /// The last one's losses.
+    /// The losses of the last step.
     pub(crate) losses: Vec<f64>,
 }
 
 impl Workload {
-    /// The one of this name, on this device; what is wrong, in words.
+    /// Builds the workload called `name` on a device.
     pub(crate) fn new(name: &str, backend: &Backend) -> Result<Self, String> {
         match name {
             _ if TRAINING.contains(&name) => training::build(name, backend).map_err(|error| error.to_string()),
@@ -45,7 +45,7 @@ impl Workload {
         }
     }
 
-    /// Steps, one after another, until `enough` says so of how many there were.
+    /// Runs steps until `enough`, called with the number of steps so far, returns true.
     fn until(&mut self, enough: &mut dyn FnMut(u64) -> bool) -> Result<Block, Error> {
         let (mut steps, mut losses) = (0, Vec::new());
         let start = Instant::now();
@@ -65,13 +65,13 @@ impl Workload {
         Ok(Block { steps: done, took: start.elapsed(), losses })
     }
 
-    /// As many steps as there is time for, and at least one.
+    /// Runs steps for about `time`, at least one.
     pub(crate) fn run_for(&mut self, time: Duration) -> Result<Block, Error> {
         let start = Instant::now();
         self.until(&mut |_| start.elapsed() >= time)
     }
 
-    /// So many steps in one submit.
+    /// Runs `steps` steps in one submit.
     pub(crate) fn run(&mut self, steps: u32) -> Result<Block, Error> {
         let start = Instant::now();
         let ticket = self.executor.submit(&self.programs, steps, &[self.ring])?;

@@ -1,4 +1,4 @@
-//! Training steps on noise: forward, loss, backward, Adam, with the batch drawn on the device.
+//! Training steps on noise: forward, loss, backward and Adam, with batches drawn on the device.
 
 use super::Workload;
 use gpu_core::{Array, Backend, Error, Sharing, SubmitLoop};
@@ -7,14 +7,14 @@ use models::{
     initial_values,
 };
 
-/// Of bytes that are all as likely.
+/// The variance of uniform bytes, scaled to [0, 1].
 const VARIANCE: f32 = 1.0 / 12.0;
 
 fn spec(image: [usize; 3]) -> DataSpec {
     SetSpec { train: 1024, test: 128, image, classes: 10, variance: VARIANCE }.into()
 }
 
-/// The model, the images in a batch, and what moves its weights.
+/// The model, its batch size, and its optimiser.
 fn model(name: &str) -> (Box<dyn Model>, usize, Optimiser) {
     let adam = Optimiser::default();
     match name {
@@ -32,11 +32,11 @@ fn model(name: &str) -> (Box<dyn Model>, usize, Optimiser) {
             let config = VqVaeConfig { ema: 0.0, ..VqVaeConfig::default() };
             (Box::new(VqVae::new(config, &spec([32, 32, 3]))), 32, adam)
         }
-        _ => unreachable!("{name} is no training step"),
+        _ => unreachable!("{name} is not a training step"),
     }
 }
 
-/// A model that is ready for its first step.
+/// Prepares a model for its first step.
 pub(super) fn build(name: &str, backend: &Backend) -> Result<Workload, Error> {
     let (model, batch, optimiser) = model(name);
     let (images, ring) = (*model.buffers().first(), model.buffers().ring);

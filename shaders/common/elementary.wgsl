@@ -1,9 +1,9 @@
-// A logarithm, a cosine and a sine to about 2⁻²² relative, whatever the driver's own are worth: Vulkan allows
-// them an absolute error of 2⁻²¹ (log near 1) and 2⁻¹¹ (sin, cos), which would make other noise on every device.
+// A logarithm, a cosine and a sine to about 2⁻²² relative, independent of the driver's own: Vulkan allows those
+// absolute errors of 2⁻²¹ (log near 1) and 2⁻¹¹ (sin, cos), so noise would differ between devices.
 
 // ln x for positive, normal x. With x = 2ᵉ m and √½ < m ≤ √2: ln x = e ln 2 + 2 artanh s, s = (m − 1) / (m + 1);
-// |s| ≤ 0.172, where the terms of the series left out come to less than 2⁻²⁸ of the sum. Near x = 1, where ln x is
-// small, e is 0 and m − 1 is exact, so nothing cancels; and for x < 1 neither term lets the sum reach zero.
+// |s| ≤ 0.172, where the omitted terms of the series are less than 2⁻²⁸ of the sum. Near x = 1, where ln x is
+// small, e is 0 and m − 1 is exact, so nothing cancels; for x < 1 neither term lets the sum reach zero.
 fn ln(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let exponent = i32(bits >> 23u) - 127;
@@ -18,8 +18,8 @@ fn ln(x: f32) -> f32 {
 }
 
 // (cos 2πu, sin 2πu) for u = (2 ⌊word / 2⁹⌋ + 1) · 2⁻²⁴, which is unit(word) of philox.wgsl. The nearest quarter turn
-// is taken off in integers, so what is left, at most an eighth of a turn, is exact; the Taylor polynomials there
-// leave out less than 2⁻²⁸.
+// is subtracted in integers, so the rest, at most an eighth of a turn, is exact; the Taylor polynomials of the rest
+// have errors below 2⁻²⁸.
 fn turn(word: u32) -> vec2<f32> {
     let n = 2u * (word >> 9u) + 1u;
     let quarter = (n + 0x200000u) >> 22u;

@@ -1,12 +1,12 @@
-// A subgroup's tile of a product A · B, without workgroup memory: for drivers that run shaders on a processor of
-// eight lanes, where a load of one number a lane costs as much as a hundred multiply-adds.
+// A subgroup's tile of a product A · B, without workgroup memory: for drivers that run shaders on a CPU with eight
+// lanes, where loading one number per lane costs as much as a hundred multiply-adds.
 //
 // A workgroup is one subgroup of eight lanes and computes two blocks of 32 × 32 outputs, side by side (32 × 64) or,
 // if `tall`, one below the other (64 × 32). For each l of k a lane loads four numbers of A (rows 8 i + lane), four of
-// B (columns 8 i + lane) and four of the operand that the second block has of its own; rows are then passed round by
-// broadcasts, so that 12 loads serve 2,048 multiply-adds.
-// Sums are sixteen 4 × 4 matrices: columns of a matrix are rows of the output, and its x, y, z, w are columns
-// lane, 8 + lane, 16 + lane and 24 + lane. Matrix q of a block has rows 4 q to 4 q + 3; the second block's follow.
+// B (columns 8 i + lane) and four of the second block's own operand; rows are then passed to all lanes by broadcasts,
+// so that 12 loads serve 2,048 multiply-adds. Sums are sixteen 4 × 4 matrices: columns of a matrix are rows of the
+// output, and its x, y, z, w are columns lane, 8 + lane, 16 + lane and 24 + lane. Matrix q of a block has rows 4 q to 4
+// q + 3; the second block's follow.
 
 override tall: u32 = 0u;
 
@@ -26,7 +26,7 @@ fn outer(a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(a.x * b, a.y * b, a.z * b, a.w * b);
 }
 
-// Adds the products of one l: `a` are the lane's rows, `b` its columns, `more` its further rows or columns.
+// Adds the products for one l: `a` has the lane's rows, `b` its columns, `more` its further rows or columns.
 fn accumulate(c: ptr<function, array<mat4x4<f32>, 16>>, a: vec4<f32>, b: vec4<f32>, more: vec4<f32>) {
     let a0 = low(a.x); let a1 = high(a.x);
     let a2 = low(a.y); let a3 = high(a.y);
@@ -49,7 +49,7 @@ fn accumulate(c: ptr<function, array<mat4x4<f32>, 16>>, a: vec4<f32>, b: vec4<f3
     }
 }
 
-// The i-th matrix. Were the array indexed by i itself, it would have to lie in memory through all of the sum.
+// The i-th matrix. Indexing the array by a variable would force it into memory during the whole sum.
 fn matrix(c: array<mat4x4<f32>, 16>, i: u32) -> mat4x4<f32> {
     switch i {
         case 0u: { return c[0]; }
@@ -82,8 +82,8 @@ fn matrix_at(i: u32, lane: u32) -> vec2<u32> {
     return vec2(4u * (i % 8u), lane) + select(vec2(0u, second), vec2(second, 0u), tall != 0u);
 }
 
-// The lane's four rows or columns from `first` on, eight apart, none past the last: what is summed for one that is
-// not there is never stored.
+// The lane's four rows or columns from `first` on, eight apart, clamped to the last one. Sums for clamped ones are
+// never stored.
 fn lines(first: u32, lane: u32, count: u32) -> vec4<u32> {
     return min(vec4(first + lane) + vec4(0u, 8u, 16u, 24u), vec4(count - 1u));
 }

@@ -1,5 +1,5 @@
-// Philox4x32-10: four random words for one counter and key (Salmon, Moraes, Dror, Shaw, Parallel random numbers:
-// as easy as 1, 2, 3, SC 2011, §3.3). Bit for bit what `philox` and `unit` of random.rs compute.
+// Philox4x32-10: four random words from a counter and a key (Salmon, Moraes, Dror, Shaw, Parallel random numbers: as
+// easy as 1, 2, 3, SC 2011, §3.3). Bit for bit the same as `philox` and `unit` of schedule/random.rs.
 
 // The high word of the 64-bit product, by halves of 16 bits. No partial sum overflows:
 // (2¹⁶ − 1)² + (2¹⁶ − 1) < 2³².
@@ -28,7 +28,7 @@ fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
     return x;
 }
 
-// A random word as a number in the open interval (0, 1): (⌊word / 2⁹⌋ + ½) · 2⁻²³, an odd multiple of 2⁻²⁴, exact.
+// Maps a random word to the open interval (0, 1): (⌊word / 2⁹⌋ + ½) · 2⁻²³, an odd multiple of 2⁻²⁴, exact.
 fn unit(word: u32) -> f32 {
     return (f32(word >> 9u) + 0.5) * 1.1920928955078125e-7;
 }

@@ -1,3 +1,3 @@
-// Tiles of tile.wgsl keep the operands as they are.
+// The tiles of tile.wgsl store operands in single precision.
 
 alias Stored = vec4<f32>;

@@ -1,15 +1,15 @@
 // The sums of a workgroup's tile of a product A · B, slab by slab along k.
 //
-// A workgroup of 8 × 8 invocations computes a tile of 64 × 64 outputs (the small ones 32 × 32): an invocation
-// has two vec4 of rows and two of columns (one and one), half a tile apart. The shader that needs this defines
-// load_slab(local, row0, col0, l0, end, quads), which puts [l0, l0 + SLAB) of k into a_tile and b_tile, zero from
-// `end` on: `quads` is the tile's side in vec4, and quad q at place l lies at l (quads + 1) + q. [begin, end) must be
-// the same in the whole workgroup. Sums are of f32 whatever the tiles are Stored as.
+// A workgroup of 8 × 8 invocations computes a tile of 64 × 64 outputs (the small ones 32 × 32): an invocation has two
+// vec4 of rows and two of columns (one and one), half a tile apart. The shader that uses this defines load_slab(local,
+// row0, col0, l0, end, quads), which loads [l0, l0 + SLAB) of k into a_tile and b_tile, with zeros from `end` on.
+// `quads` is the tile's side in vec4; quad q at index l is at l (quads + 1) + q. [begin, end) must be uniform in the
+// workgroup. Sums are f32, whatever type the tiles are Stored in.
 // Needs common/single.wgsl, or common/half.wgsl in its place.
 
 const SLAB: u32 = 16u;
-// [SLAB][tile / 4 + 1]: four neighbouring rows of A, or columns of B, at one place along k. The one more keeps
-// invocations that store along k off one another's memory banks.
+// [SLAB][tile / 4 + 1]: four adjacent rows of A, or columns of B, at one index along k. The extra column avoids memory
+// bank conflicts between invocations that store along k.
 var<workgroup> a_tile: array<Stored, 272>;
 var<workgroup> b_tile: array<Stored, 272>;
 

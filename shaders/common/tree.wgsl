@@ -1,5 +1,5 @@
-// Sums and maxima over a workgroup of 256 invocations by a binary tree in workgroup memory: always in the same
-// order. All 256 must call; all get the result, and the tree is free again when they have it.
+// Sums and maxima over a workgroup of 256 invocations by a binary tree in workgroup memory, always in the same order.
+// All 256 must call; all get the result, and the tree can be reused after the call.
 
 var<workgroup> tree: array<f32, 256>;
 

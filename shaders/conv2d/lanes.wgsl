@@ -1,8 +1,8 @@
-// The products of conv2d.wgsl by the tiles of a subgroup. Taps and pixels are walked one after another, so that
-// nothing is divided inside the sum.
-// Needs common/lanes.wgsl besides.
+// The products of conv2d.wgsl by the tiles of a subgroup. Taps and pixels are traversed incrementally, so that the sum
+// contains no division.
+// Also needs common/lanes.wgsl.
 
-// Four pixels' corners, or four taps' steps, in the gathered image: elements from its start, h and w.
+// The corners of four pixels, or the steps of four taps, in the gathered image: elements from its start, h and w.
 struct Places {
     at: vec4<i32>,
     h: vec4<i32>,
@@ -23,14 +23,14 @@ fn places_of(index: vec4<u32>) -> Places {
     );
 }
 
-// Where these and a step meet in the image; −1 outside.
+// The position in the image of these places after a step; −1 outside.
 fn met(places: Places, at: i32, h: i32, w: i32) -> vec4<i32> {
     let inside = vec4<u32>(places.h + h) < vec4(work.size.x) & vec4<u32>(places.w + w) < vec4(work.size.y);
     return select(vec4(-1), places.at + at, inside);
 }
 
 fn four_of_image(at: vec4<i32>, channel: i32) -> vec4<f32> {
-    let i = max(at, vec4(0)) + channel; // channels are no more than the image has elements
+    let i = max(at, vec4(0)) + channel; // an image has at least as many elements as channels
     return select(vec4(0.0), vec4(image[i.x], image[i.y], image[i.z], image[i.w]), at >= vec4(0));
 }
 
@@ -84,7 +84,7 @@ fn sums_over_pixels(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array
     var pixel = vec2(begin % of_image / work.pixels.y, begin % work.pixels.y);
     var c: array<mat4x4<f32>, 16>;
     for (var k = begin; k < end; k++) {
-        let near = vec2<i32>(pixel) * work.pace + work.corner;
+        let near = vec2<i32>(pixel) * work.spacing + work.corner;
         let at = ((i32(n * work.size.x) + near.x) * i32(work.size.y) + near.y) * i32(work.channels);
         let a = four_of_factor(rows + k * work.m);
         let b = four_of_image(met(cols, at, near.x, near.y), 0);
@@ -100,7 +100,7 @@ fn sums_over_pixels(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array
     return c;
 }
 
-// Which row of what is written a row of the product is; negative for none.
+// The row of the output for a row of the product; negative if there is none.
 fn lane_row(z: u32, row: u32) -> i32 {
     if row >= work.m { return -1; }
     if role == WEIGHT { return i32(z * work.m + row); }
@@ -108,7 +108,7 @@ fn lane_row(z: u32, row: u32) -> i32 {
     return i32(row);
 }
 
-// A row's four columns, eight apart.
+// Stores a row's four columns, eight apart.
 fn store_apart(row: i32, col: u32, v: vec4<f32>) {
     put(row, col, v.x); put(row, col + 8u, v.y);
     put(row, col + 16u, v.z); put(row, col + 24u, v.w);

@@ -1,14 +1,14 @@
 // The products of matmul.wgsl by the tiles of a subgroup.
-// Needs common/lanes.wgsl besides.
+// Also needs common/lanes.wgsl.
 
 fn four(from_a: bool, at: vec4<u32>) -> vec4<f32> {
     if from_a { return vec4(a[at.x], a[at.y], a[at.z], a[at.w]); }
     return vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
 }
 
-// The sums of the tile with that corner over [begin, end) of k.
+// The sums of the tile at that corner over [begin, end) of k.
 fn sums(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
-    // From one row, or column, to the next; and from one l to the next.
+    // The distance between rows or columns, and between terms l.
     let to_row = select(p.k, 1u, trans_a != 0u);
     let to_col = select(1u, p.k, trans_b != 0u);
     let along_a = select(1u, p.m, trans_a != 0u);
@@ -33,7 +33,7 @@ fn lane_tile(index: u32) -> vec2<u32> {
     return vec2(index / across, index % across) * size;
 }
 
-// A row's four columns, eight apart.
+// Stores a row's four columns, eight apart.
 fn store_apart(row: u32, col: u32, v: vec4<f32>) {
     put(row, col, v.x); put(row, col + 8u, v.y);
     put(row, col + 16u, v.z); put(row, col + 24u, v.w);

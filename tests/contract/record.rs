@@ -1,4 +1,4 @@
-//! Everything in which the record of a kernel, or of a variant, differs from its shader, as naga reads it.
+//! Differences between the record of a kernel or variant and its shader, as parsed by naga.
 
 use gpu_core::{Access, Binding, Dtype, Kernel, Needs};
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
@@ -7,12 +7,12 @@ use naga::{
     StorageAccess, Type, TypeInner,
 };
 
-/// WebGPU's default limits, which baseline kernels keep to.
+/// WebGPU's default limits, which baseline kernels stay within.
 const INVOCATIONS: u32 = 256;
 const WORKGROUP_BYTES: u32 = 16 << 10;
 const STORAGE_BUFFERS: usize = 8;
 
-/// Everything in which a kernel's record and its shader differ, or break a rule; empty if nothing.
+/// All differences between a kernel's record and its shader, and violations of the rules; empty if there are none.
 pub(crate) fn faults(kernel: &Kernel) -> Vec<String> {
     faults_with(kernel, Capabilities::empty())
 }
@@ -20,27 +20,27 @@ pub(crate) fn faults(kernel: &Kernel) -> Vec<String> {
 fn faults_with(kernel: &Kernel, capabilities: Capabilities) -> Vec<String> {
     let source = kernel.source.concat();
     let found = match naga::front::wgsl::parse_str(&source) {
-        Err(error) => vec![format!("naga cannot read it: {}", error.emit_to_string(&source))],
+        Err(error) => vec![format!("naga cannot parse it: {}", error.emit_to_string(&source))],
         Ok(module) => match Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
-            Err(error) => vec![format!("naga refuses it: {}", error.emit_to_string(&source))],
+            Err(error) => vec![format!("naga rejects it: {}", error.emit_to_string(&source))],
             Ok(info) => Shader { module: &module, info: &info, kernel }.faults(),
         },
     };
     found.into_iter().map(|fault| format!("{} of shaders/{}.wgsl: {fault}", kernel.name, kernel.op)).collect()
 }
 
-/// The same of each variant, which must keep to the kernel's bindings and parameters, and of the list of them.
+/// The same for each variant, which must have the kernel's bindings and parameters, and for the list of variants.
 pub(crate) fn variant_faults(kernel: &Kernel) -> Vec<String> {
     let Some(own) = kernel.variants.first() else { return Vec::new() };
     let mut found = Vec::new();
     if (own.name, own.entry, own.workgroup) != (kernel.name, kernel.name, kernel.workgroup) {
-        found.push(format!("the first variant of {} is not the kernel's own", kernel.name));
+        found.push(format!("the first variant of {} is not the default", kernel.name));
     }
     for variant in kernel.variants {
         if !variant.name.starts_with(kernel.name) {
             found.push(format!("{} does not begin with {}", variant.name, kernel.name));
         }
-        // The record that a kernel of this variant alone would have.
+        // The record of a kernel that has only this variant.
         let as_kernel = Kernel {
             name: variant.entry,
             source: variant.source,
@@ -53,7 +53,7 @@ pub(crate) fn variant_faults(kernel: &Kernel) -> Vec<String> {
     found
 }
 
-/// What naga must allow in a variant's shader.
+/// The capabilities that a variant's shader needs from naga.
 fn capabilities(needs: Needs) -> Capabilities {
     match needs {
         Needs::Nothing | Needs::FewColumns => Capabilities::empty(),
@@ -62,7 +62,7 @@ fn capabilities(needs: Needs) -> Capabilities {
     }
 }
 
-/// A valid module, beside the record of one of its entry points.
+/// A valid module, with the record of one of its entry points.
 struct Shader<'a> {
     module: &'a Module,
     info: &'a ModuleInfo,
@@ -88,11 +88,11 @@ impl Shader<'_> {
     fn size_faults(&self, entry: &EntryPoint) -> Vec<String> {
         let mut faults = Vec::new();
         if entry.stage != ShaderStage::Compute {
-            faults.push("it is no compute shader".into());
+            faults.push("it is not a compute shader".into());
         }
         if entry.workgroup_size != self.kernel.workgroup {
             let [stated, found] = [self.kernel.workgroup, entry.workgroup_size];
-            faults.push(format!("the record says a workgroup of {stated:?}, the shader {found:?}"));
+            faults.push(format!("workgroup {stated:?} in the record, {found:?} in the shader"));
         }
         if entry.workgroup_size.iter().product::<u32>() > INVOCATIONS {
             faults.push(format!("more than {INVOCATIONS} invocations in a workgroup"));
@@ -103,15 +103,14 @@ impl Shader<'_> {
         faults
     }
 
-    /// The variables that the entry point uses, itself or through what it calls.
+    /// The variables that the entry point uses, directly or through calls.
     fn used(&self, entry: usize) -> impl Iterator<Item = (&GlobalVariable, GlobalUse)> {
         let uses = self.info.get_entry_point(entry);
         let variables = self.module.global_variables.iter();
         variables.map(move |(handle, variable)| (variable, uses[handle])).filter(|(_, used)| !used.is_empty())
     }
 
-    /// The variables in use sit where the record has them, under its names; what an entry point does not use may
-    /// be missing.
+    /// Checks that the variables in use have the bindings and names of the record. Unused bindings may be missing.
     fn binding_faults(&self, entry: usize) -> Vec<String> {
         let mut faults = Vec::new();
         let uniform = self.kernel.bindings.len();
@@ -121,7 +120,7 @@ impl Shader<'_> {
             let name = variable.name.as_deref().unwrap_or("a variable without a name");
             let at = resource.binding as usize;
             if resource.group != 0 || at > uniform {
-                faults.push(format!("{name} is at group {}, binding {at}, which nothing is bound to", resource.group));
+                faults.push(format!("{name} is at group {}, binding {at}, where nothing is bound", resource.group));
             } else if at == uniform {
                 uniform_found = true;
                 faults.extend(self.uniform_faults(name, variable));
@@ -135,11 +134,11 @@ impl Shader<'_> {
                 variable.binding.is_some_and(|found| found.binding as usize == at) && used.contains(GlobalUse::WRITE)
             });
             if !written {
-                faults.push(format!("the record says that {} is written, the shader never does", binding.name));
+                faults.push(format!("{} is written in the record but not in the shader", binding.name));
             }
         }
         if !uniform_found && !self.kernel.params.is_empty() {
-            faults.push(format!("it uses no uniform at binding {uniform}"));
+            faults.push(format!("no uniform at binding {uniform} is used"));
         }
         faults
     }
@@ -152,7 +151,7 @@ impl Shader<'_> {
         used: GlobalUse,
     ) -> Option<String> {
         let AddressSpace::Storage { access } = variable.space else {
-            return Some(format!("{name} is no storage buffer, though the record binds {} there", binding.name));
+            return Some(format!("{name} is not a storage buffer, but the record binds {} there", binding.name));
         };
         let writable = access.contains(StorageAccess::STORE);
         let dtype = match binding.dtype {
@@ -170,8 +169,8 @@ impl Shader<'_> {
             })
     }
 
-    /// An array of atomics is none: what they return depends on who came first. (In workgroup memory they may count
-    /// whole numbers, whose sum does not; atomics of floats need a capability that is not granted here.)
+    /// Arrays of atomics do not count, because their results depend on the order of execution. (In workgroup memory
+    /// they may count integers, whose sum does not; float atomics need a capability that is not enabled here.)
     fn is_array_of(&self, ty: Handle<Type>, kind: ScalarKind) -> bool {
         match self.module.types[ty].inner {
             TypeInner::Array { base, size: ArraySize::Dynamic, stride: 4 } => self.scalar(base) == Some(kind),
@@ -189,10 +188,10 @@ impl Shader<'_> {
 
     fn uniform_faults(&self, name: &str, variable: &GlobalVariable) -> Option<String> {
         if variable.space != AddressSpace::Uniform {
-            return Some(format!("{name} stands where the uniform belongs: after the storage buffers"));
+            return Some(format!("{name} is at the binding of the uniform, after the storage buffers"));
         }
         let TypeInner::Struct { members, .. } = &self.module.types[variable.ty].inner else {
-            return Some(format!("{name} is no struct"));
+            return Some(format!("{name} is not a struct"));
         };
         let field = |member: &naga::StructMember| {
             let ty = match self.scalar(member.ty) {
@@ -215,7 +214,7 @@ impl Shader<'_> {
             match found {
                 None => faults.push(format!("the shader has no override {name}")),
                 Some((_, found)) if self.scalar(found.ty) != Some(ScalarKind::Uint) => {
-                    faults.push(format!("the override {name} is no u32"));
+                    faults.push(format!("the override {name} is not u32"));
                 }
                 Some(_) => {}
             }
@@ -230,10 +229,10 @@ impl Shader<'_> {
         let shared = self.used(entry).filter(|(variable, _)| variable.space == AddressSpace::WorkGroup);
         let bytes: u32 = shared.map(|(variable, _)| self.bytes(variable.ty)).sum();
         (bytes > WORKGROUP_BYTES)
-            .then(|| format!("{bytes} bytes of workgroup memory, and {WORKGROUP_BYTES} are promised everywhere"))
+            .then(|| format!("{bytes} bytes of workgroup memory exceed {WORKGROUP_BYTES}, WebGPU's default limit"))
     }
 
-    /// The size of a type; more than any device has where an override decides it.
+    /// The size of a type; larger than any limit if an override determines it.
     fn bytes(&self, ty: Handle<Type>) -> u32 {
         match self.module.types[ty].inner {
             TypeInner::Array { size: ArraySize::Pending(_), .. } => u32::MAX / 2,
@@ -241,7 +240,7 @@ impl Shader<'_> {
         }
     }
 
-    /// A return before a barrier leaves the others waiting: browsers refuse it.
+    /// Reports returns before a barrier, which browsers reject because the other invocations would wait for ever.
     fn barrier_faults(&self, body: &Block) -> Vec<String> {
         let bodies = self.module.functions.iter().map(|(_, function)| (function.name.as_deref(), &function.body));
         let mut faults = Vec::new();
@@ -257,8 +256,8 @@ impl Shader<'_> {
         faults
     }
 
-    /// Returns and barriers in the order in which they may happen: loops go round twice, and a call stands for the
-    /// barriers inside.
+    /// Collects returns and barriers in the order in which they may happen. Loops are followed twice; a call counts as
+    /// the barriers inside it.
     fn follow(&self, block: &Block, events: &mut Vec<Event>) {
         for statement in block {
             match statement {

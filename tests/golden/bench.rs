@@ -1,13 +1,13 @@
-//! What holds the reference against one case of golden vectors.
+//! Compares the reference with one case of golden vectors.
 
 use crate::vectors::{Golden, Tensor, distance};
 use gpu_core::{Array, Buf, Cpu, Error, Executor, Memory, Schedule, Shape, Sharing};
 use std::collections::BTreeSet;
 
-/// Both compute in f64; what differs is the order of a few dozen additions.
+/// Both compute in f64; the results differ by the order of a few dozen additions.
 const EXACT: f64 = 1e-13;
 
-/// One case of a file: its schedule, what goes in, and what must come out.
+/// A case of a file: its schedule, inputs, and expected outputs.
 pub(crate) struct Bench<'a> {
     pub(crate) golden: &'a Golden,
     case: &'a str,
@@ -28,15 +28,15 @@ impl<'a> Bench<'a> {
         self.golden.tensor(&format!("{}/{name}", self.case)).clone()
     }
 
-    /// Whether the case holds a tensor of that name.
+    /// True if the case has a tensor called `name`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.golden.0.contains_key(&format!("{}/{name}", self.case))
     }
 
-    /// The only element of a tensor, which must be an f32, as a uniform takes it.
+    /// The only element of a tensor, which must be exact in f32, as a uniform is.
     pub(crate) fn scalar(&self, name: &str) -> f32 {
         let value = self.tensor(name).values[0];
-        assert_eq!(f64::from(value as f32), value, "{}/{name} is no f32", self.case);
+        assert_eq!(f64::from(value as f32), value, "{}/{name} is not exact in f32", self.case);
         value as f32
     }
 
@@ -62,7 +62,7 @@ impl<'a> Bench<'a> {
         self.expect_values(name, buf, values);
     }
 
-    /// Runs the case and says what differs.
+    /// Runs the case and lists the outputs that differ.
     fn faults(self) -> Result<Vec<String>, Error> {
         let mut cpu = Cpu::new(self.memory, Sharing::Off);
         let program = cpu.prepare(&self.s)?;
@@ -75,15 +75,15 @@ impl<'a> Bench<'a> {
         for (name, buf, expected) in self.outputs {
             let error = distance(&cpu.read(buf)?.to_f64(), &expected);
             if error > self.tolerance {
-                faults.push(format!("{}/{name}: off by {error:.1e}, {:.0e} allowed", self.case, self.tolerance));
+                faults.push(format!("{}/{name}: error {error:.1e} exceeds {:.0e}", self.case, self.tolerance));
             }
         }
         Ok(faults)
     }
 }
 
-/// Holds the reference against every case of a file. `build` takes the case, its operator and the case's own name.
-/// A case `start` is what others start from, and has no results.
+/// Compares the reference with every case of a file. `build` takes the case, its operator and the case's own name. A
+/// case called `start` has the initial values of other cases, and no outputs.
 pub(crate) fn agree(stem: &str, build: impl Fn(&mut Bench<'_>, &str, &str)) -> Result<(), Error> {
     let golden = Golden::open(stem);
     let cases: BTreeSet<&str> = golden.0.keys().map(|name| name.rsplit_once('/').expect("op/case/tensor").0).collect();
@@ -92,7 +92,7 @@ pub(crate) fn agree(stem: &str, build: impl Fn(&mut Bench<'_>, &str, &str)) -> R
         let (op, kind) = case.split_once('/').expect("op/case");
         let mut bench = Bench::new(&golden, case);
         build(&mut bench, op, kind);
-        assert!(!bench.outputs.is_empty(), "{case} holds nothing");
+        assert!(!bench.outputs.is_empty(), "{case} has no outputs");
         faults.extend(bench.faults()?);
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));

@@ -62,7 +62,7 @@ def gan_losses():
 
 
 def first_of_largest(values):
-    """The place of the largest of each row; of equal ones the first."""
+    """Index of the largest of each row; the first of equal ones."""
     places = torch.arange(values.shape[1]).expand_as(values)
     return places.where(values == values.amax(1, keepdim=True), values.shape[1]).amin(1)
 
@@ -93,7 +93,7 @@ def cross_entropies():
 
 
 def nearest(z, codebook):
-    """The index of the code nearest to each row: distances outright, not by a product."""
+    """Index of the code nearest to each row, from explicit distances, not a matrix product."""
     return ((z[:, None] - codebook[None]) ** 2).sum(2).argmin(1)
 
 
@@ -156,7 +156,7 @@ def averages():
 
 
 def perplexity():
-    """exp of the entropy of a histogram with gaps, of one code, and of all alike; and the codes used."""
+    """Perplexity and number of used codes of three histograms: with gaps, one code, uniform."""
     counts = {"gaps": [3, 0, 17, 1, 0, 0, 250, 4], "one": [0, 0, 60000, 0], "even": [5, 5, 5, 5, 5, 5, 5]}
     for case, histogram in counts.items():
         histogram = torch.tensor(histogram, dtype=torch.float64)

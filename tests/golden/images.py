@@ -1,4 +1,4 @@
-"""Makes images.safetensors: images pooled, enlarged, padded and put side by side, as PyTorch has them.
+"""Write images.safetensors: PyTorch's pooling, upsampling, padding and concatenation of images.
 
     pip install -r requirements.txt
     python images.py

@@ -1,4 +1,4 @@
-"""Makes metrics.safetensors: what torch-fidelity, prdc, scikit-image and pytorch-msssim say of sets of features and of
+"""Write metrics.safetensors: torch-fidelity, prdc, scikit-image and pytorch-msssim on sets of features and on
 pairs of images.
 
     pip install -r requirements.txt
@@ -31,8 +31,8 @@ def store(name, **tensors):
 
 
 def features(case, n, m, d, k):
-    """Two sets whose numbers hang together, the second a little wider and apart. KID is of all rows, and so of as many
-    in either set: of the first ones."""
+    """Two sets of correlated features, the second shifted and a little wider. KID takes the first min(n, m) rows of
+    each set."""
     draw = rng(f"features/{case}")
     mix = draw.standard_normal((d, d)) / np.sqrt(d)
     real, generated = (
@@ -51,7 +51,7 @@ def features(case, n, m, d, k):
 
 
 def images(case, n, h, w, c):
-    """Images and the same with noise. scikit-image has no window but of 11 × 11; a smaller one is pytorch-msssim's,
+    """Images with and without noise. scikit-image has only a window of 11 × 11; smaller ones are pytorch-msssim's,
     which rounds its weights to float32."""
     draw = rng(f"images/{case}")
     x = draw.uniform(0, 1, (n, h, w, c)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Makes the golden runs: whole networks in training, from the weights before the first step to those after the last.
+"""Write the golden training runs: whole networks, from the weights before the first step to those after the last.
 
     pip install -r requirements.txt
     python models.py
@@ -32,7 +32,7 @@ def pixels(name, *shape):
 
 
 def shares(data):
-    """Bytes as shares of white: rows as they are, images [n, h, w, c] with their channels first."""
+    """Bytes divided by 255: rows unchanged, images [n, h, w, c] with channels first."""
     x = data.double() / 255
     return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
 
@@ -151,7 +151,7 @@ class Codebook(nn.Module):
             self.total.copy_(4.0 * self.weight)
 
     def forward(self, z):
-        """The codes nearest to rows z, and their numbers. None may hang on a rounding."""
+        """The codes nearest to rows z, and their indices. Asserts that no choice depends on rounding."""
         distances = ((z[:, None] - self.weight) ** 2).sum(2).detach()
         first, second = distances.topk(2, largest=False).values.T
         assert (second - first).min() > 1e-5 * z.square().sum(1).mean(), "two codes are about as near"
@@ -186,7 +186,7 @@ class VqVae(nn.Module):
 
     @torch.no_grad()
     def start(self, x):
-        """Twice the weights, so that codes lie far apart beside what a step moves them."""
+        """Twice the weights, so that the distance between codes is large against a step."""
         for module in self.encoder.modules():
             if isinstance(module, nn.Conv2d):
                 module.weight.mul_(2.0)
@@ -227,7 +227,7 @@ def batch_norm(channels):
 
 
 class Gan(nn.Module):
-    """`generator` and `discriminator`, in non-saturating cross-entropy unless said otherwise."""
+    """`generator` and `discriminator`, with the non-saturating loss by default."""
 
     latent = (4,)
     game, smoothing = "non_saturating", 0.0
@@ -238,7 +238,7 @@ class Gan(nn.Module):
         return noise(step, stream, count, *self.latent)
 
     def critic(self, real, step):
-        """D's columns and loss on real images and as many generated ones, which are constants to it."""
+        """D's columns and loss on real images and as many generated ones, detached."""
         with torch.no_grad():
             # By the batch's statistics, but no running ones move: the copy's do.
             fake = copy.deepcopy(self.generator)(self.draw(step, TRAIN, len(real)))
@@ -251,7 +251,7 @@ class Gan(nn.Module):
         return {"d_loss": loss, "d_real": report(of_real).mean(), "d_fake": report(of_fake).mean()}, loss
 
     def forward(self, count, step):
-        """G's loss on so many latents. Singular vectors, which follow D's weights, stay."""
+        """G's loss on these latents. Singular vectors, which follow D's weights, stay."""
         self.discriminator.train(not self.spectral)
         scores = self.discriminator(self.generator(self.draw(step, LATENT, count)))
         self.discriminator.train()
@@ -307,14 +307,14 @@ class SpectralGan(Gan):
 
 
 def stored(when, model):
-    """Parameters and buffers under their names, but for counts of batches."""
+    """Parameters and buffers by name, without counts of batches."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     keep = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
     return {f"{when}/{name}": tensor.detach().clone().contiguous() for name, tensor in keep.items()}
 
 
 def outcome(model, history, *adams):
-    """What is there after the last step, and the columns of every step."""
+    """The state after the last step, and the columns of every step."""
     tensors = {key: torch.stack([columns[key].detach() for columns in history]) for key in history[0]}
     state = {p: of for adam in adams for p, of in adam.state.items()}
     for name, p in model.named_parameters():
@@ -342,7 +342,7 @@ def train(build, data, steps):
 
 
 def play(build, data):
-    """Five steps of a game on images in [−1, 1]: D's on batches in file order, as `train` has them, then G's."""
+    """Five steps of a GAN on images in [−1, 1]: D's on batches in file order, as in `train`, then G's."""
     torch.manual_seed(SEED)
     model = build().double()
     tensors = {"data": data} | stored("initial", model)

@@ -1,17 +1,17 @@
-//! A case: a small schedule with its inputs, and which derivative it claims to compute.
+//! A test case: a small schedule with its inputs, and the gradients that it claims to compute.
 
 use gpu_core::{Array, Buf, Dtype, Schedule, Shape};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// How an input is filled; always from the case's own seeded generator.
+/// The contents of an input, drawn from the case's own generator, which is seeded by its name.
 #[derive(Clone, Debug)]
 pub enum Fill {
     /// Uniform in [low, high).
     Uniform(f64, f64),
-    /// Uniform in [−1, 1) without (−0.05, 0.05): away from the kinks of piecewise functions.
+    /// Uniform in [−1, 1) without (−0.05, 0.05), to avoid the kinks of piecewise functions.
     OffZero,
-    /// Uniform words below a bound.
+    /// Uniform words less than a bound.
     Words(u32),
     /// These numbers.
     Numbers(Vec<f64>),
@@ -30,16 +30,16 @@ pub struct Differentiation {
     pub pairs: Vec<(Buf, Buf)>,
 }
 
-/// One case of an operator.
+/// A test case of an operator.
 #[derive(Debug)]
 pub struct Case {
-    /// What is computed, with its sizes.
+    /// A description with the sizes; also the seed of the inputs.
     pub name: String,
-    /// The calls, each of which is compared.
+    /// The calls, each of which is compared with the reference.
     pub schedule: Schedule,
-    /// What is in the inputs before.
+    /// The inputs and their contents.
     pub inputs: Vec<(Buf, Array)>,
-    /// The derivatives claimed.
+    /// The gradients claimed.
     pub claims: Vec<Differentiation>,
     /// Bound on |gpu − reference| / max(1, |reference|).
     pub tolerance: f64,
@@ -47,7 +47,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case without steps, with the tolerance of an elementwise kernel.
+    /// A case without calls, with the tolerance of an elementwise kernel.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         let seed = name.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
@@ -55,7 +55,7 @@ impl Case {
         Self { name, schedule, inputs: Vec::new(), claims: Vec::new(), tolerance: tolerance(1), rng }
     }
 
-    /// An input.
+    /// Adds an input.
     pub fn input(&mut self, shape: impl Into<Shape>, fill: Fill) -> Buf {
         let shape = shape.into();
         let dtype = match fill {
@@ -84,7 +84,7 @@ impl Case {
 
     fn fill(&mut self, len: usize, fill: Fill) -> Array {
         let rng = &mut self.rng;
-        // Inputs are f32 on every executor, so that both see the same numbers.
+        // Inputs are exact in f32, so that every executor sees the same numbers.
         let numbers = |draw: &mut dyn FnMut() -> f64| Array::F32((0..len).map(|_| draw() as f32).collect());
         match fill {
             Fill::Uniform(low, high) => numbers(&mut || rng.random_range(low..high)),
@@ -105,8 +105,8 @@ impl Case {
     }
 }
 
-/// Eight units in the last place, growing with the root of the number of terms: rounding errors of a sum are
-/// close to independent, so they add up like steps of a random walk.
+/// The tolerance for sums of `terms` terms: eight units in the last place, times the root of their number. Rounding
+/// errors of a sum are close to independent, so they grow like a random walk.
 pub fn tolerance(terms: usize) -> f64 {
     8.0 * f64::from(f32::EPSILON) * (terms as f64).sqrt()
 }

@@ -1,45 +1,44 @@
-//! One executor against the reference, step by step: before each step the reference's inputs are copied in,
-//! so errors do not compound and the first stray step is the one that is named.
+//! Compares an executor with the reference call by call. The reference's inputs are copied in before each call, so
+//! errors do not compound and the first wrong call is the one reported.
 
 use gpu_core::{Access, Array, Buf, Call, Cpu, Error, Executor, Memory, Schedule, Sharing};
 
-/// What one step's output came to.
+/// The comparison of one output of a call.
 #[derive(Clone, Debug)]
-pub struct Finding {
-    /// The step's number in the schedule.
+pub struct Comparison {
+    /// The index of the call in the schedule.
     pub call: usize,
     /// The kernel.
     pub kernel: &'static str,
-    /// The step's label.
+    /// The call's label.
     pub label: String,
     /// The output's name in the shader.
     pub output: &'static str,
-    /// The largest |value − reference| / max(1, |reference|); infinite where one is not finite and the other is.
+    /// The largest |value − reference| / max(1, |reference|); infinite if only one of the two is finite.
     pub error: f64,
-    /// Its element, with the value and the reference.
+    /// The index of that element, its value, and the reference.
     pub worst: (usize, f64, f64),
 }
 
-/// The reference that a schedule is compared with: nothing shares memory, so that everything can be looked at.
+/// The reference for comparisons. It shares no memory, so that every buffer can be read.
 pub fn reference(memory: &Memory) -> Cpu {
     Cpu::new(memory.clone(), Sharing::Off)
 }
 
-/// Runs `schedule` on both executors, after `inputs` have been put into both, and compares every output of
-/// every step, words exactly.
-pub fn stepwise(
+/// Runs `schedule` on both executors with the same inputs and compares every output of every call. Words must be equal.
+pub fn call_by_call(
     executor: &mut dyn Executor,
     memory: &Memory,
     schedule: &Schedule,
     inputs: &[(Buf, Array)],
-) -> Result<Vec<Finding>, Error> {
+) -> Result<Vec<Comparison>, Error> {
     let mut reference = reference(memory);
     let expected = reference.prepare(schedule)?;
     let program = executor.prepare(schedule)?;
     for (buf, values) in inputs {
         reference.write(*buf, values)?;
     }
-    let mut findings = Vec::new();
+    let mut comparisons = Vec::new();
     for (index, call) in schedule.calls().iter().enumerate() {
         hand_over(executor, &mut reference, call)?;
         reference.run_call(expected, index)?;
@@ -50,19 +49,19 @@ pub fn stepwise(
             }
             let (error, worst) = distance(&executor.read(*buf)?, &reference.read(*buf)?);
             let (kernel, label) = (call.kernel.name, call.label.clone());
-            findings.push(Finding { call: index, kernel, label, output: binding.name, error, worst });
+            comparisons.push(Comparison { call: index, kernel, label, output: binding.name, error, worst });
         }
     }
-    Ok(findings)
+    Ok(comparisons)
 }
 
-/// Copies what a step reads, and spoils what it must write, so that an element left unwritten shows.
+/// Copies the inputs of a call, and overwrites its outputs with NaN, so that an element left unwritten shows.
 fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, call: &Call) -> Result<(), Error> {
     for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
         let values = match (binding.access, reference.read(*buf)?) {
             (Access::Write, Array::U32(words)) => Array::U32(vec![0xDEAD_BEEF; words.len()]),
             (Access::Write, numbers) => Array::F32(vec![f32::NAN; numbers.len()]),
-            // The reference goes on from single precision too: both then see the same inputs.
+            // The reference continues from single precision too, so that both see the same inputs.
             (_, Array::F64(numbers)) => {
                 let rounded = Array::F32(numbers.iter().map(|&v| v as f32).collect());
                 reference.write(*buf, &rounded)?;
@@ -75,7 +74,7 @@ fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, call: &Call) -> R
     Ok(())
 }
 
-/// The largest relative distance between two arrays, and where it is.
+/// The largest relative difference between two arrays, and its position.
 pub fn distance(values: &Array, reference: &Array) -> (f64, (usize, f64, f64)) {
     let exact = matches!(reference, Array::U32(_));
     let pairs = values.to_f64().into_iter().zip(reference.to_f64()).enumerate();
@@ -83,7 +82,7 @@ pub fn distance(values: &Array, reference: &Array) -> (f64, (usize, f64, f64)) {
     errors.max_by(|a, b| a.0.total_cmp(&b.0)).expect("a buffer is never empty")
 }
 
-/// |value − expected| / max(1, |expected|). What is not finite agrees only with its own kind; words, only exactly.
+/// |value − expected| / max(1, |expected|). Values that are not finite agree only with equal ones, words only exactly.
 fn error(value: f64, expected: f64, exact: bool) -> f64 {
     let same_kind = (value.is_nan() && expected.is_nan()) || value == expected;
     if same_kind {

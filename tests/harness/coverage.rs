@@ -1,10 +1,10 @@
-//! Which kernels lack a case or a derivative check: what keeps an unchecked kernel from landing.
+//! Lists the kernels without a case or a gradient check.
 
 use crate::Case;
 use gpu_core::{Access, Arena, Buf, BufferId, Call, Gradient, Grid, Kernel, Needs, Variant};
 use std::collections::HashSet;
 
-/// One sentence per kernel and thing it lacks.
+/// One sentence for each missing check of a kernel.
 pub fn omissions(kernels: &[&Kernel], cases: &[Case]) -> Vec<String> {
     let cased: HashSet<&str> =
         cases.iter().flat_map(|case| case.schedule.calls()).map(|call| call.kernel.name).collect();
@@ -20,7 +20,7 @@ pub fn omissions(kernels: &[&Kernel], cases: &[Case]) -> Vec<String> {
         }
         let calls =
             || cases.iter().flat_map(|case| case.schedule.calls()).filter(|call| call.kernel.name == kernel.name);
-        // Whoever runs the cases runs all variants that a step and the device allow.
+        // The tests run all variants that a call and the device allow.
         let unseen = |variant: &&Variant| variant.needs == Needs::FewColumns && !calls().any(|call| few(variant, call));
         omissions.extend(kernel.variants.iter().filter(unseen).map(|variant| format!("{} has no case", variant.name)));
         match kernel.gradient {
@@ -28,7 +28,7 @@ pub fn omissions(kernels: &[&Kernel], cases: &[Case]) -> Vec<String> {
                 omissions.push(format!("{} has no gradient check through it", kernel.name));
             }
             Gradient::Backward if !backward.contains(kernel.name) => {
-                omissions.push(format!("{} has no gradient check of what it writes", kernel.name));
+                omissions.push(format!("{} has no gradient check of its outputs", kernel.name));
             }
             _ => {}
         }
@@ -40,7 +40,7 @@ fn few(variant: &Variant, call: &Call) -> bool {
     matches!(call.grid, Grid::Tiles { cols, .. } if cols <= variant.tile[1])
 }
 
-/// The kernels that the given buffers of each claim are computed by, however far back.
+/// The kernels that contribute to the given buffers of each claim.
 fn on_claims(case: &Case, ends: impl Fn(&crate::Differentiation) -> Vec<Buf>) -> Vec<&'static str> {
     let mut names = Vec::new();
     for claim in &case.claims {

@@ -1,4 +1,4 @@
-//! Finite differences of the reference: does backward compute the derivative of forward?
+//! Compares claimed gradients with finite differences of the reference.
 
 use crate::compare::reference;
 use crate::{Case, Differentiation};
@@ -6,21 +6,21 @@ use gpu_core::{Array, Buf, Error, Executor, Memory, Program};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Coordinates tried of each input.
+/// Elements tried in each input.
 const SAMPLES: usize = 8;
 const STEP: f64 = 1e-5;
-/// Bound on |claimed − differenced| / max(1, |differenced|): central differences err by about STEP² times
-/// a third derivative, and by rounding over STEP.
+/// The bound on |claimed − differenced| / max(1, |differenced|). Central differences err by about STEP² times a third
+/// derivative, and by rounding errors divided by STEP.
 pub const TOLERANCE: f64 = 2e-6;
 
-/// What differencing one coordinate came to.
+/// The comparison of one element of a gradient.
 #[derive(Clone, Debug)]
 pub struct Slope {
-    /// Which claim, pair and element.
-    pub place: String,
-    /// What backward wrote.
+    /// The pair and the element.
+    pub location: String,
+    /// The gradient computed by the backward kernels.
     pub claimed: f64,
-    /// What the differences say.
+    /// The finite difference.
     pub differenced: f64,
 }
 
@@ -31,7 +31,7 @@ impl Slope {
     }
 }
 
-/// Every claim of a case, at a few elements of each input.
+/// Checks every claim of a case at a few elements of each input.
 pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
     let memory = Memory::default();
     let mut cpu = reference(&memory);
@@ -45,15 +45,15 @@ pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
             for element in elements.map(|i| if x.len() <= SAMPLES { i } else { rng.random_range(0..x.len()) }) {
                 let mut loss_at = |shift| loss(&mut cpu, program, case, claim, x, element, shift);
                 let differenced = (loss_at(STEP)? - loss_at(-STEP)?) / (2.0 * STEP);
-                let place = format!("pair {pair}, element {element}");
-                slopes.push(Slope { place, claimed: claimed[element], differenced });
+                let location = format!("pair {pair}, element {element}");
+                slopes.push(Slope { location, claimed: claimed[element], differenced });
             }
         }
     }
     Ok(slopes)
 }
 
-/// What the schedule adds to dx.
+/// The gradient that the schedule adds to dx.
 fn claimed(cpu: &mut dyn Executor, program: Program, case: &Case, dx: Buf) -> Result<Vec<f64>, Error> {
     run(cpu, program, case)?;
     let after = cpu.read(dx)?.to_f64();
@@ -64,7 +64,7 @@ fn claimed(cpu: &mut dyn Executor, program: Program, case: &Case, dx: Buf) -> Re
     })
 }
 
-/// Σ dy ⊙ y with one element of x moved.
+/// Σ dy ⊙ y with one element of x shifted.
 fn loss(
     cpu: &mut dyn Executor,
     program: Program,

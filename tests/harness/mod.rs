@@ -1,4 +1,4 @@
-//! What holds every kernel against its reference: `frit check` and the tests run the same cases.
+//! Test harness that compares every kernel with its reference; `frit check` and the tests run the same cases.
 
 pub mod case;
 pub mod cases;
@@ -11,10 +11,10 @@ pub use case::{Case, Differentiation, Fill};
 
 use gpu_core::{Adapter, Device};
 
-/// The best adapter, open; the shaders keep their bounds checks if `checked`.
+/// Opens the best adapter. `checked` keeps the shaders' bounds checks.
 ///
 /// # Panics
-/// When there is none, saying what to install: a missing adapter is a failure of a test, not a reason to skip it.
+/// If there is no adapter, with the command that installs one: a missing adapter fails a test; it is no reason to skip.
 pub fn device(checked: bool) -> Device {
     let opened = Adapter::best().and_then(|adapter| adapter.open(checked));
     opened.unwrap_or_else(|error| panic!("{error}"))

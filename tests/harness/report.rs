@@ -1,11 +1,11 @@
-//! Cases run and summed up, one row per kernel: what `frit check` prints and the tests demand.
+//! Runs cases and summarises them in one row per kernel, for `frit check` and the tests.
 
-use crate::compare::{Finding, stepwise};
+use crate::compare::{Comparison, call_by_call};
 use crate::{Case, differences};
 use gpu_core::Device;
 use gpu_core::{Error, Gpu, Memory, Sharing, VariantPolicy, eligible};
 
-/// What all cases of one kernel came to.
+/// The result of all cases of a kernel.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The kernel, or the operator whose gradients were checked.
@@ -14,34 +14,34 @@ pub struct Row {
     pub cases: usize,
     /// The worst error, relative to max(1, |reference|).
     pub error: f64,
-    /// The worst error as a share of its case's tolerance: above one is stray.
+    /// The worst error relative to its case's tolerance; the row fails above one.
     pub share: f64,
-    /// The case and the step of the worst share.
-    pub place: String,
+    /// The case and the call of the worst error.
+    pub location: String,
 }
 
 impl Row {
     fn new(name: &str) -> Self {
-        Self { name: name.into(), cases: 0, error: 0.0, share: 0.0, place: String::new() }
+        Self { name: name.into(), cases: 0, error: 0.0, share: 0.0, location: String::new() }
     }
 
-    /// Whether some error exceeds its tolerance.
-    pub fn stray(&self) -> bool {
-        // A share that is no number is stray too.
+    /// True if an error exceeds its tolerance.
+    pub fn failed(&self) -> bool {
+        // NaN fails too.
         !matches!(self.share.partial_cmp(&1.0), Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal))
     }
 
-    fn add(&mut self, error: f64, tolerance: f64, place: impl FnOnce() -> String) {
+    fn add(&mut self, error: f64, tolerance: f64, location: impl FnOnce() -> String) {
         self.cases += 1;
         self.error = self.error.max(error);
         let share = error / tolerance;
-        if self.place.is_empty() || share > self.share || share.is_nan() {
-            (self.share, self.place) = (share, place());
+        if self.location.is_empty() || share > self.share || share.is_nan() {
+            (self.share, self.location) = (share, location());
         }
     }
 }
 
-/// Every step of every case on a device, against the reference, by every variant that the device can run.
+/// Compares every call of every case on a device with the reference, for every variant that the device can run.
 pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
     let mut rows: Vec<Row> = Vec::new();
     for case in cases {
@@ -49,16 +49,19 @@ pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
         for suffix in suffixes(device, case) {
             let device = device.clone().with_policy(VariantPolicy::Only(suffix));
             let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
-            for finding in stepwise(&mut gpu, &memory, &case.schedule, &case.inputs)? {
-                // A step without such a variant has been looked at with the kernel's own.
-                let Some(name) = name(&device, case, &finding, suffix) else { continue };
+            for comparison in call_by_call(&mut gpu, &memory, &case.schedule, &case.inputs)? {
+                // Calls without such a variant were compared with the default variant.
+                let Some(name) = name(&device, case, &comparison, suffix) else { continue };
                 if rows.iter().all(|row| row.name != name) {
                     rows.push(Row::new(name));
                 }
                 let row = rows.iter_mut().find(|row| row.name == name).expect("just added");
-                let (index, value, reference) = finding.worst;
-                row.add(finding.error, case.tolerance * precision(suffix), || {
-                    format!("{}, {}: {}[{index}] is {value}, not {reference}", case.name, finding.label, finding.output)
+                let (index, value, reference) = comparison.worst;
+                row.add(comparison.error, case.tolerance * precision(suffix), || {
+                    format!(
+                        "{}, {}: {}[{index}] is {value}, not {reference}",
+                        case.name, comparison.label, comparison.output
+                    )
                 });
             }
         }
@@ -66,12 +69,12 @@ pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
     Ok(rows)
 }
 
-/// How much coarser the operands are rounded than f32 is.
+/// The rounding of operands relative to f32.
 fn precision(suffix: &str) -> f64 {
     if suffix == "_half" { 2f64.powi(13) } else { 1.0 }
 }
 
-/// What the names of a case's variants end on; kernels' own come first.
+/// The suffixes of the variants in a case; the default first.
 fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
     let mut suffixes = vec![""];
     for call in case.schedule.calls() {
@@ -84,22 +87,22 @@ fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
     suffixes
 }
 
-/// The name of the kernel or variant of that suffix that ran a step; none where the step has no such variant.
-fn name(device: &Device, case: &Case, finding: &Finding, suffix: &str) -> Option<&'static str> {
+/// The name of the kernel or variant that ran a call; `None` if the call has no variant with that suffix.
+fn name(device: &Device, case: &Case, comparison: &Comparison, suffix: &str) -> Option<&'static str> {
     if suffix.is_empty() {
-        return Some(finding.kernel);
+        return Some(comparison.kernel);
     }
-    let of_call = eligible(&case.schedule.calls()[finding.call], &device.caps);
-    of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(finding.kernel) == Some(suffix))
+    let of_call = eligible(&case.schedule.calls()[comparison.call], &device.caps);
+    of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(comparison.kernel) == Some(suffix))
 }
 
-/// Every claimed derivative of an operator's cases, against finite differences; no row where nothing is claimed.
+/// Compares the claimed gradients of an operator's cases with finite differences; `None` if nothing is claimed.
 pub fn gradients(op: &str, cases: &[Case]) -> Result<Option<Row>, Error> {
     let mut row = Row::new(&format!("{op}, finite differences"));
     for case in cases {
         for slope in differences::check(case)? {
             row.add(slope.error(), differences::TOLERANCE, || {
-                format!("{}, {}: {} is not {}", case.name, slope.place, slope.claimed, slope.differenced)
+                format!("{}, {}: {} is not {}", case.name, slope.location, slope.claimed, slope.differenced)
             });
         }
     }

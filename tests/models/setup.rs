@@ -108,6 +108,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         ..AutoencoderConfig::default()
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
+    let silu = || vae(row, &[], false, "silu", Bernoulli);
     let told = GanConfig { class_conditional: true, ..gan(0, false, false, GanLoss::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
@@ -117,6 +118,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("vae, free bits", VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5), 5).with(sgd),
         Setup::new("vae, capacity", VaeConfig { capacity: 1e-4, kl_warmup: 4, ..plain() }, spec(row, 5), 5),
         Setup::new("cvae", VaeConfig { class_conditional: true, ..plain() }, spec(row, 6), 6),
+        Setup::new("cvae, silu", VaeConfig { class_conditional: true, ..silu() }, spec(row, 6), 6),
         Setup::new("conv vae", vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6), 6).with(nesterov),
         Setup::new("conv vae, silu", vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5), 5),
         // A batch long enough for the gradients of the weights to be split sums.

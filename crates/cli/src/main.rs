@@ -8,34 +8,9 @@ use args::{Cli, Command, Data};
 use clap::Parser;
 use frit::run::startup;
 use frit::terminal::Terminal;
+use output::Ending;
 use std::io::Write;
 use std::process::ExitCode;
-
-/// The result of a command, for the shell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ending {
-    /// Done.
-    Done,
-    /// A check or a target failed.
-    Failed,
-    /// Interrupted; everything is saved.
-    Interrupted,
-}
-
-impl Ending {
-    /// The exit code of an interrupted process, by shell convention.
-    const INTERRUPTED: u8 = 130;
-}
-
-impl From<Ending> for ExitCode {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Done => Self::SUCCESS,
-            Ending::Failed => Self::from(1),
-            Ending::Interrupted => Self::from(Ending::INTERRUPTED),
-        }
-    }
-}
 
 fn main() -> ExitCode {
     startup::begin();

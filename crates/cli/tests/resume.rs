@@ -218,11 +218,11 @@ fn fewer_epochs_than_done_are_refused() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 2 --device cpu --out run -q"));
     let before = files(&place.path("run"));
-    for (asked, words) in [("--epochs 1", "--epochs 1"), ("--steps 7", "--steps 7")] {
-        refusal(&place.frit(&format!("resume run {asked}")), &["has done 20 steps already, in 2 epochs", words]);
+    for (asked, words) in [("--epochs 1", "more than train.epochs = 1"), ("--steps 7", "more than train.steps = 7")] {
+        refusal(&place.frit(&format!("resume run {asked}")), &["has 20 steps done in 2 epochs", words]);
     }
     let said = stderr(&place.frit("resume run"));
-    assert!(said.contains("run is complete, with 20 steps") && !said.contains("going on"), "{said}");
+    assert!(said.contains("run is complete: all 20 steps are done") && !said.contains("resuming"), "{said}");
     assert!(files(&place.path("run")) == before);
 }
 
@@ -236,7 +236,7 @@ fn a_zero_learning_rate_is_reported_on_resume() {
     let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
     assert!(rates.len() == 2 && (rates[0] - 5.5e-4).abs() < 1e-9 && rates[1] < 1e-4, "{rates:?}");
     let said = stderr(&place.frit("resume run --epochs 3"));
-    assert!(said.contains("the learning rate has fallen to zero"), "{said}");
+    assert!(said.contains("the learning rate is zero from here on"), "{said}");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_failure_between_two_files_leaves_a_usable_run() {
 fn a_nan_loss_ends_the_run_and_keeps_its_checkpoint() {
     let place = Place::new();
     let output = place.frit(&format!("{TINY} --set optimiser.lr=1e20 --device gpu --out run"));
-    refusal(&output, &["the loss or a weight is not finite at step", "checkpoint stands in run", "--lr"]);
+    refusal(&output, &["the loss or a weight is not finite at step", "checkpoint is saved in run", "optimiser.lr"]);
     place.done("sample run -n 4 --device cpu --out p.png");
 }
 

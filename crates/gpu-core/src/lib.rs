@@ -28,7 +28,9 @@ pub use run::submit_loop::{Record, SubmitLoop, Waits};
 pub use schedule::barriers::{BarrierCounts, barriers};
 pub use schedule::buf::{ALIGN, ALIGN_BYTES, Arena, Buf, BufferId, Dtype};
 pub use schedule::calls::{Call, Grid, MAX_GROUPS, Schedule};
-pub use schedule::kernel::{Access, Args, Binding, Gradient, Kernel, Needs, Params, Variant, read, update, write};
+pub use schedule::kernel::{
+    Access, Args, Binding, Gradient, Kernel, Needs, Params, Scalar, Variant, read, update, write,
+};
 pub use schedule::layout::Layout;
 pub use schedule::memory::Memory;
 pub use schedule::plan::{Plan, Pool, Sharing, Slot, plan};

@@ -33,7 +33,7 @@ fn differentiated(act: Activation, len: usize, fill: Fill) -> Case {
     case
 }
 
-/// Far out, where exp and tanh overflow if left alone. There is nothing to difference there.
+/// Large arguments, where an unprotected exp or tanh overflows. No derivative can be checked there.
 fn extremes() -> Case {
     let mut case = Case::new("extremes");
     let x = case.input([6], Fill::Numbers(vec![-1e30, -300.0, -90.0, 90.0, 300.0, 1e30]));
@@ -45,10 +45,10 @@ fn extremes() -> Case {
     case
 }
 
-/// Slopes far below 1, brought above it by the gradient that they multiply, so that their relative error counts.
+/// Slopes far below 1, multiplied by large gradients, so that their relative error counts.
 fn small_slopes() -> Case {
     let mut case = Case::new("small slopes");
-    // Vulkan allows exp an error of 3 + 2 |x| units.
+    // Vulkan allows exp an error of 3 + 2 |x| units in the last place.
     case.tolerance = 48.0 * f64::from(f32::EPSILON);
     let x = case.input([64], Fill::Uniform(-17.0, -10.0));
     let dy = case.input([64], Fill::Uniform(1e8, 2e8));
@@ -58,11 +58,11 @@ fn small_slopes() -> Case {
     case
 }
 
-/// ELU near 0, with an α that brings its values above 1, so that their relative error counts.
+/// ELU near 0, with a large α, so that its relative error counts.
 fn small_outputs() -> Case {
     let mut case = Case::new("small outputs");
     case.sums_of(3);
-    // −1e-6 and on to −1, evenly by the logarithm.
+    // From −1e-6 to −1, evenly on a logarithmic scale.
     let x: Vec<f64> = (0..=120).map(|i| -10f64.powf(f64::from(i) / 20.0 - 6.0)).collect();
     let x = case.input([x.len()], Fill::Numbers(x));
     forward(&mut case.schedule, "y", x, Activation::Elu(2e6));

@@ -29,7 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn steps(len: usize, config: &Adam) -> Case {
     let mut case = Case::new(format!("{len} weights, {config:?}"));
     let arenas = arenas(&mut case, len, Fill::Uniform(0.0, 1.0));
-    // A different correction for either moment, and a KL weight that has no place here.
+    // A different correction for either moment, and a KL weight that Adam must ignore.
     let rates = case.input([4], Fill::Numbers(vec![LR, 0.3, 0.6, 100.0]));
     let norm = case.input([1], Fill::Numbers(vec![0.9]));
     let norm = config.clip.map(|_| norm);

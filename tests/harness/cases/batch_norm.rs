@@ -1,4 +1,4 @@
-//! Batch normalisation by the batch's statistics and by running ones, around the 64 rows of a chunk and far from zero.
+//! Batch normalisation by the batch's and by running statistics, around chunks of 64 rows, and far from zero.
 
 use crate::{Case, Fill};
 use gpu_core::ops::activation::{self, Activation};
@@ -34,7 +34,7 @@ fn parameters(case: &mut Case, c: usize) -> BatchNorm {
     }
 }
 
-/// Forward and backward with random gradients: y, dy, dx and, to what was there added, dweight and dbias.
+/// Forward and backward with random gradients: y, dy, dx, and the accumulated dweight and dbias.
 fn run(case: &mut Case, x: Buf, norm: &BatchNorm, training: bool, act: Activation) -> (Buf, Buf, Buf, Buf, Buf) {
     let c = x.shape.cols();
     let dy = case.input(x.shape, Fill::OffZero);
@@ -53,7 +53,7 @@ fn run(case: &mut Case, x: Buf, norm: &BatchNorm, training: bool, act: Activatio
     (y, dy, dx, dweight, dbias)
 }
 
-/// dy before the activation, from its output: for piecewise linear ones the slope there is that at the input.
+/// dy before the activation, from its output; piecewise linear ones have the same slope there as at the input.
 fn activation_backward(case: &mut Case, y: Buf, dy: Buf, act: Activation) -> Buf {
     assert!(matches!(act, Activation::LeakyRelu(_)));
     activation::backward(&mut case.schedule, "dy before", y, dy, act)
@@ -71,7 +71,7 @@ fn differentiated(size: [usize; 2], training: bool, centre: f64) -> Case {
     case
 }
 
-/// y = norm(h) with h = act(x), whose slope is fused where dx is computed from h; and norm's own activation.
+/// y = norm(h) with h = act(x), whose slope is fused into the gradient of h, and with norm's own activation.
 fn between(act: Activation) -> Case {
     let size = [70, 3];
     let mut case = Case::new(format!("after {act:?}, its slope fused"));
@@ -98,7 +98,7 @@ fn many_chunks() -> Case {
     case
 }
 
-/// Channels that are constant, far from zero, with PyTorch's ε: a variance of anything but zero shows 300 times.
+/// Constant channels far from zero, with PyTorch's ε: any variance but zero is magnified 300 times.
 fn flat() -> Case {
     let mut case = Case::new("constant channels");
     let x = case.input([130, 3], Fill::Numbers((0..390).map(|i| [100.3, -7.7, 1e-3][i % 3]).collect()));

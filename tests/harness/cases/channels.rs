@@ -14,7 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// y = a beside b, and back; then three channels or fewer out of y's middle, and back.
+/// y = a and b concatenated, with gradients; then a slice of up to three channels of y, with its gradient.
 fn beside(outer: &[usize], a: usize, b: usize) -> Case {
     let mut case = Case::new(format!("{a} and {b} channels of {outer:?}"));
     let shape = |channels| Shape::new(&[outer, &[channels]].concat());
@@ -35,7 +35,7 @@ fn beside(outer: &[usize], a: usize, b: usize) -> Case {
     case
 }
 
-/// Everything written has more than 65,535 workgroups of 64.
+/// Every output has more than 65,535 workgroups of 64.
 fn folded() -> Case {
     let mut case = Case::new("folded grids");
     let [a, b] = [[1, 1024, 1025, 3], [1, 1024, 1025, 1]].map(|shape| case.input(shape, Fill::OffZero));

@@ -1,4 +1,4 @@
-//! Averages and what becomes of them, first codes, dead codes, and perplexities. Draws are words: they agree exactly.
+//! Running averages and their codebooks, initial codes, restarts, and perplexities. Draws are words and agree exactly.
 
 use crate::{Case, Fill};
 use gpu_core::ops::codebook::{Averages, Restart, count, ema, perplexity, plus_plus, restart, smooth};
@@ -17,7 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Only the step may enter: the other words of the clock are there to show if they do.
+/// A clock. Only the step may have an effect; the other words are set to show if they do.
 fn clock(case: &mut Case, step: u32) -> Buf {
     case.input([4], Fill::Exactly(vec![step, 11, 12, 13]))
 }
@@ -48,7 +48,7 @@ fn averaged([m, k, dim]: [usize; 3]) -> Case {
     case
 }
 
-/// Steps and seeds, with averages and without.
+/// Initial codes for several steps and seeds, with averages and without.
 fn first_codes([m, k, dim]: [usize; 3]) -> Case {
     let mut case = Case::new(format!("{k} first codes among {m} rows of {dim}"));
     let z = case.input([m, dim], Fill::Uniform(-3.0, 5.0));
@@ -61,7 +61,7 @@ fn first_codes([m, k, dim]: [usize; 3]) -> Case {
     case
 }
 
-/// About half the codes are dead, and one is on the threshold, which is alive.
+/// About half the codes are dead; one is exactly at the threshold and alive.
 fn restarted([m, k, dim]: [usize; 3], step: u32) -> Case {
     let mut case = Case::new(format!("dead among {k} codes, {m} rows of {dim}, step {step}"));
     let z = case.input([3, m, dim], Fill::OffZero);
@@ -76,10 +76,10 @@ fn restarted([m, k, dim]: [usize; 3], step: u32) -> Case {
     case
 }
 
-/// A histogram with and without gaps, with one code alone, and with none.
+/// Histograms with and without gaps, with a single code, and with none.
 fn used(k: usize) -> Case {
     let mut case = Case::new(format!("perplexity of {k} codes"));
-    // A perplexity errs as its exponent does, which is up to ln k and itself a sum of k terms.
+    // A perplexity has the error of its exponent, which is up to ln k and itself a sum of k terms.
     case.sums_of(16 * k);
     let counts = |of: &dyn Fn(usize) -> usize| Fill::Numbers((0..k).map(|j| of(j) as f64).collect());
     let histograms = [
@@ -96,7 +96,7 @@ fn used(k: usize) -> Case {
     case
 }
 
-/// Fewer different rows than codes: once each is a code, all are as likely.
+/// Fewer distinct rows than codes: once each is a code, all are equally likely.
 fn coinciding() -> Case {
     let mut case = Case::new("rows that coincide");
     let z = case.input([300, 2], Fill::Numbers((0..600).map(|i| (i / 2 % 2) as f64).collect()));
@@ -106,7 +106,7 @@ fn coinciding() -> Case {
     case
 }
 
-/// Distances of all sizes, the ends of what f32 holds among them.
+/// Distances of all magnitudes, including the extremes of f32.
 fn far_apart() -> Case {
     let mut case = Case::new("distances of all sizes");
     let clock = clock(&mut case, 1);
@@ -118,7 +118,7 @@ fn far_apart() -> Case {
     case
 }
 
-/// More codes, and more rows, than 65,535 workgroups of 64 take.
+/// More codes, and more rows, than fit in 65,535 workgroups of 64.
 fn folded() -> Case {
     let len = MAX_GROUPS as usize * 64 + 77;
     let mut case = Case::new(format!("folded grid, {len}"));

@@ -13,7 +13,7 @@ use gpu_core::ops::matmul::{Epilogue, PLAIN};
 type Sizes = [usize; 5];
 
 const OBLONG: Window = Window { kernel: [2, 3], stride: [1, 2], pad: [1, 0], dilation: [2, 1] };
-/// In some classes of pixels no tap, in some rows no pixel.
+/// Some classes of pixels have no tap, some rows no pixel.
 const SPARSE: Window = Window { kernel: [3, 2], stride: [3, 5], pad: [1, 3], dilation: [3, 2] };
 /// Stride and dilation share a divisor, and neither divides the other.
 const MIXED: Window = Window { kernel: [5, 4], stride: [6, 4], pad: [3, 2], dilation: [4, 6] };
@@ -44,7 +44,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ([1, 12, 11, 64, 40], Window::square(3, 1, 1)),
         ([3, 9, 7, 3, 64], Window::square(5, 1, 2)),
         ([2, 15, 9, 64, 1], Window::square(3, 2, 1)),
-        // Sums in parts, by small tiles and by large ones.
+        // Sums in several parts, by small tiles and by large ones.
         ([3, 21, 17, 3, 5], Window::square(3, 1, 1)),
         ([2, 17, 19, 11, 40], Window::square(3, 1, 1)),
     ];
@@ -77,7 +77,7 @@ fn uniform(case: &mut Case, shape: [usize; 4]) -> Buf {
     case.input(shape, Fill::Uniform(-1.0, 1.0))
 }
 
-/// A convolution and its gradients; that of the weights is added to what was there.
+/// A convolution and its gradients; that of the weights is added to its old contents.
 fn differentiated(sizes: Sizes, window: Window) -> Case {
     let [n, h, w, ci, co] = sizes;
     let mut case = Case::new(format!("{n}×{h}×{w}×{ci} to {co} channels, {window:?}"));
@@ -95,7 +95,7 @@ fn differentiated(sizes: Sizes, window: Window) -> Case {
     case
 }
 
-/// The same of a transposed convolution.
+/// The same for a transposed convolution.
 fn differentiated_transposed(sizes: Sizes, window: Window, output_padding: [usize; 2]) -> Case {
     let [n, h, w, ci, co] = sizes;
     let mut case =
@@ -114,8 +114,8 @@ fn differentiated_transposed(sizes: Sizes, window: Window, output_padding: [usiz
     case
 }
 
-/// Everything the epilogue does at once, after both kernels that have one; and without a bias, which is what keeps
-/// the gradient of a window as large as the image from being a dense product.
+/// Everything that the epilogue does at once, for both kernels that have one. The last has no bias, because otherwise
+/// the gradient of a window as large as the image would not be a dense product.
 fn epilogue(sizes: Sizes, window: Window) -> Case {
     let [n, h, w, ci, co] = sizes;
     let mut case = Case::new(format!("{n}×{h}×{w}×{ci} to {co} channels, {window:?}, bias, activation and gate"));
@@ -139,7 +139,7 @@ fn epilogue(sizes: Sizes, window: Window) -> Case {
     case
 }
 
-/// Down and up again, so that gradients arrive from a computation and slopes are fused where they are read back:
+/// Down and up again, so that gradients come from a computation and slopes are fused in their product:
 /// a = tanh(conv(x, w₁) + b), y = convᵀ(a, w₂), da = conv(dy, w₂) ⊙ tanh′(a), and the gradients of w₁ and x from da.
 fn autoencoder() -> Case {
     let (window, [n, h, w, c, hidden]) = (Window::square(4, 2, 1), [2, 8, 6, 3, 5]);

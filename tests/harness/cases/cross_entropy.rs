@@ -1,11 +1,11 @@
-//! One-hot and soft shares of few classes and of many, logits far apart, and errors with every kind of tie.
+//! One-hot and soft shares of few and many classes, logits far apart, and errors with every kind of tie.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
 use gpu_core::ops::cross_entropy::{errors, forward, with_gradient};
 use gpu_core::ops::{elementwise, softmax};
 
-/// Rows, classes, and what the gradient is told to weigh.
+/// Rows, classes, and the weight of the gradient.
 const SIZES: [(usize, usize, f32); 9] = [
     (1, 1, 0.75),
     (67, 2, 0.375),
@@ -27,7 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for shares in SHARES {
         cases.extend(SIZES.map(|size| differentiated(size, 4.0, shares)));
-        // Softmax is zero or one there to the last bit, and exp overflows if the maximum is not taken off.
+        // Softmax is exactly zero or one there, and exp overflows unless the maximum is subtracted.
         cases.extend([(11, 10, 0.43), (3, 307, -0.81)].map(|size| differentiated(size, 200.0, shares)));
     }
     cases.push(composed());
@@ -37,18 +37,18 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// All of a row in one place, in the next row in another.
+/// One-hot rows, each at another index than the row before.
 fn one_hot(m: usize, k: usize) -> Vec<f64> {
     (0..m * k).map(|i| if i % k == (7 * (i / k) + k / 2) % k { 1.0 } else { 0.0 }).collect()
 }
 
-/// Shares of all sizes, some of them zero, that sum to one but for rounding to f32.
+/// Shares of all magnitudes, some zero, that sum to one up to rounding to f32.
 fn soft(m: usize, k: usize) -> Vec<f64> {
     let parts: Vec<f64> = (0..m * k).map(|i| ((37 * i + 5) % 11) as f64).collect();
     parts.chunks(k).flat_map(|row| row.iter().map(|part| part / row.iter().sum::<f64>())).collect()
 }
 
-/// Every kernel; the upstream gradient of the one that has it is the constant it is told.
+/// Every kernel; the upstream gradient of the one with a gradient is its constant weight.
 fn differentiated((m, k, weight): (usize, usize, f32), bound: f64, (kind, shares): (&str, Shares)) -> Case {
     let mut case = Case::new(format!("{m}×{k} within ±{bound}, {kind}"));
     let x = case.input([m, k], Fill::Uniform(-bound, bound));
@@ -63,7 +63,7 @@ fn differentiated((m, k, weight): (usize, usize, f32), bound: f64, (kind, shares
     case
 }
 
-/// Logits that are computed, against shares that are: what a teacher says of the same classes.
+/// Computed logits against computed shares, as in distillation.
 fn composed() -> Case {
     let (shape, weight) = ([2, 3, 5], 0.59);
     let mut case = Case::new("a scaled 2×3×5 against a teacher");
@@ -79,7 +79,7 @@ fn composed() -> Case {
     case
 }
 
-/// As far out as numbers go. There is nothing to difference there.
+/// The extremes of f32, where no derivative can be checked.
 fn extremes() -> Case {
     let mut case = Case::new("extremes");
     let x = vec![-1e30, -1e30, -1e30, 300.0, 299.0, -300.0, 0.0, 1e4, -1e4, 1e30, 0.0, -1e30];
@@ -92,8 +92,8 @@ fn extremes() -> Case {
     case
 }
 
-/// Where x and t are largest, row by row: equal ones that one invocation sees, and that several see; the lowest of
-/// them seen by the last of several; the first and the last place; everything equal.
+/// Rows with ties between the largest x or t: within one invocation, and among several; the lowest of them in the last
+/// of several; at the first and last index; and everywhere.
 fn ties() -> Case {
     let k = 600;
     let rows: [(&[usize], &[usize]); 12] = [

@@ -48,7 +48,7 @@ fn accumulated(len: usize) -> Case {
     case
 }
 
-/// y = (½ a − 2 b) ⊙ a, where the gradient of a arrives by two ways.
+/// y = (½ a − 2 b) ⊙ a, where the gradient of a is a sum of two.
 fn composed() -> Case {
     let mut case = Case::new("a fork: (½ a − 2 b) ⊙ a");
     let shape = [4, 3, 5, 2];

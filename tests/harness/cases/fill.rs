@@ -1,4 +1,4 @@
-//! Constants, into whole buffers and into one that held something.
+//! Constants, written to whole buffers and over old contents.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;

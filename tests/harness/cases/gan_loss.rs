@@ -22,7 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Scores on both sides of the hinges at ±1, and never nearer to one than 0.02.
+/// Scores on both sides of the hinges at ±1, at least 0.02 away from them.
 fn scores(m: usize) -> Fill {
     Fill::Numbers((0..m).map(|i| 0.08 * ((37 * i + 11) % 101) as f64 - 3.98).collect())
 }
@@ -40,7 +40,7 @@ fn differentiated(loss: Loss, role: Role, m: usize) -> Case {
     case
 }
 
-/// Scores far out, where exp overflows if left alone, and on the hinges. There is nothing to difference there.
+/// Large scores, where an unprotected exp overflows, and scores on the hinges. No derivative can be checked there.
 fn extremes() -> Case {
     let far = vec![-1e30, -300.0, -90.0, -1.0, 0.0, 1.0, 90.0, 300.0, 1e30];
     let mut case = Case::new("extremes");

@@ -1,4 +1,4 @@
-//! Rows of bytes of every width, that do and do not start at a word. One case folds its grid.
+//! Rows of bytes of every width, which start at a word and within one. One case folds its grid.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
@@ -21,7 +21,7 @@ fn batch(rows: usize, count: u32, width: usize) -> Case {
     case
 }
 
-/// Bytes that say where they are, through [`pack`], backwards.
+/// Bytes that encode their positions, through [`pack`], in reverse order.
 fn known() -> Case {
     let (count, width) = (36, 7);
     let bytes: Vec<u8> = (0..count * width).map(|i| i as u8).collect();

@@ -1,11 +1,11 @@
-//! Group and instance normalisation, around the 64 pixels of a chunk, with and without weights, and far from zero.
+//! Group and instance normalisation, around chunks of 64 pixels, with and without weights, and far from zero.
 
 use crate::{Case, Fill};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::group_norm::{GroupNorm, backward_input, backward_params, backward_sums, forward};
 use gpu_core::{Buf, MAX_GROUPS, Shape};
 
-/// Images, pixels and channels, and the groups of these.
+/// Images, pixels and channels, and the number of groups.
 const SIZES: [([usize; 3], usize); 10] = [
     ([1, 2, 1], 1),
     ([2, 7, 3], 3),
@@ -37,7 +37,7 @@ fn norm(case: &mut Case, c: usize, groups: usize, affine: bool) -> GroupNorm {
     GroupNorm { groups, affine: both, epsilon: 0.03 }
 }
 
-/// Forward and backward with random gradients: y, dy, dx and, to what was there added, dweight and dbias.
+/// Forward and backward with random gradients: y, dy, dx, and the accumulated dweight and dbias.
 fn run(case: &mut Case, x: Buf, norm: &GroupNorm, act: Activation) -> (Buf, Buf, Buf, Buf, Buf) {
     let c = x.shape.cols();
     let dy = case.input(x.shape, Fill::OffZero);
@@ -65,7 +65,7 @@ fn differentiated(shape: Shape, groups: usize, affine: bool, centre: f64) -> Cas
     case
 }
 
-/// y = norm(h) with h = act(x), whose slope is fused where dx is computed from h; and norm's own activation.
+/// y = norm(h) with h = act(x), whose slope is fused into the gradient of h, and with norm's own activation.
 fn between(act: Activation) -> Case {
     let shape = [2, 70, 6];
     let mut case = Case::new(format!("after {act:?}, its slope fused"));
@@ -92,7 +92,7 @@ fn many_chunks() -> Case {
     case
 }
 
-/// Constant channels, far from zero, with PyTorch's ε: a variance of anything but zero shows 300 times.
+/// Constant channels far from zero, with PyTorch's ε: any variance but zero is magnified 300 times.
 fn flat() -> Case {
     let mut case = Case::new("constant channels");
     let x = case.input([1, 130, 3], Fill::Numbers((0..390).map(|i| [100.3, -7.7, 1e-3][i % 3]).collect()));

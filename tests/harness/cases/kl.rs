@@ -1,4 +1,4 @@
-//! The divergence, of rows and of units, and its derivative, bounded or not, onto a gradient that was there before.
+//! The divergence of rows and of units, and its derivative, bounded or not, added to an existing gradient.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
@@ -6,7 +6,7 @@ use gpu_core::ops::kl::{backward, backward_free, backward_held, forward, units};
 
 /// Rows and latent dimensions, around the workgroups of both kernels.
 const SIZES: [[usize; 2]; 8] = [[1, 1], [3, 7], [128, 1], [5, 20], [257, 2], [2, 63], [2, 64], [2, 65]];
-/// Learning rate, two corrections, and the weight of the divergence.
+/// Learning rate, two bias corrections, and the weight of the divergence.
 const RATES: [f64; 4] = [0.001, 0.1, 0.2, 0.625];
 const WEIGHT: f64 = 0.75;
 
@@ -32,8 +32,8 @@ fn differentiated([m, latent]: [usize; 2]) -> Case {
     case
 }
 
-/// Heads whose units diverge by 0.003 and by more than 0.7 in turn, with a bound between: where the gradient is
-/// differenced, no unit comes near it.
+/// Units whose divergences alternate between 0.003 and more than 0.7, with the bound between them, so that no unit
+/// comes near it while its gradient is differenced.
 fn free([m, latent]: [usize; 2]) -> Case {
     const FREE: f32 = 0.25;
     let mut case = Case::new(format!("free bits, {m} rows of {latent}"));
@@ -54,7 +54,7 @@ fn free([m, latent]: [usize; 2]) -> Case {
     case
 }
 
-/// Rows whose divergence is far above the capacity and far below it in turn.
+/// Rows whose divergences alternate between far above and far below the capacity.
 fn held([m, latent]: [usize; 2]) -> Case {
     const CAPACITY: f64 = 0.4;
     let mut case = Case::new(format!("held to a capacity, {m} rows of {latent}"));
@@ -74,14 +74,14 @@ fn held([m, latent]: [usize; 2]) -> Case {
     case
 }
 
-/// Log variances as far out as exp is finite; beyond 80 it is held. Nothing to difference there.
+/// Log variances up to the range of exp, and beyond 80, where it is clamped. No derivative can be checked there.
 fn extremes() -> Case {
     let mut case = Case::new("extremes");
     let logvars = [-1e4, -300.0, -90.0, 0.0, 1e-4, 60.0];
     let heads = case.input([6, 2], Fill::Numbers(logvars.iter().flat_map(|&logvar| [0.5, logvar]).collect()));
     let rates = case.input([4], Fill::Numbers(RATES.into()));
     let dheads = case.input([6, 2], Fill::OffZero);
-    // exp(x) may be wrong by 3 + 2 |x| units in the last place.
+    // exp(x) may have an error of 3 + 2 |x| units in the last place.
     case.sums_of(256);
     forward(&mut case.schedule, "rows", heads);
     backward(&mut case.schedule, "dheads", heads, rates, WEIGHT as f32, dheads);

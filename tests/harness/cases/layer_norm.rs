@@ -1,4 +1,4 @@
-//! Layer normalisation of rows around the size of a workgroup, around the 64 rows of a chunk, and far from zero.
+//! Layer normalisation of rows around the size of a workgroup, around chunks of 64 rows, and far from zero.
 
 use crate::{Case, Fill};
 use gpu_core::ops::activation::{self, Activation};
@@ -22,7 +22,7 @@ fn norm(case: &mut Case, c: usize) -> LayerNorm {
     LayerNorm { weight, bias, epsilon: 0.03 }
 }
 
-/// Forward and backward with random gradients: y, dy, dx and, to what was there added, dweight and dbias.
+/// Forward and backward with random gradients: y, dy, dx, and the accumulated dweight and dbias.
 fn run(case: &mut Case, x: Buf, norm: &LayerNorm, act: Activation) -> (Buf, Buf, Buf, Buf, Buf) {
     let (rows, c) = (x.shape.rows(), x.shape.cols());
     let dy = case.input(x.shape, Fill::OffZero);
@@ -48,7 +48,7 @@ fn differentiated(size: [usize; 2], centre: f64) -> Case {
     case
 }
 
-/// y = norm(h) with h = act(x), whose slope is fused where dx is computed from h; and norm's own activation.
+/// y = norm(h) with h = act(x), whose slope is fused into the gradient of h, and with norm's own activation.
 fn between(act: Activation) -> Case {
     let size = [7, 70];
     let mut case = Case::new(format!("after {act:?}, its slope fused"));
@@ -65,7 +65,7 @@ fn between(act: Activation) -> Case {
     case
 }
 
-/// Constant rows, far from zero, with PyTorch's ε: a variance of anything but zero shows 300 times.
+/// Constant rows far from zero, with PyTorch's ε: any variance but zero is magnified 300 times.
 fn flat() -> Case {
     let mut case = Case::new("constant rows");
     let x = case.input([3, 130], Fill::Numbers((0..390).map(|i| [100.3, -7.7, 1e-3][i / 130]).collect()));

@@ -28,7 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn steps(len: usize, config: &Lion) -> Case {
     let mut case = Case::new(format!("{len} weights, {config:?}"));
     let arenas = arenas(&mut case, len);
-    // Beside the learning rate: values that no kernel here may use.
+    // After the learning rate, values that Lion must ignore.
     let rates = case.input([4], Fill::Numbers(vec![LR, 30.0, 60.0, 100.0]));
     let norm = case.input([1], Fill::Numbers(vec![0.9]));
     let norm = config.clip.map(|_| norm);
@@ -37,8 +37,8 @@ fn steps(len: usize, config: &Lion) -> Case {
     case
 }
 
-/// The sign of zero is zero, as in the gaps between parameters; small and large gradients move a weight alike; NaN stays
-/// NaN.
+/// The sign of zero is zero, as in the gaps between parameters; small and large gradients move a weight equally; NaN
+/// stays NaN.
 fn signs() -> Case {
     let mut case = Case::new("signs");
     let mut arenas = arenas(&mut case, 6);
@@ -49,7 +49,7 @@ fn signs() -> Case {
     case
 }
 
-/// Among so many sums β₁ m + (1 − β₁) g some would be zero up to rounding, so g has the sign of m here.
+/// g has the sign of m, because with many different signs some sums β₁ m + (1 − β₁) g would be zero up to rounding.
 fn folded() -> Case {
     let len = MAX_GROUPS as usize * 256 + 77;
     let mut case = Case::new(format!("folded grid, {len}"));

@@ -1,10 +1,10 @@
-//! Importance weights, with several samples to a row of heads.
+//! Importance weights, with several samples per row of heads.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
 use gpu_core::ops::log_weight::forward;
 
-/// Rows of heads, samples of each, and latent dimensions.
+/// Rows of heads, samples per row, and latent dimensions.
 const SIZES: [[usize; 3]; 6] = [[1, 1, 1], [3, 5, 7], [1, 255, 2], [256, 1, 3], [1, 257, 1], [4, 64, 20]];
 
 pub(crate) fn cases() -> Vec<Case> {

@@ -6,7 +6,7 @@ use gpu_core::ops::loss::{Kind, Loss, forward, with_gradient};
 
 const KINDS: [Kind; 3] = [Kind::Bernoulli, Kind::Squared, Kind::Absolute];
 const WEIGHT: f32 = 0.375;
-/// Rows of the target, how often each is used, and columns.
+/// Rows of the target, rows of x per row, and columns.
 const SIZES: [[usize; 3]; 7] = [[1, 1, 1], [3, 1, 7], [2, 3, 255], [3, 1, 256], [1, 4, 257], [2, 2, 784], [67, 2, 2]];
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -20,7 +20,7 @@ fn scaled(kind: Kind) -> Loss {
     Loss { kind, scale: 0.75, offset: -1.25 }
 }
 
-/// Both kernels; the upstream gradient of the second is the constant it is told.
+/// Both kernels; the upstream gradient of the second is its constant weight.
 fn differentiated(kind: Kind, [targets, repeat, n]: [usize; 3]) -> Case {
     let m = targets * repeat;
     let mut case = Case::new(format!("{kind:?} of {m}×{n}, {repeat} to a target"));
@@ -35,7 +35,8 @@ fn differentiated(kind: Kind, [targets, repeat, n]: [usize; 3]) -> Case {
     case
 }
 
-/// Logits far out, where exp overflows if left alone; targets at their ends; x = t. Nothing to difference there.
+/// Large logits, where an unprotected exp overflows; targets at their bounds; x = t. No derivative can be checked
+/// there.
 fn extremes() -> Case {
     let mut case = Case::new("extremes");
     let x = case.input([8, 1], Fill::Numbers(vec![-1e30, -300.0, -90.0, 0.0, 1.0, 90.0, 300.0, 1e30]));

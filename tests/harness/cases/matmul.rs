@@ -40,7 +40,7 @@ fn operands(case: &mut Case, form: Form, (m, n, k): (usize, usize, usize)) -> (B
     (case.input(a, Fill::Uniform(-1.0, 1.0)), case.input(b, Fill::Uniform(-1.0, 1.0)))
 }
 
-/// A product, its gradients as the products they are, and an accumulation onto what was there.
+/// A product, its gradients as products, and an accumulation onto old contents.
 fn plain(form: Form, size: (usize, usize, usize)) -> Case {
     let (m, n, k) = size;
     let mut case = Case::new(format!("{form:?} {m}×{n}×{k}"));
@@ -67,7 +67,7 @@ fn plain(form: Form, size: (usize, usize, usize)) -> Case {
     case
 }
 
-/// Everything the epilogue does at once.
+/// Everything that the epilogue does at once.
 fn epilogue(form: Form, activation: Activation, gate: Activation) -> Case {
     let (m, n, k) = (37, 70, 19);
     let mut case = Case::new(format!("{form:?} {m}×{n}×{k}, bias, {activation:?}, gate of {gate:?}"));
@@ -79,14 +79,13 @@ fn epilogue(form: Form, activation: Activation, gate: Activation) -> Case {
     case
 }
 
-/// Softplus's slope from outputs far below 1, brought above it by the product that it multiplies, so that its relative
-/// error counts.
+/// Softplus slopes from outputs far below 1, multiplied by a large product, so that their relative error counts.
 fn small_slopes() -> Case {
     let (m, n) = (16, 11);
     let mut case = Case::new(format!("{m}×{n}×1, small slopes of softplus"));
     let a = case.input([m, 1], Fill::Uniform(1e4, 2e4));
     let b = case.input([1, n], Fill::Uniform(1e4, 2e4));
-    // The slope at an output near 0 is a series, with exp beyond it: each is a sum.
+    // The slope at an output near 0 is a series, otherwise it uses exp: a sum in either case.
     case.sums_of(3);
     let outputs = (0..m * n).map(|i| (-17.0 + i as f64 / 10.0).exp().ln_1p());
     let gate_y = case.input([m, n], Fill::Numbers(outputs.collect()));
@@ -100,7 +99,7 @@ fn split(form: Form, size: (usize, usize, usize), parts: usize) -> Case {
     let mut case = Case::new(format!("{form:?} {m}×{n}×{k} in {parts} parts"));
     let (a, b) = operands(&mut case, form, size);
     let dy = case.input([m, n], Fill::Uniform(-1.0, 1.0));
-    // Y starts at zero, so that it is the product and its derivative can be claimed.
+    // Y starts at zero, so that it equals the product and its derivative can be claimed.
     let y = case.input([m, n], Fill::Numbers(vec![0.0; m * n]));
     product_add_split(&mut case.schedule, "y", a, b, form, y, parts);
     let da = match form {
@@ -112,7 +111,7 @@ fn split(form: Form, size: (usize, usize, usize), parts: usize) -> Case {
     case
 }
 
-/// Two layers, so that the slope of the first activation is fused where its gradient is read back:
+/// Two layers, with the slope of the first activation fused into its gradient:
 /// h = tanh(x w₁ᵀ + b), y = h w₂ᵀ, dh = (dy w₂) ⊙ tanh′(h), dw₁ += dhᵀ x.
 fn layer() -> Case {
     let (batch, inputs, hidden, outputs) = (5, 7, 9, 4);

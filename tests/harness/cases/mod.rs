@@ -35,10 +35,10 @@ mod tick;
 mod upsample;
 mod vq;
 
-/// Makes the cases of an operator.
+/// Builds the cases of an operator.
 type Maker = fn() -> Vec<Case>;
 
-/// The operators, and what makes their cases: some are large, so they are made when wanted.
+/// The operators with the functions that build their cases; some cases are large, so they are built on demand.
 pub const OPERATORS: &[(&str, Maker)] = &[
     ("activation", activation::cases),
     ("adam", adam::cases),
@@ -74,7 +74,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("vq", vq::cases),
 ];
 
-/// The cases of one operator; none for an unknown one.
+/// The cases of an operator; empty if it is unknown.
 pub fn of(op: &str) -> Vec<Case> {
     OPERATORS.iter().filter(|(name, _)| *name == op).flat_map(|(_, cases)| cases()).collect()
 }

@@ -1,5 +1,5 @@
-//! Both borders and their gradients: none, the same all around, each side its own, and reflections as wide as can be,
-//! of which an element is shown nine times; gates; one case folds its grids.
+//! Both borders and their gradients: no border, equal sides, different sides, and reflections of the greatest width,
+//! which show an element nine times; gates; one case folds its grids.
 
 use crate::{Case, Fill};
 use gpu_core::ops::activation::{self, Activation};
@@ -43,7 +43,7 @@ fn differentiated(shape: [usize; 4], margins: Margins, border: Border) -> Case {
     case
 }
 
-/// An activation before, whose slope is fused into the gradient.
+/// An activation before the padding, whose slope is fused into the gradient.
 fn gated(act: Activation, border: Border) -> Case {
     let margins = margins([2, 1, 3, 2]);
     let mut case = Case::new(format!("{border:?} behind {act:?}"));
@@ -57,7 +57,7 @@ fn gated(act: Activation, border: Border) -> Case {
     case
 }
 
-/// Both y and dx have more than 65,535 workgroups of 64.
+/// Both y and dx need more than 65,535 workgroups of 64.
 fn folded() -> Case {
     let (margins, border) = (margins([1, 0, 2, 1]), Border::Reflection);
     let mut case = Case::new("folded grids");

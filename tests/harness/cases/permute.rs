@@ -1,4 +1,4 @@
-//! Orders of data sets of many sizes, in and out of turn. One case folds its grid.
+//! Orders of data sets of many sizes, shuffled and not. One case folds its grid.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
@@ -25,7 +25,7 @@ fn batch(len: usize, count: usize, start: u32, epoch: u32) -> Case {
     case
 }
 
-/// What no run asks for stays inside the data all the same.
+/// Positions past the end, which no run requests, still give rows of the data.
 fn past_the_end() -> Case {
     let mut case = Case::new("past the end");
     let clock = case.input([4], Fill::Exactly(vec![1, 0, 8, 16]));

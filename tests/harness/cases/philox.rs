@@ -1,4 +1,4 @@
-//! Random words, exactly; then the numbers made from them. One case folds its grid.
+//! Random words, compared exactly, and numbers computed from them. One case folds its grid.
 
 use crate::{Case, Fill};
 use gpu_core::random::Stream;
@@ -15,7 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Only the step may enter: the other words of the clock are there to show if they do.
+/// A clock. Only the step may have an effect; the other words are set to show if they do.
 fn clock(case: &mut Case, step: u32) -> Buf {
     case.input([4], Fill::Exactly(vec![step, 11, 12, 13]))
 }
@@ -34,7 +34,7 @@ fn every(len: usize, seed: u64, step: u32) -> Case {
     case
 }
 
-/// Enough numbers to meet the ends of (0, 1), where logarithms and angles are delicate.
+/// Enough numbers to come close to the ends of (0, 1), where logarithms and angles are delicate.
 fn many() -> Case {
     let len = (1 << 20) + 3;
     let mut case = Case::new(format!("{len} numbers"));

@@ -1,5 +1,5 @@
-//! Both poolings with both counts and their gradients, over windows that overlap, touch, leave gaps and hang over the
-//! edge; ties, infinities and NaN; gates; one case folds its grids.
+//! Both kinds of pooling, with and without counting the padding, and their gradients, over windows that overlap, touch,
+//! leave gaps and extend past the edge; ties, infinities and NaN; gates; one case folds its grids.
 
 use crate::{Case, Fill};
 use gpu_core::ops::activation::{self, Activation};
@@ -39,7 +39,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// x is below −1, so that padding which took part in a maximum would show.
+/// x is below −1, so that padding would show in a maximum.
 fn differentiated(shape: [usize; 4], window: Window) -> Case {
     let mut case = Case::new(format!("{shape:?}, {window:?}"));
     case.sums_of(window.kernel[0] * window.kernel[1]);
@@ -76,7 +76,7 @@ fn gated(act: Activation) -> Case {
     case
 }
 
-/// Equal elements, −∞ alone in a window, and NaN. Nothing there has a derivative.
+/// Equal elements, windows of −∞ only, and NaN. No derivative can be checked there.
 fn extremes() -> Case {
     let mut case = Case::new("ties, infinities and NaN");
     let x: Vec<f64> = [
@@ -97,7 +97,7 @@ fn extremes() -> Case {
     case
 }
 
-/// Both y and dx have more than 65,535 workgroups of 64.
+/// Both y and dx need more than 65,535 workgroups of 64.
 fn folded() -> Case {
     let mut case = Case::new("folded grids");
     let (window, shape) = (Window::square(2, 1, 0), [4, 459, 459, 5]);

@@ -1,4 +1,4 @@
-//! Sums into a ring: first and later steps, the last slot, and around the end.
+//! Sums into a ring: first and later steps, the last slot, and past the end of the ring.
 
 use crate::{Case, Fill};
 use gpu_core::ops::record::{record, record_more};
@@ -12,7 +12,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Two columns of one row; the rest of the ring stays as it was.
+/// Two columns of one row; the rest of the ring stays unchanged.
 fn recorded(n: usize, step: u32) -> Case {
     let mut case = Case::new(format!("{n} rows at step {step}"));
     let rows = case.input([n], Fill::Uniform(-1.0, 1.0));

@@ -1,13 +1,13 @@
-//! Every reduction over rows, columns and everything, in one pass and in several, with its derivative.
+//! Every reduction over rows, columns and whole matrices, in one pass and in several, with its derivative.
 
 use crate::{Case, Fill};
 use gpu_core::ops::reduce::{Kind, columns, columns_add, columns_backward, rows, rows_backward, whole, whole_backward};
 use gpu_core::{Buf, MAX_GROUPS, Shape};
 
 const KINDS: [Kind; 4] = [Kind::Sum, Kind::Mean, Kind::Max, Kind::SumOfSquares];
-/// Around a workgroup, and around the 4,096 elements of a row that one takes.
+/// Around the size of a workgroup, and around the 4,096 elements of a row that one reduces.
 const ROWS: [[usize; 2]; 7] = [[1, 1], [3, 7], [5, 255], [5, 256], [5, 257], [2, 4096], [2, 4097]];
-/// Around a workgroup of columns, around the 64 rows that an invocation takes, and twice their square.
+/// Around a workgroup of columns, around the 64 rows that an invocation reduces, and twice their square.
 const COLUMNS: [[usize; 2]; 7] = [[1, 1], [7, 3], [63, 2], [64, 257], [65, 256], [131, 1], [4097, 5]];
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -24,8 +24,8 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Numbers all different, or few different ones, so that several are the largest. A maximum among ties has a kink,
-/// so nothing is claimed of it.
+/// All values different, or few different ones, so that several are the largest. A maximum among ties has a kink, so no
+/// derivative is claimed for it.
 fn operand(case: &mut Case, shape: [usize; 2], ties: bool) -> Buf {
     let len = Shape::from(shape).len();
     let fill = match ties {
@@ -74,7 +74,7 @@ fn over_everything(kind: Kind, len: usize) -> Case {
     case
 }
 
-/// A bias gradient, onto what was there.
+/// A bias gradient, added to old contents.
 fn added(shape: [usize; 2]) -> Case {
     let [m, n] = shape;
     let mut case = Case::new(format!("the columns of {m}×{n}, added"));

@@ -1,4 +1,4 @@
-//! Draws from one and from several per row, differentiated; far out; and with a folded grid.
+//! One and several draws per row with their derivatives; extremes; and a folded grid.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
@@ -24,14 +24,14 @@ fn differentiated(m: usize, latent: usize, repeat: usize) -> Case {
     case
 }
 
-/// Beyond the clamp and at it, both ways. There is nothing to difference there.
+/// At the clamp and beyond it, on both sides. No derivative can be checked there.
 fn extremes() -> Case {
     let mut case = Case::new("extremes");
     let logvar = [-1e30, -300.0, -80.0, 80.0, 300.0, 1e30];
     let heads = case.input([6, 2], Fill::Numbers(logvar.iter().flat_map(|&logvar| [0.25, logvar]).collect()));
     let eps = case.input([6, 1], Fill::OffZero);
     let dz = case.input([6, 1], Fill::OffZero);
-    // The device takes e⁴⁰ by way of 2^57.7, and Vulkan allows that 3 + 2 · 40 units in the last place.
+    // The device computes e⁴⁰ as 2^57.7, for which Vulkan allows an error of 3 + 2 · 40 units in the last place.
     case.tolerance *= 11.0;
     forward(&mut case.schedule, "z", heads, eps);
     backward(&mut case.schedule, "dheads", heads, eps, dz);

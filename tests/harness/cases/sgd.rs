@@ -31,7 +31,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn steps(len: usize, config: &Sgd) -> Case {
     let mut case = Case::new(format!("{len} weights, {config:?}"));
     let arenas = arenas(&mut case, len);
-    // Beside the learning rate: values that no kernel here may use.
+    // After the learning rate, values that SGD must ignore.
     let rates = case.input([4], Fill::Numbers(vec![LR, 30.0, 60.0, 100.0]));
     let norm = case.input([1], Fill::Numbers(vec![0.9]));
     let norm = config.clip.map(|_| norm);

@@ -26,7 +26,7 @@ fn differentiated(shape: [usize; 2], bound: f64) -> Case {
     case
 }
 
-/// Far out, where exp overflows if the maximum is not taken off. There is nothing to difference there.
+/// Large arguments, where exp overflows unless the maximum is subtracted. No derivative can be checked there.
 fn extremes() -> Case {
     let mut case = Case::new("extremes");
     let x = vec![-1e30, -1e30, -1e30, 300.0, 299.0, -300.0, 0.0, 1e4, -1e4, 1e30, 0.0, -1e30];

@@ -1,4 +1,4 @@
-//! Spectral normalisation with and without power iteration, around the 64 rows of a chunk and the size of a workgroup.
+//! Spectral normalisation with and without power iteration, around chunks of 64 rows and the size of a workgroup.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
@@ -9,14 +9,14 @@ const SIZES: [[usize; 2]; 8] = [[1, 1], [3, 7], [5, 45], [63, 3], [64, 255], [65
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = SIZES.iter().map(|&size| constant(size)).collect();
     cases.extend(SIZES.map(iterated));
-    // More columns, and more rows, than the workgroup that normalises takes at once.
+    // More columns, and more rows, than the workgroup that normalises handles at once.
     cases.extend([[3, 1009], [1009, 3]].map(iterated));
     cases.extend([zero(), folded_rows(), folded_elements()]);
     cases
 }
 
-/// u and v stay as they are, so the derivative that takes them as constants is the whole one. All numbers are
-/// positive, so that σ is not near zero.
+/// u and v stay constant, so the derivative that treats them as constants is complete. All numbers are positive, so
+/// that σ is not near zero.
 fn constant(size: [usize; 2]) -> Case {
     let [m, n] = size;
     let mut case = Case::new(format!("{m}×{n}, u and v constant"));
@@ -30,7 +30,7 @@ fn constant(size: [usize; 2]) -> Case {
     case
 }
 
-/// Two steps of the iteration, as when a network is applied twice, and the backward pass of the first.
+/// Two iterations, as when a network is applied twice, and the backward pass of the first.
 fn iterated(size: [usize; 2]) -> Case {
     let [m, n] = size;
     let mut case = Case::new(format!("{m}×{n}, two iterations"));
@@ -45,7 +45,7 @@ fn iterated(size: [usize; 2]) -> Case {
     case
 }
 
-/// A u that w maps to nothing: the length is ε, not zero, and v is zero.
+/// A u that w maps to zero: the divisor is ε, and v is zero.
 fn zero() -> Case {
     let mut case = Case::new("a vector without length");
     let w = case.input([2, 3], Fill::Numbers(vec![1.0, 2.0, 3.0, 1.0, 2.0, 3.0]));

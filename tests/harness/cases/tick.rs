@@ -1,5 +1,5 @@
-//! Steps in a row: the first of a run, the turn of an epoch with and without a shorter last batch, a long run, and
-//! every way in which the learning rate rises and falls.
+//! Consecutive steps: the first of a run, the end of an epoch with and without a shorter last batch, a long run, and
+//! every warm-up and decay of the learning rate.
 
 use crate::{Case, Fill};
 use gpu_core::ops::tick::{Decay, Tick, tick};
@@ -40,7 +40,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A rate above one, since errors are compared with one at least.
+/// A learning rate above one, because errors are relative to at least one.
 fn falls(lr_warmup: usize, decay: Decay) -> Tick {
     Tick { lr: 2.0, lr_warmup, decay, ..STEP }
 }

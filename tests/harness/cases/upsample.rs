@@ -1,16 +1,16 @@
-//! Both ways of enlarging and their gradients, by factors alike and unlike, of images down to one pixel; gates; one
-//! case folds its grids.
+//! Both methods of upsampling and their gradients, by equal and different factors, for images down to one pixel; gates;
+//! one case folds its grids.
 
 use crate::{Case, Fill};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::upsample::{Mode, backward, forward};
 
 const MODES: [Mode; 2] = [Mode::Nearest, Mode::Bilinear];
-/// Shapes of x [n, h, w, c], and factors of rows and columns.
+/// Shapes of x [n, h, w, c], and factors for rows and columns.
 const PROBLEMS: [([usize; 4], [usize; 2]); 9] = [
     ([1, 1, 1, 1], [1, 1]),
     ([1, 1, 1, 3], [2, 3]),
-    ([1, 3, 7, 3], [1, 1]), // 63 elements, neither way enlarged
+    ([1, 3, 7, 3], [1, 1]), // 63 elements, factor one
     ([2, 4, 5, 3], [2, 2]),
     ([1, 5, 13, 1], [1, 3]), // dx of 65
     ([1, 5, 3, 5], [3, 3]),
@@ -41,7 +41,7 @@ fn differentiated(shape: [usize; 4], factor: [usize; 2], mode: Mode) -> Case {
     case
 }
 
-/// An activation before, whose slope is fused into the gradient.
+/// An activation before the upsampling, whose slope is fused into the gradient.
 fn gated(act: Activation, mode: Mode) -> Case {
     let factor = [3, 2];
     let mut case = Case::new(format!("{mode:?} behind {act:?}"));
@@ -55,7 +55,7 @@ fn gated(act: Activation, mode: Mode) -> Case {
     case
 }
 
-/// Both y and dx have more than 65,535 workgroups of 64.
+/// Both y and dx need more than 65,535 workgroups of 64.
 fn folded() -> Case {
     let (shape, factor) = ([4, 459, 459, 5], [1, 1]);
     let mut case = Case::new("folded grids");

@@ -21,12 +21,12 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Whole numbers from −8 to 8, over `parts`.
+/// Integers from −8 to 8, divided by `parts`.
 fn lattice(len: usize, stride: usize, parts: f64) -> Fill {
     Fill::Numbers((0..len).map(|i| (((stride * i + i / 7) % 17) as f64 - 8.0) / parts).collect())
 }
 
-/// Small whole numbers and quarters, so that every sum is exact: a tie is one on every device, and nothing else is.
+/// Small integers and quarters, so that every sum is exact: ties are ties on every device, and nothing else is.
 fn on_a_lattice([m, k, dim]: [usize; 3]) -> Case {
     let mut case = Case::new(format!("{m} rows of {dim} among {k} codes"));
     let z = case.input([m, dim], lattice(m * dim, 5, 4.0));
@@ -38,7 +38,7 @@ fn on_a_lattice([m, k, dim]: [usize; 3]) -> Case {
     case
 }
 
-/// Every code as near as any other, and the last two of several nearest.
+/// All codes equally near, and the last two of several equally near.
 fn equal_codes() -> Case {
     let mut case = Case::new("equal codes");
     let z = case.input([2, 1, 2], Fill::Numbers(vec![0.25, -1.0, 3.0, 0.5]));
@@ -50,7 +50,7 @@ fn equal_codes() -> Case {
     case
 }
 
-/// An index that stays what it is; dz and de already hold something.
+/// Losses with a constant index, onto old contents of dz and de.
 fn losses([m, k, dim]: [usize; 3]) -> Case {
     let mut case = Case::new(format!("losses of {m} rows of {dim}, {k} codes"));
     let z = case.input([m, dim], Fill::Uniform(-1.0, 1.0));
@@ -58,7 +58,7 @@ fn losses([m, k, dim]: [usize; 3]) -> Case {
     let index = case.input([m], Fill::Words(k as u32));
     let dq = case.input([m, dim], Fill::OffZero);
     let [dz, de, embedded] = [z, codebook, codebook].map(|x| case.input(x.shape, Fill::OffZero));
-    // Of rows, which are scaled; the gradients are those of the sum itself.
+    // The gradient of the rows, which are scaled; dz and de are those of the unscaled sum.
     let dy = case.input([m], Fill::Numbers(vec![f64::from(WEIGHT / SCALE); m]));
     case.sums_of(4 * m.max(dim));
     let s = &mut case.schedule;
@@ -74,7 +74,7 @@ fn losses([m, k, dim]: [usize; 3]) -> Case {
     case
 }
 
-/// The whole, with codes so far apart that no difference moves a row to another.
+/// The whole operator, with codes so far apart that no difference moves a row to another.
 fn quantised() -> Case {
     let (m, k, dim) = (23, 5, 3);
     let mut case = Case::new("rows near their codes");
@@ -85,7 +85,7 @@ fn quantised() -> Case {
     let dz = case.input(z.shape, Fill::OffZero);
     let de = case.input(codebook.shape, Fill::OffZero);
     let dy = case.input([m], Fill::Numbers(vec![f64::from(WEIGHT / SCALE); m]));
-    case.sums_of(400); // sums of up to five rows of numbers up to eight, counted in units of one
+    case.sums_of(400); // sums of up to five rows of numbers up to eight, in units of one
     let s = &mut case.schedule;
     let index = nearest(s, "nearest", z, codebook);
     let q = lookup(s, "q", index, codebook, z.shape);
@@ -96,7 +96,7 @@ fn quantised() -> Case {
     case
 }
 
-/// More rows than workgroups in a row of the grid, one workgroup each.
+/// More rows, with one workgroup each, than workgroups in a row of the grid.
 fn folded_rows() -> Case {
     let m = MAX_GROUPS as usize + 78;
     let mut case = Case::new(format!("folded grid, {m} rows"));
@@ -106,7 +106,7 @@ fn folded_rows() -> Case {
     case
 }
 
-/// More elements than 65,535 workgroups of 64 take.
+/// More elements than fit in 65,535 workgroups of 64.
 fn folded_elements() -> Case {
     let (m, width) = (MAX_GROUPS as usize, 65);
     let mut case = Case::new(format!("folded grid, {} elements", m * width));

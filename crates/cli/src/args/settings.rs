@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use frit::config::Config;
 use frit::run::device::DeviceOptions;
+use frit::train::MicroBatchSize;
 use gpu_core::DeviceChoice;
 use std::str::FromStr;
 
@@ -81,6 +82,15 @@ impl FromStr for MicroBatch {
             ("auto", _) => Ok(Self::Auto),
             (_, Ok(images)) => Ok(Self::Of(images)),
             _ => Err("expected a number of images (0 for the whole batch) or auto".into()),
+        }
+    }
+}
+
+impl From<MicroBatch> for MicroBatchSize {
+    fn from(size: MicroBatch) -> Self {
+        match size {
+            MicroBatch::Auto => Self::Auto,
+            MicroBatch::Of(images) => Self::Images(images),
         }
     }
 }

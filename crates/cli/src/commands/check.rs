@@ -37,7 +37,7 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
         }
     }
     ensure!(!rows.is_empty(), "nothing to check");
-    let failed = rows.iter().filter(|row| row.stray()).count();
+    let failed = rows.iter().filter(|row| row.failed()).count();
     if args.json {
         let kernels: Vec<Value> = rows.iter().map(json_of).collect();
         let passed = rows.len() - failed;
@@ -53,12 +53,12 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
 
 /// `Failed` if any row failed.
 fn ending(rows: &[Row]) -> Ending {
-    if rows.iter().any(Row::stray) { Ending::Failed } else { Ending::Done }
+    if rows.iter().any(Row::failed) { Ending::Failed } else { Ending::Done }
 }
 
 /// Prints the kernel, number of cases, worst error, its share of the tolerance, and the result.
 fn print_row(row: &Row) -> Result<()> {
-    let verdict = if row.stray() { format!("FAILED in {}", row.place) } else { "ok".into() };
+    let verdict = if row.failed() { format!("FAILED in {}", row.location) } else { "ok".into() };
     let share = 100.0 * row.share;
     out!("{:34} {:4} cases  worst error {:8.1e}  {share:4.0} % of tolerance  {verdict}", row.name, row.cases, row.error)
 }
@@ -71,8 +71,8 @@ fn json_of(row: &Row) -> Value {
         "cases": row.cases,
         "worst_error": number(row.error),
         "share_of_tolerance": number(row.share),
-        "passed": !row.stray(),
-        "worst_case": row.place,
+        "passed": !row.failed(),
+        "worst_case": row.location,
     })
 }
 
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn one_failure_fails_the_check() {
-        let row = |share: f64| Row { name: "k".into(), cases: 1, error: share, share, place: "here".into() };
+        let row = |share: f64| Row { name: "k".into(), cases: 1, error: share, share, location: "here".into() };
         assert_eq!(ending(&[row(0.2), row(1.0)]), Ending::Done);
         for share in [1.01, f64::INFINITY, f64::NAN] {
             assert_eq!(ending(&[row(0.2), row(share)]), Ending::Failed);

@@ -2,10 +2,11 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{Opened, open};
+use crate::commands::trained::open;
 use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
 use frit::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
+use frit::eval::Opened;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
 use frit::io::atomic_write;
 use frit::io::images::{destination, grid, write_png};

@@ -2,15 +2,15 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::eval::print_lines;
+use crate::commands::eval::print_table;
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
 use frit::config::Config;
 use frit::config::data::DataOptions;
 use frit::data::{DataSet, Found, read};
 use frit::eval::classifier::TrainedClassifier;
-use frit::eval::measures::{Figures, about, unit, warn_of_errors};
-use frit::eval::quality::{not_measured, quality};
+use frit::eval::draw::first_images;
+use frit::eval::measures::{compare as compare_images, warn_of_errors};
 use frit::run::device;
 use frit::terminal::Terminal;
 use gpu_core::DeviceChoice;
@@ -43,22 +43,18 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     }
     let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     terminal.say(&format!("running on {why}"));
-    let judge = TrainedClassifier::of(&known, &backend, "for its features", terminal)?;
-    let mut judge = judge.with_context(|| {
+    let classifier = TrainedClassifier::load_or_train(&known, &backend, "for its features", terminal)?;
+    let mut classifier = classifier.with_context(|| {
         format!("{} has no classes to train a classifier on; pass labelled data with --data", known.name)
     })?;
-    warn_of_errors(&judge, terminal);
-    let [real, other] = [judge.features(&a.numbers)?, judge.features(&b.numbers)?];
-    let mut figures: Figures = quality(&real, &other, args.seed, "");
-    figures.insert("not_measured".into(), json!(not_measured(real.rows().min(other.rows()))));
-    figures.insert("pictures".into(), json!([real.rows(), other.rows()]));
-    figures.insert("resized".into(), json!([a.resized, b.resized]));
-    figures.insert("seed".into(), json!(args.seed));
-    figures.insert("features_of".into(), json!(known.name));
-    figures.extend(about(&mut judge)?);
+    warn_of_errors(&classifier, terminal);
+    let mut metrics = compare_images(&mut classifier, &a.numbers, &b.numbers, args.seed)?;
+    metrics.insert("pictures".into(), json!([a.count, b.count]));
+    metrics.insert("resized".into(), json!([a.resized, b.resized]));
+    metrics.insert("features_of".into(), json!(known.name));
     match args.json {
-        true => out!("{}", Value::Object(figures))?,
-        false => print_lines(&figures, |key, unit| unit_of(key, unit, args, &known))?,
+        true => out!("{}", Value::Object(metrics))?,
+        false => print_table(&metrics, |key, unit| unit_of(key, unit, args, &known))?,
     }
     Ok(Ending::Done)
 }
@@ -89,7 +85,7 @@ fn pictures(source: &str, like: &DataOptions, known: &DataSet) -> Result<Picture
     let options = DataOptions { source: source.into(), size: known.height, channels: known.channels, ..like.clone() };
     let Found { data, sizes, skipped, .. } = read(&options)?;
     skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
-    let of = |part| unit(part, part.count, data.pixels());
+    let of = |part| first_images(part, part.count, data.pixels());
     let others = || sizes.iter().filter(|size| **size != [known.height, known.width]);
     Ok(Pictures {
         numbers: [of(&data.train), of(&data.test)].concat(),

@@ -2,14 +2,14 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{MEASURE, Opened, open, open_to_draw};
+use crate::commands::trained::{MEASURE, open, open_to_draw};
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
+use frit::eval::Opened;
+use frit::eval::draw::{Images, Reconstructions, Sampling};
 use frit::eval::latents::class;
-use frit::eval::passes::{Drawing, Reconstructions};
 use frit::io::atomic_write::could_not_save;
 use frit::io::images::{destination, single, write_png};
-use frit::run::session::Session;
 use frit::terminal::Terminal;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -24,17 +24,16 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
     args.files.as_deref().map_or(Ok(()), check_for_pictures)?;
-    let drawing =
-        Drawing::prepare(&mut session, args.n, args.seed)?.context("internal error: the model has no sampler")?;
-    let drawing = match &args.class {
-        Some(name) => drawing.of_class(class(&session, name)?.into()),
-        None => drawing,
+    let sampling = Sampling::require(&mut session, args.n, args.seed)?;
+    let sampling = match &args.class {
+        Some(name) => sampling.of_class(class(&session, name)?.into()),
+        None => sampling,
     };
-    let images = drawing.pictures(&mut session)?;
+    let images = sampling.run(&mut session)?;
     if let Some(folder) = &args.files {
-        write_each(folder, &images, &session)?;
+        write_each(folder, &images)?;
     }
-    write_png(&path, &drawing.grid(&session, &images))?;
+    images.save(&path)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
 }
@@ -62,11 +61,11 @@ fn check_for_pictures(folder: &Path) -> Result<()> {
 }
 
 /// Writes each image to its own file in a folder.
-fn write_each(folder: &Path, images: &[f32], session: &Session) -> Result<()> {
+fn write_each(folder: &Path, images: &Images) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| could_not_save(folder, &error))?;
-    let size = [session.data.height, session.data.width, session.data.channels];
-    for (number, picture) in images.chunks_exact(session.data.pixels()).enumerate() {
-        write_png(&folder.join(format!("{number:05}.png")), &single(picture, size))?;
+    let pixels: usize = images.size.iter().product();
+    for (number, image) in images.values.chunks_exact(pixels).enumerate() {
+        write_png(&folder.join(format!("{number:05}.png")), &single(image, images.size))?;
     }
     Ok(())
 }
@@ -78,10 +77,7 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
     let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
     let pairs = pairs.with_context(|| {
-        let instead = match session.model.sampler() {
-            None => MEASURE,
-            Some(_) => "use `frit sample`",
-        };
+        let instead = if session.model.sampler().is_some() { "use `frit sample`" } else { MEASURE };
         format!("{} has no encoder; {instead}", session.config.name())
     })?;
     write_png(&path, &pairs.run(&mut session)?)?;

@@ -2,10 +2,11 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{Opened, open};
+use crate::commands::trained::open;
 use crate::output::out;
 use anyhow::{Result, ensure};
 use frit::data::DataSet;
+use frit::eval::Opened;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
 use frit::io::images::{destination, grid, write_png};
 use frit::run::session::Session;
@@ -111,7 +112,7 @@ fn check(flag: &str, n: usize, least: usize) -> Result<()> {
 fn latent_width(session: &Session) -> Result<usize> {
     let words = session.model.decoder().is_some_and(|decoder| decoder.code().dtype == Dtype::U32);
     ensure!(!words, "codebook indices cannot be interpolated; use a run of a VAE, an autoencoder or a GAN");
-    code_width(session)
+    Ok(code_width(session)?)
 }
 
 /// The latents of the first `count` test images; for posteriors, their means.

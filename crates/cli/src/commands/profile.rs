@@ -4,12 +4,11 @@ use crate::Ending;
 use crate::args;
 use crate::output::out;
 use anyhow::Result;
-use frit::run::device;
-use frit::run::epoch_plan::{binding_bytes, fit_shard};
 use frit::run::profile::{Call, NEAR_PRODUCT, Profile, Work};
-use frit::run::session::{Session, spec};
+use frit::run::session::Session;
 use frit::run::startup::Startup;
 use frit::terminal::Terminal;
+use frit::train::{Inputs, Length};
 use gpu_core::DeviceChoice;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -19,18 +18,13 @@ const TOP: usize = 15;
 
 pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Ending> {
     let mut startup = Startup::new();
-    let mut config = args.show.configuration()?;
-    let data = super::train::load(&config)?;
-    config.check(&spec(&config, &data), data.train.count)?;
+    let inputs = Inputs::load(args.show.configuration()?, Length::default(), None)?;
     startup.lap("data");
-    let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
+    let setup = inputs.open(&args.device.options(DeviceChoice::Auto), terminal)?;
     startup.lap("device");
-    terminal.say(&format!("profiling {} on {why}", args.show.recipe));
-    fit_shard(&mut config, &data, binding_bytes(&backend))?;
-    let mut session = Session::open(config, data.into(), &backend)?;
-    session.initialise()?;
+    let mut session = setup.start()?;
     startup.lap("weights");
-    let profile = Profile::measure(&mut session, &backend, args.steps, startup)?;
+    let profile = Profile::measure(&mut session, &setup.backend, args.steps, startup)?;
     match args.show.json {
         true => out!("{}", json_of(&profile, &session))?,
         false => print(&profile, &session)?,

@@ -8,14 +8,13 @@ use frit::config::Config;
 use frit::data::DataSet;
 use frit::run::planned::{Footprint, Planned, barriers_of, of_step, phases, schedules, slots};
 use frit::run::session::spec;
+use frit::train::{Inputs, Length};
 use gpu_core::{Arena, Backend, Buf, Call, Schedule, Sharing, plan};
 use models::{MicroBatch, Model, Phase, PhaseKind};
 use serde_json::{Value, json};
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
-    let config = args.configuration()?;
-    let data = super::train::load(&config)?;
-    config.check(&spec(&config, &data), data.train.count)?;
+    let Inputs { config, data, .. } = Inputs::load(args.configuration()?, Length::default(), None)?;
     let shown = Shown::new(&config, &data);
     if args.json {
         out!("{}", json_of(&shown))?;

@@ -10,6 +10,7 @@ use frit::run::device::{self, Choices};
 use frit::run::epoch_plan::{EpochPlan, training};
 use frit::run::session::spec;
 use frit::terminal::Terminal;
+use frit::train::{Inputs, Length};
 use gpu_core::Device;
 use gpu_core::tuning::{Trial, trials};
 use gpu_core::{Backend, Call, DeviceChoice, VariantPolicy, class};
@@ -30,9 +31,7 @@ struct Tuned {
 }
 
 pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
-    let config = args.show.configuration()?;
-    let data = super::train::load(&config)?;
-    config.check(&spec(&config, &data), data.train.count)?;
+    let Inputs { config, data, .. } = Inputs::load(args.show.configuration()?, Length::default(), None)?;
     let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     let Backend::Gpu(device) = backend.with_policy(VariantPolicy::Table) else {
         bail!("the CPU executor has no shader variants; use --device gpu");

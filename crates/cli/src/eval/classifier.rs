@@ -1,15 +1,16 @@
-//! A small classifier, trained in the engine on the data of a model, that counts the classes of what the model draws
-//! and whose features tell how near that is to the data.
+//! The classifier of a data set, trained by frit: it counts the classes of generated images, and its features compare
+//! them with real ones.
 
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::eval::passes::TestLoss;
+use crate::io::atomic_write::could_not_save;
+use crate::io::error::{Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::Programs;
 use crate::run::session::{Session, spec};
 use crate::terminal::Terminal;
-use anyhow::{Result, ensure};
 use gpu_core::{Array, Backend, Buf, Program, SubmitLoop};
 use models::metrics::Features;
 use models::{Classifier, ModelConfig};
@@ -17,7 +18,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Pictures that are judged at once.
+/// Images in a batch.
 const BATCH: usize = 100;
 
 /// A trained classifier on a device.
@@ -27,15 +28,15 @@ pub struct TrainedClassifier {
     program: Program,
     logits: Buf,
     features: Buf,
-    /// The share of the test images that it takes for another class.
+    /// Error rate on the test images.
     pub errors: f64,
 }
 
 impl TrainedClassifier {
-    /// How the classifier of a data set is trained; `None` where there are no classes, or the images are too small.
+    /// The configuration of a data set's classifier; `None` if the data has one class, or its images are too small.
     ///
     /// # Errors
-    /// One sentence: the device has no room.
+    /// [`ErrorKind::Data`](crate::ErrorKind) if the device cannot hold the images of a step.
     pub fn recipe(data: &DataSet, backend: &Backend) -> Result<Option<Config>> {
         let mut config = Config::load("classifier")?;
         config.train.batch_size = config.train.batch_size.min(data.train.count);
@@ -44,12 +45,18 @@ impl TrainedClassifier {
         Ok(sound.then_some(config))
     }
 
-    /// The classifier of a data set, from the cache or trained by its recipe; `None` where it has none. `purpose` says
-    /// what for: `to count classes with`.
+    /// The classifier of a data set, from the cache or newly trained; `None` as for [`Self::recipe`]. The terminal
+    /// shows `purpose`: `to count classes`.
     ///
     /// # Errors
-    /// One sentence: the device has no room, or the training failed.
-    pub fn of(data: &Arc<DataSet>, backend: &Backend, purpose: &str, terminal: &Terminal) -> Result<Option<Self>> {
+    /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails, [`ErrorKind::Training`](crate::ErrorKind) if the
+    /// loss is not finite.
+    pub fn load_or_train(
+        data: &Arc<DataSet>,
+        backend: &Backend,
+        purpose: &str,
+        terminal: &Terminal,
+    ) -> Result<Option<Self>> {
         let Some(config) = Self::recipe(data, backend)? else { return Ok(None) };
         let spec = spec(&config, data);
         let ModelConfig::Classifier(settings) = &config.model else { unreachable!("the recipe of a classifier") };
@@ -57,9 +64,9 @@ impl TrainedClassifier {
         let (given, pass) = (model.given(), model.classify());
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
         let program = session.executor.prepare(&pass.schedule)?;
-        let place = cache(&session);
-        let stored = place.as_ref().filter(|path| path.exists()).and_then(|path| Checkpoint::load(path).ok());
-        // A file that does not fit is made anew.
+        let path = cache(&session);
+        let stored = path.as_ref().filter(|path| path.exists()).and_then(|path| Checkpoint::load(path).ok());
+        // A file that does not fit is replaced.
         let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
         if !restored {
             terminal.say(&format!("training a classifier on {} {purpose}", data.name));
@@ -68,10 +75,12 @@ impl TrainedClassifier {
         let tested = TestLoss::prepare(&mut session, 0)?.run(&mut session)?;
         ensure!(
             tested.means.iter().all(|mean| mean.is_finite()),
-            "the classifier did not learn these images; count classes by hand from `frit sample`"
+            Training,
+            "the classifier of {} did not train: its loss is not finite",
+            data.name
         );
         if !restored {
-            keep(&mut session, place, terminal);
+            keep(&mut session, path, terminal);
         }
         Ok(Some(Self {
             session,
@@ -83,27 +92,27 @@ impl TrainedClassifier {
         }))
     }
 
-    /// What it was trained on.
+    /// The data set that it was trained on.
     pub fn data(&self) -> &DataSet {
         &self.session.data
     }
 
-    /// The class of each picture of numbers in [0, 1].
-    pub fn classes(&mut self, pictures: &[f32]) -> Result<Vec<usize>> {
-        let logits = self.look(pictures, self.logits)?;
+    /// The class of each image, given by values in [0, 1].
+    pub fn classes(&mut self, images: &[f32]) -> Result<Vec<usize>> {
+        let logits = self.run(images, self.logits)?;
         Ok(logits.chunks_exact(self.logits.shape.cols()).map(largest).collect())
     }
 
-    /// The features of each picture of numbers in [0, 1]: what the classifier's last layer sees of it.
-    pub fn features(&mut self, pictures: &[f32]) -> Result<Features> {
-        Ok(Features::from_f32(&self.look(pictures, self.features)?, self.features.shape.cols()))
+    /// The features of each image, given by values in [0, 1]: the input of the classifier's last layer.
+    pub fn features(&mut self, images: &[f32]) -> Result<Features> {
+        Ok(Features::from_f32(&self.run(images, self.features)?, self.features.shape.cols()))
     }
 
-    /// Rows of `output` for the pictures.
-    fn look(&mut self, pictures: &[f32], output: Buf) -> Result<Vec<f32>> {
+    /// The rows of `output` for the images.
+    fn run(&mut self, images: &[f32], output: Buf) -> Result<Vec<f32>> {
         let width = self.given.shape.cols();
-        let mut rows = Vec::with_capacity(pictures.len() / width * output.shape.cols());
-        for batch in pictures.chunks(BATCH * width) {
+        let mut rows = Vec::with_capacity(images.len() / width * output.shape.cols());
+        for batch in images.chunks(BATCH * width) {
             let mut given = batch.to_vec();
             given.resize(BATCH * width, 0.0);
             self.session.executor.write(self.given, &Array::F32(given))?;
@@ -114,8 +123,8 @@ impl TrainedClassifier {
         Ok(rows)
     }
 
-    /// A mark of its weights: figures made with the same ones can be compared.
-    pub fn mark(&mut self) -> Result<String> {
+    /// A checksum of the weights: metrics of the same classifier can be compared.
+    pub fn checksum(&mut self) -> Result<String> {
         let mut crc = flate2::Crc::new();
         for (name, buf) in self.session.parameter_bufs() {
             crc.update(name.as_bytes());
@@ -126,30 +135,30 @@ impl TrainedClassifier {
     }
 }
 
-/// Where the largest number is; of equal ones, the first.
+/// The index of the largest value; of equal ones, the first.
 fn largest(row: &[f32]) -> usize {
     (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
 }
 
-/// All epochs of the recipe, without anything said or saved between.
+/// Trains all epochs of the recipe, without output or checkpoints.
 fn train(session: &mut Session) -> Result<()> {
     session.initialise()?;
     let steps = EpochPlan::new(&session.config, session.data.train.count);
     let ring = session.model.buffers().ring;
     let programs = Programs::prepare(session, &steps, 0)?;
-    let (mut pace, mut step) = (SubmitLoop::default(), 0);
+    let (mut submit_loop, mut step) = (SubmitLoop::default(), 0);
     while step < steps.total {
         let stand = steps.at(step);
         session.put_shard(&steps, &stand)?;
         let runs = stand.runs.min(steps.total - step);
         let mut seen = |_| ControlFlow::Continue(());
-        pace.drive(session.executor.as_mut(), programs.of(stand.size)?, step + 1, runs, ring, &mut seen)?;
+        submit_loop.drive(session.executor.as_mut(), programs.of(stand.size)?, step + 1, runs, ring, &mut seen)?;
         step += runs;
     }
     Ok(())
 }
 
-/// The file that keeps the classifier of this data, recipe, version and kind of executor; none without a home.
+/// The cached file of this data, recipe, version and executor; `None` without a cache folder.
 fn cache(session: &Session) -> Option<PathBuf> {
     let folder = crate::io::cache::folder()?;
     let mut crc = flate2::Crc::new();
@@ -159,13 +168,14 @@ fn cache(session: &Session) -> Option<PathBuf> {
     Some(folder.join(format!("classifier-{}-{:08x}.safetensors", session.data.fingerprint(), crc.sum())))
 }
 
-/// Keeps it for the next time. Where that cannot be done, the next time trains again.
-fn keep(session: &mut Session, place: Option<PathBuf>, terminal: &Terminal) {
-    let Some(path) = place else { return };
+/// Saves the classifier in the cache. If that fails, the next evaluation trains again.
+fn keep(session: &mut Session, path: Option<PathBuf>, terminal: &Terminal) {
+    let Some(path) = path else { return };
     let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let kept = folder.map_err(anyhow::Error::from).and_then(|()| session.checkpoint()?.save(&path));
-    if let Err(error) = kept {
-        terminal.say(&format!("the classifier was not kept: {error}"));
+    let saved = folder.map_err(|error| could_not_save(&path, &error)).map_err(Into::into);
+    let saved: Result<()> = saved.and_then(|()| Ok(session.checkpoint()?.save(&path)?));
+    if let Err(error) = saved {
+        terminal.say(&format!("warning: the classifier was not cached: {error}"));
     }
 }
 
@@ -174,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_equal_ones_is_the_largest() {
+    fn the_first_of_equal_values_is_the_largest() {
         assert_eq!(largest(&[0.5, 2.0, -1.0, 2.0]), 1);
         assert_eq!(largest(&[-3.0]), 0);
     }

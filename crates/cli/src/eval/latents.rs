@@ -1,22 +1,26 @@
-//! Codes of the caller's as pictures, and images' codes.
+//! Latent codes of images, and images of latent codes.
 
-use crate::eval::passes::{TestPass, as_drawn, as_pictures, rows_that_fit};
+use crate::eval::draw::{to_unit, with_drawing_weights};
+use crate::eval::passes::{TestPass, rows_that_fit};
+use crate::io::error::{Error, ErrorKind, Result, ensure};
 use crate::run::session::Session;
-use anyhow::{Context, Result, ensure};
 use gpu_core::{Array, Buf, Dtype};
 use models::ASKED_ROWS;
 use models::capabilities::Decoding;
 
-/// Pictures of rows of a latent or of words, whichever `codes` are; numbers in [0, 1]. `classes` has the class of each
-/// row, where the model is told classes.
+/// Decodes rows of latents, or of codebook indices, to images with values from 0 to 1. `classes` has the class of each
+/// row, for a class-conditional model.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model has no decoder; [`ErrorKind::Device`] if the device fails.
 ///
 /// # Panics
-/// Where classes are given of a model that is told none, or the other way round.
+/// If classes are given for an unconditional model, or missing for a class-conditional one.
 pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) -> Result<Vec<f32>> {
     assert_eq!(
         classes.is_some(),
         is_class_conditional(session),
-        "a model is told the classes that it was trained with"
+        "classes are given exactly to a class-conditional model"
     );
     let width = code_width(session)?;
     let rows = codes.len() / width;
@@ -28,8 +32,10 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
         let (program, given, output) = match prepared.filter(|(size, _)| *size == count) {
             Some((_, found)) => found,
             None => {
-                let Decoding { given, pass } = session.model.decoder().context("a model that decodes")?.decode(count);
-                let found = (session.executor.prepare(&as_drawn(session, pass.schedule))?, given, pass.outputs[0]);
+                let Decoding { given, pass } =
+                    session.model.decoder().expect("code_width has checked it").decode(count);
+                let found =
+                    (session.executor.prepare(&with_drawing_weights(session, pass.schedule))?, given, pass.outputs[0]);
                 prepared = Some((count, found));
                 found
             }
@@ -38,38 +44,47 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
         if let Some(classes) = classes {
             session.ask_for(&classes[start..start + count])?;
         }
-        session.executor.write(given, &part(codes, start * width, given))?;
+        session.executor.write(given, &rows_of(codes, start * width, given))?;
         let ticket = session.executor.submit(&[program], 1, &[output])?;
         images.extend(session.executor.wait(ticket)?.remove(0).to_f32());
     }
-    Ok(as_pictures(session, images))
+    Ok(to_unit(session, images))
 }
 
-/// Whether the model is told the class of each picture.
+/// True for a class-conditional model.
 pub fn is_class_conditional(session: &Session) -> bool {
     session.model.buffers().first().labels.is_some()
 }
 
-/// The class of that name, of a model that is told it.
+/// The index of a class by its name, of a class-conditional model.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model is unconditional, [`ErrorKind::Data`] if there is no such class.
 pub fn class(session: &Session, name: &str) -> Result<u8> {
     ensure!(
         is_class_conditional(session),
-        "this model is not told classes, so none can be asked for; train cvae or cgan, or leave --class out"
+        Model,
+        "{} is unconditional: it has no classes (cvae and cgan have)",
+        session.config.name()
     );
     let classes = &session.data.classes;
     let found = (0..=u8::MAX).zip(classes).find(|(_, class)| *class == name).map(|(number, _)| number);
-    found.with_context(|| format!("there is no class “{name}”; the run was trained on {}", classes.join(", ")))
+    let known = || classes.join(", ");
+    found.ok_or_else(|| Error::new(ErrorKind::Data, format!("no class '{name}' (available: {})", known())))
 }
 
-/// Numbers or words of one code.
+/// The length of a code: latent dimensions, or codebook indices.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model has no decoder.
 pub fn code_width(session: &Session) -> Result<usize> {
-    let decoder = session.model.decoder().with_context(|| {
-        format!("{} decodes nothing; give a run of a model that draws or reconstructs", session.config.name())
-    })?;
+    let name = session.config.name();
+    let decoder = session.model.decoder();
+    let decoder = decoder.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no decoder")))?;
     Ok(decoder.code().width)
 }
 
-fn part(codes: &Array, start: usize, given: Buf) -> Array {
+fn rows_of(codes: &Array, start: usize, given: Buf) -> Array {
     let range = start..start + given.len();
     match codes {
         Array::F32(values) => Array::F32(values[range].to_vec()),
@@ -78,13 +93,17 @@ fn part(codes: &Array, start: usize, given: Buf) -> Array {
     }
 }
 
-/// The codes of the first `count` test images: numbers of posteriors or latents, or words.
+/// The codes of the first `count` test images, with the length of one: posterior means and log variances, latents, or
+/// codebook indices.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model has no encoder; [`ErrorKind::Device`] if the device fails.
 pub fn codes(session: &mut Session, count: usize) -> Result<(Array, usize)> {
+    let name = session.config.name();
     let encoder = session.model.encoder();
-    let encoder = encoder
-        .with_context(|| format!("{} encodes nothing; give a run of an autoencoder's family", session.config.name()))?;
+    let encoder = encoder.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no encoder")))?;
     let (words, width) = (encoder.code().dtype == Dtype::U32, encoder.code().width);
-    let pass = |session: &Session, batch| session.model.encoder().expect("asked above").encode(batch);
+    let pass = |session: &Session, batch| session.model.encoder().expect("checked above").encode(batch);
     let pass = TestPass::prepare(session, count, pass)?;
     if words {
         return Ok((Array::U32(pass.run_words(session)?), width));

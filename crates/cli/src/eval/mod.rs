@@ -1,9 +1,20 @@
-//! Evaluation: test losses, samples, reconstructions, and figures of generated images.
+//! Evaluation: metrics of a trained model on its test set, samples and reconstructions.
+//!
+//! [`evaluate`] measures a model, [`sample`] and [`reconstruct`] draw images, [`open`] loads the model of a run.
+//! [`metrics::METRICS`] is the table of every metric.
 
 pub mod classifier;
-pub mod figures;
+pub mod draw;
+pub(crate) mod evaluate;
 pub mod latents;
-pub mod measure;
 pub mod measures;
+pub mod metrics;
 pub mod passes;
 pub mod quality;
+pub mod targets;
+pub(crate) mod trained;
+
+pub use draw::{Images, reconstruct, sample};
+pub use evaluate::{EvalOptions, evaluate, origin};
+pub use measures::Evaluation;
+pub use trained::{OpenOptions, Opened, Weights, open, step_of};

@@ -1,18 +1,17 @@
-//! How near one set of pictures is to another, in the features of a classifier: two distances, and how much of either
-//! set lies within the other.
+//! Comparison of two sets of images in the features of a classifier: Fréchet and kernel distance, precision, recall,
+//! density and coverage.
 
 use models::metrics::{Features, NEAREST, Subsets, frechet_distance, kernel_distance_of_subsets, prdc};
 use serde_json::{Map, Value, json};
 
-/// Pictures in each of the subsets of the kernel distance, at most.
+/// Images in each subset of the kernel distance, at most.
 const SUBSET: usize = 1_000;
 
-/// The figures, by name. What they come to between real images has `_floor` after its name.
+/// Keys of the metrics. Between real images they end in `_floor`.
 pub const NAMES: [&str; 6] = ["frechet", "kernel_distance", "precision", "recall", "density", "coverage"];
 
-/// The figures of `other`, measured against `real`, by name, each with `end` after it. What cannot be measured on so
-/// few pictures is null. The kernel distance has a deviation where its subsets differ, and not where they are all of
-/// both sets.
+/// The metrics of `other` against `real`, each key with `end` appended. A metric that needs more images is null. The
+/// kernel distance has a deviation unless its one subset is all of both sets.
 pub fn quality(real: &Features, other: &Features, seed: u64, end: &str) -> Map<String, Value> {
     let size = SUBSET.min(real.rows()).min(other.rows());
     let whole = size == real.rows() && size == other.rows();
@@ -35,11 +34,11 @@ pub fn quality(real: &Features, other: &Features, seed: u64, end: &str) -> Map<S
     figures
 }
 
-/// Which figures there are none of where the smaller set has so few pictures, and how many they need.
+/// The metrics that sets of `fewest` images have not, with the number of images that they need.
 pub fn not_measured(fewest: usize) -> Option<String> {
-    let shares = format!("precision, recall, density and coverage, which need {} pictures of either kind", NEAREST + 1);
+    let shares = format!("precision, recall, density and coverage, which need {} images of each set", NEAREST + 1);
     match fewest {
-        0..2 => Some(format!("distances, which need 2 pictures of either kind, and {shares}")),
+        0..2 => Some(format!("distances, which need 2 images of each set, and {shares}")),
         2..=NEAREST => Some(shares),
         _ => None,
     }
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_as_near_as_can_be_to_itself_and_far_from_another() {
+    fn distances_are_zero_for_equal_sets() {
         let number = |figures: &Map<String, Value>, name: &str| figures[name].as_f64().unwrap();
         let same = quality(&features(0.0), &features(0.0), 0, "");
         assert!(number(&same, "frechet").abs() < 1e-9);
@@ -70,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn of_one_picture_nothing_is_known() {
+    fn one_image_has_no_metrics() {
         let one = Features::new(vec![0.0; 4], 4);
         assert!(quality(&one, &one, 0, "").values().all(Value::is_null));
     }
 
     #[test]
-    fn subsets_deviate_where_they_are_not_all_there_is() {
+    fn subsets_have_a_deviation_unless_they_are_the_whole_sets() {
         let deviation = |real: usize, other: usize| {
             let figures = quality(&rows(real, 0.0), &rows(other, 0.5), 0, "_floor");
             figures.get("kernel_distance_deviation_floor").map(|value| value.as_f64().unwrap())
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_so_few_pictures_have_none_of_is_named() {
+    fn metrics_that_need_more_images_are_named() {
         for count in 1..9 {
             let figures = quality(&rows(20, 0.0), &rows(count, 0.5), 0, "");
             let none = |name: &str| figures[name].is_null();

@@ -1,6 +1,7 @@
-//! Curves as SVG, in the colours of the page: its style sheet decides how a class is drawn.
+//! Curves as SVG. The style sheet of the page sets their colours by class.
 
-use crate::report::names::{from_zero, number};
+use crate::eval::metrics::{Axis, metric};
+use crate::report::names::number;
 use crate::report::scale::Scale;
 use crate::report::thin::by_means;
 use crate::run::metrics::{Column, Point};
@@ -12,13 +13,13 @@ const HEIGHT: f64 = 210.0;
 const TOP: f64 = 10.0;
 const RIGHT: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
-/// Of a letter among an axis's labels.
+/// Width of a letter in the labels of an axis.
 const LETTER: f64 = 6.6;
-/// The most points of a curve: more than there are pixels to see them by.
+/// Points of a curve, at most: about one to a pixel.
 const MAX: usize = 600;
-/// More points than this are not marked one by one.
+/// Points of a curve, at most, that have marks.
 const MARKED: usize = 60;
-/// What is larger than this has no place on an axis.
+/// Values above this are left out.
 const LARGEST: f64 = 1e100;
 
 /// One curve of a chart.
@@ -40,16 +41,17 @@ impl Curve {
     }
 }
 
-/// A picture of curves.
-pub struct Chart {
+/// A chart.
+pub(crate) struct Chart {
+    /// The picture.
     pub svg: Markup,
-    /// Whether its values are shown by their logarithms.
+    /// True if the vertical axis is logarithmic.
     pub logarithmic: bool,
 }
 
-/// What is seen of a quantity in training, and over it what the test set said; `None` where there is nothing to draw.
-pub fn chart(column: &Column, title: &str) -> Option<Chart> {
-    // Epochs are coarse: they stand in for windows where a step or two make no curve.
+/// The chart of a metric: its training curve and its test curve; `None` without values.
+pub(crate) fn chart(column: &Column, title: &str) -> Option<Chart> {
+    // Means over epochs replace means over steps if there are too few of those for a curve.
     let coarse = column.windows.len() < 2 && !column.train.is_empty();
     let training = if coarse { &column.train } else { &column.windows };
     let curves = [
@@ -60,7 +62,8 @@ pub fn chart(column: &Column, title: &str) -> Option<Chart> {
     let curves: Vec<Curve> = curves.into_iter().filter(|curve| curve.values().next().is_some()).collect();
     let last_step = curves.iter().flat_map(|curve| &curve.points).map(|point| point.step).max()?;
     let (values, ends) = (curves.iter().flat_map(Curve::values), [HEIGHT - BOTTOM, TOP]);
-    let y = if from_zero(&column.name) { Scale::from_zero(values, ends) } else { Scale::around(values, ends) }?;
+    let axis = metric(&column.name).map_or(Axis::Logarithmic, |metric| metric.axis);
+    let y = Scale::of(axis, values, ends)?;
     let y_ticks = y.ticks(4);
     let letters = y_ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
     let left = LETTER * letters as f64 + 12.0;
@@ -107,19 +110,19 @@ fn axes(x: &Scale, y: &Scale, y_ticks: &[(f64, String)], left: f64) -> Markup {
     }
 }
 
-/// A line with gaps, marks where they are few, and what is said of each point:
-/// `x|y|value|place`, one after another with semicolons between them.
+/// A line with gaps, and marks if there are few points. The attribute `data-points` has `x|y|value|position` of each
+/// point, separated by semicolons.
 fn drawn(curve: &Curve, x: &Scale, y: &Scale) -> Markup {
     let place = |point: &Point| point.value.map(|value| (x.at(point.step as f64), y.at(value)));
-    let said = |point: &Point| {
+    let label = |point: &Point| {
         let (at, value) = (place(point)?, number(point.value?));
         let place = point.epoch.map_or(format!("step {}", point.step), |epoch| format!("epoch {epoch}"));
         Some(format!("{}|{}|{value}|{place}", places(at.0), places(at.1)))
     };
-    let said: Vec<String> = curve.points.iter().filter_map(said).collect();
-    let marked = curve.class == "test" && said.len() <= MARKED;
+    let labels: Vec<String> = curve.points.iter().filter_map(label).collect();
+    let marked = curve.class == "test" && labels.len() <= MARKED;
     html! {
-        g class=(curve.class) data-name=(curve.name) data-points=(said.join(";")) {
+        g class=(curve.class) data-name=(curve.name) data-points=(labels.join(";")) {
             path.curve d=(path(curve.points.iter().map(place))) {}
             @for (x, y) in curve.points.iter().filter_map(place).filter(|_| marked) {
                 circle cx=(places(x)) cy=(places(y)) r="2.6" {}
@@ -128,7 +131,7 @@ fn drawn(curve: &Curve, x: &Scale, y: &Scale) -> Markup {
     }
 }
 
-/// A line through the points there are. A point between two gaps is a line of no length, which round ends make a dot.
+/// A line through the points. A point between two gaps is a line of length zero, which round caps make a dot.
 fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
     let mut path = String::new();
     let mut drawing = false;
@@ -142,7 +145,7 @@ fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
     path
 }
 
-/// A tenth of a pixel is enough.
+/// Rounds to a tenth of a pixel.
 fn places(x: f64) -> f64 {
     (x * 10.0).round() / 10.0
 }
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_leaves_a_gap() {
+    fn missing_values_leave_gaps() {
         let values = [Some(3.0), Some(2.0), None, Some(1.5), None, Some(1.0), Some(0.5)];
         let svg = drawing(&column(&values));
         let path = svg.split("class=\"curve\" d=\"").nth(1).unwrap().split('"').next().unwrap();
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_not() {
+    fn values_that_cannot_be_drawn_are_left_out() {
         assert!(chart(&column(&[]), "loss").is_none());
         assert!(chart(&column(&[None, None]), "loss").is_none());
         assert!(chart(&column(&[Some(1e300)]), "loss").is_none());
@@ -191,6 +194,6 @@ mod tests {
         assert!(svg.contains("aria-label=\"loss by step, on a logarithmic axis; training from 1 to"), "{svg}");
         let speed = Column { name: "images_per_second".into(), ..column(&values) };
         let svg = drawing(&speed);
-        assert!(svg.contains(">0<") && !svg.contains("logarithmic"), "speed is shown from zero on");
+        assert!(svg.contains(">0<") && !svg.contains("logarithmic"), "the axis of the speed begins at zero");
     }
 }

@@ -1,42 +1,42 @@
-//! What `frit eval` measured, and of which weights: figures do not change when a run goes on.
+//! The origin of an evaluation: its checkpoint, and the steps that the run has done since.
 
 use crate::report::names::number;
 use serde_json::{Map, Value};
 
-/// What is said beside the table, and so is no row of it.
-pub const SAID: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_call"];
+/// Keys that [`Origin`] reads, which are no rows of the table.
+pub(crate) const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_call"];
 
-/// Which weights the figures are of, and where the run has gone on since.
-pub struct Origin {
+/// The origin of an evaluation, in sentences.
+pub(crate) struct Origin {
     /// `Of step 237, the latest checkpoint.`
     pub weights: String,
-    /// `The run has gone on to step 316 since: …`
+    /// `The run is now at step 316.`
     pub since: Option<String>,
 }
 
 impl Origin {
-    /// Reads it from the figures of a run that is at `steps` now.
-    pub fn of(figures: &Map<String, Value>, steps: u64) -> Self {
+    /// Reads the origin from the evaluation of a run that is now at `steps`.
+    pub(crate) fn of(figures: &Map<String, Value>, steps: u64) -> Self {
         let number_of = |key: &str| figures.get(key).and_then(Value::as_u64);
         let is = |key: &str| figures.get(key) == Some(&Value::Bool(true));
         let (Some(step), Some(checkpoint)) = (number_of("step"), figures.get("checkpoint").and_then(Value::as_str))
         else {
-            let weights = "Of which step these figures are was not noted with them.".into();
+            let weights = "The checkpoint of this evaluation is not recorded.".into();
             return Self { weights, since: None };
         };
-        // What is kept of a step is no staler for the run's going on.
-        let gone_on = checkpoint != "kept" && steps > number_of("run_call").unwrap_or_default().max(step);
-        let then = if gone_on { " at the time" } else { "" };
+        // A checkpoint kept by its step stays current.
+        let is_old = checkpoint != "kept" && steps > number_of("run_call").unwrap_or_default().max(step);
+        let then = if is_old { " at the time" } else { "" };
         let average = match (is("average"), is("drawn_by_average")) {
             (true, _) => ", with the running average of its weights",
-            (false, true) => "; pictures were drawn with the running average of its weights",
+            (false, true) => "; images were generated with the running average of its weights",
             (false, false) => "",
         };
         Self {
             weights: format!("Of step {}, the {checkpoint} checkpoint{then}{average}.", number(step as f64)),
-            since: gone_on.then(|| {
+            since: is_old.then(|| {
                 let steps = number(steps as f64);
-                format!("The run has gone on to step {steps} since; measure it again with frit eval.")
+                format!("The run is now at step {steps}; evaluate it again.")
             }),
         }
     }
@@ -47,28 +47,28 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn said(figures: Value, steps: u64) -> (String, Option<String>) {
+    fn sentences(figures: Value, steps: u64) -> (String, Option<String>) {
         let origin = Origin::of(figures.as_object().unwrap(), steps);
         (origin.weights, origin.since)
     }
 
     #[test]
-    fn the_checkpoint_is_named_and_what_came_after() {
+    fn the_checkpoint_and_the_current_step_are_named() {
         let latest = json!({ "checkpoint": "latest", "step": 300, "average": false, "run_call": 300 });
-        assert_eq!(said(latest.clone(), 300), ("Of step 300, the latest checkpoint.".into(), None));
-        let (weights, since) = said(latest, 1400);
+        assert_eq!(sentences(latest.clone(), 300), ("Of step 300, the latest checkpoint.".into(), None));
+        let (weights, since) = sentences(latest, 1400);
         assert_eq!(weights, "Of step 300, the latest checkpoint at the time.");
-        assert!(since.unwrap().starts_with("The run has gone on to step 1,400 since; measure it again"));
-        // An earlier checkpoint was the best when the run stood at its 300th step, and it still stands there.
+        assert!(since.unwrap().starts_with("The run is now at step 1,400; evaluate it again"));
+        // The best checkpoint is an earlier one, and the run has done no steps since the evaluation.
         let best = json!({ "checkpoint": "best", "step": 100, "average": true, "run_call": 300 });
         let with = "Of step 100, the best checkpoint, with the running average of its weights.";
-        assert_eq!(said(best.clone(), 300), (with.into(), None));
-        assert!(said(best, 400).1.is_some());
+        assert_eq!(sentences(best.clone(), 300), (with.into(), None));
+        assert!(sentences(best, 400).1.is_some());
     }
 
     #[test]
-    fn what_was_not_noted_is_not_made_up() {
-        let (weights, since) = said(json!({ "neg_elbo": 105.5, "images": 2000 }), 300);
-        assert!(weights.contains("was not noted") && since.is_none(), "{weights}");
+    fn a_missing_origin_is_named_as_missing() {
+        let (weights, since) = sentences(json!({ "neg_elbo": 105.5, "images": 2000 }), 300);
+        assert!(weights.contains("is not recorded") && since.is_none(), "{weights}");
     }
 }

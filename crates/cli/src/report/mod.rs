@@ -1,18 +1,18 @@
-//! A run on one page: its curves, pictures, figures and settings, with nothing outside the file.
+//! Reports: an HTML page of a run, complete in one file, and an event file for TensorBoard.
 
-pub mod charts;
+mod charts;
 mod evaluation;
-pub mod names;
+mod names;
 mod page;
-pub mod pictures;
+mod pictures;
 mod scale;
 pub mod tensorboard;
 mod thin;
 
 use crate::io::atomic_write;
+use crate::io::error::{Error, ErrorKind as Kind, Result};
 use crate::run::folder::Run;
 use crate::run::metrics;
-use anyhow::{Result, anyhow};
 use page::Page;
 use pictures::{Drawn, Png};
 use serde_json::{Map, Value};
@@ -20,10 +20,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The page of a run as HTML; what the run does not have yet is left out.
+/// The page of a run, as HTML: curves, pictures, evaluation, environment and configuration, as far as the run has them.
 ///
 /// # Errors
-/// One sentence that names the folder, if it holds no run, or the file of it that cannot be read.
+/// [`Run`](Kind::Run) if the folder holds no run, [`File`](Kind::File) if one of its files cannot be read.
 pub fn render(run_path: &Path) -> Result<String> {
     let run = Run::open_to_read(run_path)?;
     let samples = pictures::samples(&run)?;
@@ -42,30 +42,45 @@ pub fn render(run_path: &Path) -> Result<String> {
     Ok(page.html())
 }
 
-/// Saves the page in the run's folder. Returns where.
+/// Saves the page as `report.html` in the run folder. Returns its path.
 ///
 /// # Errors
-/// As for [`render`], and one sentence if it cannot be saved.
+/// Those of [`render`], and [`File`](Kind::File) if the page cannot be saved.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let run = folder.path();
+/// std::fs::write(run.join("config.toml"), "family = \"vae\"")?;
+/// let page = frit::report::write(run)?;
+/// assert!(std::fs::read_to_string(page)?.contains("Variational autoencoder"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn write(run_path: &Path) -> Result<PathBuf> {
     let path = run_path.join("report.html");
     atomic_write::write(&path, render(run_path)?.as_bytes())?;
     Ok(path)
 }
 
-/// What the folder is called, also where it is given as a dot.
+/// The name of a folder, also of `.`.
 fn name(path: &Path) -> String {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The object in a file of JSON; an empty one where there is no file.
+/// The object in a JSON file; an empty one without a file.
 fn object(path: &Path) -> Result<Map<String, Value>> {
     match fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|error| anyhow!("{} is no JSON object ({error}); mend or remove it", path.display())),
+            .map_err(|error| file(format!("{} is no JSON object ({error}); remove it", path.display()))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Map::new()),
-        Err(error) => Err(anyhow!("{} could not be read ({error}); check the run folder", path.display())),
+        Err(error) => Err(file(format!("cannot read {}: {error}", path.display()))),
     }
+}
+
+fn file(message: String) -> Error {
+    Error::new(Kind::File, message)
 }
 
 #[cfg(test)]
@@ -92,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_run_has_all_its_parts() {
+    fn a_whole_run_has_all_sections() {
         let metrics = concat!(
             "{\"step\":50,\"recon\":3.0}\n{\"step\":100,\"recon\":2.0}\n",
             "{\"epoch\":1,\"step\":100,\"train_recon\":2.5,\"test_recon\":2.25,\"images_per_second\":12345.6}\n",
             "{\"epoch\":2,\"step\":200,\"train_recon\":2.5,\"test_recon\":2.5,\"images_per_second\":12345.6}\n",
-            "{\"epoch\":2,\"step\":200,\"guard\":\"posterior_collapse\",\"seen\":\"nothing\",\"try\":\"vae.beta\"}\n",
+            "{\"epoch\":2,\"step\":200,\"monitor\":\"posterior_collapse\",\"seen\":\"nothing\",\"try\":\"vae.beta\"}\n",
             "{\"step\":250,\"rec",
         );
         let figures = concat!(
@@ -120,6 +135,8 @@ mod tests {
         let parts = ["Variational autoencoder", "<li>digits</li>", "a device", "2 epochs, 200 steps", "12,346"];
         let more = [
             "best 2.250, epoch 1",
+            "recall ↑</th>",
+            "title=\"Negative log likelihood of the images given their latent codes.\"",
             "posterior collapse",
             "nothing; vae.beta.",
             "105.50",
@@ -131,14 +148,14 @@ mod tests {
         }
         assert_eq!(page.matches("data:image/png;base64,").count(), 4);
         assert_eq!(page.matches("<svg").count(), 2);
-        assert!(!page.contains("importance-weighted"), "what is null was not measured");
+        assert!(!page.contains("importance-weighted"), "null metrics are left out");
         assert!(page.contains("<th>executor</th>") && !page.contains("adapter") && !page.contains("variants"));
         // Nothing is fetched from anywhere.
         assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<link"));
     }
 
     #[test]
-    fn without_metrics_there_is_still_a_page() {
+    fn a_run_without_metrics_has_a_page() {
         let page = render(run(&[]).path()).unwrap();
         assert!(page.contains("source = &quot;a/digits&quot;") && !page.contains("<svg") && !page.contains("<img"));
         let said = render(Path::new("nowhere")).unwrap_err().to_string();
@@ -148,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_says_what_it_is_of() {
+    fn a_logarithmic_axis_has_a_label() {
         let lines = |last: f64| format!("{{\"step\":50,\"d_loss\":1}}\n{{\"step\":100,\"d_loss\":{last}}}\n");
         for (last, logarithmic) in [(5000.0, true), (500.0, false)] {
             let page = render(run(&[("metrics.jsonl", lines(last).as_bytes())]).path()).unwrap();
@@ -161,7 +178,7 @@ mod tests {
         let quoted = serde_json::to_string(HOSTILE).unwrap();
         let metrics = format!(
             "{{\"step\":1,\"epoch\":1,{quoted}:1,\"train_{0}:2,\"test_{0}:3}}\n\
-             {{\"step\":1,\"guard\":{quoted},\"seen\":{quoted},\"try\":{quoted}}}\n",
+             {{\"step\":1,\"monitor\":{quoted},\"seen\":{quoted},\"try\":{quoted}}}\n",
             &quoted[1..]
         );
         let object = format!("{{{quoted}:{quoted},\"class_counts\":{{{quoted}:1}},\"a\":[{quoted}]}}");

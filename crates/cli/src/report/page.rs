@@ -1,35 +1,43 @@
-//! The page itself.
+//! The HTML page of a run.
 
+use crate::eval::metrics::{Better, better, metric, name, position};
 use crate::report::charts::{Chart, chart};
-use crate::report::evaluation::{Origin, SAID};
-use crate::report::names::{family, least_is_best, name, number, rank, unit};
+use crate::report::evaluation::{ORIGIN_KEYS, Origin};
+use crate::report::names::{family, number};
 use crate::report::pictures::{Drawn, Png};
 use crate::run::metrics::{Column, Metrics, Warning};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use models::Family;
 use serde_json::{Map, Value};
 
-/// Nothing but what the page itself holds is loaded.
+/// Content security policy: the page loads nothing from outside.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-/// Pixels across a picture, which small ones are enlarged to, by whole numbers.
+/// Width in pixels to which small pictures are enlarged, by whole factors.
 const ACROSS: u32 = 480;
 
-/// What a page shows.
-pub struct Page {
-    /// The run's folder.
+/// The contents of a page.
+pub(crate) struct Page {
+    /// Name of the run folder.
     pub name: String,
-    /// TOML.
+    /// Configuration, as TOML.
     pub config: String,
+    /// Contents of env.json.
     pub environment: Map<String, Value>,
+    /// Contents of metrics.jsonl.
     pub metrics: Metrics,
+    /// Contents of evaluation.json.
     pub evaluation: Map<String, Value>,
+    /// Previews.
     pub samples: Vec<(Drawn, Png)>,
+    /// Training images.
     pub reals: Option<Png>,
+    /// Test images above their reconstructions.
     pub reconstructions: Option<Png>,
 }
 
 impl Page {
     /// The page as HTML. All text from outside is escaped.
-    pub fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -68,7 +76,7 @@ impl Page {
     fn header(&self) -> Markup {
         let config = self.config();
         let source = config.get("data").and_then(|data| data.get("source")).and_then(toml::Value::as_str);
-        // Of a path, the name.
+        // The last part of a path.
         let source = source.map(|source| source.rsplit(['/', '\\']).next().unwrap_or(source).to_string());
         let noted = |key: &str| self.environment.get(key).and_then(Value::as_str);
         let Metrics { epochs, steps, .. } = &self.metrics;
@@ -90,8 +98,8 @@ impl Page {
     }
 
     fn pictures(&self) -> Markup {
-        // What has a prior draws from it; the others show test images over their reconstructions.
-        let draws = matches!(self.family().as_str(), "vae" | "gan");
+        // Models with a prior draw samples; the others draw test images above their reconstructions.
+        let draws = Family::find(&self.family()).is_some_and(Family::has_prior);
         let of = if draws { "Samples" } else { "Reconstructions" };
         let last = self.samples.len().saturating_sub(1);
         if self.samples.is_empty() && self.reals.is_none() && self.reconstructions.is_none() {
@@ -121,7 +129,7 @@ impl Page {
                         (captioned(reals, "Training images"))
                     }
                     @if let Some(pairs) = &self.reconstructions {
-                        (captioned(pairs, "Test images over their reconstructions"))
+                        (captioned(pairs, "Test images above their reconstructions"))
                     }
                 }
             }
@@ -137,7 +145,7 @@ impl Page {
                     @if !environment.is_empty() {
                         section {
                             h2 { "Environment" }
-                            table { @for (key, value) in environment { (row(key, value, "")) } }
+                            table { @for (key, value) in environment { (row(key, key, value, "")) } }
                         }
                     }
                 }
@@ -155,19 +163,26 @@ fn count(count: u64, of: &str) -> String {
     format!("{} {of}{}", number(count as f64), if count == 1 { "" } else { "s" })
 }
 
-/// The columns in the order in which they are shown.
+/// The metrics in the order of the table.
 fn ordered(metrics: &Metrics) -> Vec<&Column> {
     let mut columns: Vec<&Column> = metrics.columns.iter().collect();
-    columns.sort_by_key(|column| rank(&column.name));
+    columns.sort_by_key(|column| position(&column.name));
     columns
 }
 
-/// The last figures of the test set, and the best where one can be better than another.
+/// The last metrics of the test set, with the best value of a metric that has a direction.
 fn tiles(metrics: &Metrics) -> Markup {
     let tested = ordered(metrics).into_iter().filter_map(|column| {
         let seen = || column.test.iter().filter_map(|point| Some((point.epoch?, point.value?)));
-        let best = seen().reduce(|best, next| if next.1 < best.1 { next } else { best });
-        Some((column, seen().next_back()?, best.filter(|_| least_is_best(&column.name))))
+        let first_by = |is_better: fn(f64, f64) -> bool| {
+            seen().reduce(|best, next| if is_better(next.1, best.1) { next } else { best })
+        };
+        let best = match better(&column.name) {
+            Better::Lower => first_by(|a, b| a < b),
+            Better::Higher => first_by(|a, b| a > b),
+            Better::Neither => None,
+        };
+        Some((column, seen().next_back()?, best))
     });
     let epoch = metrics.epochs.last().map(|(epoch, _)| epoch);
     html! {
@@ -177,7 +192,7 @@ fn tiles(metrics: &Metrics) -> Markup {
                 dl.tiles {
                     @for (column, (_, value), best) in tested {
                         div {
-                            dt { (name(&column.name)) }
+                            dt title=[about(&column.name)] { (named(&column.name)) }
                             dd.value { (number(value)) }
                             dd.unit { (unit(&column.name)) }
                             @if let Some((epoch, best)) = best {
@@ -197,10 +212,10 @@ fn warnings(warnings: &[Warning]) -> Markup {
             section.warnings {
                 h2 { "Warnings" }
                 ul {
-                    @for Warning { step, epoch, guard, seen, advice } in warnings {
+                    @for Warning { step, epoch, monitor, seen, advice } in warnings {
                         li {
-                            p.guard {
-                                (name(guard))
+                            p.monitor {
+                                (name(monitor))
                                 span { @if let Some(epoch) = epoch { "epoch " (epoch) ", " } "step " (step) }
                             }
                             p { (seen) @if !advice.is_empty() { "; " (advice) } "." }
@@ -215,7 +230,7 @@ fn warnings(warnings: &[Warning]) -> Markup {
 fn curves(metrics: &Metrics) -> Markup {
     let charts = ordered(metrics).into_iter().filter_map(|column| {
         let title = name(&column.name);
-        Some((chart(column, &title)?, unit(&column.name), title))
+        Some((chart(column, &title)?, column.name.as_str(), title))
     });
     let charts: Vec<_> = charts.collect();
     html! {
@@ -224,11 +239,11 @@ fn curves(metrics: &Metrics) -> Markup {
                 h2 { "Curves" }
                 p.legend { span.train { "training" } span.test { "test set" } }
                 div.charts {
-                    @for (Chart { svg, logarithmic }, unit, title) in charts {
-                        figure.chart {
-                            figcaption {
+                    @for (Chart { svg, logarithmic }, key, title) in charts {
+                        figure.chart data-metric=(key) {
+                            figcaption title=[about(key)] {
                                 (title)
-                                @if !unit.is_empty() { span.unit { (unit) } }
+                                @if !unit(key).is_empty() { span.unit { (unit(key)) } }
                                 @if logarithmic { span.unit { "logarithmic axis" } }
                             }
                             (svg)
@@ -240,7 +255,7 @@ fn curves(metrics: &Metrics) -> Markup {
     }
 }
 
-/// One picture of a stack, or one that stands alone.
+/// A picture.
 fn picture(png: &Png, about: &str, shown: bool, drawn: Option<Drawn>) -> Markup {
     let width = png.width * (ACROSS / png.width.max(1)).max(1);
     html! {
@@ -255,13 +270,13 @@ fn captioned(png: &Png, about: &str) -> Markup {
     }
 }
 
-/// What was measured of weights that the run, at `steps` now, had or has.
+/// The evaluation of a run that is now at `steps`.
 fn evaluation(evaluation: &Map<String, Value>, steps: u64) -> Markup {
     let mut figures: Vec<_> = evaluation.iter().filter(|(_, value)| !value.is_null()).collect();
-    // What real images come to stands beside what it is the floor of.
-    let beside = |key: &str| key.strip_suffix("_floor").is_some_and(|base| evaluation.contains_key(base));
-    figures.retain(|(key, _)| *key != "family" && !SAID.contains(&key.as_str()) && !beside(key));
-    figures.sort_by_key(|(key, _)| rank(key));
+    // The value of real images is shown in the row of its metric.
+    let is_floor = |key: &str| key.strip_suffix("_floor").is_some_and(|base| evaluation.contains_key(base));
+    figures.retain(|(key, _)| *key != "family" && !ORIGIN_KEYS.contains(&key.as_str()) && !is_floor(key));
+    figures.sort_by_key(|(key, _)| position(key));
     let floor = |key: &str| evaluation.get(&format!("{key}_floor")).filter(|value| value.is_number()).map(plain);
     let unit = |key: &str| match (unit(key), floor(key)) {
         (unit, None) => unit.to_string(),
@@ -274,18 +289,33 @@ fn evaluation(evaluation: &Map<String, Value>, steps: u64) -> Markup {
             section {
                 h2 { "Evaluation" }
                 p.origin { (weights) @if let Some(since) = since { " " span.since { (since) } } }
-                table { @for (key, value) in figures { (row(&name(key), value, &unit(key))) } }
+                table { @for (key, value) in figures { (row(key, &named(key), value, &unit(key))) } }
             }
         }
     }
 }
 
-/// A line of a table; counts have bars.
-fn row(name: &str, value: &Value, unit: &str) -> Markup {
+/// The name of a metric with its direction: `recall ↑`.
+fn named(key: &str) -> String {
+    format!("{} {}", name(key), better(key).arrow()).trim_end().into()
+}
+
+/// The unit of a metric; empty without one.
+fn unit(key: &str) -> &'static str {
+    metric(key).map_or("", |metric| metric.unit)
+}
+
+/// The description of a metric, for a tooltip.
+fn about(key: &str) -> Option<&'static str> {
+    metric(key).map(|metric| metric.about)
+}
+
+/// A row of a table; counts have bars.
+fn row(key: &str, name: &str, value: &Value, unit: &str) -> Markup {
     let counts = value.as_object().filter(|counts| !counts.is_empty() && counts.values().all(Value::is_number));
     html! {
         tr {
-            th { (name) }
+            th title=[about(key)] { (name) }
             td {
                 @if let Some(counts) = counts { (bars(counts)) } @else { (plain(value)) }
                 @if !unit.is_empty() { " " span.unit { (unit) } }
@@ -294,7 +324,7 @@ fn row(name: &str, value: &Value, unit: &str) -> Markup {
     }
 }
 
-/// Whether there is nothing to put into a cell.
+/// True for a value without contents.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -305,7 +335,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A value in a cell.
+/// A value as text.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "–".into(),
@@ -319,7 +349,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Counts, each with a bar by its share of the largest.
+/// Counts, each with a bar relative to the largest.
 fn bars(counts: &Map<String, Value>) -> Markup {
     let size = |count: &Value| count.as_f64().filter(|size| size.is_finite()).unwrap_or(0.0).max(0.0);
     let most = counts.values().map(size).fold(f64::MIN_POSITIVE, f64::max);

@@ -1,8 +1,8 @@
-//! The run's pictures, and how they are put into a page.
+//! Pictures of a run, as a page embeds them.
 
+use crate::io::error::{Error, ErrorKind as Kind, Result};
 use crate::report::thin::evenly;
 use crate::run::folder::Run;
-use anyhow::{Result, anyhow};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use image::{ImageDecoder, ImageFormat, ImageReader};
 use std::fmt::{self, Display, Formatter};
@@ -10,49 +10,53 @@ use std::fs;
 use std::io::{Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The most grids of samples in a page.
+/// Previews in a page, at most.
 const MAX: usize = 60;
-/// The most bytes of their files together, which a page writes with a third more.
+/// Bytes of their files, at most; base64 adds a third.
 const BYTES: u64 = 12 << 20;
 
 /// A PNG file.
-pub struct Png {
+pub(crate) struct Png {
+    /// Contents of the file.
     pub bytes: Vec<u8>,
-    /// In pixels.
+    /// Width in pixels.
     pub width: u32,
+    /// Height in pixels.
     pub height: u32,
+    /// Channels.
     pub channels: u8,
 }
 
 impl Png {
-    /// Reads a picture; `None` where there is none.
+    /// Reads a picture; `None` if there is no file.
     ///
     /// # Errors
-    /// One sentence that names the file: it cannot be read, or is no PNG.
-    pub fn read(path: &Path) -> Result<Option<Self>> {
+    /// [`Kind::File`] if the file cannot be read, or is no PNG.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(|error| unreadable(path, &error))?,
         };
         let decoder = ImageReader::with_format(Cursor::new(&bytes), ImageFormat::Png).into_decoder();
-        let decoder = decoder.map_err(|error| anyhow!("{} is no PNG file ({error}); remove it", path.display()))?;
+        let decoder =
+            decoder.map_err(|error| file(format!("{} is no PNG file ({error}); remove it", path.display())))?;
         let ((width, height), channels) = (decoder.dimensions(), decoder.color_type().channel_count());
         drop(decoder);
         Ok(Some(Self { bytes, width, height, channels }))
     }
 
-    /// The file as an address that needs no other file.
-    pub fn address(&self) -> String {
+    /// The picture as a data URL.
+    pub(crate) fn address(&self) -> String {
         format!("data:image/png;base64,{}", STANDARD.encode(&self.bytes))
     }
 }
 
-/// When a grid was drawn.
+/// The time of a preview.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Drawn {
+pub(crate) enum Drawn {
     /// After this epoch.
     Epoch(u64),
-    /// After this step, where the run draws by steps.
+    /// After this step, if `train.sample_every` is set.
     Step(u64),
 }
 
@@ -65,16 +69,16 @@ impl Display for Drawn {
     }
 }
 
-/// The grids drawn in training, in their order.
+/// The previews of a run, in order.
 ///
 /// # Errors
-/// One sentence that names the folder, or the configuration: it cannot be read.
-pub fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
+/// [`Kind::File`] if the folder or the configuration cannot be read.
+pub(crate) fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
     let config: toml::Table = run.read_config()?.parse().unwrap_or_default();
     let every = config.get("train").and_then(|train| train.get("sample_every")).and_then(toml::Value::as_integer);
     let drawn = if every.is_some_and(|every| every > 0) { Drawn::Step } else { Drawn::Epoch };
     let sample = run.sample(0);
-    let folder = sample.parent().expect("a file lies in a folder");
+    let folder = sample.parent().expect("a sample has a folder");
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|error| unreadable(folder, &error))?,
@@ -89,8 +93,8 @@ pub fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
     Ok(samples)
 }
 
-/// As many of the samples, evenly spread, as a page has room for; the first and the last always.
-pub fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
+/// Evenly spaced previews, as many as a page embeds; always the first and the last.
+pub(crate) fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
     let sizes: Vec<u64> = samples.iter().map(|(_, path)| size(path)).collect();
     let fits = |chosen: &Vec<usize>| chosen.len() <= 2 || chosen.iter().map(|&i| sizes[i]).sum::<u64>() <= BYTES;
@@ -98,8 +102,12 @@ pub fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
     chosen.unwrap_or_default().into_iter().map(|i| &samples[i]).collect()
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    anyhow!("{} could not be read ({error}); check the run folder", path.display())
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    file(format!("cannot read {}: {error}", path.display()))
+}
+
+fn file(message: String) -> Error {
+    Error::new(Kind::File, message)
 }
 
 #[cfg(test)]
@@ -107,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_room_for_some() {
+    fn a_page_embeds_a_limited_number_of_previews() {
         let folder = tempfile::tempdir().unwrap();
         let sized = |count: u64, bytes: usize| -> Vec<(Drawn, PathBuf)> {
             let path = folder.path().join(format!("{bytes}"));
@@ -142,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_named() {
+    fn a_file_that_is_no_png_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reals.png");
         assert!(Png::read(&path).unwrap().is_none());
         fs::write(&path, "text").unwrap();
-        let said = Png::read(&path).err().unwrap().to_string();
-        assert!(said.contains("reals.png is no PNG file") && said.ends_with("remove it"), "{said}");
+        let message = Png::read(&path).err().unwrap().to_string();
+        assert!(message.contains("reals.png is no PNG file") && message.ends_with("remove it"), "{message}");
     }
 }

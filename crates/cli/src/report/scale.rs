@@ -1,59 +1,77 @@
-//! From values to places along an axis.
+//! Axes: values to positions in pixels, and tick labels.
 
-/// Values further apart than this factor are shown by their logarithms.
+use crate::eval::metrics::Axis;
+
+/// Ratio of the largest to the smallest value above which an axis may be logarithmic.
 const WIDE: f64 = 1000.0;
-/// Room above and below a curve, as a share of its range.
+/// Margin above and below a curve, as a share of its range.
 const MARGIN: f64 = 0.06;
 
 /// An axis.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Scale {
+pub(crate) struct Scale {
     low: f64,
     high: f64,
     logarithmic: bool,
-    /// Where `low` and `high` are drawn.
+    /// Positions of `low` and `high`, in pixels.
     ends: [f64; 2],
 }
 
 impl Scale {
+    /// The axis of a metric; `None` without values.
+    pub(crate) fn of(axis: Axis, values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+        match axis {
+            Axis::Logarithmic => Self::around(values, ends),
+            Axis::Linear => Self::linear(values, ends),
+            Axis::FromZero => Self::from_zero(values, ends),
+        }
+    }
+
     /// An axis of steps, from zero.
-    pub fn of_steps(last: u64, ends: [f64; 2]) -> Self {
+    pub(crate) fn of_steps(last: u64, ends: [f64; 2]) -> Self {
         Self { low: 0.0, high: last.max(1) as f64, logarithmic: false, ends }
     }
 
-    /// An axis that holds all of `values`: logarithmic where they are positive and wide apart; `None` without any.
-    pub fn around(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    /// An axis around `values`: logarithmic if they are positive and far apart, else linear; `None` without values.
+    pub(crate) fn around(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
-        let high = values.reduce(f64::max)?;
+        let high = values.clone().reduce(f64::max)?;
         if low > 0.0 && high / low > WIDE {
             return Some(Self { low: low / 1.3, high: high * 1.3, logarithmic: true, ends });
         }
+        Self::linear(values, ends)
+    }
+
+    /// A linear axis around `values`; `None` without values.
+    pub(crate) fn linear(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+        let low = values.clone().reduce(f64::min)?;
+        let high = values.reduce(f64::max)?;
         let room = match high - low {
             range if range > 0.0 => range * MARGIN,
             _ => (low.abs() / 10.0).max(0.1),
         };
-        // What cannot be negative is not shown as if it could.
+        // The axis of values that are not negative does not go below zero.
         let below = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
         Some(Self { low: below, high: high + room, logarithmic: false, ends })
     }
 
-    /// The same from zero on, if no value is below it.
-    pub fn from_zero(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
+    /// A linear axis from zero; around `values` if one is negative.
+    pub(crate) fn from_zero(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
         let high = values.clone().reduce(f64::max)?;
         if low < 0.0 || high <= 0.0 {
-            return Self::around(values, ends);
+            return Self::linear(values, ends);
         }
         Some(Self { low: 0.0, high: high * (1.0 + MARGIN), logarithmic: false, ends })
     }
 
-    /// Whether it is one of logarithms.
-    pub fn is_logarithmic(&self) -> bool {
+    /// True for a logarithmic axis.
+    pub(crate) fn is_logarithmic(&self) -> bool {
         self.logarithmic
     }
 
-    /// Where `value` is drawn.
-    pub fn at(&self, value: f64) -> f64 {
+    /// The position of `value`, in pixels.
+    pub(crate) fn at(&self, value: f64) -> f64 {
         let share = match self.logarithmic {
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
@@ -61,8 +79,8 @@ impl Scale {
         self.ends[0] + share * (self.ends[1] - self.ends[0])
     }
 
-    /// About `count` round values with their labels.
-    pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+    /// About `count` round values, with their labels.
+    pub(crate) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.logarithmic {
             return self.decades(count);
         }
@@ -132,7 +150,7 @@ mod tests {
         assert_eq!(labels(&[1e-9, 1.0]), ["1e−9", "1e−7", "1e−5", "0.001", "0.1"]);
         let scale = Scale::around([1.0, 1e4].into_iter(), [0.0, 100.0]).unwrap();
         assert!((scale.at(100.0) - 50.0).abs() < 1e-9);
-        // Neither what is not wide, nor what is not positive.
+        // Values that are close together, or not positive, have a linear axis.
         assert_eq!(labels(&[1.0, 900.0]), ["0", "200", "400", "600", "800"]);
         assert_eq!(labels(&[0.0, 9000.0]), ["0", "2000", "4000", "6000", "8000"]);
     }
@@ -147,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn values_lie_between_the_ends() {
+    fn values_are_between_the_ends() {
         let scale = Scale::around([3.0, 7.0, 5.0].into_iter(), [200.0, 10.0]).unwrap();
         assert!(scale.at(3.0) < 200.0 && scale.at(3.0) > 180.0 && scale.at(7.0) > 10.0 && scale.at(7.0) < 30.0);
         assert_eq!(scale.at(5.0), 105.0);

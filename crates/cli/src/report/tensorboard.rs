@@ -1,24 +1,25 @@
-//! A run as TensorBoard reads it: an event file, which is a row of protocol buffers in TFRecord's frames.
+//! An event file for TensorBoard: protocol buffers in TFRecord frames.
 //!
-//! It is made anew from the run's metrics and pictures, and holds nothing of the clock on the wall: a run that was
-//! stopped and went on has the same file, byte for byte, as one that was not. So an event's time is its step in
-//! seconds, and the run's speed is left out.
+//! The file is written from the metrics and pictures of a run, without wall-clock times: an interrupted and resumed run
+//! has the same file, byte for byte, as an uninterrupted one. The time of an event is its step in seconds, and the speed
+//! is left out.
 //!
 //! Messages: `tensorflow/core/util/event.proto` and `tensorflow/core/framework/summary.proto`.
 
+use crate::eval::metrics::metric;
 use crate::io::atomic_write::{self, could_not_save};
+use crate::io::error::Result;
 use crate::report::pictures::{self, Drawn, Png};
 use crate::run::folder::Run;
 use crate::run::metrics::{self, Metrics, Point};
-use anyhow::Result;
 use prost::Message;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "tensorboard";
-/// The name's middle tells TensorBoard what it is.
+/// The name of an event file contains `tfevents`.
 const FILE: &str = "events.out.tfevents.0.frit";
-/// The version of the messages, which opens a file.
+/// The version in the first message of a file.
 const VERSION: &str = "brain.Event:2";
 
 #[derive(Clone, PartialEq, Message)]
@@ -47,6 +48,16 @@ struct Value {
     simple_value: Option<f32>,
     #[prost(message, optional, tag = "4")]
     image: Option<Image>,
+    #[prost(message, optional, tag = "9")]
+    metadata: Option<Metadata>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Metadata {
+    #[prost(string, tag = "2")]
+    display_name: String,
+    #[prost(string, tag = "3")]
+    summary_description: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -72,12 +83,12 @@ impl Events {
         events
     }
 
-    /// A number at a step, in TensorBoard's single precision.
-    fn scalar(&mut self, step: u64, tag: &str, value: f32) {
-        self.value(step, Value { tag: tag.into(), simple_value: Some(value), image: None });
+    /// Appends a number at a step.
+    fn scalar(&mut self, step: u64, tag: &str, value: f32, metadata: Option<Metadata>) {
+        self.value(step, Value { tag: tag.into(), simple_value: Some(value), image: None, metadata });
     }
 
-    /// A picture at a step.
+    /// Appends a picture at a step.
     fn image(&mut self, step: u64, tag: &str, png: Png) {
         let image = Image {
             height: png.height as i32,
@@ -85,7 +96,7 @@ impl Events {
             colorspace: png.channels.into(),
             encoded_image_string: png.bytes,
         };
-        self.value(step, Value { tag: tag.into(), simple_value: None, image: Some(image) });
+        self.value(step, Value { tag: tag.into(), simple_value: None, image: Some(image), metadata: None });
     }
 
     fn value(&mut self, step: u64, value: Value) {
@@ -93,7 +104,7 @@ impl Events {
         self.append(&Event { wall_time: step as f64, step: step as i64, file_version: None, summary });
     }
 
-    /// One frame: length, checksum of the length, message, checksum of the message, all with the low byte first.
+    /// Appends one frame: length, checksum of the length, message, checksum of the message, all little-endian.
     fn append(&mut self, event: &Event) {
         let message = event.encode_to_vec();
         let length = (message.len() as u64).to_le_bytes();
@@ -102,18 +113,30 @@ impl Events {
     }
 }
 
-/// CRC-32C, turned and shifted: `tensorflow/core/lib/hash/crc32c.h`.
+/// CRC-32C, rotated and offset: `tensorflow/core/lib/hash/crc32c.h`.
 fn masked_sum(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Writes the event file of a run into its folder `tensorboard`, for `tensorboard --logdir RUN`. Returns where.
+/// Writes the event file of a run into its folder `tensorboard`, for `tensorboard --logdir RUN`. Returns its path.
 ///
-/// Scalars are `NAME/train` (means over some steps), `NAME/train_epoch` and `NAME/test`; images are `reals` and
-/// `samples`. What is not finite is left out.
+/// Scalars are `KEY/train` (means over 50 steps), `KEY/train_epoch` and `KEY/test`, with names and descriptions from the
+/// table of metrics; images are `reals` and `samples`. Values that are not finite are left out.
 ///
 /// # Errors
-/// One sentence that names the folder, if it holds no run, or the file that cannot be read or saved.
+/// [`ErrorKind::Run`](crate::ErrorKind) if the folder holds no run, [`ErrorKind::File`](crate::ErrorKind) if a file
+/// cannot be read or saved.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let run = folder.path();
+/// std::fs::write(run.join("config.toml"), "family = \"vae\"")?;
+/// std::fs::write(run.join("metrics.jsonl"), "{\"step\":50,\"kl\":20.5}\n")?;
+/// assert!(frit::report::tensorboard::write(run)?.exists());
+/// # Ok(())
+/// # }
+/// ```
 pub fn write(run_path: &Path) -> Result<PathBuf> {
     let run = Run::open_to_read(run_path)?;
     let bytes = encode(&run, &metrics::read(run_path)?)?;
@@ -133,9 +156,11 @@ fn encode(run: &Run, metrics: &Metrics) -> Result<Vec<u8>> {
         let parts = [("train", &column.windows), ("train_epoch", &column.train), ("test", &column.test)];
         for (part, points) in parts {
             let tag = format!("{}/{part}", column.name);
+            // TensorBoard reads the metadata of a tag's first value.
+            let mut metadata = described(&column.name, part);
             for &Point { step, value, .. } in points {
                 let value = value.map(|value| value as f32).filter(|value| value.is_finite());
-                value.into_iter().for_each(|value| events.scalar(step, &tag, value));
+                value.into_iter().for_each(|value| events.scalar(step, &tag, value, metadata.take()));
             }
         }
     }
@@ -144,7 +169,7 @@ fn encode(run: &Run, metrics: &Metrics) -> Result<Vec<u8>> {
             Drawn::Step(step) => Some(step),
             Drawn::Epoch(epoch) => metrics.step_of(epoch),
         };
-        // A picture of an epoch that the metrics do not know was drawn by a process that was then killed.
+        // A process that was killed may leave a picture of an epoch that is not in the metrics.
         let Some(step) = step else { continue };
         if let Some(png) = Png::read(&path)? {
             events.image(step, "samples", png);
@@ -153,11 +178,19 @@ fn encode(run: &Run, metrics: &Metrics) -> Result<Vec<u8>> {
     Ok(events.0)
 }
 
+/// The name, unit and description of a metric; `None` if it is unknown.
+fn described(key: &str, part: &str) -> Option<Metadata> {
+    let metric = metric(key)?;
+    let unit = if metric.unit.is_empty() { String::new() } else { format!(" [{}]", metric.unit) };
+    let display_name = format!("{}{unit}, {}", metric.name.trim_start(), part.replace('_', " "));
+    Some(Metadata { display_name, summary_description: metric.about.into() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The messages of a file whose checksums are all right.
+    /// The messages of a file. Panics on a wrong checksum.
     fn parse(mut bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         let mut take = |count: usize| {
@@ -179,16 +212,16 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_those_of_others() {
+    fn checksums_are_those_of_the_standards() {
         // RFC 3720, B.4, and the catalogue's check value.
         assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
-        // How every file of TensorFlow's that opens with a message of 24 bytes begins.
+        // The first bytes of a TensorFlow file whose first message has 24 bytes.
         assert_eq!(masked_sum(&24_u64.to_le_bytes()).to_le_bytes(), [0xa3, 0x7f, 0x4b, 0x22]);
     }
 
     #[test]
-    fn a_run_becomes_events_and_again_the_same() {
+    fn events_repeat_byte_for_byte() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
         let mut png = std::io::Cursor::new(Vec::new());
@@ -212,10 +245,13 @@ mod tests {
         let tags = values.iter().map(|(step, value)| (*step, value.tag.as_str(), value.simple_value));
         let tags: Vec<_> = tags.collect();
         assert_eq!(tags, [(50, "kl/train", Some(0.0)), (120, "kl/test", Some(2.5)), (120, "samples", None)]);
+        let metadata = values[0].1.metadata.as_ref().unwrap();
+        assert_eq!(metadata.display_name, "KL [nats/image], train");
+        assert!(metadata.summary_description.starts_with("KL divergence"));
         let image = values[2].1.image.as_ref().unwrap();
         assert_eq!((image.height, image.width, image.colorspace), (4, 6, 3));
         assert_eq!(&image.encoded_image_string, png.get_ref());
         put("metrics.jsonl", metrics(2.0).as_bytes());
-        assert!(fs::read(write(folder.path()).unwrap()).unwrap() == bytes, "the clock on the wall is not in it");
+        assert!(fs::read(write(folder.path()).unwrap()).unwrap() == bytes, "the file depends on wall-clock time");
     }
 }

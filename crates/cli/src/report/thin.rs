@@ -1,10 +1,10 @@
-//! Fewer of what would be too many.
+//! Thinning of curves and pictures.
 
 use crate::run::metrics::Point;
 
-/// At most `most` points, two at least: the first and the last as they are, and between them means over equally many.
-/// Where a value is missing its mean is too, so that a gap stays to be seen.
-pub fn by_means(points: &[Point], most: usize) -> Vec<Point> {
+/// Thins points to at most `most` (at least two): the first, the last, and means over equal windows between them. A
+/// window with a missing value has no mean, so that a gap stays visible.
+pub(crate) fn by_means(points: &[Point], most: usize) -> Vec<Point> {
     let [first, between @ .., last] = points else { return points.to_vec() };
     if points.len() <= most {
         return points.to_vec();
@@ -20,8 +20,8 @@ fn mean(points: &[Point]) -> Point {
     Point { value: sum.map(|sum| sum / count), ..middle }
 }
 
-/// At most `most` of the numbers below `count`, two at least, evenly spread, with the first and the last.
-pub fn evenly(count: usize, most: usize) -> Vec<usize> {
+/// At most `most` (at least two) of the numbers below `count`, evenly spaced, with the first and the last.
+pub(crate) fn evenly(count: usize, most: usize) -> Vec<usize> {
     let most = most.max(2);
     match count <= most {
         true => (0..count).collect(),

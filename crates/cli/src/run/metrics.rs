@@ -7,6 +7,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+/// The key that names a monitor, and that of version 0.1.
+const MONITOR: [&str; 2] = ["monitor", "guard"];
+
 /// A value at a step.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Point {
@@ -31,14 +34,16 @@ pub struct Column {
     pub epochs: Vec<Point>,
 }
 
-/// What a guard saw in training.
+/// A warning of a monitor.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Warning {
     pub step: u64,
     pub epoch: Option<u64>,
-    pub guard: String,
+    /// Name of the monitor.
+    pub monitor: String,
+    /// Observation.
     pub seen: String,
-    /// What may help.
+    /// Settings that may help.
     pub advice: String,
 }
 
@@ -72,7 +77,8 @@ pub fn parse(text: &str) -> Metrics {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines: Vec<Line> = whole.lines().filter_map(Line::parse).collect();
     let steps = lines.iter().map(|line| line.step).max().unwrap_or_default();
-    let (warnings, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.fields.contains_key("guard"));
+    let (warnings, lines): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| MONITOR.iter().any(|key| line.fields.contains_key(*key)));
     let (epochs, windows): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.epoch.is_some());
     let mut columns: BTreeMap<String, Column> = BTreeMap::new();
     let mut column = |name: &str, put: &dyn Fn(&mut Column)| {
@@ -123,7 +129,8 @@ impl Line {
 
     fn warning(&self) -> Warning {
         let text = |key: &str| self.fields.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
-        Warning { step: self.step, epoch: self.epoch, guard: text("guard"), seen: text("seen"), advice: text("try") }
+        let monitor = MONITOR.into_iter().map(text).find(|name| !name.is_empty()).unwrap_or_default();
+        Warning { step: self.step, epoch: self.epoch, monitor, seen: text("seen"), advice: text("try") }
     }
 }
 
@@ -159,6 +166,7 @@ mod tests {
             "no JSON\n{\"recon\":1}\n",
             "{\"epoch\":1,\"step\":120,\"train_recon\":3,\"test_recon\":2.5,\"images_per_second\":9.5}\n",
             "{\"epoch\":1,\"step\":120,\"guard\":\"collapse\",\"seen\":\"a\",\"try\":\"b\"}\n",
+            "{\"epoch\":1,\"step\":120,\"monitor\":\"collapse\",\"seen\":\"a\",\"try\":\"b\"}\n",
             "{\"recon\":2.5,\"kl\":0.5,\"step\":150}\n",
             "{\"recon\":1,\"step\":200",
         ));
@@ -173,7 +181,7 @@ mod tests {
         let sums = [point(50, None, None), point(100, None, None), point(150, None, Some(3.0))];
         assert_eq!(metrics.columns[2].windows, sums, "−ELBO is there as often as its parts");
         assert_eq!(metrics.columns[0].epochs, [point(120, Some(1), Some(9.5))]);
-        assert_eq!((metrics.warnings.len(), metrics.warnings[0].guard.as_str()), (1, "collapse"));
+        assert_eq!((metrics.warnings.len(), metrics.warnings[0].monitor.as_str()), (2, "collapse"));
         assert_eq!((metrics.step_of(1), metrics.step_of(2), metrics.steps), (Some(120), None, 150));
     }
 

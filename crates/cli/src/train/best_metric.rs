@@ -1,62 +1,60 @@
-//! What tells a better checkpoint from a worse one.
+//! The metric by which a checkpoint is the best.
 
-use crate::eval::passes::{Tested, figures};
-use anyhow::{Result, ensure};
+use crate::eval::measures::{Evaluation, RECONSTRUCTION};
+use crate::eval::metrics::{Better, better};
+use crate::eval::passes::{Tested, metrics_of};
+use crate::io::error::{Result, bail};
 use models::{Model, Objective};
 
-/// A figure of the test set that is to become small, or with a minus before its name, large.
+/// A metric of the test set and its direction.
 #[derive(Clone, PartialEq, Debug)]
-pub enum BestMetric {
-    /// The model's own objective, if it has one.
-    Objective,
-    /// The figure of that name, times this sign.
-    Named(String, f64),
+pub struct BestMetric {
+    /// Key of the metric.
+    pub key: String,
+    /// 1 if lower is better, −1 if higher is better.
+    sign: f64,
 }
 
 impl BestMetric {
-    /// What `train.best` asks for.
+    /// The metric that `train.best` names; the model's objective if it is empty, and `None` if the model has none.
+    ///
+    /// The table of metrics knows the direction; lower is better for a metric without one. A minus before the key means
+    /// that higher is better, as configurations of version 0.1 have it.
     ///
     /// # Errors
-    /// One sentence: the model has no such figure.
-    pub fn of(best: &str, model: &dyn Model) -> Result<Self> {
+    /// [`ErrorKind::Setting`](crate::ErrorKind) if the model has no such metric.
+    pub fn of(best: &str, model: &dyn Model) -> Result<Option<Self>> {
+        let sum = if let Objective::Sum(key) = model.objective() { Some(key) } else { None };
         if best.is_empty() {
-            return Ok(Self::Objective);
+            let first = || model.columns().first().copied().filter(|_| model.objective() == Objective::First);
+            return Ok(sum.or_else(first).map(|key| Self { key: key.into(), sign: 1.0 }));
         }
-        let (name, sign) = best.strip_prefix('-').map_or((best, 1.0), |name| (name, -1.0));
-        let mut known = model.columns().to_vec();
-        if let Objective::Sum(name) = model.objective() {
-            known.push(name);
+        let (key, sign) = match best.strip_prefix('-') {
+            Some(key) => (key, -1.0),
+            None => (best, if better(best) == Better::Higher { -1.0 } else { 1.0 }),
+        };
+        let codes = ["perplexity", "used_codes"].into_iter().filter(|_| model.quantiser().is_some());
+        let images = RECONSTRUCTION.into_iter().filter(|_| model.reconstructor().is_some());
+        let known: Vec<&str> = model.columns().iter().copied().chain(sum).chain(codes).chain(images).collect();
+        if !known.contains(&key) {
+            bail!(
+                Setting,
+                "train.best is '{best}', which is no metric of this model (available: {})",
+                known.join(", ")
+            );
         }
-        if model.quantiser().is_some() {
-            known.extend(["perplexity", "used_codes"]);
-        }
-        ensure!(
-            known.contains(&name),
-            "train.best is “{best}”, which this model does not measure; use one of {}, with a minus before it where \
-             more is better",
-            known.join(", ")
-        );
-        Ok(Self::Named(name.into(), sign))
+        Ok(Some(Self { key: key.into(), sign }))
     }
 
-    /// What it is called; `None` where there is nothing to go by.
-    pub fn name(&self, model: &dyn Model) -> Option<String> {
-        match (self, model.objective()) {
-            (Self::Named(name, _), _) => Some(name.clone()),
-            (Self::Objective, Objective::Sum(name)) => Some(name.into()),
-            (Self::Objective, Objective::First) => model.columns().first().map(|&name| name.into()),
-            (Self::Objective, Objective::None) => None,
-        }
+    /// True if the metric needs the reconstructions of the test set.
+    pub fn of_reconstructions(&self) -> bool {
+        RECONSTRUCTION.contains(&self.key.as_str())
     }
 
-    /// Its value: the smaller, the better.
-    pub fn value(&self, model: &dyn Model, test: &Tested) -> Option<f64> {
-        match self {
-            Self::Objective => model.objective().of(&test.means),
-            Self::Named(name, sign) => {
-                figures(model, test).into_iter().find(|(found, _)| found == name).map(|(_, value)| sign * value)
-            }
-        }
+    /// Its value times its sign: the smaller, the better. `others` has the metrics that are no losses.
+    pub fn value(&self, model: &dyn Model, test: &Tested, others: &Evaluation) -> Option<f64> {
+        let loss = metrics_of(model, test).into_iter().find(|(key, _)| *key == self.key).map(|(_, value)| value);
+        loss.or_else(|| others.get(&self.key)?.as_f64()).map(|value| self.sign * value)
     }
 }
 
@@ -66,6 +64,7 @@ mod tests {
     use crate::config::Config;
     use crate::eval::passes::Codes;
     use models::SetSpec;
+    use serde_json::json;
 
     const SPEC: SetSpec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
 
@@ -74,25 +73,38 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_is_taken_by_its_name() {
+    fn the_table_knows_the_direction() {
         let test = Tested { means: vec![90.0, 20.0], code_use: None };
+        let others = Evaluation::from_iter([("psnr".to_string(), json!(18.5))]);
         let vae = model("vae");
-        for (best, name, value) in [("", "neg_elbo", 110.0), ("kl", "kl", 20.0), ("-recon", "recon", -90.0)] {
-            let best_metric = BestMetric::of(best, vae.as_ref()).unwrap();
-            assert_eq!(best_metric.name(vae.as_ref()).unwrap(), name);
-            assert_eq!(best_metric.value(vae.as_ref(), &test), Some(value));
+        let cases = [
+            ("", "neg_elbo", 110.0),
+            ("kl", "kl", 20.0),
+            ("-recon", "recon", -90.0),
+            ("psnr", "psnr", -18.5),
+            ("-psnr", "psnr", -18.5),
+        ];
+        for (best, key, value) in cases {
+            let metric = BestMetric::of(best, vae.as_ref()).unwrap().unwrap();
+            assert_eq!(metric.key, key);
+            assert_eq!(metric.value(vae.as_ref(), &test, &others), Some(value), "{best}");
         }
         let codes = Codes { perplexity: 30.0, used: 40, codes: 64 };
         let test = Tested { means: vec![0.1, 0.01], code_use: Some(codes) };
         let vqvae = model("vqvae");
-        assert_eq!(BestMetric::of("-perplexity", vqvae.as_ref()).unwrap().value(vqvae.as_ref(), &test), Some(-30.0));
-        let gan = model("gan");
-        assert_eq!(BestMetric::of("", gan.as_ref()).unwrap().name(gan.as_ref()), None);
+        for best in ["perplexity", "-perplexity"] {
+            let metric = BestMetric::of(best, vqvae.as_ref()).unwrap().unwrap();
+            assert_eq!(metric.value(vqvae.as_ref(), &test, &others), Some(-30.0));
+        }
+        assert_eq!(BestMetric::of("", model("gan").as_ref()).unwrap(), None);
     }
 
     #[test]
-    fn an_unknown_one_is_refused_with_those_there_are() {
-        let said = BestMetric::of("perplexity", model("vae").as_ref()).unwrap_err().to_string();
-        assert!(said.contains("“perplexity”") && said.contains("recon, kl, neg_elbo"), "{said}");
+    fn an_unknown_metric_is_refused_with_those_available() {
+        let message = BestMetric::of("perplexity", model("vae").as_ref()).unwrap_err().to_string();
+        assert!(
+            message.contains("'perplexity'") && message.contains("recon, kl, neg_elbo, mse, psnr, ssim"),
+            "{message}"
+        );
     }
 }

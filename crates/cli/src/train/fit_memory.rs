@@ -1,122 +1,122 @@
-//! What there is room for on a device: the largest batch, or the largest part of one.
+//! The largest batch, or micro-batch, that fits the memory of a device.
 
 use crate::config::{Config, MAX_PARTS};
 use crate::data::DataSet;
+use crate::io::error::{Error, ErrorKind, Hint, Result};
 use crate::run::session::{Session, spec};
 use crate::train::training::Prepared;
-use anyhow::{Result, anyhow};
 use gpu_core::Backend;
 use gpu_core::Error::{OutOfMemory, TooLarge};
 use std::iter::successors;
 use std::sync::Arc;
 
-/// A run that may not fit.
-pub struct Room<'a> {
+/// A training that may not fit its device.
+pub struct FitMemory<'a> {
+    /// Configuration.
     pub config: &'a Config,
+    /// Data set.
     pub data: &'a Arc<DataSet>,
+    /// Device.
     pub backend: &'a Backend,
 }
 
-impl Room<'_> {
-    /// The error, and the largest batch, or part of one that comes in parts, that there is room for, if that was
-    /// missing. The session that it came from should hold nothing any more.
-    pub fn advise(&self, error: anyhow::Error) -> anyhow::Error {
+impl FitMemory<'_> {
+    /// Adds a hint to an out-of-memory error: the largest batch that fits, or the largest micro-batch if the
+    /// configuration uses micro-batches. The session that the error came from must have been dropped.
+    pub fn with_hint(&self, error: Error) -> Error {
         if self.config.train.micro_batch > 0 {
-            return self.advise_parts(error);
+            return self.with_micro_batch_hint(error);
         }
         let set = |config: &mut Config, images| config.train.batch_size = images;
-        match self.that_would_fit(&error, set) {
-            Some(images) => anyhow!(
-                "{error:#}; batches of {images} fit: pass --batch-size {images}, or --micro-batch auto to take larger \
-                 ones in parts"
-            ),
+        match self.that_fits(&error, set) {
+            Some(images) => error.with_hint(Hint::BatchSize(images)),
             None => error,
         }
     }
 
-    /// The same where the batch is given, as a run's is.
-    pub fn advise_parts(&self, error: anyhow::Error) -> anyhow::Error {
+    /// The same with the largest micro-batch: for a run, whose batch size is given.
+    pub fn with_micro_batch_hint(&self, error: Error) -> Error {
         let set = |config: &mut Config, images| config.train.micro_batch = images;
-        match self.that_would_fit(&error, set) {
-            Some(images) => anyhow!("{error:#}; parts of {images} images fit: pass --micro-batch {images}"),
+        match self.that_fits(&error, set) {
+            Some(images) => error.with_hint(Hint::MicroBatch(images)),
             None => error,
         }
     }
 
-    /// What of the images that go through the model at once would fit, where room for them was missing.
-    fn that_would_fit(&self, error: &anyhow::Error, set: impl Fn(&mut Config, usize)) -> Option<usize> {
+    /// The size that fits, if the error is one of memory.
+    fn that_fits(&self, error: &Error, set: impl Fn(&mut Config, usize)) -> Option<usize> {
         let smaller = halves(self.config.micro_batches()[0].rows);
-        is_missing(error).then(|| self.first_that_fits(smaller, set).ok()?.ok()).flatten()
+        is_memory(error).then(|| self.first_that_fits(smaller, set).ok()?.ok()).flatten()
     }
 
-    /// How many images of a batch go through the model at once: zero where all of them fit, otherwise as many halves of
-    /// halves as do.
+    /// The largest micro-batch that fits: 0 for a whole batch, else a half, a quarter and so on.
     ///
     /// # Errors
-    /// One sentence: not even the smallest part fits, or something else is in the way.
+    /// [`ErrorKind::Device`] if not even the smallest one fits, or the device fails otherwise.
     pub fn micro_batch(&self) -> Result<usize> {
-        let sizes = [0].into_iter().chain(parts_of(self.config.train.batch_size));
+        let sizes = [0].into_iter().chain(micro_batches_of(self.config.train.batch_size));
         let set = |config: &mut Config, images| config.train.micro_batch = images;
         self.first_that_fits(sizes, set)?.map_err(|error| {
-            let smallest = smallest_part(self.config.train.batch_size);
-            anyhow!("no part of a batch fits, not even one of {smallest}: {error:#}")
+            let smallest = smallest_micro_batch(self.config.train.batch_size);
+            let message = format!("no micro-batch fits, not even one of {smallest}: {error}");
+            error.with_message(message)
         })
     }
 
-    /// The first of these sizes with which there is room, or what the last one was missing.
+    /// The first of `sizes` that fits, or the error of the last.
     fn first_that_fits(
         &self,
         sizes: impl Iterator<Item = usize>,
         set: impl Fn(&mut Config, usize),
     ) -> Result<Result<usize>> {
-        let mut missing = anyhow!("there is nothing smaller");
+        let mut last = Error::new(ErrorKind::Device, "no smaller size is left");
         for size in sizes {
             let mut config = self.config.clone();
             set(&mut config, size);
             match self.attempt(config)? {
                 Ok(()) => return Ok(Ok(size)),
-                Err(error) => missing = error,
+                Err(error) => last = error,
             }
         }
-        Ok(Err(missing))
+        Ok(Err(last))
     }
 
-    /// Prepares all that the run needs, and lets it go. Returns what there was no room for, if anything.
+    /// Prepares everything that the training needs, and drops it. The inner error is that of a size that does not fit.
     fn attempt(&self, config: Config) -> Result<Result<()>> {
-        // Sizes with which no model can be written down are too large for any device.
-        if let Err(fault) = config.check(&spec(&config, self.data), self.data.train.count) {
-            return Ok(Err(fault));
+        // A size that no model can have is too large for every device.
+        if let Err(invalid) = config.check(&spec(&config, self.data), self.data.train.count) {
+            return Ok(Err(invalid.into()));
         }
         let mut session = Session::open(config, self.data.clone(), self.backend)?;
-        let prepared = session.initialise().and_then(|()| Prepared::new(&mut session, 0)).map(drop);
-        // wgpu holds what was written to until the next submit is done; of a device that is full that may fail too.
-        let _ =
-            session.set_side_clock(0).and_then(|()| Ok(session.executor.read(session.model.buffers().side_clock)?));
+        let started = session.initialise().map_err(Error::from);
+        let prepared = started.and_then(|()| Prepared::new(&mut session, 0)).map(drop);
+        // wgpu holds written buffers until the next submit is done, and on a full device this may fail too.
+        let _ = session.set_side_clock(0).map(|()| session.executor.read(session.model.buffers().side_clock));
         match prepared {
-            Err(error) if !is_missing(&error) => Err(error),
+            Err(error) if !is_memory(&error) => Err(error),
             prepared => Ok(prepared),
         }
     }
 }
 
-/// The smallest part that a batch can be tried in.
-pub fn smallest_part(batch: usize) -> usize {
-    parts_of(batch).last().unwrap_or(batch)
+/// The smallest micro-batch that is tried.
+pub fn smallest_micro_batch(batch: usize) -> usize {
+    micro_batches_of(batch).last().unwrap_or(batch)
 }
 
-/// Parts of a batch, of which there are not too many, the largest first.
-fn parts_of(batch: usize) -> impl Iterator<Item = usize> {
-    halves(batch).take_while(move |&part| batch.div_ceil(part) <= MAX_PARTS)
+/// Micro-batches of a batch, the largest first, as long as there are at most [`MAX_PARTS`] to a batch.
+fn micro_batches_of(batch: usize) -> impl Iterator<Item = usize> {
+    halves(batch).take_while(move |&rows| batch.div_ceil(rows) <= MAX_PARTS)
 }
 
-/// Half, half of a half and so on, down to one.
+/// A half, a quarter and so on, down to one.
 fn halves(of: usize) -> impl Iterator<Item = usize> {
     successors(Some(of / 2), |half| Some(half / 2)).take_while(|&half| half > 0)
 }
 
-/// Whether it is room that is missing.
-fn is_missing(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(OutOfMemory { .. } | TooLarge { .. }))
+/// True for an error of memory.
+fn is_memory(error: &Error) -> bool {
+    matches!(error.device_error(), Some(OutOfMemory { .. } | TooLarge { .. }))
 }
 
 #[cfg(test)]
@@ -124,9 +124,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_halves_and_not_too_many() {
-        assert_eq!(parts_of(1000).collect::<Vec<_>>(), [500, 250, 125, 62, 31, 15, 7]);
-        assert_eq!(parts_of(8).collect::<Vec<_>>(), [4, 2, 1]);
-        assert_eq!((smallest_part(1000), smallest_part(1)), (7, 1));
+    fn micro_batches_are_halves_and_not_too_many() {
+        assert_eq!(micro_batches_of(1000).collect::<Vec<_>>(), [500, 250, 125, 62, 31, 15, 7]);
+        assert_eq!(micro_batches_of(8).collect::<Vec<_>>(), [4, 2, 1]);
+        assert_eq!((smallest_micro_batch(1000), smallest_micro_batch(1)), (7, 1));
     }
 }

@@ -1,12 +1,13 @@
-//! Losses as lines: for the terminal, and for metrics.jsonl.
+//! Losses as text: lines for the terminal, and lines of metrics.jsonl.
 
-use crate::eval::passes::{Tested, figures};
+use crate::eval::measures::Evaluation;
+use crate::eval::passes::{Tested, metrics_of};
 use crate::io::format::short;
 use models::{Model, Objective};
 use serde_json::{Map, Value, json};
 
-/// `recon 80.80  kl 24.78`
-pub fn columns_line(columns: &[&str], means: &[f64]) -> String {
+/// Losses by name: `recon 80.80  kl 24.78`.
+pub(crate) fn columns_line(columns: &[&str], means: &[f64]) -> String {
     joined(columns, means, "  ")
 }
 
@@ -15,27 +16,36 @@ fn joined(columns: &[&str], means: &[f64], between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
 }
 
-/// One line of metrics for an epoch.
-pub fn epoch_line(
+/// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are no losses.
+pub(crate) fn epoch_line(
     model: &dyn Model,
     [epoch, step]: [u64; 2],
     learning_rate: f64,
     train: &Tested,
     test: &Tested,
+    others: &Evaluation,
     rate: f64,
 ) -> Value {
     let mut line = Map::from_iter([("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
     for (part, tested) in [("train", train), ("test", test)] {
-        let named = figures(model, tested).into_iter().map(|(name, value)| (format!("{part}_{name}"), json!(value)));
+        let named = metrics_of(model, tested).into_iter().map(|(name, value)| (format!("{part}_{name}"), json!(value)));
         line.extend(named);
     }
+    line.extend(others.iter().map(|(key, value)| (format!("test_{key}"), value.clone())));
     line.insert("learning_rate".into(), json!(learning_rate));
     line.insert("images_per_second".into(), json!(rate));
     line.into()
 }
 
-/// One line for people for an epoch.
-pub fn epoch_message(model: &dyn Model, epoch: u64, epochs: u64, train: &Tested, test: &Tested, rate: f64) -> String {
+/// One line of the terminal for an epoch.
+pub(crate) fn epoch_message(
+    model: &dyn Model,
+    epoch: u64,
+    epochs: u64,
+    train: &Tested,
+    test: &Tested,
+    rate: f64,
+) -> String {
     let parts = |tested: &Tested| match model.objective() {
         Objective::Sum(_) => {
             format!("{} = {}", short(tested.means.iter().sum()), joined(model.columns(), &tested.means, " + "))

@@ -1,11 +1,28 @@
-//! Training: the loop, its progress, its monitors, and recovery from errors.
+//! Training: from a configuration to a run folder with checkpoints, pictures and metrics.
+//!
+//! [`train`] trains a new run and [`resume`] continues one. [`Setup`] starts a model without training it,
+//! [`Verification`] trains a recipe and checks its targets.
 
 pub mod best_metric;
+mod events;
 pub mod fit_memory;
 mod lines;
 pub mod monitors;
 mod nan_search;
+mod options;
 mod preview;
 pub mod progress;
 mod recovery;
+mod resume;
+mod setup;
+mod start;
 pub mod training;
+mod verify;
+
+pub use events::{Event, Observer};
+pub use options::{Length, MicroBatchSize, ResumeOptions, TrainOptions, epochs_for};
+pub use resume::resume;
+pub use setup::{Inputs, Setup, StepTime};
+pub use start::{Trained, train};
+pub use training::{Outcome, Trainer};
+pub use verify::Verification;

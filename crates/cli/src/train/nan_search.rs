@@ -1,19 +1,19 @@
-//! Where a run broke: the first tensor that holds a number that is not finite.
+//! The search for the first tensor that is not finite.
 
+use crate::io::error::Result;
 use crate::run::epoch_plan::{EpochPlan, StepSize, training};
 use crate::run::session::Session;
-use anyhow::Result;
 use gpu_core::{Access, Arena, Array, Buf, Dtype, Program, Schedule};
 use models::{Phase, in_order};
 
-/// The schedules of a step of one size as they run, each with its program.
+/// The schedules of a step in order, each with its program.
 type Calls = Vec<(Schedule, Program)>;
 
-/// Says which tensor broke first on the way from where the session stands, after `from` steps, to step `broken`; `None`
-/// where the way is sound to its end. `restore` puts the session back to `from`.
+/// Names the first tensor that is not finite between step `from`, where the session is, and step `broken`; `None` if all
+/// tensors are finite. `restore` returns the session to step `from`.
 ///
-/// Steps are run one at a time until one leaves something broken; that one is then run again, call by call.
-pub fn first_broken(
+/// It runs step by step until a parameter or a loss is not finite, then runs that step again, call by call.
+pub(crate) fn first_broken(
     session: &mut Session,
     steps: &EpochPlan,
     lowered: u32,
@@ -21,7 +21,7 @@ pub fn first_broken(
     mut restore: impl FnMut(&mut Session) -> Result<()>,
 ) -> Result<Option<String>> {
     if let Some(name) = broken_parameter(session)? {
-        return Ok(Some(format!("{name} is broken in the checkpoint itself")));
+        return Ok(Some(format!("{name} is not finite in the checkpoint")));
     }
     clear_losses(session)?;
     let mut prepared: Vec<(StepSize, Calls)> = Vec::new();
@@ -44,10 +44,10 @@ pub fn first_broken(
     }
     let calls = of_step(session, steps, step - 1, lowered, &mut prepared)?;
     let found = first_broken_call(session, &calls)?;
-    Ok(found.map(|found| format!("{found} broke first, in step {step}")))
+    Ok(found.map(|found| format!("the first tensor is {found}, in step {step}")))
 }
 
-/// The calls of the step after `step` steps, its images being on the device.
+/// The calls of the step after step `step`. Puts its images on the device.
 fn of_step(
     session: &mut Session,
     steps: &EpochPlan,
@@ -55,12 +55,12 @@ fn of_step(
     lowered: u32,
     prepared: &mut Vec<(StepSize, Calls)>,
 ) -> Result<Calls> {
-    let stand = steps.at(step);
-    session.put_shard(steps, &stand)?;
-    if let Some((_, calls)) = prepared.iter().find(|(size, _)| *size == stand.size) {
+    let position = steps.at(step);
+    session.put_shard(steps, &position)?;
+    if let Some((_, calls)) = prepared.iter().find(|(size, _)| *size == position.size) {
         return Ok(calls.clone());
     }
-    let phases = session.model.train(stand.size.batch, &training(&session.config, stand.size, lowered));
+    let phases = session.model.train(position.size.batch, &training(&session.config, position.size, lowered));
     let order = in_order(&phases);
     let mut of_phase = Calls::new();
     for Phase { schedule, .. } in phases {
@@ -68,7 +68,7 @@ fn of_step(
         of_phase.push((schedule, program));
     }
     let calls: Calls = order.into_iter().map(|phase| of_phase[phase].clone()).collect();
-    prepared.push((stand.size, calls.clone()));
+    prepared.push((position.size, calls.clone()));
     Ok(calls)
 }
 
@@ -78,41 +78,41 @@ fn run(session: &mut Session, calls: &Calls) -> Result<()> {
     Ok(session.executor.wait(ticket).map(|_| ())?)
 }
 
-/// The first parameter that is broken, by its name in a checkpoint.
-pub fn broken_parameter(session: &mut Session) -> Result<Option<String>> {
+/// The first parameter that is not finite, by its name in a checkpoint.
+pub(crate) fn broken_parameter(session: &mut Session) -> Result<Option<String>> {
     for (name, buf) in session.parameter_bufs() {
-        if !is_sound(session, buf)? {
+        if !is_finite(session, buf)? {
             return Ok(Some(name));
         }
     }
     Ok(None)
 }
 
-/// Whether the losses since the ring was cleared are broken.
+/// True if a loss since [`clear_losses`] is not finite.
 fn broken_losses(session: &mut Session) -> Result<bool> {
     let ring = session.model.buffers().ring;
-    Ok(!is_sound(session, ring)?)
+    Ok(!is_finite(session, ring)?)
 }
 
-/// The ring still has the losses that told of the trouble.
+/// Clears the ring of losses, which still holds those that were not finite.
 fn clear_losses(session: &mut Session) -> Result<()> {
     let ring = session.model.buffers().ring;
     Ok(session.executor.write(ring, &Array::F32(vec![0.0; ring.len()]))?)
 }
 
-/// Runs a step call by call and names what is broken first after one, and the call.
+/// Runs a step call by call, and names the first output that is not finite, with its call.
 fn first_broken_call(session: &mut Session, calls: &Calls) -> Result<Option<String>> {
     for (schedule, program) in calls {
         for (index, step) in schedule.calls().iter().enumerate() {
-            // Where a call writes in part, what lies beside it may be left from other calls.
-            let mut left = Vec::new();
+            // A call may write a part of a buffer, whose rest may be not finite from other calls.
+            let mut before = Vec::new();
             for buf in step.bufs.iter().filter(|buf| buf.dtype == Dtype::F32) {
-                left.push((*buf, is_sound(session, *buf)?));
+                before.push((*buf, is_finite(session, *buf)?));
             }
             session.executor.run_call(*program, index)?;
             for (binding, &buf) in step.kernel.bindings.iter().zip(&step.bufs) {
-                let fresh = binding.access == Access::Write || left.contains(&(buf, true));
-                if binding.access == Access::Read || !fresh || is_sound(session, buf)? {
+                let fresh = binding.access == Access::Write || before.contains(&(buf, true));
+                if binding.access == Access::Read || !fresh || is_finite(session, buf)? {
                     continue;
                 }
                 let parameter = if buf.id.arena == Arena::Values { broken_parameter(session)? } else { None };
@@ -124,7 +124,7 @@ fn first_broken_call(session: &mut Session, calls: &Calls) -> Result<Option<Stri
     Ok(None)
 }
 
-fn is_sound(session: &mut Session, buf: Buf) -> Result<bool> {
+fn is_finite(session: &mut Session, buf: Buf) -> Result<bool> {
     Ok(match session.executor.read(buf)? {
         Array::F32(values) => values.iter().all(|v| v.is_finite()),
         Array::F64(values) => values.iter().all(|v| v.is_finite()),

@@ -1,76 +1,75 @@
-//! Where training stands, besides weights and clock: the notes of a checkpoint.
+//! Progress of training: everything a checkpoint records other than tensors.
 
 use crate::config::Config;
 use crate::config::data::DataOptions;
+use crate::io::error::{Error, ErrorKind, Hint, Result};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::session::Session;
-use crate::train::monitors::AllWarned;
-use anyhow::{Context, Result, ensure};
+use crate::train::monitors::WarningCounts;
 use gpu_core::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Where training stands.
+/// Progress of training.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done.
     pub step: u64,
     /// Sums over the images of the epoch so far, by column.
     sums: Vec<f64>,
-    /// Images of the epoch so far.
+    /// Images in the epoch so far.
     images: u64,
     /// Sums over the steps since the last line of metrics, by column.
     window: Vec<f64>,
     /// Steps since then.
     pub window_steps: u64,
-    /// The epoch of the best checkpoint, and what was to become small there.
+    /// Epoch of the best checkpoint, and its metric times its sign: the smaller, the better.
     pub best: Option<(u64, f64)>,
-    /// How often training went back, each time to half the learning rate; the lines that metrics have of it.
+    /// Lines of metrics.jsonl about rollbacks to a checkpoint, each at half the learning rate of the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollbacks: Vec<Value>,
-    /// How often each guard has warned.
+    /// Warnings of the monitors.
     #[serde(default, rename = "warnings", skip_serializing_if = "BTreeMap::is_empty")]
-    pub warned: AllWarned,
+    pub warned: WarningCounts,
 }
 
 impl Progress {
-    /// Reads it from a checkpoint of this run.
+    /// Reads the progress from a checkpoint.
     ///
     /// # Errors
-    /// One sentence: the file is no checkpoint, or of other data.
+    /// [`ErrorKind::Checkpoint`] if the file is no checkpoint of frit, [`ErrorKind::Data`] if it was trained on other
+    /// data than the session has.
     pub fn of(checkpoint: &Checkpoint, session: &Session) -> Result<Self> {
         let note = |key: &str| {
             let found = checkpoint.metadata.get(key);
-            found.with_context(|| format!("{} is not a checkpoint of frit's; give a run's folder", checkpoint.name))
+            found.ok_or_else(|| invalid(format!("{} is no checkpoint of frit", checkpoint.name)))
         };
-        let (made_with, here) = (note("data")?, session.data.fingerprint());
-        ensure!(
-            *made_with == here,
-            "{} was trained on other data ({made_with}, and this is {here}); pass --data with the folder it was \
-             trained on",
-            checkpoint.name
-        );
+        let (trained_on, here) = (note("data")?, session.data.fingerprint());
+        if *trained_on != here {
+            let message = format!("{} was trained on other data: {trained_on}, not {here}", checkpoint.name);
+            return Err(Error::new(ErrorKind::Data, message).with_hint(Hint::Data));
+        }
         serde_json::from_str(note("progress")?)
-            .with_context(|| format!("the progress in {} cannot be read; take another checkpoint", checkpoint.name))
+            .map_err(|error| invalid(format!("cannot read the progress in {}: {error}", checkpoint.name)))
     }
 
-    /// What a checkpoint says of itself. Nothing in it depends on the time or the machine.
+    /// The metadata of a checkpoint. Nothing in it depends on the time or the machine.
     pub fn notes(&self, session: &Session) -> Result<BTreeMap<String, String>> {
         let data = DataOptions { source: DataOptions::default().source, ..session.config.data.clone() };
         let notes = [
             ("frit", env!("CARGO_PKG_VERSION").to_string()),
-            // Where the data lies is the machine's; what it is, the fingerprint says.
+            // Without the path of the data, which is the machine's.
             ("config", Config { data, ..session.config.clone() }.to_toml()?),
             ("data", session.data.fingerprint()),
             ("picture", session.data.picture_size()),
-            ("classes", serde_json::to_string(&session.data.classes)?),
-            ("progress", serde_json::to_string(self)?),
+            ("classes", json_text(&session.data.classes)?),
+            ("progress", json_text(self)?),
         ];
         Ok(notes.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
     }
 
-    /// Takes in a step of `batch` images.
+    /// Adds the losses of a step of `batch` images.
     pub fn add(&mut self, record: &Record, batch: u64) {
         self.step = record.step;
         self.images += batch;
@@ -84,7 +83,7 @@ impl Progress {
         }
     }
 
-    /// Means over the epoch so far, by column.
+    /// Mean losses over the epoch so far, by column.
     pub fn means(&self) -> Vec<f64> {
         self.sums.iter().map(|sum| sum / self.images as f64).collect()
     }
@@ -95,7 +94,7 @@ impl Progress {
         self.images = 0;
     }
 
-    /// A line of metrics for the steps since the last, which it forgets.
+    /// The line of metrics.jsonl for the steps since the last line. Resets their sums.
     pub fn window_line(&mut self, columns: &[&str]) -> Value {
         let steps = std::mem::take(&mut self.window_steps) as f64;
         let means = std::mem::take(&mut self.window).into_iter().map(|sum| sum / steps);
@@ -103,4 +102,12 @@ impl Progress {
         line.extend(columns.iter().zip(means).map(|(column, mean)| (column.to_string(), json!(mean))));
         line.into()
     }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::Checkpoint, message)
+}
+
+fn json_text(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| invalid(format!("cannot write the progress: {error}")))
 }

@@ -1,7 +1,10 @@
-//! The training loop: epochs of steps, and what is saved and said between them.
+//! The training loop: epochs of steps, with the checkpoints, pictures and metrics between them.
 
 use crate::config::Train;
-use crate::eval::passes::{CodeUse, TestLoss, Tested, reals, summary};
+use crate::eval::draw::{Images, training_images};
+use crate::eval::measures::{Evaluation, Reconstruction};
+use crate::eval::passes::{CodeUse, TestLoss, Tested, summary};
+use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::format::sparkline;
 use crate::io::images::write_png;
 use crate::run::checkpoint::Checkpoint;
@@ -12,71 +15,82 @@ use crate::run::session::Session;
 use crate::run::startup::Startup;
 use crate::terminal::{Bar, Terminal};
 use crate::train::best_metric::BestMetric;
+use crate::train::events::{Event, Observer};
 use crate::train::lines::{columns_line, epoch_line, epoch_message};
-use crate::train::monitors::Watch;
+use crate::train::monitors::ActiveMonitors;
 use crate::train::nan_search::{broken_parameter, first_broken};
-use crate::train::preview::{GRID, Grid};
+use crate::train::preview::{COUNT, Preview};
 use crate::train::progress::Progress;
 use crate::train::recovery;
-use anyhow::{Result, bail, ensure};
 use gpu_core::{Array, Record, SubmitLoop};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Steps whose mean loss makes a line of metrics.jsonl.
+/// Steps between lines of metrics.jsonl, each with mean losses.
 const LOG_STEPS: u64 = 50;
 
-/// Steps between two of the bar's blocks.
+/// Steps between blocks of the bar's sparkline.
 const SPARK_STEPS: u64 = 10;
 
-/// Everything that a run has on its device.
+/// Everything of a run that its device holds.
 pub struct Prepared {
     steps: EpochPlan,
     programs: Programs,
     test: TestLoss,
     code_use: Option<CodeUse>,
-    grid: Grid,
-    watch: Watch,
+    best_metric: Option<BestMetric>,
+    reconstruction: Option<Reconstruction>,
+    preview: Preview,
+    monitors: ActiveMonitors,
 }
 
 impl Prepared {
-    /// Prepares it, with the learning rate halved `lowered` times.
+    /// Prepares every program, with the learning rate halved `lowered` times.
     pub fn new(session: &mut Session, lowered: u32) -> Result<Self> {
+        let best_metric = BestMetric::of(&session.config.train.best, session.model.as_ref())?;
         let steps = EpochPlan::new(&session.config, session.data.train.count);
         let programs = Programs::prepare(session, &steps, lowered)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
         let code_use = CodeUse::prepare(session, |usage| usage.train)?;
-        let grid = Grid::prepare(session)?;
-        let watch = Watch::prepare(session, GRID)?;
-        Ok(Self { steps, programs, test, code_use, grid, watch })
+        let wants_reconstructions = best_metric.as_ref().is_some_and(BestMetric::of_reconstructions);
+        let reconstruction = if wants_reconstructions { Reconstruction::prepare(session)? } else { None };
+        let preview = Preview::prepare(session)?;
+        let monitors = ActiveMonitors::prepare(session, COUNT)?;
+        Ok(Self { steps, programs, test, code_use, best_metric, reconstruction, preview, monitors })
     }
 }
 
-/// What to do about a loss that does not stay finite.
-const ANEW: &str = "train anew with a lower --lr or with --set optimiser.clip=1";
+/// The monitor of losses and weights that are not finite.
+const NON_FINITE: &str = "non_finite";
+
+/// The advice for a loss that is not finite.
+const ADVICE: &str = "train again with a lower optimiser.lr, or with optimiser.clip = 1";
 
 fn explanation(broken: u64, tries: u32, found: Option<String>) -> String {
     let tried = match tries {
         0 => String::new(),
-        1 => ", after one try with a lower learning rate".into(),
-        tries => format!(", after {tries} tries with lower learning rates"),
+        1 => " after 1 retry at a lower learning rate".into(),
+        tries => format!(" after {tries} retries at lower learning rates"),
     };
-    let found = found.unwrap_or_else(|| "no tensor of training is broken".into());
+    let found = found.unwrap_or_else(|| "all tensors are finite when the steps are run again".into());
     format!("the loss or a weight is not finite at step {broken}{tried}: {found}")
 }
 
-/// How training ended.
+/// The end of training.
 pub enum Outcome {
-    /// All steps were done; the last test losses, as [`summary`] gives them.
-    Done(Map<String, Value>),
-    /// An interrupt came; everything was saved.
+    /// All steps are done; the losses on the test set, with the model, the data and the device.
+    Done(Evaluation),
+    /// Training was interrupted, and everything is saved.
     Interrupted,
 }
 
-/// A run in training.
+/// The training loop of a run.
+///
+/// [`train`](crate::train::train) and [`resume`](crate::train::resume) build one. It is public for programs that bring
+/// their own [`Session`].
 pub struct Trainer<'a> {
     session: &'a mut Session,
     run: Run,
@@ -84,39 +98,36 @@ pub struct Trainer<'a> {
     progress: Progress,
     /// The step of the latest checkpoint, if there is one.
     saved: Option<u64>,
-    steps: EpochPlan,
-    pace: SubmitLoop,
-    programs: Programs,
-    test: TestLoss,
-    code_use: Option<CodeUse>,
-    best_metric: BestMetric,
-    grid: Grid,
-    watch: Watch,
+    prepared: Prepared,
+    submit_loop: SubmitLoop,
     since: Instant,
     images_since: u64,
-    /// Losses of every so many steps, as the bar shows them: what is to become small, or the first column.
+    /// Losses at an interval of [`SPARK_STEPS`], for the bar: the objective, or the first column.
     history: Vec<f64>,
-    /// Said, with -v, when the first step is done.
+    /// The times before the first step, logged when it is done.
     startup: Option<Startup>,
+    observer: Option<Observer>,
+    /// True once the observer has asked to stop.
+    stopped: bool,
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares every schedule of the run, from where `progress` says it stands. The run's folder is opened last,
-    /// so that a model there is no room for leaves none.
+    /// Prepares every program of the run. `progress` is where training starts. `run` opens the run folder, after
+    /// everything else, so that a model that does not fit leaves no folder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Setting`] for an invalid setting, [`ErrorKind::Device`] if the device fails, and those of `run`.
     pub fn new(
         session: &'a mut Session,
         terminal: &'a Terminal,
         progress: Progress,
         run: impl FnOnce(&Session) -> Result<Run>,
     ) -> Result<Self> {
-        let best_metric = BestMetric::of(&session.config.train.best, session.model.as_ref())?;
-        ensure!(
-            session.config.train.patience == 0 || best_metric.name(session.model.as_ref()).is_some(),
-            "train.patience waits for a better checkpoint, and this model does not tell which is; name a figure in \
-             train.best, or set train.patience = 0"
-        );
-        let Prepared { steps, programs, test, code_use, grid, watch } =
-            Prepared::new(session, progress.rollbacks.len() as u32)?;
+        let prepared = Prepared::new(session, progress.rollbacks.len() as u32)?;
+        if session.config.train.patience > 0 && prepared.best_metric.is_none() {
+            let message = "train.patience needs a metric, and this model has no objective: set train.best to a metric";
+            return Err(Error::new(ErrorKind::Setting, message));
+        }
         let run = run(session)?;
         Ok(Self {
             session,
@@ -124,106 +135,110 @@ impl<'a> Trainer<'a> {
             terminal,
             saved: (progress.step > 0).then_some(progress.step),
             progress,
-            steps,
-            pace: SubmitLoop::default(),
-            programs,
-            test,
-            code_use,
-            best_metric,
-            grid,
-            watch,
+            prepared,
+            submit_loop: SubmitLoop::default(),
             since: Instant::now(),
             images_since: 0,
             history: Vec::new(),
             startup: None,
+            observer: None,
+            stopped: false,
         })
     }
 
-    /// Has the way to the first step said when that is done, where more is to be said.
+    /// Calls `observer` after each step and epoch, and for each warning.
+    pub fn observe(&mut self, observer: Option<Observer>) {
+        self.observer = observer;
+    }
+
+    /// Logs the times before the first step, once it is done.
     pub fn report_startup(&mut self, mut startup: Startup) {
         startup.lap("programs");
         self.startup = Some(startup);
     }
 
-    /// The run's folder.
+    /// The run folder.
     pub fn path(&self) -> &Path {
         &self.run.path
     }
 
-    /// Trains to the end, or to an interrupt.
+    /// Trains to the end, or until `interrupted` is set.
     ///
     /// # Errors
-    /// One sentence; where the device is in trouble, what stands and how to go on.
+    /// [`ErrorKind::Device`] if the device fails, with the run to resume as a hint; [`ErrorKind::File`] if a file cannot
+    /// be written; [`ErrorKind::Training`] if the loss is not finite.
     pub fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         let outcome = self.train_on(interrupted);
-        outcome.map_err(|error| recovery::with_the_way_on(error, &self.run.path, self.saved))
+        outcome.map_err(|error| recovery::with_checkpoint(error, &self.run.path, self.saved))
     }
 
     fn train_on(&mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         if self.progress.step == 0 {
-            write_png(&self.run.reals(), &reals(&self.session.data, GRID))?;
+            write_png(&self.run.reals(), &training_images(&self.session.data, COUNT).grid())?;
             self.save()?;
-            // Last: a folder with a configuration is a run that can go on.
+            // Last: a folder with a configuration is a run that can be resumed.
             self.run.write_config(&self.session.config.to_toml()?)?;
         }
         let mut last = None;
-        let bar = self.terminal.bar(self.steps.total, self.progress.step);
-        while self.progress.step < self.steps.total && !self.out_of_patience() {
-            if interrupted.load(Ordering::Relaxed) {
+        let bar = self.terminal.bar(self.prepared.steps.total, self.progress.step);
+        while self.progress.step < self.prepared.steps.total && !self.out_of_patience() {
+            if interrupted.load(Ordering::Relaxed) || self.stopped {
                 self.save()?;
                 return Ok(Outcome::Interrupted);
             }
             let broken = match self.advance(interrupted, &bar)? {
-                None => self.pause(&bar, &mut last)?,
+                None => self.between_steps(&bar, &mut last)?,
                 broken => broken,
             };
             if let Some(step) = broken {
-                self.go_back(step, &bar)?;
+                self.roll_back(step, &bar)?;
             }
         }
         bar.finish();
         if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
             let patience = self.session.config.train.patience;
             self.terminal.say(&format!(
-                "ended early: no epoch of the last {patience} was better than epoch {epoch}; to go on all the same, \
-                 raise train.patience in {} and resume the run",
+                "stopped early: none of the last {patience} epochs was better than epoch {epoch} (to continue, raise \
+                 train.patience in {} and resume the run)",
                 self.run.config_path().display()
             ));
         }
         let test = match last {
             Some(test) => test,
-            None => self.test.run(self.session)?,
+            None => self.prepared.test.run(self.session)?,
         };
         Ok(Outcome::Done(summary(self.session, &test)))
     }
 
-    /// Whether as many epochs as `train.patience` says have passed since the best one.
+    /// True once `train.patience` epochs have passed since the best one.
     fn out_of_patience(&self) -> bool {
-        let (patience, epochs) = (self.session.config.train.patience, self.progress.step / self.steps.per_epoch);
+        let (patience, epochs) =
+            (self.session.config.train.patience, self.progress.step / self.prepared.steps.per_epoch);
         patience > 0 && self.progress.best.is_some_and(|(best, _)| epochs >= best + patience)
     }
 
-    /// Runs steps of one size up to the next point where something is to be done. Returns the first step whose loss is
+    /// Runs steps of one size up to the next checkpoint, picture or end of an epoch. Returns the first step whose loss is
     /// not finite, if any.
     fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<u64>> {
         let step = self.progress.step;
-        let stand = self.steps.at(step);
-        let StepPosition { size, runs, .. } = stand;
-        self.session.put_shard(&self.steps, &stand)?;
+        let steps = self.prepared.steps;
+        let position = steps.at(step);
+        let StepPosition { size, runs, .. } = position;
+        self.session.put_shard(&steps, &position)?;
         if let Some(startup) = &mut self.startup {
             startup.lap("run folder and upload");
             startup.pipelines(self.session.executor.counters().compiling);
         }
         let Train { save_every, sample_every, .. } = self.session.config.train;
         let dues = [save_every, sample_every].into_iter().filter(|&every| every > 0).map(|every| every - step % every);
-        let runs = dues.fold(runs.min(self.steps.total - step), u64::min);
-        let programs = self.programs.of(size)?;
-        let images = self.steps.images_of(size);
+        let runs = dues.fold(runs.min(steps.total - step), u64::min);
+        let programs = self.prepared.programs.of(size)?;
+        let images = steps.images_of(size);
         let columns = self.session.model.columns();
         let mut broken: Option<u64> = None;
         let objective = self.session.model.objective();
-        let Self { progress, run, since, images_since, history, startup, .. } = self;
-        let mut trouble = Ok(());
+        let Self { progress, run, since, images_since, history, startup, observer, stopped, .. } = self;
+        let mut written = Ok(());
         let mut seen = |record: Record| {
             if let Some(mut startup) = startup.take() {
                 startup.lap("first step");
@@ -238,65 +253,76 @@ impl<'a> Trainer<'a> {
             if record.step.is_multiple_of(SPARK_STEPS) {
                 history.push(objective.of(&record.values).unwrap_or(record.values[0]));
             }
-            if progress.window_steps == LOG_STEPS && trouble.is_ok() {
-                trouble = run.append_metrics(&progress.window_line(columns));
+            if progress.window_steps == LOG_STEPS && written.is_ok() {
+                written = run.append_metrics(&progress.window_line(columns));
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
             bar.step(|| {
                 let losses = columns_line(columns, &progress.means());
                 format!("{}  {losses}  {rate:.0} images/s", sparkline(history))
             });
-            let stop = trouble.is_err() || interrupted.load(Ordering::Relaxed);
+            if let Some(observer) = observer {
+                let event = Event::Step { step: record.step, of: steps.total, columns, losses: &record.values };
+                *stopped |= observer(&event).is_break();
+            }
+            let stop = *stopped || written.is_err() || interrupted.load(Ordering::Relaxed);
             if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let ring = self.session.model.buffers().ring;
-        self.pace.drive(self.session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
-        trouble?;
+        self.submit_loop.drive(self.session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
+        written?;
         Ok(broken)
     }
 
-    /// Does what is to be done where the steps have led. Returns that step if the test loss or a weight is not finite
-    /// there.
-    fn pause(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<u64>> {
+    /// Ends an epoch, draws or saves, if one is due. Returns the step if the test loss or a weight is not finite.
+    fn between_steps(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<u64>> {
         let step = self.progress.step;
-        let whole = step.is_multiple_of(self.steps.per_epoch);
+        let whole = step.is_multiple_of(self.prepared.steps.per_epoch);
         let due = |every: u64| every > 0 && step.is_multiple_of(every);
         let Train { save_every, sample_every, .. } = self.session.config.train;
-        if whole || step == self.steps.total {
-            let test = self.test.run(self.session)?;
+        if whole || step == self.prepared.steps.total {
+            let test = self.prepared.test.run(self.session)?;
             if !test.means.iter().all(|mean| mean.is_finite()) {
                 return Ok(Some(step));
             }
-            let sound = self.end_epoch(bar, whole, &test)?;
+            let finite = self.end_epoch(bar, whole, &test)?;
             *last = Some(test);
-            return Ok((!sound).then_some(step));
+            return Ok((!finite).then_some(step));
         }
         if due(sample_every) {
             self.draw(step)?;
         }
-        let sound = !due(save_every) || self.save()?;
-        Ok((!sound).then_some(step))
+        let finite = !due(save_every) || self.save()?;
+        Ok((!finite).then_some(step))
     }
 
-    /// Draws, notes, warns and saves. Returns whether there was something sound to save.
+    /// Writes metrics, draws, runs the monitors and saves. Returns false if a number to save is not finite.
     fn end_epoch(&mut self, bar: &Bar, whole: bool, test: &Tested) -> Result<bool> {
         let rate = self.images_since as f64 / self.since.elapsed().as_secs_f64();
         let step = self.progress.step;
-        let epoch = step.div_ceil(self.steps.per_epoch);
-        let train = self.trained()?;
+        let epoch = step.div_ceil(self.prepared.steps.per_epoch);
+        let train = self.train_losses()?;
+        let others = match &self.prepared.reconstruction {
+            Some(reconstruction) => reconstruction.run(self.session)?,
+            None => Evaluation::new(),
+        };
         let learning_rate = self.session.executor.read(self.session.model.buffers().rates)?.to_f64()[0];
         let model = self.session.model.as_ref();
-        self.run.append_metrics(&epoch_line(model, [epoch, step], learning_rate, &train, test, rate))?;
+        let line = epoch_line(model, [epoch, step], learning_rate, &train, test, &others, rate);
+        self.run.append_metrics(&line)?;
         bar.say(&epoch_message(model, epoch, self.session.config.train.epochs, &train, test, rate));
-        let value = self.best_metric.value(model, test);
+        let value = self.prepared.best_metric.as_ref().and_then(|metric| metric.value(model, test, &others));
+        self.emit(&Event::Epoch { epoch, step, metrics: &line });
         let by_steps = self.session.config.train.sample_every > 0;
         let drawn = self.draw(if by_steps { step } else { epoch })?;
-        if let Some(pairs) = self.grid.beside(self.session)? {
+        if let Some(pairs) = self.prepared.preview.reconstructions(self.session)? {
             write_png(&self.run.reconstructions(), &pairs)?;
         }
-        for warning in self.watch.look(self.session, step, &train, drawn.as_deref(), &mut self.progress.warned)? {
+        let warned = &mut self.progress.warned;
+        for warning in self.prepared.monitors.check(self.session, step, &train, drawn.as_ref(), warned)? {
             self.run.append_metrics(&warning.line(epoch, step))?;
             bar.say(&warning.sentence());
+            self.emit(&Event::Warning { epoch, step, warning: &warning });
         }
         if whole {
             self.begin_epoch()?;
@@ -306,7 +332,7 @@ impl<'a> Trainer<'a> {
             self.progress.best = Some((epoch, value));
         }
         let Some(checkpoint) = self.snapshot()? else { return Ok(false) };
-        // First: once the latest stands, what came before it is not done again.
+        // First: once the latest checkpoint is saved, the steps before it are not run again.
         if better.is_some() {
             checkpoint.save(&self.run.best())?;
         }
@@ -315,9 +341,16 @@ impl<'a> Trainer<'a> {
         Ok(true)
     }
 
-    /// What the epoch so far has come to.
-    fn trained(&mut self) -> Result<Tested> {
-        let code_use = self.code_use.as_ref().map(|code_use| code_use.run(self.session)).transpose()?;
+    /// Calls the observer.
+    fn emit(&mut self, event: &Event<'_>) {
+        if let Some(observer) = &mut self.observer {
+            self.stopped |= observer(event).is_break();
+        }
+    }
+
+    /// The losses on the training set, over the epoch so far.
+    fn train_losses(&mut self) -> Result<Tested> {
+        let code_use = self.prepared.code_use.as_ref().map(|code_use| code_use.run(self.session)).transpose()?;
         Ok(Tested { means: self.progress.means(), code_use })
     }
 
@@ -330,51 +363,52 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Draws the picture of an epoch or a step; the numbers of what was drawn from a prior.
-    fn draw(&mut self, number: u64) -> Result<Option<Vec<f32>>> {
-        let (picture, numbers) = self.grid.draw(self.session)?;
+    /// Draws the preview of an epoch or a step. Returns the samples in it.
+    fn draw(&mut self, number: u64) -> Result<Option<Images>> {
+        let (picture, samples) = self.prepared.preview.draw(self.session)?;
         if let Some(picture) = picture {
             write_png(&self.run.sample(number), &picture)?;
         }
-        Ok(numbers)
+        Ok(samples)
     }
 
-    /// Goes back to the last checkpoint and on from there at half the learning rate, as often as the guard allows.
-    fn go_back(&mut self, broken: u64, bar: &Bar) -> Result<()> {
+    /// Rolls back to the last checkpoint and continues at half the learning rate, up to `monitors.non_finite` times.
+    fn roll_back(&mut self, broken: u64, bar: &Bar) -> Result<()> {
         let checkpoint = Checkpoint::load(&self.run.latest())?;
         let tries = self.progress.rollbacks.len() as u32;
         let mut progress = Progress::of(&checkpoint, self.session)?;
         self.session.restore(&mut checkpoint.clone())?;
         if tries >= self.session.config.monitors.non_finite || broken_parameter(self.session)?.is_some() {
-            let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
-            let found = first_broken(self.session, &self.steps, tries, [progress.step, broken], restore)?;
+            let restore = |session: &mut Session| Ok(session.restore(&mut checkpoint.clone())?);
+            let found = first_broken(self.session, &self.prepared.steps, tries, [progress.step, broken], restore)?;
             let seen = explanation(broken, tries, found);
-            self.run.append_metrics(&json!({ "step": broken, "guard": "non_finite", "seen": seen, "try": ANEW }))?;
-            bail!("{seen}; the last checkpoint stands in {}, so {ANEW}", self.run.path.display());
+            self.run.append_metrics(&json!({ "step": broken, "monitor": NON_FINITE, "seen": seen, "try": ADVICE }))?;
+            let message = format!("{seen}; the last checkpoint is saved in {}; {ADVICE}", self.run.path.display());
+            return Err(Error::new(ErrorKind::Training, message));
         }
         let seen = format!("the loss or a weight is not finite at step {broken}");
-        let attempt = format!("going on from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
-        bar.back(progress.step, &format!("warning: {seen}; {attempt}"));
-        let line = json!({ "step": progress.step, "guard": "non_finite", "seen": seen, "try": attempt });
+        let retry = format!("continuing from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
+        bar.back(progress.step, &format!("warning: {seen}; {retry}"));
+        let line = json!({ "step": progress.step, "monitor": NON_FINITE, "seen": seen, "try": retry });
         progress.rollbacks = std::mem::take(&mut self.progress.rollbacks);
         progress.rollbacks.push(line);
         self.progress = progress;
-        self.programs = Programs::prepare(self.session, &self.steps, tries + 1)?;
-        // The checkpoint first: what is noted below can be made up for from it.
+        self.prepared.programs = Programs::prepare(self.session, &self.prepared.steps, tries + 1)?;
+        // The checkpoint first: the lines of metrics below can be restored from it.
         self.save()?;
         self.run.go_back(self.progress.step, &self.progress.rollbacks)?;
         (self.since, self.images_since) = (Instant::now(), 0);
         Ok(())
     }
 
-    /// Saves a checkpoint, if there is something sound to save, and returns whether there was.
+    /// Saves a checkpoint if all its numbers are finite. Returns false if not.
     fn save(&mut self) -> Result<bool> {
         let checkpoint = self.snapshot()?;
         checkpoint.iter().try_for_each(|checkpoint| self.keep(checkpoint))?;
         Ok(checkpoint.is_some())
     }
 
-    /// Saves a checkpoint as the latest, and where some are kept, by its number.
+    /// Saves a checkpoint as the latest, and by its step if `train.keep` is set.
     fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let (step, keep) = (self.progress.step, self.session.config.train.keep);
         if keep > 0 {
@@ -382,10 +416,10 @@ impl<'a> Trainer<'a> {
         }
         checkpoint.save(&self.run.latest())?;
         self.saved = Some(step);
-        self.run.prune(step, keep)
+        Ok(self.run.prune(step, keep)?)
     }
 
-    /// All that training goes on from; `None` where that holds a number that is not finite.
+    /// A checkpoint; `None` if it holds a number that is not finite.
     fn snapshot(&mut self) -> Result<Option<Checkpoint>> {
         let mut checkpoint = self.session.checkpoint()?;
         checkpoint.metadata = self.progress.notes(self.session)?;

@@ -1,4 +1,4 @@
-//! The reference executor: the same schedules, in f64 on the CPU.
+//! The reference executor: runs schedules in f64 on the CPU.
 
 use crate::schedule::kernel::Slot;
 use crate::{
@@ -8,15 +8,15 @@ use crate::{
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-/// Runs schedules through the references of their kernels. Work is queued when it is submitted, and done when it, or
-/// anything that it may have changed, is asked for.
+/// Runs schedules by the reference functions of their kernels, in f64. Submitted work is queued, and runs when its
+/// result, or a buffer that it may change, is requested.
 #[derive(Debug)]
 pub struct Cpu {
     memory: Memory,
     sharing: Sharing,
     stores: Vec<Store>,
     index: HashMap<BufferId, usize>,
-    /// What the programs' scratch lies in, and the store of each slot.
+    /// The scratch slots of all programs; `slots` holds the store of each.
     pool: Pool,
     slots: Vec<usize>,
     programs: Vec<Vec<Call>>,
@@ -26,7 +26,7 @@ pub struct Cpu {
     counters: Counters,
 }
 
-/// Work that waits.
+/// Submitted work in the queue.
 #[derive(Debug)]
 struct Submission {
     ticket: u64,
@@ -35,7 +35,7 @@ struct Submission {
     watch: Vec<Buf>,
 }
 
-/// The contents of one place.
+/// The contents of one buffer.
 #[derive(Debug)]
 enum Store {
     Numbers(Vec<f64>),
@@ -80,7 +80,7 @@ pub(crate) fn element_bytes(dtype: Dtype) -> u64 {
     }
 }
 
-/// Zeros, or an error if there is no memory for them.
+/// Allocates zeros, or returns an error if memory is short.
 fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
     let mut values = Vec::new();
     let failed = |_| Error::OutOfMemory { what: "a buffer".into(), mib: (len * size_of::<T>()) as u64 >> 20 };
@@ -90,7 +90,7 @@ fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
 }
 
 impl Cpu {
-    /// An executor over the places of `memory`.
+    /// Creates an executor over the buffers of `memory`.
     pub fn new(memory: Memory, sharing: Sharing) -> Self {
         Self {
             memory,
@@ -107,7 +107,7 @@ impl Cpu {
         }
     }
 
-    /// The store of a id; one that persists is made when first asked for.
+    /// The store of the buffer with this id. Persistent buffers are allocated at first use.
     fn store(&mut self, id: BufferId) -> Result<usize, Error> {
         if let Some(&index) = self.index.get(&id) {
             return Ok(index);
@@ -118,23 +118,23 @@ impl Cpu {
         Ok(index)
     }
 
-    /// A store of zeros.
+    /// Allocates a store of zeros.
     fn make(&mut self, len: usize, dtype: Dtype) -> Result<usize, Error> {
         self.stores.push(Store::zeros(len, dtype)?);
         self.counters.take(len as u64 * element_bytes(dtype));
         Ok(self.stores.len() - 1)
     }
 
-    /// Puts the schedule's scratch into slots; those that it has in common with other programs may have to grow.
+    /// Assigns the schedule's scratch to slots; shared slots may grow.
     fn place_scratch(&mut self, schedule: &Schedule) -> Result<(), Error> {
-        // What was submitted is done with the slots as they are.
+        // Queued work uses the slots as they are, so it must run first.
         self.finish(u64::MAX)?;
         let plan = plan(schedule, self.sharing);
         let slots = self.pool.add(&plan, self.sharing);
         for (slot, &store) in self.slots.iter().enumerate() {
             let (old, new) = (self.stores[store].len(), self.pool.slots[slot]);
             if old < new.len {
-                // The old one goes first, so that there need not be room for both.
+                // Release the old store first, so that both need not fit in memory at once.
                 self.stores[store] = Store::Words(Vec::new());
                 self.counters.give(old as u64 * element_bytes(new.dtype));
                 self.stores[store] = Store::zeros(new.len, new.dtype)?;
@@ -153,10 +153,10 @@ impl Cpu {
         Ok(())
     }
 
-    /// Does the work submitted up to a ticket.
+    /// Runs the queued work up to a ticket.
     fn finish(&mut self, ticket: u64) -> Result<(), Error> {
         while self.queue.front().is_some_and(|next| next.ticket <= ticket) {
-            let next = self.queue.pop_front().expect("just seen");
+            let next = self.queue.pop_front().expect("the queue is not empty");
             for _ in 0..next.times {
                 for program in &next.programs {
                     let calls = std::mem::take(&mut self.programs[program.0]);
@@ -170,19 +170,19 @@ impl Cpu {
         Ok(())
     }
 
-    /// What a buffer holds.
+    /// Copies the contents of a buffer.
     fn look(&mut self, buf: Buf) -> Result<Array, Error> {
         let index = self.store(buf.id)?;
         Ok(match self.stores[index].view(buf) {
             Slot::Read(values) => Array::F64(values.to_vec()),
             Slot::ReadU32(words) => Array::U32(words.to_vec()),
-            _ => unreachable!("a view is for reading"),
+            _ => unreachable!("Store::view returns readable slots"),
         })
     }
 
     fn run(&mut self, call: &Call) {
-        // Written stores are lifted out, so that the others can be borrowed meanwhile; a written place is
-        // bound once in a call, which `Schedule::push` has checked.
+        // Written stores are taken out of the list, so that the others can be borrowed at the same time.
+        // `Schedule::push` has checked that a written buffer is bound only once in a call.
         let indices: Vec<usize> = call.bufs.iter().map(|buf| self.index[&buf.id]).collect();
         let mut lifted: Vec<Option<Store>> = Vec::with_capacity(indices.len());
         for (binding, &index) in call.kernel.bindings.iter().zip(&indices) {
@@ -232,7 +232,7 @@ impl Executor for Cpu {
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
         self.counters.waits += 1;
         self.finish(ticket.0)?;
-        Ok(self.done.remove(&ticket.0).expect("a ticket is waited for once"))
+        Ok(self.done.remove(&ticket.0).expect("each ticket is waited for once"))
     }
 
     fn run_call(&mut self, program: Program, call: usize) -> Result<(), Error> {
@@ -257,7 +257,7 @@ impl Executor for Cpu {
                 store.iter_mut().zip(values).for_each(|(store, &value)| *store = value.into());
             }
             (Slot::WriteU32(store), Array::U32(words)) => store.copy_from_slice(words),
-            _ => panic!("words and numbers do not mix: {buf:?}"),
+            _ => panic!("wrong element type for {buf:?}"),
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Buffer contents on the host.
 
-/// The contents of a buffer on the host. The reference executor hands out f64, a GPU f32.
+/// The contents of a buffer on the host. The reference executor returns f64, a GPU f32.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Array {
     /// Numbers in single precision.
@@ -12,7 +12,7 @@ pub enum Array {
 }
 
 impl Array {
-    /// How many elements it holds.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
@@ -21,7 +21,7 @@ impl Array {
         }
     }
 
-    /// Whether it holds none.
+    /// True if there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

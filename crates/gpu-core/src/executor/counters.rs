@@ -3,14 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What tells how long a call took.
+/// The clock that timed a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Clock {
-    /// The device writes the time before and after a call.
+    /// Device timestamps before and after each call.
     Timestamps,
-    /// The host waits for each call alone, less what it waits for nothing.
+    /// The host's clock around each call, submitted alone, less the time of an empty submit.
     Host {
-        /// Why not the device's clock.
+        /// The reason for not using the device's timestamps.
         why: &'static str,
     },
 }
@@ -24,46 +24,46 @@ impl fmt::Display for Clock {
     }
 }
 
-/// How long the calls of a program took, in order.
+/// The durations of a program's calls.
 #[derive(Clone, Debug)]
 pub struct Timing {
-    /// What told.
+    /// The clock used.
     pub clock: Clock,
-    /// A time for each call.
+    /// The duration of each call, in order.
     pub calls: Vec<Duration>,
 }
 
-/// What an executor has done since it was made.
+/// The work of an executor since it was created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
-    /// Command buffers handed to the queue.
+    /// Command buffers submitted.
     pub submits: u64,
     /// Times that the host waited for the device.
     pub waits: u64,
-    /// Host time spent in encoding.
+    /// Host time spent encoding.
     pub encoding: Duration,
-    /// Host time spent in handing what was encoded to the queue. There the driver may wait for earlier submits.
+    /// Host time spent in `queue.submit`, where a driver may wait for earlier submits.
     pub submitting: Duration,
-    /// Host time spent in making pipelines.
+    /// Host time spent compiling pipelines.
     pub compiling: Duration,
-    /// Memory of the executor's buffers now: places, slots, uniforms and staging.
+    /// Current size of the executor's buffers: persistent buffers, slots, uniforms and staging.
     pub bytes: u64,
-    /// The most that it was.
+    /// The peak of `bytes`.
     pub peak_bytes: u64,
-    /// The most that uploads took in staging before a submit took them along, besides.
+    /// The peak of uploads staged between two submits, not included in `bytes`.
     pub upload_bytes: u64,
-    /// What the allocator below says is in use now, by everybody on the device, where it says anything.
+    /// Device memory in use by all programs, if the allocator reports it.
     pub allocator_bytes: Option<u64>,
 }
 
 impl Counters {
-    /// A buffer was made.
+    /// Counts an allocation.
     pub(crate) fn take(&mut self, bytes: u64) {
         self.bytes += bytes;
         self.peak_bytes = self.peak_bytes.max(self.bytes);
     }
 
-    /// A buffer was given back.
+    /// Counts a release.
     pub(crate) fn give(&mut self, bytes: u64) {
         self.bytes -= bytes;
     }

@@ -32,7 +32,7 @@ pub enum Error {
     /// An allocation failed.
     #[error("out of device memory: cannot allocate {mib} MiB for {what}")]
     OutOfMemory {
-        /// The buffer that was to be allocated.
+        /// The buffer.
         what: String,
         /// Its size.
         mib: u64,

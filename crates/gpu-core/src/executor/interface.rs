@@ -1,4 +1,4 @@
-//! The trait of both executors.
+//! The trait that both executors implement.
 
 use crate::executor::counters::{Counters, Timing};
 use crate::{Array, Buf, Error, Schedule};
@@ -7,37 +7,36 @@ use crate::{Array, Buf, Error, Schedule};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Program(pub(crate) usize);
 
-/// Work submitted and not yet waited for.
+/// Submitted work that has not been waited for.
 #[derive(Debug)]
 pub struct Ticket(pub(crate) u64);
 
-/// An interpreter of schedules. Adding an operator never touches it.
+/// An interpreter of schedules. New operators need no change here.
 pub trait Executor {
-    /// What it runs on, for people.
+    /// The device's name, for display.
     fn describe(&self) -> String;
 
-    /// Makes everything that running `schedule` needs; nothing is allocated after.
+    /// Allocates and compiles everything that `schedule` needs; running it allocates nothing.
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error>;
 
-    /// Starts `times` runs of some programs one after another, and a copy of what the `watch`ed buffers hold after
-    /// the last.
+    /// Submits `times` runs of `programs` in order, and a copy of the `watch`ed buffers after the last run.
     fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error>;
 
     /// Waits for submitted work and returns the watched buffers, in order.
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error>;
 
-    /// Runs one step of a program, alone: how the two interpreters are compared.
-    fn run_call(&mut self, program: Program, step: usize) -> Result<(), Error>;
+    /// Runs one call of a program by itself, so that executors can be compared call by call.
+    fn run_call(&mut self, program: Program, call: usize) -> Result<(), Error>;
 
-    /// What a buffer holds now.
+    /// Reads a buffer's current contents.
     fn read(&mut self, buf: Buf) -> Result<Array, Error>;
 
-    /// Puts values into a buffer; numbers are converted to the executor's precision.
+    /// Writes values into a buffer, converted to the executor's precision.
     fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error>;
 
-    /// Runs a program once and says how long each call took.
+    /// Runs a program once and times each call.
     fn time_calls(&mut self, program: Program) -> Result<Timing, Error>;
 
-    /// What it has done so far.
+    /// The counters so far.
     fn counters(&self) -> Counters;
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What kind of hardware an adapter is.
+/// The kind of hardware behind an adapter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum DeviceKind {
     /// A card with its own memory.
@@ -11,9 +11,9 @@ pub enum DeviceKind {
     Integrated,
     /// A GPU seen through virtualisation.
     Virtual,
-    /// Something else that calls itself a GPU.
+    /// A GPU of unknown kind.
     Other,
-    /// A driver that runs shaders on the processor.
+    /// A driver that runs shaders on the CPU.
     Software,
 }
 
@@ -24,35 +24,35 @@ impl fmt::Display for DeviceKind {
             Self::Integrated => "integrated GPU",
             Self::Virtual => "virtual GPU",
             Self::Other => "unknown GPU",
-            Self::Software => "software, on the processor",
+            Self::Software => "software, on the CPU",
         })
     }
 }
 
-/// What an adapter is and allows.
+/// The properties and limits of an adapter.
 #[derive(Clone, Debug)]
 pub struct Caps {
     /// Its name.
     pub name: String,
-    /// Vulkan, Metal, Dx12 or Gl.
+    /// The graphics API: Vulkan, Metal, Dx12 or Gl.
     pub backend: String,
     /// Driver and version.
     pub driver: String,
-    /// What kind of hardware it is.
+    /// The kind of hardware.
     pub kind: DeviceKind,
     /// The largest buffer, in bytes.
     pub max_buffer_bytes: u64,
     /// The largest range that a kernel can bind, in bytes.
     pub max_binding_bytes: u64,
-    /// Invocations in a workgroup, at most.
+    /// The most invocations in a workgroup.
     pub max_invocations: u32,
-    /// Workgroup memory, in bytes.
+    /// The most workgroup memory, in bytes.
     pub workgroup_bytes: u32,
-    /// Storage buffers that one kernel can bind.
+    /// The most storage buffers in a kernel.
     pub storage_buffers: u32,
-    /// Lanes in a subgroup, least and most.
+    /// The smallest and the largest subgroup, in lanes.
     pub subgroup: (u32, u32),
-    /// Optional features that the adapter has and the device is opened with; the kernels need none of them.
+    /// Optional features that the adapter has; the device is opened with them, and no kernel requires them.
     pub features: Vec<&'static str>,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Caps {
     }
 }
 
-/// What the kernels need and WebGPU's defaults promise.
+/// The limits that the kernels require, which are WebGPU's defaults.
 pub(crate) struct Minimum;
 
 impl Minimum {
@@ -70,7 +70,7 @@ impl Minimum {
     const WORKGROUP_BYTES: u32 = 16 << 10;
     const STORAGE_BUFFERS: u32 = 8;
 
-    /// What an adapter lacks, in words.
+    /// Describes the first limit that an adapter does not meet.
     pub(crate) fn missing(caps: &Caps) -> Option<String> {
         let checks = [
             (caps.max_invocations, Self::INVOCATIONS, "invocations in a workgroup"),
@@ -78,11 +78,11 @@ impl Minimum {
             (caps.storage_buffers, Self::STORAGE_BUFFERS, "storage buffers in a kernel"),
         ];
         let lack = checks.into_iter().find(|(has, needs, _)| has < needs);
-        lack.map(|(has, needs, what)| format!("it allows {has} {what}, and {needs} are needed"))
+        lack.map(|(has, needs, what)| format!("at most {has} {what}; frit needs {needs}"))
     }
 }
 
-/// The optional features worth having, and what they are called here.
+/// The optional features in use, with their names in this crate.
 pub(crate) const FEATURES: [(wgpu::Features, &str); 3] = [
     (wgpu::Features::SHADER_F16, "f16"),
     (wgpu::Features::SUBGROUP, "subgroups"),

@@ -16,7 +16,7 @@ pub(crate) struct DeviceErrors {
 pub(crate) struct SelfTests {
     pub(crate) lanes: OnceLock<bool>,
     pub(crate) half: OnceLock<bool>,
-    /// Runs one. The tests need an executor, which needs a device: the adapter that opens it passes them in.
+    /// The test itself. It needs an executor, which needs a device, so the code that opens the device passes it in.
     pub(crate) run: fn(&Device, Needs) -> bool,
 }
 
@@ -31,20 +31,20 @@ impl SelfTests {
 pub struct Device {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
-    /// What the adapter is and allows.
+    /// The adapter's properties and limits.
     pub caps: Caps,
-    /// Whether shaders keep their bounds checks.
+    /// Keeps the shaders' bounds checks.
     pub checked: bool,
     pub(crate) policy: VariantPolicy,
     pub(crate) cache: Arc<Cache>,
     pub(crate) self_tests: Arc<SelfTests>,
-    /// What tells how long its calls take, once that is known.
+    /// The clock that times calls, chosen at first use.
     pub(crate) clock: Arc<Mutex<Option<Clock>>>,
     pub(crate) errors: Arc<DeviceErrors>,
 }
 
 impl Device {
-    /// The same device with another variant policy, for executors created from here on.
+    /// The same device with another variant policy. It applies to executors created from it.
     pub fn with_policy(self, policy: VariantPolicy) -> Self {
         Self { policy, ..self }
     }
@@ -59,7 +59,8 @@ impl Device {
         self.policy.pick(call, &self.caps, |needs| self.passes_self_test(needs))
     }
 
-    /// Tells whether variants with these needs compute correct results here. The first call runs a small product.
+    /// True if variants with these requirements compute correct results on this device. Tested at the first call, by a
+    /// small matrix product.
     pub(crate) fn passes_self_test(&self, needs: Needs) -> bool {
         let result = match needs {
             Needs::Nothing | Needs::FewColumns => return true,
@@ -69,26 +70,25 @@ impl Device {
         *result.get_or_init(|| (self.self_tests.run)(self, needs))
     }
 
-    /// Gives the device back: whatever is asked of it from here on, here or by an executor, fails as on one that was
-    /// lost. That is how tests lose one.
+    /// Destroys the device. Later calls fail as on a lost device, which lets tests simulate one.
     pub fn destroy(&self) {
         self.device.destroy();
     }
 
-    /// An error if the device was lost or has reported a fault since.
+    /// Returns an error if the device was lost or has reported an error since the last call.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let fault = self.errors.fault.lock().expect("no panic under this lock").take();
+        let fault = self.errors.fault.lock().expect("the lock is not poisoned").take();
         if fault.is_some() {
-            // What was asked of a lost device fails as invalid; polling brings the news of the loss itself.
+            // Commands to a lost device fail as invalid. Polling delivers the loss itself.
             let _ = self.device.poll(wgpu::PollType::Poll);
         }
-        if let Some(why) = self.errors.lost.lock().expect("no panic under this lock").clone() {
+        if let Some(why) = self.errors.lost.lock().expect("the lock is not poisoned").clone() {
             return Err(Error::Lost { why });
         }
         fault.map_or(Ok(()), Err)
     }
 
-    /// Runs `make` with errors of memory and of validation caught. `what` and `bytes` name what is made.
+    /// Runs `make` and returns memory and validation errors as results. `what` and `bytes` describe the object made.
     pub(crate) fn with_error_scopes<T>(&self, what: &str, bytes: u64, make: impl FnOnce() -> T) -> Result<T, Error> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);

@@ -1,4 +1,4 @@
-//! Adapters: enumeration, choice, and opening.
+//! Adapters: enumeration, selection and opening.
 
 use super::caps::{Caps, DeviceKind, FEATURES, Minimum};
 use super::device::{Device, DeviceErrors, SelfTests};
@@ -6,17 +6,17 @@ use super::self_test;
 use crate::{Error, VariantPolicy};
 use std::sync::Arc;
 
-/// An adapter that was found.
+/// An adapter of this system.
 #[derive(Clone, Debug)]
 pub struct Adapter {
     inner: wgpu::Adapter,
-    /// What it is and allows.
+    /// Its properties and limits.
     pub caps: Caps,
 }
 
 impl Adapter {
-    /// Every adapter there is, the best first: real GPUs before software, cards before integrated ones
-    /// (after them under `WGPU_POWER_PREF=low`). `WGPU_BACKEND` chooses backends; GL is used only if named.
+    /// All adapters, best first: GPUs before software adapters, discrete before integrated ones (after them under
+    /// `WGPU_POWER_PREF=low`). `WGPU_BACKEND` selects backends; GL is used only if it is named there.
     pub fn all() -> Vec<Self> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
         descriptor.backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY);
@@ -32,7 +32,7 @@ impl Adapter {
         adapters
     }
 
-    /// The best adapter whose name contains `part`, in any case of letters.
+    /// The best adapter whose name contains `part`, ignoring case.
     pub fn named(part: &str) -> Result<Self, Error> {
         let all = Self::all();
         let names = all.iter().map(|adapter| adapter.caps.name.clone()).collect::<Vec<_>>().join(", ");
@@ -43,7 +43,7 @@ impl Adapter {
         })
     }
 
-    /// The best adapter, a software one too; `WGPU_ADAPTER_NAME` overrules.
+    /// The best adapter, including software ones; `WGPU_ADAPTER_NAME` takes precedence.
     pub fn best() -> Result<Self, Error> {
         match std::env::var("WGPU_ADAPTER_NAME") {
             Ok(name) => Self::named(&name),
@@ -51,12 +51,12 @@ impl Adapter {
         }
     }
 
-    /// Opens the adapter with all it allows. `checked` keeps the shaders' bounds checks.
+    /// Opens the adapter with all its features and limits. `checked` keeps the shaders' bounds checks.
     pub fn open(&self, checked: bool) -> Result<Device, Error> {
         self.open_without(&[], checked)
     }
 
-    /// The same without some optional features, by what they are called here.
+    /// The same without some optional features, named as in [`FEATURES`].
     pub(crate) fn open_without(&self, unwanted: &[&str], checked: bool) -> Result<Device, Error> {
         let refused = |why: String| Error::Refused { name: self.caps.name.clone(), why };
         if let Some(lack) = Minimum::missing(&self.caps) {
@@ -77,12 +77,12 @@ impl Adapter {
         let (lost, fault) = (errors.clone(), errors.clone());
         device.set_device_lost_callback(move |reason, why| {
             let why = if why.is_empty() { format!("{reason:?}").to_lowercase() } else { why };
-            lost.lost.lock().expect("no panic under this lock").get_or_insert(why);
+            lost.lost.lock().expect("the lock is not poisoned").get_or_insert(why);
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             log::error!("{error}");
-            fault.fault.lock().expect("no panic under this lock").get_or_insert(match error {
-                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { what: "what was asked of it".into(), mib: 0 },
+            fault.fault.lock().expect("the lock is not poisoned").get_or_insert(match error {
+                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { what: "a command".into(), mib: 0 },
                 other => Error::Fault { why: other.to_string() },
             });
         }));

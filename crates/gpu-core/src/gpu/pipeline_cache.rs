@@ -10,13 +10,13 @@ pub(crate) struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
-/// The name of a kernel or variant (unique, see tests/contract.rs) and the values of its overrides.
+/// The name of a kernel or variant (unique; tests/contract.rs) and the values of its overrides.
 pub(crate) type Key = (&'static str, Vec<u32>);
 
 /// The modules and pipelines of a device, shared by its executors.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    /// One module for each WGSL text.
+    /// One module for each WGSL source.
     pub(crate) modules: Mutex<HashMap<String, wgpu::ShaderModule>>,
     pub(crate) pipelines: Mutex<HashMap<Key, Pipeline>>,
 }

@@ -6,7 +6,7 @@ use crate::{Access, Call, Error, Kernel, Variant};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
-/// A call as a device runs it.
+/// A call, ready to be dispatched.
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatch {
     pub(crate) pipeline: Pipeline,
@@ -14,10 +14,10 @@ pub(crate) struct Dispatch {
     pub(crate) groups: [u32; 3],
 }
 
-/// The pipeline and workgroups of each call. Missing modules and pipelines are compiled in parallel.
+/// Returns the pipeline and workgroups of each call, compiling missing modules and pipelines in parallel.
 pub(crate) fn prepare(device: &Device, calls: &[Call]) -> Result<Vec<Dispatch>, Error> {
     let shaders: Vec<Shader<'_>> = calls.iter().map(|call| Shader::of(device, call)).collect();
-    let mut compiled = device.cache.pipelines.lock().expect("no panic under this lock");
+    let mut compiled = device.cache.pipelines.lock().expect("the lock is not poisoned");
     let mut seen = BTreeSet::new();
     let missing: Vec<&Shader<'_>> =
         shaders.iter().filter(|shader| !compiled.contains_key(&shader.key()) && seen.insert(shader.key())).collect();
@@ -35,9 +35,9 @@ pub(crate) fn prepare(device: &Device, calls: &[Call]) -> Result<Vec<Dispatch>, 
     Ok(shaders.iter().map(dispatch).collect())
 }
 
-/// One module for each source of the shaders, by its text.
+/// The shader modules by source, one for each distinct source.
 fn modules(device: &Device, shaders: &[&Shader<'_>]) -> Result<HashMap<String, wgpu::ShaderModule>, Error> {
-    let mut modules = device.cache.modules.lock().expect("no panic under this lock");
+    let mut modules = device.cache.modules.lock().expect("the lock is not poisoned");
     let mut missing: HashMap<String, &str> = HashMap::new();
     for shader in shaders {
         let text = shader.source.concat();
@@ -61,15 +61,15 @@ fn module(device: &Device, label: &str, text: &str) -> wgpu::ShaderModule {
     let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
     match device.checked {
         true => device.device.create_shader_module(descriptor),
-        // SAFETY: the kernels stay inside their buffers and their loops end; the tests run them with the
-        // checks on and with them off, at sizes around every edge.
+        // SAFETY: kernels stay within their buffers and their loops end; the tests run them with checks on and off, at
+        // sizes around every edge.
         false => unsafe {
             device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
         },
     }
 }
 
-/// The shader of a call: its kernel's, or that of the variant chosen for it.
+/// The shader of a call: its kernel, or the variant chosen for it.
 struct Shader<'a> {
     call: &'a Call,
     name: &'static str,
@@ -102,7 +102,7 @@ impl<'a> Shader<'a> {
     }
 
     fn groups(&self) -> [u32; 3] {
-        self.call.grid.groups(self.tile).expect("push has checked every tile")
+        self.call.grid.groups(self.tile).expect("Schedule::push checks every tile size")
     }
 
     fn compile(&self, device: &Device, module: &wgpu::ShaderModule) -> Pipeline {
@@ -129,7 +129,7 @@ impl<'a> Shader<'a> {
     }
 }
 
-/// Storage buffers in order, then the uniform.
+/// The bind group layout: storage buffers in order, then the uniform.
 fn layout(device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupLayout {
     let entry = |(index, ty): (usize, wgpu::BufferBindingType)| wgpu::BindGroupLayoutEntry {
         binding: index as u32,

@@ -1,4 +1,4 @@
-//! The GPU executor: pipelines and bind groups made once, one compute pass per submit.
+//! The GPU executor: pipelines and bind groups are created once, and each submit is one compute pass.
 
 use super::device::Device;
 use super::pipelines::{self, Dispatch};
@@ -10,15 +10,15 @@ use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-/// Runs schedules on a device.
+/// Runs schedules on a GPU, in f32.
 #[derive(Debug)]
 pub struct Gpu {
     pub(crate) device: Device,
     memory: Memory,
     sharing: Sharing,
-    /// What persists.
+    /// The persistent buffers.
     buffers: HashMap<BufferId, wgpu::Buffer>,
-    /// What the programs' scratch lies in, and the buffer of each slot, where it has been made.
+    /// The scratch slots of all programs; `slots` holds their buffers once allocated.
     pool: Pool,
     slots: Vec<Option<wgpu::Buffer>>,
     slot_of: HashMap<BufferId, usize>,
@@ -27,28 +27,28 @@ pub struct Gpu {
     staging: Vec<wgpu::Buffer>,
     tickets: u64,
     counters: Counters,
-    /// Bytes written since the last submit, which wgpu holds in staging until then.
+    /// Bytes written since the last submit; wgpu keeps them in staging buffers until the next.
     uploading: u64,
 }
 
-/// The dispatches of a program.
+/// A program, ready to be encoded.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     calls: Vec<Call>,
     dispatches: Vec<Dispatch>,
-    /// The parameters of all, and where each one's start.
+    /// The parameters of all calls in one buffer, and the offset of each.
     uniforms: (wgpu::Buffer, Vec<u64>),
-    /// None while a slot is being replaced.
+    /// One for each call; empty while a slot is being replaced.
     bind_groups: Vec<wgpu::BindGroup>,
 }
 
 impl Prepared {
-    /// How many there are.
+    /// The number of calls.
     pub(crate) fn len(&self) -> usize {
         self.calls.len()
     }
 
-    /// Puts one of them into a pass.
+    /// Encodes one call into a pass.
     pub(crate) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, index: usize) {
         let Dispatch { pipeline, groups: [x, y, z] } = &self.dispatches[index];
         pass.set_pipeline(&pipeline.pipeline);
@@ -65,7 +65,7 @@ struct Pending {
 }
 
 impl Gpu {
-    /// An executor over the places of `memory`.
+    /// Creates an executor over the buffers of `memory`.
     pub fn new(device: Device, memory: Memory, sharing: Sharing) -> Self {
         Self {
             device,
@@ -84,12 +84,12 @@ impl Gpu {
         }
     }
 
-    /// The calls of a program.
+    /// The program, as prepared.
     pub(crate) fn program(&self, program: Program) -> &Prepared {
         &self.programs[program.0]
     }
 
-    /// A zeroed device buffer for kernels.
+    /// Allocates a zeroed storage buffer.
     fn allocate(&mut self, what: &str, len: usize) -> Result<wgpu::Buffer, Error> {
         let bytes = len as u64 * 4;
         let limit = self.device.caps.max_buffer_bytes;
@@ -115,7 +115,7 @@ impl Gpu {
         })
     }
 
-    /// The buffer of a id, if it has been made.
+    /// The buffer with this id, if it is allocated.
     fn made(&self, id: BufferId) -> Option<&wgpu::Buffer> {
         match self.slot_of.get(&id) {
             Some(&slot) => self.slots[slot].as_ref(),
@@ -123,7 +123,7 @@ impl Gpu {
         }
     }
 
-    /// The buffer of a id; one that persists is made when first asked for.
+    /// The buffer with this id. Persistent buffers are allocated at first use.
     fn buffer(&mut self, id: BufferId) -> Result<wgpu::Buffer, Error> {
         if let Some(buffer) = self.made(id) {
             return Ok(buffer.clone());
@@ -134,8 +134,8 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Puts the schedule's scratch into slots. Those that it has in common with other programs may have to grow: what
-    /// is bound to them is let go first, so that there need not be room for both.
+    /// Assigns the schedule's scratch to slots. Shared slots may grow: the old buffer is released first, so that both
+    /// need not fit in memory at once.
     fn place_scratch(&mut self, schedule: &Schedule) -> Result<(), Error> {
         let plan = plan(schedule, self.sharing);
         let slots = self.pool.add(&plan, self.sharing);
@@ -168,10 +168,10 @@ impl Gpu {
         Ok(())
     }
 
-    /// Every buffer that the schedule names, allocated; each binding within the device's limit.
+    /// Allocates every buffer that the schedule uses, and checks each binding against the device's limit.
     fn allocate_all(&mut self, schedule: &Schedule) -> Result<(), Error> {
         let limit = self.device.caps.max_binding_bytes;
-        // Before anything is allocated.
+        // Check all bindings before allocating any buffer.
         for call in schedule.calls() {
             for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
                 if buf.bytes() > limit {
@@ -187,7 +187,7 @@ impl Gpu {
         Ok(())
     }
 
-    /// The uniforms of all calls in one buffer, and where each starts.
+    /// Writes the uniforms of all calls into one buffer; also returns the offset of each.
     fn uniforms(&mut self, calls: &[Call]) -> Result<(wgpu::Buffer, Vec<u64>), Error> {
         let mut bytes: Vec<u8> = Vec::new();
         let mut starts = Vec::with_capacity(calls.len());
@@ -204,7 +204,7 @@ impl Gpu {
         Ok((buffer, starts))
     }
 
-    /// Binds the buffers of every program that has none bound.
+    /// Creates the bind groups of every program that has none.
     fn bind(&mut self) -> Result<(), Error> {
         for program in 0..self.programs.len() {
             if self.programs[program].bind_groups.is_empty() {
@@ -222,7 +222,7 @@ impl Gpu {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) })
         };
         let storage = call.bufs.iter().map(|buf| {
-            let buffer = self.made(buf.id).expect("a prepared program has its buffers");
+            let buffer = self.made(buf.id).expect("a prepared program's buffers are allocated");
             range(buffer, u64::from(buf.offset) * 4, buf.bytes())
         });
         let uniform = range(uniforms, starts[index], call.params.len() as u64 * 4);
@@ -236,7 +236,7 @@ impl Gpu {
         })
     }
 
-    /// A host-visible buffer of at least `size` bytes; used ones come back, so that a loop allocates nothing.
+    /// A host-visible buffer of `size` bytes. Buffers are reused, so that a loop allocates nothing.
     fn staging(&mut self, size: u64) -> Result<wgpu::Buffer, Error> {
         if let Some(found) = self.staging.iter().position(|buffer| buffer.size() == size) {
             return Ok(self.staging.swap_remove(found));
@@ -245,13 +245,13 @@ impl Gpu {
         self.counted("staging", size, usage)
     }
 
-    /// So many bytes wait in wgpu's staging for the next submit.
+    /// Counts bytes that wgpu keeps in staging until the next submit.
     fn uploads(&mut self, bytes: u64) {
         self.uploading += bytes;
         self.counters.upload_bytes = self.counters.upload_bytes.max(self.uploading);
     }
 
-    /// Encodes the calls in one pass, then copies of the watched buffers, and submits.
+    /// Encodes the calls in one pass and the copies of the watched buffers, and submits.
     fn launch(&mut self, calls: impl Fn(&mut wgpu::ComputePass<'_>, &Self), watch: &[Buf]) -> Result<Ticket, Error> {
         let start = Instant::now();
         let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
@@ -280,7 +280,7 @@ impl Gpu {
         let copy = copy.map(|staging| {
             let (sender, receiver) = oneshot_channel();
             staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-                // The receiver is gone only if the executor is.
+                // Sending fails only if the executor was dropped.
                 let _ = sender.send(result);
             });
             (staging, receiver)
@@ -292,12 +292,12 @@ impl Gpu {
         Ok(Ticket(self.tickets))
     }
 
-    /// Waits until a submission is done.
+    /// Waits for a submission to finish.
     pub(crate) fn wait_for(&mut self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
         self.counters.waits += 1;
         let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
         if let Err(error) = self.device.device.poll(wait) {
-            // What was submitted to a lost device cannot be waited for; polling brings the news of the loss.
+            // Waiting on a lost device fails. Polling delivers the loss itself.
             let _ = self.device.device.poll(wgpu::PollType::Poll);
             self.device.check()?;
             return Err(Error::Fault { why: error.to_string() });
@@ -339,10 +339,10 @@ impl Executor for Gpu {
     }
 
     fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
-        let pending = self.pending.remove(&ticket.0).expect("a ticket is waited for once");
+        let pending = self.pending.remove(&ticket.0).expect("each ticket is waited for once");
         self.wait_for(pending.submission)?;
         let Some((staging, receiver)) = pending.copy else { return Ok(Vec::new()) };
-        let mapped = pollster::block_on(receiver.receive()).expect("the callback always answers");
+        let mapped = pollster::block_on(receiver.receive()).expect("the callback always sends a result");
         if let Err(error) = mapped {
             self.device.check()?;
             return Err(Error::Fault { why: error.to_string() });
@@ -373,7 +373,7 @@ impl Executor for Gpu {
     fn read(&mut self, buf: Buf) -> Result<Array, Error> {
         let ticket = self.launch(|_, _| {}, &[buf])?;
         let mut arrays = self.wait(ticket)?;
-        // A read is rare and may be large: its staging buffer is not kept.
+        // Reads are rare and may be large, so their staging buffer is not kept.
         if let Some(staging) = self.staging.pop() {
             self.counters.give(staging.size());
         }
@@ -385,11 +385,11 @@ impl Executor for Gpu {
         let buffer = self.buffer(buf.id)?;
         self.uploads(buf.bytes());
         let write = |bytes: &[u8]| self.device.queue.write_buffer(&buffer, u64::from(buf.offset) * 4, bytes);
-        // wgpu stages what is written in a buffer of its own, for which there must be room too.
+        // wgpu copies the values to a staging buffer of its own, which must be allocated too.
         self.device.with_error_scopes("an upload", buf.bytes(), || match (buf.dtype, values) {
             (Dtype::U32, Array::U32(words)) => write(bytemuck::cast_slice(words)),
             (Dtype::F32, Array::F32(_) | Array::F64(_)) => write(bytemuck::cast_slice(&values.to_f32())),
-            _ => panic!("words and numbers do not mix: {buf:?}"),
+            _ => panic!("wrong element type for {buf:?}"),
         })
     }
 
@@ -398,7 +398,7 @@ impl Executor for Gpu {
     }
 
     fn counters(&self) -> Counters {
-        // What a finished submit held is given back first.
+        // Polling releases the resources of finished submits.
         let _ = self.device.device.poll(wgpu::PollType::Poll);
         let report = self.device.device.generate_allocator_report();
         Counters { allocator_bytes: report.map(|report| report.total_allocated_bytes), ..self.counters }
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_device_is_an_error_and_no_panic() {
+    fn losing_the_device_is_an_error_not_a_panic() {
         let device = open();
         let mut gpu = Gpu::new(device.clone(), Memory::default(), Sharing::On);
         let (schedule, y) = filling(100);
@@ -437,12 +437,12 @@ mod tests {
     }
 
     #[test]
-    fn a_request_beyond_the_device_is_an_error_with_sizes() {
+    fn a_buffer_beyond_the_limits_is_an_error_with_sizes() {
         let mut gpu = Gpu::new(open(), Memory::default(), Sharing::On);
         let limit = gpu.device.caps.max_binding_bytes.min(gpu.device.caps.max_buffer_bytes);
         let too_many = (limit / 4 + 64) as usize;
         if too_many > i32::MAX as usize {
-            println!("this device binds more than a shape can hold; nothing to refuse");
+            println!("nothing to test: this device binds more than the largest shape");
             return;
         }
         let (schedule, _) = filling(too_many);

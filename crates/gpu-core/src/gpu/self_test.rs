@@ -1,11 +1,11 @@
-//! Self-tests of optional features, run before first use: some drivers announce subgroups that do not work.
+//! Self-tests of optional features before first use, because some drivers report subgroups that do not work.
 
 use super::device::Device;
 use super::run::Gpu;
 use crate::ops::matmul::{Form, PLAIN, product};
 use crate::{Array, Cpu, Error, Executor, Memory, Needs, Schedule, Sharing, VariantPolicy};
 
-/// Compares a small product by the variants with these needs against the reference.
+/// Compares a small product by variants with these requirements against the reference executor.
 pub(crate) fn run(device: &Device, needs: Needs) -> bool {
     let (suffix, tolerance) = match needs {
         Needs::Nothing | Needs::FewColumns => return true,
@@ -25,7 +25,7 @@ pub(crate) fn run(device: &Device, needs: Needs) -> bool {
     }
 }
 
-/// The largest error of a product with edges, by the variants of that suffix.
+/// The largest error of a product whose sizes are no multiples of a tile, by the variants with this suffix.
 fn error(device: &Device, suffix: &'static str) -> Result<f64, Error> {
     let (m, n, k) = (37, 70, 19);
     let mut schedule = Schedule::new();
@@ -42,7 +42,7 @@ fn error(device: &Device, suffix: &'static str) -> Result<f64, Error> {
     for executor in &mut executors {
         let program = executor.prepare(&schedule)?;
         for buf in [a, b] {
-            // Without a pattern, and exact in half precision: what is tested is the shader, not the rounding.
+            // Irregular values that are exact in half precision: the test is about the shader, not about rounding.
             let values = (0..buf.len()).map(|i| (i * 37 % 64) as f32 / 64.0 - 0.5);
             executor.write(buf, &Array::F32(values.collect()))?;
         }
@@ -50,7 +50,7 @@ fn error(device: &Device, suffix: &'static str) -> Result<f64, Error> {
         found.push(executor.wait(ticket)?.remove(0).to_f64());
     }
     let errors = found[0].iter().zip(&found[1]).map(|(found, expected)| (found - expected).abs());
-    // A comparison with NaN is false, and so is what it proves.
+    // Written so that a NaN error is returned, and fails the caller's comparison.
     Ok(errors.fold(0.0, |worst, error| if error <= worst { worst } else { error }))
 }
 
@@ -64,21 +64,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_announces_is_proved() {
+    fn supported_features_pass_their_self_test() {
         let device = device();
         for (feature, needs) in [("subgroups", Needs::EightLanes), ("f16", Needs::Half)] {
             let there = device.caps.features.contains(&feature) && (feature == "f16" || device.caps.subgroup == (8, 8));
             if !there {
-                println!("{} has no {feature} of the kind that is needed", device.caps);
+                println!("{} does not support {feature} as the variants need it", device.caps);
                 continue;
             }
             assert!(device.passes_self_test(needs), "{needs:?}");
         }
     }
 
-    /// A variant that does not even compile is a reason to do without, not to stop.
+    /// A variant that does not compile fails its self-test; it is not a panic.
     #[test]
-    fn what_a_device_lacks_is_not_proved() {
+    fn missing_features_fail_their_self_test() {
         let opened = Adapter::best().and_then(|adapter| adapter.open_without(&["subgroups", "f16"], false));
         let device = opened.expect("a Vulkan driver is installed");
         assert!(!device.passes_self_test(Needs::EightLanes));

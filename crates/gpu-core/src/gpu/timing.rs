@@ -1,4 +1,4 @@
-//! How long each call of a program takes on a device.
+//! Timing of each call of a program on a device.
 
 use super::device::Device;
 use super::run::Gpu;
@@ -6,15 +6,15 @@ use crate::ops::roof;
 use crate::{Array, Clock, Error, Executor, Memory, Program, Schedule, Sharing, Timing};
 use std::time::{Duration, Instant};
 
-/// Calls whose times one set of queries holds.
+/// The most calls timed with one query set.
 const CALLS: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
-/// Bytes of one query's result.
+/// Bytes of a query result.
 const QUERY_BYTES: u64 = wgpu::QUERY_SIZE as u64;
-/// Empty submits, of which the median counts.
+/// Empty submits to time; the median counts.
 const EMPTY: usize = 9;
 
 impl Gpu {
-    /// Runs a program once, each call timed by the clock that this device has.
+    /// Runs a program once and times each call by the clock that suits the device.
     pub(crate) fn time(&mut self, program: Program) -> Result<Timing, Error> {
         let clock = self.clock()?;
         let calls = match clock {
@@ -24,21 +24,21 @@ impl Gpu {
         Ok(Timing { clock, calls })
     }
 
-    /// The device's clock if it has one that can be believed.
+    /// The clock for this device: its timestamps if they agree with the host's clock, else the host's clock.
     fn clock(&mut self) -> Result<Clock, Error> {
         let device = self.device.clone();
-        let mut clock = device.clock.lock().expect("no panic under this lock");
+        let mut clock = device.clock.lock().expect("the lock is not poisoned");
         if clock.is_none() {
             *clock = Some(match device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
                 false => Clock::Host { why: "the adapter has no timestamps" },
                 true if timestamps_agree(&device)? => Clock::Timestamps,
-                true => Clock::Host { why: "the adapter's timestamps do not agree with it" },
+                true => Clock::Host { why: "the adapter's timestamps are wrong" },
             });
         }
         Ok(clock.clone().expect("just set"))
     }
 
-    /// By queries: a pass for each call, which begins when the one before has ended.
+    /// Times by timestamp queries, with one pass for each call. A pass begins when the one before has ended.
     pub(crate) fn time_by_timestamps(&mut self, program: Program) -> Result<Vec<Duration>, Error> {
         let count = self.program(program).len();
         let mut times = Vec::with_capacity(count);
@@ -89,7 +89,7 @@ impl Gpu {
         Ok(ticks.chunks_exact(2).map(|pair| Duration::from_nanos(nanoseconds(pair) as u64)).collect())
     }
 
-    /// By submitting each call alone and waiting for it, less what an empty submit takes.
+    /// Times by the host's clock: submits and waits for each call alone, and subtracts the time of an empty submit.
     pub(crate) fn time_by_host(&mut self, program: Program) -> Result<Vec<Duration>, Error> {
         let empty = self.empty_submit()?;
         let mut times = Vec::with_capacity(self.program(program).len());
@@ -101,7 +101,7 @@ impl Gpu {
         Ok(times)
     }
 
-    /// What submitting nothing and waiting for it takes.
+    /// The median time of submitting nothing and waiting for it.
     fn empty_submit(&mut self) -> Result<Duration, Error> {
         let mut times = [Duration::ZERO; EMPTY];
         for time in &mut times {
@@ -115,7 +115,8 @@ impl Gpu {
     }
 }
 
-/// Whether timestamps tell of one long call what the host's clock does. Some drivers write them when they come to it.
+/// True if device timestamps and the host's clock agree on one long call. Some drivers write timestamps while encoding,
+/// not while the call runs.
 fn timestamps_agree(device: &Device) -> Result<bool, Error> {
     let mut schedule = Schedule::new();
     let x = schedule.scratch([1 << 13]);
@@ -126,7 +127,7 @@ fn timestamps_agree(device: &Device) -> Result<bool, Error> {
     let program = gpu.prepare(&schedule)?;
     gpu.write(x, &Array::F32(vec![0.5; x.len()]))?;
     gpu.run_call(program, 0)?;
-    // The best of a few: another program may have the machine meanwhile.
+    // Several attempts, because another process may be using the machine.
     for _ in 0..3 {
         let device = gpu.time_by_timestamps(program)?[0].as_secs_f64();
         let host = gpu.time_by_host(program)?[0].as_secs_f64();
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
     use crate::Adapter;
 
-    /// Two calls, the second with sixteen times the work.
+    /// The times of two calls, the second with sixteen times the work of the first.
     fn timed(by: impl Fn(&mut Gpu, Program) -> Result<Vec<Duration>, Error>) -> Vec<Duration> {
         let device = Adapter::best().and_then(|adapter| adapter.open(false)).expect("a Vulkan driver is installed");
         let mut schedule = Schedule::new();
@@ -153,19 +154,19 @@ mod tests {
         schedule.keep(much);
         let mut gpu = Gpu::new(device, Memory::default(), Sharing::On);
         let program = gpu.prepare(&schedule).unwrap();
-        // The best of a few: other programs have the machine too.
+        // The best of several runs, because other processes use the machine too.
         let runs: Vec<Vec<Duration>> = (0..4).map(|_| by(&mut gpu, program).unwrap()).collect();
         (0..2).map(|call| runs.iter().map(|run| run[call]).min().unwrap_or_default()).collect()
     }
 
     #[test]
-    fn the_host_s_clock_tells_much_from_little() {
+    fn the_host_clock_tells_long_calls_from_short_ones() {
         let times = timed(Gpu::time_by_host);
         assert!(times.len() == 2 && times[1] > 2 * times[0], "{times:?}");
     }
 
     #[test]
-    fn the_clock_chosen_tells_much_from_little() {
+    fn the_chosen_clock_tells_long_calls_from_short_ones() {
         let times = timed(|gpu, program| gpu.time(program).map(|timing| timing.calls));
         assert!(times.len() == 2 && times[1] > 2 * times[0], "{times:?}");
     }

@@ -1,4 +1,4 @@
-//! Measuring the variants of a call on a device: each is held against the kernel's own before it is timed.
+//! Benchmarks of the variants of a call on a device. Each is compared with the default variant before it is timed.
 
 use super::device::Device;
 use super::run::Gpu;
@@ -8,25 +8,25 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// Variants of one call that are tried, at most.
+/// The most variants to try for one call.
 const CANDIDATES: usize = 8;
-/// Rounds over the candidates; medians are taken of these.
+/// Rounds over all candidates; the median of the rounds counts.
 const ROUNDS: usize = 5;
-/// What a round of one candidate should take.
+/// The target time of one candidate in a round.
 const ROUND: Duration = Duration::from_millis(20);
-/// Runs in a round, at most.
+/// The most runs in a round.
 const RUNS: u32 = 64;
 
-/// What trying one variant came to.
+/// The result of trying one variant.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// The variant.
+    /// The variant's name.
     pub name: &'static str,
-    /// The median of the rounds, for one run; or why the variant is none for this device.
+    /// The median time of one run, or the reason why the device cannot use the variant.
     pub result: Result<Duration, String>,
 }
 
-/// A variant that runs.
+/// A variant being timed.
 struct Runner {
     gpu: Gpu,
     program: Program,
@@ -35,11 +35,11 @@ struct Runner {
     times: Vec<Duration>,
 }
 
-/// Tries the variants of a call, the kernel's own first, on numbers without meaning; none where it has only one.
-/// `half` lets those in half precision take part.
+/// Tries the variants of a call on random numbers, the default one first. Returns nothing if there is only one. `half`
+/// includes variants in half precision.
 ///
 /// # Errors
-/// When the device fails at the kernel's own.
+/// If the device fails to run the default variant.
 pub fn trials(device: &Device, call: &Call, half: bool) -> Result<Vec<Trial>, Error> {
     let mut candidates = eligible(call, &device.caps);
     candidates.retain(|variant| (half || variant.needs != Needs::Half) && device.passes_self_test(variant.needs));
@@ -63,7 +63,7 @@ pub fn trials(device: &Device, call: &Call, half: bool) -> Result<Vec<Trial>, Er
             }
             (Ok((runner, found)), Some(expected)) => match distance(&found, expected) {
                 error if error <= tolerance => Ok(runner),
-                error => Err(format!("it errs by {error:.1e}, and {tolerance:.1e} are allowed")),
+                error => Err(format!("error {error:.1e} exceeds the tolerance {tolerance:.1e}")),
             },
         };
         match runner {
@@ -85,7 +85,7 @@ pub fn trials(device: &Device, call: &Call, half: bool) -> Result<Vec<Trial>, Er
 }
 
 impl Runner {
-    /// The time of one run, from a round of them.
+    /// Runs one round and returns the time of one run.
     fn round(&mut self) -> Result<Duration, Error> {
         let start = Instant::now();
         let ticket = self.gpu.submit(&[self.program], self.runs, &[])?;
@@ -94,7 +94,7 @@ impl Runner {
     }
 }
 
-/// A variant made ready, and what it writes.
+/// Prepares a variant and runs it once; also returns its outputs.
 fn start(
     device: &Device,
     call: &Call,
@@ -118,7 +118,7 @@ fn start(
     Ok((runner, found))
 }
 
-/// Numbers in [−1, 1) without a pattern; words are zero.
+/// Pseudo-random numbers in [−1, 1); words are zero.
 fn numbers(buf: Buf, seed: usize) -> Array {
     let mix = |i: usize| (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 40_503) >> 7) % 2000;
     match buf.dtype {
@@ -127,7 +127,8 @@ fn numbers(buf: Buf, seed: usize) -> Array {
     }
 }
 
-/// What may lie between two variants: they add in different orders, and half precision rounds each operand.
+/// The largest allowed difference between two variants: they sum in different orders, and half precision rounds each
+/// operand.
 fn tolerance(call: &Call, needs: Needs) -> f64 {
     let outputs: usize = call.writes().map(|buf| buf.len()).sum();
     let terms = call.flops as f64 / 2.0 / outputs as f64;
@@ -135,7 +136,7 @@ fn tolerance(call: &Call, needs: Needs) -> f64 {
     16.0 * unit * terms.max(1.0).sqrt()
 }
 
-/// The largest |found − expected| / max(1, |expected|); infinite where something is no number.
+/// The largest |found − expected| / max(1, |expected|); infinite if a value is not finite.
 fn distance(found: &[Array], expected: &[Array]) -> f64 {
     let pairs = found.iter().zip(expected).flat_map(|(a, b)| a.to_f64().into_iter().zip(b.to_f64()));
     let errors = pairs.map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
@@ -172,7 +173,7 @@ mod tests {
         assert!(tried.iter().all(|trial| trial.result.as_ref().is_ok_and(|took| *took > Duration::ZERO)), "{tried:?}");
     }
 
-    /// A kernel whose second variant does not compute the same, and whose third does not compile.
+    /// A kernel whose second variant computes a wrong result and whose third does not compile.
     #[test]
     fn a_wrong_variant_is_refused() {
         let wrong: &str = MATMUL.source.concat().replace("c0 += a0.x * b0;", "c0 += 1.01 * a0.x * b0;").leak();
@@ -194,9 +195,9 @@ mod tests {
         let grid = Grid::Tiles { rows: 40, cols: 70, layers: 1 };
         schedule.push(kernel, "y", &[a, b, a, a, y], &params, grid, 2 * 40 * 70 * 30);
         let tried = trials(&device(), &schedule.calls()[0], false).unwrap();
-        let of = |name| &tried.iter().find(|trial| trial.name == name).expect("it was tried").result;
+        let of = |name| &tried.iter().find(|trial| trial.name == name).expect("the variant is tried").result;
         assert!(of("matmul").is_ok());
-        assert!(of("matmul_wrong").as_ref().is_err_and(|why| why.starts_with("it errs by")), "{tried:?}");
+        assert!(of("matmul_wrong").as_ref().is_err_and(|why| why.starts_with("error ")), "{tried:?}");
         assert!(of("matmul_broken").as_ref().is_err_and(|why| why.contains("matmul_broken")), "{tried:?}");
     }
 }

@@ -1,26 +1,26 @@
-//! Which variant of a kernel a device runs for a piece of work.
+//! The choice of a kernel variant for a call on a device.
 
 use super::caps::{Caps, DeviceKind};
 use crate::{Call, Grid, Needs, Variant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How variants are chosen.
+/// The policy that chooses kernel variants.
 #[derive(Clone, Debug, Default)]
 pub enum VariantPolicy {
-    /// By the table in this file, which depends on the device's kind and the output's size alone.
+    /// By the built-in table, which depends only on the kind of device and the size of the output.
     #[default]
     Table,
-    /// By what was measured on the device: the names of variants by [`class`]; by the table where nothing is known.
+    /// By measurements on the device: names of variants by [`class`]. Classes that were not measured use the table.
     Tuned(Arc<BTreeMap<String, String>>),
-    /// In half precision where a kernel has such a variant; else by the table.
+    /// In half precision where a kernel has such a variant, else by the table.
     Half,
-    /// Those whose names are their kernels' and this, as "_small"; a kernel's own where it has none: for tests.
+    /// Variants with this suffix, such as "_small"; kernels without one use their default. For tests.
     Only(&'static str),
 }
 
-/// What a choice among a call's variants depends on: its kernel, what is switched on in it, and its sizes, rounded up
-/// to powers of two.
+/// The class of a call, by which tuning results are stored: its kernel, its switches, and its sizes rounded up to
+/// powers of two. `None` if its kernel has no variants.
 pub fn class(call: &Call) -> Option<String> {
     let Grid::Tiles { rows, cols, layers } = call.grid else { return None };
     let terms = call.flops as usize / 2 / (rows * cols * layers).max(1);
@@ -29,7 +29,7 @@ pub fn class(call: &Call) -> Option<String> {
     Some(format!("{} {rows}×{cols}×{layers} of {terms}, {}", call.kernel.name, switches.join(" ")))
 }
 
-/// The variants of a call that a device can run, the kernel's own first; none where its kernel has none.
+/// The variants of a call that a device can run, the default first; empty if its kernel has no variants.
 pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
     let Grid::Tiles { cols, .. } = call.grid else { return Vec::new() };
     let can = |variant: &&'static Variant| match variant.needs {
@@ -42,12 +42,12 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
 }
 
 impl VariantPolicy {
-    /// By these names of variants, by [`class`].
+    /// Chooses by measurement: names of variants by [`class`].
     pub fn tuned(choices: BTreeMap<String, String>) -> Self {
         Self::Tuned(Arc::new(choices))
     }
 
-    /// The variant for a call; none where its kernel has no variants.
+    /// The variant for a call; `None` if its kernel has no variants.
     pub(crate) fn pick(&self, call: &Call, caps: &Caps, passes: impl Fn(Needs) -> bool) -> Option<&'static Variant> {
         let eligible = eligible(call, caps);
         if let Self::Only(suffix) = self {
@@ -67,8 +67,8 @@ impl VariantPolicy {
     }
 }
 
-/// The choice that needs no measurement. A processor that runs shaders spends its time on loads: there it is the
-/// variant that makes the fewest.
+/// The choice without measurements. Software adapters spend most of their time on loads, so there the variant with the
+/// fewest loads is chosen.
 fn table(eligible: &[&'static Variant], call: &Call, kind: DeviceKind) -> Option<&'static Variant> {
     let Grid::Tiles { rows, cols, .. } = call.grid else { return None };
     let usual: Vec<_> = eligible.iter().copied().filter(|variant| variant.needs != Needs::Half).collect();
@@ -82,10 +82,10 @@ fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
     rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])
 }
 
-/// Workgroups that a GPU should have at least, or it stands half idle.
+/// The least workgroups that keep a GPU busy.
 const WORKGROUPS: usize = 64;
 
-/// A GPU wants large tiles, as long as they hang over no edge by half and there are enough of them.
+/// Chooses large tiles for a GPU, unless half a tile or more is unused at an edge or there are too few tiles.
 fn on_a_gpu(eligible: &[&'static Variant], rows: usize, cols: usize) -> Option<&'static Variant> {
     let few = eligible.iter().find(|variant| variant.needs == Needs::FewColumns);
     let mut plain: Vec<_> = eligible.iter().filter(|variant| variant.needs == Needs::Nothing).collect();
@@ -104,7 +104,7 @@ mod tests {
     use crate::Schedule;
     use crate::ops::matmul::{Form, MATMUL, PLAIN, product};
 
-    /// The call of a product [m, k] · [k, n].
+    /// The call for a product [m, k] · [k, n].
     fn call(m: usize, n: usize, k: usize) -> Call {
         let mut schedule = Schedule::new();
         let [a, b] = [[m, k], [k, n]].map(|shape| schedule.scratch(shape));
@@ -120,10 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_takes_the_largest_tile_that_suits() {
+    fn a_gpu_uses_the_largest_suitable_tile() {
         for (size, name) in [
             ((1024, 1024), "matmul"),
-            // Too few large tiles; half of each hangs over.
+            // Too few large tiles, and half of each would be unused.
             ((128, 400), "matmul_small"),
             ((4096, 96), "matmul_small"),
             ((4096, 20), "matmul_small"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_processor_takes_what_loads_least() {
+    fn a_software_adapter_uses_the_fewest_loads() {
         for (size, name) in [
             ((512, 512), "matmul_lanes"),
             ((25_088, 32), "matmul_lanes_tall"),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_of_kernel_switches_and_rounded_sizes() {
+    fn classes_depend_on_kernel_switches_and_rounded_sizes() {
         let of = |m, n, k| class(&call(m, n, k)).expect("a product has variants");
         assert_eq!(of(100, 400, 784), "matmul 128×512×1 of 1024, trans_a=0 trans_b=0 use_bias=0 activation=0 gate=0");
         assert_eq!(of(100, 400, 784), of(128, 512, 1024));

@@ -12,7 +12,7 @@ params! {
     pub struct AdamParams {
         /// Elements.
         len: u32,
-        /// Whether weight decay acts on the weights, not through the gradient.
+        /// 1 if weight decay acts on the weights directly (`AdamW`), 0 if through the gradient.
         decoupled: u32,
         /// β₁.
         beta1: f32,
@@ -26,9 +26,9 @@ params! {
         epsilon: f32,
         /// Weight decay; 0 for none.
         decay: f32,
-        /// The largest norm of the gradient; 0 for any.
+        /// Largest norm of the gradient; 0 for no limit.
         clip: f32,
-        /// The part of the average that stays.
+        /// Share of the average that stays.
         keep: f32,
         /// 1 − keep, rounded once.
         one_minus_keep: f32,
@@ -66,7 +66,7 @@ pub static ADAM_AVERAGED: Kernel = kernel("adam_averaged", AVERAGED, reference::
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&ADAM, &ADAM_AVERAGED];
 
-/// How Adam moves the weights; the learning rate comes from the device.
+/// Settings of Adam; the learning rate comes from the device.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Adam {
     /// Decay of the first moment.
@@ -75,13 +75,13 @@ pub struct Adam {
     pub beta2: f32,
     /// Added to the root of the corrected second moment.
     pub epsilon: f32,
-    /// λ: 0 for none.
+    /// λ; 0 for none.
     pub weight_decay: f32,
-    /// Whether λ shrinks the weights directly (`AdamW`) or is added to the gradient (L2).
+    /// Shrinks the weights by λ directly (`AdamW`) instead of adding λ w to the gradient.
     pub decoupled: bool,
-    /// The largest 2-norm of the whole gradient; beyond it the gradient is scaled down to it.
+    /// Largest 2-norm of the whole gradient; a longer one is scaled down to it.
     pub clip: Option<f32>,
-    /// The part of the running average of the weights that stays in each step.
+    /// Share of the running average of the weights that stays in each step.
     pub average: Option<f32>,
 }
 
@@ -107,12 +107,11 @@ pub struct Arenas {
     pub average: Buf,
 }
 
-/// One step over the network whose whole arena of values is `weights`. `rates` is `f32 [4]`, as
-/// [`tick`](crate::ops::tick::tick) leaves it; `norm` is `f32 [1]`, the sum of squares of the gradient, and needed only
-/// to clip.
+/// One step over the network whose whole parameter arena is `weights`. `rates` is `f32 [4]`, the output of
+/// [`tick`](crate::ops::tick::tick); `norm` is `f32 [1]`, the sum of squares of the gradient, needed only to clip.
 ///
 /// # Panics
-/// When `weights` is not an arena of values, and as [`adam_with`].
+/// If `weights` is not a parameter arena, and as [`adam_with`].
 pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option<Buf>, config: &Adam) {
     let arenas = Arenas {
         w: weights,
@@ -124,10 +123,10 @@ pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
     adam_with(s, label, arenas, rates, norm, config);
 }
 
-/// [`adam`] with every arena given.
+/// The same as [`adam`], with every arena given.
 ///
 /// # Panics
-/// When sizes differ, a constant is out of its range, or the gradient is to be clipped and `norm` is not given.
+/// If sizes differ, a constant is out of its range, or the gradient is clipped and `norm` is not given.
 pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Adam) {
     let Arenas { w, g, m, v, average } = arenas;
     assert!([g, m, v].iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
@@ -136,7 +135,7 @@ pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm
     let params = parameters(label, w.len(), config, shared);
     let (grid, cost) = (Grid::Linear(w.len().div_ceil(ELEMENTS)), 16 * w.len() as u64);
     if config.average.is_some() {
-        assert_eq!(average.len(), w.len(), "{label}: an average of another size");
+        assert_eq!(average.len(), w.len(), "{label}: average and weights differ in size");
         s.push(&ADAM_AVERAGED, label, &[w, g, m, v, rates, norm, average], &params, grid, cost);
     } else {
         s.push(&ADAM, label, &[w, g, m, v, rates, norm], &params, grid, cost);

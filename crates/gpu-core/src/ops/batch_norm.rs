@@ -1,9 +1,9 @@
-//! Batch normalisation over the rows of a matrix, of which an NHWC batch has n · h · w, with a fused activation.
+//! Batch normalisation over the rows of a matrix (an NHWC batch has n · h · w of them), with a fused activation.
 //!
 //! y = act(weight · x̂ + bias) with x̂ = (x − mean) / √(var + ε), channel by channel (Ioffe, Szegedy, Batch
-//! normalization, ICML 2015). In training the statistics are the batch's, and the running ones follow them; in
-//! inference they are the running ones. Rows are cut into chunks of fixed length, whose statistics a second
-//! kernel joins in an order that depends on the sizes alone.
+//! normalization, ICML 2015). Training uses the statistics of the batch and updates the running ones; inference uses
+//! the running ones. Rows are divided into chunks of fixed length. A second kernel joins their statistics in an order
+//! that depends only on the sizes.
 
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
@@ -21,27 +21,27 @@ params! {
         chunk: u32,
         /// Chunks of rows.
         parts: u32,
-        /// The statistics depend on x.
+        /// 1 if the statistics are those of x, so that a gradient flows through them.
         training: u32,
         /// [`Activation::code`] of the fused activation.
         activation: u32,
-        /// [`Activation::code`] of the activation that made x; zero for none.
+        /// [`Activation::code`] of the activation whose output is x; zero for none.
         gate: u32,
         /// [`Activation::alpha`] of the fused activation.
         alpha: f32,
-        /// [`Activation::alpha`] of the activation that made x.
+        /// [`Activation::alpha`] of the activation whose output is x.
         gate_alpha: f32,
         /// ε, added to the variance.
         epsilon: f32,
-        /// The share of the batch in the running statistics.
+        /// The weight of the batch in the running statistics.
         momentum: f32,
     }
 }
 
 const INVOCATIONS: usize = 256;
-/// Rows that one invocation sums in its channel.
+/// Rows that one invocation sums, in one channel.
 const CHUNK: usize = 64;
-/// Rows of a channel to which one invocation applies the statistics; ROWS of shaders/batch_norm.wgsl.
+/// Rows that one invocation normalises, in one channel; ROWS of shaders/batch_norm.wgsl.
 const ROWS: usize = 8;
 
 const fn kernel(
@@ -73,7 +73,7 @@ pub static BATCH_NORM_PARTIAL: Kernel = kernel(
     reference::batch_norm::batch_norm_partial,
     Gradient::Forward,
 );
-/// stats [2, c], the mean and 1 / √(var + ε), and a step of the running statistics.
+/// stats [2, c], the mean and 1 / √(var + ε), and an update of the running statistics.
 pub static BATCH_NORM_FINISH: Kernel = kernel(
     "batch_norm_finish",
     &[read("partials"), write("stats"), update("running_mean"), update("running_var")],
@@ -133,35 +133,35 @@ pub static KERNELS: &[&Kernel] = &[
     &BATCH_NORM_BACKWARD_APPLY,
 ];
 
-/// The parameters and the state of one normalisation, all `[c]`.
+/// The parameters and running statistics of a batch normalisation, `[c]` each.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {
-    /// Multiplies x̂.
+    /// The scale of x̂.
     pub weight: Buf,
-    /// Added to that.
+    /// The offset.
     pub bias: Buf,
-    /// The running mean, which training moves; a place of its own.
+    /// The running mean, updated in training; a buffer of its own.
     pub running_mean: Buf,
-    /// The running variance, without bias, which training moves; a place of its own.
+    /// The running unbiased variance, updated in training; a buffer of its own.
     pub running_var: Buf,
     /// ε, added to the variance.
     pub epsilon: f32,
-    /// The share of each batch in the running statistics, as PyTorch's `momentum`; zero leaves them.
+    /// The weight of each batch in the running statistics, as PyTorch's `momentum`; zero leaves them unchanged.
     pub momentum: f32,
 }
 
-/// What the backward pass of one call needs.
+/// The values that the backward pass needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Saved {
-    /// What was normalised, [rows, c].
+    /// The input, [rows, c].
     pub x: Buf,
-    /// By what: the mean and 1 / √(var + ε), [2, c].
+    /// The statistics: the mean and 1 / √(var + ε), [2, c].
     pub stats: Buf,
-    /// Whether these are those of x itself, so that a gradient passes them.
+    /// True if the statistics are those of x, so that a gradient flows through them.
     pub training: bool,
 }
 
-/// What the gradients of the parameters and of the input share, `[c]` each.
+/// Sums shared by the gradients of the parameters and of the input, `[c]` each.
 #[derive(Clone, Copy, Debug)]
 pub struct Sums {
     /// Σ dy x̂
@@ -170,14 +170,14 @@ pub struct Sums {
     pub sum: Buf,
 }
 
-/// y, of x's shape, by the statistics of x [rows, c], after a step of the running ones.
+/// Normalises x [rows, c] by its own statistics and updates the running ones. Returns y, of x's shape.
 ///
 /// # Panics
-/// When x has one row only (a variance needs two), when parameters or state are not `[c]`, or when the
-/// activation's slope does not follow from its output.
+/// If x has only one row (a variance needs two), when parameters or state are not `[c]`, or when the
+/// activation's slope cannot be computed from its output.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, act: Activation) -> (Buf, Saved) {
     check(label, x, norm);
-    assert!(x.shape.rows() > 1, "{label}: one row of {} channels has no variance to train with", x.shape.cols());
+    assert!(x.shape.rows() > 1, "{label}: training needs at least two rows of {} channels", x.shape.cols());
     let params = BatchNormParams { momentum: norm.momentum, epsilon: norm.epsilon, ..plain_params(x) };
     let (parts, c) = (params.parts as usize, x.shape.cols());
     let (partial, stats) = (s.scratch([parts, 2, c]), s.scratch([2, c]));
@@ -188,10 +188,10 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, act: Act
     (apply(s, label, x, norm, stats, act), Saved { x, stats, training: true })
 }
 
-/// y, of x's shape, by the running statistics.
+/// Normalises x by the running statistics. Returns y, of x's shape.
 ///
 /// # Panics
-/// When parameters or state are not `[c]`, or when the activation's slope does not follow from its output.
+/// If parameters or state are not `[c]`, or when the activation's slope cannot be computed from its output.
 pub fn inference(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, act: Activation) -> (Buf, Saved) {
     check(label, x, norm);
     let c = x.shape.cols();
@@ -202,13 +202,13 @@ pub fn inference(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, act: A
     (apply(s, label, x, norm, stats, act), Saved { x, stats, training: false })
 }
 
-/// Σ dy x̂ and Σ dy, dy being the gradient before the fused activation.
+/// Computes Σ dy x̂ and Σ dy, where dy is the gradient before the fused activation.
 ///
 /// # Panics
-/// When `dy` has another size than `x`.
+/// If `dy` has another size than `x`.
 pub fn backward_sums(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf) -> Sums {
     let Saved { x, stats, .. } = *saved;
-    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    assert_eq!(dy.len(), x.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
     let params = plain_params(x);
     let (parts, c) = (params.parts as usize, x.shape.cols());
     let [dots, sums] = [(); 2].map(|()| s.scratch([parts, c]));
@@ -224,20 +224,19 @@ pub fn backward_sums(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf) -> S
 /// dweight `[c]` += Σ dy x̂ and dbias `[c]` += Σ dy.
 ///
 /// # Panics
-/// When `dweight` or `dbias` does not have an element for every channel.
+/// If `dweight` or `dbias` does not have one element per channel.
 pub fn backward_params(s: &mut Schedule, label: &str, sums: Sums, dweight: Buf, dbias: Buf) {
     let row = [1, sums.dot.len()];
     reduce::columns_add(s, &format!("{label}.weight"), sums.dot.reshape(row), dweight);
     reduce::columns_add(s, &format!("{label}.bias"), sums.sum.reshape(row), dbias);
 }
 
-/// dx, of x's shape, from dy before the fused activation; with a gate, times the slope of that activation
-/// where its output is the buffer, of x's shape. `sums` are [`backward_sums`]', and wanted if the statistics
-/// were those of x.
+/// dx, of x's shape, from dy before the fused activation. A gate (an activation and its output, of x's shape)
+/// multiplies dx by the slope of that activation. `sums` are those of [`backward_sums`], required if the statistics are
+/// those of x and not allowed otherwise.
 ///
 /// # Panics
-/// When shapes do not fit, when sums are missing or not wanted, or when the gate's slope does not follow from its
-/// output.
+/// If shapes do not fit, if sums are missing or not allowed, or if the gate's slope cannot be computed from its output.
 pub fn backward_input(
     s: &mut Schedule,
     label: &str,
@@ -248,12 +247,18 @@ pub fn backward_input(
     gate: Option<(Activation, Buf)>,
 ) -> Buf {
     let Saved { x, stats, training } = *saved;
-    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
-    assert_eq!(weight.len(), x.shape.cols(), "{label}: weight of {} for the channels of {}", weight.shape, x.shape);
-    assert_eq!(sums.is_some(), training, "{label}: sums go with the statistics of training, and with no others");
-    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate is not {}", x.shape);
-    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
-    // What is switched off is bound to x.
+    assert_eq!(dy.len(), x.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
+    assert_eq!(
+        weight.len(),
+        x.shape.cols(),
+        "{label}: weight of shape {} for the channels of {}",
+        weight.shape,
+        x.shape
+    );
+    assert_eq!(sums.is_some(), training, "{label}: sums are required with statistics of the batch, and only then");
+    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate does not have the size of {}", x.shape);
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: the gate's slope needs its input");
+    // Unused bindings are bound to x.
     let Sums { dot, sum } = sums.unwrap_or(Sums { dot: x, sum: x });
     let (act, gate_y) = gate.unwrap_or((Activation::Identity, x));
     let training = training.into();
@@ -265,7 +270,7 @@ pub fn backward_input(
 }
 
 fn apply(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, stats: Buf, act: Activation) -> Buf {
-    assert!(act.slope_from_output(), "{label}: the slope of {act:?} does not follow from its output");
+    assert!(act.slope_from_output(), "{label}: the slope of {act:?} cannot be computed from its output");
     let y = s.scratch(x.shape);
     let params = BatchNormParams { activation: act.code(), alpha: act.alpha(), ..plain_params(x) };
     let bufs = [x, stats, y, norm.weight, norm.bias];
@@ -276,7 +281,7 @@ fn apply(s: &mut Schedule, label: &str, x: Buf, norm: &BatchNorm, stats: Buf, ac
 fn check(label: &str, x: Buf, norm: &BatchNorm) {
     let bufs = [norm.weight, norm.bias, norm.running_mean, norm.running_var];
     for (name, buf) in ["weight", "bias", "running mean", "running variance"].iter().zip(bufs) {
-        assert_eq!(buf.len(), x.shape.cols(), "{label}: {name} of {} for the channels of {}", buf.shape, x.shape);
+        assert_eq!(buf.len(), x.shape.cols(), "{label}: {name} of shape {} for the channels of {}", buf.shape, x.shape);
     }
 }
 
@@ -297,7 +302,7 @@ fn plain_params(x: Buf) -> BatchNormParams {
     }
 }
 
-/// An invocation per channel of so many rows.
+/// One invocation for each channel of `ROWS` rows.
 fn rows_at_once(x: Buf) -> Grid {
     elements(x.shape.rows().div_ceil(ROWS) * x.shape.cols())
 }

@@ -1,6 +1,6 @@
-//! Channels put side by side and taken apart: of images [n, h, w, c], or of anything along its last axis.
+//! Concatenation and slicing of channels: of images [n, h, w, c], or of any array along its last axis.
 //!
-//! The gradients of y = a beside b are slices of dy: [`slice()`].
+//! The gradients of a concatenation are slices of dy: [`slice()`].
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
@@ -9,11 +9,11 @@ use std::ops::Range;
 params! {
     /// The uniform of every kernel here.
     pub struct ChannelsParams {
-        /// Elements of what is written.
+        /// Elements of the output.
         len: u32,
-        /// Channels of the whole: y of a concatenation, x of a slice.
+        /// Channels of the whole array: y of a concatenation, x of a slice.
         channels: u32,
-        /// The first of them that belongs to the part: b of a concatenation, the slice of a slice.
+        /// Its first channel that belongs to the part: b of a concatenation, the slice of a slice.
         start: u32,
         /// Channels of the part.
         count: u32,
@@ -22,7 +22,7 @@ params! {
 
 const INVOCATIONS: usize = 64;
 
-/// y = a beside b.
+/// y = a and b, concatenated along the channels.
 pub static CONCAT_CHANNELS: Kernel = Kernel {
     name: "concat_channels",
     op: "channels",
@@ -36,7 +36,7 @@ pub static CONCAT_CHANNELS: Kernel = Kernel {
     gradient: Gradient::Forward,
 };
 
-/// part = some channels of x.
+/// part = a range of channels of x.
 pub static SLICE_CHANNELS: Kernel = Kernel {
     name: "slice_channels",
     bindings: &[read("x"), write("part")],
@@ -44,7 +44,7 @@ pub static SLICE_CHANNELS: Kernel = Kernel {
     ..CONCAT_CHANNELS
 };
 
-/// dx = dpart in the channels that were taken, zero in the others.
+/// dx = dpart in the range of channels, zero elsewhere.
 pub static SLICE_CHANNELS_BACKWARD: Kernel = Kernel {
     name: "slice_channels_backward",
     bindings: &[read("dpart"), write("dx")],
@@ -56,23 +56,23 @@ pub static SLICE_CHANNELS_BACKWARD: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&CONCAT_CHANNELS, &SLICE_CHANNELS, &SLICE_CHANNELS_BACKWARD];
 
-/// a […, p] beside b […, q]: […, p + q].
+/// Concatenates a […, p] and b […, q]: […, p + q].
 ///
 /// # Panics
-/// When the two differ in an axis other than the last.
+/// If the two differ in an axis other than the last.
 pub fn concat(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
     let (start, count) = (a.shape.cols(), b.shape.cols());
     let fits = a.shape == with_channels(b.shape, start);
-    assert!(fits, "{label}: {} and {} do not lie beside each other", a.shape, b.shape);
+    assert!(fits, "{label}: {} and {} differ in more than the last axis", a.shape, b.shape);
     let y = s.scratch(with_channels(a.shape, start + count));
     s.push(&CONCAT_CHANNELS, label, &[a, b, y], &parameters(y, start + count, start..start + count), grid(y), 0);
     y
 }
 
-/// Channels `range` of x: […, their number]. Of dy, it is the gradient of [`concat()`] for a or for b.
+/// Slices channels `range` of x. Applied to dy, it computes the gradient of [`concat()`] for a or b.
 ///
 /// # Panics
-/// When the range is empty or reaches past the last channel.
+/// If the range is empty or out of bounds.
 pub fn slice(s: &mut Schedule, label: &str, x: Buf, range: Range<usize>) -> Buf {
     let channels = x.shape.cols();
     assert!(range.start < range.end && range.end <= channels, "{label}: channels {range:?} of {}", x.shape);
@@ -81,13 +81,13 @@ pub fn slice(s: &mut Schedule, label: &str, x: Buf, range: Range<usize>) -> Buf 
     part
 }
 
-/// The gradient of [`slice()`] for its x, which has `channels` of them, of which the slice began at `start`.
+/// The gradient of [`slice()`] with respect to x, which has `channels` channels; the slice started at `start`.
 ///
 /// # Panics
-/// When the slice reaches past the last channel.
+/// If the slice is out of bounds.
 pub fn slice_backward(s: &mut Schedule, label: &str, dpart: Buf, channels: usize, start: usize) -> Buf {
     let range = start..start + dpart.shape.cols();
-    assert!(range.end <= channels, "{label}: {} are not the channels {range:?} of {channels}", dpart.shape);
+    assert!(range.end <= channels, "{label}: {} does not fit channels {range:?} of {channels}", dpart.shape);
     let dx = s.scratch(with_channels(dpart.shape, channels));
     s.push(&SLICE_CHANNELS_BACKWARD, label, &[dpart, dx], &parameters(dx, channels, range), grid(dx), 0);
     dx

@@ -1,12 +1,12 @@
-//! How a codebook follows its rows without gradients, how it begins, how dead codes come back, and how it is used.
+//! Codebook maintenance without gradients: running averages, initialisation, restarts, and usage statistics.
 //!
-//! - [`ema`] and [`smooth`]: running averages of how many rows each code has and of their sum, whose quotient the code
-//!   is (van den Oord, Vinyals, Kavukcuoglu, *Neural discrete representation learning*, 2017, appendix A.1), the counts
-//!   smoothed as Laplace's rule has it, so that a code without rows divides by no zero.
-//! - [`plus_plus`]: first codes among the rows, each drawn in proportion to the squared distance from those before
-//!   (Arthur, Vassilvitskii, *k-means++: the advantages of careful seeding*, 2007, §2.2).
-//! - [`restart`]: codes hardly used become random rows of the batch.
-//! - [`count`] and [`perplexity`]: a histogram over as many batches as wanted, and what it comes to.
+//! - [`ema`] and [`smooth`]: running averages of the number of rows of each code and of their sum, whose quotient is
+//!   the code (van den Oord, Vinyals, Kavukcuoglu, *Neural discrete representation learning*, 2017, appendix A.1).
+//!   Laplace smoothing of the counts avoids division by zero for codes without rows.
+//! - [`plus_plus`]: initial codes drawn from the rows, each in proportion to the squared distance from the codes before
+//!   it (Arthur, Vassilvitskii, *k-means++: the advantages of careful seeding*, 2007, §2.2).
+//! - [`restart`]: replaces rarely used codes by random rows of the batch.
+//! - [`count`] and [`perplexity`]: a histogram over any number of batches, and its perplexity.
 //!
 //! Counts and sums of a batch come from [`vq::assign`](crate::ops::vq::assign).
 
@@ -23,9 +23,9 @@ params! {
         len: u32,
         /// Its columns.
         dim: u32,
-        /// What is left of an average: γ, or all of it where the batch has begun to count already.
+        /// The factor of the old average: γ, or 1 for the later micro-batches of a batch.
         left: f32,
-        /// 1 − γ, rounded once: what the rows count.
+        /// The factor of the new rows: 1 − γ, rounded once.
         gain: f32,
     }
 }
@@ -59,7 +59,7 @@ params! {
         k: u32,
         /// Rows to draw from.
         m: u32,
-        /// A code used less is dead.
+        /// Codes with lower usage are dead.
         threshold: f32,
         /// Low word of the seed.
         key0: u32,
@@ -75,7 +75,7 @@ params! {
         m: u32,
         /// Bits of a row's weight.
         bits: u32,
-        /// The code that is drawn for.
+        /// The code to be drawn.
         code: u32,
         /// Low word of the seed.
         key0: u32,
@@ -91,23 +91,23 @@ params! {
         m: u32,
         /// Their length.
         dim: u32,
-        /// Not zero where there was no code before.
+        /// 1 if there was no code before.
         first: u32,
     }
 }
 
 params! {
-    /// The uniform of [`CODEBOOK_PLACE`] and [`CODEBOOK_PLACE_AVERAGES`].
+    /// The uniform of [`CODEBOOK_PLACE`] and [`CODEBOOK_PLACE_AVERAGES`], which copy rows into codes.
     pub struct PlaceParams {
-        /// Elements of the codes placed.
+        /// Elements of the codes written.
         len: u32,
         /// Columns.
         dim: u32,
         /// Rows of z.
         m: u32,
-        /// The first code placed.
+        /// The first code written.
         first: u32,
-        /// How many rows a placed code is said to have had.
+        /// The count assigned to a new code.
         weight: f32,
     }
 }
@@ -135,11 +135,11 @@ const fn kernel(
     }
 }
 
-const AVERAGED: &str = "an average over steps, through which no gradient flows";
+const AVERAGED: &str = "an average over steps; no gradient flows through it";
 const DRAWN: &str = "drawn";
-const COPIED: &str = "rows become codes between steps, which no gradient crosses";
+const COPIED: &str = "codes are replaced between steps; no gradient flows through it";
 
-/// size `[k]` and total [k, dim] moved towards counts `[k]` and sums [k, dim].
+/// Moves size `[k]` and total [k, dim] towards counts `[k]` and sums [k, dim].
 pub static CODEBOOK_EMA: Kernel = kernel(
     "codebook_ema",
     &[read("counts"), read("sums"), update("size"), update("total")],
@@ -166,7 +166,7 @@ pub static CODEBOOK_PERPLEXITY: Kernel = Kernel {
         &[read("histogram"), write("perplexity"), write("used")],
         PerplexityParams::FIELDS,
         reference::codebook::codebook_perplexity,
-        "a figure to report",
+        "a metric, only reported",
     )
 };
 
@@ -192,16 +192,16 @@ pub static CODEBOOK_DRAW: Kernel = Kernel {
     )
 };
 
-/// nearer `[m]`: squared distances from rows z [m, dim] to the nearest code, now that row `source[0]` is one.
+/// nearer `[m]`: squared distances from rows z [m, dim] to the nearest code, updated for the new code, row `source[0]`.
 pub static CODEBOOK_NEARER: Kernel = kernel(
     "codebook_nearer",
     &[read("z"), read("source").of_u32(), update("nearer")],
     NearerParams::FIELDS,
     reference::codebook::codebook_nearer,
-    "weights of a draw",
+    "weights for sampling",
 );
 
-/// codes [k, dim]: those from `first` on become the rows of z [m, dim] that source, u32, names.
+/// codes [k, dim]: codes from `first` on are set to the rows of z [m, dim] listed in `source` (u32).
 pub static CODEBOOK_PLACE: Kernel = kernel(
     "codebook_place",
     &[read("z"), read("source").of_u32(), update("codes")],
@@ -210,7 +210,7 @@ pub static CODEBOOK_PLACE: Kernel = kernel(
     COPIED,
 );
 
-/// size `[k]` and total [k, dim], as if the codes placed had had `weight` rows like theirs.
+/// size `[k]` and total [k, dim]: set as if each new code had had `weight` rows equal to it.
 pub static CODEBOOK_PLACE_AVERAGES: Kernel = kernel(
     "codebook_place_averages",
     &[read("z"), read("source").of_u32(), update("size"), update("total")],
@@ -231,15 +231,15 @@ pub static KERNELS: &[&Kernel] = &[
     &CODEBOOK_PLACE_AVERAGES,
 ];
 
-/// In a list of rows: no row.
+/// Marks "no row" in a list of rows.
 pub const NONE: u32 = u32::MAX;
 
-/// What an averaged codebook remembers between steps. Both belong into a checkpoint.
+/// The running averages of a codebook. Both belong in a checkpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct Averages {
-    /// How many rows each code has of late, `[k]`.
+    /// The running average of the number of rows of each code, `[k]`.
     pub size: Buf,
-    /// Their sum, [k, dim].
+    /// The running average of their sum, [k, dim].
     pub total: Buf,
 }
 
@@ -247,61 +247,61 @@ impl Averages {
     fn check(self, label: &str, codebook: Buf) {
         let (k, len) = (codebook.shape.rows(), codebook.len());
         let fits = self.size.len() == k && self.total.len() == len;
-        assert!(fits, "{label}: {self:?} for a codebook of {}", codebook.shape);
+        assert!(fits, "{label}: {self:?} do not fit a codebook of shape {}", codebook.shape);
     }
 }
 
-/// Which codes are dead, and what they come back as.
+/// The rule for restarting dead codes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Restart {
-    /// A code whose usage is below it is dead.
+    /// Codes with usage below this value are dead.
     pub threshold: f32,
-    /// How many rows it is then said to have had; below the threshold it would be dead again at once.
+    /// The count assigned to a restarted code. Below the threshold, the code would be dead again at once.
     pub weight: f32,
 }
 
-/// Moves the averages towards a batch, size by γ size + (1 − γ) counts and total likewise. A batch that comes in parts
-/// counts as one: after the `first` part, the averages stay as they are but for what the rows add.
+/// Updates the averages by a batch: size becomes γ size + (1 − γ) counts, and total likewise. The micro-batches of a
+/// batch count as one: only the `first` scales the averages by γ; the others just add to them.
 ///
 /// # Panics
-/// When the shapes do not fit one another, or γ is not in [0, 1).
+/// If the shapes do not fit one another, or γ is not in [0, 1).
 pub fn ema(s: &mut Schedule, label: &str, assigned: Assigned, averages: Averages, gamma: f32, first: bool) {
     let Averages { size, total } = averages;
     let (k, len, dim) = (size.len(), total.len(), total.shape.cols());
     let fits = assigned.counts.len() == k && assigned.sums.len() == len && len == k * dim;
-    assert!(fits, "{label}: {assigned:?} for {averages:?}");
-    assert!((0.0..1.0).contains(&gamma), "{label}: γ = {gamma}");
+    assert!(fits, "{label}: {assigned:?} do not fit {averages:?}");
+    assert!((0.0..1.0).contains(&gamma), "{label}: γ = {gamma} is not in [0, 1)");
     let left = if first { gamma } else { 1.0 };
     let params = EmaParams { len: len as u32, dim: dim as u32, left, gain: 1.0 - gamma };
     let bufs = [assigned.counts, assigned.sums, size, total];
     s.push(&CODEBOOK_EMA, label, &bufs, &params, grid(len), 3 * len as u64);
 }
 
-/// Makes the codebook [k, dim] of its averages: total / ((size + ε) / (n + k ε) · n), n being Σ size.
+/// Computes the codebook [k, dim] from its averages: total / ((size + ε) / (n + k ε) · n), with n = Σ size.
 ///
 /// # Panics
-/// When the shapes do not fit one another, or ε is not positive.
+/// If the shapes do not fit one another, or ε is not positive.
 pub fn smooth(s: &mut Schedule, label: &str, averages: Averages, codebook: Buf, epsilon: f32) {
     let Averages { size, total } = averages;
     let (len, dim, k) = (codebook.len(), codebook.shape.cols(), codebook.shape.rows());
     averages.check(label, codebook);
-    assert!(epsilon > 0.0, "{label}: ε = {epsilon}");
+    assert!(epsilon > 0.0, "{label}: ε = {epsilon} is not positive");
     let n = reduce::whole(s, &format!("{label}.n"), size, reduce::Kind::Sum);
     let params = SmoothParams { len: len as u32, dim: dim as u32, k: k as u32, epsilon };
     s.push(&CODEBOOK_SMOOTH, label, &[size, total, n, codebook], &params, grid(len), 6 * len as u64);
 }
 
-/// histogram `[k]` += counts `[k]`, which [`fill`](crate::ops::fill::fill) sets to zero when an epoch starts. Whole
-/// numbers, exact up to 2²⁴ to a code.
+/// histogram `[k]` += counts `[k]`. [`fill`](crate::ops::fill::fill) resets it at the start of an epoch. Counts are
+/// whole numbers, exact up to 2²⁴ per code.
 ///
 /// # Panics
-/// When the two differ in size.
+/// If the two differ in size.
 pub fn count(s: &mut Schedule, label: &str, counts: Buf, histogram: Buf) {
     reduce::columns_add(s, label, counts.reshape([1, counts.len()]), histogram);
 }
 
-/// The perplexity exp(−Σ p ln p) of the codes' shares p of a histogram `[k]`, and how many codes it has used: `[1]`
-/// each. A histogram without counts has the perplexity 1.
+/// Computes the perplexity exp(−Σ p ln p) of a histogram `[k]`, p being the share of each code, and the number of codes
+/// used: `[1]` each. An empty histogram has perplexity 1.
 pub fn perplexity(s: &mut Schedule, label: &str, histogram: Buf) -> (Buf, Buf) {
     let (y, used) = (s.scratch([1]), s.scratch([1]));
     let params = PerplexityParams { k: histogram.len() as u32 };
@@ -309,12 +309,12 @@ pub fn perplexity(s: &mut Schedule, label: &str, histogram: Buf) -> (Buf, Buf) {
     (y, used)
 }
 
-/// Codes whose `usage` `[k]` (the averages' size, or a histogram) is below the threshold become random rows of z
-/// [.., dim], and their averages `weight` such rows. `clock` is `u32 [4]`, of which the first is the step. Returns the
-/// row of each code, `u32 [k]`, [`NONE`] where it stays.
+/// Replaces codes whose `usage` `[k]` (the averages' size, or a histogram) is below the threshold by random rows of z
+/// [.., dim], and their averages by those of `weight` such rows. `clock` is `u32 [4]`; its first element is the step.
+/// Returns the row of each replaced code, `u32 [k]`, and [`NONE`] for the others.
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 #[allow(clippy::too_many_arguments)]
 pub fn restart(
     s: &mut Schedule,
@@ -328,7 +328,7 @@ pub fn restart(
     seed: u64,
 ) -> Buf {
     let (m, k) = (z.shape.rows(), codebook.shape.rows());
-    assert!(usage.len() == k && clock.len() == 4, "{label}: usage of {}, clock of {}", usage.shape, clock.shape);
+    assert!(usage.len() == k && clock.len() == 4, "{label}: usage has shape {}, clock {}", usage.shape, clock.shape);
     let chosen = s.scratch_of([k], Dtype::U32);
     let [key0, key1] = key(seed);
     let params = DeadParams { k: k as u32, m: m as u32, threshold: restart.threshold, key0, key1 };
@@ -337,14 +337,13 @@ pub fn restart(
     chosen
 }
 
-/// Every code of the codebook [k, dim] becomes a row of z [.., dim], by k-means++: the first any row, each other one
-/// in proportion to its squared distance from the nearest code so far. The averages, where there are some, become
-/// those of so many such rows each. `clock` is `u32 [4]`, of which the first is the step. Three or four steps to a
-/// code: this is for a schedule of its own, run once before training. Returns the squared distances that are left,
-/// `[m]`.
+/// Initialises every code of the codebook [k, dim] by a row of z [.., dim], by k-means++: the first is any row, each
+/// other one is drawn in proportion to its squared distance from the nearest code so far. The averages, if any, become
+/// those of `weight` such rows. `clock` is `u32 [4]`; its first element is the step. It takes three or four calls per
+/// code, so it belongs in a schedule that runs once before training. Returns the remaining squared distances, `[m]`.
 ///
 /// # Panics
-/// When the shapes do not fit one another, or there are more than 2²⁴ rows.
+/// If the shapes do not fit one another, or there are more than 2²⁴ rows.
 pub fn plus_plus(
     s: &mut Schedule,
     label: &str,
@@ -355,8 +354,8 @@ pub fn plus_plus(
     seed: u64,
 ) -> Buf {
     let (m, dim) = (z.shape.rows(), z.shape.cols());
-    assert!(m <= 1 << 24, "{label}: {m} rows, and 2²⁴ at most can be weighed");
-    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    assert!(m <= 1 << 24, "{label}: {m} rows exceed the limit of 2²⁴");
+    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
     let (averages, weight) = averages.map_or((None, 1.0), |(averages, weight)| (Some(averages), weight));
     let distance = s.scratch([m]);
     fill::fill(s, &format!("{label}.zero"), distance, 0.0);
@@ -375,12 +374,12 @@ pub fn plus_plus(
     distance
 }
 
-/// Bits of the weight of one of m rows, as many as a sum of m fits into 32, and as f32 has digits.
+/// Bits of the weight of one of m rows: as many as let a sum of m fit in 32 bits, at most the digits of an f32.
 fn weight_bits(m: usize) -> u32 {
     (m as u32 - 1).leading_zeros().min(24)
 }
 
-/// Codes from `first` on become the rows that `source` names, and their averages `weight` such rows.
+/// Sets codes from `first` on to the rows listed in `source`, and their averages to those of `weight` such rows.
 #[allow(clippy::too_many_arguments)]
 fn place(
     s: &mut Schedule,
@@ -393,7 +392,7 @@ fn place(
     weight: f32,
 ) {
     let (m, dim) = (z.shape.rows(), z.shape.cols());
-    assert_eq!(codebook.shape.cols(), dim, "{label}: codes of {} from rows of {}", codebook.shape, z.shape);
+    assert_eq!(codebook.shape.cols(), dim, "{label}: codes of shape {} from rows of shape {}", codebook.shape, z.shape);
     let len = source.len() * dim;
     let params = PlaceParams { len: len as u32, dim: dim as u32, m: m as u32, first: first as u32, weight };
     s.push(&CODEBOOK_PLACE, &format!("{label}.place"), &[z, source, codebook], &params, grid(len), 0);

@@ -1,11 +1,11 @@
-//! Convolutions of NHWC images and their transposes, as products over windows that are gathered and never stored.
+//! Convolutions of NHWC images and their transposes, as products over windows that are gathered but never stored.
 //!
-//! Weights lie as [co, kh, kw, ci], so that a row is one window as it lies in an image; PyTorch's [co, ci, kh, kw]
-//! is permuted where weights are read and written. The transposed convolution is the gradient of a convolution
-//! with respect to its input, so the three kernels serve both, with roles exchanged. The gradient of the bias is the
-//! sum of the columns of dy, seen as a matrix.
+//! Weights are stored as [co, kh, kw, ci], so that a row is one window in memory order; weights in PyTorch's order [co,
+//! ci, kh, kw] are permuted when files are read and written. A transposed convolution is the gradient of a convolution
+//! with respect to its input, so the same three kernels serve both, with exchanged roles. The gradient of the bias is
+//! the sum of the columns of dy as a matrix.
 //!
-//! Windows of one pixel, and windows that are the whole image, are dense products and go to [`crate::ops::matmul`].
+//! Windows of one pixel, and windows as large as the image, are dense products: [`crate::ops::matmul`].
 
 use crate::ops::activation::Activation;
 use crate::ops::matmul::{Epilogue, Form, PLAIN, join, product, product_add};
@@ -16,9 +16,9 @@ mod window;
 pub use window::Window;
 
 params! {
-    /// The uniform of every kernel: x is the convolution's input and y its output, whichever of them is computed.
+    /// The uniform of every kernel. x is the convolution's input and y its output, whichever is computed.
     pub struct Conv2dParams {
-        /// Which product it is, as in the shader.
+        /// The product to compute, as in the shader.
         role: u32,
         /// Images.
         batch: u32,
@@ -50,13 +50,13 @@ params! {
         dilation_h: u32,
         /// [`Window::dilation`].
         dilation_w: u32,
-        /// stride / gcd(stride, dilation): taps so far apart meet the same pixels of x.
+        /// stride / gcd(stride, dilation): taps this far apart read the same pixels of x.
         step_h: u32,
         /// The same along w.
         step_w: u32,
         /// Pixels of y that one workgroup sums over for dw.
         chunk: u32,
-        /// bias is added.
+        /// 1 if the bias is added.
         use_bias: u32,
         /// [`Activation::code`] of the epilogue.
         activation: u32,
@@ -73,9 +73,9 @@ const FORWARD: u32 = 0;
 const INPUT: u32 = 1;
 const WEIGHT: u32 = 2;
 
-/// Columns that are too few for a tile.
+/// Columns too few for a tile.
 const NARROW: usize = 4;
-/// The side of the tiles by which sums are divided into parts, whatever tiles a device then computes them by.
+/// The side of the tiles that determine how sums are divided, whatever tiles a device then uses.
 const TILE: usize = 64;
 const INVOCATIONS: usize = 256;
 
@@ -144,18 +144,18 @@ const WEIGHTS: &[Variant] = &[
     Variant::tall("conv2d_backward_weight_lanes_tall", "conv2d_lanes", LANES),
 ];
 
-/// dx of few channels: sums of what each tap puts on a pixel, which are a product's columns.
+/// dx of few channels: each pixel sums the contributions of its taps, which are columns of a product.
 pub static CONV2D_FOLD: Kernel =
     Kernel { workgroup: [256, 1, 1], ..kernel("conv2d_fold", &[], reference::conv2d::conv2d_fold, Gradient::Backward) };
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&CONV2D_FORWARD, &CONV2D_BACKWARD_INPUT, &CONV2D_BACKWARD_WEIGHT, &CONV2D_FOLD];
 
-/// y [n, oh, ow, co] = gate ⊙ act(conv(x, w) + bias) of x [n, h, w, ci] and w [co, kh, kw, ci]: at every place of
-/// the window, Σ x[n, oh·stride − pad + i·dilation, …, ci] · w[co, i, j, ci]. The bias is `[co]`, the gate as y.
+/// Convolution: y [n, oh, ow, co] = gate ⊙ act(conv(x, w) + bias) of x [n, h, w, ci] and w [co, kh, kw, ci]. Each
+/// output is Σ x[n, oh·stride − pad + i·dilation, …, ci] · w[co, i, j, ci]. The bias is `[co]`, the gate has y's shape.
 ///
 /// # Panics
-/// When the shapes do not fit one another or the window.
+/// If the shapes do not fit one another or the window.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, w: Buf, window: Window, epilogue: Epilogue) -> Buf {
     let conv = Conv::new(label, dims(label, x), w, window);
     let [rows, cols] = [conv.pixels(), conv.y[3]];
@@ -170,11 +170,11 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, w: Buf, window: Window, ep
     y
 }
 
-/// dx [n, h, w, ci], with `size` = [h, w], of dy [n, oh, ow, co]: the gradient of [`forward`]'s input, as
-/// gate ⊙ act(dx + bias). The bias is `[ci]`, the gate as dx.
+/// The gradient of [`forward`] with respect to x: dx [n, h, w, ci], with `size` = [h, w], from dy [n, oh, ow, co].
+/// Returns gate ⊙ act(dx + bias). The bias is `[ci]`, the gate has dx's shape.
 ///
 /// # Panics
-/// When the shapes do not fit one another or the window.
+/// If the shapes do not fit one another or the window.
 pub fn backward_input(
     s: &mut Schedule,
     label: &str,
@@ -186,10 +186,10 @@ pub fn backward_input(
 ) -> Buf {
     let [batch, ..] = dims(label, dy);
     let conv = Conv::new(label, [batch, size[0], size[1], w.shape.cols()], w, window);
-    assert_eq!(dy.shape, conv.y.into(), "{label}: dy is not what the window makes of an image of {size:?}");
+    assert_eq!(dy.shape, conv.y.into(), "{label}: dy is not the output shape of an image of {size:?}");
     conv.check_epilogue(label, epilogue, conv.x);
     let channels = conv.x[3];
-    // A bias belongs to channels: where a product's columns are taps as well, it does not fit.
+    // A bias is per channel, so it does not fit a product whose columns include taps.
     let fits = |cols| cols == channels || epilogue.bias.is_none();
     if let Some([rows, cols]) = conv.as_matrix().filter(|[_, cols]| fits(*cols)) {
         let (dy, w) = (dy.reshape([rows, conv.y[3]]), w.reshape([conv.y[3], cols]));
@@ -206,21 +206,21 @@ pub fn backward_input(
         return dx;
     }
     let [sh, sw] = window.stride;
-    // The first class is the largest.
+    // The first residue class of pixels is the largest.
     let rows = batch * size[0].div_ceil(sh) * size[1].div_ceil(sw);
     let grid = Grid::Tiles { rows, cols: channels, layers: sh * sw };
     s.push(&CONV2D_BACKWARD_INPUT, label, &operands(dy, w, epilogue, dx), &params, grid, conv.flops());
     dx
 }
 
-/// dw [co, kh, kw, ci] += Σ over windows of dy [n, oh, ow, co] ⊗ x [n, h, w, ci]: the gradient of [`forward`]'s
-/// weights, by partial sums over chunks of the pixels of dy, which are then joined.
+/// The gradient of [`forward`] with respect to w: dw [co, kh, kw, ci] += Σ over windows of dy [n, oh, ow, co] ⊗ x [n,
+/// h, w, ci], by partial sums over chunks of the pixels of dy, which are then joined.
 ///
 /// # Panics
-/// When the shapes do not fit one another or the window.
+/// If the shapes do not fit one another or the window.
 pub fn backward_weight(s: &mut Schedule, label: &str, x: Buf, dy: Buf, window: Window, dw: Buf) {
     let conv = Conv::new(label, dims(label, x), dw, window);
-    assert_eq!(dy.shape, conv.y.into(), "{label}: dy is not what the window makes of x, {}", x.shape);
+    assert_eq!(dy.shape, conv.y.into(), "{label}: dy is not the output shape of x of shape {}", x.shape);
     let co = conv.y[3];
     if let Some([rows, cols]) = conv.as_matrix() {
         let (x, dy, dw) = (x.reshape([rows, cols]), dy.reshape([rows, co]), dw.reshape([co, cols]));
@@ -236,12 +236,11 @@ pub fn backward_weight(s: &mut Schedule, label: &str, x: Buf, dy: Buf, window: W
     join(s, label, partial, dw);
 }
 
-/// y [n, h, w, co] = gate ⊙ act(convᵀ(x, w) + bias) of x [n, ih, iw, ci] and w [ci, kh, kw, co]: the convolution's
-/// gradient as a function of its own, with h and w from [`Window::transposed_output`]. The bias is `[co]`, the gate
-/// as y.
+/// Transposed convolution: y [n, h, w, co] = gate ⊙ act(convᵀ(x, w) + bias) of x [n, ih, iw, ci] and w [ci, kh, kw,
+/// co], with h and w from [`Window::transposed_output`]. The bias is `[co]`, the gate has y's shape.
 ///
 /// # Panics
-/// When the shapes do not fit one another or the window.
+/// If the shapes do not fit one another or the window.
 pub fn transposed_forward(
     s: &mut Schedule,
     label: &str,
@@ -255,11 +254,11 @@ pub fn transposed_forward(
     backward_input(s, label, x, w, window, window.transposed_output([ih, iw], output_padding), epilogue)
 }
 
-/// dx [n, ih, iw, ci] of dy [n, h, w, co]: the gradient of [`transposed_forward`]'s input, which is the convolution
-/// of dy, as gate ⊙ act(dx + bias).
+/// The gradient of [`transposed_forward`] with respect to x, which is the convolution of dy: dx [n, ih, iw, ci] from dy
+/// [n, h, w, co]. Returns gate ⊙ act(dx + bias).
 ///
 /// # Panics
-/// When the shapes do not fit one another or the window.
+/// If the shapes do not fit one another or the window.
 pub fn transposed_backward_input(
     s: &mut Schedule,
     label: &str,
@@ -271,16 +270,16 @@ pub fn transposed_backward_input(
     forward(s, label, dy, w, window, epilogue)
 }
 
-/// dw [ci, kh, kw, co] += Σ over windows of x [n, ih, iw, ci] ⊗ dy [n, h, w, co]: the gradient of
-/// [`transposed_forward`]'s weights.
+/// The gradient of [`transposed_forward`] with respect to w: dw [ci, kh, kw, co] += Σ over windows of x [n, ih, iw, ci]
+/// ⊗ dy [n, h, w, co].
 ///
 /// # Panics
-/// When the shapes do not fit one another or the window.
+/// If the shapes do not fit one another or the window.
 pub fn transposed_backward_weight(s: &mut Schedule, label: &str, x: Buf, dy: Buf, window: Window, dw: Buf) {
     backward_weight(s, label, dy, x, window, dw);
 }
 
-/// A convolution of certain sizes: [n, h, w, c] of both images.
+/// The sizes of a convolution: [n, h, w, c] of both images.
 struct Conv {
     window: Window,
     x: [usize; 4],
@@ -290,8 +289,8 @@ struct Conv {
 impl Conv {
     fn new(label: &str, x: [usize; 4], w: Buf, window: Window) -> Self {
         let ([n, h, width, ci], [co, kh, kw, depth]) = (x, dims(label, w));
-        assert_eq!([kh, kw], window.kernel, "{label}: weights of {} for {window:?}", w.shape);
-        assert_eq!(ci, depth, "{label}: weights of {} for {ci} channels", w.shape);
+        assert_eq!([kh, kw], window.kernel, "{label}: weights of shape {} for {window:?}", w.shape);
+        assert_eq!(ci, depth, "{label}: weights of shape {} for {ci} channels", w.shape);
         let [oh, ow] = window.output([h, width]);
         Self { window, x, y: [n, oh, ow, co] }
     }
@@ -304,12 +303,12 @@ impl Conv {
         self.window.kernel.iter().product()
     }
 
-    /// Multiply-adds are those of every window, whichever of the three products is made.
+    /// Floating-point operations: those of every window, whichever of the three products is computed.
     fn flops(&self) -> u64 {
         2 * (self.pixels() * self.y[3]) as u64 * (self.taps() * self.x[3]) as u64
     }
 
-    /// Rows and columns of x where its windows are its rows as they lie: single pixels, or whole images.
+    /// The rows and columns of x as a matrix, if its windows are contiguous rows: single pixels, or whole images.
     fn as_matrix(&self) -> Option<[usize; 2]> {
         let Window { kernel, stride, pad, dilation } = self.window;
         let [n, h, w, c] = self.x;
@@ -328,9 +327,12 @@ impl Conv {
         let (shape, channels) = (Shape::from(output), output[3]);
         let fits = epilogue.bias.is_none_or(|bias| bias.len() == channels);
         assert!(fits, "{label}: the bias does not have {channels} elements");
-        assert!(epilogue.gate.is_none_or(|(_, y)| y.len() == shape.len()), "{label}: the gate is not {shape}");
+        assert!(
+            epilogue.gate.is_none_or(|(_, y)| y.len() == shape.len()),
+            "{label}: the gate does not have the size of {shape}"
+        );
         let slope = epilogue.gate.is_none_or(|(act, _)| act.slope_from_output());
-        assert!(slope, "{label}: no slope follows from this gate");
+        assert!(slope, "{label}: the gate's slope needs its input");
     }
 
     fn params(&self, role: u32, epilogue: Epilogue) -> Conv2dParams {
@@ -370,17 +372,17 @@ impl Conv {
 
 fn dims(label: &str, buf: Buf) -> [usize; 4] {
     let dims: Vec<usize> = buf.shape.dims().iter().map(|&d| d as usize).collect();
-    dims.try_into().unwrap_or_else(|_| panic!("{label}: {} is not of four dimensions", buf.shape))
+    dims.try_into().unwrap_or_else(|_| panic!("{label}: {} does not have four dimensions", buf.shape))
 }
 
-/// What is switched off is bound to the image, which every product reads.
+/// Unused bindings are bound to the image, which every product reads.
 fn operands(image: Buf, factor: Buf, epilogue: Epilogue, y: Buf) -> [Buf; 5] {
     let gate_y = epilogue.gate.map_or(image, |(_, y)| y);
     [image, factor, epilogue.bias.unwrap_or(image), gate_y, y]
 }
 
-/// How many pixels are summed at once: at most 512 tiles in all, of no less than 256 pixels where there are
-/// as many, in whole slabs. It depends on the problem alone, so that every device adds in the same order.
+/// The number of pixels in a partial sum: at most 512 tiles in all, of at least 256 pixels if there are as many, in
+/// whole slabs. It depends only on the problem, so that every device adds in the same order.
 fn chunk(tiles: usize, pixels: usize) -> usize {
     let parts = (512 / tiles).min(pixels / 256).max(1);
     pixels.div_ceil(parts).next_multiple_of(16)

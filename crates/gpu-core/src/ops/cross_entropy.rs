@@ -1,8 +1,8 @@
-//! The cross-entropy of logits with target shares, its gradient in the same pass, and the errors of a classifier.
+//! The cross-entropy of logits and target shares, with its gradient, and the error count of a classifier.
 //!
-//! A row of x [m, k] holds the logits of k classes, the same row of t the share of each, one-hot or soft. The shares
-//! of a row sum to 1: with that `rows[r]` = logsumexp(x) − Σ t x in nats, and softmax(x) − t is its slope. Means over
-//! the batch are left to the weight of the gradient and to whoever sums the rows.
+//! A row of x [m, k] holds the logits of k classes, the same row of t their target shares, one-hot or soft, which sum
+//! to 1. Then `rows[r]` = logsumexp(x) − Σ t x in nats, with gradient softmax(x) − t. A mean over the batch is taken by
+//! the gradient's weight and by the sum of the rows.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -42,12 +42,12 @@ pub static CROSS_ENTROPY_WITH_GRADIENT: Kernel = Kernel {
     ..CROSS_ENTROPY
 };
 
-/// wrong `[m]`: 1 where x and t are not largest in the same place, otherwise 0.
+/// wrong `[m]`: 1 where x and t have their maxima at different indices, otherwise 0.
 pub static CROSS_ENTROPY_ERRORS: Kernel = Kernel {
     name: "cross_entropy_errors",
     bindings: &[read("x"), read("t"), write("wrong")],
     reference: reference::cross_entropy::cross_entropy_errors,
-    gradient: Gradient::None("it counts: flat wherever it does not jump"),
+    gradient: Gradient::None("a count, piecewise constant"),
     ..CROSS_ENTROPY
 };
 
@@ -57,7 +57,7 @@ pub static KERNELS: &[&Kernel] = &[&CROSS_ENTROPY, &CROSS_ENTROPY_WITH_GRADIENT,
 /// The loss of each row of logits x [m, k] against shares t [m, k], in nats: `[m]`.
 ///
 /// # Panics
-/// When `t` has other rows or columns than `x`.
+/// If `t` has other rows or columns than `x`.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, t: Buf) -> Buf {
     let params = parameters(label, x, t, 0.0);
     let rows = s.scratch([x.shape.rows()]);
@@ -68,7 +68,7 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, t: Buf) -> Buf {
 /// The loss of each row, and the derivative with respect to x of Σ weight · rows: `[m]`, and of x's shape.
 ///
 /// # Panics
-/// When `t` has other rows or columns than `x`.
+/// If `t` has other rows or columns than `x`.
 pub fn with_gradient(s: &mut Schedule, label: &str, x: Buf, t: Buf, weight: f32) -> (Buf, Buf) {
     let params = parameters(label, x, t, weight);
     let (rows, dx) = (s.scratch([x.shape.rows()]), s.scratch(x.shape));
@@ -76,11 +76,11 @@ pub fn with_gradient(s: &mut Schedule, label: &str, x: Buf, t: Buf, weight: f32)
     (rows, dx)
 }
 
-/// One for each row whose largest x is not in the place of its largest t, otherwise zero: `[m]`. Of equal ones the
-/// first counts; a row with a NaN may be either.
+/// One for each row whose largest x and largest t are at different indices, otherwise zero: `[m]`. The first of equal
+/// values counts; the result of a row with a NaN is unspecified.
 ///
 /// # Panics
-/// When `t` has other rows or columns than `x`.
+/// If `t` has other rows or columns than `x`.
 pub fn errors(s: &mut Schedule, label: &str, x: Buf, t: Buf) -> Buf {
     let params = parameters(label, x, t, 0.0);
     let wrong = s.scratch([x.shape.rows()]);
@@ -91,7 +91,7 @@ pub fn errors(s: &mut Schedule, label: &str, x: Buf, t: Buf) -> Buf {
 fn parameters(label: &str, x: Buf, t: Buf, weight: f32) -> CrossEntropyParams {
     let (m, k) = (x.shape.rows(), x.shape.cols());
     let fits = t.shape.rows() == m && t.shape.cols() == k;
-    assert!(fits, "{label}: logits of {} cannot be held against shares of {}", x.shape, t.shape);
+    assert!(fits, "{label}: logits of shape {} and shares of shape {}", x.shape, t.shape);
     CrossEntropyParams { m: m as u32, k: k as u32, weight }
 }
 

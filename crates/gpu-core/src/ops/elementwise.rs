@@ -1,7 +1,7 @@
 //! Sums and products of two buffers, element by element.
 //!
-//! Their derivatives are calls of the same kernels: of y = alpha a + beta b, da = alpha dy ([`scale`]); of y = a ⊙ b,
-//! da = dy ⊙ b ([`multiply`]).
+//! The same kernels compute their gradients: of y = alpha a + beta b, da = alpha dy ([`scale`]); of y = a ⊙ b, da = dy
+//! ⊙ b ([`multiply`]).
 
 use crate::schedule::kernel::{Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -62,7 +62,7 @@ pub static KERNELS: &[&Kernel] = &[&COMBINE, &MULTIPLY, &ACCUMULATE];
 /// alpha a + beta b, of a's shape.
 ///
 /// # Panics
-/// When `a` and `b` differ in size.
+/// If `a` and `b` differ in size.
 pub fn combine(s: &mut Schedule, label: &str, a: Buf, alpha: f32, b: Buf, beta: f32) -> Buf {
     let y = output(s, label, a, b);
     let params = CombineParams { len: y.len() as u32, alpha, beta };
@@ -70,15 +70,15 @@ pub fn combine(s: &mut Schedule, label: &str, a: Buf, alpha: f32, b: Buf, beta: 
     y
 }
 
-/// a + b, of a's shape: where a gradient arrives by two ways.
+/// a + b, of a's shape; for example, the sum of two gradients of one buffer.
 ///
 /// # Panics
-/// When `a` and `b` differ in size.
+/// If `a` and `b` differ in size.
 pub fn add(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
     combine(s, label, a, 1.0, b, 1.0)
 }
 
-/// alpha a, of a's shape; a is finite.
+/// alpha a, of a's shape. a must be finite.
 pub fn scale(s: &mut Schedule, label: &str, a: Buf, alpha: f32) -> Buf {
     combine(s, label, a, alpha, a, 0.0)
 }
@@ -86,7 +86,7 @@ pub fn scale(s: &mut Schedule, label: &str, a: Buf, alpha: f32) -> Buf {
 /// a ⊙ b, of a's shape.
 ///
 /// # Panics
-/// When `a` and `b` differ in size.
+/// If `a` and `b` differ in size.
 pub fn multiply(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
     let y = output(s, label, a, b);
     s.push(&MULTIPLY, label, &[a, b, y], &MultiplyParams { len: y.len() as u32 }, grid(y), y.len() as u64);

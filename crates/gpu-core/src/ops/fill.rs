@@ -1,4 +1,4 @@
-//! A constant in every element: gradients before they accumulate.
+//! Fills a buffer with a constant, for example gradients before they accumulate.
 
 use crate::schedule::kernel::{Gradient, Kernel, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -8,7 +8,7 @@ params! {
     pub struct FillParams {
         /// Elements.
         len: u32,
-        /// What each becomes.
+        /// The constant.
         value: f32,
     }
 }

@@ -1,4 +1,4 @@
-//! The rows of a batch out of a resident data set of bytes, as numbers.
+//! Gathers the rows of a batch from a data set of bytes on the device, as numbers.
 //!
 //! `y[b, j] = scale · byte(order[b] · width + j) + shift`.
 
@@ -14,7 +14,7 @@ params! {
         width: u32,
         /// Multiplies a byte.
         scale: f32,
-        /// Added after.
+        /// Added to the product.
         shift: f32,
     }
 }
@@ -38,20 +38,20 @@ pub static GATHER: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&GATHER];
 
-/// Bytes as a device holds them: four to a word, the first the lowest, and zeros after the last.
+/// Packs bytes into words as the device stores them: four to a word, the lowest first, padded with zeros.
 pub fn pack(bytes: &[u8]) -> Vec<u32> {
     let word = |four: &[u8]| four.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
     bytes.chunks(4).map(word).collect()
 }
 
-/// Rows `order` of `data` as numbers [rows, width]. `data` is u32, rows of `width` bytes one after another as
-/// [`pack`] lays them; `order` is `u32 [rows]`, and every row it names must be there.
+/// Gathers rows `order` of `data` as numbers [rows, width]. `data` is u32, rows of `width` bytes packed by [`pack`];
+/// `order` is `u32 [rows]`, with every row in range.
 ///
 /// # Panics
-/// When `data` does not hold one row, or holds more bytes than 32 bits can number.
+/// If `data` holds less than one row, or more than 2³² bytes.
 pub fn gather(s: &mut Schedule, label: &str, data: Buf, order: Buf, width: usize, scale: f32, shift: f32) -> Buf {
     let bytes = 4 * data.len() as u64;
-    assert!((width as u64..=1 << 32).contains(&bytes), "{label}: rows of {width} from {bytes} bytes");
+    assert!((width as u64..=1 << 32).contains(&bytes), "{label}: {bytes} bytes for rows of {width}");
     let y = s.scratch([order.len(), width]);
     let params = GatherParams { len: y.len() as u32, width: width as u32, scale, shift };
     let grid = Grid::Linear(y.len().div_ceil(INVOCATIONS));

@@ -1,9 +1,9 @@
-//! Group normalisation of NHWC images, with a fused activation; with a group for every channel, instance
+//! Group normalisation of NHWC images, with a fused activation. With one channel per group it is instance
 //! normalisation.
 //!
 //! y = act(weight · x̂ + bias), x̂ = (x − mean) / √(var + ε) over the pixels and channels of one group of one image
 //! (Wu, He, Group normalization, ECCV 2018; Ulyanov, Vedaldi, Lempitsky, Instance normalization, 2016). Pixels are
-//! cut into chunks of fixed length, whose sums a second kernel joins in an order that depends on the sizes alone.
+//! divided into chunks of fixed length. A second kernel joins their sums in an order that depends only on the sizes.
 
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
@@ -19,21 +19,21 @@ params! {
         hw: u32,
         /// Channels.
         c: u32,
-        /// Groups of neighbouring channels.
+        /// Groups of adjacent channels.
         groups: u32,
         /// Pixels that one invocation sums.
         chunk: u32,
         /// Chunks of an image.
         parts: u32,
-        /// Weight and bias are applied.
+        /// 1 if weight and bias are applied.
         affine: u32,
         /// [`Activation::code`] of the fused activation.
         activation: u32,
-        /// [`Activation::code`] of the activation that made x; zero for none.
+        /// [`Activation::code`] of the activation whose output is x; zero for none.
         gate: u32,
         /// [`Activation::alpha`] of the fused activation.
         alpha: f32,
-        /// [`Activation::alpha`] of the activation that made x.
+        /// [`Activation::alpha`] of the activation whose output is x.
         gate_alpha: f32,
         /// ε, added to the variance.
         epsilon: f32,
@@ -41,7 +41,7 @@ params! {
 }
 
 const INVOCATIONS: usize = 256;
-/// Pixels that one invocation sums in its channel.
+/// Pixels that one invocation sums, in one channel.
 const CHUNK: usize = 64;
 
 const fn kernel(
@@ -124,29 +124,29 @@ pub static KERNELS: &[&Kernel] = &[
     &GROUP_NORM_BACKWARD_APPLY,
 ];
 
-/// How one normalisation goes.
+/// The configuration of a group normalisation.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupNorm {
-    /// Groups of neighbouring channels, a divisor of their number; equal to it for instance normalisation.
+    /// Groups of adjacent channels, a divisor of their number; equal to it for instance normalisation.
     pub groups: usize,
-    /// The weight that multiplies x̂ and the bias added to that, `[c]` each.
+    /// The scale of x̂ and the offset, `[c]` each.
     pub affine: Option<(Buf, Buf)>,
     /// ε, added to the variance.
     pub epsilon: f32,
 }
 
-/// What the backward pass of one call needs.
+/// The values that the backward pass needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Saved {
-    /// What was normalised, [n, …, c].
+    /// The input, [n, …, c].
     pub x: Buf,
-    /// By what: the mean and 1 / √(var + ε), [n, groups, 2].
+    /// The statistics: the mean and 1 / √(var + ε), [n, groups, 2].
     pub stats: Buf,
-    /// How.
+    /// The configuration.
     pub norm: GroupNorm,
 }
 
-/// What the gradients of the parameters and of the input share, [n · parts, c] each.
+/// Sums shared by the gradients of the parameters and of the input, [n · parts, c] each.
 #[derive(Clone, Copy, Debug)]
 pub struct Sums {
     /// Σ dy x̂ over a chunk of pixels.
@@ -155,17 +155,17 @@ pub struct Sums {
     pub sum: Buf,
 }
 
-/// y, of x's shape; the first dimension of x counts images, the last channels.
+/// Normalises x: y, of x's shape. The first dimension of x counts images, the last channels.
 ///
 /// # Panics
-/// When the groups do not divide the channels, when weight or bias are not `[c]`, or when the activation's slope does
-/// not follow from its output.
+/// If the groups do not divide the channels, when weight or bias are not `[c]`, or when the activation's slope cannot
+/// be computed from its output.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &GroupNorm, act: Activation) -> (Buf, Saved) {
     let c = x.shape.cols();
     assert!(norm.groups > 0 && c.is_multiple_of(norm.groups), "{label}: {} groups of {c} channels", norm.groups);
     let fits = |(weight, bias): (Buf, Buf)| weight.len() == c && bias.len() == c;
     assert!(norm.affine.is_none_or(fits), "{label}: weight and bias do not have {c} elements");
-    assert!(act.slope_from_output(), "{label}: the slope of {act:?} does not follow from its output");
+    assert!(act.slope_from_output(), "{label}: the slope of {act:?} cannot be computed from its output");
     let params = plain_params(x, norm);
     let (n, parts) = (params.n as usize, params.parts as usize);
     let (partial, stats) = (s.scratch([n, parts, 2, c]), s.scratch([n, norm.groups, 2]));
@@ -176,20 +176,20 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &GroupNorm, act: Act
     s.push(&GROUP_NORM_FINISH, &format!("{label}.finish"), &[partial, stats], &params, grid, 4 * partial.len() as u64);
     let y = s.scratch(x.shape);
     let params = GroupNormParams { activation: act.code(), alpha: act.alpha(), ..params };
-    // What is switched off is bound to x.
+    // Unused bindings are bound to x.
     let (weight, bias) = norm.affine.unwrap_or((x, x));
     let bufs = [x, stats, y, weight, bias];
     s.push(&GROUP_NORM_APPLY, label, &bufs, &params, elements(x.len()), 4 * x.len() as u64);
     (y, Saved { x, stats, norm: *norm })
 }
 
-/// Σ dy x̂ and Σ dy over chunks of pixels, dy being the gradient before the fused activation.
+/// Computes Σ dy x̂ and Σ dy over chunks of pixels, where dy is the gradient before the fused activation.
 ///
 /// # Panics
-/// When `dy` has another size than x.
+/// If `dy` has another size than x.
 pub fn backward_sums(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf) -> Sums {
     let Saved { x, stats, norm } = *saved;
-    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    assert_eq!(dy.len(), x.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
     let params = plain_params(x, &norm);
     let rows = (params.n * params.parts) as usize;
     let [dot, sum] = [(); 2].map(|()| s.scratch([rows, x.shape.cols()]));
@@ -201,17 +201,17 @@ pub fn backward_sums(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf) -> S
 /// dweight `[c]` += Σ dy x̂ and dbias `[c]` += Σ dy over images and pixels.
 ///
 /// # Panics
-/// When `dweight` or `dbias` does not have an element for every channel.
+/// If `dweight` or `dbias` does not have one element per channel.
 pub fn backward_params(s: &mut Schedule, label: &str, sums: Sums, dweight: Buf, dbias: Buf) {
     reduce::columns_add(s, &format!("{label}.weight"), sums.dot, dweight);
     reduce::columns_add(s, &format!("{label}.bias"), sums.sum, dbias);
 }
 
-/// dx, of x's shape, from dy before the fused activation and its [`backward_sums`]; with a gate, times the slope
-/// of that activation where its output is the buffer, of x's shape.
+/// dx, of x's shape, from dy before the fused activation and its [`backward_sums`]. A gate (an activation and its
+/// output, of x's shape) multiplies dx by the slope of that activation.
 ///
 /// # Panics
-/// When shapes do not fit, or when the gate's slope does not follow from its output.
+/// If shapes do not fit, or when the gate's slope cannot be computed from its output.
 pub fn backward_input(
     s: &mut Schedule,
     label: &str,
@@ -221,9 +221,9 @@ pub fn backward_input(
     gate: Option<(Activation, Buf)>,
 ) -> Buf {
     let Saved { x, stats, norm } = *saved;
-    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
-    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate is not {}", x.shape);
-    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
+    assert_eq!(dy.len(), x.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
+    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate does not have the size of {}", x.shape);
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: the gate's slope needs its input");
     let params = plain_params(x, &norm);
     let totals = s.scratch(stats.shape);
     let weight = norm.affine.map_or(x, |(weight, _)| weight);
@@ -241,7 +241,7 @@ pub fn backward_input(
 
 fn plain_params(x: Buf, norm: &GroupNorm) -> GroupNormParams {
     let (n, c) = (x.shape.dims()[0] as usize, x.shape.cols());
-    assert!(x.shape.dims().len() > 1, "{} has no images of channels", x.shape);
+    assert!(x.shape.dims().len() > 1, "{} has no channels", x.shape);
     let hw = x.len() / (n * c);
     GroupNormParams {
         n: n as u32,

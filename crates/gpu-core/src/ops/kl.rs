@@ -1,10 +1,10 @@
-//! The Kullback-Leibler divergence of a diagonal Gaussian from the standard one, in nats.
+//! The Kullback-Leibler divergence of a diagonal Gaussian from the standard normal, in nats.
 //!
 //! rows = −½ Σ (1 + logvar − mean² − exp(logvar)), for q(z|x) = N(mean, exp(logvar)).
-//! Source: Kingma, Welling, *Auto-encoding variational Bayes*, ICLR 2014, appendix B. With free bits a unit's
-//! divergence, its mean over the batch, has no gradient below a bound: Kingma et al., *Improving variational inference
-//! with inverse autoregressive flow*, 2016, equation 15. Held to a capacity, the loss is the distance of each row's
-//! divergence from it: Burgess et al., *Understanding disentangling in β-VAE*, 2018, equation 8.
+//! Source: Kingma, Welling, *Auto-encoding variational Bayes*, ICLR 2014, appendix B. With free bits, a unit whose
+//! divergence, averaged over the batch, is below a bound has no gradient: Kingma et al., *Improving variational
+//! inference with inverse autoregressive flow*, 2016, equation 15. With a capacity, the loss is the distance of each
+//! row's divergence from it: Burgess et al., *Understanding disentangling in β-VAE*, 2018, equation 8.
 
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -26,7 +26,7 @@ params! {
         len: u32,
         /// Means of each row, and as many log variances.
         latent: u32,
-        /// Multiplies the gradient, beside `rates[3]`.
+        /// Multiplies the gradient, in addition to `rates[3]`.
         weight: f32,
     }
 }
@@ -40,7 +40,7 @@ params! {
         latent: u32,
         /// Multiplies the gradient.
         weight: f32,
-        /// Below which mean divergence a unit has no gradient.
+        /// Free bits: a unit with a lower mean divergence has no gradient.
         free: f32,
     }
 }
@@ -65,7 +65,7 @@ const fn forwards(name: &'static str, bindings: &'static [Binding], reference: f
 /// rows `[m]` = −½ Σ (1 + logvar − mean² − exp(logvar)).
 pub static KL: Kernel = forwards("kl", &[read("heads"), write("rows")], reference::kl::kl);
 
-/// units `[latent]` = the mean over the rows of each unit's divergence.
+/// units `[latent]` = the mean divergence of each unit over the rows.
 pub static KL_UNITS: Kernel = forwards("kl_units", &[read("heads"), write("units")], reference::kl::kl_units);
 
 /// dheads += `rates[3]` · weight · ∂rows/∂heads.
@@ -117,7 +117,7 @@ pub static KERNELS: &[&Kernel] = &[&KL, &KL_UNITS, &KL_BACKWARD, &KL_BACKWARD_FR
 /// The divergence of each row of heads [m, 2 latent], means before log variances: `[m]`.
 ///
 /// # Panics
-/// When `heads` has an odd number of columns.
+/// If `heads` has an odd number of columns.
 pub fn forward(s: &mut Schedule, label: &str, heads: Buf) -> Buf {
     let params = KlParams { m: heads.shape.rows() as u32, latent: latent(label, heads) };
     let rows = s.scratch([heads.shape.rows()]);
@@ -125,15 +125,15 @@ pub fn forward(s: &mut Schedule, label: &str, heads: Buf) -> Buf {
     rows
 }
 
-/// dheads += `rates[3]` · weight · the derivative of Σ rows: rates `[4]` holds the weight of this step, `weight` is
-/// what never changes, as 1 / batch.
+/// dheads += `rates[3]` · weight · the derivative of Σ rows. `rates` `[4]` holds the weight of this step; `weight` is a
+/// constant factor, such as 1 / batch.
 ///
 /// # Panics
-/// When `dheads` has another size than `heads`, `rates` does not have four elements, or `heads` has an odd number
+/// If `dheads` has another size than `heads`, `rates` does not have four elements, or `heads` has an odd number
 /// of columns.
 pub fn backward(s: &mut Schedule, label: &str, heads: Buf, rates: Buf, weight: f32, dheads: Buf) {
     assert_eq!(heads.len(), dheads.len(), "{label}: dheads of {} for heads of {}", dheads.shape, heads.shape);
-    assert_eq!(rates.len(), 4, "{label}: rates of {}", rates.shape);
+    assert_eq!(rates.len(), 4, "{label}: rates of shape {}", rates.shape);
     let params = KlBackwardParams { len: heads.len() as u32, latent: latent(label, heads), weight };
     let grid = Grid::Linear(heads.len().div_ceil(INVOCATIONS));
     s.push(&KL_BACKWARD, label, &[heads, rates, dheads], &params, grid, 5 * heads.len() as u64);
@@ -142,7 +142,7 @@ pub fn backward(s: &mut Schedule, label: &str, heads: Buf, rates: Buf, weight: f
 /// The mean divergence of each unit of heads [m, 2 latent]: `[latent]`.
 ///
 /// # Panics
-/// When `heads` has an odd number of columns.
+/// If `heads` has an odd number of columns.
 pub fn units(s: &mut Schedule, label: &str, heads: Buf) -> Buf {
     let latent = latent(label, heads);
     let params = KlParams { m: heads.shape.rows() as u32, latent };
@@ -151,11 +151,10 @@ pub fn units(s: &mut Schedule, label: &str, heads: Buf) -> Buf {
     units
 }
 
-/// dheads += `rates[3]` · weight · the derivative of m · Σ max(free, units), with the units' mean divergences as
-/// [`units`] gives them.
+/// dheads += `rates[3]` · weight · the derivative of m · Σ max(free, units), where `units` are those of [`units`].
 ///
 /// # Panics
-/// As [`backward`], and when there is not a number for each unit.
+/// As [`backward`], and if `units` does not have one element per unit.
 #[allow(clippy::too_many_arguments)]
 pub fn backward_free(
     s: &mut Schedule,
@@ -171,10 +170,10 @@ pub fn backward_free(
     push_bounded(s, &KL_BACKWARD_FREE, label, [heads, rates, dheads, units], weight, free);
 }
 
-/// dheads += weight · the derivative of Σ |rows − `rates[3]`|, with the rows' divergences as [`forward`] gives them.
+/// dheads += weight · the derivative of Σ |rows − `rates[3]`|, where `rows` are those of [`forward`].
 ///
 /// # Panics
-/// As [`backward`], and when there is not a number for each row.
+/// As [`backward`], and if `rows` does not have one element per row.
 pub fn backward_held(s: &mut Schedule, label: &str, heads: Buf, rates: Buf, rows: Buf, weight: f32, dheads: Buf) {
     assert_eq!(rows.len(), heads.shape.rows(), "{label}: {} for heads of {}", rows.shape, heads.shape);
     push_bounded(s, &KL_BACKWARD_HELD, label, [heads, rates, dheads, rows], weight, 0.0);
@@ -183,7 +182,7 @@ pub fn backward_held(s: &mut Schedule, label: &str, heads: Buf, rates: Buf, rows
 fn push_bounded(s: &mut Schedule, kernel: &'static Kernel, label: &str, bufs: [Buf; 4], weight: f32, free: f32) {
     let [heads, rates, dheads, _] = bufs;
     assert_eq!(heads.len(), dheads.len(), "{label}: dheads of {} for heads of {}", dheads.shape, heads.shape);
-    assert_eq!(rates.len(), 4, "{label}: rates of {}", rates.shape);
+    assert_eq!(rates.len(), 4, "{label}: rates of shape {}", rates.shape);
     let params = KlBoundedParams { len: heads.len() as u32, latent: latent(label, heads), weight, free };
     let grid = Grid::Linear(heads.len().div_ceil(INVOCATIONS));
     s.push(kernel, label, &bufs, &params, grid, 6 * heads.len() as u64);
@@ -191,6 +190,6 @@ fn push_bounded(s: &mut Schedule, kernel: &'static Kernel, label: &str, bufs: [B
 
 fn latent(label: &str, heads: Buf) -> u32 {
     let cols = heads.shape.cols();
-    assert!(cols.is_multiple_of(2), "{label}: {cols} columns are not means and as many log variances");
+    assert!(cols.is_multiple_of(2), "{label}: {cols} columns cannot be means and as many log variances");
     cols as u32 / 2
 }

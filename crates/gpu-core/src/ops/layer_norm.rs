@@ -21,11 +21,11 @@ params! {
         parts: u32,
         /// [`Activation::code`] of the fused activation.
         activation: u32,
-        /// [`Activation::code`] of the activation that made x; zero for none.
+        /// [`Activation::code`] of the activation whose output is x; zero for none.
         gate: u32,
         /// [`Activation::alpha`] of the fused activation.
         alpha: f32,
-        /// [`Activation::alpha`] of the activation that made x.
+        /// [`Activation::alpha`] of the activation whose output is x.
         gate_alpha: f32,
         /// ε, added to the variance.
         epsilon: f32,
@@ -33,7 +33,7 @@ params! {
 }
 
 const INVOCATIONS: usize = 256;
-/// Rows that one invocation sums in its column.
+/// Rows that one invocation sums, in one column.
 const CHUNK: usize = 64;
 
 /// y [rows, c], and stats [rows, 2]: the mean and 1 / √(var + ε) of each row.
@@ -76,31 +76,31 @@ pub static KERNELS: &[&Kernel] = &[&LAYER_NORM, &LAYER_NORM_BACKWARD_INPUT, &LAY
 /// The parameters of one normalisation.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
-    /// Multiplies x̂: `[c]`.
+    /// The scale of x̂: `[c]`.
     pub weight: Buf,
-    /// Added to that: `[c]`.
+    /// The offset: `[c]`.
     pub bias: Buf,
     /// ε, added to the variance.
     pub epsilon: f32,
 }
 
-/// What the backward pass of one call needs.
+/// The values that the backward pass needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Saved {
-    /// What was normalised, [rows, c].
+    /// The input, [rows, c].
     pub x: Buf,
-    /// By what: the mean and 1 / √(var + ε), [rows, 2].
+    /// The statistics: the mean and 1 / √(var + ε), [rows, 2].
     pub stats: Buf,
 }
 
-/// y, of the shape of x [rows, c].
+/// Normalises the rows of x [rows, c]: y, of x's shape.
 ///
 /// # Panics
-/// When weight or bias are not `[c]`, or when the activation's slope does not follow from its output.
+/// If weight or bias are not `[c]`, or when the activation's slope cannot be computed from its output.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &LayerNorm, act: Activation) -> (Buf, Saved) {
     let (rows, c) = (x.shape.rows(), x.shape.cols());
     assert!(norm.weight.len() == c && norm.bias.len() == c, "{label}: weight and bias do not have {c} elements");
-    assert!(act.slope_from_output(), "{label}: the slope of {act:?} does not follow from its output");
+    assert!(act.slope_from_output(), "{label}: the slope of {act:?} cannot be computed from its output");
     let (y, stats) = (s.scratch(x.shape), s.scratch([rows, 2]));
     let params =
         LayerNormParams { activation: act.code(), alpha: act.alpha(), epsilon: norm.epsilon, ..plain_params(x) };
@@ -109,14 +109,14 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &LayerNorm, act: Act
     (y, Saved { x, stats })
 }
 
-/// dweight `[c]` += Σ dy x̂ and dbias `[c]` += Σ dy over the rows, dy being the gradient before the fused
+/// dweight `[c]` += Σ dy x̂ and dbias `[c]` += Σ dy over the rows, where dy is the gradient before the fused
 /// activation.
 ///
 /// # Panics
-/// When `dy` has another size than x, or `dweight` or `dbias` other than c elements.
+/// If `dy` has another size than x, or `dweight` or `dbias` does not have c elements.
 pub fn backward_params(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf, dweight: Buf, dbias: Buf) {
     let Saved { x, stats } = *saved;
-    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    assert_eq!(dy.len(), x.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
     let params = plain_params(x);
     let partial = s.scratch([params.parts as usize, x.shape.cols()]);
     let grid = Grid::Linear(partial.len().div_ceil(INVOCATIONS));
@@ -127,11 +127,11 @@ pub fn backward_params(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf, dw
     reduce::columns_add(s, &format!("{label}.bias"), dy.reshape(x.shape), dbias);
 }
 
-/// dx, of x's shape, from dy before the fused activation; with a gate, times the slope of that activation where
-/// its output is the buffer, of x's shape.
+/// dx, of x's shape, from dy before the fused activation. A gate (an activation and its output, of x's shape)
+/// multiplies dx by the slope of that activation.
 ///
 /// # Panics
-/// When shapes do not fit, or when the gate's slope does not follow from its output.
+/// If shapes do not fit, or when the gate's slope cannot be computed from its output.
 pub fn backward_input(
     s: &mut Schedule,
     label: &str,
@@ -141,11 +141,11 @@ pub fn backward_input(
     gate: Option<(Activation, Buf)>,
 ) -> Buf {
     let Saved { x, stats } = *saved;
-    assert_eq!(dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    assert_eq!(dy.len(), x.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
     assert_eq!(weight.len(), x.shape.cols(), "{label}: weight of {} for the columns of {}", weight.shape, x.shape);
-    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate is not {}", x.shape);
-    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
-    // What is switched off is bound to x.
+    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate does not have the size of {}", x.shape);
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: the gate's slope needs its input");
+    // Unused bindings are bound to x.
     let (act, gate_y) = gate.unwrap_or((Activation::Identity, x));
     let params = LayerNormParams { gate: act.code(), gate_alpha: act.alpha(), ..plain_params(x) };
     let dx = s.scratch(x.shape);

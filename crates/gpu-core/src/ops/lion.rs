@@ -95,12 +95,12 @@ pub struct Arenas {
     pub average: Buf,
 }
 
-/// One step over the network whose whole arena of values is `weights`, with its momentum in slot 0. `rates` is
-/// `f32 [4]`, as [`tick`](crate::ops::tick::tick) leaves it; `norm` is `f32 [1]`, the sum of squares of the gradient,
+/// One step over the network whose whole parameter arena is `weights`, with its momentum in slot 0. `rates` is `f32
+/// [4]`, the output of [`tick`](crate::ops::tick::tick); `norm` is `f32 [1]`, the sum of squares of the gradient,
 /// needed only to clip.
 ///
 /// # Panics
-/// When `weights` is not an arena of values, and as [`lion_with`].
+/// If `weights` is not a parameter arena, and as [`lion_with`].
 pub fn lion(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option<Buf>, config: &Lion) {
     let arenas = Arenas {
         w: weights,
@@ -111,10 +111,10 @@ pub fn lion(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
     lion_with(s, label, arenas, rates, norm, config);
 }
 
-/// [`lion`] with every arena given.
+/// The same as [`lion`], with every arena given.
 ///
 /// # Panics
-/// When sizes differ, a constant is out of its range, or the gradient is clipped and `norm` is not given.
+/// If sizes differ, a constant is out of its range, or the gradient is clipped and `norm` is not given.
 pub fn lion_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Lion) {
     let Arenas { w, g, m, average } = arenas;
     let Lion { beta1, beta2, .. } = *config;
@@ -136,7 +136,7 @@ pub fn lion_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm
     };
     let (grid, cost) = (Grid::Linear(w.len().div_ceil(ELEMENTS)), 10 * w.len() as u64);
     if config.average.is_some() {
-        assert_eq!(average.len(), w.len(), "{label}: an average of another size");
+        assert_eq!(average.len(), w.len(), "{label}: average and weights differ in size");
         s.push(&LION_AVERAGED, label, &[w, g, m, rates, norm, average], &params, grid, cost);
     } else {
         s.push(&LION, label, &[w, g, m, rates, norm], &params, grid, cost);

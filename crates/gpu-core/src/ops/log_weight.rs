@@ -1,7 +1,7 @@
 //! Logarithms of importance weights: log p(x|z) + log p(z) − log q(z|x), in nats.
 //!
-//! With z = mean + exp(½ logvar) eps, −2 log q(z|x) = Σ (eps² + logvar + log 2π) and −2 log p(z) = Σ (z² + log 2π),
-//! so the terms in 2π cancel. Their log mean exp over samples bounds log p(x).
+//! With z = mean + exp(½ logvar) eps, −2 log q(z|x) = Σ (eps² + logvar + log 2π) and −2 log p(z) = Σ (z² + log 2π), so
+//! the terms in 2π cancel. The log of the mean of their exponentials over samples is a lower bound of log p(x).
 //! Source: Burda, Grosse, Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, equation 8.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
@@ -32,7 +32,7 @@ pub static LOG_WEIGHT: Kernel = Kernel {
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
     reference: reference::log_weight::log_weight,
-    gradient: Gradient::None("it only weighs samples in evaluation"),
+    gradient: Gradient::None("only used in evaluation"),
 };
 
 /// The kernels of this operator.
@@ -42,7 +42,7 @@ pub static KERNELS: &[&Kernel] = &[&LOG_WEIGHT];
 /// [m · repeat, latent], and heads [m, 2 latent], means before log variances.
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 pub fn forward(s: &mut Schedule, label: &str, recon: Buf, z: Buf, eps: Buf, heads: Buf) -> Buf {
     let (len, latent) = (z.shape.rows(), z.shape.cols());
     let m = heads.shape.rows();

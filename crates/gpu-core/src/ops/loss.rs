@@ -1,8 +1,7 @@
-//! Losses of a prediction against a target, summed over each row, and their gradients in the same pass.
+//! Losses of a prediction against a target, summed over each row, with their gradients.
 //!
-//! `rows[r]` = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset. A row is whatever lies along the last axis: images
-//! are reshaped to [batch, pixels] first. Where x has several times the rows of t, as many neighbouring rows of x
-//! share a row of t.
+//! `rows[r]` = scale · Σ_j l(x[r, j], t[r / repeat, j]) + offset. A row is the last axis, so images are reshaped to
+//! [batch, pixels] first. If x has several times as many rows as t, consecutive rows of x share a row of t.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -19,7 +18,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The number that the shader knows it by.
+    /// Its code in the shader.
     pub fn code(self) -> u32 {
         match self {
             Self::Bernoulli => 0,
@@ -89,7 +88,7 @@ pub static KERNELS: &[&Kernel] = &[&LOSS, &LOSS_WITH_GRADIENT];
 /// The loss of each row of x [m, n] against t [m / repeat, n]: `[m]`.
 ///
 /// # Panics
-/// When `t` has other columns than `x`, or rows of which `x` does not have a multiple.
+/// If `t` has other columns than `x`, or the rows of `x` are no multiple of those of `t`.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss) -> Buf {
     let params = parameters(label, x, t, loss, 0.0);
     let rows = s.scratch([x.shape.rows()]);
@@ -100,7 +99,7 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss) -> Buf
 /// The loss of each row, and the derivative with respect to x of Σ weight · rows: `[m]`, and of x's shape.
 ///
 /// # Panics
-/// When `t` has other columns than `x`, or rows of which `x` does not have a multiple.
+/// If `t` has other columns than `x`, or the rows of `x` are no multiple of those of `t`.
 pub fn with_gradient(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss, weight: f32) -> (Buf, Buf) {
     let params = parameters(label, x, t, loss, loss.scale * weight);
     let (rows, dx) = (s.scratch([x.shape.rows()]), s.scratch(x.shape));
@@ -112,7 +111,7 @@ pub fn with_gradient(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss, 
 fn parameters(label: &str, x: Buf, t: Buf, loss: Loss, slope: f32) -> LossParams {
     let (m, n) = (x.shape.rows(), x.shape.cols());
     let fits = t.shape.cols() == n && m.is_multiple_of(t.shape.rows());
-    assert!(fits, "{label}: {} cannot be held against a target of {}", x.shape, t.shape);
+    assert!(fits, "{label}: a target of shape {} for {}", t.shape, x.shape);
     LossParams {
         m: m as u32,
         n: n as u32,

@@ -1,35 +1,35 @@
 //! Dense products with a fused epilogue: y = gate ⊙ act(a · b + bias).
 //!
-//! A linear layer is [`Form::NT`] forward (weights lie as PyTorch has them, [out, in]), [`Form::NN`] for the
-//! gradient of its input, and [`Form::TN`] for the gradient of its weights.
+//! A linear layer is [`Form::NT`] forward (weights are stored as in PyTorch, [out, in]), [`Form::NN`] for the gradient
+//! of its input, and [`Form::TN`] for the gradient of its weights.
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// Which operands are stored transposed: N as it stands, T transposed; the first letter is a's.
+/// The storage of the operands, a first: N for normal, T for transposed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
     /// a [m, k] · b [k, n]
     NN,
-    /// a [m, k] · bᵀ, b being [n, k]
+    /// a [m, k] · bᵀ, with b stored [n, k]
     NT,
-    /// aᵀ · b, a being [k, m] and b [k, n]
+    /// aᵀ · b, with a stored [k, m] and b [k, n]
     TN,
 }
 
-/// What happens to a sum before it is stored.
+/// Operations applied to each sum before it is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue {
     /// Added to every row: `[n]`.
     pub bias: Option<Buf>,
     /// Applied after the bias.
     pub activation: Activation,
-    /// Multiplies by the slope of an activation at the point where its output is the buffer, [m, n].
+    /// Multiplies by the slope of an activation, given the activation and its output, [m, n].
     pub gate: Option<(Activation, Buf)>,
 }
 
-/// The sum as it is.
+/// An epilogue that changes nothing.
 pub const PLAIN: Epilogue = Epilogue { bias: None, activation: Activation::Identity, gate: None };
 
 params! {
@@ -43,11 +43,11 @@ params! {
         k: u32,
         /// Terms that one workgroup sums.
         chunk: u32,
-        /// a is stored [k, m].
+        /// 1 if a is stored [k, m].
         trans_a: u32,
-        /// b is stored [n, k].
+        /// 1 if b is stored [n, k].
         trans_b: u32,
-        /// bias is added.
+        /// 1 if the bias is added.
         use_bias: u32,
         /// [`Activation::code`] of the epilogue.
         activation: u32,
@@ -65,7 +65,7 @@ params! {
     pub struct JoinParams {
         /// Elements of the output.
         len: u32,
-        /// Partial sums of each.
+        /// Partial sums of each element.
         parts: u32,
     }
 }
@@ -153,12 +153,12 @@ pub static KERNELS: &[&Kernel] = &[&MATMUL, &MATMUL_ADD, &MATMUL_SPLIT, &MATMUL_
 /// y = gate ⊙ act(a · b + bias) as a new buffer [m, n].
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 pub fn product(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, epilogue: Epilogue) -> Buf {
     let (m, n, k) = sizes(label, a, b, form);
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "{label}: the bias does not have {n} elements");
-    assert!(epilogue.gate.is_none_or(|(_, y)| y.len() == m * n), "{label}: the gate is not {m}×{n}");
-    assert!(epilogue.gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
+    assert!(epilogue.gate.is_none_or(|(_, y)| y.len() == m * n), "{label}: the gate does not have the size of {m}×{n}");
+    assert!(epilogue.gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: the gate's slope needs its input");
     let y = s.scratch([m, n]);
     let (gate, gate_y) = epilogue.gate.unwrap_or((Activation::Identity, a));
     let params = MatmulParams {
@@ -169,17 +169,17 @@ pub fn product(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, epilog
         gate_alpha: gate.alpha(),
         ..plain_params(m, n, k, form)
     };
-    // What is switched off is bound to a, which every product reads.
+    // Unused bindings are bound to a, which every product reads.
     let bufs = [a, b, epilogue.bias.unwrap_or(a), gate_y, y];
     s.push(&MATMUL, label, &bufs, &params, tiles(m, n, 1), flops(m, n, k));
     y
 }
 
-/// y += a · b, where `y` is [m, n]: the gradient of a parameter. Sums much longer than the output is large
-/// are split over workgroups and joined.
+/// y += a · b, where `y` is [m, n]: the gradient of a parameter. Long sums for a small output are split over workgroups
+/// and joined.
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 pub fn product_add(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y: Buf) {
     let (m, n, k) = sizes(label, a, b, form);
     assert_eq!(y.len(), m * n, "{label}: y of {} for a product of {m}×{n}", y.shape);
@@ -189,7 +189,7 @@ pub fn product_add(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y:
     }
 }
 
-/// [`product_add`] by `parts` partial sums and a join.
+/// The same as [`product_add`], by `parts` partial sums and a join.
 pub fn product_add_split(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Form, y: Buf, parts: usize) {
     let (m, n, k) = sizes(label, a, b, form);
     assert_eq!(y.len(), m * n, "{label}: y of {} for a product of {m}×{n}", y.shape);
@@ -201,15 +201,15 @@ pub fn product_add_split(s: &mut Schedule, label: &str, a: Buf, b: Buf, form: Fo
     join(s, label, partial, y);
 }
 
-/// y += Σ over the first dimension of `partial`, whose rest is as large as y.
+/// y += Σ over the first dimension of `partial`, whose remaining dimensions have the size of y.
 pub(crate) fn join(s: &mut Schedule, label: &str, partial: Buf, y: Buf) {
     let params = JoinParams { len: y.len() as u32, parts: (partial.len() / y.len()) as u32 };
     let label = format!("{label}.join");
     s.push(&MATMUL_JOIN, &label, &[partial, y], &params, Grid::Linear(y.len().div_ceil(256)), partial.len() as u64);
 }
 
-/// How many chunks a sum of `k` terms is worth: at most 64 large tiles in all, none shorter than 256 terms.
-/// It depends on the problem alone, so that every device adds in the same order.
+/// The number of chunks for a sum of `k` terms: at most 64 large tiles in all, and at least 256 terms in each. It
+/// depends only on the problem, so that every device adds in the same order.
 fn parts(m: usize, n: usize, k: usize) -> usize {
     let tiles = m.div_ceil(64) * n.div_ceil(64);
     (64 / tiles).min(k / 256).max(1)
@@ -224,7 +224,7 @@ fn sizes(label: &str, a: Buf, b: Buf, form: Form) -> (usize, usize, usize) {
         Form::NT => (a_outer, a_inner, b_inner, b_outer),
         Form::TN => (a_inner, a_outer, b_outer, b_inner),
     };
-    assert_eq!(k, k_of_b, "{label}: {} and {} have no {form:?} product", a.shape, b.shape);
+    assert_eq!(k, k_of_b, "{label}: shapes {} and {} do not fit for {form:?}", a.shape, b.shape);
     (m, n, k)
 }
 

@@ -1,4 +1,4 @@
-//! The operators: for each its kernels, its shape checks, and the builders that push its calls.
+//! The operators: each has kernels, shape checks, and builders that add its calls to a schedule.
 
 use crate::{Buf, Kernel};
 
@@ -35,7 +35,7 @@ pub mod tick;
 pub mod upsample;
 pub mod vq;
 
-/// Every kernel there is; `frit check` and the tests go through this list.
+/// All kernels; `frit check` and the tests iterate over this list.
 pub fn kernels() -> Vec<&'static Kernel> {
     [
         activation::KERNELS,
@@ -74,7 +74,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
     .concat()
 }
 
-/// The terms that every optimiser shares, as its uniform takes them.
+/// The terms that every optimiser shares, as its uniform holds them.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared {
     /// Weight decay; 0 for none.
@@ -89,21 +89,21 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// # Panics
-    /// When the weight decay is negative, the clipping norm is not above 0, or the average's decay is not in [0, 1].
+    /// If the weight decay is negative, the clipping norm is not above 0, or the average's decay is not in [0, 1].
     pub(crate) fn new(label: &str, weight_decay: f32, clip: Option<f32>, average: Option<f32>) -> Self {
         let keep = average.unwrap_or(0.0);
         assert!(weight_decay >= 0.0, "{label}: weight decay {weight_decay}");
         assert!(clip.is_none_or(|clip| clip > 0.0), "{label}: clipping to {clip:?}");
-        assert!((0.0..=1.0).contains(&keep), "{label}: an average that keeps {keep}");
+        assert!((0.0..=1.0).contains(&keep), "{label}: the average's decay {keep} is not in [0, 1]");
         Self { decay: weight_decay, clip: clip.unwrap_or(0.0), keep, one_minus_keep: 1.0 - keep }
     }
 
-    /// The buffer to bind as the norm of the gradient: `rates`, unread, where nothing is clipped.
+    /// The buffer to bind as the norm of the gradient: `rates`, unread, if nothing is clipped.
     ///
     /// # Panics
-    /// When `rates` is not `[4]`, or the gradient is clipped and `norm` is not given.
+    /// If `rates` is not `[4]`, or the gradient is clipped and `norm` is not given.
     pub(crate) fn norm(&self, label: &str, norm: Option<Buf>, rates: Buf) -> Buf {
-        assert_eq!(rates.len(), 4, "{label}: rates of {}", rates.shape);
+        assert_eq!(rates.len(), 4, "{label}: rates of shape {}", rates.shape);
         match norm {
             Some(norm) if self.clip > 0.0 => norm,
             _ => {

@@ -1,15 +1,16 @@
-//! A border around an image, of zeros or of the image mirrored about its edge.
+//! Padding of images, by zeros or by reflection.
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
 
-/// What the border shows.
+/// The contents of the border.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Border {
-    /// Nothing.
+    /// Zeros.
     Zero,
-    /// The image mirrored about its outermost rows and columns, which are not repeated; narrower than the image.
+    /// The image reflected about its outermost rows and columns, which are not repeated. The border must be narrower
+    /// than the image.
     Reflection,
 }
 
@@ -36,7 +37,7 @@ impl Margins {
 params! {
     /// The uniform of both kernels.
     pub struct PadParams {
-        /// Elements of what is written.
+        /// Elements of the output.
         len: u32,
         /// Rows of x.
         h: u32,
@@ -52,7 +53,7 @@ params! {
         left: u32,
         /// Columns added after.
         right: u32,
-        /// The border is the image mirrored.
+        /// 1 if the border is a reflection.
         reflect: u32,
         /// [`Activation::code`] of the gate; zero for none.
         gate: u32,
@@ -63,7 +64,7 @@ params! {
 
 const INVOCATIONS: usize = 64;
 
-/// y = x with a border.
+/// y = x with padding.
 pub static PAD: Kernel = Kernel {
     name: "pad",
     op: "pad",
@@ -77,7 +78,7 @@ pub static PAD: Kernel = Kernel {
     gradient: Gradient::Forward,
 };
 
-/// dx = gate ⊙ the sum of dy wherever an element is shown.
+/// dx = gate ⊙ the sum of dy over all positions that show an element.
 pub static PAD_BACKWARD: Kernel = Kernel {
     name: "pad_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx")],
@@ -90,12 +91,12 @@ pub static PAD_BACKWARD: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&PAD, &PAD_BACKWARD];
 
-/// x [n, h, w, c] with a border: [n, top + h + bottom, left + w + right, c].
+/// Pads x [n, h, w, c] to [n, top + h + bottom, left + w + right, c].
 ///
 /// # Panics
-/// When x is no image, or a reflection is not narrower than it.
+/// If x is not an image, or a reflected border is not narrower than it.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, margins: Margins, border: Border) -> Buf {
-    let &[n, h, w, c] = x.shape.dims() else { panic!("{label}: {} is no image [n, h, w, c]", x.shape) };
+    let &[n, h, w, c] = x.shape.dims() else { panic!("{label}: {} is not an image [n, h, w, c]", x.shape) };
     let [n, h, w, c] = [n, h, w, c].map(|size| size as usize);
     let Margins { top, bottom, left, right } = margins;
     assert_narrow(label, x.shape, margins, border);
@@ -104,12 +105,12 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, margins: Margins, border: 
     y
 }
 
-/// The gradient of [`forward`] for its x: [n, h, w, c] of dy [n, top + h + bottom, left + w + right, c]. The gate
-/// multiplies by the slope of an activation at the point where its output is the buffer, which is that x.
+/// The gradient of [`forward`] with respect to x: [n, h, w, c] from dy [n, top + h + bottom, left + w + right, c]. The
+/// gate (an activation and its output, which is x) multiplies dx by the slope of that activation.
 ///
 /// # Panics
-/// When dy is no image larger than its margins, a reflection is not narrower than dx, the gate has another size than
-/// dx, or no slope follows from it.
+/// If dy is not an image larger than its margins, a reflected border is not narrower than dx, or the gate does not have
+/// dx's size or its slope cannot be computed from its output.
 pub fn backward(
     s: &mut Schedule,
     label: &str,
@@ -118,26 +119,26 @@ pub fn backward(
     border: Border,
     gate: Option<(Activation, Buf)>,
 ) -> Buf {
-    let &[n, h, w, c] = dy.shape.dims() else { panic!("{label}: {} is no image [n, h, w, c]", dy.shape) };
+    let &[n, h, w, c] = dy.shape.dims() else { panic!("{label}: {} is not an image [n, h, w, c]", dy.shape) };
     let [n, h, w, c] = [n, h, w, c].map(|size| size as usize);
     let Margins { top, bottom, left, right } = margins;
-    assert!(h > top + bottom && w > left + right, "{label}: dy of {} is all border, {margins:?}", dy.shape);
+    assert!(h > top + bottom && w > left + right, "{label}: {margins:?} leave nothing of dy of shape {}", dy.shape);
     let dx = s.scratch([n, h - top - bottom, w - left - right, c]);
     assert_narrow(label, dx.shape, margins, border);
-    assert!(gate.is_none_or(|(_, y)| y.len() == dx.len()), "{label}: the gate is not {}", dx.shape);
-    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
-    // Without a gate, dy stands where nothing is read.
+    assert!(gate.is_none_or(|(_, y)| y.len() == dx.len()), "{label}: the gate does not have the size of {}", dx.shape);
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: the gate's slope needs its input");
+    // Without a gate, dy is bound in its place and not read.
     let gate_y = gate.map_or(dy, |(_, y)| y);
     let params = parameters(dx, dx.shape, margins, border, gate.map(|(act, _)| act));
     s.push(&PAD_BACKWARD, label, &[dy, gate_y, dx], &params, grid(dx), dy.len() as u64);
     dx
 }
 
-/// A mirror as wide as the image would show what lies beyond it.
+/// Checks that a reflected border is narrower than the image, so that it shows no pixel beyond it.
 fn assert_narrow(label: &str, x: Shape, margins: Margins, border: Border) {
     let Margins { top, bottom, left, right } = margins;
     let narrow = top.max(bottom) < x.dims()[1] as usize && left.max(right) < x.dims()[2] as usize;
-    assert!(border == Border::Zero || narrow, "{label}: {x} cannot be reflected by {margins:?}");
+    assert!(border == Border::Zero || narrow, "{label}: {x} is too small for a reflected border of {margins:?}");
 }
 
 fn parameters(written: Buf, x: Shape, margins: Margins, border: Border, gate: Option<Activation>) -> PadParams {

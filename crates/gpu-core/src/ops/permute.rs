@@ -1,7 +1,7 @@
-//! The order of the training set: which rows the batch at hand takes.
+//! The shuffled order of the training set: the rows of the current batch.
 //!
-//! `order[b] = π(start + first + b)`, π being a permutation of the rows keyed by seed and epoch, or the identity.
-//! Nothing is stored but the clock, so a run continues in the middle of an epoch from four words.
+//! `order[b] = π(start + first + b)`, where π is a permutation of the rows keyed by seed and epoch, or the identity.
+//! The clock is the only state, so four words suffice to resume in the middle of an epoch.
 
 use crate::random::key;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
@@ -11,9 +11,9 @@ use std::ops::Range;
 params! {
     /// The uniform of the kernel.
     pub struct PermuteParams {
-        /// Rows that are taken.
+        /// The number of rows.
         len: u32,
-        /// The first of them, counted from the batch's first.
+        /// The first of them, relative to the start of the batch.
         first: u32,
         /// Rows of the data set.
         count: u32,
@@ -41,23 +41,23 @@ pub static PERMUTE: Kernel = Kernel {
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
     reference: reference::permute::permute,
-    gradient: Gradient::None("an order of rows, drawn, not computed from an input"),
+    gradient: Gradient::None("a random order, not computed from an input"),
 };
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&PERMUTE];
 
-/// Bits of either half of a position: the fewest, and at least one, so that two halves number `count` rows.
+/// The bits of one half of a position: the fewest, at least one, such that two halves can number `count` rows.
 pub fn half_bits(count: u32) -> u32 {
     (u32::BITS - (count - 1).leading_zeros()).div_ceil(2).max(1)
 }
 
-/// Rows of a batch out of `count`, those from `rows.start` to `rows.end` of it, as a new buffer, `u32 [rows]`. `clock`
-/// is `u32 [4]`: the second is the epoch, the third the batch's first position in it. A batch must end with its epoch
-/// at the latest: the last, shorter one takes a schedule of its own.
+/// The rows `rows.start` to `rows.end` of a batch out of `count`, as a new buffer, `u32 [rows]`. `clock` is `u32 [4]`:
+/// its second element is the epoch, its third the batch's first position in the epoch. A batch must not extend past its
+/// epoch, so a shorter last batch needs a schedule of its own.
 ///
 /// # Panics
-/// When `clock` is not `[4]`, there are no rows to take, fewer than the batch takes, or more than 2³¹ − 1.
+/// If `clock` is not `[4]`, `rows` is empty, or `count` is less than `rows.end` or more than 2³¹ − 1.
 pub fn permute(
     s: &mut Schedule,
     label: &str,
@@ -67,7 +67,7 @@ pub fn permute(
     seed: u64,
     shuffle: bool,
 ) -> Buf {
-    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
     let fits = !rows.is_empty() && (rows.end..=i32::MAX as usize).contains(&count);
     assert!(fits, "{label}: rows {rows:?} of a batch out of {count}");
     let order = s.scratch_of([rows.len()], Dtype::U32);

@@ -1,7 +1,7 @@
 //! Random numbers on the device: uniform and normal, keyed by seed, stream and step.
 //!
-//! Element i is made from word i mod 4 of `philox((i / 4, stream, step, 0), seed)`, so both executors and any other
-//! program draw the same numbers; docs/numerics.md gives the definition.
+//! Element i is computed from word i mod 4 of `philox((i / 4, stream, step, 0), seed)`, so that both executors and any
+//! other program draw the same numbers; docs/numerics.md has the definition.
 
 use crate::random::{Stream, key};
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, write};
@@ -26,7 +26,7 @@ params! {
     pub struct NormalParams {
         /// Elements.
         len: u32,
-        /// How many elements there are before them.
+        /// The number of elements that precede them.
         first: u32,
         /// The second word of the counter: a [`Stream`].
         stream: u32,
@@ -48,9 +48,9 @@ params! {
         key0: u32,
         /// High word of the seed.
         key1: u32,
-        /// What a unit of zero would become.
+        /// The lower end of the interval.
         low: f32,
-        /// What a unit of one would become.
+        /// The upper end of the interval.
         high: f32,
     }
 }
@@ -73,16 +73,16 @@ const fn kernel(
         workgroup: [INVOCATIONS as u32, 1, 1],
         variants: &[],
         reference,
-        gradient: Gradient::None("drawn, not computed from an input"),
+        gradient: Gradient::None("random, not computed from an input"),
     }
 }
 
 const WORDS: &[Binding] = &[read("clock").of_u32(), write("words").of_u32()];
 const NUMBERS: &[Binding] = &[read("clock").of_u32(), write("y")];
 
-/// The words themselves, so that an error in the integers shows as one.
+/// The random words themselves, which tests compare exactly.
 pub static PHILOX_WORDS: Kernel = kernel("philox_words", WORDS, DrawParams::FIELDS, reference::philox::philox_words);
-/// Standard normal numbers, by Box and Muller.
+/// Standard normal numbers, by the Box-Muller transform.
 pub static PHILOX_NORMAL: Kernel =
     kernel("philox_normal", NUMBERS, NormalParams::FIELDS, reference::philox::philox_normal);
 /// Uniform numbers between `low` and `high`.
@@ -92,30 +92,30 @@ pub static PHILOX_UNIFORM: Kernel =
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&PHILOX_WORDS, &PHILOX_NORMAL, &PHILOX_UNIFORM];
 
-/// Random words as a new buffer of u32. `clock` is `u32 [4]`, of which the first is the step.
+/// Random words as a new buffer of u32. `clock` is `u32 [4]`; its first element is the step.
 ///
 /// # Panics
-/// When `clock` is not `[4]`.
+/// If `clock` is not `[4]`.
 pub fn words(s: &mut Schedule, label: &str, shape: impl Into<Shape>, clock: Buf, seed: u64, stream: Stream) -> Buf {
-    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
     let words = s.scratch_of(shape, Dtype::U32);
     s.push(&PHILOX_WORDS, label, &[clock, words], &draw(words, seed, stream), grid(words), 0);
     words
 }
 
-/// Standard normal numbers as a new buffer. `clock` is `u32 [4]`, of which the first is the step.
+/// Standard normal numbers as a new buffer. `clock` is `u32 [4]`; its first element is the step.
 ///
 /// # Panics
-/// When `clock` is not `[4]`.
+/// If `clock` is not `[4]`.
 pub fn normal(s: &mut Schedule, label: &str, shape: impl Into<Shape>, clock: Buf, seed: u64, stream: Stream) -> Buf {
     normal_from(s, label, shape, 0, clock, seed, stream)
 }
 
-/// Standard normal numbers as a new buffer, those that [`normal`] would draw after the `first` ones: what is drawn in
-/// parts is what would be drawn at once. `clock` is `u32 [4]`, of which the first is the step.
+/// The elements of [`normal`] that follow the `first` ones, as a new buffer. Drawing in parts gives the same numbers as
+/// drawing at once. `clock` is `u32 [4]`; its first element is the step.
 ///
 /// # Panics
-/// When `clock` is not `[4]`, or there would be more than 2³¹ − 1 of them all.
+/// If `clock` is not `[4]`, or `first` and the new elements exceed 2³¹ − 1.
 pub fn normal_from(
     s: &mut Schedule,
     label: &str,
@@ -125,23 +125,23 @@ pub fn normal_from(
     seed: u64,
     stream: Stream,
 ) -> Buf {
-    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
+    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
     let y = s.scratch(shape);
-    assert!(i32::try_from(first + y.len()).is_ok(), "{label}: {} numbers after {first}", y.len());
+    assert!(i32::try_from(first + y.len()).is_ok(), "{label}: {} numbers after {first} exceed 2³¹ − 1", y.len());
     let DrawParams { len, stream, key0, key1 } = draw(y, seed, stream);
     let params = NormalParams { len, first: first as u32, stream, key0, key1 };
-    // The first block may be begun by what is left out.
+    // The first block of four may start before the first element.
     let blocks = (first % 4 + y.len()).div_ceil(4);
     let grid = Grid::Linear(blocks.div_ceil(INVOCATIONS));
     s.push(&PHILOX_NORMAL, label, &[clock, y], &params, grid, 25 * y.len() as u64);
     y
 }
 
-/// Numbers uniform in (low, high), but for rounding to f32, as a new buffer. `clock` is `u32 [4]`, of which the first
-/// is the step.
+/// Uniform numbers in (low, high), up to rounding to f32, as a new buffer. `clock` is `u32 [4]`; its first element is
+/// the step.
 ///
 /// # Panics
-/// When `clock` is not `[4]`, or the interval is empty or not finite.
+/// If `clock` is not `[4]`, or the interval is empty or not finite.
 #[allow(clippy::too_many_arguments)]
 pub fn uniform(
     s: &mut Schedule,
@@ -153,8 +153,8 @@ pub fn uniform(
     low: f32,
     high: f32,
 ) -> Buf {
-    assert_eq!(clock.len(), 4, "{label}: a clock of {}", clock.shape);
-    assert!(low < high && (high - low).is_finite(), "{label}: nothing lies in ({low}, {high})");
+    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
+    assert!(low < high && (high - low).is_finite(), "{label}: the interval ({low}, {high}) is empty or infinite");
     let y = s.scratch(shape);
     let DrawParams { len, stream, key0, key1 } = draw(y, seed, stream);
     let params = UniformParams { len, stream, key0, key1, low, high };

@@ -1,18 +1,18 @@
-//! Maxima and averages over windows of an image, each channel by itself.
+//! Max and average pooling of images, channel by channel, with PyTorch's conventions.
 //!
-//! Where a window reaches over the edge, a maximum sees only what is inside; an average counts the padding as zeros,
-//! or, if told to, leaves it out. The last rows and columns that fill no window are dropped. All as PyTorch has it.
+//! If a window extends past the edge, a maximum ignores the padding; an average counts it as zeros, or optionally
+//! ignores it. Trailing rows and columns that do not fill a window are dropped.
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
 
-/// The windows of a pooling, each pair being rows, then columns.
+/// The windows of a pooling operator; pairs are rows, then columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {
-    /// Cells of a window.
+    /// The size of a window.
     pub kernel: [usize; 2],
-    /// From one window to the next.
+    /// The distance between windows.
     pub stride: [usize; 2],
     /// Padding before and after the image, less than `kernel`.
     pub pad: [usize; 2],
@@ -28,7 +28,7 @@ impl Window {
 params! {
     /// The uniform of every kernel here.
     pub struct PoolParams {
-        /// Elements of what is written.
+        /// Elements of the output.
         len: u32,
         /// Rows of x.
         h: u32,
@@ -52,7 +52,7 @@ params! {
         pad_h: u32,
         /// Columns of padding on either side.
         pad_w: u32,
-        /// An average counts the padding.
+        /// 1 if an average counts the padding.
         count_pad: u32,
         /// [`Activation::code`] of the gate; zero for none.
         gate: u32,
@@ -63,7 +63,7 @@ params! {
 
 const INVOCATIONS: usize = 64;
 
-/// y = the largest x of each window, argmax = where in the image it is.
+/// y = the largest x of each window, argmax = its position in the image.
 pub static MAX_POOL: Kernel = Kernel {
     name: "max_pool",
     op: "pool",
@@ -77,7 +77,7 @@ pub static MAX_POOL: Kernel = Kernel {
     gradient: Gradient::Forward,
 };
 
-/// dx = gate ⊙ Σ dy of the windows that an element won.
+/// dx = gate ⊙ Σ dy over the windows whose maximum is the element.
 pub static MAX_POOL_BACKWARD: Kernel = Kernel {
     name: "max_pool_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx"), read("index").of_u32()],
@@ -95,7 +95,7 @@ pub static AVERAGE_POOL: Kernel = Kernel {
     ..MAX_POOL
 };
 
-/// dx = gate ⊙ Σ dy / count of the windows that an element lies in.
+/// dx = gate ⊙ Σ dy / count over the windows that contain the element.
 pub static AVERAGE_POOL_BACKWARD: Kernel = Kernel {
     name: "average_pool_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx")],
@@ -106,11 +106,11 @@ pub static AVERAGE_POOL_BACKWARD: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&MAX_POOL, &MAX_POOL_BACKWARD, &AVERAGE_POOL, &AVERAGE_POOL_BACKWARD];
 
-/// The largest elements of the windows of x [n, h, w, c], [n, h', w', c], and where in its image each is: row · w +
-/// column, u32 of the same shape. Of equal elements it is the first; a NaN is larger than anything.
+/// Max pooling of x [n, h, w, c]: the maxima [n, h', w', c], and their positions in the image: row · w + column, u32 of
+/// the same shape. The first of equal elements counts; a NaN counts as the largest.
 ///
-/// # Panics
-/// When x is no image, a window is larger than the padded image, or the padding is not smaller than the window.
+/// If x is not an image, a window is larger than the padded image, or the padding is not smaller than the window.
+/// If x is not an image, a window is larger than the padded image, or the padding is not smaller than the window.
 pub fn max_pool(s: &mut Schedule, label: &str, x: Buf, window: Window) -> (Buf, Buf) {
     let y = s.scratch(output(label, x.shape, window));
     let index = s.scratch_of(y.shape, Dtype::U32);
@@ -119,11 +119,11 @@ pub fn max_pool(s: &mut Schedule, label: &str, x: Buf, window: Window) -> (Buf, 
     (y, index)
 }
 
-/// The gradient of [`max_pool`] for its x, of the given shape, with the index that it gave. The gate multiplies by the
-/// slope of an activation at the point where its output is the buffer, which is that x.
+/// The gradient of [`max_pool`] with respect to x, of the given shape, from the positions it returned. The gate (an
+/// activation and its output, which is x) multiplies dx by the slope of that activation.
 ///
 /// # Panics
-/// When the shapes do not fit one another, or no slope follows from the gate.
+/// If the shapes do not fit one another, or the slope of the gate cannot be computed from its output.
 pub fn max_pool_backward(
     s: &mut Schedule,
     label: &str,
@@ -139,11 +139,11 @@ pub fn max_pool_backward(
     dx
 }
 
-/// The means of the windows of x [n, h, w, c]: [n, h', w', c]. With `count_pad`, PyTorch's default, the padding counts
-/// as zeros; without, only the elements inside the image are counted.
+/// Average pooling of x [n, h, w, c]: [n, h', w', c]. With `count_pad`, PyTorch's default, padding counts as zeros;
+/// without it, only elements inside the image count.
 ///
 /// # Panics
-/// When x is no image, a window is larger than the padded image, or the padding is not smaller than the window.
+/// If x is not an image, a window is larger than the padded image, or the padding is not smaller than the window.
 pub fn average_pool(s: &mut Schedule, label: &str, x: Buf, window: Window, count_pad: bool) -> Buf {
     let y = s.scratch(output(label, x.shape, window));
     let params = PoolParams { len: y.len() as u32, count_pad: count_pad.into(), ..parameters(label, x.shape, window) };
@@ -151,10 +151,10 @@ pub fn average_pool(s: &mut Schedule, label: &str, x: Buf, window: Window, count
     y
 }
 
-/// The gradient of [`average_pool`] for its x, of the given shape; the gate as in [`max_pool_backward`].
+/// The gradient of [`average_pool`] with respect to x, of the given shape; the gate as in [`max_pool_backward`].
 ///
 /// # Panics
-/// When the shapes do not fit one another, or no slope follows from the gate.
+/// If the shapes do not fit one another, or the slope of the gate cannot be computed from its output.
 pub fn average_pool_backward(
     s: &mut Schedule,
     label: &str,
@@ -170,7 +170,7 @@ pub fn average_pool_backward(
     dx
 }
 
-/// dx, what is bound as the gate's output, and the parameters, of either gradient.
+/// dx, the buffer bound as the gate's output, and the parameters, for both gradients.
 fn backward(
     s: &mut Schedule,
     label: &str,
@@ -180,11 +180,11 @@ fn backward(
     gate: Option<(Activation, Buf)>,
 ) -> (Buf, Buf, PoolParams) {
     let y = output(label, x, window);
-    assert_eq!(dy.shape, y, "{label}: dy of {} for windows on {x}, which are {y}", dy.shape);
-    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate is not {x}");
-    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
+    assert_eq!(dy.shape, y, "{label}: dy of shape {} for windows of shape {y} on {x}", dy.shape);
+    assert!(gate.is_none_or(|(_, y)| y.len() == x.len()), "{label}: the gate does not have the size of {x}");
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: the gate's slope needs its input");
     let dx = s.scratch(x);
-    // Without a gate, dy stands where nothing is read.
+    // Without a gate, dy is bound in its place and not read.
     let (gate, gate_y) = gate.unwrap_or((Activation::Identity, dy));
     let len = dx.len() as u32;
     let params = PoolParams { len, gate: gate.code(), gate_alpha: gate.alpha(), ..parameters(label, x, window) };
@@ -193,18 +193,18 @@ fn backward(
 
 /// The shape of y for an x of this shape.
 fn output(label: &str, x: Shape, window: Window) -> Shape {
-    let &[n, h, w, c] = x.dims() else { panic!("{label}: {x} is no image [n, h, w, c]") };
+    let &[n, h, w, c] = x.dims() else { panic!("{label}: {x} is not an image [n, h, w, c]") };
     let along = |size: u32, axis: usize| {
         let Window { kernel, stride, pad } = window;
-        assert!(pad[axis] < kernel[axis], "{label}: {window:?} has windows in the padding alone");
-        assert!(stride[axis] > 0, "{label}: {window:?} does not advance");
+        assert!(pad[axis] < kernel[axis], "{label}: the padding of {window:?} is as large as the window");
+        assert!(stride[axis] > 0, "{label}: the stride of {window:?} is zero");
         let free = (size as usize + 2 * pad[axis]).checked_sub(kernel[axis]);
-        free.unwrap_or_else(|| panic!("{label}: {window:?} on {x} is larger than the image")) / stride[axis] + 1
+        free.unwrap_or_else(|| panic!("{label}: {window:?} is larger than the padded image {x}")) / stride[axis] + 1
     };
     Shape::from([n as usize, along(h, 0), along(w, 1), c as usize])
 }
 
-/// The parameters but for `len`, without a gate.
+/// The parameters, except `len`, without a gate.
 fn parameters(label: &str, x: Shape, window: Window) -> PoolParams {
     let (x, y) = (x.dims(), output(label, x, window));
     let Window { kernel, stride, pad } = window;
@@ -227,7 +227,7 @@ fn parameters(label: &str, x: Shape, window: Window) -> PoolParams {
     }
 }
 
-/// How many cells all windows have.
+/// The number of cells of all windows.
 fn cells(y: Buf, window: Window) -> u64 {
     (y.len() * window.kernel[0] * window.kernel[1]) as u64
 }

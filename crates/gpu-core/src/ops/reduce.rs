@@ -1,27 +1,26 @@
-//! Sum, mean, maximum and sum of squares over the rows of a matrix, over its columns, or over everything.
+//! Reductions by sum, mean, maximum or sum of squares: over rows, over columns, or over a whole matrix.
 //!
-//! A long sum is cut into chunks of fixed length, so that there is work for the whole device; the partial results
-//! are reduced by the same kernel until one part remains. The cuts depend on the sizes alone, so every run
-//! adds in the same order.
+//! Long sums are divided into chunks of fixed length, to give the whole device work; the same kernel reduces the
+//! partial results until one remains. The division depends only on the sizes, so every run adds in the same order.
 
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// What is made of many numbers.
+/// The operation of a reduction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Σ x
     Sum,
     /// Σ x / count
     Mean,
-    /// max x; its derivative is shared equally by the elements that reach it.
+    /// max x; its gradient is shared equally by the elements that attain it.
     Max,
     /// Σ x²
     SumOfSquares,
 }
 
 impl Kind {
-    /// The number that the shader knows it by.
+    /// Its code in the shader.
     pub fn code(self) -> u32 {
         match self {
             Self::Sum | Self::Mean => 0,
@@ -30,7 +29,7 @@ impl Kind {
         }
     }
 
-    /// What makes one result of several partial ones: squares are squared once.
+    /// The operation that combines partial results: squares are squared only once.
     fn joining(self) -> Self {
         match self {
             Self::SumOfSquares => Self::Sum,
@@ -38,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// What the result over `count` elements is multiplied by at the end.
+    /// The factor applied to the final result over `count` elements.
     fn scale(self, count: usize) -> f32 {
         match self {
             Self::Mean => (1.0 / count as f64) as f32,
@@ -66,9 +65,9 @@ params! {
 }
 
 const INVOCATIONS: usize = 256;
-/// Elements of a row that one workgroup reduces: sixteen for each invocation.
+/// Elements of a row that one workgroup reduces: sixteen per invocation.
 const ROW_CHUNK: usize = 4096;
-/// Rows that one invocation reduces in its column.
+/// Rows that one invocation reduces, in one column.
 const COLUMN_CHUNK: usize = 64;
 
 const BACKWARD: &[Binding] = &[read("x"), read("reduced"), read("dy"), write("dx")];
@@ -113,7 +112,7 @@ pub static REDUCE_COLUMNS_BACKWARD: Kernel =
 pub static KERNELS: &[&Kernel] =
     &[&REDUCE_ROWS, &REDUCE_COLUMNS, &REDUCE_COLUMNS_ADD, &REDUCE_ROWS_BACKWARD, &REDUCE_COLUMNS_BACKWARD];
 
-/// Each row of x [m, n] reduced: `[m]`.
+/// Reduces each row of x [m, n]: `[m]`.
 pub fn rows(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     let (m, scale) = (x.shape.rows(), kind.scale(x.shape.cols()));
     let (mut x, mut kind) = (x, kind);
@@ -130,10 +129,10 @@ pub fn rows(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
         s.push(&REDUCE_ROWS, &label, &[x, partial], &params, Grid::Linear(m * parts), flops(x));
         (x, kind) = (partial, kind.joining());
     }
-    unreachable!("every pass leaves fewer parts")
+    unreachable!("every pass reduces the number of parts")
 }
 
-/// Each column of x [m, n] reduced: `[n]`.
+/// Reduces each column of x [m, n]: `[n]`.
 pub fn columns(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     let scale = kind.scale(x.shape.rows());
     let y = s.scratch([x.shape.cols()]);
@@ -146,7 +145,7 @@ pub fn columns(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
 /// y `[n]` += the sums of the columns of x [m, n]: the gradient of a bias.
 ///
 /// # Panics
-/// When `y` does not have an element for every column.
+/// If `y` does not have one element per column.
 pub fn columns_add(s: &mut Schedule, label: &str, x: Buf, y: Buf) {
     assert_eq!(y.len(), x.shape.cols(), "{label}: y of {} for the columns of {}", y.shape, x.shape);
     let (x, kind) = column_partials(s, label, x, Kind::Sum);
@@ -154,15 +153,15 @@ pub fn columns_add(s: &mut Schedule, label: &str, x: Buf, y: Buf) {
     s.push(&REDUCE_COLUMNS_ADD, label, &[x, y], &params, column_grid(&params), flops(x));
 }
 
-/// All of x reduced: `[1]`.
+/// Reduces all of x: `[1]`.
 pub fn whole(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     rows(s, label, x.reshape([1, x.len()]), kind)
 }
 
-/// dx, of x's shape, where y `[m]` = [`rows`] of x and dy is `[m]`.
+/// The gradient of y `[m]` = [`rows`] of x: dx, of x's shape, from dy `[m]`.
 ///
 /// # Panics
-/// When `y` or `dy` does not have an element for every row.
+/// If `y` or `dy` does not have one element per row.
 pub fn rows_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kind: Kind) -> Buf {
     let m = x.shape.rows();
     assert!(y.len() == m && dy.len() == m, "{label}: y of {}, dy of {} for the rows of {}", y.shape, dy.shape, x.shape);
@@ -172,10 +171,10 @@ pub fn rows_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kin
     dx
 }
 
-/// dx, of x's shape, where y `[n]` = [`columns`] of x and dy is `[n]`.
+/// The gradient of y `[n]` = [`columns`] of x: dx, of x's shape, from dy `[n]`.
 ///
 /// # Panics
-/// When `y` or `dy` does not have an element for every column.
+/// If `y` or `dy` does not have one element per column.
 pub fn columns_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kind: Kind) -> Buf {
     let n = x.shape.cols();
     assert!(
@@ -191,15 +190,15 @@ pub fn columns_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, 
     dx
 }
 
-/// dx, of x's shape, where y `[1]` = [`whole`] of x and dy is `[1]`.
+/// The gradient of y `[1]` = [`whole`] of x: dx, of x's shape, from dy `[1]`.
 ///
 /// # Panics
-/// When `y` or `dy` has more than one element.
+/// If `y` or `dy` has more than one element.
 pub fn whole_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, kind: Kind) -> Buf {
     rows_backward(s, label, x.reshape([1, x.len()]), y, dy, kind).reshape(x.shape)
 }
 
-/// Reduces the columns until one chunk holds what is left of each, and says how that is to be joined.
+/// Reduces the columns until one chunk covers the rest of each; also returns the operation that joins them.
 fn column_partials(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> (Buf, Kind) {
     let (mut x, mut kind) = (x, kind);
     for pass in 0.. {

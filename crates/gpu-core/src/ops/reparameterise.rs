@@ -1,7 +1,7 @@
-//! The reparameterised draw of a Gaussian latent: z = μ + e^(½ logvar) ⊙ ε.
+//! The reparameterisation of a Gaussian latent: z = μ + e^(½ logvar) ⊙ ε.
 //!
-//! μ and logvar are the two halves of each row of `heads`, which one product makes; several draws from one row,
-//! as importance weighting takes, follow one another.
+//! μ and logvar are the two halves of each row of `heads`, the output of one product. Several draws from one row, as in
+//! importance weighting, are consecutive.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -9,7 +9,7 @@ use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 params! {
     /// The uniform of both kernels.
     pub struct ReparameteriseParams {
-        /// Elements of z; backwards, elements of μ.
+        /// Elements of z; in the backward pass, elements of μ.
         len: u32,
         /// Dimensions of the latent.
         latent: u32,
@@ -51,11 +51,11 @@ pub static REPARAMETERISE_BACKWARD: Kernel = Kernel {
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&REPARAMETERISE, &REPARAMETERISE_BACKWARD];
 
-/// z = μ + e^(½ logvar) ε, of eps's shape. `heads` is [m, 2L], μ before logvar; `eps` is [m · repeat, L], row r of
-/// which belongs to row r / repeat of heads. logvar acts as if clamped to ±80.
+/// z = μ + e^(½ logvar) ε, of eps's shape. `heads` is [m, 2L], μ before logvar; `eps` is [m · repeat, L], and its row r
+/// belongs to row r / repeat of heads. logvar is clamped to ±80.
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 pub fn forward(s: &mut Schedule, label: &str, heads: Buf, eps: Buf) -> Buf {
     let params = sizes(label, heads, eps);
     let z = s.scratch(eps.shape);
@@ -64,10 +64,10 @@ pub fn forward(s: &mut Schedule, label: &str, heads: Buf, eps: Buf) -> Buf {
     z
 }
 
-/// The gradient of `heads`, of its shape, from that of z.
+/// The gradient with respect to `heads`, of its shape, from dz.
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 pub fn backward(s: &mut Schedule, label: &str, heads: Buf, eps: Buf, dz: Buf) -> Buf {
     assert_eq!(dz.len(), eps.len(), "{label}: dz of {} for a draw of {}", dz.shape, eps.shape);
     let len = heads.len() / 2;

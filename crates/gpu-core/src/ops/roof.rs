@@ -1,5 +1,4 @@
-//! What a device reaches when it does one thing only: the roofs that `frit profile` measures kernels against. No model
-//! calls these.
+//! Kernels that measure the roofline of a device for `frit profile`. No model calls them.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -17,11 +16,11 @@ params! {
     pub struct FmaParams {
         /// Elements.
         len: u32,
-        /// How often each sum is multiplied and added to: a multiple of [`UNROLLED`].
+        /// Multiply-adds per sum: a multiple of [`UNROLLED`].
         turns: u32,
-        /// Multiplies; less than one, so that the sums stay finite.
+        /// The factor; less than one, so that the sums stay finite.
         scale: f32,
-        /// Is added.
+        /// The term added.
         shift: f32,
     }
 }
@@ -29,9 +28,9 @@ params! {
 const INVOCATIONS: usize = 256;
 /// Elements that one invocation copies.
 const COPIED: usize = 4;
-/// Turns written out in the shader.
+/// Iterations unrolled in the shader.
 pub const UNROLLED: usize = 4;
-/// Sums of one invocation, which do not wait for one another.
+/// Independent sums of one invocation.
 pub const SUMS: usize = 16;
 
 /// y = x.
@@ -45,15 +44,15 @@ pub static ROOF_COPY: Kernel = Kernel {
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
     reference: reference::roof::roof_copy,
-    gradient: Gradient::None("it measures memory, and no model calls it"),
+    gradient: Gradient::None("measures memory bandwidth; no model calls it"),
 };
 
-/// y = Σ_j a_j, each a_j = x + j after its turns through a ← scale a + shift.
+/// y = Σ_j a_j, where each a_j starts as x + j and becomes scale a + shift `turns` times.
 pub static ROOF_FMA: Kernel = Kernel {
     name: "roof_fma",
     params: FmaParams::FIELDS,
     reference: reference::roof::roof_fma,
-    gradient: Gradient::None("it measures arithmetic, and no model calls it"),
+    gradient: Gradient::None("measures arithmetic; no model calls it"),
     ..ROOF_COPY
 };
 
@@ -68,13 +67,13 @@ pub fn copy(s: &mut Schedule, label: &str, x: Buf) -> Buf {
     y
 }
 
-/// Little memory and much arithmetic: `turns` multiply-adds to each of [`SUMS`] sums for every element of x.
+/// `turns` multiply-adds to each of [`SUMS`] sums for every element of x: much arithmetic and little memory traffic.
 ///
 /// # Panics
-/// When `turns` is no multiple of [`UNROLLED`], or `scale` is not between −1 and 1.
+/// If `turns` is not a multiple of [`UNROLLED`], or `scale` is not between −1 and 1.
 pub fn fma(s: &mut Schedule, label: &str, x: Buf, turns: usize, scale: f32, shift: f32) -> Buf {
-    assert!(turns.is_multiple_of(UNROLLED), "{label}: {turns} turns are no multiple of {UNROLLED}");
-    assert!(scale.abs() < 1.0, "{label}: a scale of {scale} has no end");
+    assert!(turns.is_multiple_of(UNROLLED), "{label}: {turns} turns are not a multiple of {UNROLLED}");
+    assert!(scale.abs() < 1.0, "{label}: a scale of {scale} diverges");
     let y = s.scratch(x.shape);
     let params = FmaParams { len: x.len() as u32, turns: turns as u32, scale, shift };
     let flops = (x.len() * SUMS * (2 * turns + 2)) as u64;

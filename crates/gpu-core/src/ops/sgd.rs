@@ -98,12 +98,12 @@ pub struct Arenas {
     pub average: Buf,
 }
 
-/// One step over the network whose whole arena of values is `weights`, with its momentum in slot 0. `rates` is
-/// `f32 [4]`, as [`tick`](crate::ops::tick::tick) leaves it; `norm` is `f32 [1]`, the sum of squares of the gradient,
+/// One step over the network whose whole parameter arena is `weights`, with its momentum in slot 0. `rates` is
+/// `f32 [4]`, the output of [`tick`](crate::ops::tick::tick); `norm` is `f32 [1]`, the sum of squares of the gradient,
 /// needed only to clip.
 ///
 /// # Panics
-/// When `weights` is not an arena of values, and as [`sgd_with`].
+/// If `weights` is not a parameter arena, and as [`sgd_with`].
 pub fn sgd(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option<Buf>, config: &Sgd) {
     let arenas = Arenas {
         w: weights,
@@ -114,10 +114,10 @@ pub fn sgd(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option
     sgd_with(s, label, arenas, rates, norm, config);
 }
 
-/// [`sgd`] with every arena given.
+/// The same as [`sgd`], with every arena given.
 ///
 /// # Panics
-/// When sizes differ, a constant is out of its range, Nesterov's momentum is 0, or the gradient is clipped and `norm` is
+/// If sizes differ, a constant is out of its range, Nesterov's momentum is 0, or the gradient is clipped and `norm` is
 /// not given.
 pub fn sgd_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Sgd) {
     let Arenas { w, g, momentum, average } = arenas;

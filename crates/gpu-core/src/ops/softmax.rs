@@ -1,6 +1,6 @@
-//! The softmax of the rows of a matrix, and the logarithm of the sum of their exponentials.
+//! Softmax and log-sum-exp of the rows of a matrix.
 //!
-//! y = exp(x) / Σ exp(x) and y = log Σ exp(x), both by the row's maximum, so that no x is too large.
+//! y = exp(x) / Σ exp(x) and y = log Σ exp(x), both relative to the row's maximum, so that no exponential overflows.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
@@ -67,10 +67,10 @@ pub fn softmax(s: &mut Schedule, label: &str, x: Buf) -> Buf {
     y
 }
 
-/// dx, of x's shape, where y `[m]` = [`logsumexp`] of x and dy is `[m]`.
+/// The gradient of y `[m]` = [`logsumexp`] of x: dx, of x's shape, from dy `[m]`.
 ///
 /// # Panics
-/// When `y` or `dy` does not have an element for every row.
+/// If `y` or `dy` does not have one element per row.
 pub fn logsumexp_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf) -> Buf {
     let m = x.shape.rows();
     assert!(y.len() == m && dy.len() == m, "{label}: y of {}, dy of {} for the rows of {}", y.shape, dy.shape, x.shape);
@@ -79,10 +79,10 @@ pub fn logsumexp_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf
     dx
 }
 
-/// dx, of y's shape, where y = [`softmax`] of x.
+/// The gradient of y = [`softmax`] of x: dx, of y's shape.
 ///
 /// # Panics
-/// When `dy` has another size than `y`.
+/// If `dy` has another size than `y`.
 pub fn softmax_backward(s: &mut Schedule, label: &str, y: Buf, dy: Buf) -> Buf {
     assert_eq!(y.len(), dy.len(), "{label}: dy of {} for y of {}", dy.shape, y.shape);
     let dx = s.scratch(y.shape);

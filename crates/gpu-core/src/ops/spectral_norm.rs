@@ -1,8 +1,8 @@
-//! Spectral normalisation: a weight matrix over its largest singular value, which power iteration follows.
+//! Spectral normalisation: divides a weight matrix by its largest singular value, estimated by power iteration.
 //!
 //! y = w / σ with σ = uᵀ w v (Miyato, Kataoka, Koyama, Yoshida, Spectral normalization for generative adversarial
-//! networks, ICLR 2018, algorithm 1). u and v are state and, to the derivative, constants, as in
-//! PyTorch's `torch.nn.utils.spectral_norm`.
+//! networks, ICLR 2018, algorithm 1). u and v are state, and constants to the derivative, as in PyTorch's
+//! `torch.nn.utils.spectral_norm`.
 
 use crate::ops::reduce;
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
@@ -21,15 +21,15 @@ params! {
         parts: u32,
         /// Elements of the vector to be normalised.
         len: u32,
-        /// The least length that a vector is divided by.
+        /// The least norm that a vector is divided by.
         epsilon: f32,
     }
 }
 
 const INVOCATIONS: usize = 256;
-/// Rows that one invocation sums in its column.
+/// Rows that one invocation sums, in one column.
 const CHUNK: usize = 64;
-/// PyTorch's.
+/// The least norm in PyTorch.
 const EPSILON: f32 = 1e-12;
 
 const CONSTANT: Gradient = Gradient::None("u and v are constants to the derivative");
@@ -115,33 +115,33 @@ pub static KERNELS: &[&Kernel] = &[
     &SPECTRAL_NORM_BACKWARD,
 ];
 
-/// The state of one normalised matrix: vectors about as long as one, places of their own.
+/// The state of one normalised matrix: two approximate unit vectors, in buffers of their own.
 #[derive(Clone, Copy, Debug)]
 pub struct SpectralNorm {
-    /// `[m]`, near the left singular vector.
+    /// The estimate of the left singular vector, `[m]`.
     pub u: Buf,
-    /// `[n]`, near the right one.
+    /// The estimate of the right singular vector, `[n]`.
     pub v: Buf,
 }
 
-/// What the backward pass of one call needs.
+/// The values that the backward pass needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Saved {
     /// The normalised weight, of w's shape.
     pub y: Buf,
     /// σ, `[1]`.
     pub sigma: Buf,
-    /// The u of this call, `[m]`.
+    /// The u of this call, `[m]`, unchanged by later calls.
     pub u: Buf,
-    /// The v of this call, `[n]`.
+    /// The v of this call, `[n]`, unchanged by later calls.
     pub v: Buf,
 }
 
-/// y = w / σ, of w's shape, seen as a matrix of as many rows as u has elements. If `iterate`, as in training, u and v
-/// first move by one power iteration; the backward pass sees them as they are then, whatever later calls do.
+/// y = w / σ, of w's shape, viewed as a matrix with as many rows as u has elements. If `iterate`, as in training, one
+/// power iteration updates u and v first. The backward pass uses their values of this call.
 ///
 /// # Panics
-/// When `w` does not have as many elements as u vᵀ.
+/// If `w` does not have as many elements as u vᵀ.
 pub fn forward(s: &mut Schedule, label: &str, w: Buf, norm: &SpectralNorm, iterate: bool) -> (Buf, Saved) {
     let params = plain_params(label, w, norm);
     let (m, n) = (params.m as usize, params.n as usize);
@@ -170,7 +170,7 @@ pub fn forward(s: &mut Schedule, label: &str, w: Buf, norm: &SpectralNorm, itera
 /// dw += (dy − (Σ dy ⊙ y) u vᵀ) / σ, where dy is the gradient of y and `dw` that of w.
 ///
 /// # Panics
-/// When `dy` or `dw` has another size than w.
+/// If `dy` or `dw` has another size than w.
 pub fn backward(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf, dw: Buf) {
     let Saved { y, sigma, u, v } = *saved;
     assert!(dy.len() == y.len() && dw.len() == y.len(), "{label}: dy of {}, dw of {}", dy.shape, dw.shape);
@@ -184,7 +184,7 @@ pub fn backward(s: &mut Schedule, label: &str, saved: &Saved, dy: Buf, dw: Buf) 
     s.push(&SPECTRAL_NORM_BACKWARD, label, &bufs, &params, elements(y.len()), 2 * flops);
 }
 
-/// t over its length, into the state and as a copy for this call.
+/// Divides t by its norm; writes the state and a copy for this call.
 fn normalise(s: &mut Schedule, label: &str, t: Buf, state: Buf, params: &SpectralNormParams) -> Buf {
     let copy = s.scratch([t.len()]);
     let params = SpectralNormParams { len: t.len() as u32, ..*params };

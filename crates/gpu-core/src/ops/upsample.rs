@@ -1,24 +1,24 @@
-//! Images enlarged by whole factors, by repetition or by bilinear interpolation, each channel by itself.
+//! Upsampling of images by whole factors, by repetition or bilinear interpolation, channel by channel.
 //!
-//! Interpolation takes pixels as squares, so that the corners of both images meet: PyTorch's `align_corners=False`.
+//! Interpolation treats pixels as squares whose corners align: PyTorch's `align_corners=False`.
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
 
-/// How the new pixels come about.
+/// The method of upsampling.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Each is the one that it lies in.
+    /// Repeats each pixel.
     Nearest,
-    /// Each is a weighted mean of the four around it.
+    /// Interpolates linearly between the four nearest pixels.
     Bilinear,
 }
 
 params! {
     /// The uniform of every kernel here.
     pub struct UpsampleParams {
-        /// Elements of what is written.
+        /// Elements of the output.
         len: u32,
         /// Rows of x.
         h: u32,
@@ -26,9 +26,9 @@ params! {
         w: u32,
         /// Channels.
         c: u32,
-        /// Rows of y for one of x.
+        /// Rows of y per row of x.
         factor_h: u32,
-        /// Columns of y for one of x.
+        /// Columns of y per column of x.
         factor_w: u32,
         /// [`Activation::code`] of the gate; zero for none.
         gate: u32,
@@ -57,7 +57,7 @@ pub static UPSAMPLE_NEAREST: Kernel = Kernel {
 pub static UPSAMPLE_BILINEAR: Kernel =
     Kernel { name: "upsample_bilinear", reference: reference::upsample::upsample_bilinear, ..UPSAMPLE_NEAREST };
 
-/// dx = gate ⊙ the sum of dy over each pixel's repetitions.
+/// dx = gate ⊙ the sum of dy over the repetitions of each pixel.
 pub static UPSAMPLE_NEAREST_BACKWARD: Kernel = Kernel {
     name: "upsample_nearest_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx")],
@@ -78,12 +78,12 @@ pub static UPSAMPLE_BILINEAR_BACKWARD: Kernel = Kernel {
 pub static KERNELS: &[&Kernel] =
     &[&UPSAMPLE_NEAREST, &UPSAMPLE_BILINEAR, &UPSAMPLE_NEAREST_BACKWARD, &UPSAMPLE_BILINEAR_BACKWARD];
 
-/// x [n, h, w, c] enlarged by `factor`, of rows and of columns: [n, factor h, factor w, c].
+/// Enlarges x [n, h, w, c] by `factor` (rows, columns): [n, factor h, factor w, c].
 ///
 /// # Panics
-/// When x is no image, or a factor is zero.
+/// If x is not an image, or a factor is zero.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, factor: [usize; 2], mode: Mode) -> Buf {
-    let &[n, h, w, c] = x.shape.dims() else { panic!("{label}: {} is no image [n, h, w, c]", x.shape) };
+    let &[n, h, w, c] = x.shape.dims() else { panic!("{label}: {} is not an image [n, h, w, c]", x.shape) };
     let y = s.scratch([n as usize, h as usize * factor[0], w as usize * factor[1], c as usize]);
     let (kernel, flops) = match mode {
         Mode::Nearest => (&UPSAMPLE_NEAREST, 0),
@@ -93,11 +93,12 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, factor: [usize; 2], mode: 
     y
 }
 
-/// The gradient of [`forward`] for its x: [n, h, w, c] of dy [n, factor h, factor w, c]. The gate multiplies by the
-/// slope of an activation at the point where its output is the buffer, which is that x.
+/// The gradient of [`forward`] with respect to x: [n, h, w, c] from dy [n, factor h, factor w, c]. The gate (an
+/// activation and its output, which is x) multiplies dx by the slope of that activation.
 ///
 /// # Panics
-/// When dy is no image of whole blocks of the factor, the gate has another size than dx, or no slope follows from it.
+/// If dy is not an image whose size is a multiple of the factor, or the gate does not have dx's size or its slope
+/// cannot be computed from its output.
 pub fn backward(
     s: &mut Schedule,
     label: &str,
@@ -106,18 +107,18 @@ pub fn backward(
     mode: Mode,
     gate: Option<(Activation, Buf)>,
 ) -> Buf {
-    let &[n, h, w, c] = dy.shape.dims() else { panic!("{label}: {} is no image [n, h, w, c]", dy.shape) };
+    let &[n, h, w, c] = dy.shape.dims() else { panic!("{label}: {} is not an image [n, h, w, c]", dy.shape) };
     let [n, h, w, c] = [n, h, w, c].map(|size| size as usize);
     let whole = h.is_multiple_of(factor[0]) && w.is_multiple_of(factor[1]);
-    assert!(whole, "{label}: dy of {} does not come of a factor {factor:?}", dy.shape);
+    assert!(whole, "{label}: dy of shape {} is not a multiple of the factor {factor:?}", dy.shape);
     let dx = s.scratch([n, h / factor[0], w / factor[1], c]);
-    assert!(gate.is_none_or(|(_, y)| y.len() == dx.len()), "{label}: the gate is not {}", dx.shape);
-    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: no slope follows from this gate");
+    assert!(gate.is_none_or(|(_, y)| y.len() == dx.len()), "{label}: the gate does not have the size of {}", dx.shape);
+    assert!(gate.is_none_or(|(act, _)| act.slope_from_output()), "{label}: the gate's slope needs its input");
     let (kernel, flops) = match mode {
         Mode::Nearest => (&UPSAMPLE_NEAREST_BACKWARD, dy.len()),
         Mode::Bilinear => (&UPSAMPLE_BILINEAR_BACKWARD, 12 * dy.len()),
     };
-    // Without a gate, dy stands where nothing is read.
+    // Without a gate, dy is bound in its place and not read.
     let gate_y = gate.map_or(dy, |(_, y)| y);
     let params = parameters(dx, dx.shape, factor, gate.map(|(act, _)| act));
     s.push(kernel, label, &[dy, gate_y, dx], &params, grid(dx), flops as u64);

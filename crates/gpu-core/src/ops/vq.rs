@@ -1,10 +1,10 @@
-//! Vector quantisation: the nearest code of each row, its look-up, and the losses that tie rows and codes together
-//! (van den Oord, Vinyals, Kavukcuoglu, *Neural discrete representation learning*, 2017, eq. 1 to 3).
+//! Vector quantisation: nearest codes, their look-up, and the losses between rows and codes (van den Oord, Vinyals,
+//! Kavukcuoglu, *Neural discrete representation learning*, 2017, eq. 1 to 3).
 //!
-//! The straight-through gradient takes no kernel: what is the gradient of q is passed on as that of z, and
-//! [`loss_with_gradient`] adds the commitment's. Sums over the rows of a code are a matrix product with a one-hot
-//! matrix ([`assign`]), so they need no atomics, and every run adds in the same order. Codebooks that follow the rows
-//! by averages, and how codebooks begin, are in [`codebook`](crate::ops::codebook).
+//! The straight-through gradient needs no kernel: the gradient of q is passed on as that of z, and
+//! [`loss_with_gradient`] adds that of the commitment loss. Sums over the rows of a code are a matrix product with a
+//! one-hot matrix ([`assign`]): no atomics, and the same order of additions in every run.
+//! [`codebook`](crate::ops::codebook) has codebooks by running averages, and the initialisation of codebooks.
 
 use crate::ops::matmul::{Form, PLAIN, product, product_add};
 use crate::ops::{fill, reduce};
@@ -86,7 +86,7 @@ pub static VQ_NEAREST: Kernel = kernel(
     &[read("scores"), read("norms"), write("nearest").of_u32()],
     NearestParams::FIELDS,
     reference::vq::vq_nearest,
-    Gradient::None("an index; gradients go straight through"),
+    Gradient::None("an index; gradients are straight-through"),
 );
 
 /// q [m, dim] from index `u32 [m]` and the codebook [k, dim].
@@ -104,7 +104,7 @@ pub static VQ_ONE_HOT: Kernel = kernel(
     &[read("index").of_u32(), write("one_hot")],
     ElementParams::FIELDS,
     reference::vq::vq_one_hot,
-    Gradient::None("it takes an index"),
+    Gradient::None("its input is an index"),
 );
 
 /// rows `[m]` from z and q, both [m, dim].
@@ -138,25 +138,25 @@ pub static VQ_CODEBOOK_BACKWARD: Kernel = kernel(
 pub static KERNELS: &[&Kernel] =
     &[&VQ_NEAREST, &VQ_LOOKUP, &VQ_ONE_HOT, &VQ_LOSS, &VQ_LOSS_WITH_GRADIENT, &VQ_CODEBOOK_BACKWARD];
 
-/// Which rows each code has, summed up.
+/// The assignment of rows to codes, and its sums.
 #[derive(Clone, Copy, Debug)]
 pub struct Assigned {
-    /// One where the row has the code, [m, k].
+    /// 1 where the row has the code, otherwise 0: [m, k].
     pub one_hot: Buf,
-    /// How many rows each code has, `[k]`; whole numbers, exact up to 2²⁴.
+    /// The number of rows of each code, `[k]`; whole numbers, exact up to 2²⁴.
     pub counts: Buf,
-    /// Their sums, [k, dim].
+    /// The sum of the rows of each code, [k, dim].
     pub sums: Buf,
 }
 
-/// The code nearest to each row of z, `u32 [m]`; of equally near ones the lowest. z [.., dim] has m rows and the
-/// codebook is [k, dim].
+/// The index of the code nearest to each row of z, `u32 [m]`; of equally near ones the lowest. z [.., dim] has m rows;
+/// the codebook is [k, dim].
 ///
-/// The distances come from one matrix product, |e|² − 2 z·e, so a row that lies between two codes to within rounding
-/// (about 10⁻⁷ of |e|² + 2 |z·e|) may go to either on another device.
+/// Distances are computed by one matrix product, |e|² − 2 z·e, so a row equally near to two codes to within rounding
+/// (about 10⁻⁷ of |e|² + 2 |z·e|) may get a different one on another device.
 ///
 /// # Panics
-/// When the rows of z and of the codebook differ in length.
+/// If the rows of z and of the codebook differ in length.
 pub fn nearest(s: &mut Schedule, label: &str, z: Buf, codebook: Buf) -> Buf {
     let (m, k) = (z.shape.rows(), codebook.shape.rows());
     let scores = product(s, &format!("{label}.scores"), z, codebook, Form::NT, PLAIN);
@@ -167,39 +167,39 @@ pub fn nearest(s: &mut Schedule, label: &str, z: Buf, codebook: Buf) -> Buf {
     index
 }
 
-/// The code of each row, as a new buffer of `shape` [.., dim]. `index` is `u32 [m]`, and every code it names must be in
-/// the codebook [k, dim].
+/// Looks up the code of each row, as a new buffer of `shape` [.., dim]. `index` is `u32 [m]`, with every index in the
+/// range of the codebook [k, dim].
 ///
 /// # Panics
-/// When `shape` does not have m rows of the codebook's length.
+/// If `shape` does not have m rows of the codebook's length.
 pub fn lookup(s: &mut Schedule, label: &str, index: Buf, codebook: Buf, shape: impl Into<Shape>) -> Buf {
     let q = s.scratch(shape);
     let dim = codebook.shape.cols();
     let fits = q.shape.cols() == dim && q.shape.rows() == index.len();
-    assert!(fits, "{label}: {} codes of {} as {}", index.len(), codebook.shape, q.shape);
+    assert!(fits, "{label}: {} codes of {} cannot have shape {}", index.len(), codebook.shape, q.shape);
     s.push(&VQ_LOOKUP, label, &[index, codebook, q], &element_params(q, dim), grid(q.len()), 0);
     q
 }
 
-/// de [k, dim] += one_hotᵀ dq: the gradient of a codebook through [`lookup`], where it is an embedding that is learnt.
+/// The gradient of [`lookup`] with respect to a learnt codebook (an embedding): de [k, dim] += one_hotᵀ dq.
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 pub fn lookup_backward(s: &mut Schedule, label: &str, one_hot: Buf, dq: Buf, de: Buf) {
     product_add(s, label, one_hot, dq, Form::TN, de);
 }
 
-/// One where the row has the code, otherwise zero: [m, k]. `index` is `u32 [m]`.
+/// One-hot rows: [m, k], 1 where the row has the code. `index` is `u32 [m]`.
 pub fn one_hot(s: &mut Schedule, label: &str, index: Buf, k: usize) -> Buf {
     let y = s.scratch([index.len(), k]);
     s.push(&VQ_ONE_HOT, label, &[index, y], &element_params(y, k), grid(y.len()), 0);
     y
 }
 
-/// What the rows of z that each of `k` codes has come to, given the index of every row, `u32 [m]`.
+/// Counts and sums the rows of z for each of `k` codes. `index` is the code of every row, `u32 [m]`.
 ///
 /// # Panics
-/// When `z` does not have a row for every index.
+/// If `z` does not have a row for every index.
 pub fn assign(s: &mut Schedule, label: &str, z: Buf, index: Buf, k: usize) -> Assigned {
     let one_hot = one_hot(s, &format!("{label}.one_hot"), index, k);
     let counts = reduce::columns(s, &format!("{label}.counts"), one_hot, reduce::Kind::Sum);
@@ -209,10 +209,10 @@ pub fn assign(s: &mut Schedule, label: &str, z: Buf, index: Buf, k: usize) -> As
     Assigned { one_hot, counts, sums }
 }
 
-/// scale · Σ (z − q)² of each row: `[m]`.
+/// scale · Σ (z − q)² for each row: `[m]`.
 ///
 /// # Panics
-/// When `z` and `q` differ in shape.
+/// If `z` and `q` differ in shape.
 pub fn loss(s: &mut Schedule, label: &str, z: Buf, q: Buf, scale: f32) -> Buf {
     let params = loss_params(label, z, q, scale, 0.0);
     let rows = s.scratch([z.shape.rows()]);
@@ -220,11 +220,11 @@ pub fn loss(s: &mut Schedule, label: &str, z: Buf, q: Buf, scale: f32) -> Buf {
     rows
 }
 
-/// [`loss`], and dz += weight · 2 (z − q): the derivative of weight · Σ (z − q)² with respect to z, the commitment,
-/// added to what came straight through from q. The scale is the reported loss's alone.
+/// The same as [`loss`], and dz += weight · 2 (z − q), the derivative of the commitment loss weight · Σ (z − q)² with
+/// respect to z, added to the straight-through gradient. `scale` applies only to the loss reported.
 ///
 /// # Panics
-/// When `z`, `q` and `dz` differ in shape.
+/// If `z`, `q` and `dz` differ in shape.
 pub fn loss_with_gradient(s: &mut Schedule, label: &str, z: Buf, q: Buf, scale: f32, weight: f32, dz: Buf) -> Buf {
     let params = loss_params(label, z, q, scale, 2.0 * weight);
     assert_eq!(dz.len(), z.len(), "{label}: dz of {} for z of {}", dz.shape, z.shape);
@@ -233,16 +233,16 @@ pub fn loss_with_gradient(s: &mut Schedule, label: &str, z: Buf, q: Buf, scale: 
     rows
 }
 
-/// de [k, dim] += weight · 2 Σ (e − z) over the rows of each code: the derivative of weight · Σ (z − q)² with respect
-/// to the codebook, which draws the codes towards their rows.
+/// The gradient of weight · Σ (z − q)² with respect to the codebook, which moves codes towards their rows: de [k, dim]
+/// += weight · 2 Σ (e − z) over the rows of each code.
 ///
 /// # Panics
-/// When the shapes do not fit one another.
+/// If the shapes do not fit one another.
 pub fn codebook_backward(s: &mut Schedule, label: &str, assigned: Assigned, codebook: Buf, weight: f32, de: Buf) {
     let Assigned { counts, sums, .. } = assigned;
     let (k, dim) = (codebook.shape.rows(), codebook.shape.cols());
     let fits = counts.len() == k && sums.len() == k * dim && de.len() == k * dim;
-    assert!(fits, "{label}: {counts:?}, {sums:?} and {de:?} for a codebook of {}", codebook.shape);
+    assert!(fits, "{label}: {counts:?}, {sums:?} and {de:?} do not fit a codebook of shape {}", codebook.shape);
     let params = BackwardParams { len: de.len() as u32, dim: dim as u32, slope: 2.0 * weight };
     let bufs = [counts, codebook, sums, de];
     s.push(&VQ_CODEBOOK_BACKWARD, label, &bufs, &params, grid(de.len()), 4 * de.len() as u64);
@@ -254,7 +254,7 @@ fn element_params(y: Buf, width: usize) -> ElementParams {
 
 fn loss_params(label: &str, z: Buf, q: Buf, scale: f32, slope: f32) -> LossParams {
     let (m, dim) = (z.shape.rows(), z.shape.cols());
-    assert!(q.shape.rows() == m && q.shape.cols() == dim, "{label}: q of {} for z of {}", q.shape, z.shape);
+    assert!(q.shape.rows() == m && q.shape.cols() == dim, "{label}: q of shape {} for z of shape {}", q.shape, z.shape);
     LossParams { m: m as u32, dim: dim as u32, scale, slope }
 }
 

@@ -5,7 +5,7 @@ use crate::ops::activation::{Activation, ActivationParams};
 use crate::reference::BLOCK;
 use rayon::prelude::*;
 
-/// act(x), by [`Activation::code`]; NaN for an unknown code.
+/// act(x) by [`Activation::code`]; NaN for an unknown code.
 pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
     Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| value(act, x))
 }
@@ -37,8 +37,8 @@ pub fn value(act: Activation, x: f64) -> f64 {
     }
 }
 
-/// act′ at the point where act is y, by [`Activation::code`]; NaN for an unknown code and for SiLU, whose slope does not
-/// follow from y.
+/// act′ where act is y, by [`Activation::code`]; NaN for SiLU, whose slope cannot be computed from y, and for an unknown
+/// code.
 pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
     Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| slope_at_output(act, y))
 }
@@ -90,7 +90,7 @@ pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// x = act(x) for many; the usual ones are loops of their own, without a choice inside.
+/// x = act(x) for many numbers; common activations have loops of their own, without a branch inside.
 pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
     match Activation::decode(kind, alpha as f32) {
         None => values.fill(f64::NAN),
@@ -103,7 +103,7 @@ pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
     }
 }
 
-/// d = act′ d for many, at the points where act is y; likewise.
+/// d = act′ d for many numbers, where act is y; likewise.
 pub fn gate_all(kind: u32, alpha: f64, y: &[f64], values: &mut [f64]) {
     let both = values.iter_mut().zip(y);
     match Activation::decode(kind, alpha as f32) {

@@ -1,11 +1,11 @@
-//! Adam, line by line as shaders/adam.wgsl states it.
+//! Adam, in the same steps as shaders/adam.wgsl.
 
 use crate::Args;
 use crate::ops::adam::AdamParams;
 use crate::reference::{BLOCK, clip_scale, running_average};
 use rayon::prelude::*;
 
-/// w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with what precedes it
+/// w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), after clipping, weight decay and moments
 pub fn adam(args: &mut Args<'_>) {
     descend(args);
 }

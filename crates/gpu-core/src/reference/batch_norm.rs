@@ -15,7 +15,7 @@ impl BatchNormParams {
     }
 }
 
-/// `partial[part]` = the means of x over the rows of a chunk, and Σ (x − mean)² around them
+/// `partial[part]` = the means of x over the rows of a chunk, and Σ (x − mean)² about them
 pub fn batch_norm_partial(args: &mut Args<'_>) {
     let p: BatchNormParams = args.params();
     let c = p.c as usize;

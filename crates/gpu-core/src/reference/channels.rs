@@ -1,10 +1,10 @@
-//! Channels put side by side and taken apart.
+//! Concatenation and slicing of channels.
 
 use crate::Args;
 use crate::ops::channels::ChannelsParams;
 use rayon::prelude::*;
 
-/// y = a beside b
+/// y = a and b, concatenated along the channels
 pub fn concat_channels(args: &mut Args<'_>) {
     let p: ChannelsParams = args.params();
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
@@ -24,7 +24,7 @@ pub fn slice_channels(args: &mut Args<'_>) {
     rows.for_each(|(part, x)| part.copy_from_slice(&x[p.start as usize..][..p.count as usize]));
 }
 
-/// `dx[.., start .. start + count] = dpart`, zero beside
+/// `dx[.., start .. start + count] = dpart`, zero elsewhere
 pub fn slice_channels_backward(args: &mut Args<'_>) {
     let p: ChannelsParams = args.params();
     let (dpart, dx) = (args.read("dpart"), args.write("dx"));

@@ -1,4 +1,4 @@
-//! Codebooks that follow averages, begin among the rows, and come back to life; their perplexity.
+//! Codebooks by running averages, their initialisation and restarts, and their perplexity.
 
 use crate::Args;
 use crate::ops::codebook::{
@@ -28,7 +28,7 @@ pub fn codebook_smooth(args: &mut Args<'_>) {
     });
 }
 
-/// exp(−Σ p ln p), p = histogram / Σ histogram, and how many p are positive
+/// exp(−Σ p ln p), where p = histogram / Σ histogram, and the number of positive p
 pub fn codebook_perplexity(args: &mut Args<'_>) {
     let _: PerplexityParams = args.params();
     let (histogram, perplexity, used) = (args.read("histogram"), args.write("perplexity"), args.write("used"));
@@ -38,7 +38,7 @@ pub fn codebook_perplexity(args: &mut Args<'_>) {
     used[0] = shares.len() as f64;
 }
 
-/// `chosen[j]` = a random row where `usage[j]` < threshold, otherwise none
+/// `chosen[j]` = a random row where `usage[j]` < threshold, otherwise `NONE`
 pub fn codebook_dead(args: &mut Args<'_>) {
     let p: DeadParams = args.params();
     let (usage, step, chosen) = (args.read("usage"), args.read_u32("clock")[0], args.write_u32("chosen"));
@@ -48,7 +48,7 @@ pub fn codebook_dead(args: &mut Args<'_>) {
     });
 }
 
-/// row = r with the probability `w[r]` / Σ w, w being what `weights` makes of the distances
+/// row = r with probability `w[r]` / Σ w, where w are the `weights` of the distances
 pub fn codebook_draw(args: &mut Args<'_>) {
     let p: DrawParams = args.params();
     let (distance, step, row) = (args.read("distance"), args.read_u32("clock")[0], args.write_u32("row"));
@@ -56,16 +56,16 @@ pub fn codebook_draw(args: &mut Args<'_>) {
     row[0] = drawn(&weights(distance, p.bits), word);
 }
 
-/// Distances as whole numbers: in units of 2^−bits of the least power of two above the largest, rounded down.
+/// The distances as integers: multiples of 2^−bits of the least power of two above the largest, rounded down.
 fn weights(distance: &[f64], bits: u32) -> Vec<u32> {
     let largest = distance.iter().copied().fold(0.0, f64::max);
-    // The exponent as it stands in the number: a logarithm could be rounded up.
+    // The exponent is read from the bits, since a computed logarithm might be rounded up.
     let exponent = (largest.to_bits() >> 52) as i32 - 1023;
     let scale = if largest > f64::from(1e-30f32) { 2f64.powi(bits as i32 - 1 - exponent) } else { 0.0 };
     distance.iter().map(|d| (d * scale) as u32).collect()
 }
 
-/// The row in whose share of the weights' sum the word falls; any row where all weights are zero.
+/// The row drawn by a random word, with a probability proportional to its weight; any row if all weights are zero.
 fn drawn(weights: &[u32], word: u32) -> u32 {
     let sum: u32 = weights.iter().sum();
     if sum == 0 {
@@ -84,7 +84,7 @@ fn below(word: u32, bound: u32) -> u32 {
     ((u64::from(word) * u64::from(bound)) >> 32) as u32
 }
 
-/// `nearer[r]` = min(`nearer[r]`, Σ (`z[r]` − `z[row]`)²), or the sum alone
+/// `nearer[r]` = min(`nearer[r]`, Σ (`z[r]` − `z[row]`)²), or the sum alone for the first code
 pub fn codebook_nearer(args: &mut Args<'_>) {
     let p: NearerParams = args.params();
     let dim = p.dim as usize;
@@ -96,7 +96,7 @@ pub fn codebook_nearer(args: &mut Args<'_>) {
     });
 }
 
-/// `codes[first + j]` = `z[source[j]]` where that is a row
+/// `codes[first + j]` = `z[source[j]]`, except where `source[j]` is `NONE`
 pub fn codebook_place(args: &mut Args<'_>) {
     let p: PlaceParams = args.params();
     let dim = p.dim as usize;
@@ -107,7 +107,7 @@ pub fn codebook_place(args: &mut Args<'_>) {
     });
 }
 
-/// `size[first + j]` = weight and `total[first + j]` = weight · `z[source[j]]` likewise
+/// `size[first + j]` = weight and `total[first + j]` = weight · `z[source[j]]`, with the same exception
 pub fn codebook_place_averages(args: &mut Args<'_>) {
     let p: PlaceParams = args.params();
     let (first, dim, weight) = (p.first as usize, p.dim as usize, f64::from(p.weight));
@@ -125,9 +125,9 @@ pub fn codebook_place_averages(args: &mut Args<'_>) {
 mod tests {
     use super::*;
 
-    /// Words spread evenly draw each row as often as its distance says.
+    /// Evenly spaced words draw each row in proportion to its distance.
     #[test]
-    fn rows_are_drawn_by_their_distances() {
+    fn rows_are_drawn_in_proportion_to_their_distances() {
         let distance = [0.75, 0.0, 3.0, 1.5, 1e-9, 0.75];
         let weights = weights(&distance, 24);
         assert_eq!(weights, [3 << 20, 0, 3 << 22, 3 << 21, 0, 3 << 20].map(|weight: u32| weight));
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!([0, 1 << 30, 1 << 31, u32::MAX].map(|word| drawn(&weights, word)), [0, 1, 2, 3]);
     }
 
-    /// As many bits as ops/codebook.rs gives 2²⁰ rows: the sum just fits.
+    /// The bits that ops/codebook.rs chooses for 2²⁰ rows: their sum just fits.
     #[test]
     fn weights_of_many_rows_do_not_overflow() {
         let weights = weights(&vec![1.999_999_9; 1 << 20], 12);

@@ -1,6 +1,6 @@
 //! `y[n, oh, ow, co] = gate ⊙ act(Σ x[n, oh·stride − pad + i·dilation, …, ci] · w[co, i, j, ci] + bias[co])` and its
-//! two gradients: windows gathered into rows, some at a time, and the dense products of these. The gradient of
-//! the input is the transpose of the gathering: each window's gradient is added to where the window came from.
+//! two gradients. Windows are gathered into rows, a block at a time, and multiplied by dense products. The gradient of
+//! the input is the transpose of the gathering: each window's gradient is added at the window's position.
 
 use crate::Args;
 use crate::ops::conv2d::Conv2dParams;
@@ -31,7 +31,7 @@ pub fn conv2d_backward_input(args: &mut Args<'_>) {
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
     let (ci, co, terms, some) = (p.x_c as usize, p.y_c as usize, terms(&p), rows_at_once(&p));
     let (of_dx, of_dy) = ((p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
-    // Whole images, as many as have so many windows.
+    // Whole images, as many as have that number of windows.
     let images = (some / of_dy).max(1);
     dx.par_chunks_mut(images * of_dx * ci).enumerate().for_each_init(Vec::new, |windows, (chunk, dx)| {
         dx.fill(0.0);
@@ -46,7 +46,7 @@ pub fn conv2d_backward_input(args: &mut Args<'_>) {
     });
 }
 
-/// y = dx from image = what each tap of each window puts on its pixel
+/// y = dx from image = the contribution of each tap of each window to its pixel
 pub fn conv2d_fold(args: &mut Args<'_>) {
     let p: Conv2dParams = args.params();
     let (spread, dx) = (args.read("image"), args.write("y"));
@@ -59,7 +59,7 @@ pub fn conv2d_fold(args: &mut Args<'_>) {
     });
 }
 
-/// `y[z]` = the part of dw from image = x and factor = dy that the z-th chunk of pixels gives
+/// `y[z]` = the part of dw from the z-th chunk of pixels, with image = x and factor = dy
 pub fn conv2d_backward_weight(args: &mut Args<'_>) {
     let p: Conv2dParams = args.params();
     let (x, dy, partial) = (args.read("image"), args.read("factor"), args.write("y"));
@@ -75,7 +75,7 @@ pub fn conv2d_backward_weight(args: &mut Args<'_>) {
     });
 }
 
-/// Adds windows to where they came from.
+/// Adds windows at their positions in dx.
 fn scatter(p: &Conv2dParams, pixels: impl Iterator<Item = usize>, windows: &[f64], dx: &mut [f64]) {
     for (pixel, window) in pixels.zip(windows.chunks_exact(terms(p))) {
         for (from, to, length) in runs(p, pixel) {
@@ -90,8 +90,8 @@ fn terms(p: &Conv2dParams) -> usize {
     (p.kernel_h * p.kernel_w * p.x_c) as usize
 }
 
-/// So many windows are gathered at once that the product pays for laying out its other factor anew, and that they
-/// stay in a core's share of the cache.
+/// The number of windows gathered at once: enough to amortise the product's packing of its other factor, and few enough
+/// to stay in a core's share of the cache.
 fn rows_at_once(p: &Conv2dParams) -> usize {
     ((1 << 17) / terms(p)).clamp(128, 1024)
 }
@@ -102,13 +102,13 @@ fn product(p: &Conv2dParams, m: usize, n: usize, k: usize, form: Form) -> Matmul
     MatmulParams { use_bias, activation, gate, alpha, gate_alpha, ..plain_params(m, n, k, form) }
 }
 
-/// Pieces of at most `most`, as even as may be.
+/// Splits a range into pieces of at most `most`, as even as possible.
 fn pieces(all: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let length = all.len().div_ceil(all.len().div_ceil(most).max(1)).max(1);
     all.clone().step_by(length).map(move |start| start..(start + length).min(all.end))
 }
 
-/// The windows of some pixels of y, one after another: [pixels, kh, kw, ci].
+/// Gathers the windows of some pixels of y: [pixels, kh, kw, ci].
 fn gather(p: &Conv2dParams, x: &[f64], pixels: Range<usize>, windows: &mut Vec<f64>) {
     let terms = terms(p);
     windows.resize(pixels.len() * terms, 0.0);
@@ -120,8 +120,8 @@ fn gather(p: &Conv2dParams, x: &[f64], pixels: Range<usize>, windows: &mut Vec<f
     }
 }
 
-/// What the window of a pixel of y has of x, the rest being padding: places in the window and in x where as many
-/// numbers begin that lie side by side in both.
+/// The runs of the window of a pixel of y: for each contiguous run of numbers, its start in the window, its start in x,
+/// and its length. Padding is left out.
 fn runs(p: &Conv2dParams, pixel: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let [x_h, x_w, c, kernel_w] = [p.x_h, p.x_w, p.x_c, p.kernel_w].map(|size| size as usize);
     let [y_h, y_w, dilation_h, dilation_w] = [p.y_h, p.y_w, p.dilation_h, p.dilation_w].map(|size| size as usize);
@@ -140,7 +140,7 @@ fn runs(p: &Conv2dParams, pixel: usize) -> impl Iterator<Item = (usize, usize, u
     })
 }
 
-/// The taps along one axis, of a window that starts at `start` of the padded image, that fall inside the image.
+/// The taps along one axis that fall inside the image, for a window that starts at `start` of the padded image.
 fn inside(start: usize, dilation: usize, kernel: usize, pad: usize, size: usize) -> Range<usize> {
     let reaching = |place: usize| place.saturating_sub(start).div_ceil(dilation).min(kernel);
     reaching(pad)..reaching(pad + size)
@@ -152,13 +152,13 @@ mod tests {
     use crate::ops::matmul::PLAIN;
     use crate::{Array, Buf, Cpu, Executor, Memory, Schedule, Sharing};
 
-    /// Numbers in [−1, 1) without a pattern.
+    /// Irregular numbers in [−1, 1).
     fn numbers(len: usize, seed: usize) -> Vec<f64> {
         let mix = |i: usize| (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 40_503) >> 7) % 2000;
         (0..len).map(|i| mix(i) as f64 / 1000.0 - 1.0).collect()
     }
 
-    /// y, dx and dw by their seven loops.
+    /// y, dx and dw by the definition, in seven nested loops.
     fn loops(x: &[f64], w: &[f64], dy: &[f64], sizes: [usize; 5], window: Window) -> [Vec<f64>; 3] {
         let Window { kernel: [kh, kw], stride, pad, dilation } = window;
         let [batch, height, width, ci, co] = sizes;
@@ -186,7 +186,7 @@ mod tests {
         [y, dx, dw]
     }
 
-    /// Sizes are batch, h, w, ci, co.
+    /// Compares the reference with the seven loops; `sizes` are batch, h, w, ci, co.
     fn agrees(sizes: [usize; 5], window: Window) {
         let [batch, height, width, ci, co] = sizes;
         let ([oh, ow], [kh, kw]) = (window.output([height, width]), window.kernel);
@@ -198,34 +198,34 @@ mod tests {
         let dx = backward_input(&mut s, "dx", dy, w, window, [height, width], PLAIN);
         backward_weight(&mut s, "dw", x, dy, window, dw);
         let mut cpu = Cpu::new(Memory::default(), Sharing::Off);
-        let program = cpu.prepare(&s).expect("a Cpu runs");
+        let program = cpu.prepare(&s).expect("the CPU executor prepares it");
         let given = [x, w, dy].map(|buf: Buf| numbers(buf.len(), buf.len()));
         for (buf, values) in [x, w, dy].into_iter().zip(&given) {
-            cpu.write(buf, &Array::F64(values.clone())).expect("a Cpu runs");
+            cpu.write(buf, &Array::F64(values.clone())).expect("the CPU executor writes");
         }
         let mut run = |threads| {
-            cpu.write(dw, &Array::F64(vec![0.0; dw.len()])).expect("a Cpu runs");
-            let ticket = cpu.submit(&[program], 1, &[y, dx, dw]).expect("a Cpu runs");
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");
-            pool.install(|| cpu.wait(ticket)).expect("a Cpu runs")
+            cpu.write(dw, &Array::F64(vec![0.0; dw.len()])).expect("the CPU executor writes");
+            let ticket = cpu.submit(&[program], 1, &[y, dx, dw]).expect("the CPU executor submits");
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+            pool.install(|| cpu.wait(ticket)).expect("the CPU executor runs")
         };
         let found = run(1);
-        assert_eq!(found, run(3), "more threads, other sums: {sizes:?}, {window:?}");
+        assert_eq!(found, run(3), "the number of threads changes the result: {sizes:?}, {window:?}");
         let [a, b, c] = &given;
         for (found, expected) in found.iter().zip(loops(a, b, c, sizes, window)) {
             let far = found.to_f64().iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            assert!(far < 1e-11, "{far} at {sizes:?}, {window:?}");
+            assert!(far < 1e-11, "error {far} at {sizes:?}, {window:?}");
         }
     }
     #[test]
-    fn products_are_their_seven_loops() {
+    fn products_equal_their_seven_loops() {
         agrees([2, 6, 5, 3, 4], Window::square(3, 1, 1));
         agrees([3, 9, 8, 2, 5], Window::square(4, 2, 1));
         agrees([1, 7, 11, 1, 1], Window { kernel: [2, 3], stride: [3, 1], pad: [0, 3], dilation: [1, 2] });
         agrees([2, 8, 7, 5, 3], Window { kernel: [3, 2], stride: [4, 2], pad: [2, 1], dilation: [2, 3] });
         agrees([2, 5, 4, 3, 6], Window::square(1, 1, 0));
         agrees([3, 4, 5, 2, 7], Window { kernel: [4, 5], stride: [2, 1], pad: [0, 0], dilation: [1, 1] });
-        // More windows than are gathered at once, and several chunks of pixels.
+        // More windows than one block, and several chunks of pixels.
         agrees([3, 24, 25, 64, 2], Window::square(3, 1, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! logsumexp(x) − Σ t x over rows, where Σ t = 1; its slope; and whether x and t are largest in the same place.
+//! logsumexp(x) − Σ t x over rows, where Σ t = 1; its gradient; and whether x and t have their maxima at one index.
 
 use crate::Args;
 use crate::ops::cross_entropy::CrossEntropyParams;
@@ -10,7 +10,7 @@ fn top_and_sum(x: &[f64]) -> (f64, f64) {
     (top, x.iter().map(|x| (x - top).exp()).sum())
 }
 
-/// The place of the largest; of equal ones the first
+/// The index of the largest value, the first of equal ones
 fn place_of_top(values: &[f64]) -> usize {
     (1..values.len()).fold(0, |top, j| if values[j] > values[top] { j } else { top })
 }
@@ -41,7 +41,7 @@ pub fn cross_entropy_with_gradient(args: &mut Args<'_>) {
     });
 }
 
-/// `wrong[r]` = 1 where the place of the largest x[r, j] is not that of the largest t[r, j], otherwise 0
+/// `wrong[r]` = 1 where the largest x[r, j] and the largest t[r, j] are at different j, otherwise 0
 pub fn cross_entropy_errors(args: &mut Args<'_>) {
     let p: CrossEntropyParams = args.params();
     let k = p.k as usize;

@@ -14,30 +14,30 @@ impl GroupNormParams {
         part * chunk..(self.hw as usize).min((part + 1) * chunk)
     }
 
-    /// Channels of a group.
+    /// The channels of a group.
     fn width(&self) -> usize {
         (self.c / self.groups) as usize
     }
 
-    /// Elements of a group of one image.
+    /// The elements of a group of one image.
     fn count(&self) -> f64 {
         f64::from(self.hw) * self.width() as f64
     }
 
-    /// Which group of all images an element of x belongs to.
+    /// The index of an element's group, counted through all images.
     fn group_of(&self, element: usize) -> usize {
         let (c, pixels) = (self.c as usize, self.hw as usize);
         element / (pixels * c) * self.groups as usize + element % c / self.width()
     }
 
-    /// The elements of x in channel `i % c` of chunk `i / c`, chunks being counted through all images.
+    /// The elements of x in channel `i % c` of chunk `i / c`, with chunks counted through all images.
     fn chunk_elements(&self, i: usize) -> impl Iterator<Item = usize> + Clone {
         let (c, parts, hw) = (self.c as usize, self.parts as usize, self.hw as usize);
         let (part, channel) = (i / c, i % c);
         self.chunk_pixels(part % parts).map(move |pixel| (part / parts * hw + pixel) * c + channel)
     }
 
-    /// The indices into [n, parts, c] of the chunks and channels of a group, counted through all images.
+    /// The indices into [n, parts, c] of the chunks and channels of a group, with groups counted through all images.
     fn group_entries(&self, group: usize) -> impl Iterator<Item = usize> + Clone {
         let (c, parts, groups, width) = (self.c as usize, self.parts as usize, self.groups as usize, self.width());
         let (image, first) = (group / groups, group % groups * width);
@@ -45,7 +45,7 @@ impl GroupNormParams {
     }
 }
 
-/// The mean of x over a chunk of one channel, and Σ (x − mean)² around it
+/// The mean of x over a chunk of one channel, and Σ (x − mean)² about it
 pub fn group_norm_partial(args: &mut Args<'_>) {
     let p: GroupNormParams = args.params();
     let c = p.c as usize;

@@ -1,4 +1,4 @@
-//! rows = −½ Σ (1 + logvar − mean² − exp(logvar)), where exp sees at most 80, and what is made of it.
+//! rows = −½ Σ (1 + logvar − mean² − exp(logvar)), with the argument of exp at most 80, and its gradients.
 
 use crate::Args;
 use crate::ops::kl::{KlBackwardParams, KlBoundedParams, KlParams};

@@ -1,4 +1,4 @@
-//! Lion, line by line as shaders/lion.wgsl states it.
+//! Lion, in the same steps as shaders/lion.wgsl.
 
 use crate::Args;
 use crate::ops::lion::LionParams;

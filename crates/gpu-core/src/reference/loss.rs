@@ -8,7 +8,7 @@ use rayon::prelude::*;
 fn loss_and_slope(kind: u32, x: f64, t: f64) -> (f64, f64) {
     match kind {
         0 => {
-            // 1 + e^−|x| is what both the logarithm and σ(x) are made of.
+            // Both the logarithm and σ(x) are computed from e^−|x|, which cannot overflow.
             let small = (-x.abs()).exp();
             let sigmoid = if x >= 0.0 { 1.0 } else { small } / (1.0 + small);
             (x.max(0.0) - x * t + small.ln_1p(), sigmoid - t)
@@ -16,7 +16,7 @@ fn loss_and_slope(kind: u32, x: f64, t: f64) -> (f64, f64) {
         1 => ((x - t) * (x - t), 2.0 * (x - t)),
         2 if x == t => (0.0, 0.0),
         2 => ((x - t).abs(), (x - t).signum()),
-        _ => panic!("no loss has the code {kind}"),
+        _ => panic!("no loss has code {kind}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! y = gate ⊙ act(a · b + bias). The dense product is the crate `gemm`'s.
+//! y = gate ⊙ act(a · b + bias). The dense product uses the crate `gemm`.
 
 use crate::Args;
 use crate::ops::matmul::{JoinParams, MatmulParams};
@@ -44,7 +44,7 @@ pub fn matmul_join(args: &mut Args<'_>) {
     });
 }
 
-/// y = gate ⊙ act(y + bias), where y begins with the `first` row of n numbers.
+/// y = gate ⊙ act(y + bias), where y starts with row `first` of rows of n numbers.
 pub(crate) fn epilogue(p: &MatmulParams, bias: &[f64], gate_y: &[f64], first: usize, y: &mut [f64]) {
     let n = p.n as usize;
     if p.use_bias != 0 {
@@ -56,16 +56,16 @@ pub(crate) fn epilogue(p: &MatmulParams, bias: &[f64], gate_y: &[f64], first: us
     }
 }
 
-/// Who computes a product: the result is the same.
+/// The threads that compute a product. The result does not depend on them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Threads {
-    /// The one that asks for it, one of several that do.
+    /// The calling thread, when several compute products at the same time.
     One,
-    /// All, where it is large.
+    /// All threads, if the product is large.
     All,
 }
 
-/// y = a · b, or y += a · b, over the given terms of k; transposition is a matter of strides.
+/// y = a · b, or y += a · b, over a range of terms of k; strides take care of transposition.
 pub(crate) fn dense(
     p: &MatmulParams,
     a: &[f64],
@@ -81,7 +81,7 @@ pub(crate) fn dense(
     assert!(a.len() == m * k && b.len() == k * n && y.len() == m * n && terms.end <= k);
     let (a, b) = (&a[terms.start * a_col..], &b[terms.start * b_row..]);
     let [a_row, a_col, b_row, b_col] = [a_row, a_col, b_row, b_col].map(|stride| stride as isize);
-    // SAFETY: the assertion above puts every index that the strides and sizes reach inside its slice.
+    // SAFETY: by the assertion above, every index that the strides and sizes reach is inside its slice.
     unsafe {
         gemm::gemm(
             m,
@@ -116,7 +116,7 @@ mod tests {
 
     const SIZES: [(usize, usize, usize); 6] = [(1, 1, 1), (1, 7, 5), (11, 1, 3), (2, 3, 1), (13, 17, 19), (31, 29, 97)];
 
-    /// y = a · b over some of its terms, on top of `start`, as it is defined.
+    /// y = start + a · b over a range of terms, by the definition.
     fn loops(p: &MatmulParams, a: &[f64], b: &[f64], terms: Range<usize>, start: &[f64]) -> Vec<f64> {
         let (m, n, k) = (p.m as usize, p.n as usize, p.k as usize);
         let mut y = start.to_vec();
@@ -132,22 +132,22 @@ mod tests {
         y
     }
 
-    /// Integers, of which every order of summation makes the same sum, that differ from place to place.
+    /// Irregular integers, whose sums do not depend on the order of addition.
     fn numbers(len: usize, factor: usize) -> Vec<f64> {
         (0..len).map(|i| (i * factor % 101) as f64 - 50.0).collect()
     }
 
     #[test]
-    fn dense_is_three_loops() {
+    fn dense_equals_three_loops() {
         for (m, n, k) in SIZES {
             let chunks = [0..k, 0..k.div_ceil(2), k / 2..k, k / 3..(2 * k).div_ceil(3)];
             let (a, b, start) = (numbers(m * k, 37), numbers(k * n, 59), numbers(m * n, 23));
             for (trans_a, trans_b) in [(0, 0), (0, 1), (1, 0)] {
                 let [rows, cols, depth] = [m, n, k].map(|size| size as u32);
-                let p = MatmulParams { m: rows, n: cols, k: depth, trans_a, trans_b, ..bytemuck::Zeroable::zeroed() };
+                let p = MatmulParams { m: rows, n: cols, k: depth, trans_a, trans_b, ..Default::default() };
                 for terms in &chunks {
                     for add in [false, true] {
-                        // What is there before must not matter to a product that is not added.
+                        // The old contents must not affect a product that is not added to them.
                         let base = if add { start.clone() } else { vec![0.0; m * n] };
                         let expected = loops(&p, &a, &b, terms.clone(), &base);
                         for threads in [Threads::One, Threads::All] {

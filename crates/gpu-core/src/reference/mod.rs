@@ -1,7 +1,7 @@
-//! The mathematics of every kernel, in plain f64: what the shaders must agree with.
+//! The mathematics of every kernel in plain f64, with which the shaders must agree.
 //!
-//! One file per operator, one function per kernel, parallel over outputs. Only the dense product inside is a
-//! library's, itself checked against three plain loops.
+//! There is one file per operator and one function per kernel, parallel over outputs. Only the dense product comes from
+//! a library, and a test compares it with three plain loops.
 
 pub mod activation;
 pub mod adam;
@@ -38,10 +38,10 @@ pub mod vq;
 
 use rayon::prelude::*;
 
-/// How many of many numbers, each computed by itself, a thread takes at a time.
+/// Elements that a thread computes at a time, in element-wise loops.
 const BLOCK: usize = 1 << 12;
 
-/// totals = f(totals, row), number by number, for every row of x in turn.
+/// totals = f(totals, row), element by element, for every row of x in turn.
 fn fold_rows(totals: &mut [f64], x: &[f64], f: impl Fn(f64, f64) -> f64) {
     for row in x.chunks_exact(totals.len()) {
         totals.iter_mut().zip(row).for_each(|(total, &x)| *total = f(*total, x));

@@ -1,11 +1,11 @@
-//! A border around an image. The gradient hands each dy on to the element that was shown there.
+//! Padding of images. The gradient adds each dy to the element that was shown at its position.
 
 use crate::Args;
 use crate::ops::pad::PadParams;
 use crate::reference::activation::slope_from_output;
 use rayon::prelude::*;
 
-/// y = x inside, zero or x mirrored in the border
+/// y = x inside, zero or x reflected in the border
 pub fn pad(args: &mut Args<'_>) {
     let p: PadParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
@@ -38,7 +38,7 @@ pub fn pad_backward(args: &mut Args<'_>) {
     }
 }
 
-/// The pixel of x, row · w + column, that y shows at a row and column.
+/// The pixel of x, row · w + column, that y shows at a row and column; `None` for zero padding.
 fn pixel(p: &PadParams, row: usize, col: usize) -> Option<usize> {
     let row = shown(p, row, p.top, p.h)?;
     Some(row * p.w as usize + shown(p, col, p.left, p.w)?)

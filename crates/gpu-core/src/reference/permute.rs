@@ -5,7 +5,7 @@ use crate::ops::permute::{PermuteParams, half_bits};
 use crate::random::{Stream, key, philox};
 use rayon::prelude::*;
 
-/// π(position), where π is the permutation of 0 .. count − 1 that belongs to a stream, a seed and an epoch.
+/// π(position), where π is the permutation of 0 .. count − 1 for a stream, a seed and an epoch.
 pub fn permutation(stream: Stream, count: u32, seed: u64, epoch: u32, position: u32) -> u32 {
     walk(count, round_keys(stream, key(seed), epoch), position)
 }
@@ -28,8 +28,8 @@ fn round_keys(stream: Stream, key: [u32; 2], epoch: u32) -> [u32; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// Eight Feistel rounds, again and again until the result numbers a row: a bijection of the larger set, followed
-/// along its cycle from one row to the next, is a bijection of the rows.
+/// Applies eight Feistel rounds until the result is less than `count`. The rounds are a bijection of a larger set;
+/// following its cycles from one row to the next gives a bijection of the rows.
 fn walk(count: u32, keys: [u32; 8], position: u32) -> u32 {
     let bits = half_bits(count);
     let mask = (1 << bits) - 1;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_comes_once() {
+    fn every_row_occurs_once() {
         for count in [1, 2, 3, 4, 5, 16, 17, 100, 60_000, 65_537] {
             for epoch in [0, 1, 9] {
                 let mut order: Vec<u32> =
@@ -69,9 +69,9 @@ mod tests {
         }
     }
 
-    /// In a random order a position keeps its row, or is followed by the next row, once on average.
+    /// In a random order, one position on average keeps its row, and one is followed by the next row.
     #[test]
-    fn epochs_and_seeds_differ_and_leave_no_trace_of_order() {
+    fn orders_differ_by_epoch_and_seed_and_look_random() {
         let count = 60_000;
         let order = |seed, epoch| -> Vec<u32> {
             (0..count).map(|i| permutation(Stream::Order, count, seed, epoch, i)).collect()

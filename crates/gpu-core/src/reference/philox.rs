@@ -1,4 +1,4 @@
-//! Random numbers from counters: the words of [`philox`] as they are, uniform, and normal.
+//! Random numbers from counters: the words of [`philox`], uniform numbers, and normal numbers.
 
 use crate::Args;
 use crate::ops::philox::{DrawParams, NormalParams, UniformParams};
@@ -16,7 +16,7 @@ pub fn philox_words(args: &mut Args<'_>) {
     });
 }
 
-/// y = √(−2 ln u(w₀)) cos 2πu(w₁), then the sine of the same; so also with w₂ and w₃; without the first ones
+/// y = √(−2 ln u(w₀)) cos 2πu(w₁), then with the sine; the same with w₂ and w₃; skips the first elements
 pub fn philox_normal(args: &mut Args<'_>) {
     let p: NormalParams = args.params();
     let (step, y) = (args.read_u32("clock")[0], args.write("y"));

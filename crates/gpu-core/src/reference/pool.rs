@@ -1,11 +1,11 @@
-//! Maxima and averages over the windows of an image. The gradients hand each dy on to where it came from.
+//! Maxima and averages over the windows of an image. The gradients add each dy to the elements it came from.
 
 use crate::Args;
 use crate::ops::pool::PoolParams;
 use crate::reference::activation::slope_from_output;
 use rayon::prelude::*;
 
-/// y = max of the window, the first of equals, and a NaN if there is one; argmax = its pixel
+/// y = max of the window, the first of equal ones, or a NaN if there is one; argmax = its pixel
 pub fn max_pool(args: &mut Args<'_>) {
     let p: PoolParams = args.params();
     let (x, y, argmax) = (args.read("x"), args.write("y"), args.write_u32("argmax"));
@@ -16,7 +16,7 @@ pub fn max_pool(args: &mut Args<'_>) {
         for (i, (y, argmax)) in y.iter_mut().zip(argmax).enumerate() {
             let at = |pixel: usize| x[n * image + pixel * c + i % c];
             let mut window = pixels(&p, oy, i / c);
-            let mut top = window.next().expect("a window has a cell in the image");
+            let mut top = window.next().expect("every window overlaps the image");
             for pixel in window {
                 if at(pixel) > at(top) || at(pixel).is_nan() {
                     top = pixel;
@@ -72,7 +72,7 @@ pub fn average_pool_backward(args: &mut Args<'_>) {
     gate(&p, dx, gate_y);
 }
 
-/// The pixels, row · w + column, that the window at row `oy` and column `ox` of y has inside the image, in order.
+/// The pixels inside the image, row · w + column, of the window at row `oy` and column `ox` of y, in order.
 fn pixels(p: &PoolParams, oy: usize, ox: usize) -> impl Iterator<Item = usize> + use<> {
     let p = *p;
     let inside = |padded: usize, pad: u32, size: u32| padded.checked_sub(pad as usize).filter(|&i| i < size as usize);
@@ -83,12 +83,12 @@ fn pixels(p: &PoolParams, oy: usize, ox: usize) -> impl Iterator<Item = usize> +
     })
 }
 
-/// What a window's sum is divided by.
+/// The divisor of a window's sum.
 fn count(p: &PoolParams, oy: usize, ox: usize) -> f64 {
     if p.count_pad != 0 { f64::from(p.kernel_h * p.kernel_w) } else { pixels(p, oy, ox).count() as f64 }
 }
 
-/// Sets dx to zero and calls `add` with each image of it, the image's number, and each of its windows in turn.
+/// Sets dx to zero and calls `add` with each image of dx, its index, and each of its windows in turn.
 fn each_image(p: &PoolParams, dx: &mut [f64], add: impl Fn(&mut [f64], usize, usize) + Sync) {
     dx.par_chunks_mut((p.h * p.w * p.c) as usize).enumerate().for_each(|(n, dx)| {
         dx.fill(0.0);
@@ -96,7 +96,7 @@ fn each_image(p: &PoolParams, dx: &mut [f64], add: impl Fn(&mut [f64], usize, us
     });
 }
 
-/// dx ⊙= the slope of the gate
+/// dx ⊙= the slope of the gate's activation
 fn gate(p: &PoolParams, dx: &mut [f64], gate_y: &[f64]) {
     if p.gate != 0 {
         let slope = |y: f64| slope_from_output(p.gate, p.gate_alpha.into(), y);

@@ -1,9 +1,9 @@
-//! ring[(step − 1) mod slots, column] = scale · Σ rows, or that much more.
+//! ring[(step − 1) mod slots, column] = scale · Σ rows, or += that.
 
 use crate::Args;
 use crate::ops::record::RecordParams;
 
-/// ring[(`clock[0]` − 1) mod slots, column] = scale · Σ_i `rows[i]`, or that much more
+/// ring[(`clock[0]` − 1) mod slots, column] = scale · Σ_i `rows[i]`, or += that
 pub fn record(args: &mut Args<'_>) {
     let p: RecordParams = args.params();
     let (rows, clock, ring) = (args.read("rows"), args.read_u32("clock"), args.write("ring"));

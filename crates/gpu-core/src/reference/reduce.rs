@@ -1,4 +1,4 @@
-//! y = scale · op over the chunks of the rows or columns of x [m, n], and the derivatives over whole ones.
+//! y = scale · op over the chunks of the rows or columns of x [m, n], and the derivatives for whole rows and columns.
 
 use crate::Args;
 use crate::ops::reduce::ReduceParams;
@@ -11,7 +11,7 @@ fn reduce(kind: u32, values: impl Iterator<Item = f64>) -> f64 {
         0 => values.sum(),
         1 => values.fold(f64::NEG_INFINITY, f64::max),
         2 => values.map(|v| v * v).sum(),
-        _ => panic!("no reduction has the code {kind}"),
+        _ => panic!("no reduction has code {kind}"),
     }
 }
 
@@ -52,7 +52,7 @@ fn column_chunks(p: &ReduceParams, x: &[f64], part: usize) -> Vec<f64> {
         0 => fold_rows(&mut reduced, x, |sum, x| sum + x),
         1 => fold_rows(&mut reduced, x, f64::max),
         2 => fold_rows(&mut reduced, x, |sum, x| sum + x * x),
-        _ => panic!("no reduction has the code {}", p.kind),
+        _ => panic!("no reduction has code {}", p.kind),
     }
     reduced.iter_mut().for_each(|reduced| *reduced *= f64::from(p.scale));
     reduced
@@ -83,12 +83,12 @@ pub fn reduce_columns_backward(args: &mut Args<'_>) {
     });
 }
 
-/// How many values are the result.
+/// The number of values equal to the result.
 fn ties<'a>(values: impl Iterator<Item = &'a f64>, result: f64) -> f64 {
     values.filter(|&&v| v == result).count() as f64
 }
 
-/// ∂op/∂v; that of a maximum is shared equally by the values that are it.
+/// ∂op/∂v; that of a maximum is shared equally by the values that attain it.
 fn slope(kind: u32, v: f64, result: f64, ties: f64) -> f64 {
     match kind {
         0 => 1.0,

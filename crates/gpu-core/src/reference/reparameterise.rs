@@ -4,7 +4,7 @@ use crate::Args;
 use crate::ops::reparameterise::ReparameteriseParams;
 use rayon::prelude::*;
 
-/// e^(½ logvar), logvar clamped to ±80 as the kernels have it
+/// e^(½ logvar), with logvar clamped to ±80 as in the kernels
 fn deviation(logvar: f64) -> f64 {
     (0.5 * logvar).clamp(-40.0, 40.0).exp()
 }

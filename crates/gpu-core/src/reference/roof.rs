@@ -1,10 +1,10 @@
-//! y = x, and y = Σ_j a_j with a_j = x + j after many turns through a ← scale a + shift.
+//! y = x, and y = Σ_j a_j, where a_j starts as x + j and repeatedly becomes scale a + shift.
 
 use crate::Args;
 use crate::ops::roof::{FmaParams, SUMS};
 use rayon::prelude::*;
 
-/// Elements that one thread takes at a time: more, and a copy is shared out in larger parts than it gains from.
+/// Elements that one thread copies at a time; larger blocks leave threads without work.
 const PART: usize = 1 << 14;
 
 /// y = x

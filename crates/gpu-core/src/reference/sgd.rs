@@ -1,4 +1,4 @@
-//! Stochastic gradient descent, line by line as shaders/sgd.wgsl states it.
+//! Stochastic gradient descent, in the same steps as shaders/sgd.wgsl.
 
 use crate::Args;
 use crate::ops::sgd::SgdParams;

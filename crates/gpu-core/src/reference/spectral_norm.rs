@@ -1,4 +1,4 @@
-//! y = w / σ with σ = uᵀ w v for w [m, n], one power iteration of u and v, and the derivative for constant u and v.
+//! y = w / σ with σ = uᵀ w v for w [m, n], one power iteration of u and v, and the derivative with constant u and v.
 
 use crate::Args;
 use crate::ops::spectral_norm::SpectralNormParams;

@@ -1,10 +1,10 @@
-//! What changes with every step.
+//! Values that change with every step.
 
 use crate::Args;
 use crate::ops::tick::TickParams;
 
-/// The share of the learning rate at a step: a rise over `lr_warmup` steps, then, with x = min(k / span, 1) k steps
-/// later, 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋
+/// The factor of the learning rate at a step: a warm-up over `lr_warmup` steps; then, k steps later, with x = min(k /
+/// span, 1), 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋
 fn share(step: u32, p: TickParams) -> f64 {
     if step < p.lr_warmup {
         return f64::from(step) / f64::from(p.lr_warmup);

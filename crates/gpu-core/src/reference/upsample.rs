@@ -1,11 +1,11 @@
-//! Images enlarged by whole factors. The gradients hand each dy on to the pixels it was made of.
+//! Images enlarged by whole factors. The gradients add each dy to the pixels that contributed to it.
 
 use crate::Args;
 use crate::ops::upsample::UpsampleParams;
 use crate::reference::activation::slope_from_output;
 use rayon::prelude::*;
 
-/// Along one axis, the places of x that place `to` of y is made of, and their weights, by factor and size of x.
+/// For one axis: the indices of x that contribute to index `to` of y, with their weights, by factor and size of x.
 type Taps<const COUNT: usize> = fn(to: usize, factor: u32, size: u32) -> [(usize, f64); COUNT];
 
 /// `y[row, col] = x[row / factor, col / factor]`
@@ -32,7 +32,7 @@ fn nearest(to: usize, factor: u32, _: u32) -> [(usize, f64); 1] {
     [(to / factor as usize, 1.0)]
 }
 
-/// Pixel centres lie at halves, so place `to` of y is (to + ½) / factor − ½ in x; beyond the edge stands the edge.
+/// Pixel centres are at halves, so index `to` of y is (to + ½) / factor − ½ in x; indices past the edge use the edge.
 fn linear(to: usize, factor: u32, size: u32) -> [(usize, f64); 2] {
     let from = ((to as f64 + 0.5) / f64::from(factor) - 0.5).max(0.0);
     let low = from.floor() as usize;

@@ -4,7 +4,7 @@ use crate::Args;
 use crate::ops::vq::{BackwardParams, ElementParams, LossParams, NearestParams};
 use rayon::prelude::*;
 
-/// `nearest[r]` = argmin_j `norms[j]` − 2 scores[r, j], the lowest of equal ones
+/// `nearest[r]` = argmin_j `norms[j]` − 2 scores[r, j], the lowest j of equal ones
 pub fn vq_nearest(args: &mut Args<'_>) {
     let p: NearestParams = args.params();
     let (scores, norms, nearest) = (args.read("scores"), args.read("norms"), args.write_u32("nearest"));

@@ -1,4 +1,4 @@
-//! Which interpreter runs: the adapter or the CPU executor that was asked for, or the one that should be fastest.
+//! The choice of an executor: the requested adapter or the CPU executor, or the one expected to be fastest.
 
 use crate::cpu::element_bytes;
 use crate::ops::matmul::{Form, PLAIN, product};
@@ -8,17 +8,17 @@ use crate::{
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// What to run on, as it is typed: `auto`, `cpu`, `gpu`, or a part of an adapter's name.
+/// A requested device: `auto`, `cpu`, `gpu`, or part of an adapter's name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum DeviceChoice {
-    /// A real GPU; without one, a software adapter or the CPU executor, whichever measures faster.
+    /// The best GPU; without one, a software adapter or the CPU executor, whichever is measured to be faster.
     #[default]
     Auto,
     /// The CPU executor.
     Cpu,
-    /// The best adapter, a software one too.
+    /// The best adapter, including software ones.
     Gpu,
-    /// The best adapter with this in its name.
+    /// The best adapter whose name contains this text.
     Named(String),
 }
 
@@ -35,7 +35,7 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// What was chosen.
+/// An executor's device.
 #[derive(Clone, Debug)]
 pub enum Backend {
     /// The reference executor.
@@ -45,7 +45,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// An executor over the places of `memory`.
+    /// Creates an executor over the buffers of `memory`.
     pub fn executor(&self, memory: Memory, sharing: Sharing) -> Box<dyn Executor> {
         match self {
             Self::Cpu => Box::new(Cpu::new(memory, sharing)),
@@ -53,7 +53,7 @@ impl Backend {
         }
     }
 
-    /// Bytes that an element takes.
+    /// The size of an element in bytes.
     pub fn element_bytes(&self, dtype: Dtype) -> u64 {
         match self {
             Self::Cpu => element_bytes(dtype),
@@ -61,7 +61,7 @@ impl Backend {
         }
     }
 
-    /// The same with variants of kernels chosen in another way; the CPU executor has none.
+    /// The same backend with another variant policy; the CPU executor has no variants.
     pub fn with_policy(self, policy: VariantPolicy) -> Self {
         match self {
             Self::Cpu => Self::Cpu,
@@ -69,7 +69,7 @@ impl Backend {
         }
     }
 
-    /// Its name for people, and for the next run to ask for.
+    /// Its name for display, which [`DeviceChoice`] accepts.
     pub fn name(&self) -> String {
         match self {
             Self::Cpu => "cpu".into(),
@@ -78,22 +78,22 @@ impl Backend {
     }
 }
 
-/// Chooses, and says why in one line; `WGPU_ADAPTER_NAME` speaks where nothing is named. `checked` keeps the
-/// shaders' bounds checks.
+/// Chooses a backend, and returns it with a line that explains the choice. `WGPU_ADAPTER_NAME` applies if no adapter is
+/// named. `checked` keeps the shaders' bounds checks.
 pub fn choose(choice: &DeviceChoice, checked: bool) -> Result<(Backend, String), Error> {
     if let (DeviceChoice::Auto | DeviceChoice::Gpu, Ok(name)) = (choice, std::env::var("WGPU_ADAPTER_NAME")) {
         return choose(&DeviceChoice::Named(name), checked);
     }
     match choice {
         DeviceChoice::Auto => automatic(checked),
-        DeviceChoice::Cpu => Ok((Backend::Cpu, "the CPU executor, as asked".into())),
+        DeviceChoice::Cpu => Ok((Backend::Cpu, "the CPU executor, as requested".into())),
         DeviceChoice::Gpu => {
             let adapter = Adapter::best()?;
             Ok((open(&adapter, checked)?, format!("{}, the best adapter", adapter.caps)))
         }
         DeviceChoice::Named(part) => {
             let adapter = Adapter::named(part)?;
-            Ok((open(&adapter, checked)?, format!("{}, as asked", adapter.caps)))
+            Ok((open(&adapter, checked)?, format!("{}, as requested", adapter.caps)))
         }
     }
 }
@@ -102,7 +102,7 @@ fn open(adapter: &Adapter, checked: bool) -> Result<Backend, Error> {
     adapter.open(checked).map(|device| Backend::Gpu(Box::new(device)))
 }
 
-/// The best adapter that opens; a software one only if it is faster than the CPU executor, which is what is left.
+/// The best adapter that opens. A software adapter must be faster than the CPU executor, which is the fallback.
 fn automatic(checked: bool) -> Result<(Backend, String), Error> {
     let mut passed_over = String::new();
     for adapter in Adapter::all() {
@@ -116,22 +116,22 @@ fn automatic(checked: bool) -> Result<(Backend, String), Error> {
             Err(error) => passed_over.push_str(&format!(" ({error})")),
         }
     }
-    let none = if passed_over.is_empty() { ": there is no adapter" } else { "" };
+    let none = if passed_over.is_empty() { " (no adapter found)" } else { "" };
     Ok((Backend::Cpu, format!("the CPU executor{none}{passed_over}")))
 }
 
-/// Of a software adapter and the CPU executor, the one that multiplies matrices faster.
+/// Compares a software adapter with the CPU executor on a matrix product and returns the faster.
 fn faster(software: Backend, name: &str) -> Result<(Backend, String), Error> {
     let (shaders, cpu) = (product_time(&software)?, product_time(&Backend::Cpu)?);
     let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     Ok(if cpu <= shaders {
-        (Backend::Cpu, format!("the CPU executor: a product takes it {}, and {name} {}", ms(cpu), ms(shaders)))
+        (Backend::Cpu, format!("the CPU executor (matrix product in {}; {name}: {})", ms(cpu), ms(shaders)))
     } else {
-        (software, format!("{name}: a product takes it {}, and the CPU executor {}", ms(shaders), ms(cpu)))
+        (software, format!("{name} (matrix product in {}; CPU executor: {})", ms(shaders), ms(cpu)))
     })
 }
 
-/// The best time of a few for a product of 384 × 384 matrices, after one to warm up.
+/// The best time of three for a product of 384 × 384 matrices, after one run to warm up.
 fn product_time(backend: &Backend) -> Result<Duration, Error> {
     const SIDE: usize = 384;
     let mut schedule = Schedule::new();

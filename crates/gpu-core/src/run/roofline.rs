@@ -6,30 +6,30 @@ use crate::ops::roof;
 use crate::{Array, Backend, Buf, Clock, Error, Memory, Schedule, Sharing};
 use std::time::Duration;
 
-/// What a device reaches at its best, measured on it: the roofs over its kernels.
+/// The measured peak rates of a device, against which kernels are compared.
 #[derive(Clone, Debug)]
 pub struct Roofline {
-    /// What the times were told by.
+    /// The clock used.
     pub clock: Clock,
-    /// Bytes a second that a copy reads and writes.
+    /// Bytes read and written per second by a copy.
     pub copy: f64,
-    /// Floating-point operations a second of multiply-adds on what registers hold.
+    /// Floating-point operations per second of multiply-adds in registers.
     pub fma: f64,
-    /// Floating-point operations a second of a product of square matrices.
+    /// Floating-point operations per second of a product of square matrices.
     pub product: f64,
-    /// Their side.
+    /// The side of these matrices.
     pub side: usize,
 }
 
-/// Runs of which the fastest counts, after one to warm up.
+/// Timed runs, after one to warm up; the fastest counts.
 const RUNS: usize = 5;
 
 impl Roofline {
-    /// Measures them on an executor of their own.
+    /// Measures a backend on a new executor.
     pub fn measure(backend: &Backend) -> Result<Self, Error> {
         let (side, copied, summed, turns) = match backend {
             Backend::Gpu(device) if device.caps.kind != DeviceKind::Software => {
-                // More than any cache holds, if it may be bound.
+                // More than fits in any cache, within the binding limit.
                 let elements = (device.caps.max_binding_bytes.min(256 << 20) / 4) as usize;
                 (1024, elements, 1 << 20, 512)
             }
@@ -41,24 +41,24 @@ impl Roofline {
         Ok(Self { clock, copy: copy.bytes, fma: fma.flops, product: dense.flops, side })
     }
 
-    /// Operations a second that no kernel is expected to pass: the better of the two that were tried.
+    /// The peak arithmetic rate: the higher of `fma` and `product`.
     pub fn flops(&self) -> f64 {
         self.fma.max(self.product)
     }
 
-    /// The least time for so much work: arithmetic and memory may overlap.
+    /// The least time for this much work if arithmetic and memory traffic overlap.
     pub fn least(&self, flops: u64, bytes: u64) -> Duration {
         Duration::from_secs_f64((flops as f64 / self.flops()).max(bytes as f64 / self.copy))
     }
 }
 
-/// What one call did in a second.
+/// The rates of one call, per second.
 struct Rate {
     flops: f64,
     bytes: f64,
 }
 
-/// The rate of the one call that `push` makes of a fed buffer, in its fastest run.
+/// The rate of the call that `push` adds, in its fastest run on a buffer of this shape.
 fn best(
     backend: &Backend,
     shape: impl Into<crate::Shape>,

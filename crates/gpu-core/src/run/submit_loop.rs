@@ -1,47 +1,48 @@
-//! Many runs of some programs with little waiting: several runs to a submit, or a part of a long one; two submits in
-//! flight.
+//! The submit loop: runs programs many times, with short runs batched into one submit and long ones split over several,
+//! two submits in flight.
 
 use crate::{Array, Buf, Error, Executor, Program, Ticket};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// How long one submit should take: short enough that no driver's watchdog fires and that an interrupt is
-/// answered, long enough that submitting costs nothing beside it.
+/// The target time of a submit: short enough for drivers' watchdogs and for prompt interruption, long enough that the
+/// overhead of submitting is negligible.
 const SUBMIT: Duration = Duration::from_millis(50);
 const IN_FLIGHT: usize = 2;
 
-/// One run's row of the loss ring.
+/// One run's row of the ring of losses.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Record {
-    /// The run, counted from one since training began: the `step` of the clock.
+    /// The run, counted from one since training began.
     pub step: u64,
-    /// The ring's columns.
+    /// The columns of the ring.
     pub values: Vec<f64>,
 }
 
 struct Flight {
     ticket: Ticket,
     first: u64,
-    /// Runs that end in it: none where it is a part of one that goes on.
+    /// Runs that end in this submit; zero if it is a part of a longer run.
     runs: u32,
     programs: usize,
 }
 
-/// How much goes into one submit; kept from one call of [`SubmitLoop::drive`] to the next.
+/// Runs programs many times. It adapts the size of submits, and keeps it from one call of [`SubmitLoop::drive`] to the
+/// next.
 #[derive(Debug)]
 pub struct SubmitLoop {
-    /// Programs, those of as many runs as they are, or of a part of one.
+    /// Programs in the next submit, which may be several runs or a part of one.
     programs: usize,
     waits: Waits,
 }
 
-/// How often the host waited for a submit, and why.
+/// The number of times that the host waited for a submit, by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Waits {
-    /// Because so many are in flight as may be.
+    /// Because the limit of submits in flight was reached.
     pub bound: u64,
-    /// At the end, for what was left.
+    /// At the end, for the remaining submits.
     pub end: u64,
 }
 
@@ -52,9 +53,10 @@ impl Default for SubmitLoop {
 }
 
 impl SubmitLoop {
-    /// Runs `programs`, at least one, one after another, `runs` times, the first being step `first` of the clock, and
-    /// hands each run's row of `ring` ([rows, columns], row (step − 1) mod rows) to `seen`, in order. Stops early, with
-    /// what was begun finished, when `seen` breaks. Returns how many runs were done.
+    /// Runs `programs` (at least one) in order, `runs` times. Returns the number of runs done.
+    ///
+    /// `first` is the step of the first run. Each run's row of `ring` ([rows, columns], row (step − 1) mod rows) is
+    /// passed to `seen`, in order. If `seen` breaks, the loop stops early, after the runs already started.
     pub fn drive(
         &mut self,
         executor: &mut dyn Executor,
@@ -69,17 +71,17 @@ impl SubmitLoop {
         let (mut submitted, mut begun, mut stopped) = (0, 0, false);
         let mut since = Instant::now();
         loop {
-            // A run that has begun is ended.
+            // A run that has started is completed.
             let more = |submitted: u64, begun: usize, stopped: bool| begun > 0 || (submitted < runs && !stopped);
             while flights.len() < IN_FLIGHT && more(submitted, begun, stopped) {
                 let first = first + submitted;
                 let flight = if begun > 0 || self.programs < of_run {
-                    let part = begun..of_run.min(begun + self.programs);
-                    let ends = part.end == of_run;
-                    begun = if ends { 0 } else { part.end };
+                    let chunk = begun..of_run.min(begun + self.programs);
+                    let ends = chunk.end == of_run;
+                    begun = if ends { 0 } else { chunk.end };
                     let watch = [ring];
-                    let ticket = executor.submit(&programs[part.clone()], 1, if ends { &watch } else { &[] })?;
-                    Flight { ticket, first, runs: ends.into(), programs: part.len() }
+                    let ticket = executor.submit(&programs[chunk.clone()], 1, if ends { &watch } else { &[] })?;
+                    Flight { ticket, first, runs: ends.into(), programs: chunk.len() }
                 } else {
                     let now = ((self.programs / of_run).min(rows) as u64).min(runs - submitted) as u32;
                     let ticket = executor.submit(programs, now, &[ring])?;
@@ -104,13 +106,13 @@ impl SubmitLoop {
         }
     }
 
-    /// How often the host has waited.
+    /// The waits so far.
     pub fn waits(&self) -> Waits {
         self.waits
     }
 
-    /// The next submit's programs, from how long so many of the last took; at most doubled, so that one fast outlier
-    /// does not make a submit that a watchdog would end.
+    /// Sets the size of the next submit from the time of the last. It is at most doubled, so that one fast outlier does
+    /// not lead to a submit that a watchdog would kill.
     fn adapt(&mut self, took: Duration, programs: usize, most: usize) {
         let wanted = programs as f64 * SUBMIT.as_secs_f64() / took.as_secs_f64().max(1e-6);
         self.programs = (wanted as usize).clamp(1, 2 * self.programs).min(most);
@@ -133,7 +135,7 @@ mod tests {
     use crate::{Arena, BufferId, Counters, Dtype, Schedule, Timing};
     use std::thread::sleep;
 
-    /// Programs that take so long each, and what was submitted.
+    /// An executor that sleeps for `each` in every program and records its submits.
     struct Slow {
         each: Duration,
         submits: Vec<(Vec<Program>, u32, bool)>,
@@ -160,7 +162,7 @@ mod tests {
         }
 
         fn run_call(&mut self, _: Program, _: usize) -> Result<(), Error> {
-            unreachable!("no program has steps")
+            unreachable!("programs are not run call by call")
         }
 
         fn read(&mut self, _: Buf) -> Result<Array, Error> {
@@ -187,7 +189,7 @@ mod tests {
         dtype: Dtype::F32,
     });
 
-    /// What was submitted, and the steps that were seen; one may be the last.
+    /// Drives `runs` runs and returns the executor and the steps seen; breaks at step `last`.
     fn driven(each: Duration, programs: usize, runs: u64, last: u64) -> (Slow, Vec<u64>) {
         let mut slow = Slow { each, submits: Vec::new() };
         let programs: Vec<Program> = (0..programs).map(Program).collect();
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_run_is_several_submits() {
+    fn a_long_run_is_split_into_submits() {
         let (slow, steps) = driven(Duration::from_millis(20), 8, 2, u64::MAX);
         assert_eq!(steps, [1, 2]);
         let order: Vec<usize> =
@@ -214,16 +216,16 @@ mod tests {
     }
 
     #[test]
-    fn short_runs_are_one_submit() {
+    fn short_runs_share_a_submit() {
         let (slow, steps) = driven(Duration::from_micros(100), 3, 200, u64::MAX);
         assert_eq!(steps, (1..=200).collect::<Vec<_>>());
         let most = slow.submits.iter().map(|&(_, times, _)| times).max();
-        assert_eq!(most, Some(8), "as many as the ring has rows");
+        assert_eq!(most, Some(8), "one submit has at most as many runs as the ring has rows");
     }
 
-    /// What breaks in the middle of another run leaves that one whole.
+    /// A break during one run leaves the next, already started, to complete.
     #[test]
-    fn a_run_that_has_begun_is_ended() {
+    fn a_run_that_has_started_is_completed() {
         let (slow, steps) = driven(Duration::from_millis(20), 8, 9, 1);
         assert!(steps == [1] || steps == [1, 2], "{steps:?}");
         let programs: usize = slow.submits.iter().map(|(programs, ..)| programs.len()).sum();

@@ -1,13 +1,13 @@
-//! What wgpu makes of the order of a step's calls: the barriers that it puts between them.
+//! Counts the barriers that wgpu inserts between the calls of a training step.
 //!
-//! It keeps one state for each whole buffer, as last bound in a pass: read only, or read and write. A call that binds a
-//! buffer in another state, or for writing whatever the state was, gets a barrier before it, one for all its buffers
-//! (wgpu-core, `track/buffer.rs`; wgpu-hal, `vulkan/command.rs`). Whether the ranges meet makes no difference.
+//! wgpu keeps one state for each whole buffer, as last bound in a pass: read-only or read-write. A call that binds a
+//! buffer in another state, or for writing in any state, gets one barrier before it for all its buffers (wgpu-core,
+//! `track/buffer.rs`; wgpu-hal, `vulkan/command.rs`). The ranges bound make no difference.
 
 use crate::{Access, Arena, BufferId, Call, Plan, Pool, Schedule, Sharing, plan};
 use std::collections::HashMap;
 
-/// The calls of a step and what is put between them.
+/// The number of calls in a training step and of the barriers between them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BarrierCounts {
     /// Calls.
@@ -16,58 +16,59 @@ pub struct BarrierCounts {
     pub barriers: u64,
     /// Buffers that these barriers name.
     pub buffers: u64,
-    /// Calls with a barrier before them in the first step of a pass, where nothing came before.
+    /// Calls with a barrier before them in the first step of a pass, when no earlier step has touched the buffers.
     pub first: u64,
 }
 
 /// A whole device buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Buffer {
-    /// One that persists.
+    /// A persistent buffer.
     Of(BufferId),
     /// A slot of the pool.
     Slot(usize),
 }
 
-/// Counts them for one of many steps in a pass, each of which runs these schedules in such an order, by their numbers;
-/// their scratch lies as executors place it.
+/// Counts the barriers of one training step among many in a pass.
 ///
-/// Every call writes something that the step before has used, so within a pass nearly every call waits: `first` tells
-/// what the order of calls itself asks for.
+/// A step runs `schedules` in `order`, a list of their indices. Their scratch has the slots that executors give it.
+///
+/// Every call writes a buffer that the step before has used, so within a pass nearly every call waits. The count
+/// `first` shows the barriers that the order of calls requires by itself.
 pub fn barriers(schedules: &[&Schedule], order: &[usize], sharing: Sharing) -> BarrierCounts {
     let mut pool = Pool::default();
-    let placed: Vec<(Plan, Vec<usize>)> = schedules
+    let planned: Vec<(Plan, Vec<usize>)> = schedules
         .iter()
         .map(|schedule| {
             let plan = plan(schedule, sharing);
-            let places = pool.add(&plan, sharing);
-            (plan, places)
+            let slots = pool.add(&plan, sharing);
+            (plan, slots)
         })
         .collect();
     let mut states: HashMap<Buffer, bool> = HashMap::new();
     let mut counts = BarrierCounts::default();
-    // The first step of a pass leaves the states that the others find.
+    // The second pass over the step starts from the states that the first left, as every later step does.
     for _ in 0..2 {
         counts = BarrierCounts { first: counts.barriers, ..BarrierCounts::default() };
         for &number in order {
-            let (plan, places) = &placed[number];
+            let (plan, slots) = &planned[number];
             let buffer = |id: BufferId| match (id.arena, plan.slot(id)) {
-                (Arena::Scratch, Some(slot)) => Buffer::Slot(places[slot]),
+                (Arena::Scratch, Some(slot)) => Buffer::Slot(slots[slot]),
                 _ => Buffer::Of(id),
             };
             for call in schedules[number].calls() {
-                let moved = moved(call, &buffer, &mut states);
+                let waiting = buffers_behind_barrier(call, &buffer, &mut states);
                 counts.dispatches += 1;
-                counts.barriers += u64::from(moved > 0);
-                counts.buffers += moved;
+                counts.barriers += u64::from(waiting > 0);
+                counts.buffers += waiting;
             }
         }
     }
     counts
 }
 
-/// The buffers of a call that need a barrier before it; one that was never bound needs none.
-fn moved(call: &Call, buffer: &dyn Fn(BufferId) -> Buffer, states: &mut HashMap<Buffer, bool>) -> u64 {
+/// Counts the buffers of a call that need a barrier before it; a buffer never bound before needs none.
+fn buffers_behind_barrier(call: &Call, buffer: &dyn Fn(BufferId) -> Buffer, states: &mut HashMap<Buffer, bool>) -> u64 {
     let mut wanted: HashMap<Buffer, bool> = HashMap::new();
     for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
         *wanted.entry(buffer(buf.id)).or_default() |= binding.access != Access::Read;
@@ -86,19 +87,19 @@ mod tests {
     fn counted(build: impl FnOnce(&mut Schedule, &mut dyn FnMut() -> Buf)) -> BarrierCounts {
         let (mut schedule, mut memory) = (Schedule::new(), Memory::default());
         let mut number = 0;
-        let mut pin = || {
+        let mut buffer = || {
             number += 1;
-            memory.add(&format!("pin {number}"), [64], Dtype::F32)
+            memory.add(&format!("buffer {number}"), [64], Dtype::F32)
         };
-        build(&mut schedule, &mut pin);
+        build(&mut schedule, &mut buffer);
         barriers(&[&schedule], &[0], Sharing::Off)
     }
 
     #[test]
-    fn what_is_only_read_needs_no_barrier() {
-        // Both read the same; what they write was written a step before.
-        let counts = counted(|s, pin| {
-            let x = pin();
+    fn buffers_that_are_only_read_need_no_barrier() {
+        // Both calls read the same buffer; their outputs were written a step before.
+        let counts = counted(|s, buffer| {
+            let x = buffer();
             scale(s, "one", x, 0.5);
             scale(s, "two", x, 0.5);
         });
@@ -106,11 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn a_written_buffer_is_waited_for() {
-        // x is written, read, and read again: one barrier for the writing, one for the first reading. The products are
-        // each written a step before.
-        let counts = counted(|s, pin| {
-            let x = pin();
+    fn reading_after_writing_needs_a_barrier() {
+        // x is written, read, and read again: one barrier for the write and one for the first read. The products were
+        // last written a step before.
+        let counts = counted(|s, buffer| {
+            let x = buffer();
             fill(s, "x", x, 1.0);
             scale(s, "one", x, 0.5);
             scale(s, "two", x, 0.5);
@@ -119,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn writing_over_what_was_written_waits_too() {
-        let counts = counted(|s, pin| {
-            let x = pin();
+    fn writing_after_writing_needs_a_barrier() {
+        let counts = counted(|s, buffer| {
+            let x = buffer();
             fill(s, "x", x, 1.0);
             fill(s, "x again", x, 2.0);
         });
@@ -130,14 +131,14 @@ mod tests {
 
     #[test]
     fn ranges_make_no_difference_and_one_barrier_names_all_buffers() {
-        let counts = counted(|s, pin| {
-            let (x, y) = (pin(), pin());
+        let counts = counted(|s, buffer| {
+            let (x, y) = (buffer(), buffer());
             fill(s, "x", Buf { shape: [8].into(), ..x }, 1.0);
             fill(s, "y", Buf { shape: [8].into(), ..y }, 1.0);
             let far = |buf: Buf| Buf { offset: 0, shape: [8].into(), ..buf };
             combine(s, "both", far(x), 1.0, far(y), 1.0);
         });
-        // Two fills over what was read, and a sum of two over what the sum before wrote.
+        // Two fills of buffers read a step before, and a sum over both that overwrites the last step's sum.
         assert_eq!(counts, BarrierCounts { dispatches: 3, barriers: 3, buffers: 5, first: 1 });
     }
 
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_in_the_same_slots_wait_for_one_another() {
+    fn phases_that_share_slots_add_no_barriers() {
         let filled = || {
             let mut schedule = Schedule::new();
             let x = schedule.scratch([64]);
@@ -161,7 +162,7 @@ mod tests {
         };
         let (one, two) = (filled(), filled());
         let both = [&one, &two];
-        // Each was written or read a step before at the latest, so that sharing adds nothing.
+        // Each buffer was written or read a step before at the latest, so sharing adds none.
         let barriers = |sharing| barriers(&both, &[0, 1], sharing).barriers;
         assert_eq!(barriers(Sharing::On), barriers(Sharing::Off));
     }

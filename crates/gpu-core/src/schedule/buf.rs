@@ -1,18 +1,18 @@
-//! Device buffers by number, and the ranges of them that kernels bind.
+//! Device buffers by id, and the ranges of them that kernels bind.
 
 use crate::Shape;
 use std::fmt;
 use std::ops::Range;
 
-/// Bindings start at multiples of this many bytes (WebGPU's default limit).
+/// The alignment of bindings in bytes (WebGPU's default limit).
 pub const ALIGN_BYTES: u32 = 256;
 /// [`ALIGN_BYTES`] in elements of four bytes.
 pub const ALIGN: u32 = ALIGN_BYTES / 4;
 
-/// The type of an element. Both take four bytes on a device.
+/// The type of an element. Both types take four bytes on a device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Dtype {
-    /// A number: `f32` on a GPU, `f64` in the reference executor.
+    /// Floating-point numbers: `f32` on a GPU, `f64` in the reference executor.
     F32,
     /// Indices, counters, or bytes packed four to a word.
     U32,
@@ -33,7 +33,7 @@ pub enum Arena {
     Average,
     /// A named buffer that outlives every schedule: data, counters, losses.
     Persistent,
-    /// An intermediate result of one schedule; the planner decides where it lies.
+    /// An intermediate result of one schedule; the planner assigns its memory.
     Scratch,
 }
 
@@ -42,7 +42,7 @@ pub enum Arena {
 pub struct BufferId {
     /// Its purpose.
     pub arena: Arena,
-    /// The number of the network, of the persistent buffer, or of the scratch buffer (unique in the process).
+    /// The index of the network, of the persistent buffer, or of the scratch buffer (unique in the process).
     pub index: u32,
 }
 
@@ -55,9 +55,9 @@ impl fmt::Debug for BufferId {
 /// A range of a device buffer, seen as a dense array: the argument of a kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Buf {
-    /// The device buffer it lies in.
+    /// The device buffer that contains it.
     pub id: BufferId,
-    /// Where it starts there, in elements.
+    /// Its start in that buffer, in elements.
     pub offset: u32,
     /// Its dimensions.
     pub shape: Shape,
@@ -66,7 +66,7 @@ pub struct Buf {
 }
 
 impl Buf {
-    /// How many elements it holds.
+    /// The number of elements.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
         self.shape.len()
@@ -77,15 +77,18 @@ impl Buf {
         self.len() as u64 * 4
     }
 
-    /// The range of elements that it covers.
+    /// The range of elements that it covers in its buffer.
     pub fn range(&self) -> Range<usize> {
         self.offset as usize..self.offset as usize + self.len()
     }
 
-    /// The same elements under another shape of equal size.
+    /// Views the same elements under another shape.
+    ///
+    /// # Panics
+    /// If the number of elements differs.
     pub fn reshape(self, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        assert_eq!(shape.len(), self.len(), "cannot see {} as {shape}", self.shape);
+        assert_eq!(shape.len(), self.len(), "cannot reshape {} to {shape}", self.shape);
         Self { shape, ..self }
     }
 
@@ -94,7 +97,10 @@ impl Buf {
         self.sibling(Arena::Gradients)
     }
 
-    /// The range that belongs to a parameter in another arena of its network.
+    /// The range of a parameter in another arena of its network.
+    ///
+    /// # Panics
+    /// If `self` is not in the parameter arena, or `arena` is not an arena of a network.
     pub fn sibling(self, arena: Arena) -> Self {
         assert!(self.id.arena == Arena::Values, "only parameters have siblings, not {:?}", self.id);
         assert!(arena < Arena::Persistent, "{arena:?} is not an arena of a network");

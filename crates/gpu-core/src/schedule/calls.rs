@@ -1,35 +1,35 @@
-//! A model's work as plain data: kernel calls over buffers, in order.
+//! A schedule: the kernel calls of a model over buffers, in order, as plain data.
 
 use crate::schedule::kernel::Access;
 use crate::{ALIGN, Arena, Buf, BufferId, Dtype, Kernel, Params, Shape};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Workgroups along one dimension of a dispatch: WebGPU's default limit.
+/// The limit on workgroups along one dimension of a dispatch (WebGPU's default).
 pub const MAX_GROUPS: u32 = 65_535;
 
-/// How many workgroups a call takes.
+/// The workgroups of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Grid {
-    /// A row of workgroups, folded into two dimensions where one is too short; kernels count them by
-    /// `group_index` of shaders/common/grid.wgsl and ignore those past the end.
+    /// A row of workgroups, folded into two dimensions if it exceeds [`MAX_GROUPS`]. Kernels index it by `group_index`
+    /// of shaders/common/grid.wgsl and ignore workgroups past the end.
     Linear(usize),
     /// Workgroups along x, y and z.
     Box(usize, usize, usize),
-    /// As many tiles as cover `rows` × `cols` outputs, row after row of tiles along x and y as [`Self::Linear`], in
-    /// `layers` along z. How large a tile is, the kernel's variant decides.
+    /// Enough tiles to cover `rows` × `cols` outputs, in rows of tiles along x and y as [`Self::Linear`], and `layers`
+    /// along z. The kernel's variant decides the size of a tile.
     Tiles {
         /// Rows of the output.
         rows: usize,
         /// Columns of the output.
         cols: usize,
-        /// Partial sums, or whatever else has a grid of its own.
+        /// Partial sums, or other independent grids.
         layers: usize,
     },
 }
 
 impl Grid {
-    /// Workgroups along x, y and z with tiles of that size; none where a device may not run so many.
+    /// Workgroups along x, y and z for tiles of size `tile`; `None` if a dimension is zero or exceeds [`MAX_GROUPS`].
     pub fn groups(self, tile: [usize; 2]) -> Option<[u32; 3]> {
         let max = MAX_GROUPS as usize;
         let [x, y, z] = match self {
@@ -50,7 +50,7 @@ impl Grid {
 /// One call of a kernel.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What is called.
+    /// The kernel that is called.
     pub kernel: &'static Kernel,
     /// Its buffers, in binding order.
     pub bufs: Vec<Buf>,
@@ -58,14 +58,14 @@ pub struct Call {
     pub params: Vec<u32>,
     /// Its workgroups.
     pub grid: Grid,
-    /// Where in the model it stands: `decoder.1.backward_weight`.
+    /// Its location in the model: `decoder.1.backward_weight`.
     pub label: String,
-    /// Floating-point operations, a multiply-add counting two.
+    /// Floating-point operations; a multiply-add counts as two.
     pub flops: u64,
 }
 
 impl Call {
-    /// Bytes that the call must move at least: each buffer once, an updated one twice.
+    /// The least bytes that the call must move: each buffer once, an updated one twice.
     pub fn bytes(&self) -> u64 {
         let cost = |(binding, buf): (&crate::Binding, &Buf)| match binding.access {
             Access::Update => 2 * buf.bytes(),
@@ -74,7 +74,7 @@ impl Call {
         self.kernel.bindings.iter().zip(&self.bufs).map(cost).sum()
     }
 
-    /// The parameters that are pipeline constants too.
+    /// The parameters that are also pipeline constants.
     pub(crate) fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
         self.kernel.overrides.iter().map(|&name| {
             let field = self.kernel.params.iter().position(|(field, _)| *field == name);
@@ -121,17 +121,17 @@ impl Schedule {
         &self.calls
     }
 
-    /// Every intermediate buffer, whole.
+    /// All scratch buffers, each over its whole range.
     pub fn scratch_bufs(&self) -> &[Buf] {
         &self.scratch
     }
 
-    /// A new intermediate buffer of f32.
+    /// Adds an intermediate buffer of f32.
     pub fn scratch(&mut self, shape: impl Into<Shape>) -> Buf {
         self.scratch_of(shape, Dtype::F32)
     }
 
-    /// A new intermediate buffer.
+    /// Adds an intermediate buffer of elements of type `dtype`.
     pub fn scratch_of(&mut self, shape: impl Into<Shape>, dtype: Dtype) -> Buf {
         let index = NEXT_SCRATCH.fetch_add(1, Ordering::Relaxed);
         let buf = Buf { id: BufferId { arena: Arena::Scratch, index }, offset: 0, shape: shape.into(), dtype };
@@ -139,7 +139,7 @@ impl Schedule {
         buf
     }
 
-    /// A schedule of one call like `call`, over buffers of its own that are fed and kept, in binding order.
+    /// A schedule of one call like `call`, over new buffers that are fed and kept, in binding order.
     pub(crate) fn alone(call: &Call) -> (Self, Vec<Buf>) {
         let mut schedule = Self::new();
         let mut made: Vec<(Buf, Buf)> = Vec::new();
@@ -156,50 +156,49 @@ impl Schedule {
         (schedule, bufs)
     }
 
-    /// Says that `buf` is filled from outside before the schedule runs: tests feed scratch this way.
-    /// Its memory is not shared.
+    /// Marks `buf` as filled from outside before the schedule runs, as tests do with scratch. Its memory is not shared.
     pub fn feed(&mut self, buf: Buf) {
         self.written.insert(buf.id);
         self.kept.insert(buf.id);
     }
 
-    /// Says that `buf` is read after the schedule has run, so its memory may not be shared.
+    /// Marks `buf` as read after the schedule has run, so its memory is not shared.
     pub fn keep(&mut self, buf: Buf) {
         self.kept.insert(buf.id);
     }
 
-    /// Whether the place must hold its contents from the first call to past the last.
+    /// True if the buffer must hold its contents from before the first call to after the last.
     pub fn is_kept(&self, id: BufferId) -> bool {
         id.arena != Arena::Scratch || self.kept.contains(&id)
     }
 
-    /// The same calls with every buffer that lies in `from` taken from the same range of `to`: a network's pass with
-    /// the running average of its weights, say.
+    /// The same calls with every range of buffer `from` replaced by the same range of `to`: a network's forward pass
+    /// with the running average of its weights, for example.
     ///
     /// # Panics
-    /// When a call writes to `from`, or already binds `to`.
+    /// If a call writes to `from`, or already binds `to`.
     pub fn moved(self, from: BufferId, to: BufferId) -> Self {
         for call in &self.calls {
             let written = call.writes().any(|buf| buf.id == from);
-            assert!(!written, "{}: writes what is to be read elsewhere", call.label);
+            assert!(!written, "{}: writes to a buffer that is to be replaced", call.label);
         }
         self.rebound(from, to)
     }
 
-    /// The same calls with every buffer that lies in `from`, read or written, taken from the same range of `to`.
+    /// The same, for a buffer that the calls may write to: a network's gradients in another arena, for example.
     ///
     /// # Panics
-    /// When a call already binds `to`.
+    /// If a call already binds `to`.
     pub fn rebound(mut self, from: BufferId, to: BufferId) -> Self {
         for call in &mut self.calls {
             let bound = call.bufs.iter().any(|buf| buf.id == to);
-            assert!(!bound, "{}: {to:?} has another part in this call", call.label);
+            assert!(!bound, "{}: already binds {to:?}", call.label);
             call.bufs.iter_mut().filter(|buf| buf.id == from).for_each(|buf| buf.id = to);
         }
         self
     }
 
-    /// Runs `build` with `name` put before the labels of the steps it pushes.
+    /// Runs `build`, with `name` prefixed to the labels of the calls that it pushes.
     pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> T) -> T {
         self.scopes.push(name.into());
         let result = build(self);
@@ -210,9 +209,9 @@ impl Schedule {
     /// Adds one call.
     ///
     /// # Panics
-    /// On wrong use, naming the call and the buffer: wrong number or types of buffers, parameters of another
-    /// kernel, a grid no device can run, a buffer bound off alignment, scratch bound past its end, of another schedule
-    /// or before it is written, or a place bound twice of which one binding writes.
+    /// On misuse, with the call and the buffer named: a wrong number or type of buffers, parameters of another kernel,
+    /// a grid of no workgroups or more than [`MAX_GROUPS`] in a dimension, a misaligned range, scratch bound past its
+    /// end, from another schedule or before it is written, or a buffer bound twice and written.
     pub fn push<P: Params>(
         &mut self,
         kernel: &'static Kernel,
@@ -227,16 +226,16 @@ impl Schedule {
         assert_eq!(bufs.len(), kernel.bindings.len(), "{name}: wrong number of buffers");
         assert!(
             std::ptr::eq(P::FIELDS, kernel.params) || P::FIELDS == kernel.params,
-            "{name}: another kernel's params"
+            "{name}: parameters of another kernel"
         );
         for (binding, buf) in kernel.bindings.iter().zip(bufs) {
             let what = format!("{name}: {} = {buf:?}", binding.name);
             assert_eq!(binding.dtype, buf.dtype, "{what}: wrong element type");
-            assert!(buf.offset.is_multiple_of(ALIGN), "{what}: a binding starts at a multiple of {ALIGN} elements");
+            assert!(buf.offset.is_multiple_of(ALIGN), "{what}: a binding must start at a multiple of {ALIGN} elements");
             if buf.id.arena == Arena::Scratch {
                 let whole = self.scratch.iter().find(|whole| whole.id == buf.id);
                 let whole = whole.unwrap_or_else(|| panic!("{what}: scratch of another schedule"));
-                assert!(buf.range().end <= whole.len(), "{what}: reaches past the end of {}", whole.shape);
+                assert!(buf.range().end <= whole.len(), "{what}: out of bounds of {}", whole.shape);
             }
             if binding.access != Access::Read {
                 let bound = bufs.iter().filter(|other| other.id == buf.id).count();
@@ -247,10 +246,16 @@ impl Schedule {
             }
         }
         let tiled = matches!(grid, Grid::Tiles { .. });
-        assert_eq!(tiled, !kernel.variants.is_empty(), "{name}: tiles are for kernels with variants");
+        assert_eq!(
+            tiled,
+            !kernel.variants.is_empty(),
+            "{name}: kernels with variants, and no others, need Grid::Tiles"
+        );
         let tiles = kernel.variants.iter().map(|variant| variant.tile).chain((!tiled).then_some([1, 1]));
-        tiles.for_each(|tile| assert!(grid.groups(tile).is_some(), "{name}: no device runs a grid of {grid:?}"));
-        let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        tiles.for_each(|tile| {
+            assert!(grid.groups(tile).is_some(), "{name}: {grid:?} is not 1 to {MAX_GROUPS} workgroups")
+        });
+        let params = params.to_words();
         let call = Call { kernel, bufs: bufs.to_vec(), params, grid, label, flops };
         self.written.extend(call.writes().map(|buf| buf.id));
         self.calls.push(call);

@@ -1,85 +1,85 @@
-//! What a kernel is: one WGSL entry point, what it binds, and the f64 function it must agree with.
+//! The record of a kernel: one WGSL entry point, its bindings, and the f64 function that it must agree with.
 
 use crate::Dtype;
 
-/// What a kernel does with a buffer it binds.
+/// The access of a kernel to a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
-    /// Only reads it.
+    /// Reads it only.
     Read,
-    /// Writes every element, whatever was there.
+    /// Writes every element; the old contents do not matter.
     Write,
-    /// Reads and writes it, or writes a part.
+    /// Reads and writes it, or writes only some of its elements.
     Update,
 }
 
 /// One storage buffer of a kernel. Its binding number is its position; the parameters follow as a uniform.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
-    /// The variable's name in the shader, and in the reference.
+    /// The variable's name in the shader and in the reference.
     pub name: &'static str,
-    /// What is done with it.
+    /// The access: read, write or update.
     pub access: Access,
     /// The type of its elements.
     pub dtype: Dtype,
 }
 
-/// A buffer of f32 that is only read.
+/// A buffer of f32 that a kernel only reads.
 pub const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read, dtype: Dtype::F32 }
 }
 
-/// A buffer of f32 of which every element is written.
+/// A buffer of f32 that a kernel writes in full.
 pub const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::Write, dtype: Dtype::F32 }
 }
 
-/// A buffer of f32 that is read and written, or written in part.
+/// A buffer of f32 that a kernel reads and writes, or writes in part.
 pub const fn update(name: &'static str) -> Binding {
     Binding { name, access: Access::Update, dtype: Dtype::F32 }
 }
 
 impl Binding {
-    /// The same binding of u32 elements.
+    /// The same binding with elements of u32.
     pub const fn of_u32(self) -> Self {
         Self { dtype: Dtype::U32, ..self }
     }
 }
 
-/// Whether a kernel takes part in differentiation, and so which check it owes.
+/// The role of a kernel in differentiation, which decides its gradient check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gradient {
-    /// It computes a differentiable function: some case checks its derivative by finite differences.
+    /// Computes a differentiable function; a test case checks its derivative by finite differences.
     Forward,
-    /// It computes a derivative: some case checks what it writes by finite differences.
+    /// Computes a derivative; a test case checks its outputs by finite differences.
     Backward,
-    /// It has no derivative, for the reason given.
+    /// Has no derivative, for the reason given.
     None(&'static str),
 }
 
-/// One way of computing what a kernel computes, of the same bindings and parameters.
+/// An implementation of a kernel: the same bindings and parameters, another algorithm or tile size.
 #[derive(Debug)]
 pub struct Variant {
-    /// Its own name, among all kernels and variants: the kernel's and a suffix.
+    /// Its name, unique among kernels and variants: the kernel's name and a suffix.
     pub name: &'static str,
-    /// The entry point; several variants share one where their files or constants differ.
+    /// Its entry point. Variants that differ in files or constants may share one.
     pub entry: &'static str,
-    /// Its files, as [`Kernel::source`].
+    /// Its WGSL files, as in [`Kernel::source`].
     pub source: &'static [&'static str],
-    /// Pipeline constants of its own.
+    /// Its additional pipeline constants.
     pub constants: &'static [(&'static str, u32)],
     /// Invocations per workgroup.
     pub workgroup: [u32; 3],
-    /// Rows and columns of the output that a workgroup makes.
+    /// Rows and columns of the output that a workgroup computes.
     pub tile: [usize; 2],
-    /// Numbers that its workgroup loads for one term of the sums of a tile, all invocations together.
+    /// Numbers that a workgroup loads for one term of the sums of a tile, summed over its invocations.
     pub loads: usize,
-    /// What it asks of a device, and of the work.
+    /// Its requirements on the device and on the problem.
     pub needs: Needs,
 }
 
 impl Variant {
-    /// What its name has beyond its kernel's: nothing for the kernel's own.
+    /// The part of its name after the kernel's name; empty for the default variant.
     pub fn suffix(&self, kernel: &Kernel) -> &'static str {
         self.name.strip_prefix(kernel.name).expect("a variant's name begins with its kernel's; tests/contract.rs")
     }
@@ -90,7 +90,7 @@ impl Variant {
         Self { name, entry, source, constants: &[], workgroup: [8, 8, 1], tile, loads: 1152, needs: Needs::Nothing }
     }
 
-    /// The same with the tiles in half precision: shaders/common/half.wgsl.
+    /// The same, with the tiles in half precision: shaders/common/half.wgsl.
     pub(crate) const fn half(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
         Self { needs: Needs::Half, ..Self::large(name, entry, source) }
     }
@@ -106,28 +106,48 @@ impl Variant {
         Self { name, entry, source, constants: &[("tall", 0)], workgroup: [8, 1, 1], tile, loads: 96, needs }
     }
 
-    /// The same of 64 × 32.
+    /// The same, with tiles of 64 × 32.
     pub(crate) const fn tall(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
         Self { tile: [64, 32], constants: &[("tall", 1)], ..Self::wide(name, entry, source) }
     }
 }
 
-/// What a variant needs beyond what every device has.
+/// The requirements of a variant beyond those of every kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Needs {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// Outputs of no more columns than its tile has.
+    /// Outputs with no more columns than its tile.
     FewColumns,
-    /// Subgroups of exactly eight lanes, as the Vulkan drivers have that run on eight-wide processors.
+    /// Subgroups of exactly eight lanes, as software Vulkan drivers have on processors with eight-wide vectors.
     EightLanes,
-    /// Numbers in half precision, and someone who wants them.
+    /// Half-precision support, and a policy that asks for half precision.
     Half,
 }
 
 /// A `static` record for one WGSL entry point.
 ///
-/// A kernel without a reference cannot be written down:
+/// A kernel has a reference:
+///
+/// ```
+/// use gpu_core::{Args, Gradient, Kernel};
+/// fn checked(_: &mut Args<'_>) {}
+/// static CHECKED: Kernel = Kernel {
+///     name: "checked",
+///     op: "checked",
+///     source: &[],
+///     bindings: &[],
+///     params: &[],
+///     overrides: &[],
+///     workgroup: [1, 1, 1],
+///     variants: &[],
+///     reference: checked,
+///     gradient: Gradient::None("an example"),
+/// };
+/// assert_eq!(CHECKED.name, "checked");
+/// ```
+///
+/// Without one it does not compile:
 ///
 /// ```compile_fail,E0063
 /// use gpu_core::{Gradient, Kernel};
@@ -140,57 +160,118 @@ pub enum Needs {
 ///     overrides: &[],
 ///     workgroup: [1, 1, 1],
 ///     variants: &[],
-///     variants: &[],
-///     gradient: Gradient::None("nothing is known of it"),
+///     gradient: Gradient::None("an example"),
 /// };
 /// ```
 #[derive(Debug)]
 pub struct Kernel {
-    /// Entry point, reference function and test prefix.
+    /// The name of its entry point, of its reference function, and of its tests.
     pub name: &'static str,
-    /// The operator it belongs to: `shaders/<op>.wgsl`, `ops/<op>.rs`, `reference/<op>.rs`.
+    /// The operator that it belongs to: `shaders/<op>.wgsl`, `ops/<op>.rs`, `reference/<op>.rs`.
     pub op: &'static str,
-    /// Whole WGSL files, the common ones first; the module is these one after another.
+    /// Complete WGSL files, common ones first; the shader module is their concatenation.
     pub source: &'static [&'static str],
     /// Its storage buffers, in binding order.
     pub bindings: &'static [Binding],
     /// Names and types of the fields of its uniform `p`, in order.
     pub params: &'static [(&'static str, &'static str)],
-    /// Those fields (u32) that are pipeline constants too, so that a driver can drop what is switched off.
+    /// The u32 fields that are also pipeline constants, so that the driver can drop code that is switched off.
     pub overrides: &'static [&'static str],
     /// Invocations per workgroup.
     pub workgroup: [u32; 3],
-    /// Where the grid is of tiles ([`Grid::Tiles`](crate::Grid::Tiles)): the entry points that compute it, by tiles
-    /// of different sizes or by means that not every device has. The first is the kernel's own. Else none.
+    /// Its variants, for kernels with a grid of tiles ([`Grid::Tiles`](crate::Grid::Tiles)): entry points that use
+    /// other tile sizes or optional device features. The first is the default. Empty for other kernels.
     pub variants: &'static [Variant],
-    /// The f64 function that computes the same.
+    /// The f64 function that computes the same result.
     pub reference: fn(&mut Args<'_>),
-    /// Which derivative check it owes.
+    /// Its role in differentiation.
     pub gradient: Gradient,
 }
 
-/// The uniform of a kernel: scalars of four bytes, known when the schedule is built.
-pub trait Params: bytemuck::Pod {
+/// A field of a uniform: a scalar of four bytes.
+pub trait Scalar: Copy {
+    /// Its bits.
+    fn to_word(self) -> u32;
+    /// The scalar of these bits.
+    fn from_word(word: u32) -> Self;
+}
+
+impl Scalar for u32 {
+    fn to_word(self) -> u32 {
+        self
+    }
+
+    fn from_word(word: u32) -> Self {
+        word
+    }
+}
+
+impl Scalar for i32 {
+    fn to_word(self) -> u32 {
+        self.cast_unsigned()
+    }
+
+    fn from_word(word: u32) -> Self {
+        word.cast_signed()
+    }
+}
+
+impl Scalar for f32 {
+    fn to_word(self) -> u32 {
+        self.to_bits()
+    }
+
+    fn from_word(word: u32) -> Self {
+        Self::from_bits(word)
+    }
+}
+
+/// The uniform of a kernel: scalars of four bytes that are known when the schedule is built. [`params!`](crate::params)
+/// implements it.
+pub trait Params: Copy {
     /// Names and WGSL types of the fields, in order.
     const FIELDS: &'static [(&'static str, &'static str)];
+
+    /// The fields as words, in order.
+    fn to_words(&self) -> Vec<u32>;
+
+    /// The uniform of these words.
+    ///
+    /// # Panics
+    /// If there are fewer words than fields.
+    fn from_words(words: &[u32]) -> Self;
 }
 
 /// Declares a kernel's uniform: the same fields, in the same order, as `struct Params` in its shader.
+///
+/// ```
+/// use gpu_core::{Params, params};
+/// params! { struct ScaleParams { len: u32, factor: f32 } }
+/// assert_eq!(ScaleParams::FIELDS, [("len", "u32"), ("factor", "f32")]);
+/// assert_eq!(ScaleParams { len: 3, factor: 1.0 }.to_words(), [3, 0x3f80_0000]);
+/// ```
 #[macro_export]
 macro_rules! params {
     ($(#[$doc:meta])* $vis:vis struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $ty:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[repr(C)]
-        #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+        #[derive(Clone, Copy, Debug, Default)]
         $vis struct $name { $($(#[$field_doc])* pub $field: $ty),+ }
         impl $crate::Params for $name {
             const FIELDS: &'static [(&'static str, &'static str)] = &[$((stringify!($field), stringify!($ty))),+];
+
+            fn to_words(&self) -> Vec<u32> {
+                vec![$($crate::Scalar::to_word(self.$field)),+]
+            }
+
+            fn from_words(words: &[u32]) -> Self {
+                let mut words = words.iter().copied();
+                Self { $($field: $crate::Scalar::from_word(words.next().expect("a word for each field"))),+ }
+            }
         }
     };
 }
 
-/// The WGSL of an operator after the common files it names; of a variant, `"op" / "variant"`, with that file at the
-/// end.
+/// The WGSL files of an operator, after the common files listed. `"op" / "variant"` appends the file of a variant.
 #[macro_export]
 macro_rules! shader {
     ($op:literal $(, $common:literal)*) => {
@@ -208,7 +289,7 @@ macro_rules! shader {
     };
 }
 
-/// A buffer as the reference sees it.
+/// A buffer as a reference function sees it.
 #[derive(Debug)]
 pub(crate) enum Slot<'a> {
     Read(&'a [f64]),
@@ -218,7 +299,7 @@ pub(crate) enum Slot<'a> {
     Taken,
 }
 
-/// One call as its reference function sees it: parameters, and buffers by their names in the shader.
+/// The arguments of a reference function: the call's parameters, and its buffers by their names in the shader.
 #[derive(Debug)]
 pub struct Args<'a> {
     pub(crate) kernel: &'static Kernel,
@@ -229,7 +310,7 @@ pub struct Args<'a> {
 impl<'a> Args<'a> {
     /// The call's parameters.
     pub fn params<P: Params>(&self) -> P {
-        *bytemuck::from_bytes(bytemuck::cast_slice(self.params))
+        P::from_words(self.params)
     }
 
     /// A buffer that the kernel reads.
@@ -248,7 +329,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// A buffer that the kernel writes or updates. Each can be taken once.
+    /// A buffer that the kernel writes or updates. It can be taken once.
     pub fn write(&mut self, name: &str) -> &'a mut [f64] {
         let index = self.index(name);
         match std::mem::replace(&mut self.slots[index], Slot::Taken) {
@@ -257,7 +338,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// A buffer of u32 that the kernel writes or updates. Each can be taken once.
+    /// A buffer of u32 that the kernel writes or updates. It can be taken once.
     pub fn write_u32(&mut self, name: &str) -> &'a mut [u32] {
         let index = self.index(name);
         match std::mem::replace(&mut self.slots[index], Slot::Taken) {
@@ -268,6 +349,6 @@ impl<'a> Args<'a> {
 
     fn index(&self, name: &str) -> usize {
         let found = self.kernel.bindings.iter().position(|b| b.name == name);
-        found.unwrap_or_else(|| panic!("{} binds nothing called {name}", self.kernel.name))
+        found.unwrap_or_else(|| panic!("{} has no binding called {name}", self.kernel.name))
     }
 }

@@ -1,10 +1,10 @@
-//! The list of all buffers that outlive a schedule.
+//! The registry of buffers that outlive a schedule.
 
 use crate::{Arena, Buf, BufferId, Dtype, Shape};
 
 /// A model's persistent buffers: one set of arenas per network, and named buffers.
 ///
-/// An executor is made from a `Memory` and allocates each buffer when a schedule first uses it, filled with zeros.
+/// An executor is created from a `Memory`. It allocates each buffer, filled with zeros, when a schedule first uses it.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     named: Vec<(String, Buf)>,
@@ -12,30 +12,30 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A persistent buffer, zero until written.
+    /// Adds a persistent buffer, initially zero.
     ///
     /// # Panics
-    /// When the name is taken.
+    /// If the name is taken.
     pub fn add(&mut self, name: &str, shape: impl Into<Shape>, dtype: Dtype) -> Buf {
-        assert!(self.get(name).is_none(), "two buffers are called {name}");
+        assert!(self.get(name).is_none(), "duplicate buffer name {name}");
         let id = BufferId { arena: Arena::Persistent, index: self.named.len() as u32 };
         let buf = Buf { id, offset: 0, shape: shape.into(), dtype };
         self.named.push((name.into(), buf));
         buf
     }
 
-    /// The named buffer.
+    /// The buffer called `name`, if there is one.
     pub fn get(&self, name: &str) -> Option<Buf> {
         self.named.iter().find(|(n, _)| n == name).map(|(_, buf)| *buf)
     }
 
-    /// Reserves the arenas of one network and returns its number; their size comes with [`Self::set_arena`].
+    /// Reserves the arenas of a network and returns its index; [`Self::set_arena`] sets their size.
     pub(crate) fn reserve_network(&mut self) -> u32 {
         self.arenas.push(0);
         self.arenas.len() as u32 - 1
     }
 
-    /// Fixes how many elements each arena of a network holds.
+    /// Sets the number of elements of each arena of a network.
     pub(crate) fn set_arena(&mut self, network: u32, elements: u32) {
         self.arenas[network as usize] = elements;
     }
@@ -43,7 +43,7 @@ impl Memory {
     /// The whole of a persistent device buffer.
     ///
     /// # Panics
-    /// When the buffer is scratch, or belongs to another memory.
+    /// If the buffer is scratch, or belongs to another memory.
     pub fn whole(&self, id: BufferId) -> Buf {
         match id.arena {
             Arena::Scratch => panic!("{id:?} is scratch: it belongs to a schedule, not to a memory"),

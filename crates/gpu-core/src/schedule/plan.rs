@@ -1,19 +1,18 @@
-//! Which scratch buffers share memory: each gets a slot, a whole device buffer, for as long as it is live.
+//! The memory plan of scratch buffers: each is assigned a slot, a whole device buffer, for its lifetime.
 //!
-//! Slots are whole buffers because a device buffer cannot be bound for reading and for writing in one
-//! dispatch, whatever the ranges.
+//! Slots are whole buffers because one dispatch cannot bind a device buffer for both reading and writing, whatever the
+//! ranges.
 
 use crate::{Arena, Buf, BufferId, Dtype, Schedule};
 use std::collections::HashMap;
 
-/// Whether scratch buffers with disjoint lifetimes lie in the same memory. Off tells a planner's fault from a
-/// kernel's.
+/// Memory sharing among scratch buffers with disjoint lifetimes. Turning it off exposes errors of the planner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sharing {
-    /// They do.
+    /// Buffers with disjoint lifetimes share a slot.
     #[default]
     On,
-    /// Every scratch buffer has its own.
+    /// Every buffer has a slot of its own.
     Off,
 }
 
@@ -22,13 +21,13 @@ pub enum Sharing {
 pub struct Slot {
     /// Its size in elements of four bytes.
     pub len: usize,
-    /// The type of what lies in it.
+    /// The type of its elements.
     pub dtype: Dtype,
-    /// Whether it must hold its contents when its program is not running, because they are fed or read.
+    /// True if it must hold its contents while its program is not running, because they are fed or read.
     pub kept: bool,
 }
 
-/// Where each scratch buffer of a schedule lies.
+/// The slot of each scratch buffer of a schedule.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The slots, in order of first use.
@@ -37,29 +36,29 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The slot of a scratch buffer that the schedule uses.
+    /// The slot of a scratch buffer, if the schedule uses it.
     pub fn slot(&self, id: BufferId) -> Option<usize> {
         self.slot_of.get(&id).copied()
     }
 
-    /// All slots together, in bytes on a device.
+    /// The total size of the slots on a device, in bytes.
     pub fn bytes(&self) -> u64 {
         self.slots.iter().map(|slot| slot.len as u64 * 4).sum()
     }
 }
 
-/// The slots of several programs. They never run at once, so each one's largest slot lies in the pool's largest, its
-/// second largest in the second, and so on; what is fed or kept lies where nothing else does.
+/// The slots of several programs, which never run at the same time. The largest slots of all programs share memory, as
+/// do the second largest, and so on. Slots that are fed or kept are not shared.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
-    /// All slots, in order of coming.
+    /// All slots, in order of allocation.
     pub slots: Vec<Slot>,
-    /// Those that programs have in common, by the type of their elements, the largest first.
+    /// The slots that programs share, by element type, largest first.
     common: HashMap<Dtype, Vec<usize>>,
 }
 
 impl Pool {
-    /// Makes room for another program: where in the pool each slot of its plan lies. Slots may have grown.
+    /// Adds another program and returns the pool index of each slot of its plan. Existing slots may grow.
     pub fn add(&mut self, plan: &Plan, sharing: Sharing) -> Vec<usize> {
         let mut order: Vec<usize> = (0..plan.slots.len()).collect();
         order.sort_by_key(|&slot| std::cmp::Reverse(plan.slots[slot].len));
@@ -90,13 +89,13 @@ impl Pool {
         indices
     }
 
-    /// All slots together, in bytes on a device.
+    /// The total size of the slots on a device, in bytes.
     pub fn bytes(&self) -> u64 {
         self.slots.iter().map(|slot| slot.len as u64 * 4).sum()
     }
 }
 
-/// The steps during which a buffer must keep its contents, both ends included.
+/// The lifetime of a buffer: the first and last call that use it, both included.
 #[derive(Clone, Copy)]
 struct Life {
     buf: Buf,
@@ -104,8 +103,8 @@ struct Life {
     last: usize,
 }
 
-/// Gives every scratch buffer a slot, first come first served: the smallest free one that is large enough,
-/// else the largest free one, grown; else a new one.
+/// Assigns a slot to every scratch buffer, in order of first use: the smallest free one that is large enough, else the
+/// largest free one, grown to fit, else a new one.
 pub fn plan(schedule: &Schedule, sharing: Sharing) -> Plan {
     let mut plan = Plan::default();
     let mut busy_until: Vec<usize> = Vec::new();
@@ -129,7 +128,7 @@ pub fn plan(schedule: &Schedule, sharing: Sharing) -> Plan {
     plan
 }
 
-/// The lifetimes of the scratch buffers in use, by first step.
+/// The lifetimes of the scratch buffers in use, by first call.
 fn lives(schedule: &Schedule) -> Vec<Life> {
     let end = schedule.calls().len();
     let whole: HashMap<BufferId, Buf> = schedule.scratch_bufs().iter().map(|buf| (buf.id, *buf)).collect();
@@ -140,7 +139,7 @@ fn lives(schedule: &Schedule) -> Vec<Life> {
             lives.entry(buf.id).or_insert(fresh).last = index;
         }
     }
-    // Fed before the first step or read after the last.
+    // Fed before the first call or read after the last.
     for buf in schedule.scratch_bufs().iter().filter(|buf| schedule.is_kept(buf.id)) {
         lives.insert(buf.id, Life { buf: *buf, first: 0, last: end });
     }

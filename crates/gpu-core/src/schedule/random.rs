@@ -1,9 +1,9 @@
-//! The counter-based generator that both executors and the initialisers draw from.
+//! The counter-based random generator used by both executors and by initialisation.
 
 use rand::TryRng;
 use std::convert::Infallible;
 
-/// Four random words for one counter and key: Philox4x32-10.
+/// Computes four random words from a counter and a key by Philox4x32-10.
 ///
 /// Source: Salmon, Moraes, Dror, Shaw, *Parallel random numbers: as easy as 1, 2, 3*, SC 2011, §3.3.
 pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
@@ -21,21 +21,21 @@ pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     [x0, x1, x2, x3]
 }
 
-/// A 64-bit seed as a key: low word, high word.
+/// Splits a 64-bit seed into a key: low word, high word.
 pub fn key(seed: u64) -> [u32; 2] {
     [seed as u32, (seed >> 32) as u32]
 }
 
-/// A random word as a number in the open interval (0, 1): (⌊word / 2⁹⌋ + ½) · 2⁻²³, exact in f32.
+/// Maps a random word to the open interval (0, 1): (⌊word / 2⁹⌋ + ½) · 2⁻²³, exact in f32.
 pub fn unit(word: u32) -> f64 {
     (f64::from(word >> 9) + 0.5) / f64::from(1u32 << 23)
 }
 
-/// What a draw is for: the second word of the counter, so that no two uses share numbers.
+/// The purpose of a draw: the second word of the counter, so that no two purposes share numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Stream {
-    /// Initial weights; the third word of the counter is the parameter's number.
+    /// Initial weights; the third word of the counter is the parameter's index.
     Init = 1,
     /// The order of the training set; the third word is the epoch.
     Order = 2,
@@ -43,17 +43,18 @@ pub enum Stream {
     Train = 3,
     /// The noise of evaluation; the third word is the batch, counted from one.
     Evaluate = 4,
-    /// Latents of pictures drawn; the third word is the batch, counted from one.
+    /// Latents of samples; the third word is the batch, counted from one.
     Sample = 5,
-    /// Rows that become codes; the third word is the step, the fourth 0 for codes put back, 1 for the first codes.
+    /// Rows of data that become codebook entries; the third word is the step, the fourth 0 for restarted entries and 1
+    /// for initial ones.
     Codebook = 6,
-    /// Latents of a generator's own step; the third word is the step, counted from one.
+    /// Latents of the generator's step; the third word is the step, counted from one.
     Latent = 7,
-    /// Which images of a data set are on the device together; the third word is the epoch.
+    /// The images of a large data set that are on the device at a time; the third word is the epoch.
     Shards = 8,
 }
 
-/// Sequential words of one stream, for `rand`'s distributions on the host.
+/// A sequence of random words from one stream, for `rand`'s distributions on the host.
 #[derive(Clone, Debug)]
 pub struct StreamRng {
     counter: [u32; 4],
@@ -63,7 +64,7 @@ pub struct StreamRng {
 }
 
 impl StreamRng {
-    /// The words of counters (0, 1, 2 … ; `stream`; `index`; 0) under `seed`.
+    /// The stream of words at counters (0, 1, 2 … ; `stream`; `index`; 0) under `seed`.
     pub fn new(seed: u64, stream: Stream, index: u32) -> Self {
         Self { counter: [0, stream as u32, index, 0], key: key(seed), block: [0; 4], used: 4 }
     }
@@ -99,9 +100,9 @@ impl TryRng for StreamRng {
 mod tests {
     use super::*;
 
-    /// The known answers of Random123 1.14, `kat_vectors`, for philox4x32 with ten rounds.
+    /// The test vectors of Random123 1.14 (`kat_vectors`) for philox4x32 with ten rounds.
     #[test]
-    fn philox_gives_the_known_answers() {
+    fn philox_matches_the_published_vectors() {
         assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         let counter = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_stays_open_at_both_ends() {
+    fn unit_is_open_at_both_ends() {
         assert!(unit(0) > 0.0 && unit(u32::MAX) < 1.0);
         assert_eq!(f64::from(unit(u32::MAX) as f32), unit(u32::MAX));
     }

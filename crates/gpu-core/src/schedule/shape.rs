@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// Up to four dense dimensions, row-major; the last one runs fastest. Images are NHWC.
+/// A shape of one to four dimensions, row-major; the last one varies fastest. Images are NHWC.
 ///
-/// No dimension is ever zero: a shape that cannot hold an element is a programming mistake.
+/// No dimension is zero: an empty shape is a programming mistake.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     dims: [u32; 4],
@@ -12,14 +12,14 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// A shape of `dims`, outermost first.
+    /// A shape with dimensions `dims`, outermost first.
     ///
     /// # Panics
-    /// When there are no dimensions or more than four, when one is zero, or when the elements
-    /// cannot be counted in 31 bits, which is what index arithmetic on a device allows.
+    /// If there are no dimensions or more than four, if one is zero, or if the number of elements exceeds 2³¹ − 1, the
+    /// range of index arithmetic in shaders.
     pub fn new(dims: &[usize]) -> Self {
         assert!(matches!(dims.len(), 1..=4), "a shape has one to four dimensions, not {}", dims.len());
-        assert!(dims.iter().all(|&d| d > 0), "a shape with a zero dimension holds nothing: {dims:?}");
+        assert!(dims.iter().all(|&d| d > 0), "a shape cannot have a zero dimension: {dims:?}");
         let count = dims.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
         assert!(count.is_some_and(|c| c <= i32::MAX as usize), "a shape of {dims:?} has more than 2³¹ − 1 elements");
         let mut padded = [1; 4];
@@ -34,18 +34,18 @@ impl Shape {
         &self.dims[..self.rank as usize]
     }
 
-    /// How many elements the shape holds.
+    /// The number of elements.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
         self.dims().iter().map(|&d| d as usize).product()
     }
 
-    /// The last dimension: the width of a matrix, the channels of an image.
+    /// The last dimension: the columns of a matrix, the channels of an image.
     pub fn cols(&self) -> usize {
         self.dims()[self.rank as usize - 1] as usize
     }
 
-    /// All dimensions but the last, multiplied: the height of the matrix that the shape is.
+    /// The product of all dimensions but the last: the rows of the shape viewed as a matrix.
     pub fn rows(&self) -> usize {
         self.len() / self.cols()
     }

@@ -1,22 +1,22 @@
-//! One network's parameters: names, shapes, places in the arena, and how they start.
+//! The parameters of a network: names, shapes, offsets in the arena, and initialisation.
 
 use crate::random::{Stream, StreamRng, unit};
 use crate::{ALIGN, Arena, Buf, BufferId, Dtype, Layout, Memory, Shape};
 use rand::Rng;
 
-/// How a parameter is filled before training.
+/// The initial values of a parameter.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Init {
-    /// Every element the same.
+    /// The same value everywhere.
     Constant(f32),
-    /// Uniform in (−bound, bound).
+    /// Uniform on (−bound, bound).
     Uniform(f32),
-    /// Normal with mean and standard deviation.
+    /// Normal with the given mean and standard deviation.
     Normal(f32, f32),
 }
 
 impl Init {
-    /// `len` numbers; `draw` keeps those of one seed apart.
+    /// Draws `len` values; `draw` separates the draws of one seed.
     pub fn values(self, len: usize, seed: u64, draw: u32) -> Vec<f32> {
         let mut values = vec![0.0; len];
         fill(&mut values, self, &mut StreamRng::new(seed, Stream::Init, draw));
@@ -29,17 +29,17 @@ impl Init {
 pub struct Parameter {
     /// Its name in PyTorch: `decoder.0.weight`.
     pub name: String,
-    /// Its shape as it lies here.
+    /// Its shape in memory.
     pub shape: Shape,
-    /// How it lies in PyTorch.
+    /// Its layout in PyTorch's files.
     pub layout: Layout,
-    /// How it starts.
+    /// Its initial values.
     pub init: Init,
-    /// Where it starts in the arena, in elements.
+    /// Its start in the arena, in elements.
     pub offset: u32,
 }
 
-/// The parameters of one network, in one flat arena with as many elements for gradients, optimiser state and average.
+/// The parameters of one network in one flat arena. Gradients, optimiser state and average have arenas of equal size.
 #[derive(Clone, Debug)]
 pub struct Weights {
     name: String,
@@ -49,7 +49,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// A network without parameters yet, its arenas reserved in `memory`.
+    /// A network without parameters; reserves its arenas in `memory`.
     pub fn new(memory: &mut Memory, name: &str) -> Self {
         Self { name: name.into(), network: memory.reserve_network(), parameters: Vec::new(), len: 0 }
     }
@@ -64,7 +64,7 @@ impl Weights {
         &self.parameters
     }
 
-    /// How many numbers training may change.
+    /// The number of trainable values.
     pub fn count(&self) -> usize {
         self.parameters.iter().map(|p| p.shape.len()).sum()
     }
@@ -75,10 +75,10 @@ impl Weights {
         self.add_joined(memory, &[name], shape, init).reshape(shape)
     }
 
-    /// Adds a parameter that PyTorch lays out in another way.
+    /// Adds a parameter whose layout in PyTorch's files is `layout`.
     ///
     /// # Panics
-    /// When the layout is of another size than the shape.
+    /// If the layout does not fit the shape.
     pub fn add_laid(
         &mut self,
         memory: &mut Memory,
@@ -93,17 +93,17 @@ impl Weights {
         buf
     }
 
-    /// Adds several parameters of one shape that lie one after another, and so are also one matrix
-    /// with all their rows: heads that share one product.
+    /// Adds several parameters of one shape, adjacent in memory, so that they also form one matrix with all their rows:
+    /// output heads that share one product.
     ///
     /// # Panics
-    /// When a name is taken.
+    /// If a name is taken.
     pub fn add_joined(&mut self, memory: &mut Memory, names: &[&str], shape: impl Into<Shape>, init: Init) -> Buf {
         let shape = shape.into();
         let start = self.len.next_multiple_of(ALIGN);
         self.len = start;
         for &name in names {
-            assert!(self.parameters.iter().all(|p| p.name != name), "two parameters are called {name}");
+            assert!(self.parameters.iter().all(|p| p.name != name), "duplicate parameter name {name}");
             let layout = Layout::Same;
             self.parameters.push(Parameter { name: name.into(), shape, layout, init, offset: self.len });
             self.len += shape.len() as u32;
@@ -117,16 +117,16 @@ impl Weights {
         Buf { id: self.arena(Arena::Values), offset: start, shape: joined, dtype: Dtype::F32 }
     }
 
-    /// One of the network's arenas.
+    /// The id of one of the network's arenas.
     ///
     /// # Panics
-    /// When `home` is not an arena's.
+    /// If `arena` is not an arena of a network.
     pub fn arena(&self, arena: Arena) -> BufferId {
         assert!(arena < Arena::Persistent, "{arena:?} is not an arena of a network");
         BufferId { arena, index: self.network }
     }
 
-    /// The arena as it stands before training; the gaps that align parameters are zero.
+    /// The initial contents of the parameter arena; gaps left by alignment are zero.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         let mut arena = vec![0.0; self.len.next_multiple_of(ALIGN) as usize];
         for (number, parameter) in self.parameters.iter().enumerate() {

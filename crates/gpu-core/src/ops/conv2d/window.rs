@@ -1,15 +1,15 @@
-//! Where a convolution's windows lie, and how large what they make is.
+//! The geometry of convolution windows and the sizes of their outputs.
 
-/// How a window is laid over an image; pairs are (h, w).
+/// The window of a convolution; pairs are (h, w).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {
-    /// Taps.
+    /// The size of the kernel.
     pub kernel: [usize; 2],
-    /// Pixels from one window to the next.
+    /// The distance between windows, in pixels.
     pub stride: [usize; 2],
-    /// Zeros before the image's first pixel and after its last.
+    /// Zeros before the first pixel and after the last.
     pub pad: [usize; 2],
-    /// Pixels from one tap to the next.
+    /// The distance between the taps of a window, in pixels.
     pub dilation: [usize; 2],
 }
 
@@ -19,38 +19,37 @@ impl Window {
         Self { kernel: [kernel; 2], stride: [stride; 2], pad: [pad; 2], dilation: [1; 2] }
     }
 
-    /// Height and width of what a convolution makes of an image: ⌊(size + 2 pad − reach) / stride⌋ + 1, where
-    /// reach = dilation (kernel − 1) + 1.
+    /// The height and width of a convolution's output: ⌊(size + 2 pad − reach) / stride⌋ + 1, where reach = dilation
+    /// (kernel − 1) + 1.
     ///
     /// # Panics
-    /// When a kernel, stride or dilation is zero, or the window is larger than the padded image.
+    /// If a kernel, stride or dilation is zero, or the window is larger than the padded image.
     pub fn output(self, size: [usize; 2]) -> [usize; 2] {
         self.check();
         std::array::from_fn(|d| {
-            let (room, reach) = (size[d] + 2 * self.pad[d], self.reach(d));
-            assert!(reach <= room, "a window that reaches over {reach} pixels does not fit into {room}: {self:?}");
-            (room - reach) / self.stride[d] + 1
+            let (padded, reach) = (size[d] + 2 * self.pad[d], self.reach(d));
+            assert!(reach <= padded, "a window of {reach} pixels does not fit into {padded}: {self:?}");
+            (padded - reach) / self.stride[d] + 1
         })
     }
 
-    /// Height and width of what a transposed convolution makes of an image:
-    /// (size − 1) stride + reach + output_padding − 2 pad.
+    /// The height and width of a transposed convolution's output: (size − 1) stride + reach + output_padding − 2 pad.
     ///
     /// # Panics
-    /// When a kernel, stride or dilation is zero, the output padding is not less than the stride (it chooses among
-    /// the sizes that the convolution takes to `size`), or nothing is left between the pads.
+    /// If a kernel, stride or dilation is zero, if the output padding is not less than the stride (it selects one of
+    /// the sizes that the convolution maps to `size`), or if the padding leaves no output.
     pub fn transposed_output(self, size: [usize; 2], output_padding: [usize; 2]) -> [usize; 2] {
         self.check();
         std::array::from_fn(|d| {
             let (extra, stride) = (output_padding[d], self.stride[d]);
-            assert!(extra < stride, "an output padding of {extra} is not less than the stride, {stride}");
+            assert!(extra < stride, "the output padding, {extra}, is not less than the stride, {stride}");
             let (full, pads) = ((size[d] - 1) * stride + self.reach(d) + extra, 2 * self.pad[d]);
-            assert!(pads < full, "padding takes {pads} pixels off {full}, which leaves none: {self:?}");
+            assert!(pads < full, "the padding of {pads} pixels leaves nothing of {full}: {self:?}");
             full - pads
         })
     }
 
-    /// Taps so far apart meet the same pixels of the larger image: stride / gcd(stride, dilation).
+    /// The distance of taps that read the same pixels of the larger image: stride / gcd(stride, dilation).
     pub(crate) fn step(self) -> [usize; 2] {
         std::array::from_fn(|d| self.stride[d] / gcd(self.stride[d], self.dilation[d]))
     }
@@ -61,7 +60,7 @@ impl Window {
 
     fn check(self) {
         let sizes = [self.kernel, self.stride, self.dilation].concat();
-        assert!(!sizes.contains(&0), "a window's kernel, stride and dilation are at least one: {self:?}");
+        assert!(!sizes.contains(&0), "kernel, stride and dilation must be at least one: {self:?}");
     }
 }
 
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_the_usual_ones() {
+    fn output_sizes_follow_the_formulas() {
         assert_eq!(Window::square(4, 2, 1).output([28, 32]), [14, 16]);
         assert_eq!(Window::square(3, 1, 1).output([7, 1]), [7, 1]);
         assert_eq!(Window { dilation: [2, 3], ..Window::square(3, 2, 0) }.output([9, 7]), [3, 1]);
@@ -83,7 +82,7 @@ mod tests {
         assert_eq!(Window::square(3, 2, 1).transposed_output([7, 7], [0, 1]), [13, 14]);
     }
 
-    /// Every size that an output padding can choose goes back to the size it came from.
+    /// For every output padding, the convolution maps the output size back to the input size.
     #[test]
     fn a_transposed_convolution_inverts_sizes() {
         for (kernel, stride, pad, dilation) in [(3, 2, 1, 1), (4, 3, 2, 2), (1, 4, 0, 1), (5, 1, 2, 3)] {
@@ -95,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "reaches over 5 pixels does not fit into 4")]
+    #[should_panic(expected = "a window of 5 pixels does not fit into 4")]
     fn a_window_larger_than_the_image_is_refused() {
         Window::square(5, 1, 0).output([8, 4]);
     }
 
     #[test]
-    #[should_panic(expected = "an output padding of 2 is not less than the stride, 2")]
+    #[should_panic(expected = "the output padding, 2, is not less than the stride, 2")]
     fn an_output_padding_of_a_stride_is_refused() {
         Window::square(4, 2, 1).transposed_output([7, 7], [0, 2]);
     }

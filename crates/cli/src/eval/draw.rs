@@ -1,0 +1,210 @@
+//! Images from a model: samples of its prior, and reconstructions of test images.
+
+use crate::data::{DataSet, Split};
+use crate::eval::passes::{Prepared, TestPass, prepare_batches};
+use crate::io::error::{Error, ErrorKind, Result};
+use crate::io::images::{self, write_png};
+use crate::run::session::Session;
+use gpu_core::{Arena, BufferId, Schedule};
+use image::DynamicImage;
+use models::{ASKED_ROWS, Pass};
+use std::path::Path;
+
+/// Images in a batch. Noise is drawn by batch: sample n of a seed is the same whatever the count.
+const SAMPLE_BATCH: usize = ASKED_ROWS;
+/// Columns of a grid, at most.
+const MAX_COLUMNS: usize = 64;
+/// Columns of a grid of originals above reconstructions.
+const PAIR_COLUMNS: usize = 16;
+
+/// Images on the host.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Images {
+    /// Values, from 0 (black) to 1 (white), `[n, height, width, channels]`.
+    pub values: Vec<f32>,
+    /// Height, width and channels.
+    pub size: [usize; 3],
+    /// Columns of [`Images::grid`].
+    columns: usize,
+}
+
+impl Images {
+    /// The number of images.
+    pub fn count(&self) -> usize {
+        self.values.len() / self.size.iter().product::<usize>()
+    }
+
+    /// All images in one picture.
+    pub fn grid(&self) -> DynamicImage {
+        let [height, width, channels] = self.size;
+        images::grid(&self.values, self.count(), height, width, channels, self.columns)
+    }
+
+    /// Saves the grid as a PNG file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::File`] if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        Ok(write_png(path, &self.grid())?)
+    }
+}
+
+/// Draws `count` samples from the prior. The same seed gives the same samples, whatever the count.
+///
+/// A class-conditional model draws each class in turn.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model has no prior; [`ErrorKind::Device`] if the device fails.
+///
+/// ```
+/// # fn main() -> frit::Result<()> {
+/// # let config = frit::config::Config::load("vae")?.with("vae.hidden=[8]")?;
+/// let setup = frit::train::Setup::load(config, &"cpu".parse().map(frit::run::device::DeviceOptions::on).unwrap())?;
+/// let mut session = setup.start()?;
+/// let images = frit::eval::sample(&mut session, 4, 7)?;
+/// assert_eq!((images.count(), images.size), (4, [28, 28, 1]));
+/// # Ok(())
+/// # }
+/// ```
+pub fn sample(session: &mut Session, count: usize, seed: u64) -> Result<Images> {
+    Sampling::require(session, count, seed)?.run(session)
+}
+
+/// Draws the first `count` test images above their reconstructions.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model reconstructs nothing; [`ErrorKind::Data`] if there are fewer test images.
+pub fn reconstruct(session: &mut Session, count: usize) -> Result<DynamicImage> {
+    let images = session.data.test.count;
+    if !(1..=images).contains(&count) {
+        return Err(Error::new(ErrorKind::Data, format!("cannot reconstruct {count} of {images} test images")));
+    }
+    let pairs = Reconstructions::prepare(session, count)?;
+    let name = session.config.name();
+    pairs.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} reconstructs nothing")))?.run(session)
+}
+
+/// Samples of the prior, prepared once and drawn as often as wanted.
+pub struct Sampling {
+    batches: Vec<Prepared>,
+    count: usize,
+    /// The class of every sample of a class-conditional model; `None` for each class in turn.
+    class: Option<usize>,
+}
+
+impl Sampling {
+    /// Prepares `count` samples; `None` if the model has no prior.
+    ///
+    /// They are drawn with the running average of the weights if the configuration says so.
+    pub fn prepare(session: &mut Session, count: usize, seed: u64) -> Result<Option<Self>> {
+        if session.model.sampler().is_none() {
+            return Ok(None);
+        }
+        let pass = |session: &Session, batch| {
+            let pass = session.model.sampler().expect("checked above").sample(batch, seed);
+            Pass { schedule: with_drawing_weights(session, pass.schedule), ..pass }
+        };
+        Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None }))
+    }
+
+    /// Prepares `count` samples of a model that must have a prior.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] if it has none.
+    pub fn require(session: &mut Session, count: usize, seed: u64) -> Result<Self> {
+        let name = session.config.name();
+        let sampling = Self::prepare(session, count, seed)?;
+        sampling.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no prior to sample from")))
+    }
+
+    /// The same samples, all of one class.
+    pub fn of_class(self, class: usize) -> Self {
+        Self { class: Some(class), ..self }
+    }
+
+    /// Draws the samples.
+    pub fn run(&self, session: &mut Session) -> Result<Images> {
+        let mut values = Vec::new();
+        let mut drawn = 0;
+        for (batch, (program, outputs)) in self.batches.iter().enumerate() {
+            session.set_side_clock(batch as u32 + 1)?;
+            session.ask(drawn, self.class)?;
+            drawn += outputs[0].shape.rows();
+            let ticket = session.executor.submit(&[*program], 1, outputs)?;
+            values.extend(session.executor.wait(ticket)?.remove(0).to_f32());
+        }
+        let DataSet { height, width, channels, .. } = *session.data;
+        let values = to_unit(session, values);
+        Ok(Images { values, size: [height, width, channels], columns: self.columns(session) })
+    }
+
+    /// One column for each class where classes are drawn in turn, else about as many columns as rows.
+    fn columns(&self, session: &Session) -> usize {
+        let in_turn = session.model.buffers().first().labels.filter(|_| self.class.is_none());
+        let classes = in_turn.map(|_| session.data.classes.len()).filter(|&classes| classes <= MAX_COLUMNS);
+        classes.unwrap_or_else(|| square(self.count))
+    }
+}
+
+/// Test images above their reconstructions, prepared once and drawn as often as wanted.
+pub struct Reconstructions {
+    pass: TestPass,
+    count: usize,
+}
+
+impl Reconstructions {
+    /// Prepares the first `count` test images; `None` if the model reconstructs nothing.
+    pub fn prepare(session: &mut Session, count: usize) -> Result<Option<Self>> {
+        if session.model.reconstructor().is_none() {
+            return Ok(None);
+        }
+        let pass = |session: &Session, batch| session.model.reconstructor().expect("checked above").reconstruct(batch);
+        Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
+    }
+
+    /// Draws one picture: rows of originals, each above a row of reconstructions.
+    pub fn run(&self, session: &mut Session) -> Result<DynamicImage> {
+        let [originals, copies] = self.values(session)?;
+        let DataSet { height, width, channels, .. } = *session.data;
+        let columns = self.count.min(PAIR_COLUMNS);
+        Ok(images::pairs(&originals, &copies, self.count, height, width, channels, columns))
+    }
+
+    /// The originals and the reconstructions, with values from 0 to 1 each.
+    pub(crate) fn values(&self, session: &mut Session) -> Result<[Vec<f32>; 2]> {
+        let mut outputs = self.pass.run(session)?.into_iter().map(|values| to_unit(session, values));
+        Ok([(); 2].map(|()| outputs.next().expect("a reconstruction pass has two outputs")))
+    }
+}
+
+/// A schedule as it draws images: with the running average of the weights if the configuration says so.
+pub(crate) fn with_drawing_weights(session: &Session, schedule: Schedule) -> Schedule {
+    let average = session.config.draws_by_average();
+    let networks = session.model.networks().into_iter().filter(|_| average);
+    networks
+        .map(|network| network.weights.arena(Arena::Values))
+        .fold(schedule, |schedule, values| schedule.moved(values, BufferId { arena: Arena::Average, ..values }))
+}
+
+/// A model's values, scaled to 0 (black) to 1 (white).
+pub(crate) fn to_unit(session: &Session, values: Vec<f32>) -> Vec<f32> {
+    let range = session.model.range();
+    values.into_iter().map(|x| range.to_unit(x)).collect()
+}
+
+/// The first `count` images of a part of the data, with values from 0 (black) to 1 (white).
+pub fn first_images(part: &Split, count: usize, pixels: usize) -> Vec<f32> {
+    part.images[..count * pixels].iter().map(|&byte| f32::from(byte) / 255.0).collect()
+}
+
+/// The first training images, at most `count`.
+pub fn training_images(data: &DataSet, count: usize) -> Images {
+    let count = count.min(data.train.count);
+    let values = first_images(&data.train, count, data.pixels());
+    Images { values, size: [data.height, data.width, data.channels], columns: square(count) }
+}
+
+/// Columns of a grid that is about square, at most [`MAX_COLUMNS`].
+fn square(count: usize) -> usize {
+    ((count as f64).sqrt().ceil() as usize).clamp(1, MAX_COLUMNS)
+}

@@ -1,0 +1,141 @@
+//! Evaluation of one trained model.
+
+use crate::eval::classifier::TrainedClassifier;
+use crate::eval::measures::{
+    Evaluation, Reconstruction, about, bits, classes, counts_classes, discriminator, generative, images_to_sample,
+    warn_of_errors,
+};
+use crate::eval::passes::{ActiveUnits, TestLoss, importance_nll, summary};
+use crate::eval::trained::Weights;
+use crate::io::error::{Result, bail, ensure};
+use crate::run::folder::Run;
+use crate::run::metrics;
+use crate::run::session::Session;
+use crate::terminal::Terminal;
+use gpu_core::Backend;
+use serde_json::json;
+
+/// Images generated to count their classes.
+const COUNTED: usize = 1_000;
+/// Importance samples per image, at most.
+const MAX_IMPORTANCE_SAMPLES: usize = 100_000;
+
+/// Optional parts of an evaluation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EvalOptions {
+    /// Samples per image of the importance-weighted bound; `None` leaves the bound out.
+    pub importance_samples: Option<usize>,
+    /// Compares generated images with test images: Fréchet and kernel distance, precision, recall, density, coverage.
+    pub generative: bool,
+    /// Images to generate for that; `None` for as many as there are test images, up to 10,000.
+    pub images: Option<usize>,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
+/// Evaluates a model on the test set of its data.
+///
+/// Returns every metric by its key of [`METRICS`](crate::eval::metrics::METRICS). Losses are means over the test
+/// images. A classifier of the data is trained, or read from the cache, where classes are counted or images compared.
+///
+/// # Errors
+/// [`ErrorKind::Setting`](crate::ErrorKind::Setting) for counts out of range, [`ErrorKind::Model`](crate::ErrorKind)
+/// for a metric that the model does not have, [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
+///
+/// ```
+/// use frit::eval::{EvalOptions, evaluate};
+/// # use frit::{DeviceChoice, Terminal, config::Config, run::device::DeviceOptions, train::Setup};
+/// # fn main() -> frit::Result<()> {
+/// # let config = Config::load("ae")?.with("ae.hidden=[8]")?;
+/// let setup = Setup::load(config, &DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() })?;
+/// let mut session = setup.start()?;
+/// let evaluation = evaluate(&mut session, &setup.backend, &EvalOptions::default(), &Terminal::new(true))?;
+/// assert!(evaluation["recon"].as_f64().unwrap() > 0.0 && evaluation["psnr"].as_f64().unwrap() > 0.0);
+/// # Ok(())
+/// # }
+/// ```
+pub fn evaluate(
+    session: &mut Session,
+    backend: &Backend,
+    options: &EvalOptions,
+    terminal: &Terminal,
+) -> Result<Evaluation> {
+    let images = options.generative.then(|| images_to_sample(session, options.images)).transpose()?;
+    let test = TestLoss::prepare(session, options.seed)?.run(session)?;
+    let mut evaluation = summary(session, &test);
+    if let Some(reconstruction) = Reconstruction::prepare(session)? {
+        evaluation.extend(reconstruction.run(session)?);
+    }
+    evaluation.extend(bits(session, test.code_use));
+    evaluation.extend(discriminator(session, options.seed)?);
+    let units = ActiveUnits::prepare(session)?.map(|units| units.run(session)).transpose()?;
+    evaluation.insert("active_units".into(), json!(units.map(|(active, _)| active)));
+    evaluation.insert("iw_nll".into(), json!(importance(options, session)?));
+    evaluation.insert("iw_samples".into(), json!(options.importance_samples));
+    evaluation.extend(generated(options.seed, images, session, backend, terminal)?);
+    Ok(evaluation)
+}
+
+/// The origin of an evaluation: the checkpoint, its step, and the step that the run has reached.
+pub fn origin(run: &Run, weights: Weights, average: bool, step: Option<u64>) -> Evaluation {
+    Evaluation::from_iter([
+        ("checkpoint".into(), json!(weights.name())),
+        ("step".into(), json!(step)),
+        ("average".into(), json!(average)),
+        ("run_call".into(), json!(metrics::read(&run.path).map_or(0, |metrics| metrics.steps))),
+    ])
+}
+
+/// The importance-weighted bound, if it is wanted.
+fn importance(options: &EvalOptions, session: &mut Session) -> Result<Option<f64>> {
+    let Some(samples) = options.importance_samples else { return Ok(None) };
+    ensure!(
+        (1..=MAX_IMPORTANCE_SAMPLES).contains(&samples),
+        Setting,
+        "cannot use {samples} importance samples (1 to {MAX_IMPORTANCE_SAMPLES})"
+    );
+    match importance_nll(session, samples, options.seed)? {
+        None => bail!(Model, "{} has no importance-weighted bound", session.config.name()),
+        bound => Ok(bound),
+    }
+}
+
+/// Metrics of generated images, by a classifier of the data: counts of classes where the model has them, and the
+/// comparison of `images` generated images with as many test images.
+fn generated(
+    seed: u64,
+    images: Option<usize>,
+    session: &mut Session,
+    backend: &Backend,
+    terminal: &Terminal,
+) -> Result<Evaluation> {
+    let counted = counts_classes(session);
+    let mut evaluation = Evaluation::new();
+    let purpose = match (counted, images) {
+        (false, None) => return Ok(evaluation),
+        (true, None) => "to count classes",
+        (false, Some(_)) => "to compare images in its features",
+        (true, Some(_)) => "to count classes and to compare images in its features",
+    };
+    let classifier = TrainedClassifier::load_or_train(&session.data, backend, purpose, terminal)?;
+    if images.is_some() {
+        ensure!(
+            classifier.is_some(),
+            Data,
+            "no classifier can be trained on {} to compare images: it has one class, or its images are too small",
+            session.data.name
+        );
+    }
+    let Some(mut classifier) = classifier else { return Ok(evaluation) };
+    evaluation.insert("drawn_by_average".into(), json!(session.config.draws_by_average()));
+    if counted {
+        evaluation.extend(classes(session, &mut classifier, COUNTED, seed)?);
+        evaluation.insert("counted".into(), json!(COUNTED));
+        evaluation.extend(about(&mut classifier)?);
+    }
+    if let Some(count) = images {
+        evaluation.extend(generative(session, &mut classifier, count, seed)?);
+    }
+    warn_of_errors(&classifier, terminal);
+    Ok(evaluation)
+}

@@ -1,0 +1,245 @@
+//! The table of metrics: key, name, unit, direction, description and axis of every figure that frit measures.
+//!
+//! `frit eval`, the report, TensorBoard's event file, `train.best` and the last line of training all read this table.
+
+use serde_json::{Map, Value};
+
+/// The direction in which a metric improves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Better {
+    /// Lower is better.
+    Lower,
+    /// Higher is better.
+    Higher,
+    /// Neither: a term of another metric, a setting, or a fact about the evaluation.
+    Neither,
+}
+
+impl Better {
+    /// An arrow for tables; empty for [`Better::Neither`].
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Self::Lower => "↓",
+            Self::Higher => "↑",
+            Self::Neither => "",
+        }
+    }
+}
+
+/// The vertical axis of a metric's curve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Axis {
+    /// Logarithmic if the values are positive and span three decades, else linear.
+    Logarithmic,
+    /// Linear, around the values.
+    Linear,
+    /// Linear from zero.
+    FromZero,
+}
+
+/// One metric: a row of [`METRICS`].
+///
+/// ```
+/// use frit::eval::metrics::{Better, metric};
+/// let psnr = metric("psnr").unwrap();
+/// assert_eq!((psnr.unit, psnr.better), ("dB", Better::Higher));
+/// ```
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Metric {
+    /// Key in metrics.jsonl, evaluation.json and configurations.
+    pub key: &'static str,
+    /// Name in tables and charts.
+    pub name: &'static str,
+    /// Unit; empty for a number without one.
+    pub unit: &'static str,
+    /// Direction in which it improves.
+    pub better: Better,
+    /// Axis of its curve.
+    pub axis: Axis,
+    /// Description: one sentence.
+    pub about: &'static str,
+}
+
+/// A fact about an evaluation, which has no curve and no direction.
+const fn fact(key: &'static str, name: &'static str, unit: &'static str, about: &'static str) -> Metric {
+    Metric { key, name, unit, better: Better::Neither, axis: Axis::Linear, about }
+}
+
+/// A loss or a term of one, whose curve may be logarithmic.
+const fn loss(key: &'static str, name: &'static str, unit: &'static str, about: &'static str) -> Metric {
+    Metric { key, name, unit, better: Better::Lower, axis: Axis::Logarithmic, about }
+}
+
+/// A score of which higher is better.
+const fn score(key: &'static str, name: &'static str, unit: &'static str, about: &'static str) -> Metric {
+    Metric { key, name, unit, better: Better::Higher, axis: Axis::Linear, about }
+}
+
+impl Metric {
+    /// The same metric without a direction.
+    const fn neither(self) -> Self {
+        Self { better: Better::Neither, ..self }
+    }
+
+    /// The same metric with an axis from zero.
+    const fn from_zero(self) -> Self {
+        Self { axis: Axis::FromZero, ..self }
+    }
+}
+
+const NATS: &str = "nats/image";
+
+/// Every metric, in the order of tables.
+#[rustfmt::skip]
+pub const METRICS: &[Metric] = &[
+    loss("neg_elbo", "−ELBO", NATS, "Negative evidence lower bound: reconstruction plus KL."),
+    loss("recon", "reconstruction", NATS, "Negative log likelihood of the images given their latent codes."),
+    loss("kl", "KL", NATS, "KL divergence from the prior to the posterior.").neither(),
+    loss("iw_nll", "importance-weighted −log p(x)", NATS,
+         "Importance-weighted bound on the negative log likelihood (Burda et al., 2016)."),
+    fact("iw_samples", "importance samples", "per image", "Samples of the importance-weighted bound."),
+    score("active_units", "active units", "",
+          "Latent dimensions whose posterior mean varies with the image (Burda et al., 2016).").neither(),
+    loss("nmse", "reconstruction error", "of the pixel variance",
+         "Mean squared error of the reconstructions, divided by the variance of the pixels."),
+    loss("commitment", "commitment", "", "Squared distance of the encoder's output from its codes.").neither(),
+    score("perplexity", "codebook perplexity", "", "Exponential of the entropy of the code frequencies."),
+    score("used_codes", "codes used", "", "Codes that occur in the set."),
+    fact("codes", "codes", "", "Codes in the codebook."),
+    fact("bits", "code length", "bits/image", "Bits of an image's codes at one length for every code."),
+    fact("entropy_bits", "code entropy", "bits/image", "Bits of an image's codes at the entropy of the code frequencies."),
+    loss("mse", "mean squared error", "per pixel in [0, 1]", "Mean squared error of the reconstructions."),
+    score("psnr", "PSNR", "dB", "Peak signal-to-noise ratio of the reconstructions."),
+    score("ssim", "SSIM", "", "Structural similarity of the reconstructions (Wang et al., 2004)."),
+    loss("d_loss", "discriminator loss", "", "Loss of the discriminator.").neither(),
+    loss("g_loss", "generator loss", "", "Loss of the generator.").neither(),
+    score("d_real", "D(real)", "", "Mean output of the discriminator for real images.").neither(),
+    score("d_fake", "D(generated)", "", "Mean output of the discriminator for generated images.").neither(),
+    score("d_accuracy", "accuracy of D", "of test and generated images",
+          "Images that the discriminator classifies correctly.").neither(),
+    score("d_precision", "precision of D", "of images classified as real",
+          "Real images among those that the discriminator classifies as real.").neither(),
+    score("d_recall", "recall of D", "of test images",
+          "Test images that the discriminator classifies as real.").neither(),
+    fact("class_counts", "generated images by class", "", "Classes of generated images, by the classifier."),
+    score("class_agreement", "class agreement", "of generated images",
+          "Generated images that the classifier assigns to the requested class."),
+    fact("counted", "images counted", "", "Generated images whose classes were counted."),
+    loss("frechet", "Fréchet distance", "",
+         "Fréchet distance between classifier features of generated and test images (Heusel et al., 2017)."),
+    fact("frechet_floor", "  of real images", "", "The same between training and test images."),
+    loss("kernel_distance", "kernel distance", "",
+         "Kernel distance between classifier features of generated and test images (Bińkowski et al., 2018)."),
+    fact("kernel_distance_floor", "  of real images", "", "The same between training and test images."),
+    fact("kernel_distance_deviation", "  its deviation", "between subsets", "Standard deviation of the kernel distance."),
+    fact("kernel_distance_deviation_floor", "  of real images", "between subsets",
+         "The same between training and test images."),
+    score("precision", "precision", "of generated images",
+          "Generated images within the manifold of the test images (Kynkäänniemi et al., 2019)."),
+    fact("precision_floor", "  of real images", "", "The same of training images."),
+    score("recall", "recall", "of test images",
+          "Test images within the manifold of the generated images (Kynkäänniemi et al., 2019)."),
+    fact("recall_floor", "  of real images", "", "The same of training images."),
+    score("density", "density", "",
+          "Test-image neighbourhoods that a generated image lies in, normalised (Naeem et al., 2020)."),
+    fact("density_floor", "  of real images", "", "The same of training images."),
+    score("coverage", "coverage", "of test images",
+          "Test images with a generated image in their neighbourhood (Naeem et al., 2020)."),
+    fact("coverage_floor", "  of real images", "", "The same of training images."),
+    fact("not_measured", "not measured", "", "Metrics that need more images."),
+    fact("drawn", "images generated", "", "Generated images that were compared with test images."),
+    fact("seed", "seed", "", "Seed of the noise."),
+    fact("classifier", "classifier", "", "Checksum of the classifier's weights."),
+    fact("classifier_errors", "classifier error rate", "of test images", "Error rate of that classifier."),
+    fact("features_of", "classifier data", "", "Data set that the classifier was trained on."),
+    loss("errors", "error rate", "of test images", "Test images with another predicted class than their label."),
+    loss("cross_entropy", "cross-entropy", NATS, "Cross-entropy of the predicted classes."),
+    fact("pictures", "images", "", "Images compared."),
+    fact("resized", "images resized", "", "Images that were resized before the comparison."),
+    fact("images", "test images", "", "Images in the test set."),
+    fact("data", "data", "", "Data set."),
+    fact("checkpoint", "checkpoint", "", "Checkpoint that was evaluated."),
+    fact("step", "step", "", "Training step of the checkpoint."),
+    fact("average", "averaged weights", "", "Evaluation with the running average of the weights."),
+    fact("drawn_by_average", "generated with averaged weights", "",
+         "Generation with the running average of the weights."),
+    fact("device", "device", "", "Device of the evaluation."),
+    fact("learning_rate", "learning rate", "", "Learning rate of the optimiser.").from_zero(),
+    fact("images_per_second", "speed", "images/s", "Training images per second.").from_zero(),
+];
+
+/// The metric of a key.
+pub fn metric(key: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.key == key)
+}
+
+/// The name of a metric; of an unknown one, its key with spaces.
+pub fn name(key: &str) -> String {
+    metric(key).map_or_else(|| key.replace('_', " "), |metric| metric.name.trim_start().into())
+}
+
+/// The position of a metric in tables; unknown ones come before the learning rate and the speed.
+pub fn position(key: &str) -> usize {
+    let last = METRICS.len() - 2;
+    match METRICS.iter().position(|metric| metric.key == key) {
+        Some(position) if position >= last => position + 1,
+        Some(position) => position,
+        None => last,
+    }
+}
+
+/// The direction in which a metric improves; [`Better::Neither`] if it is unknown.
+pub fn better(key: &str) -> Better {
+    metric(key).map_or(Better::Neither, |metric| metric.better)
+}
+
+/// The first metric of an evaluation that has a direction, with its value.
+///
+/// ```
+/// let evaluation = serde_json::json!({ "images": 10, "kl": 20.5, "recon": 80.25 });
+/// let (metric, value) = frit::eval::metrics::headline(evaluation.as_object().unwrap()).unwrap();
+/// assert_eq!((metric.key, value), ("recon", 80.25));
+/// ```
+pub fn headline(evaluation: &Map<String, Value>) -> Option<(&'static Metric, f64)> {
+    let directed = METRICS.iter().filter(|metric| metric.better != Better::Neither);
+    directed.filter_map(|metric| Some((metric, evaluation.get(metric.key)?.as_f64()?))).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::config::recipes::RECIPES;
+    use models::{Objective, SetSpec};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_row_is_complete() {
+        let keys: BTreeSet<&str> = METRICS.iter().map(|metric| metric.key).collect();
+        assert_eq!(keys.len(), METRICS.len(), "a key has two rows");
+        for Metric { key, name, about, .. } in METRICS {
+            assert!(!name.is_empty() && about.ends_with('.') && about.len() < 100, "{key}: {about}");
+        }
+    }
+
+    #[test]
+    fn every_loss_of_a_model_has_a_row() {
+        let spec = SetSpec { train: 100, test: 10, image: [28, 28, 1], classes: 10, variance: 0.1 };
+        for (recipe, _) in RECIPES {
+            let model = Config::load(recipe).unwrap().build(&spec.into());
+            let sum = if let Objective::Sum(name) = model.objective() { Some(name) } else { None };
+            for key in model.columns().iter().copied().chain(sum) {
+                assert!(metric(key).is_some(), "{recipe}: {key} is not in the table of metrics");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_metrics_have_a_name_and_a_place() {
+        assert_eq!(name("peak_bytes"), "peak bytes");
+        assert!(
+            ["neg_elbo", "kl", "peak_bytes", "learning_rate", "images_per_second"].is_sorted_by_key(|k| position(k))
+        );
+        assert_eq!(["nmse", "psnr", "d_loss", "peak_bytes"].map(better).map(Better::arrow), ["↓", "↑", "", ""]);
+    }
+}

@@ -1,0 +1,157 @@
+//! Training of a run that was interrupted, or for more epochs.
+
+use crate::config::{Config, Train};
+use crate::data::DataSet;
+use crate::io::error::{Error, ErrorKind, Result, ensure};
+use crate::run::checkpoint::Checkpoint;
+use crate::run::device::{self, DeviceOptions};
+use crate::run::environment::{adapter, environment};
+use crate::run::epoch_plan::EpochPlan;
+use crate::run::folder::Run;
+use crate::run::session::Session;
+use crate::terminal::Terminal;
+use crate::train::options::ResumeOptions;
+use crate::train::progress::Progress;
+use crate::train::setup::{Setup, absolute, check, choose_micro_batch};
+use crate::train::start::Trained;
+use crate::train::training::{Outcome, Trainer};
+use gpu_core::{Backend, DeviceChoice};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Resumes a run from its latest checkpoint. On the same device the result is the same, byte for byte, as without the
+/// interruption.
+///
+/// # Errors
+/// [`ErrorKind::Run`] if the folder holds no run, is in use, or has more steps done than are wanted;
+/// [`ErrorKind::Setting`] if its configuration was changed; and those of [`train`](crate::train::train).
+///
+/// ```no_run
+/// use frit::train::{ResumeOptions, resume};
+/// # fn main() -> frit::Result<()> {
+/// let trained = resume(ResumeOptions::new("runs/vae-001").epochs(50))?;
+/// assert!(!trained.was_complete);
+/// # Ok(())
+/// # }
+/// ```
+pub fn resume(options: ResumeOptions) -> Result<Trained> {
+    let mut run = Run::open(&options.run)?;
+    let mut config = run.config()?;
+    if let Some(source) = &options.data {
+        config.data.source = absolute(source);
+    }
+    let data = DataSet::load(&config.data)?;
+    if options.length.epochs.is_some() {
+        config.train.steps = 0;
+    }
+    options.length.apply(&mut config, data.train.count);
+    let auto_micro_batch = choose_micro_batch(&mut config, options.micro_batch);
+    check(&config, auto_micro_batch, &data)?;
+    let mut checkpoint = Checkpoint::load(&run.latest())?;
+    let started = started_with(&checkpoint)?;
+    config.check_same_run(&started)?;
+    let terminal = options.terminal;
+    let (backend, reason) = same_device(&options, &run)?;
+    terminal.say(&format!("running on {reason}"));
+    let mut setup = Setup { config, data: Arc::new(data), backend };
+    if auto_micro_batch {
+        setup.fit_micro_batch(&terminal)?;
+    }
+    if setup.config.micro_batches() != started.micro_batches() {
+        terminal.say("warning: other micro-batches than the run was started with; results will not be bit-identical");
+    }
+    let mut session = Session::open(setup.config.clone(), setup.data.clone(), &setup.backend)?;
+    let progress = Progress::of(&checkpoint, &session)?;
+    let plan = EpochPlan::new(&session.config, session.data.train.count);
+    check_length(&options, &progress, &plan, &session.config)?;
+    session.restore(&mut checkpoint)?;
+    let was_complete = progress.step == plan.total;
+    let (step, rollbacks) = (progress.step, progress.rollbacks.clone());
+    let name = options.run.display();
+    let prepared = Trainer::new(&mut session, &terminal, progress, |session| {
+        run.go_back(step, &rollbacks)?;
+        run.prune(step, session.config.train.keep)?;
+        run.write_config(&session.config.to_toml()?)?;
+        if was_complete {
+            terminal.say(&format!("{name} is complete: all {step} steps are done"));
+            return Ok(run);
+        }
+        run.write_environment(&environment(&setup.backend, session))?;
+        terminal.say(&format!("resuming {name} from step {step}"));
+        if session.config.optimiser.has_fallen_to_nothing(step) {
+            terminal.say(
+                "warning: the learning rate is zero from here on; train again with a larger optimiser.lr_decay_steps, or \
+                 an optimiser.lr_final above zero",
+            );
+        }
+        Ok(run)
+    });
+    let mut trainer = match prepared {
+        Ok(trainer) => trainer,
+        Err(error) => {
+            // The search for a size that fits needs its memory.
+            drop(session);
+            return Err(setup.fit_memory().with_micro_batch_hint(error));
+        }
+    };
+    trainer.observe(options.observer);
+    let metrics = match trainer.train(&options.interrupt)? {
+        Outcome::Done(metrics) => Some(metrics),
+        Outcome::Interrupted => None,
+    };
+    Ok(Trained { path: options.run, session, backend: setup.backend, metrics, was_complete })
+}
+
+/// Refuses a length that the run has passed already.
+fn check_length(options: &ResumeOptions, progress: &Progress, plan: &EpochPlan, config: &Config) -> Result<()> {
+    let step = progress.step;
+    ensure!(
+        plan.total >= step,
+        Run,
+        "{} has {step} steps done in {} epochs, more than {}",
+        options.run.display(),
+        step.div_ceil(plan.per_epoch),
+        match config.train {
+            Train { steps: wanted, .. } if wanted == plan.total => format!("train.steps = {wanted}"),
+            Train { epochs, .. } => format!("train.epochs = {epochs}"),
+        }
+    );
+    Ok(())
+}
+
+/// The configuration that a run was started with.
+fn started_with(checkpoint: &Checkpoint) -> Result<Config> {
+    let name = &checkpoint.name;
+    let config = checkpoint.metadata.get("config");
+    let config = config.ok_or_else(|| Error::new(ErrorKind::Checkpoint, format!("{name} is no checkpoint of frit")))?;
+    Ok(Config::parse(config, name)?)
+}
+
+/// Opens the device that the run was trained on, with its shader variants; another one if it is missing or not wanted.
+fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> {
+    let before = run.read_environment()?;
+    // Bounds checks change the machine code, so they stay as they were.
+    let checked = options.device.checked || before.get("checked") == Some(&json!(true));
+    let with = |choice: DeviceChoice| DeviceOptions { checked, choice, ..options.device.clone() };
+    let terminal: &Terminal = &options.terminal;
+    let (mut backend, reason) = match options.same_device {
+        false => device::open(&with(options.device.choice.clone()))?,
+        true => {
+            let name = before.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
+            device::open(&with(name.parse().unwrap_or_default())).or_else(|error| {
+                terminal.say(&format!("warning: {error}"));
+                device::open(&with(options.device.choice.clone()))
+            })?
+        }
+    };
+    // Another variant adds in another order.
+    let policy = device::noted(&before["variants"]).filter(|_| !options.device.half && !options.device.deterministic);
+    if let Some(policy) = policy {
+        backend = backend.with_policy(policy);
+    }
+    let same = |key: &str, now: &serde_json::Value| before.get(key) == Some(now);
+    if !same("device", &json!(backend.name())) || !same("adapter", &adapter(&backend)) {
+        terminal.say("warning: another device or driver than before; results will not be bit-identical");
+    }
+    Ok((backend, reason))
+}

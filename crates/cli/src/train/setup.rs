@@ -1,0 +1,177 @@
+//! The start of a model: its configuration, data and device, checked, and its first weights.
+
+use crate::config::{Config, Train};
+use crate::data::{DataSet, is_built_in};
+use crate::io::error::Result;
+use crate::run::device::{self, DeviceOptions};
+use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
+use crate::run::programs::measured_step;
+use crate::run::session::{Session, spec};
+use crate::terminal::Terminal;
+use crate::train::fit_memory::{FitMemory, smallest_micro_batch};
+use crate::train::options::{Length, MicroBatchSize};
+use gpu_core::Backend;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A configuration and its data, checked: everything that needs no device.
+pub struct Inputs {
+    /// Configuration, with the length, the decay of the learning rate and the absolute path of the data filled in.
+    pub config: Config,
+    /// Data set.
+    pub data: Arc<DataSet>,
+    auto_micro_batch: bool,
+}
+
+impl Inputs {
+    /// Loads the data of a configuration and checks that a model can be trained on it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Data`](crate::ErrorKind) if the data cannot be loaded, [`ErrorKind::Setting`](crate::ErrorKind) for
+    /// an invalid setting.
+    pub fn load(mut config: Config, length: Length, micro_batch: Option<MicroBatchSize>) -> Result<Self> {
+        config.data.source = absolute(&config.data.source);
+        let data = DataSet::load(&config.data)?;
+        length.apply(&mut config, data.train.count);
+        config.resolve_decay(EpochPlan::new(&config, data.train.count).total)?;
+        let auto_micro_batch = choose_micro_batch(&mut config, micro_batch);
+        check(&config, auto_micro_batch, &data)?;
+        Ok(Self { config, data: Arc::new(data), auto_micro_batch })
+    }
+
+    /// Opens a device. Data that exceeds its limits is split into shards, and an automatic micro-batch is chosen.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`](crate::ErrorKind) if there is no such device, or the model does not fit it.
+    pub fn open(self, device: &DeviceOptions, terminal: &Terminal) -> Result<Setup> {
+        let Self { mut config, data, auto_micro_batch } = self;
+        let (backend, reason) = device::open(device)?;
+        terminal.say(&format!("running on {reason}"));
+        if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
+            terminal.say(&format!("{} exceeds the device's limits; using shards of {images} images", data.name));
+        }
+        let mut setup = Setup { config, data, backend };
+        if auto_micro_batch {
+            setup.fit_micro_batch(terminal)?;
+        }
+        Ok(setup)
+    }
+}
+
+/// A configuration, its data and a device: a model that can start.
+///
+/// ```
+/// use frit::{DeviceChoice, config::Config, run::device::DeviceOptions, train::Setup};
+/// # fn main() -> frit::Result<()> {
+/// let config = Config::load("vae")?.with("vae.hidden=[16]")?;
+/// let setup = Setup::load(config, &DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() })?;
+/// let session = setup.start()?;
+/// assert_eq!(session.data.name, "digits");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Setup {
+    /// Configuration.
+    pub config: Config,
+    /// Data set.
+    pub data: Arc<DataSet>,
+    /// Device.
+    pub backend: Backend,
+}
+
+impl Setup {
+    /// Loads the data of a configuration, and opens a device.
+    ///
+    /// # Errors
+    /// Those of [`Inputs::load`] and [`Inputs::open`].
+    pub fn load(config: Config, device: &DeviceOptions) -> Result<Self> {
+        Inputs::load(config, Length::default(), None)?.open(device, &Terminal::new(true))
+    }
+
+    /// Puts the model on the device, with its first weights.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`](crate::ErrorKind) if it does not fit, with the largest batch that does as a hint.
+    pub fn start(&self) -> Result<Session> {
+        let start = || -> Result<Session> {
+            let mut session = Session::open(self.config.clone(), self.data.clone(), &self.backend)?;
+            session.initialise()?;
+            Ok(session)
+        };
+        start().map_err(|error| self.fit_memory().with_hint(error))
+    }
+
+    /// The time of a step on a full batch, measured for about a second.
+    ///
+    /// # Errors
+    /// As [`Setup::start`].
+    pub fn step_time(&self) -> Result<StepTime> {
+        let mut session = self.start()?;
+        let plan = EpochPlan::new(&session.config, session.data.train.count);
+        let measured = measured_step(&mut session, &plan);
+        let device = session.device.clone();
+        drop(session);
+        let step = measured.map_err(|error| self.fit_memory().with_hint(error.into()))?;
+        Ok(StepTime { step, per_epoch: plan.per_epoch, total: plan.total, device })
+    }
+
+    /// The search for sizes that fit the device.
+    pub fn fit_memory(&self) -> FitMemory<'_> {
+        FitMemory { config: &self.config, data: &self.data, backend: &self.backend }
+    }
+
+    /// Chooses the largest micro-batch that fits.
+    pub(crate) fn fit_micro_batch(&mut self, terminal: &Terminal) -> Result<()> {
+        self.config.train.micro_batch = self.fit_memory().micro_batch()?;
+        let (batch, micro_batches) = (self.config.train.batch_size, self.config.micro_batches());
+        terminal.say(&match micro_batches.len() {
+            1 => format!("a batch of {batch} fits in memory"),
+            n => format!(
+                "a batch of {batch} does not fit in memory; using {n} micro-batches of {}",
+                micro_batches[0].rows
+            ),
+        });
+        Ok(())
+    }
+}
+
+/// The measured time of a training step.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StepTime {
+    /// Time of a step.
+    pub step: Duration,
+    /// Steps in an epoch.
+    pub per_epoch: u64,
+    /// Steps in the run.
+    pub total: u64,
+    /// Device.
+    pub device: String,
+}
+
+impl StepTime {
+    /// Seconds of an epoch, and of the run, without tests and pictures.
+    pub fn seconds(&self) -> [f64; 2] {
+        [self.per_epoch, self.total].map(|steps| steps as f64 * self.step.as_secs_f64())
+    }
+}
+
+/// Sets the micro-batch of a configuration. Returns true if it is automatic.
+pub(crate) fn choose_micro_batch(config: &mut Config, micro_batch: Option<MicroBatchSize>) -> bool {
+    if let Some(MicroBatchSize::Images(images)) = micro_batch {
+        config.train.micro_batch = images;
+    }
+    micro_batch == Some(MicroBatchSize::Auto)
+}
+
+/// Refuses a configuration that cannot be trained. An automatic micro-batch is checked at its smallest.
+pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> Result<()> {
+    let Train { batch_size, micro_batch, .. } = config.train;
+    let micro_batch = if auto_micro_batch { smallest_micro_batch(batch_size) } else { micro_batch };
+    Ok(config.with_micro_batch(micro_batch).check(&spec(config, data), data.train.count)?)
+}
+
+/// The absolute path of a folder, so that a run can be resumed from anywhere; a built-in set by its name.
+pub(crate) fn absolute(source: &str) -> String {
+    let found = (!is_built_in(source)).then(|| std::fs::canonicalize(source).ok()).flatten();
+    found.map_or_else(|| source.into(), |path| path.display().to_string())
+}

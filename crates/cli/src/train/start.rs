@@ -1,0 +1,92 @@
+//! Training of a new run.
+
+use crate::eval::measures::Evaluation;
+use crate::io::error::Result;
+use crate::run::checkpoint::Checkpoint;
+use crate::run::environment::environment;
+use crate::run::folder::Run;
+use crate::run::session::Session;
+use crate::run::startup::Startup;
+use crate::train::options::TrainOptions;
+use crate::train::progress::Progress;
+use crate::train::setup::{Inputs, Setup};
+use crate::train::training::{Outcome, Trainer};
+use gpu_core::Backend;
+use std::path::PathBuf;
+
+/// A run after training.
+pub struct Trained {
+    /// Run folder.
+    pub path: PathBuf,
+    /// The model, with its last weights.
+    pub session: Session,
+    /// The device.
+    pub backend: Backend,
+    /// Losses on the test set, with the model, the data and the device; `None` if training was interrupted.
+    pub metrics: Option<Evaluation>,
+    /// True if all steps of a resumed run were done before.
+    pub was_complete: bool,
+}
+
+/// Trains a model and saves it in a run folder.
+///
+/// # Errors
+/// [`ErrorKind::Setting`](crate::ErrorKind) and [`ErrorKind::Data`](crate::ErrorKind) before anything is trained,
+/// [`ErrorKind::Run`](crate::ErrorKind) if the folder holds a run, [`ErrorKind::Device`](crate::ErrorKind) if the model
+/// does not fit or the device fails, [`ErrorKind::File`](crate::ErrorKind) if a file cannot be written,
+/// [`ErrorKind::Training`](crate::ErrorKind) if the loss is not finite.
+///
+/// ```
+/// use frit::config::Config;
+/// use frit::train::{TrainOptions, train};
+/// use frit::{DeviceChoice, run::device::DeviceOptions};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("run");
+/// let config = Config::load("vae")?.with("vae.hidden=[16]")?;
+/// let cpu = DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() };
+/// let trained = train(TrainOptions::new(config).device(cpu).steps(3).out(&path))?;
+/// assert!(trained.metrics.unwrap()["neg_elbo"].as_f64().unwrap() > 0.0);
+/// assert!(path.join("checkpoints/latest.safetensors").exists());
+/// # Ok(())
+/// # }
+/// ```
+pub fn train(options: TrainOptions) -> Result<Trained> {
+    let mut startup = Startup::new();
+    let TrainOptions { config, name, length, micro_batch, device, init, out, terminal, interrupt, observer } = options;
+    let path = out.unwrap_or_else(|| Run::default_path(&name));
+    Run::refuse_existing(&path)?;
+    let inputs = Inputs::load(config, length, micro_batch)?;
+    startup.lap("data");
+    let init = init.as_deref().map(Checkpoint::load).transpose()?;
+    let setup = inputs.open(&device, &terminal)?;
+    startup.lap("device");
+    let mut session = setup.start()?;
+    if let Some(mut file) = init {
+        session.initialise_from(&mut file)?;
+    }
+    startup.lap("weights");
+    let Setup { data, backend, .. } = &setup;
+    let prepared = Trainer::new(&mut session, &terminal, Progress::default(), |session| {
+        let run = Run::create(&path)?;
+        run.write_environment(&environment(backend, session))?;
+        let (images, data) = (data.train.count, &data.name);
+        terminal.say(&format!("training {name} on {images} images of {data} into {}", path.display()));
+        Ok(run)
+    });
+    let mut trainer = match prepared {
+        Ok(trainer) => trainer,
+        Err(error) => {
+            // The search for a size that fits needs its memory.
+            drop(session);
+            return Err(setup.fit_memory().with_hint(error));
+        }
+    };
+    trainer.report_startup(startup);
+    trainer.observe(observer);
+    let metrics = match trainer.train(&interrupt)? {
+        Outcome::Done(metrics) => Some(metrics),
+        Outcome::Interrupted => None,
+    };
+    Ok(Trained { path, session, backend: setup.backend, metrics, was_complete: false })
+}

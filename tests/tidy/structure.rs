@@ -1,0 +1,220 @@
+//! Files in rooms, rooms in order, no circles.
+//! `TIDY_PRINT=1 cargo test --test tidy structure -- --nocapture` prints the rooms and the files that each file uses.
+
+use crate::files::{assert_none, files};
+use crate::modules::Sources;
+use crate::uses::{Uses, uses};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Crates by the names that paths begin with.
+const ROOTS: [(&str, &str); 4] = [
+    ("gpu_core", "crates/gpu-core/src/lib.rs"),
+    ("models", "crates/models/src/lib.rs"),
+    ("frit", "crates/cli/src/lib.rs"),
+    ("program", "crates/cli/src/main.rs"),
+];
+
+/// Rooms from left to right. A file uses files of its own room and of rooms above it in this table. A path that ends in
+/// a slash is a folder.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("gpu-core: schedule", &["crates/gpu-core/src/schedule/"]),
+    ("gpu-core: ops and reference", &["crates/gpu-core/src/ops/", "crates/gpu-core/src/reference/"]),
+    ("gpu-core: executor", &["crates/gpu-core/src/executor/"]),
+    ("gpu-core: cpu", &["crates/gpu-core/src/cpu/"]),
+    ("gpu-core: gpu", &["crates/gpu-core/src/gpu/"]),
+    ("gpu-core: run", &["crates/gpu-core/src/run/"]),
+    ("models: metrics", &["crates/models/src/metrics/"]),
+    (
+        "models: shared",
+        &[
+            "crates/models/src/latents.rs",
+            "crates/models/src/micro_batch.rs",
+            "crates/models/src/model.rs",
+            "crates/models/src/network.rs",
+            "crates/models/src/optimiser.rs",
+            "crates/models/src/shared_buffers.rs",
+        ],
+    ),
+    ("models: layers", &["crates/models/src/coder.rs", "crates/models/src/layers/", "crates/models/src/validate.rs"]),
+    (
+        "models: families",
+        &[
+            "crates/models/src/autoencoder.rs",
+            "crates/models/src/classifier.rs",
+            "crates/models/src/gan/",
+            "crates/models/src/vae.rs",
+            "crates/models/src/vqvae.rs",
+        ],
+    ),
+    ("frit: io and terminal", &["crates/cli/src/io/", "crates/cli/src/terminal/"]),
+    ("frit: config", &["crates/cli/src/config/"]),
+    ("frit: data", &["crates/cli/src/data/"]),
+    ("frit: run", &["crates/cli/src/run/"]),
+    ("frit: eval", &["crates/cli/src/eval/"]),
+    ("frit: train", &["crates/cli/src/train/"]),
+    ("frit: report", &["crates/cli/src/report/"]),
+    (
+        "program",
+        &["crates/cli/src/args/", "crates/cli/src/commands/", "crates/cli/src/output.rs", "crates/cli/src/main.rs"],
+    ),
+];
+
+/// The position of a file's room in the table.
+fn room(file: &str) -> Option<usize> {
+    ROOMS.iter().position(|(_, paths)| {
+        paths.iter().any(|path| if path.ends_with('/') { file.starts_with(path) } else { file == *path })
+    })
+}
+
+/// An operator names its reference and a reference its operator's parameters: `ops/x.rs` and `reference/x.rs`.
+fn are_twins(one: &str, other: &str) -> bool {
+    let halves =
+        |file: &str, room: &str| file.split_once(room).map(|(before, stem)| (before.to_string(), stem.to_string()));
+    let ops = halves(one, "/ops/");
+    ops.is_some() && ops == halves(other, "/reference/")
+}
+
+/// A line for each use that goes to the right in the table of rooms, and for each file that has no room.
+fn disorder(uses: &Uses) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (file, used) in uses {
+        // A crate's root declares and re-exports.
+        if file.ends_with("/lib.rs") && used.is_empty() {
+            continue;
+        }
+        let Some(own) = room(file) else {
+            faults.push(format!("{file} lies in no room: add it to ROOMS in tests/tidy/structure.rs"));
+            continue;
+        };
+        for (target, found) in used {
+            let Some(other) = room(target).filter(|other| *other > own) else { continue };
+            faults.push(format!(
+                "{file}:{} uses {} of {target}: \"{}\" comes before \"{}\", so move one of them",
+                found.line, found.path, ROOMS[own].0, ROOMS[other].0
+            ));
+        }
+    }
+    faults
+}
+
+/// One shortest circle through each file that lies on one, each circle once, file by file.
+fn circles(uses: &Uses) -> Vec<String> {
+    let mut seen: BTreeSet<BTreeSet<&str>> = BTreeSet::new();
+    let mut faults = Vec::new();
+    for file in uses.keys() {
+        let Some(circle) = circle(uses, file) else { continue };
+        if !seen.insert(circle.iter().copied().collect()) {
+            continue;
+        }
+        let steps = circle.iter().zip(circle.iter().cycle().skip(1)).map(|(from, to)| {
+            let found = &uses[*from][*to];
+            format!("\n  {from}:{} uses {} of {to}", found.line, found.path)
+        });
+        faults.push(format!(
+            "a circle of {} files: move what they share to a file of its own{}",
+            circle.len(),
+            steps.collect::<String>()
+        ));
+    }
+    faults
+}
+
+/// The shortest way from a file back to itself. An operator's use of its reference does not count.
+fn circle<'a>(uses: &'a Uses, start: &'a str) -> Option<Vec<&'a str>> {
+    let mut before: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(file) = queue.pop_front() {
+        for target in uses.get(file)?.keys().filter(|target| !are_twins(file, target)) {
+            if target == start {
+                let mut circle = vec![file];
+                while circle[circle.len() - 1] != start {
+                    circle.push(before[circle[circle.len() - 1]]);
+                }
+                circle.reverse();
+                return Some(circle);
+            }
+            if !before.contains_key(target.as_str()) {
+                before.insert(target, file);
+                queue.push_back(target);
+            }
+        }
+    }
+    None
+}
+
+fn sources() -> Sources {
+    let kept = files().into_iter().filter(|file| file.is("rs"));
+    let shipped = kept.filter(|file| file.path.starts_with("crates/") && file.path.contains("/src/"));
+    shipped.map(|file| (file.path, file.text)).collect()
+}
+
+fn print(uses: &Uses) {
+    for (name, _) in ROOMS {
+        println!("{name}");
+        for (file, used) in uses.iter().filter(|(file, _)| room(file).is_some_and(|own| ROOMS[own].0 == *name)) {
+            println!("  {file}");
+            for target in used.keys() {
+                println!("    {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn structure_of_rooms() {
+    let uses = uses(&sources(), &ROOTS);
+    if std::env::var_os("TIDY_PRINT").is_some() {
+        print(&uses);
+    }
+    let edges: usize = uses.values().map(BTreeMap::len).sum();
+    assert!(uses.len() > 150 && edges > 500, "only {} files and {edges} uses found", uses.len());
+    for (from, to) in [
+        // Through a re-export, through a module that is brought in, across crates, and within a macro's tokens.
+        ("crates/gpu-core/src/cpu/mod.rs", "crates/gpu-core/src/schedule/plan.rs"),
+        ("crates/gpu-core/src/ops/adam.rs", "crates/gpu-core/src/reference/adam.rs"),
+        ("crates/models/src/vae.rs", "crates/gpu-core/src/schedule/buf.rs"),
+    ] {
+        assert!(uses[from].contains_key(to), "{from} uses {to}");
+    }
+    assert_none([circles(&uses), disorder(&uses)].concat());
+}
+
+#[test]
+fn structure_faults_are_found() {
+    let file = |path: &str, text: &str| (format!("crates/gpu-core/src/{path}"), text.to_string());
+    let sources = Sources::from([
+        file("lib.rs", "mod gpu;\npub mod ops;\nmod reference;\nmod schedule;\npub use schedule::buf::Buf;\n"),
+        file("schedule/mod.rs", "pub mod buf;\nmod call;\n"),
+        file("schedule/buf.rs", "pub struct Buf;\nfn f() { crate::gpu::run(); }\n"),
+        file("schedule/call.rs", "use crate::Buf;\n#[cfg(test)]\nmod tests { use crate::gpu::run; }\n"),
+        file("gpu/mod.rs", "use crate::ops;\npub fn run() { println!(\"{}\", ops::add::add()); }\n"),
+        file("ops/mod.rs", "pub mod add;\npub mod sub;\n"),
+        file("ops/add.rs", "use super::sub::Sub;\nuse crate::reference;\npub fn add() { reference::add::add() }\n"),
+        file("ops/sub.rs", "pub struct Sub;\nfn f() -> super::add::Add {}\n"),
+        file("reference/mod.rs", "pub mod add;\n"),
+        file("reference/add.rs", "\n\nuse crate::ops::add::add as twin;\npub fn add() { twin() }\n"),
+        file("loose.rs", ""),
+    ]);
+    let uses = uses(&sources, &ROOTS[..1]);
+    let used = |file: &str| uses[&format!("crates/gpu-core/src/{file}")].keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(
+        used("schedule/call.rs"),
+        ["crates/gpu-core/src/schedule/buf.rs"],
+        "through a re-export, tests left out"
+    );
+    assert_eq!(used("gpu/mod.rs"), ["crates/gpu-core/src/ops/add.rs"], "through a module, within a macro");
+    assert_eq!(used("reference/add.rs"), ["crates/gpu-core/src/ops/add.rs"], "under another name");
+    assert_eq!(
+        circles(&uses),
+        ["a circle of 2 files: move what they share to a file of its own\n  \
+          crates/gpu-core/src/ops/add.rs:1 uses super::sub::Sub of crates/gpu-core/src/ops/sub.rs\n  \
+          crates/gpu-core/src/ops/sub.rs:2 uses super::add::Add of crates/gpu-core/src/ops/add.rs"]
+    );
+    assert_eq!(
+        disorder(&uses),
+        ["crates/gpu-core/src/schedule/buf.rs:2 uses crate::gpu::run of crates/gpu-core/src/gpu/mod.rs: \
+          \"gpu-core: schedule\" comes before \"gpu-core: gpu\", so move one of them"]
+    );
+    let loose = Uses::from([("crates/gpu-core/src/loose.rs".to_string(), BTreeMap::new())]);
+    assert_eq!(disorder(&loose).len(), 1, "a file without a room");
+}
