@@ -109,7 +109,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
     let silu = || vae(row, &[], false, "silu", Bernoulli);
-    let told = GanConfig { class_conditional: true, ..gan(0, false, false, GanLoss::NonSaturating, 2) };
+    let conditional = GanConfig { class_conditional: true, ..gan(0, false, false, GanLoss::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
@@ -125,7 +125,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("ae", ae("elu"), spec([1, 1, 9], 520), 520).with(coupled),
         Setup::new("pooled ae", pooled, spec([8, 12, 3], 5), 5).with(lion),
         Setup::new("gan", gan(0, false, false, GanLoss::LeastSquares, 1), spec(row, 9), 9),
-        Setup::new("cgan", told, spec(row, 8), 4),
+        Setup::new("cgan", conditional, spec(row, 8), 4),
         Setup::new("dcgan", gan(3, true, false, GanLoss::NonSaturating, 1), spec(small, 5), 5).with(all),
         Setup::new("spectral gan", gan(2, false, true, GanLoss::Hinge, 2), spec(small, 4), 2),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),

@@ -76,7 +76,7 @@ pub struct Optimiser {
     pub momentum: f32,
     /// SGD: whether the momentum is Nesterov's.
     pub nesterov: bool,
-    /// Weight decay; 0 for none. Added to the gradient by `adam` and `sgd`, applied to the weights by `adamw` and `lion`.
+    /// Weight decay; 0 for none. `adam` and `sgd` add it to the gradient, `adamw` and `lion` apply it to the weights.
     pub weight_decay: f32,
     /// Largest norm of a network's whole gradient; a longer one is scaled down to it. 0 for no limit.
     pub clip: f32,

@@ -57,9 +57,10 @@ impl Images {
 /// [`ErrorKind::Model`] if the model has no prior; [`ErrorKind::Device`] if the device fails.
 ///
 /// ```
+/// # use frit::{DeviceChoice, config::Config, run::device::DeviceOptions, train::Setup};
 /// # fn main() -> frit::Result<()> {
-/// # let config = frit::config::Config::load("vae")?.with("vae.hidden=[8]")?;
-/// let setup = frit::train::Setup::load(config, &"cpu".parse().map(frit::run::device::DeviceOptions::on).unwrap())?;
+/// # let device = DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() };
+/// let setup = Setup::load(Config::load("vae")?.with("vae.hidden=[8]")?, &device)?;
 /// let mut session = setup.start()?;
 /// let images = frit::eval::sample(&mut session, 4, 7)?;
 /// assert_eq!((images.count(), images.size), (4, [28, 28, 1]));

@@ -32,8 +32,8 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
         let (program, given, output) = match prepared.filter(|(size, _)| *size == count) {
             Some((_, found)) => found,
             None => {
-                let Decoding { given, pass } =
-                    session.model.decoder().expect("code_width has checked it").decode(count);
+                let decoder = session.model.decoder().expect("code_width has checked it");
+                let Decoding { given, pass } = decoder.decode(count);
                 let found =
                     (session.executor.prepare(&with_drawing_weights(session, pass.schedule))?, given, pass.outputs[0]);
                 prepared = Some((count, found));

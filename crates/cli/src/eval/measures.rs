@@ -28,8 +28,8 @@ pub type Evaluation = Map<String, Value>;
 /// [`ErrorKind::Data`](crate::ErrorKind) if the device cannot hold the data of the classifier.
 pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> {
     let model = session.model.as_ref();
-    let codes = model.quantiser().map(|quantiser| quantiser.usage().test.len());
-    let code_use = codes.map(|codes| Codes { perplexity: 1.0, used: 1, codes });
+    let code_use =
+        model.quantiser().map(|quantiser| Codes { perplexity: 1.0, used: 1, codes: quantiser.usage().test.len() });
     let tested = Tested { means: vec![0.0; model.columns().len()], code_use };
     let classifier = TrainedClassifier::recipe(&session.data, backend)?.is_some();
     let draws = classifier && model.sampler().is_some();
@@ -38,7 +38,7 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
     let parts: [(bool, &[&'static str]); 6] = [
         (model.posterior().is_some(), &["active_units"]),
         (model.reconstructor().is_some(), &RECONSTRUCTION),
-        (codes.is_some(), &["bits", "entropy_bits"]),
+        (model.quantiser().is_some(), &["bits", "entropy_bits"]),
         (discriminates, &["d_accuracy", "d_precision", "d_recall"]),
         (draws && conditional, &["class_agreement"]),
         (draws, &quality::NAMES),

@@ -90,7 +90,7 @@ pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// x = act(x) for many numbers; common activations have loops of their own, without a branch inside.
+/// x = act(x) for many; the usual ones are loops of their own, without a choice inside.
 pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
     match Activation::decode(kind, alpha as f32) {
         None => values.fill(f64::NAN),
@@ -103,7 +103,7 @@ pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
     }
 }
 
-/// d = act′ d for many numbers, where act is y; likewise.
+/// d = act′ d for many, at the points where act is y; likewise.
 pub fn gate_all(kind: u32, alpha: f64, y: &[f64], values: &mut [f64]) {
     let both = values.iter_mut().zip(y);
     match Activation::decode(kind, alpha as f32) {

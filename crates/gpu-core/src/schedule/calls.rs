@@ -185,7 +185,7 @@ impl Schedule {
         self.rebound(from, to)
     }
 
-    /// The same, for a buffer that the calls may write to: a network's gradients in another arena, for example.
+    /// The same calls with every range of buffer `from`, read or written, replaced by the same range of `to`.
     ///
     /// # Panics
     /// If a call already binds `to`.
