@@ -37,8 +37,8 @@ pub fn value(act: Activation, x: f64) -> f64 {
     }
 }
 
-/// act′ where act is y, by [`Activation::code`]; NaN for SiLU, whose slope cannot be computed from y, and for an unknown
-/// code.
+/// act′ where act is y, by [`Activation::code`]; NaN for SiLU, whose slope cannot be computed from y, and for an
+/// unknown code.
 pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
     Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| slope_at_output(act, y))
 }
