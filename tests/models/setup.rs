@@ -115,7 +115,8 @@ pub(crate) fn setups() -> Vec<Setup> {
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
     let silu = || vae(row, &[], false, "silu", Bernoulli);
-    let told = GanConfig { class_conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
+    let class_conditional =
+        GanConfig { class_conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
@@ -131,7 +132,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("ae", Autoencoder::new(ae("elu"), spec([1, 1, 9], 520)), 520).with(coupled),
         Setup::new("pooled ae", Autoencoder::new(pooled, spec([8, 12, 3], 5)), 5).with(lion),
         Setup::new("gan", Gan::new(gan(0, false, false, GanLossKind::LeastSquares, 1), spec(row, 9)), 9),
-        Setup::new("cgan", Gan::new(told, spec(row, 8)), 4),
+        Setup::new("cgan", Gan::new(class_conditional, spec(row, 8)), 4),
         Setup::new("dcgan", Gan::new(gan(3, true, false, GanLossKind::NonSaturating, 1), spec(small, 5)), 5).with(all),
         Setup::new("spectral gan", Gan::new(gan(2, false, true, GanLossKind::Hinge, 2), spec(small, 4)), 2),
         Setup::new("vqvae", VqVae::new(vqvae(0.9, 2.0), spec(colour, 6)), 6),
@@ -184,7 +185,8 @@ pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -
     Ok(())
 }
 
-/// What lasts after an epoch of training: moments and clock are not those of a first step, and the order is another.
+/// The persistent buffers after an epoch of training: moments and clock differ from those of a first step, as does the
+/// order.
 pub(crate) fn under_way(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
     let model = &*setup.model;
     let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
