@@ -27,15 +27,24 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "models: shared",
         &[
+            "crates/models/src/capabilities.rs",
             "crates/models/src/latents.rs",
+            "crates/models/src/likelihood.rs",
             "crates/models/src/micro_batch.rs",
-            "crates/models/src/model.rs",
             "crates/models/src/network.rs",
             "crates/models/src/optimiser.rs",
+            "crates/models/src/pass.rs",
+            "crates/models/src/phase.rs",
             "crates/models/src/shared_buffers.rs",
+            "crates/models/src/training.rs",
+            "crates/models/src/validate.rs",
         ],
     ),
-    ("models: layers", &["crates/models/src/coder.rs", "crates/models/src/layers/", "crates/models/src/validate.rs"]),
+    (
+        "models: interface",
+        &["crates/models/src/initial.rs", "crates/models/src/model.rs", "crates/models/src/settings.rs"],
+    ),
+    ("models: layers", &["crates/models/src/coder.rs", "crates/models/src/layers/"]),
     (
         "models: families",
         &[
@@ -43,9 +52,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "crates/models/src/classifier.rs",
             "crates/models/src/gan/",
             "crates/models/src/vae.rs",
-            "crates/models/src/vqvae.rs",
+            "crates/models/src/vqvae/",
         ],
     ),
+    ("models: table of families", &["crates/models/src/families.rs"]),
     ("frit: io and terminal", &["crates/cli/src/io/", "crates/cli/src/terminal/"]),
     ("frit: config", &["crates/cli/src/config/"]),
     ("frit: data", &["crates/cli/src/data/"]),

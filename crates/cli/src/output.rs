@@ -37,7 +37,7 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// The exit code of an interrupted process, by shell convention.
-    const INTERRUPTED: u8 = 130;
+    pub(crate) const INTERRUPTED: u8 = 130;
 }
 
 impl From<Ending> for ExitCode {

@@ -81,7 +81,7 @@ fn metrics_that_need_more_images_are_named() {
     let page = fs::read_to_string(place.path("run/report.html")).unwrap();
     assert!(page.contains("coverage, which need 6 images") && !page.contains("deviation"));
 
-    place.refused("eval run --iw 5 -n 10 --device cpu", &["-n is how many", "--generative", "leave -n out"]);
+    place.refused("eval run --iw 5 -n 10 --device cpu", &["-n requires --generative"]);
     place.done("train classifier --data data --hidden 8 --batch-size 32 --epochs 1 --device cpu --out classes");
     let output = place.frit("eval classes --generative --device cpu");
     refusal(&output, &["classifier has no prior"]);
@@ -106,17 +106,17 @@ fn folders_are_compared() {
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     for (name, unit) in [("precision", "two"), ("recall", "data"), ("coverage", "data")] {
         let line = table.lines().find(|line| line.starts_with(name)).unwrap();
-        assert!(line.ends_with(&format!(" of the pictures of {unit}")), "{line}");
+        assert!(line.ends_with(&format!(" of the images of {unit}")), "{line}");
     }
-    assert!(table.contains("340 and 60") && !table.contains("pictures drawn"), "{table}");
-    assert!(!stderr(&output).contains("another size"), "{}", stderr(&output));
+    assert!(table.contains("340 and 60") && !table.contains("images generated"), "{table}");
+    assert!(!stderr(&output).contains("resized"), "{}", stderr(&output));
     refusal(&place.frit("compare one nosuch --data data --device cpu"), &["nosuch"]);
 }
 
 #[test]
 fn a_comparison_reports_its_classifier_and_resizing() {
     let place = Place::new();
-    // The classes are of nothing that is to be seen.
+    // Labels that the images do not show.
     place.put_data("noise", |number, index| (number * 7919 + index * 104_729 + number * index * 31) as u8);
     fs::create_dir(place.path("large")).unwrap();
     for number in 0..8 {
@@ -126,14 +126,14 @@ fn a_comparison_reports_its_classifier_and_resizing() {
     let output = place.frit("compare noise large --data noise --device cpu");
     let printed = stderr(&output);
     for words in [
-        "training a classifier on noise to compare pictures in its features",
-        "8 of the 8 pictures of large have another size, 9×12 for one, and are compared at the 6×6 of noise",
+        "training a classifier on noise for its features",
+        "resized 8 of the 8 images of large (e.g. 9×12) to 6×6 of noise",
         "warning: the classifier's error rate on noise is ",
         "its metrics are unreliable",
     ] {
         assert!(printed.contains(words), "{words:?} is not in: {printed}");
     }
-    assert!(!printed.contains("pictures of noise have"), "{printed}");
+    assert!(!printed.contains("images of noise"), "{printed}");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn targets_pass_or_fail() {
     let place = Place::new();
     let recipe = place.done("recipes show vae");
     assert!(place.done("recipes").lines().count() >= 10 && recipe.contains("family = \"vae\""));
-    refusal(&place.frit("recipes show nosuch"), &["no recipe “nosuch”", "vae, conv-vae"]);
+    refusal(&place.frit("recipes show nosuch"), &["no recipe 'nosuch'", "vae, conv-vae"]);
     let verify = |target: &str| {
         let head = recipe.split("[target]").next().unwrap();
         fs::write(place.path("my.toml"), format!("{head}\n[target]\n{target}\n")).unwrap();

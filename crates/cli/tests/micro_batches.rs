@@ -51,10 +51,10 @@ fn auto_finds_the_largest_that_fits() {
     refusal(&output, &["at most", "or --micro-batch auto"]);
     let output = place.frit(&format!("{ae} --micro-batch auto --out run"));
     let printed = stderr(&output);
-    assert!(output.status.success() && printed.contains("a batch of 8000 does not fit: it goes through"), "{printed}");
+    assert!(output.status.success() && printed.contains("a batch of 8000 does not fit in memory; using"), "{printed}");
     let config = fs::read_to_string(place.path("run/config.toml")).unwrap();
     assert!(config.contains("batch_size = 8000") && !config.contains("micro_batch = 0"), "{config}");
-    // A run has its batch; what may change is in what parts it comes.
+    // The batch size of a run is fixed, and its micro-batches may change.
     refusal(&place.frit("resume run --steps 2 --micro-batch 0"), &["at most", "use --micro-batch"]);
 }
 
@@ -68,7 +68,7 @@ fn a_model_that_never_fits_is_refused() {
         println!("skipped: this device binds so much at once");
         return;
     }
-    refusal(&output, &["no part of a batch fits, not even one of 1", "encoder.0", "at most"]);
+    refusal(&output, &["no micro-batch fits, not even one of 1", "encoder.0", "at most"]);
 }
 
 /// Each micro-batch has a phase, and a discriminator step has all of them before the next.
@@ -119,7 +119,7 @@ fn invalid_micro_batches_are_refused() {
         let output = place.frit(&format!("{vae} --micro-batch={micro_batch} --out b"));
         assert_eq!(output.status.code(), Some(2));
         assert!(
-            stderr(&output).contains("give a number of images, 0 for a whole batch, or auto"),
+            stderr(&output).contains("expected a number of images (0 for the whole batch) or auto"),
             "{}",
             stderr(&output)
         );

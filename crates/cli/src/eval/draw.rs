@@ -57,9 +57,10 @@ impl Images {
 /// [`ErrorKind::Model`] if the model has no prior; [`ErrorKind::Device`] if the device fails.
 ///
 /// ```
+/// # use frit::{DeviceChoice, config::Config, run::device::DeviceOptions, train::Setup};
 /// # fn main() -> frit::Result<()> {
-/// # let config = frit::config::Config::load("vae")?.with("vae.hidden=[8]")?;
-/// let setup = frit::train::Setup::load(config, &"cpu".parse().map(frit::run::device::DeviceOptions::on).unwrap())?;
+/// # let device = DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() };
+/// let setup = Setup::load(Config::load("vae")?.with("vae.hidden=[8]")?, &device)?;
 /// let mut session = setup.start()?;
 /// let images = frit::eval::sample(&mut session, 4, 7)?;
 /// assert_eq!((images.count(), images.size), (4, [28, 28, 1]));
@@ -97,11 +98,11 @@ impl Sampling {
     ///
     /// They are drawn with the running average of the weights if the configuration says so.
     pub fn prepare(session: &mut Session, count: usize, seed: u64) -> Result<Option<Self>> {
-        if session.model.sample(1, seed).is_none() {
+        if session.model.sampler().is_none() {
             return Ok(None);
         }
         let pass = |session: &Session, batch| {
-            let pass = session.model.sample(batch, seed).expect("checked above");
+            let pass = session.model.sampler().expect("checked above").sample(batch, seed);
             Pass { schedule: with_drawing_weights(session, pass.schedule), ..pass }
         };
         Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None }))
@@ -140,7 +141,7 @@ impl Sampling {
 
     /// One column for each class where classes are drawn in turn, else about as many columns as rows.
     fn columns(&self, session: &Session) -> usize {
-        let in_turn = session.model.buffers().labels.filter(|_| self.class.is_none());
+        let in_turn = session.model.buffers().first().labels.filter(|_| self.class.is_none());
         let classes = in_turn.map(|_| session.data.classes.len()).filter(|&classes| classes <= MAX_COLUMNS);
         classes.unwrap_or_else(|| square(self.count))
     }
@@ -155,10 +156,10 @@ pub struct Reconstructions {
 impl Reconstructions {
     /// Prepares the first `count` test images; `None` if the model reconstructs nothing.
     pub fn prepare(session: &mut Session, count: usize) -> Result<Option<Self>> {
-        if session.model.reconstruct(1).is_none() {
+        if session.model.reconstructor().is_none() {
             return Ok(None);
         }
-        let pass = |session: &Session, batch| session.model.reconstruct(batch).expect("checked above");
+        let pass = |session: &Session, batch| session.model.reconstructor().expect("checked above").reconstruct(batch);
         Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
     }
 
