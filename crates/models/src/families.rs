@@ -117,7 +117,7 @@ impl ModelConfig {
         self.settings().batches()
     }
 
-    /// Whether images are sampled with the running average of the weights, where one is kept.
+    /// True if images are sampled with the running average of the weights when the optimiser keeps one.
     pub fn samples_with_average(&self) -> bool {
         self.settings().samples_with_average()
     }

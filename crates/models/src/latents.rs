@@ -20,7 +20,7 @@ pub fn linear(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
 }
 
 /// The point at share `t` of the arc from `a` to `b`, whose lengths are those of normals all along (White, *Sampling
-/// generative networks*, 2016). Where the two point the same or opposite ways there is no arc, and the line is taken.
+/// generative networks*, 2016). Parallel and opposite latents have no arc and take the line.
 pub fn spherical(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();

@@ -73,7 +73,7 @@ pub struct Footprint {
     /// Slots.
     pub scratch: u64,
     /// What else a device holds: the calls' parameters, and the losses on their way to the host.
-    pub besides: u64,
+    pub other: u64,
 }
 
 impl Footprint {
@@ -83,7 +83,7 @@ impl Footprint {
         let uniforms: u64 = schedules.iter().flat_map(Schedule::calls).map(aligned).sum();
         // Two submits are in flight.
         let staging = 2 * model.buffers().ring.bytes();
-        Self { besides: uniforms + staging, ..Self::of(model, schedules, |_| 4) }
+        Self { other: uniforms + staging, ..Self::of(model, schedules, |_| 4) }
     }
 
     /// Of what an executor holds whose elements take so many bytes.
@@ -97,10 +97,10 @@ impl Footprint {
         let places: BTreeMap<_, _> = whole.collect();
         let persistent = places.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();
         let scratch = slots(schedules).iter().map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
-        Self { persistent, scratch, besides: 0 }
+        Self { persistent, scratch, other: 0 }
     }
 
     pub fn total(&self) -> u64 {
-        self.persistent + self.scratch + self.besides
+        self.persistent + self.scratch + self.other
     }
 }

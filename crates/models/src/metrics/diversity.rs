@@ -1,4 +1,4 @@
-//! How far images lie apart. A generator that has collapsed draws one image again and again, and the distance is zero.
+//! Pairwise distance of images. A collapsed generator samples one image again and again, and the distance is zero.
 
 use super::{Features, squared_distance};
 

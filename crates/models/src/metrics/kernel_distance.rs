@@ -14,10 +14,10 @@ use rayon::prelude::*;
 /// Rows of either set that are multiplied at once: a product of 2 MiB.
 const BLOCK: usize = 512;
 
-/// How the subsets are drawn.
+/// Subsets to draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Subsets {
-    /// How many.
+    /// Number of subsets.
     pub count: usize,
     /// Rows of either set in each, without repetition.
     pub size: usize,
@@ -32,7 +32,7 @@ impl Default for Subsets {
     }
 }
 
-/// What subsets came to.
+/// The distance over subsets.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct KernelDistance {
     /// The mean of their distances.

@@ -15,14 +15,14 @@ pub const NEAREST: usize = 5;
 /// Rows of either set whose distances are taken together, while both blocks stay in a core's cache.
 const BLOCK: usize = 32;
 
-/// How generated images and real ones cover each other.
+/// Precision, recall, density and coverage of generated images.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Prdc {
     /// The share of generated rows that lie in some real row's ball.
     pub precision: f64,
     /// The share of real rows that lie in some generated row's ball.
     pub recall: f64,
-    /// How many real rows' balls a generated row lies in, on average, over k; it may be above one.
+    /// The mean number of real rows' balls that a generated row lies in, over k; it may be above one.
     pub density: f64,
     /// The share of real rows with a generated row in their ball.
     pub coverage: f64,
@@ -92,7 +92,7 @@ fn insert(smallest: &mut [f64], value: f64) {
     }
 }
 
-/// What pairs of a real and a generated row came to.
+/// Counts over pairs of a real and a generated row.
 struct Tally {
     /// Of each generated row, whether a real ball holds it.
     precise: Vec<bool>,

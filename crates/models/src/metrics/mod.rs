@@ -1,15 +1,15 @@
-//! How near one set of images is to another, and how varied a set is: host arithmetic in f64.
+//! Metrics of generated and reconstructed images, computed on the host in f64.
 //!
-//! | measure | of | says |
+//! | metric | of | meaning |
 //! | --- | --- | --- |
-//! | [`frechet_distance`], [`Gaussian`] | features | how far the two sets lie apart as normal distributions (FID) |
+//! | [`frechet_distance`], [`Gaussian`] | features | distance of the two sets as normal distributions (FID) |
 //! | [`kernel_distance()`], [`kernel_distance_of_subsets`] | features | the same without assuming normals (KID) |
-//! | [`prdc`] | features | precision and density: are the images real; recall and coverage: are all kinds there |
-//! | [`mse`], [`psnr`], [`ssim`] | pairs of images | how near a reconstruction is |
-//! | [`pairwise_distance`] | images | how far images lie apart, which falls to nothing when a generator collapses |
+//! | [`prdc`] | features | precision and density: realism; recall and coverage: variety |
+//! | [`mse`], [`psnr`], [`ssim`] | pairs of images | error of a reconstruction |
+//! | [`pairwise_distance`] | images | distance between images, near 0 for a collapsed generator |
 //!
-//! Features are what some network says of an image; the first three say as much as that network sees. A set with too
-//! few rows for a measure gives `None`. A feature that is NaN or infinite makes every measure of its set NaN.
+//! Features are a network's activations for an image; the first three metrics depend on that network. A set with too
+//! few rows for a metric gives `None`. A NaN or infinite feature makes every metric of its set NaN.
 
 mod diversity;
 mod frechet;

@@ -1,4 +1,4 @@
-//! How near images are to others, pair by pair: the error, the same in decibels, and the structural similarity.
+//! Similarity of pairs of images: mean squared error, PSNR in decibels, and SSIM.
 //!
 //! A list of images is n · h · w · c numbers, channels last, black being 0 and white 1. Both lists have the same
 //! length, and each function gives n numbers, of which the mean is what papers report; an image is a list of one.
