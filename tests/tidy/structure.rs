@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "models: shared",
         &[
             "crates/models/src/capabilities.rs",
+            "crates/models/src/data.rs",
             "crates/models/src/latents.rs",
             "crates/models/src/likelihood.rs",
             "crates/models/src/micro_batch.rs",

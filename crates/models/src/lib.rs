@@ -7,6 +7,7 @@ mod autoencoder;
 pub mod capabilities;
 mod classifier;
 mod coder;
+mod data;
 mod families;
 mod gan;
 mod initial;
@@ -29,6 +30,7 @@ mod vqvae;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
+pub use data::{DataSpec, Range, SetSpec};
 pub use families::{Family, ModelConfig};
 pub use gan::{Gan, GanConfig};
 pub use gpu_core::ops::activation::Activation;
@@ -37,7 +39,7 @@ pub use initial::initial_values;
 pub use layers::{
     Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value, Wrt,
 };
-pub use likelihood::{Likelihood, Range};
+pub use likelihood::Likelihood;
 pub use micro_batch::MicroBatch;
 pub use model::{Base, Model, Objective};
 pub use network::{Network, State};
@@ -45,7 +47,7 @@ pub use optimiser::{LrSchedule, Optimiser, OptimiserKind};
 pub use pass::Pass;
 pub use phase::{Phase, PhaseKind, in_order};
 pub use settings::Settings;
-pub use shared_buffers::{ASKED_ROWS, DataSpec, Labels, RING_ROWS, SetBuffers, SetSpec, SharedBuffers};
+pub use shared_buffers::{ASKED_ROWS, Labels, RING_ROWS, SetBuffers, SharedBuffers};
 pub use training::Training;
 pub use vae::{Vae, VaeConfig};
 pub use validate::InvalidSetting;

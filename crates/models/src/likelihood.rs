@@ -1,4 +1,4 @@
-//! The meaning of pixels: likelihoods, and ranges from black to white.
+//! Likelihoods of images.
 
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::loss::{Kind, Loss};
@@ -38,33 +38,5 @@ impl Likelihood {
             Self::Bernoulli => activation::forward(s, "picture", output, Activation::Sigmoid),
             Self::Gaussian => output,
         }
-    }
-}
-
-/// The numbers that are black and white in a model's images.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Range {
-    /// Black.
-    pub low: f32,
-    /// White.
-    pub high: f32,
-}
-
-impl Range {
-    /// From 0 to 1.
-    pub const UNIT: Self = Self { low: 0.0, high: 1.0 };
-    /// From −1 to 1, the range of tanh.
-    pub const TANH: Self = Self { low: -1.0, high: 1.0 };
-    /// From −½ to ½.
-    pub const CENTRED: Self = Self { low: -0.5, high: 0.5 };
-
-    /// A number of an image on the scale from black, 0, to white, 1.
-    pub fn to_unit(self, x: f32) -> f32 {
-        (x - self.low) / (self.high - self.low)
-    }
-
-    /// The inverse of [`Range::to_unit`].
-    pub fn of_unit(self, share: f32) -> f32 {
-        self.low + share * (self.high - self.low)
     }
 }

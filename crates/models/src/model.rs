@@ -1,10 +1,10 @@
 //! The interface of every model family.
 
 use crate::capabilities::{Decoder, Discriminator, Encoder, Posterior, Quantiser, Reconstructor, Sampler};
-use crate::likelihood::Range;
+use crate::data::{DataSpec, Range};
 use crate::network::Network;
 use crate::phase::Phase;
-use crate::shared_buffers::{DataSpec, SharedBuffers};
+use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
 use gpu_core::{Buf, Memory, Schedule};
 

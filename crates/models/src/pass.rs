@@ -1,4 +1,4 @@
-//! Passes: schedules with outputs.
+//! Passes: schedules whose outputs are read.
 
 use gpu_core::{Buf, Schedule};
 

@@ -1,7 +1,7 @@
-//! The interface of a family's settings.
+//! The interface of every family's settings.
 
+use crate::data::DataSpec;
 use crate::model::Model;
-use crate::shared_buffers::DataSpec;
 use crate::validate::InvalidSetting;
 
 /// Settings of one family.

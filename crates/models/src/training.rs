@@ -1,4 +1,4 @@
-//! The settings of a training schedule.
+//! The settings of training that belong to no family.
 
 use crate::micro_batch::MicroBatch;
 use crate::optimiser::Optimiser;

@@ -312,8 +312,8 @@ impl Config {
         self.model.samples_with_average() && self.optimiser.average > 0.0
     }
 
-    /// Checks that a run resumes with the settings it was started with. Its length, the path of its data and the size of
-    /// micro-batches may change.
+    /// Checks that a run resumes with the settings it was started with. Its length, the path of its data and the size
+    /// of micro-batches may change.
     ///
     /// # Errors
     /// One sentence.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 const TEMPORARY_PREFIX: &str = ".frit-";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Writes `bytes` to `path`: to a temporary file in the same folder, synced, then renamed. If the process or the machine
-/// stops, `path` is either the old file or the new one, whole. A link is followed, not replaced; a device or a pipe is
-/// written directly.
+/// Writes `bytes` to `path`: to a temporary file in the same folder, synced, then renamed. If the process or the
+/// machine stops, `path` is either the old file or the new one, whole. A link is followed, not replaced; a device or a
+/// pipe is written directly.
 ///
 /// # Errors
 /// One sentence that names the file, says why, and what to do. Nothing half-written is left.
@@ -64,7 +64,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|failed| failed.error)?;
-    // Makes the rename survive a power cut. Where a file system cannot sync a folder, either file is left, and is whole.
+    // Makes the rename survive a power cut. If the file system cannot sync a folder, the old or the new file is left.
     if cfg!(unix) {
         let _ = File::open(&folder).and_then(|folder| folder.sync_all());
     }

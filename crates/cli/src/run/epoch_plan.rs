@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use gpu_core::Backend;
 use models::Training;
 
-/// The steps of a run. An epoch takes the training set shard by shard, and a shard batch by batch; the last batch may be
-/// smaller. Without shards, the whole set is one shard.
+/// The steps of a run. An epoch takes the training set shard by shard, and a shard batch by batch; the last batch may
+/// be smaller. Without shards, the whole set is one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EpochPlan {
     /// Training images.

@@ -159,7 +159,7 @@ impl Run {
             .map_err(|error| anyhow!("{} is not JSON ({error}); mend it, or start another run", path.display()))
     }
 
-    /// Saves the metrics of `frit eval` for the report. A failure is only a warning: the metrics are printed in any case.
+    /// Saves the metrics of `frit eval` for the report. A failure is only a warning, since the metrics are printed too.
     pub fn write_evaluation(&self, figures: &Value, terminal: &Terminal) {
         if let Err(error) = atomic_write::write(&self.file(EVALUATION), format!("{figures:#}\n").as_bytes()) {
             terminal.say(&format!("the figures were not kept: {error}"));

@@ -1,8 +1,8 @@
 //! Settings of a GAN.
 
+use crate::data::SetSpec;
 use crate::layers::halved;
-use crate::shared_buffers::{DataSpec, SetSpec};
-use crate::validate::{Check, InvalidSetting, conditional, count, ensure, load, not_negative, widths};
+use crate::validate::{Check, conditional, count, ensure, load, not_negative, widths};
 use gpu_core::ops::gan_loss::{GanLoss, Loss};
 use serde::{Deserialize, Serialize};
 
@@ -60,9 +60,8 @@ pub(super) fn sizes(image: [usize; 3]) -> Vec<[usize; 2]> {
 }
 
 impl GanConfig {
-    /// Checks the settings, as [`Settings::validate`](crate::Settings::validate).
-    pub(super) fn check(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
-        let spec = spec.first();
+    /// Checks the settings for such images, in batches of `batch`.
+    pub(super) fn check(&self, spec: &SetSpec, batch: usize) -> Check {
         let [h, w, _] = spec.image;
         count("latent", self.latent)?;
         count("discriminator_steps", self.discriminator_steps)?;
@@ -127,7 +126,7 @@ impl GanConfig {
         Loss { kind: self.loss, label_smoothing: self.label_smoothing }
     }
 
-    /// True if a score depends on the other images of its batch.
+    /// Whether a score depends on the other images of its batch.
     pub(crate) fn has_discriminator_norm(&self) -> bool {
         self.width > 0 && self.discriminator_norm
     }

@@ -1,8 +1,8 @@
 //! Settings of a vector-quantised autoencoder.
 
+use crate::data::SetSpec;
 use crate::layers::halvings;
-use crate::shared_buffers::DataSpec;
-use crate::validate::{self, InvalidSetting, at_most, count, decay, ensure, load, not_negative};
+use crate::validate::{self, Check, at_most, count, decay, ensure, load, not_negative};
 use serde::{Deserialize, Serialize};
 
 /// Settings of a vector-quantised autoencoder.
@@ -51,9 +51,8 @@ const MAX_CODES: usize = 8192;
 const MAX_BLOCKS: usize = 256;
 
 impl VqVaeConfig {
-    /// Checks the settings, as [`Settings::validate`](crate::Settings::validate).
-    pub(super) fn check(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
-        let spec = spec.first();
+    /// Checks the settings for such images, in batches of `batch`.
+    pub(super) fn check(&self, spec: &SetSpec, batch: usize) -> Check {
         count("width", self.width)?;
         count("residual", self.residual)?;
         count("latent", self.latent)?;
