@@ -5,8 +5,8 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use frit_harness::device;
-use gpu_core::{Arena, Array, Backend, Sharing};
-use models::{DataSpec, Gan, GanConfig, Model, Vae, VaeConfig, VqVae, VqVaeConfig};
+use gpu_core::{Array, Backend, Sharing};
+use models::{Gan, GanConfig, Model, SetSpec, Vae, VaeConfig, VqVae, VqVaeConfig, initial_values};
 
 const NAMES: [&str; 4] = ["mlp-vae", "conv-vae", "dcgan", "vqvae"];
 const COUNT: usize = 256;
@@ -26,27 +26,24 @@ fn on_the_cpu(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 fn model(name: &str) -> Box<dyn Model> {
-    let spec = |image| DataSpec { train: COUNT, test: COUNT, image, classes: 10, variance: 1.0 / 12.0 };
+    let spec = |image| SetSpec { train: COUNT, test: COUNT, image, classes: 10, variance: 1.0 / 12.0 }.into();
     let conv = VaeConfig { channels: vec![32, 64], hidden: vec![256], latent: 32, ..VaeConfig::default() };
     match name {
-        "mlp-vae" => Box::new(Vae::new(VaeConfig::default(), spec([28, 28, 1]))),
-        "conv-vae" => Box::new(Vae::new(conv, spec([28, 28, 1]))),
-        "dcgan" => Box::new(Gan::new(GanConfig { width: 64, ..GanConfig::default() }, spec([32, 32, 1]))),
-        _ => Box::new(VqVae::new(VqVaeConfig { ema: 0.0, ..VqVaeConfig::default() }, spec([32, 32, 3]))),
+        "mlp-vae" => Box::new(Vae::new(VaeConfig::default(), &spec([28, 28, 1]))),
+        "conv-vae" => Box::new(Vae::new(conv, &spec([28, 28, 1]))),
+        "dcgan" => Box::new(Gan::new(GanConfig { width: 64, ..GanConfig::default() }, &spec([32, 32, 1]))),
+        _ => Box::new(VqVae::new(VqVaeConfig { ema: 0.0, ..VqVaeConfig::default() }, &spec([32, 32, 3]))),
     }
 }
 
 /// Times images from initial weights, copied to the host, after a first batch that must be finite.
 fn time(bencher: Bencher<'_, '_>, name: &str, backend: &Backend) {
     let model = model(name);
-    let pass = model.sample(COUNT, 1).or_else(|| model.reconstruct(COUNT)).expect("every family outputs images");
+    let sampled = model.sampler().map(|sampler| sampler.sample(COUNT, 1));
+    let pass = sampled.or_else(|| Some(model.reconstructor()?.reconstruct(COUNT))).expect("every model makes images");
     let mut executor = backend.executor(model.memory().clone(), Sharing::On);
-    for network in model.networks() {
-        let values = model.memory().whole(network.weights.arena(Arena::Values));
-        executor.write(values, &Array::F32(network.weights.initial(1))).expect("the device works");
-        for state in &network.states {
-            executor.write(state.buf, &Array::F32(state.initial(1))).expect("the device works");
-        }
+    for (buf, values) in initial_values(&*model, 1, false) {
+        executor.write(buf, &Array::F32(values)).expect("the device works");
     }
     let program = executor.prepare(&pass.schedule).expect("the device has memory");
     let pictures = [*pass.outputs.last().expect("a pass has outputs")];

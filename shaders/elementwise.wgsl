@@ -1,4 +1,5 @@
-// y = alpha a + beta b, and y = a ⊙ b, over len elements; one invocation per element.
+// y = alpha a + beta b, y = a ⊙ b, and sum += term with term = 0 after it, over len elements; one invocation per
+// element.
 // Needs common/grid.wgsl.
 
 struct CombineParams {
@@ -38,4 +39,20 @@ fn multiply(
     let i = group_index(group, groups) * 256u + local;
     if i >= p_multiply.len { return; }
     y[i] = a[i] * b[i];
+}
+
+@group(0) @binding(0) var<storage, read_write> sum: array<f32>;
+@group(0) @binding(1) var<storage, read_write> term: array<f32>;
+@group(0) @binding(2) var<uniform> p_accumulate: MultiplyParams;
+
+@compute @workgroup_size(256)
+fn accumulate(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups) * 256u + local;
+    if i >= p_accumulate.len { return; }
+    sum[i] += term[i];
+    term[i] = 0.0;
 }

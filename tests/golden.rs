@@ -171,7 +171,8 @@ fn log_weight(bench: &mut Bench<'_>) {
     bench.expect("y", y);
 }
 
-/// Five steps of an optimiser, with the rates of `tick` and the weights compared after each. `push` adds a step on weights w and gradients g with two buffers of state, the rates, and the squared norm of the gradients.
+/// Five steps of an optimiser, with the rates of `tick` and the weights compared after each. `push` adds a step on
+/// weights w and gradients g, with two buffers of state, the rates, and the squared norm of the gradients.
 fn trajectory(bench: &mut Bench<'_>, betas: [f32; 2], push: impl Fn(&mut Schedule, [Buf; 2], [Buf; 2], Buf, Buf)) {
     let (lr, [beta1, beta2]) = (bench.scalar("lr"), betas);
     let step = Tick { batch: 1, count: 100, lr, beta1, beta2, ..Tick::default() };

@@ -11,7 +11,7 @@ use gpu_core::ops::activation::Activation;
 use gpu_core::ops::batch_norm::{self, BatchNorm};
 use gpu_core::ops::codebook::{self, Averages};
 use gpu_core::ops::conv2d;
-use gpu_core::ops::gan_loss::{self, GanLoss};
+use gpu_core::ops::gan_loss::{self, GanLoss, Loss};
 use gpu_core::ops::group_norm::{self, GroupNorm};
 use gpu_core::ops::layer_norm::{self, LayerNorm};
 use gpu_core::ops::matmul::{Epilogue, PLAIN};
@@ -267,13 +267,8 @@ fn concat(bench: &mut Bench<'_>) {
 }
 
 fn gan_loss(bench: &mut Bench<'_>, case: &str) {
-    let kinds = [
-        ("non_saturating_", gan_loss::Kind::NonSaturating),
-        ("least_squares_", gan_loss::Kind::LeastSquares),
-        ("hinge_", gan_loss::Kind::Hinge),
-        ("wasserstein_", gan_loss::Kind::Wasserstein),
-    ];
-    let found = kinds.iter().find_map(|&(prefix, kind)| Some((case.strip_prefix(prefix)?, kind)));
+    let of_kind = |&kind: &GanLoss| Some((case.strip_prefix(kind.name())?.strip_prefix('_')?, kind));
+    let found = GanLoss::ALL.iter().find_map(of_kind);
     let (role, kind) = found.expect("kind_role");
     let role = match role.trim_end_matches("_smoothed") {
         "real" => gan_loss::Role::Real,
@@ -281,7 +276,7 @@ fn gan_loss(bench: &mut Bench<'_>, case: &str) {
         "joint" => gan_loss::Role::RealThenFake(3),
         _ => gan_loss::Role::Generator,
     };
-    let loss = GanLoss { kind, smoothing: bench.scalar("smoothing") };
+    let loss = Loss { kind, label_smoothing: bench.scalar("smoothing") };
     let (d, weight) = (bench.input("d"), bench.scalar("weight"));
     let alone = gan_loss::forward(&mut bench.s, "alone", d, role, loss);
     let (rows, dd, score) = gan_loss::with_gradient(&mut bench.s, "rows", d, role, loss, weight);

@@ -8,8 +8,8 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Cpu, Error, Executor, Gpu, Layout, Program, Sharing};
 use models::{
-    Autoencoder, AutoencoderConfig, DataSpec, Gan, GanConfig, GanLossKind, Likelihood, Model, Network, Optimiser,
-    Phase, RING_ROWS, Training, Vae, VaeConfig, VqVae, VqVaeConfig,
+    AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Phase, RING_ROWS, SetSpec,
+    Settings, Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -27,7 +27,7 @@ struct Run {
 }
 
 fn spec(image: [usize; 3]) -> DataSpec {
-    DataSpec { train: IMAGES, test: IMAGES, image, classes: 1, variance: 0.11 }
+    SetSpec { train: IMAGES, test: IMAGES, image, classes: 1, variance: 0.11 }.into()
 }
 
 fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
@@ -41,20 +41,20 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         VqVaeConfig { halvings: 2, width: 6, residual: 2, latent: 3, codes: 7, ema: 0.9, ..VqVaeConfig::default() };
     let followed = VqVaeConfig { ema: 0.0, ..averaged.clone() };
     vec![
-        ("vae", Box::new(Vae::new(linear, spec([1, 36, 1])))),
-        ("conv_vae", Box::new(Vae::new(conv, spec([14, 9, 1])))),
-        ("pool_vae", Box::new(Vae::new(pool, spec([12, 8, 3])))),
-        ("ae", Box::new(Autoencoder::new(plain, spec([1, 36, 1])))),
-        ("vqvae", Box::new(VqVae::new(averaged, spec([12, 9, 1])))),
-        ("vqvae_gradient", Box::new(VqVae::new(followed, spec([12, 9, 1])))),
+        ("vae", linear.build(&spec([1, 36, 1]))),
+        ("conv_vae", conv.build(&spec([14, 9, 1]))),
+        ("pool_vae", pool.build(&spec([12, 8, 3]))),
+        ("ae", plain.build(&spec([1, 36, 1]))),
+        ("vqvae", averaged.build(&spec([12, 9, 1]))),
+        ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
     ]
 }
 
 fn games() -> Vec<(&'static str, Box<dyn Model>)> {
-    let linear = GanConfig { latent: 4, hidden: vec![12, 10], smoothing: 0.1, ..GanConfig::default() };
+    let linear = GanConfig { latent: 4, hidden: vec![12, 10], label_smoothing: 0.1, ..GanConfig::default() };
     let normalised = GanConfig { latent: 4, width: 3, ..GanConfig::default() };
     let spectral = GanConfig {
-        loss: GanLossKind::LeastSquares,
+        loss: GanLoss::LeastSquares,
         discriminator_norm: false,
         spectral: true,
         discriminator_steps: 2,
@@ -62,9 +62,9 @@ fn games() -> Vec<(&'static str, Box<dyn Model>)> {
         ..normalised.clone()
     };
     vec![
-        ("gan", Box::new(Gan::new(linear, spec([7, 5, 1])))),
-        ("dcgan", Box::new(Gan::new(normalised, spec([9, 12, 3])))),
-        ("spectral_gan", Box::new(Gan::new(spectral, spec([8, 7, 2])))),
+        ("gan", linear.build(&spec([7, 5, 1]))),
+        ("dcgan", normalised.build(&spec([9, 12, 3]))),
+        ("spectral_gan", spectral.build(&spec([8, 7, 2]))),
     ]
 }
 
@@ -145,7 +145,7 @@ impl Faults {
 /// Writes the golden file's data, weights and states.
 fn load(executor: &mut dyn Executor, model: &dyn Model, golden: &Golden) -> Result<(), Error> {
     let bytes: Vec<u8> = golden.tensor("data").values.iter().map(|&byte| byte as u8).collect();
-    executor.write(model.buffers().train, &Array::U32(pack(&bytes)))?;
+    executor.write(model.buffers().first().train, &Array::U32(pack(&bytes)))?;
     for tensor in parameters(model, Arena::Values).iter().chain(&states(model)) {
         executor.write(tensor.buf, &Array::F64(tensor.of(golden, "initial")))?;
     }
@@ -169,16 +169,14 @@ fn strays(
     let model = &*run.model;
     load(executor, model, golden)?;
     let (mut faults, columns, ring) = (Faults::default(), model.columns(), model.buffers().ring);
-    let training = Training::whole(42, false, run.optimiser, model.buffers().spec());
+    let training = Training::whole(42, false, run.optimiser, IMAGES);
     let mut phases: BTreeMap<usize, (Vec<Phase>, Vec<Program>)> = BTreeMap::new();
     for (step, batch) in batches(model, golden.tensor(columns[0]).values.len()).into_iter().enumerate() {
         if let Entry::Vacant(entry) = phases.entry(batch) {
             let written = model.train(batch, &training);
-            let mut programs = Vec::new();
-            for phase in &written {
-                let program = executor.prepare(&phase.schedule)?;
-                programs.extend(vec![program; phase.times]);
-            }
+            let prepared = written.iter().map(|phase| executor.prepare(&phase.schedule));
+            let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+            let programs = in_order(&written).into_iter().map(|phase| prepared[phase]).collect();
             entry.insert((written, programs));
         }
         let (written, programs) = &phases[&batch];
@@ -209,7 +207,7 @@ fn strays(
             faults.hold(&format!("{part}/{}", tensor.name), &values, &tensor.of(golden, part), tolerance);
         }
     }
-    if let Some(usage) = model.usage() {
+    if let Some(usage) = model.quantiser().map(|quantiser| quantiser.usage()) {
         faults.hold("usage", &executor.read(usage.train)?.to_f64(), &golden.tensor("usage").values, 0.0);
     }
     Ok(faults.0)

@@ -9,10 +9,13 @@ use frit_harness::compare::{Comparison, call_by_call};
 use frit_harness::device;
 use gpu_core::Device;
 use gpu_core::{Arena, Array, Call, Cpu, Error, Executor, Gpu, Program, Schedule, Sharing};
-use models::{Likelihood, Model, Training, Vae, VqVae};
+use models::capabilities::Sampler;
+use models::{Likelihood, Model, PhaseKind, Training, Vae};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use setup::{BETA, SEED, Setup, arena, lasting, prepared, setups, spec, start, under_way, vae, vqvae, zeros};
+use setup::{
+    BETA, SEED, Setup, arena, before_updates, lasting, prepared, setups, spec, start, under_way, vae, vqvae, zeros,
+};
 
 /// The most numbers summed in one element of a call's output.
 fn terms(call: &Call) -> usize {
@@ -45,19 +48,21 @@ fn schedules(setup: &Setup) -> Vec<(String, Schedule)> {
     let optional = [
         ("start", model.start(&training)),
         ("evaluate", Some(model.evaluate(batch, 2))),
-        ("reconstruct", model.reconstruct(batch).map(|pass| pass.schedule)),
-        ("sample", model.sample(batch, 3).map(|pass| pass.schedule)),
-        ("posterior", model.posterior(batch).map(|pass| pass.schedule)),
-        ("importance", model.importance(batch, 3, 4)),
-        ("usage", model.usage().map(|usage| models::perplexity(usage.train).schedule)),
+        ("reconstruct", model.reconstructor().map(|of| of.reconstruct(batch).schedule)),
+        ("sample", model.sampler().map(|of| of.sample(batch, 3).schedule)),
+        ("posterior", model.posterior().map(|of| of.posterior(batch).schedule)),
+        ("importance", model.posterior().map(|of| of.importance(batch, 3, 4))),
+        ("scores", model.discriminator().map(|of| of.scores(batch, 3).schedule)),
+        ("usage", model.quantiser().map(|of| models::perplexity(of.usage().train).schedule)),
     ];
-    let phases = model.train(batch, &training).into_iter().map(|phase| (phase.name.to_string(), phase.schedule));
+    let phases = model.train(batch, &training).into_iter();
+    let phases = phases.map(|phase| (format!("{}, {:?}", phase.name, phase.kind), phase.schedule));
     phases.chain(optional.into_iter().filter_map(|(name, schedule)| Some((name.to_string(), schedule?)))).collect()
 }
 
 /// The first call of a model that differs from the reference, if any.
 fn first_failure(device: &Device, setup: &Setup) -> Result<Option<String>, Error> {
-    let inputs = under_way(setup)?;
+    let inputs = before_updates(setup)?;
     for (name, schedule) in schedules(setup) {
         let mut gpu = Gpu::new(device.clone(), setup.model.memory().clone(), Sharing::On);
         let comparisons = call_by_call(&mut gpu, setup.model.memory(), &schedule, &inputs)?;
@@ -116,10 +121,6 @@ impl<'a> Loss<'a> {
         Ok(Self { setup, cpu, schedule, program, network, weights: weights.to_vec() })
     }
 
-    fn is_optimiser(call: &Call) -> bool {
-        ["adam", "sgd", "lion"].contains(&call.kernel.op)
-    }
-
     fn arena(&self, kind: Arena) -> gpu_core::Buf {
         let model = &*self.setup.model;
         arena(model, model.networks()[self.network], kind)
@@ -146,10 +147,7 @@ impl<'a> Loss<'a> {
         }
         // A phase that does not advance the clock follows one that does.
         self.cpu.write(model.buffers().clock, &Array::U32(vec![u32::from(!ticks), 0, 0, 0]))?;
-        for (index, call) in self.schedule.calls().iter().enumerate() {
-            if Self::is_optimiser(call) {
-                break;
-            }
+        for index in 0..self.schedule.calls().len() {
             if skipped != Some(index) {
                 self.cpu.run_call(self.program, index)?;
             }
@@ -197,7 +195,7 @@ fn losses(setup: &Setup) -> Vec<(usize, usize, Vec<f64>)> {
     match setup.name {
         name if name.contains("vqvae") => vec![(0, 0, vec![1.0, 1.0])],
         name if name.contains("vae") => vec![(0, 0, vec![1.0, f64::from(BETA)])],
-        name if name.contains("gan") => vec![(1, 1, vec![1.0, 0.0]), (2, 0, vec![0.0, 1.0])],
+        name if name.contains("gan") => vec![(1, 1, vec![1.0, 0.0]), (3, 0, vec![0.0, 1.0])],
         _ => vec![(0, 0, vec![1.0])],
     }
 }
@@ -237,7 +235,7 @@ fn every_backward_call_matters() -> Result<(), Error> {
                 calls.iter().position(|call| ["loss", "gan_loss"].contains(&call.kernel.op)).expect("it has a loss");
             for (index, call) in calls.iter().enumerate().skip(first) {
                 let only_reported = ["kl", "d_loss"].contains(&call.label.as_str()) || call.kernel.op == "record";
-                if Loss::is_optimiser(call) || only_reported || call.label.ends_with(".norm") {
+                if only_reported {
                     continue;
                 }
                 // Clear the outputs, which would otherwise hold the results of an earlier run.
@@ -293,10 +291,10 @@ fn runs_repeat_with_the_same_seeds() -> Result<(), Error> {
 #[test]
 fn a_pass_with_averaged_weights_uses_their_arena() -> Result<(), Error> {
     let image = [7, 9, 1];
-    let model = Vae::new(vae(image, &[3], false, "relu", Likelihood::Bernoulli), spec(image, 4));
+    let model = Vae::new(vae(image, &[3], false, "relu", Likelihood::Bernoulli), &spec(image, 4));
     let values = arena(&model, model.networks()[0], Arena::Values);
     let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
-    let pass = model.sample(4, 3).expect("a VAE has a prior");
+    let pass = model.sample(4, 3);
     let moved = pass.schedule.clone().moved(values.id, values.sibling(Arena::Average).id);
     let programs = [cpu.prepare(&pass.schedule)?, cpu.prepare(&moved)?];
     let weights = Array::F32(model.networks()[0].weights.initial(3));
@@ -331,7 +329,7 @@ fn in_micro_batches(setup: &Setup, micro_batch: usize) -> Result<Vec<Vec<f64>>, 
 #[test]
 fn micro_batches_add_up_to_the_batch() -> Result<(), Error> {
     let image = [10, 7, 3];
-    let dying = Setup::new("dying vqvae", VqVae::new(vqvae(0.1, 1e4), spec(image, 6)), 6);
+    let dying = Setup::new("dying vqvae", vqvae(0.1, 1e4), spec(image, 6), 6);
     for setup in setups().into_iter().chain([dying]) {
         let whole = in_micro_batches(&setup, 0)?;
         assert!(in_micro_batches(&setup, setup.batch)? == whole, "{}: one micro-batch differs", setup.name);
@@ -347,6 +345,65 @@ fn micro_batches_add_up_to_the_batch() -> Result<(), Error> {
                 "{} in micro-batches of {micro_batch}: error {far:.1e}",
                 setup.name
             );
+        }
+    }
+    Ok(())
+}
+
+/// The gradient of each round of a step: the arena after all micro-batches, or, with `apart`, the arenas of the
+/// micro-batches one by one.
+fn gradients(executor: &mut dyn Executor, setup: &Setup, apart: bool) -> Result<Vec<Vec<Array>>, Error> {
+    let model = &*setup.model;
+    for (buf, values) in under_way(setup)? {
+        executor.write(buf, &values)?;
+    }
+    let micro_batch = setup.batch.div_ceil(3);
+    let phases = model.train(setup.batch, &Training { micro_batch, ..setup.training(SEED) });
+    let mut rounds = Vec::new();
+    for round in phases.chunk_by(|one, next| one.name == next.name).filter(|round| round.len() > 1) {
+        let network = model.networks().into_iter().find(|network| network.weights.name() == round[0].name);
+        let arena = arena(model, network.expect("a round has its network's name"), Arena::Gradients);
+        let mut found = Vec::new();
+        for phase in round.iter().filter(|phase| phase.kind != PhaseKind::Update) {
+            if apart {
+                executor.write(arena, &zeros(arena))?;
+            }
+            let program = executor.prepare(&phase.schedule)?;
+            let ticket = executor.submit(&[program], 1, &[arena])?;
+            found.extend(executor.wait(ticket)?);
+        }
+        rounds.push(if apart { found } else { found.split_off(found.len() - 1) });
+    }
+    Ok(rounds)
+}
+
+/// Terms added one after another, in the precision that they have.
+fn added(terms: &[Array]) -> Array {
+    let add = |sum: Array, term: &Array| match (sum, term) {
+        (Array::F32(sum), Array::F32(term)) => Array::F32(sum.iter().zip(term).map(|(a, b)| a + b).collect()),
+        (Array::F64(sum), Array::F64(term)) => Array::F64(sum.iter().zip(term).map(|(a, b)| a + b).collect()),
+        _ => panic!("gradients of several types"),
+    };
+    terms[1..].iter().fold(terms[0].clone(), add)
+}
+
+/// Micro-batches on one device add up to the same bytes as micro-batches computed apart and added in order.
+#[test]
+fn gradients_of_micro_batches_are_finished_sums_added_in_order() -> Result<(), Error> {
+    let device = device(false);
+    for setup in setups() {
+        let memory = setup.model.memory();
+        let cpu = || Box::new(Cpu::new(memory.clone(), Sharing::On)) as Box<dyn Executor>;
+        let gpu = || Box::new(Gpu::new(device.clone(), memory.clone(), Sharing::On)) as Box<dyn Executor>;
+        let executors: [&dyn Fn() -> Box<dyn Executor>; 2] = [&cpu, &gpu];
+        for executor in executors {
+            let (sums, terms) =
+                (gradients(&mut *executor(), &setup, false)?, gradients(&mut *executor(), &setup, true)?);
+            assert!(!sums.is_empty() && sums.len() == terms.len(), "{}", setup.name);
+            for (sum, terms) in sums.iter().zip(&terms) {
+                assert!(terms.len() > 1 && sum[0].to_f64().iter().any(|&x| x != 0.0), "{}", setup.name);
+                assert!(sum[0] == added(terms), "{}: another sum than {} terms in order", setup.name, terms.len());
+            }
         }
     }
     Ok(())

@@ -11,7 +11,9 @@ use gpu_core::{
     Arena, Array, Buf, BufferId, Cpu, Dtype, Error, Executor, Gpu, Grid, Memory, Plan, Pool, Schedule, Shape, Sharing,
     plan,
 };
-use models::{DataSpec, Gan, GanConfig, LrSchedule, Model, Optimiser, OptimiserKind, Training, Vae, VaeConfig};
+use models::{
+    Gan, GanConfig, LrSchedule, Model, Optimiser, OptimiserKind, SetSpec, Training, Vae, VaeConfig, in_order,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -184,16 +186,16 @@ const TRAINING: Training = Training {
     taken: 29,
 };
 
-const SPEC: DataSpec = DataSpec { train: 29, test: 3, image: [5, 10, 1], classes: 1, variance: 0.1 };
+const SPEC: SetSpec = SetSpec { train: 29, test: 3, image: [5, 10, 1], classes: 1, variance: 0.1 };
 
 fn vae() -> Vae {
     let config = VaeConfig { hidden: vec![24, 17], latent: 5, activation: "silu".into(), ..VaeConfig::default() };
-    Vae::new(config, SPEC)
+    Vae::new(config, &SPEC.into())
 }
 
-/// The schedule of a training step, which has one phase.
-fn step(vae: &Vae, batch: usize) -> Schedule {
-    vae.train(batch, &TRAINING).remove(0).schedule
+/// The schedules of a training step: backward and update.
+fn step(vae: &Vae, batch: usize) -> Vec<Schedule> {
+    vae.train(batch, &TRAINING).into_iter().map(|phase| phase.schedule).collect()
 }
 
 /// All state after two training steps.
@@ -201,19 +203,19 @@ fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> 
     let weights = &vae.networks()[0].weights;
     let arena = |arena| vae.memory().whole(weights.arena(arena));
     let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
-    executor.write(vae.buffers().train, &Array::U32(pack(&bytes)))?;
+    executor.write(vae.buffers().first().train, &Array::U32(pack(&bytes)))?;
     executor.write(arena(Arena::Values), &Array::F32(weights.initial(9)))?;
-    let program = executor.prepare(&step(vae, 13))?;
+    let programs = step(vae, 13).iter().map(|phase| executor.prepare(phase)).collect::<Result<Vec<_>, _>>()?;
     let arenas = [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
     let watched: Vec<Buf> = arenas.map(arena).into_iter().chain([vae.buffers().ring, vae.buffers().clock]).collect();
-    let ticket = executor.submit(&[program], 2, &watched)?;
+    let ticket = executor.submit(&programs, 2, &watched)?;
     executor.wait(ticket)
 }
 
 #[test]
 fn training_is_the_same_with_sharing_and_without() -> Result<(), Error> {
     let vae = vae();
-    check(&step(&vae, 13), Sharing::On);
+    step(&vae, 13).iter().for_each(|phase| check(phase, Sharing::On));
     let cpu = |sharing| trained(&mut Cpu::new(vae.memory().clone(), sharing), &vae);
     assert_eq!(cpu(Sharing::On)?, cpu(Sharing::Off)?);
     Ok(())
@@ -297,16 +299,16 @@ fn slots_of_prepared_programs_grow() -> Result<(), Error> {
     Ok(())
 }
 
-/// A GAN: two networks with phases of their own, the first of which runs twice.
+/// A GAN: two networks with rounds of their own, the first of which runs twice.
 fn gan() -> Gan {
     let config = GanConfig { latent: 6, hidden: vec![19, 11], discriminator_steps: 2, ..GanConfig::default() };
-    Gan::new(config, SPEC)
+    Gan::new(config, &SPEC.into())
 }
 
 /// All state after training steps of two sizes, and the peak memory.
 fn trained_gan(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u64), Error> {
     let bytes: Vec<u8> = (0..29 * 50).map(|i| (i * i % 251) as u8).collect();
-    executor.write(gan.buffers().train, &Array::U32(pack(&bytes)))?;
+    executor.write(gan.buffers().first().train, &Array::U32(pack(&bytes)))?;
     let mut watched = vec![gan.buffers().ring];
     for (seed, network) in (0..).zip(gan.networks()) {
         let arena = |arena| gan.memory().whole(network.weights.arena(arena));
@@ -315,11 +317,9 @@ fn trained_gan(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u6
     }
     let mut sizes = Vec::new();
     for batch in [3, 13] {
-        let mut programs = Vec::new();
-        for phase in gan.train(batch, &TRAINING) {
-            programs.extend(vec![executor.prepare(&phase.schedule)?; phase.times]);
-        }
-        sizes.push(programs);
+        let phases = gan.train(batch, &TRAINING);
+        let prepared = phases.iter().map(|phase| executor.prepare(&phase.schedule)).collect::<Result<Vec<_>, _>>()?;
+        sizes.push(in_order(&phases).into_iter().map(|phase| prepared[phase]).collect::<Vec<_>>());
     }
     let mut found = Vec::new();
     for programs in [&sizes[0], &sizes[1], &sizes[0]] {
@@ -345,7 +345,8 @@ fn phases_train_the_same_with_sharing_and_without() -> Result<(), Error> {
 /// Training saves little, because its activations live until the backward pass; other passes save much.
 #[test]
 fn models_share_memory() {
-    let vae = Vae::new(VaeConfig::default(), DataSpec { train: 128, test: 128, image: [28, 28, 1], ..SPEC });
+    let spec = SetSpec { train: 128, test: 128, image: [28, 28, 1], ..SPEC };
+    let vae = Vae::new(VaeConfig::default(), &spec.into());
     let whole = Training { resident: 128, taken: 128, ..TRAINING };
     let training = vae.train(128, &whole).remove(0).schedule;
     let bytes = |schedule: &Schedule, sharing| plan(schedule, sharing).bytes();

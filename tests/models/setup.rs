@@ -3,8 +3,8 @@
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Program, Sharing};
 use models::{
-    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Gan, GanConfig, GanLossKind, Likelihood,
-    LrSchedule, Model, Optimiser, OptimiserKind, Phase, Training, Vae, VaeConfig, VqVae, VqVaeConfig, in_order,
+    AutoencoderConfig, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model, Optimiser,
+    OptimiserKind, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -23,12 +23,12 @@ pub(crate) struct Setup {
 
 /// The data of a setup.
 pub(crate) fn spec(image: [usize; 3], batch: usize) -> DataSpec {
-    DataSpec { train: 3 * batch, test: 2 * batch + 1, image, classes: 5, variance: 0.09 }
+    SetSpec { train: 3 * batch, test: 2 * batch + 1, image, classes: 5, variance: 0.09 }.into()
 }
 
 impl Setup {
-    pub(crate) fn new(name: &'static str, model: impl Model + 'static, batch: usize) -> Self {
-        Self { name, model: Box::new(model), batch, optimiser: Optimiser::default() }
+    pub(crate) fn new(name: &'static str, settings: impl Settings, spec: DataSpec, batch: usize) -> Self {
+        Self { name, model: settings.build(&spec), batch, optimiser: Optimiser::default() }
     }
 
     fn with(self, optimiser: Optimiser) -> Self {
@@ -36,7 +36,7 @@ impl Setup {
     }
 
     pub(crate) fn training(&self, seed: u64) -> Training {
-        let train = self.model.buffers().spec().train;
+        let train = self.model.buffers().first().spec.train;
         let taken = train / (self.batch * self.model.batches()) * self.batch * self.model.batches();
         Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken, micro_batch: 0 }
     }
@@ -63,17 +63,11 @@ pub(crate) fn vae(
         sigma: SIGMA,
         ..VaeConfig::default()
     };
-    assert_eq!(config.fault(&spec(image, 1), 1), None);
+    assert_eq!(config.validate(&spec(image, 1), 1), Ok(()));
     config
 }
 
-fn gan(
-    width: usize,
-    discriminator_norm: bool,
-    spectral: bool,
-    loss: GanLossKind,
-    discriminator_steps: usize,
-) -> GanConfig {
+fn gan(width: usize, discriminator_norm: bool, spectral: bool, loss: GanLoss, discriminator_steps: usize) -> GanConfig {
     let hidden = vec![13, 11];
     GanConfig {
         latent: 6,
@@ -115,32 +109,28 @@ pub(crate) fn setups() -> Vec<Setup> {
     };
     let plain = || vae(row, &[], false, "relu", Bernoulli);
     let silu = || vae(row, &[], false, "silu", Bernoulli);
-    let told = GanConfig { class_conditional: true, ..gan(0, false, false, GanLossKind::NonSaturating, 2) };
+    let conditional = GanConfig { class_conditional: true, ..gan(0, false, false, GanLoss::NonSaturating, 2) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
-        Setup::new("vae, silu", Vae::new(vae(row, &[], false, "silu", Bernoulli), spec(row, 13)), 13),
-        Setup::new("vae, tanh", Vae::new(vae(row, &[], false, "tanh", Gaussian), spec(row, 64)), 64).with(all),
+        Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
+        Setup::new("vae, tanh", vae(row, &[], false, "tanh", Gaussian), spec(row, 64), 64).with(all),
         // Bounds so low that all is above them: there the gradient is that of the loss that is recorded.
-        Setup::new("vae, free bits", Vae::new(VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5)), 5).with(sgd),
-        Setup::new("vae, capacity", Vae::new(VaeConfig { capacity: 1e-4, kl_warmup: 4, ..plain() }, spec(row, 5)), 5),
-        Setup::new("cvae", Vae::new(VaeConfig { class_conditional: true, ..plain() }, spec(row, 6)), 6),
-        Setup::new("cvae, silu", Vae::new(VaeConfig { class_conditional: true, ..silu() }, spec(row, 6)), 6),
-        Setup::new("conv vae", Vae::new(vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6)), 6).with(nesterov),
-        Setup::new("conv vae, silu", Vae::new(vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5)), 5),
+        Setup::new("vae, free bits", VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5), 5).with(sgd),
+        Setup::new("vae, capacity", VaeConfig { capacity: 1e-4, kl_warmup: 4, ..plain() }, spec(row, 5), 5),
+        Setup::new("cvae", VaeConfig { class_conditional: true, ..plain() }, spec(row, 6), 6),
+        Setup::new("cvae, silu", VaeConfig { class_conditional: true, ..silu() }, spec(row, 6), 6),
+        Setup::new("conv vae", vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6), 6).with(nesterov),
+        Setup::new("conv vae, silu", vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5), 5),
         // A batch long enough for the gradients of the weights to be split sums.
-        Setup::new("ae", Autoencoder::new(ae("elu"), spec([1, 1, 9], 520)), 520).with(coupled),
-        Setup::new("pooled ae", Autoencoder::new(pooled, spec([8, 12, 3], 5)), 5).with(lion),
-        Setup::new("gan", Gan::new(gan(0, false, false, GanLossKind::LeastSquares, 1), spec(row, 9)), 9),
-        Setup::new("cgan", Gan::new(told, spec(row, 8)), 4),
-        Setup::new("dcgan", Gan::new(gan(3, true, false, GanLossKind::NonSaturating, 1), spec(small, 5)), 5).with(all),
-        Setup::new("spectral gan", Gan::new(gan(2, false, true, GanLossKind::Hinge, 2), spec(small, 4)), 2),
-        Setup::new("vqvae", VqVae::new(vqvae(0.9, 2.0), spec(colour, 6)), 6),
-        Setup::new("vqvae by gradient", VqVae::new(vqvae(0.0, 0.0), spec(grey, 4)), 4),
-        Setup::new(
-            "classifier",
-            Classifier::new(ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 4),
-            7,
-        ),
+        Setup::new("ae", ae("elu"), spec([1, 1, 9], 520), 520).with(coupled),
+        Setup::new("pooled ae", pooled, spec([8, 12, 3], 5), 5).with(lion),
+        Setup::new("gan", gan(0, false, false, GanLoss::LeastSquares, 1), spec(row, 9), 9),
+        Setup::new("cgan", conditional, spec(row, 8), 4),
+        Setup::new("dcgan", gan(3, true, false, GanLoss::NonSaturating, 1), spec(small, 5), 5).with(all),
+        Setup::new("spectral gan", gan(2, false, true, GanLoss::Hinge, 2), spec(small, 4), 2),
+        Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
+        Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
+        Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ]
 }
 
@@ -151,8 +141,9 @@ pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     let networks = model.networks();
     let arenas = networks.iter().flat_map(|network| ARENAS.map(|home| arena(model, network, home)));
     let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));
-    let labels = model.buffers().labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
-    let buffers = [model.buffers().train, model.buffers().test, model.buffers().ring];
+    let set = model.buffers().first();
+    let labels = set.labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
+    let buffers = [set.train, set.test, model.buffers().ring];
     let of_model = model.states().into_iter().map(|(_, buf)| buf);
     arenas.chain(states).chain(labels).chain(buffers).chain(of_model).collect()
 }
@@ -165,27 +156,35 @@ pub(crate) fn arena(model: &dyn Model, network: &models::Network, arena: Arena) 
 pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -> Result<(), Error> {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut bytes = |buf: Buf| Array::U32(pack(&(0..4 * buf.len()).map(|_| rng.random::<u8>()).collect::<Vec<_>>()));
-    let buffers = model.buffers();
-    for buf in [buffers.train, buffers.test] {
+    let set = model.buffers().first();
+    for buf in [set.train, set.test] {
         executor.write(buf, &bytes(buf))?;
     }
-    for labels in buffers.labels.iter().flat_map(|labels| [labels.train, labels.test, labels.asked]) {
-        let classes = buffers.spec().classes;
+    for labels in set.labels.iter().flat_map(|labels| [labels.train, labels.test, labels.asked]) {
+        let classes = set.spec.classes;
         let one_hot: Vec<u8> =
             (0..4 * labels.len()).map(|i| 255 * u8::from(i % classes == i / classes % classes)).collect();
         executor.write(labels, &Array::U32(pack(&one_hot)))?;
     }
-    for network in model.networks() {
-        executor.write(arena(model, network, Arena::Values), &Array::F32(network.weights.initial(seed)))?;
-        for state in &network.states {
-            executor.write(state.buf, &Array::F32(state.initial(seed)))?;
-        }
+    for (buf, values) in initial_values(model, seed, false) {
+        executor.write(buf, &Array::F32(values))?;
     }
     Ok(())
 }
 
-/// What lasts after an epoch of training: moments and clock are not those of a first step, and the order is another.
+/// The persistent buffers after an epoch of training: optimiser state and clock are not those of a first step, and the
+/// order is another.
 pub(crate) fn under_way(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
+    trained(setup, |_| false)
+}
+
+/// The same with gradients in the arenas, as they are before an update.
+pub(crate) fn before_updates(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
+    trained(setup, |phase| matches!(phase.kind, PhaseKind::Backward(_)))
+}
+
+/// The persistent buffers after an epoch of training, and after those phases of one more step that `last` selects.
+fn trained(setup: &Setup, last: impl Fn(&Phase) -> bool) -> Result<Vec<(Buf, Array)>, Error> {
     let model = &*setup.model;
     let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
     start(&mut cpu, model, SEED)?;
@@ -197,8 +196,15 @@ pub(crate) fn under_way(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> {
     }
     let phases = model.train(setup.batch, &training);
     let programs = prepared(&mut cpu, &phases)?;
+    let ticket = cpu.submit(&programs, 3, &[])?;
+    cpu.wait(ticket)?;
+    for phase in phases.iter().filter(|phase| last(phase)) {
+        let program = cpu.prepare(&phase.schedule)?;
+        let ticket = cpu.submit(&[program], 1, &[])?;
+        cpu.wait(ticket)?;
+    }
     let buffers = lasting(model);
-    let ticket = cpu.submit(&programs, 3, &buffers)?;
+    let ticket = cpu.submit(&[], 1, &buffers)?;
     Ok(buffers.iter().copied().zip(cpu.wait(ticket)?).collect())
 }
 

@@ -1,33 +1,36 @@
-//! The plain autoencoder: the VAE's deterministic twin, with a code in place of a distribution.
+//! The plain autoencoder: a VAE with a code in place of a distribution.
 //!
 //! The loss is −log p(x | code(x)), summed over pixels, per image: with a Bernoulli likelihood the binary
 //! cross-entropy, with a Gaussian one the squared error up to constants.
 
+use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Reconstructor};
 use crate::coder::Coder;
+use crate::families::Settings;
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Likelihood, Model, Objective, Pass, Range, Training};
 use crate::network::Network;
-use crate::shared_buffers::{DataSpec, SharedBuffers};
-use crate::validate::{activation_fault, coder_fault, positive_fault};
+use crate::phase::{Phase, Round};
+use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers};
+use crate::validate::{InvalidSetting, activation, coder, positive};
 use gpu_core::ops::{loss, record};
-use gpu_core::{Buf, Schedule};
+use gpu_core::{Buf, Dtype, Schedule};
 use serde::{Deserialize, Serialize};
 
-/// Settings of the model.
+/// Settings of an autoencoder.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AutoencoderConfig {
-    /// Channels of the encoder's convolutions, each of which halves the image; none for linear layers alone. The
-    /// decoder has their transposes in reverse.
+    /// Channels of the encoder's convolutions, each of which halves the image; `[]` for linear layers only. The decoder
+    /// has their transposes in reverse.
     pub channels: Vec<usize>,
-    /// Whether each is a 3×3 convolution and a 2×2 maximum, mirrored by enlarging and a 3×3 convolution.
+    /// Replaces each by a 3×3 convolution and 2×2 max pooling, and its transpose by upsampling and a 3×3 convolution.
     pub pool: bool,
-    /// Widths of the encoder's linear layers; the decoder's are these in reverse.
+    /// Widths of the encoder's linear layers; the decoder has them in reverse.
     pub hidden: Vec<usize>,
     /// Length of the code.
     pub latent: usize,
-    /// What the decoder's outputs mean.
+    /// The likelihood p(x | code).
     pub likelihood: Likelihood,
     /// Standard deviation of a Gaussian likelihood.
     pub sigma: f32,
@@ -42,16 +45,19 @@ impl Default for AutoencoderConfig {
     }
 }
 
-impl AutoencoderConfig {
-    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
-    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        coder_fault(spec.image, &self.channels, self.pool, &self.hidden, self.latent, batch)
-            .or_else(|| activation_fault(&self.activation))
-            .or_else(|| positive_fault("sigma", self.sigma))
+impl Settings for AutoencoderConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        coder(spec.first().image, &self.channels, self.pool, &self.hidden, self.latent, batch)?;
+        activation("activation", &self.activation)?;
+        positive("sigma", self.sigma)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Autoencoder::new(self.clone(), spec))
     }
 }
 
-/// The model.
+/// An autoencoder.
 #[derive(Clone, Debug)]
 pub struct Autoencoder {
     config: AutoencoderConfig,
@@ -62,36 +68,34 @@ pub struct Autoencoder {
 }
 
 impl Autoencoder {
-    /// The model for such data. PyTorch's names: `encoder`, whose last layer gives the code, and `decoder` are each an
-    /// `nn.Sequential`.
+    /// The model for the first set of such data. PyTorch's names: `encoder`, whose last layer gives the code, and
+    /// `decoder` are each an `nn.Sequential`.
     ///
     /// # Panics
-    /// When [`AutoencoderConfig::fault`] has something to say.
-    pub fn new(config: AutoencoderConfig, spec: DataSpec) -> Self {
-        assert_eq!(config.fault(&spec, 1), None);
+    /// When [`Settings::validate`] fails.
+    pub fn new(config: AutoencoderConfig, spec: &DataSpec) -> Self {
+        assert_eq!(config.validate(spec, 1), Ok(()));
         let mut base = Base::new(spec, COLUMNS);
         let memory = &mut base.memory;
         let mut network = Network::new(memory, "ae");
         let AutoencoderConfig { channels, pool, hidden, latent, activation, .. } = &config;
-        let coder = Coder::new(spec.image, channels, *pool, hidden, activation);
+        let coder = Coder::new(spec.first().image, channels, *pool, hidden, activation);
         let encoder = coder.encoder(memory, &mut network, "encoder", Some(*latent));
         let decoder = coder.decoder(memory, &mut network, *latent);
         Self { config, base, network, encoder, decoder }
     }
 
-    /// The decoder's output for x, [n, width] like it, with what both halves saved.
+    /// The decoder's output for x, [n, width] as x, and the saved values of encoder and decoder.
     fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>, Vec<Saved>) {
-        let (code, encoder) =
-            self.encoder.forward(s, Value::plain(x.reshape(self.base.buffers.spec().images(x.shape.rows()))), mode);
+        let images = x.reshape(self.spec().images(x.shape.rows()));
+        let (code, encoder) = self.encoder.forward(s, Value::plain(images), mode);
         let (output, decoder) = self.decoder.forward(s, code, mode);
         (output.buf.reshape(x.shape), encoder, decoder)
     }
 
-    /// The step on a part of its batch.
-    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+    /// A micro-batch forward and backward.
+    fn backward(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training) {
+        let SharedBuffers { clock, ring, .. } = self.base.buffers;
         let x = self.base.buffers.next_train(s, micro_batch, training, Range::UNIT);
 
         let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
@@ -101,12 +105,14 @@ impl Autoencoder {
         self.encoder.backward(s, &encoder, dcode, Wrt::Params);
 
         micro_batch.record(s, "recon", recon, clock, ring, 0);
-        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
-        Phase::once("ae", schedule)
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.base.buffers.spec().width())
+        self.config.likelihood.loss(self.config.sigma, self.spec().width())
+    }
+
+    fn spec(&self) -> &SetSpec {
+        &self.base.buffers.first().spec
     }
 }
 
@@ -126,11 +132,8 @@ impl Model for Autoencoder {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training
-            .micro_batches(batch)
-            .into_iter()
-            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
-            .collect()
+        let round = Round { name: "ae", times: 1, network: &self.network, rates: self.base.buffers.rates };
+        round.phases(&self.base.memory, batch, training, |s, micro_batch| self.backward(s, micro_batch, training))
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
@@ -144,29 +147,54 @@ impl Model for Autoencoder {
         schedule
     }
 
-    fn encode(&self, batch: usize) -> Option<Pass> {
-        let mut s = Schedule::new();
-        let x = self.base.buffers.next_test(&mut s, batch, Range::UNIT);
-        let images = x.reshape(self.base.buffers.spec().images(batch));
-        let (code, _) = self.encoder.forward(&mut s, Value::plain(images), Mode::Use);
-        Some(Pass::new(s, &[code.buf]))
+    fn reconstructor(&self) -> Option<&dyn Reconstructor> {
+        Some(self)
     }
 
-    fn decode(&self, count: usize) -> Option<Decoding> {
-        let mut s = Schedule::new();
-        let code = s.scratch([count, self.config.latent]);
-        s.feed(code);
-        let (output, _) = self.decoder.forward(&mut s, Value::plain(code), Mode::Use);
-        let output = output.buf.reshape([count, self.base.buffers.spec().width()]);
-        let picture = self.config.likelihood.picture(&mut s, output);
-        Some(Decoding { given: code, pass: Pass::new(s, &[picture]) })
+    fn encoder(&self) -> Option<&dyn Encoder> {
+        Some(self)
     }
 
-    fn reconstruct(&self, batch: usize) -> Option<Pass> {
+    fn decoder(&self) -> Option<&dyn Decoder> {
+        Some(self)
+    }
+}
+
+impl Reconstructor for Autoencoder {
+    fn reconstruct(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
         let x = self.base.buffers.next_test(&mut s, batch, Range::UNIT);
         let (output, ..) = self.forward(&mut s, x, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
-        Some(Pass::new(s, &[x, picture]))
+        Pass::new(s, &[x, picture])
+    }
+}
+
+impl Encoder for Autoencoder {
+    fn encode(&self, batch: usize) -> Pass {
+        let mut s = Schedule::new();
+        let x = self.base.buffers.next_test(&mut s, batch, Range::UNIT);
+        let (code, _) = self.encoder.forward(&mut s, Value::plain(x.reshape(self.spec().images(batch))), Mode::Use);
+        Pass::new(s, &[code.buf])
+    }
+
+    fn code(&self) -> CodeSpec {
+        CodeSpec { width: self.config.latent, dtype: Dtype::F32 }
+    }
+}
+
+impl Decoder for Autoencoder {
+    fn decode(&self, count: usize) -> Decoding {
+        let mut s = Schedule::new();
+        let code = s.scratch([count, self.config.latent]);
+        s.feed(code);
+        let (output, _) = self.decoder.forward(&mut s, Value::plain(code), Mode::Use);
+        let output = output.buf.reshape([count, self.spec().width()]);
+        let picture = self.config.likelihood.picture(&mut s, output);
+        Decoding { given: code, pass: Pass::new(s, &[picture]) }
+    }
+
+    fn code(&self) -> CodeSpec {
+        Encoder::code(self)
     }
 }

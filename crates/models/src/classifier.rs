@@ -1,19 +1,21 @@
-//! A small classifier of images: what tells the classes of generated ones.
+//! A small classifier of images, which also measures generated images: their classes and their features.
 //!
-//! Convolutions that halve the image, linear layers, and the cross-entropy of the softmax of a logit for each class.
+//! Convolutions that halve the image, linear layers, and the cross-entropy of a softmax over the classes.
 
 use crate::coder::Coder;
+use crate::families::Settings;
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Model, Objective, Pass, Range, Training};
 use crate::network::Network;
-use crate::shared_buffers::{DataSpec, Labels, SharedBuffers};
-use crate::validate::coder_fault;
+use crate::phase::{Phase, Round};
+use crate::shared_buffers::{DataSpec, Labels, SetSpec, SharedBuffers};
+use crate::validate::{InvalidSetting, coder, ensure};
 use gpu_core::ops::{cross_entropy, record};
 use gpu_core::{Buf, Dtype, Schedule};
 use serde::{Deserialize, Serialize};
 
-/// Settings of the model.
+/// Settings of a classifier.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClassifierConfig {
@@ -29,17 +31,21 @@ impl Default for ClassifierConfig {
     }
 }
 
-impl ClassifierConfig {
-    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
-    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        let classes = spec.classes;
-        let few =
-            || format!("a classifier needs at least two classes, and this data has {classes}; give labelled data");
-        (classes < 2).then(few).or_else(|| coder_fault(spec.image, &self.channels, false, &self.hidden, classes, batch))
+impl Settings for ClassifierConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        let SetSpec { image, classes, .. } = *spec.first();
+        ensure(classes >= 2, "data.source", || {
+            format!("must be labelled data with at least two classes for a classifier (got {classes})")
+        })?;
+        coder(image, &self.channels, false, &self.hidden, classes, batch)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Classifier::new(self.clone(), spec, 1))
     }
 }
 
-/// The model.
+/// A classifier.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     base: Base,
@@ -52,15 +58,17 @@ pub struct Classifier {
 const COLUMNS: &[&str] = &["cross_entropy", "errors"];
 
 impl Classifier {
-    /// The model for such data, an `nn.Sequential` called `classifier`, with room for `given` images of the caller's.
+    /// The model for the first set of such data, an `nn.Sequential` called `classifier`, and a buffer for `given` images
+    /// to classify.
     ///
     /// # Panics
-    /// When [`ClassifierConfig::fault`] has something to say.
-    pub fn new(config: ClassifierConfig, spec: DataSpec, given: usize) -> Self {
-        assert_eq!(config.fault(&spec, 1), None);
+    /// When [`Settings::validate`] fails.
+    pub fn new(config: ClassifierConfig, spec: &DataSpec, given: usize) -> Self {
+        assert_eq!(config.validate(spec, 1), Ok(()));
         let mut base = Base::new(spec, COLUMNS);
         base.buffers = base.buffers.labelled(&mut base.memory);
-        let labels = base.buffers.labels.expect("just made");
+        let labels = base.buffers.first().labels.expect("just added");
+        let spec = spec.first();
         let memory = &mut base.memory;
         let given = memory.add("given", [given, spec.width()], Dtype::F32);
         let mut network = Network::new(memory, "classifier");
@@ -69,18 +77,16 @@ impl Classifier {
         Self { base, labels, given, network, layers }
     }
 
-    /// A logit for each class, [n, classes], of x [n, width] in [0, 1].
+    /// Logits [n, classes] of x [n, width] in [0, 1].
     fn forward(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
-        let images = x.reshape(self.base.buffers.spec().images(x.shape.rows()));
+        let images = x.reshape(self.base.buffers.first().spec.images(x.shape.rows()));
         let (logits, saved) = self.layers.forward(s, Value::plain(images), mode);
         (logits.buf, saved)
     }
 
-    /// The step on a part of its batch.
-    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+    /// A micro-batch forward and backward.
+    fn backward(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training) {
+        let SharedBuffers { clock, ring, .. } = self.base.buffers;
         self.base.buffers.tick(s, micro_batch, training, 0.0, 0);
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
         let x = self.base.buffers.train_images(s, order, Range::UNIT);
@@ -94,17 +100,15 @@ impl Classifier {
 
         micro_batch.record(s, "cross_entropy", rows, clock, ring, 0);
         micro_batch.record(s, "errors", errors, clock, ring, 1);
-        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
-        Phase::once("classifier", schedule)
     }
 
-    /// Where the caller's images go, [given, width] in [0, 1].
+    /// The buffer for images to classify, [given, width] in [0, 1], which the host writes.
     pub fn given(&self) -> Buf {
         self.given
     }
 
-    /// The logits of the caller's images, [given, classes], and their features, [given, width]: what the last layer,
-    /// which is linear, makes the logits from.
+    /// The logits of the given images, [given, classes], and their features, [given, width]: the inputs of the last,
+    /// linear layer.
     pub fn classify(&self) -> Pass {
         let mut s = Schedule::new();
         let (logits, saved) = self.forward(&mut s, self.given, Mode::Use);
@@ -127,11 +131,8 @@ impl Model for Classifier {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training
-            .micro_batches(batch)
-            .into_iter()
-            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
-            .collect()
+        let round = Round { name: "classifier", times: 1, network: &self.network, rates: self.base.buffers.rates };
+        round.phases(&self.base.memory, batch, training, |s, micro_batch| self.backward(s, micro_batch, training))
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {

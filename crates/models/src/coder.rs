@@ -1,4 +1,4 @@
-//! The encoder and the decoder of an autoencoder: one is the other read backwards.
+//! The encoder and the decoder of an autoencoder, which mirrors it.
 
 use crate::layers::{Sequence, Stack, halving, halvings};
 use crate::network::Network;
@@ -6,26 +6,29 @@ use gpu_core::Memory;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::conv2d::Window;
 
-/// What lies between an image and its code.
+/// The layers between an image and its code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coder<'a> {
     /// Height, width and channels of an image.
     pub(crate) image: [usize; 3],
     /// Channels of the convolutions, each of which halves the image.
     pub(crate) channels: &'a [usize],
-    /// Whether they halve it by 2×2 maxima after 3×3 windows, and not by 4×4 windows at every second pixel.
+    /// Halves by 2×2 max pooling after 3×3 convolutions, in place of 4×4 convolutions of stride 2.
     pub(crate) pool: bool,
-    /// Widths of the linear layers after them.
+    /// Widths of the linear layers.
     pub(crate) hidden: &'a [usize],
-    /// Of every layer but the last.
+    /// The activation of every layer but the last.
     pub(crate) act: Activation,
 }
 
-/// The 3×3 window that leaves an image's size.
+/// The 3×3 window that keeps an image's size.
 const SAME: Window = Window::square(3, 1, 1);
 
 impl<'a> Coder<'a> {
-    /// The same with its activation by name.
+    /// The layers, their activation by its name in settings.
+    ///
+    /// # Panics
+    /// When no activation has that name.
     pub(crate) fn new(
         image: [usize; 3],
         channels: &'a [usize],
@@ -33,11 +36,11 @@ impl<'a> Coder<'a> {
         hidden: &'a [usize],
         activation: &str,
     ) -> Self {
-        let act = Activation::named(activation).expect("validated");
+        let act = Activation::named(activation).expect("the settings were validated");
         Self { image, channels, pool, hidden, act }
     }
 
-    /// From images to what the code's layer takes, or with `code` to that many numbers.
+    /// The encoder: from images to the last hidden layer, or to `code` numbers.
     pub(crate) fn encoder(&self, memory: &mut Memory, network: &mut Network, name: &str, code: Option<usize>) -> Stack {
         let mut layers = Sequence::of_images(memory, network, name, self.image);
         if self.channels.is_empty() {
@@ -60,7 +63,7 @@ impl<'a> Coder<'a> {
         layers.finish()
     }
 
-    /// From codes of `code` numbers back to images.
+    /// The decoder: from codes of `code` numbers to images.
     pub(crate) fn decoder(&self, memory: &mut Memory, network: &mut Network, code: usize) -> Stack {
         let mut layers = Sequence::of_rows(memory, network, "decoder", code);
         self.hidden.iter().rev().for_each(|&width| layers.linear(width, self.act));
@@ -71,7 +74,7 @@ impl<'a> Coder<'a> {
         let sizes = halvings(self.image, self.channels.len());
         let [h, w] = sizes[self.channels.len()];
         layers.linear_to_image([h, w, inner], self.act);
-        // What each convolution of the encoder took, the last one's first.
+        // The sizes and channels of the encoder in reverse.
         for i in (0..self.channels.len()).rev() {
             let outputs = if i == 0 { self.image[2] } else { self.channels[i - 1] };
             let act = if i == 0 { Activation::Identity } else { self.act };

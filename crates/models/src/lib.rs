@@ -1,12 +1,15 @@
-//! Model families, written down as schedules of kernel calls: configuration in, schedules out.
+//! Model families as schedules of kernel calls: configuration in, schedules out.
 //!
-//! Nothing here knows a device, a file or a clock. A model names its networks and gives its training step and
-//! its sampling, encoding and evaluation passes; backward passes are the forward lines read upwards.
+//! A model names its networks and builds its training step and its passes of other kinds. Backward passes are the
+//! forward lines in reverse. Nothing here knows a device, a file or a clock.
 
 mod autoencoder;
+pub mod capabilities;
 mod classifier;
 mod coder;
+mod families;
 mod gan;
+mod initial;
 pub mod latents;
 mod layers;
 pub mod metrics;
@@ -14,6 +17,7 @@ mod micro_batch;
 mod model;
 mod network;
 mod optimiser;
+mod phase;
 mod shared_buffers;
 mod vae;
 mod validate;
@@ -21,14 +25,20 @@ mod vqvae;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
-pub use gan::{Gan, GanConfig, GanLossKind};
+pub use families::{Family, ModelConfig, Settings};
+pub use gan::{Gan, GanConfig};
+pub use gpu_core::ops::activation::Activation;
+pub use gpu_core::ops::gan_loss::GanLoss;
+pub use initial::initial_values;
 pub use layers::{
     Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, Mode, Norm, Saved, Sequence, Slope, Stack, Upsample, Value, Wrt,
 };
 pub use micro_batch::MicroBatch;
-pub use model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training, Usage, in_order};
+pub use model::{Base, Likelihood, Model, Objective, Pass, Range, Training};
 pub use network::{Network, State};
 pub use optimiser::{LrSchedule, Optimiser, OptimiserKind};
-pub use shared_buffers::{ASKED_ROWS, DataSpec, Labels, RING_ROWS, SharedBuffers};
+pub use phase::{Phase, PhaseKind, in_order};
+pub use shared_buffers::{ASKED_ROWS, DataSpec, Labels, RING_ROWS, SetBuffers, SetSpec, SharedBuffers};
 pub use vae::{Vae, VaeConfig};
+pub use validate::InvalidSetting;
 pub use vqvae::{VqVae, VqVaeConfig, perplexity};

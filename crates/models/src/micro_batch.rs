@@ -1,35 +1,34 @@
-//! A batch in parts: where there is no memory for all images of a step at once, as many go through the model as there
-//! is, one part after another, and their gradients are added up before the weights move.
+//! Micro-batches: a batch that does not fit into memory at once goes through the model in pieces.
 
 use gpu_core::ops::record::{record, record_more};
 use gpu_core::{Buf, Schedule};
 use std::ops::Range;
 
-/// Rows of a step's batch that go through the model at once: all of them, or some.
+/// The rows of a batch that go through the model at once: all of them, or some.
 ///
-/// Noise and order are those of the whole batch, and losses and gradients count as shares of its mean. So a step comes
-/// to the same in parts, but for rounding and for what looks at a batch as a whole: batch normalisation, spectral
-/// norms, free bits, codes that begin anew.
+/// Noise and order are those of the whole batch, and losses and gradients are shares of its mean. A step in
+/// micro-batches therefore differs from a step on the whole batch by rounding only, except for what depends on the batch
+/// as a whole: batch normalisation, spectral norms, free bits, restarts of codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MicroBatch {
     /// The first row, counted from the batch's first.
     pub first: usize,
-    /// How many rows.
+    /// Rows of the micro-batch.
     pub rows: usize,
     /// Rows of the batch.
     pub batch: usize,
 }
 
 impl MicroBatch {
-    /// All of a batch.
+    /// A whole batch.
     pub fn whole(batch: usize) -> Self {
         Self { first: 0, rows: batch, batch }
     }
 
-    /// A batch in parts of `most` rows, the last of what is left; in one where that is zero.
-    pub fn of(batch: usize, most: usize) -> Vec<Self> {
-        let most = if most == 0 { batch } else { most.min(batch) };
-        (0..batch).step_by(most).map(|first| Self { first, rows: most.min(batch - first), batch }).collect()
+    /// The micro-batches of a batch, of at most `max` rows each, the last with the rest; one if `max` is zero.
+    pub fn of(batch: usize, max: usize) -> Vec<Self> {
+        let max = if max == 0 { batch } else { max.min(batch) };
+        (0..batch).step_by(max).map(|first| Self { first, rows: max.min(batch - first), batch }).collect()
     }
 
     /// The rows.
@@ -37,22 +36,22 @@ impl MicroBatch {
         self.first..self.first + self.rows
     }
 
-    /// Whether it is where the step begins.
+    /// Whether it is the first of its batch.
     pub fn is_first(self) -> bool {
         self.first == 0
     }
 
-    /// Whether it is where the step ends.
+    /// Whether it is the last of its batch.
     pub fn is_last(self) -> bool {
         self.range().end == self.batch
     }
 
-    /// What a row counts in a mean over the batch.
+    /// The weight of a row in a mean over the batch.
     pub fn share(self) -> f32 {
         1.0 / self.batch as f32
     }
 
-    /// Its share of the batch's mean, into a column of a ring.
+    /// Records its share of the batch's mean in a column of a ring.
     pub(crate) fn record(self, s: &mut Schedule, label: &str, losses: Buf, clock: Buf, ring: Buf, column: usize) {
         let label = format!("record.{label}");
         let write = if self.is_first() { record } else { record_more };
@@ -65,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_the_batch() {
-        for (batch, most) in [(1, 1), (7, 0), (7, 7), (7, 100), (7, 3), (64, 16), (65, 16)] {
-            let parts = MicroBatch::of(batch, most);
-            let rows: Vec<usize> = parts.iter().flat_map(|micro_batch| micro_batch.range()).collect();
-            assert_eq!(rows, (0..batch).collect::<Vec<_>>(), "{batch} in parts of {most}");
-            assert!(parts.iter().all(|micro_batch| most == 0 || micro_batch.rows <= most));
-            assert_eq!(parts.iter().filter(|micro_batch| micro_batch.is_first()).count(), 1);
-            assert_eq!(parts.iter().filter(|micro_batch| micro_batch.is_last()).count(), 1);
+    fn micro_batches_cover_the_batch() {
+        for (batch, max) in [(1, 1), (7, 0), (7, 7), (7, 100), (7, 3), (64, 16), (65, 16)] {
+            let all = MicroBatch::of(batch, max);
+            let rows: Vec<usize> = all.iter().flat_map(|micro_batch| micro_batch.range()).collect();
+            assert_eq!(rows, (0..batch).collect::<Vec<_>>(), "{batch} in micro-batches of {max}");
+            assert!(all.iter().all(|micro_batch| max == 0 || micro_batch.rows <= max));
+            assert_eq!(all.iter().filter(|micro_batch| micro_batch.is_first()).count(), 1);
+            assert_eq!(all.iter().filter(|micro_batch| micro_batch.is_last()).count(), 1);
         }
         assert_eq!(MicroBatch::of(7, 0), [MicroBatch::whole(7)]);
     }

@@ -1,4 +1,4 @@
-//! A network: its parameters, and the state beside them that training moves without a gradient.
+//! A network: its parameters, and state that training changes without a gradient.
 
 use gpu_core::{Arena, Buf, Dtype, Init, Layout, Memory, Shape, Weights};
 
@@ -7,33 +7,33 @@ use gpu_core::{Arena, Buf, Dtype, Init, Layout, Memory, Shape, Weights};
 pub struct State {
     /// Its name in checkpoints; PyTorch's where PyTorch has one.
     pub name: String,
-    /// Where it lies.
+    /// Its buffer.
     pub buf: Buf,
-    /// How it lies in a checkpoint.
+    /// Its layout in a checkpoint.
     pub layout: Layout,
-    /// How it starts.
+    /// Its initialisation.
     pub init: Init,
-    /// Keeps the numbers of one seed apart; states with the same one start alike.
+    /// Selects the random numbers of its initialisation under a seed; equal draws give equal values.
     pub draw: u32,
 }
 
 impl State {
-    /// What it holds before training.
+    /// Its values before training.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         self.init.values(self.buf.len(), seed, self.draw)
     }
 }
 
-/// The draws of parameters have the network's number, which is far below this, in their upper half; those of states
-/// have it too.
+/// The draws of a network's parameters have its number, which is far below this, in their upper half; those of its states
+/// have both.
 const STATE_DRAWS: u32 = 0x8000 << 16;
 
-/// A network under construction, and what it has come to.
+/// A network.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// Its parameters.
     pub weights: Weights,
-    /// Its state, in the order in which it was added.
+    /// Its states, in the order of their addition.
     pub states: Vec<State>,
 }
 
@@ -43,15 +43,15 @@ impl Network {
         Self { weights: Weights::new(memory, name), states: Vec::new() }
     }
 
-    /// Adds state.
+    /// Adds a state.
     pub fn state(&mut self, memory: &mut Memory, name: &str, shape: impl Into<Shape>, init: Init) -> Buf {
         self.state_laid(memory, name, shape, Layout::Same, init)
     }
 
-    /// Adds state that PyTorch lays out in another way.
+    /// Adds a state whose layout in PyTorch differs.
     ///
     /// # Panics
-    /// When the name is taken, or the layout is of another size than the shape.
+    /// When the name is taken, or the sizes of layout and shape differ.
     pub fn state_laid(
         &mut self,
         memory: &mut Memory,

@@ -1,7 +1,6 @@
 //! The optimisers: settings, the state that each kind keeps, and the update of a network's arena.
 
-use crate::micro_batch::MicroBatch;
-use crate::validate::{decay_fault, not_negative_fault, positive_fault};
+use crate::validate::{Check, InvalidSetting, decay, ensure, not_negative, positive};
 use gpu_core::ops::adam::{Adam, adam};
 use gpu_core::ops::lion::{Lion, lion};
 use gpu_core::ops::reduce::{self, Kind};
@@ -77,7 +76,7 @@ pub struct Optimiser {
     pub momentum: f32,
     /// SGD: whether the momentum is Nesterov's.
     pub nesterov: bool,
-    /// Weight decay; 0 for none. Added to the gradient by `adam` and `sgd`, applied to the weights by `adamw` and `lion`.
+    /// Weight decay; 0 for none. `adam` and `sgd` add it to the gradient, `adamw` and `lion` apply it to the weights.
     pub weight_decay: f32,
     /// Largest norm of a network's whole gradient; a longer one is scaled down to it. 0 for no limit.
     pub clip: f32,
@@ -118,42 +117,33 @@ impl Optimiser {
         }
     }
 
-    /// The first invalid setting, as one sentence; `None` if all are valid.
-    pub fn fault(&self) -> Option<String> {
-        positive_fault("lr", self.lr)
-            .or_else(|| decay_fault("beta1", self.beta1))
-            .or_else(|| decay_fault("beta2", self.beta2))
-            .or_else(|| positive_fault("epsilon", self.epsilon))
-            .or_else(|| decay_fault("momentum", self.momentum))
-            .or_else(|| not_negative_fault("weight_decay", self.weight_decay))
-            .or_else(|| not_negative_fault("clip", self.clip))
-            .or_else(|| decay_fault("average", self.average))
-            .or_else(|| self.momentum_fault())
-            .or_else(|| self.schedule_fault())
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// The first invalid setting, by its full key.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        self.check().map_err(|invalid| invalid.within("optimiser"))
     }
 
-    /// Momentum where nothing uses it.
-    fn momentum_fault(&self) -> Option<String> {
-        let Self { kind, momentum, nesterov, .. } = *self;
-        if kind != OptimiserKind::Sgd && (momentum > 0.0 || nesterov) {
-            let given = if nesterov { "nesterov" } else { "momentum" };
-            return Some(format!(
-                "{given} is a setting of the optimiser sgd and not of {}; set optimiser.kind=sgd, or beta1 instead",
-                kind.name()
-            ));
-        }
-        (nesterov && momentum == 0.0)
-            .then(|| "nesterov is true and momentum is 0; set optimiser.momentum, as in momentum=0.9".into())
-    }
-
-    fn schedule_fault(&self) -> Option<String> {
-        let (share, steps) = (self.lr_final, self.lr_decay_steps);
-        if !(0.0..=1.0).contains(&share) {
-            return Some(format!("lr_final is {share}; a share of the learning rate lies in [0, 1]"));
-        }
-        (self.lr_schedule == LrSchedule::Step && (steps == 0 || share == 0.0)).then(|| {
-            "the schedule step needs an interval and a factor; set optimiser.lr_decay_steps and optimiser.lr_final, as \
-             in lr_decay_steps=2000 and lr_final=0.5"
+    fn check(&self) -> Check {
+        positive("lr", self.lr)?;
+        decay("beta1", self.beta1)?;
+        decay("beta2", self.beta2)?;
+        positive("epsilon", self.epsilon)?;
+        decay("momentum", self.momentum)?;
+        not_negative("weight_decay", self.weight_decay)?;
+        not_negative("clip", self.clip)?;
+        decay("average", self.average)?;
+        let Self { kind, momentum, nesterov, lr_schedule, lr_decay_steps, lr_final, .. } = *self;
+        let sgd = kind == OptimiserKind::Sgd;
+        ensure(sgd || momentum == 0.0, "momentum", || format!("needs optimiser.kind = sgd (got {})", kind.name()))?;
+        ensure(sgd || !nesterov, "nesterov", || format!("needs optimiser.kind = sgd (got {})", kind.name()))?;
+        ensure(!nesterov || momentum > 0.0, "nesterov", || "needs optimiser.momentum, as in momentum = 0.9".into())?;
+        ensure((0.0..=1.0).contains(&lr_final), "lr_final", || format!("must be between 0 and 1 (got {lr_final})"))?;
+        let steps = lr_schedule == LrSchedule::Step;
+        ensure(!steps || (lr_decay_steps > 0 && lr_final > 0.0), "lr_schedule", || {
+            "= step needs optimiser.lr_decay_steps and optimiser.lr_final, as in lr_decay_steps = 2000 and \
+             lr_final = 0.5"
                 .into()
         })
     }
@@ -179,20 +169,6 @@ impl Optimiser {
     pub(crate) fn ticking(self, times: usize) -> Self {
         let more = |steps: usize| steps.saturating_mul(times);
         Self { lr_warmup: more(self.lr_warmup), lr_decay_steps: more(self.lr_decay_steps), ..self }
-    }
-
-    /// The update, after the last micro-batch has added its gradients.
-    pub(crate) fn end(
-        &self,
-        s: &mut Schedule,
-        micro_batch: MicroBatch,
-        memory: &Memory,
-        weights: &Weights,
-        rates: Buf,
-    ) {
-        if micro_batch.is_last() {
-            self.step(s, memory, weights, rates);
-        }
     }
 
     /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.

@@ -7,25 +7,31 @@ use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{gather::gather, permute::permute};
 use gpu_core::{Buf, Dtype, Memory, Schedule};
 
-/// Rows of a loss ring: how many steps may pass before the host has looked.
+/// Rows of a loss ring: steps that may pass before the host reads it.
 pub const RING_ROWS: usize = 256;
 
-/// The data that a model is made for.
+/// Images of requested classes that are generated at once, at most.
+pub const ASKED_ROWS: usize = 1024;
+
+/// The value of a one-hot class as a network's input. Beside hundreds of pixels a value of 1 would carry little weight.
+pub(crate) const ONE_HOT_SCALE: f32 = 5.0;
+
+/// One set of images.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct DataSpec {
+pub struct SetSpec {
     /// Training images on the device at once, at most.
     pub train: usize,
     /// Test images.
     pub test: usize,
     /// Height, width and channels of an image.
     pub image: [usize; 3],
-    /// Classes that images belong to.
+    /// Classes.
     pub classes: usize,
-    /// Variance of the training images' pixels, black being 0 and white 1.
+    /// Variance of the training pixels on the scale from black, 0, to white, 1.
     pub variance: f32,
 }
 
-impl DataSpec {
+impl SetSpec {
     /// The shape of `n` images.
     pub fn images(&self, n: usize) -> [usize; 4] {
         let [h, w, c] = self.image;
@@ -38,88 +44,125 @@ impl DataSpec {
     }
 }
 
-/// Pictures of asked classes that are drawn at once, at most.
-pub const ASKED_ROWS: usize = 1024;
+/// The data that a model is built for: one set of images, or several.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DataSpec {
+    /// The sets; there is at least one.
+    pub sets: Vec<SetSpec>,
+}
 
-/// What a network is told of an image's class, in place of one: beside hundreds of pixels a single number of one is
-/// hardly heard.
-pub(crate) const ONE_HOT_SCALE: f32 = 5.0;
+impl DataSpec {
+    /// The first set, the only one of most families.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn first(&self) -> &SetSpec {
+        self.sets.first().expect("data has at least one set")
+    }
+}
 
-/// One-hot labels as bytes, 255 where the class is: for models that are told classes.
+impl From<SetSpec> for DataSpec {
+    fn from(set: SetSpec) -> Self {
+        Self { sets: vec![set] }
+    }
+}
+
+/// One-hot labels as bytes, 255 at the class: for class-conditional models.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels {
     /// Of the training images.
     pub train: Buf,
     /// Of the test images.
     pub test: Buf,
-    /// Of the pictures to be drawn, [`ASKED_ROWS`] of them: the host says which.
+    /// Of the images to generate, [`ASKED_ROWS`] of them, which the host writes.
     pub asked: Buf,
 }
 
-/// The persistent buffers every model shares.
+/// The buffers of one set of images.
 #[derive(Clone, Copy, Debug)]
-pub struct SharedBuffers {
+pub struct SetBuffers {
+    /// The sizes.
+    pub spec: SetSpec,
     /// Training images as bytes, four to a word.
     pub train: Buf,
     /// Test images likewise.
     pub test: Buf,
+    /// Labels, of class-conditional models and classifiers.
+    pub labels: Option<Labels>,
+}
+
+/// The persistent buffers of every model.
+#[derive(Clone, Debug)]
+pub struct SharedBuffers {
+    /// Images, set by set.
+    pub sets: Vec<SetBuffers>,
     /// Step, epoch, start and next of training: see docs/numerics.md.
     pub clock: Buf,
     /// Learning rate, bias corrections and KL weight of the current step.
     pub rates: Buf,
     /// One row per step: batch means of the losses.
     pub ring: Buf,
-    /// The clock of evaluation and of drawing, which the host sets.
+    /// The clock of evaluation and sampling, which the host sets.
     pub side_clock: Buf,
-    /// Rates that evaluation's tick may write to.
+    /// The rates that evaluation's tick writes and nothing reads.
     pub side_rates: Buf,
     /// One row per evaluated batch: sums of the losses.
     pub side_ring: Buf,
-    /// Classes, where the model is told them.
-    pub labels: Option<Labels>,
-    spec: DataSpec,
 }
 
-/// Words that hold so many bytes.
+/// Words that hold this many bytes.
 fn words(bytes: usize) -> [usize; 1] {
     [bytes.div_ceil(4)]
 }
 
+/// The name of a buffer of a set; that of the first set has no number.
+fn name(of: &str, set: usize) -> String {
+    if set == 0 { of.into() } else { format!("{of}.{set}") }
+}
+
 impl SharedBuffers {
-    /// SharedBuffers them, the loss rings with `columns` columns.
-    pub fn new(memory: &mut Memory, spec: DataSpec, columns: usize) -> Self {
+    /// The buffers for such data, with loss rings of `columns` columns.
+    pub fn new(memory: &mut Memory, spec: &DataSpec, columns: usize) -> Self {
+        let mut sets = Vec::with_capacity(spec.sets.len());
+        for (number, &spec) in spec.sets.iter().enumerate() {
+            let train = memory.add(&name("train", number), words(spec.train * spec.width()), Dtype::U32);
+            let test = memory.add(&name("test", number), words(spec.test * spec.width()), Dtype::U32);
+            sets.push(SetBuffers { spec, train, test, labels: None });
+        }
         Self {
-            train: memory.add("train", words(spec.train * spec.width()), Dtype::U32),
-            test: memory.add("test", words(spec.test * spec.width()), Dtype::U32),
+            sets,
             clock: memory.add("clock", [4], Dtype::U32),
             rates: memory.add("rates", [4], Dtype::F32),
             ring: memory.add("ring", [RING_ROWS, columns], Dtype::F32),
             side_clock: memory.add("side_clock", [4], Dtype::U32),
             side_rates: memory.add("side_rates", [4], Dtype::F32),
             side_ring: memory.add("side_ring", [RING_ROWS, columns], Dtype::F32),
-            labels: None,
-            spec,
         }
     }
 
-    /// The same with room for labels.
-    pub fn labelled(self, memory: &mut Memory) -> Self {
-        let DataSpec { train, test, classes, .. } = self.spec;
-        let labels = Labels {
-            train: memory.add("train_labels", words(train * classes), Dtype::U32),
-            test: memory.add("test_labels", words(test * classes), Dtype::U32),
-            asked: memory.add("asked_labels", words(ASKED_ROWS * classes), Dtype::U32),
-        };
-        Self { labels: Some(labels), ..self }
+    /// The same with buffers for the labels of every set.
+    pub fn labelled(mut self, memory: &mut Memory) -> Self {
+        for (number, set) in self.sets.iter_mut().enumerate() {
+            let SetSpec { train, test, classes, .. } = set.spec;
+            set.labels = Some(Labels {
+                train: memory.add(&name("train_labels", number), words(train * classes), Dtype::U32),
+                test: memory.add(&name("test_labels", number), words(test * classes), Dtype::U32),
+                asked: memory.add(&name("asked_labels", number), words(ASKED_ROWS * classes), Dtype::U32),
+            });
+        }
+        self
     }
 
-    /// The data that they were made for.
-    pub fn spec(&self) -> &DataSpec {
-        &self.spec
+    /// The first set, the only one of most families.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn first(&self) -> &SetBuffers {
+        self.sets.first().expect("data has at least one set")
     }
 
-    /// Advances the training clock by one batch, with its first part. The weight of the KL term rises to `kl_weight`
-    /// over the first `kl_warmup` steps.
+    /// Advances the training clock by one batch, at the batch's first micro-batch. The weight of the KL term rises to
+    /// `kl_weight` over the first `kl_warmup` steps.
     pub fn tick(
         &self,
         s: &mut Schedule,
@@ -134,28 +177,29 @@ impl SharedBuffers {
         }
     }
 
-    /// Advances the training clock, where a batch begins, and takes the part's images: x [rows, width].
+    /// Advances the training clock at a batch's first micro-batch, and takes the micro-batch's images: x [rows, width].
     pub fn next_train(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training, range: Range) -> Buf {
         self.tick(s, micro_batch, training, 0.0, 0);
         let order = self.train_order(s, micro_batch, training, self.clock);
         self.train_images(s, order, range)
     }
 
-    /// Which images are that part of the batch of a training clock, `u32 [rows]`.
+    /// The numbers of a micro-batch's images by a training clock, `u32 [rows]`.
     pub fn train_order(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training, clock: Buf) -> Buf {
         permute(s, "order", micro_batch.range(), clock, training.resident, training.seed, training.shuffle)
     }
 
-    /// Images of the training set: x [batch, width].
+    /// Training images by their numbers: x [batch, width].
     pub fn train_images(&self, s: &mut Schedule, order: Buf, range: Range) -> Buf {
-        images(s, self.train, order, self.spec.width(), range)
+        images(s, self.first().train, order, self.first().spec.width(), range)
     }
 
     /// Advances the side clock by one batch: the next `batch` test images in file order, `u32 [batch]`.
     pub fn test_order(&self, s: &mut Schedule, batch: usize) -> Buf {
-        let step = Tick { batch, count: self.spec.test, ..Tick::default() };
+        let count = self.first().spec.test;
+        let step = Tick { batch, count, ..Tick::default() };
         tick(s, "tick", self.side_clock, self.side_rates, step);
-        permute(s, "order", 0..batch, self.side_clock, self.spec.test, 0, false)
+        permute(s, "order", 0..batch, self.side_clock, count, 0, false)
     }
 
     /// The next `batch` test images: x [batch, width].
@@ -164,29 +208,29 @@ impl SharedBuffers {
         self.test_images(s, order, range)
     }
 
-    /// Images of the test set: x [batch, width].
+    /// Test images by their numbers: x [batch, width].
     pub fn test_images(&self, s: &mut Schedule, order: Buf, range: Range) -> Buf {
-        images(s, self.test, order, self.spec.width(), range)
+        images(s, self.first().test, order, self.first().spec.width(), range)
     }
 
-    /// One-hot classes of the first `count` pictures to be drawn, [count, classes]; the side clock begins at row 0.
+    /// The requested classes of `count` images as a network's input, [count, classes]; the side clock begins at row 0.
     pub fn asked_classes(&self, s: &mut Schedule, labels: Labels, count: usize) -> Buf {
         let rows = permute(s, "asked", 0..count, self.side_clock, ASKED_ROWS, 0, false);
         self.one_hot_classes(s, labels.asked, rows)
     }
 
-    /// Classes of such rows of `labels` as a network is told them, [batch, classes]: 5 at the class, 0 elsewhere.
+    /// Rows of `labels` as a network's input, [batch, classes]: 5 at the class, 0 elsewhere.
     pub fn one_hot_classes(&self, s: &mut Schedule, labels: Buf, order: Buf) -> Buf {
-        gather(s, "class_conditional", labels, order, self.spec.classes, ONE_HOT_SCALE / 255.0, 0.0)
+        gather(s, "class_conditional", labels, order, self.first().spec.classes, ONE_HOT_SCALE / 255.0, 0.0)
     }
 
-    /// One-hot classes of such rows of `labels`: [batch, classes].
+    /// Rows of `labels` as one-hot classes: [batch, classes].
     pub fn classes(&self, s: &mut Schedule, labels: Buf, order: Buf) -> Buf {
-        gather(s, "classes", labels, order, self.spec.classes, 1.0 / 255.0, 0.0)
+        gather(s, "classes", labels, order, self.first().spec.classes, 1.0 / 255.0, 0.0)
     }
 }
 
-/// A step of an optimiser on `batch` images.
+/// The tick of an optimiser's step on `batch` images.
 pub(crate) fn tick_of(batch: usize, training: &Training) -> Tick {
     let Optimiser { lr, lr_warmup, beta1, beta2, .. } = training.optimiser;
     let (lr, decay) = (lr * training.rate, training.optimiser.decay());

@@ -4,50 +4,52 @@
 //! p(z) = N(0, 1), p(x|z) from the decoder. The loss is E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
 //! with one sample of z; with β = 1 it is −ELBO.
 
+use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Posterior, Reconstructor, Sampler};
 use crate::coder::Coder;
+use crate::families::Settings;
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Decoding, Likelihood, Model, Objective, Pass, Phase, Range, Training};
+use crate::model::{Base, Likelihood, Model, Objective, Pass, Range, Training};
 use crate::network::Network;
-use crate::shared_buffers::{DataSpec, SharedBuffers};
-use crate::validate::{activation_fault, coder_fault, conditional_fault, not_negative_fault, positive_fault};
+use crate::phase::{Phase, Round};
+use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers};
+use crate::validate::{InvalidSetting, activation, coder, conditional, ensure, not_negative, positive};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{channels, fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
 use gpu_core::random::Stream;
-use gpu_core::{Buf, Schedule};
+use gpu_core::{Buf, Dtype, Schedule};
 use serde::{Deserialize, Serialize};
 
-/// Settings of the model.
+/// Settings of a variational autoencoder.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VaeConfig {
-    /// Channels of the encoder's convolutions, each of which halves the image; none for linear layers alone. The
-    /// decoder has their transposes in reverse.
+    /// Channels of the encoder's convolutions, each of which halves the image; `[]` for linear layers only. The decoder
+    /// has their transposes in reverse.
     pub channels: Vec<usize>,
-    /// Whether each is a 3×3 convolution and a 2×2 maximum, mirrored by enlarging and a 3×3 convolution.
+    /// Replaces each by a 3×3 convolution and 2×2 max pooling, and its transpose by upsampling and a 3×3 convolution.
     pub pool: bool,
-    /// Widths of the encoder's linear layers; the decoder's are these in reverse.
+    /// Widths of the encoder's linear layers; the decoder has them in reverse.
     pub hidden: Vec<usize>,
     /// Length of z.
     pub latent: usize,
     /// Weight of the KL term (β of Higgins et al., 2017); 1 is the ELBO.
     pub beta: f32,
-    /// Steps over which that weight, or the capacity, rises from zero; zero for none.
+    /// Steps over which that weight, or the capacity, rises from zero; 0 for none.
     pub kl_warmup: usize,
-    /// The mean divergence of a latent number, in nats, below which it is not made less (Kingma et al., 2016); zero
+    /// The divergence per latent dimension, in nats, below which the KL term has no gradient (Kingma et al., 2016); 0
     /// for none.
     pub free_bits: f32,
-    /// The KL term, in nats, that each image is held to, by β times its distance from it (Burgess et al., 2018);
-    /// zero for none.
+    /// The target of the KL term, in nats per image; the loss is β times the distance from it (Burgess et al., 2018). 0
+    /// for none.
     pub capacity: f32,
-    /// What the decoder's outputs mean.
+    /// The likelihood p(x|z).
     pub likelihood: Likelihood,
     /// Standard deviation of a Gaussian likelihood.
     pub sigma: f32,
     /// Activation of the hidden layers.
     pub activation: String,
-    /// Whether encoder and decoder are told the class (Sohn, Lee and Yan, 2015): pictures are drawn of the class asked
-    /// for.
+    /// Gives the class to encoder and decoder (Sohn, Lee and Yan, 2015), so that samples can be of a requested class.
     pub class_conditional: bool,
 }
 
@@ -70,27 +72,31 @@ impl Default for VaeConfig {
     }
 }
 
-impl VaeConfig {
-    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
-    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        conditional_fault(self.class_conditional, spec.classes)
-            .or_else(|| coder_fault(spec.image, &self.channels, self.pool, &self.hidden, self.latent, batch))
-            .or_else(|| activation_fault(&self.activation))
-            .or_else(|| not_negative_fault("beta", self.beta))
-            .or_else(|| positive_fault("sigma", self.sigma))
-            .or_else(|| not_negative_fault("free_bits", self.free_bits))
-            .or_else(|| not_negative_fault("capacity", self.capacity))
-            .or_else(|| {
-                (self.free_bits > 0.0 && self.capacity > 0.0).then(|| {
-                    "free bits and a capacity are two ways to bound the KL term; set one of vae.free_bits and \
-                     vae.capacity to 0"
-                        .into()
-                })
-            })
+impl Settings for VaeConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        let SetSpec { image, classes, .. } = *spec.first();
+        conditional("class_conditional", self.class_conditional, classes)?;
+        coder(image, &self.channels, self.pool, &self.hidden, self.latent, batch)?;
+        activation("activation", &self.activation)?;
+        not_negative("beta", self.beta)?;
+        positive("sigma", self.sigma)?;
+        not_negative("free_bits", self.free_bits)?;
+        not_negative("capacity", self.capacity)?;
+        ensure(self.free_bits == 0.0 || self.capacity == 0.0, "free_bits", || {
+            "cannot be combined with vae.capacity, as both bound the KL term; set one of them to 0".into()
+        })
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Vae::new(self.clone(), spec))
+    }
+
+    fn noise_per_image(&self) -> usize {
+        self.latent
     }
 }
 
-/// The model.
+/// A variational autoencoder.
 #[derive(Clone, Debug)]
 pub struct Vae {
     config: VaeConfig,
@@ -102,18 +108,19 @@ pub struct Vae {
 }
 
 impl Vae {
-    /// The model for such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, `mean` and
-    /// `logvar` (one product) the heads between them. Told classes, the heads take `torch.cat([h, y], 1)` and the
-    /// decoder `torch.cat([z, y], 1)`, y being 5 at the class and 0 elsewhere.
+    /// The model for the first set of such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`,
+    /// `mean` and `logvar` (one product) the heads between them. A class-conditional model's heads take
+    /// `torch.cat([h, y], 1)` and its decoder `torch.cat([z, y], 1)`, where y is 5 at the class and 0 elsewhere.
     ///
     /// # Panics
-    /// When [`VaeConfig::fault`] has something to say.
-    pub fn new(config: VaeConfig, spec: DataSpec) -> Self {
-        assert_eq!(config.fault(&spec, 1), None);
+    /// When [`Settings::validate`] fails.
+    pub fn new(config: VaeConfig, spec: &DataSpec) -> Self {
+        assert_eq!(config.validate(spec, 1), Ok(()));
         let mut base = Base::new(spec, COLUMNS);
         if config.class_conditional {
             base.buffers = base.buffers.labelled(&mut base.memory);
         }
+        let spec = spec.first();
         let label_width = if config.class_conditional { spec.classes } else { 0 };
         let memory = &mut base.memory;
         let mut network = Network::new(memory, "vae");
@@ -127,35 +134,33 @@ impl Vae {
         Self { config, base, network, encoder, heads, decoder }
     }
 
-    /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width] and its classes, where they are told.
+    /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width] and the classes of a class-conditional model.
     fn encoded(&self, s: &mut Schedule, x: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
-        let (h, encoder) =
-            self.encoder.forward(s, Value::plain(x.reshape(self.base.buffers.spec().images(x.shape.rows()))), mode);
+        let images = x.reshape(self.spec().images(x.shape.rows()));
+        let (h, encoder) = self.encoder.forward(s, Value::plain(images), mode);
         let h = y.map_or(h, |y| h.beside(s, "h_y", y));
         let (heads, head) = self.heads.forward(s, h, mode);
         (heads.buf, encoder, head)
     }
 
-    /// What the decoder says of z [n, latent] and the classes: logits or means, [n, width].
+    /// The decoder's logits or means, [n, width], of z [n, latent] and the classes.
     fn decoded(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>) {
         let input = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
         let (output, decoder) = self.decoder.forward(s, input, mode);
-        (output.buf.reshape([z.shape.rows(), self.base.buffers.spec().width()]), decoder)
+        (output.buf.reshape([z.shape.rows(), self.spec().width()]), decoder)
     }
 
-    /// The next `batch` test images and their classes, where these are told.
+    /// The next `batch` test images, and their classes for a class-conditional model.
     fn next_test(&self, s: &mut Schedule, batch: usize) -> (Buf, Option<Buf>) {
         let buffers = &self.base.buffers;
         let order = buffers.test_order(s, batch);
-        (
-            buffers.test_images(s, order, Range::UNIT),
-            buffers.labels.map(|labels| buffers.one_hot_classes(s, labels.test, order)),
-        )
+        let x = buffers.test_images(s, order, Range::UNIT);
+        (x, buffers.first().labels.map(|labels| buffers.one_hot_classes(s, labels.test, order)))
     }
 
-    /// The first columns of a gradient, those of what classes were put beside.
+    /// The first columns of a gradient: those of the rows that classes were put beside.
     fn without_classes(&self, s: &mut Schedule, label: &str, gradient: Buf) -> Buf {
-        let (cols, label_width) = (gradient.shape.cols(), self.base.buffers.spec().classes);
+        let (cols, label_width) = (gradient.shape.cols(), self.spec().classes);
         if self.config.class_conditional {
             channels::slice(s, label, gradient, 0..cols - label_width)
         } else {
@@ -167,18 +172,17 @@ impl Vae {
         philox::normal(s, "noise", [rows, self.config.latent], clock, seed, stream)
     }
 
-    /// The step on a part of its batch.
-    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+    /// A micro-batch forward and backward.
+    fn backward(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training) {
+        let SharedBuffers { clock, ring, .. } = self.base.buffers;
         let mean = micro_batch.share();
         let VaeConfig { beta, capacity, kl_warmup, .. } = self.config;
-        // What rises: the weight of the term, or what it is held to.
+        // The weight of the term rises, or its target.
         self.base.buffers.tick(s, micro_batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
         let x = self.base.buffers.train_images(s, order, Range::UNIT);
-        let y = self.base.buffers.labels.map(|labels| self.base.buffers.one_hot_classes(s, labels.train, order));
+        let labels = self.base.buffers.first().labels;
+        let y = labels.map(|labels| self.base.buffers.one_hot_classes(s, labels.train, order));
 
         let (heads, encoder, head) = self.encoded(s, x, y, Mode::Train);
         let latent = self.config.latent;
@@ -199,11 +203,9 @@ impl Vae {
 
         micro_batch.record(s, "recon", recon, clock, ring, 0);
         micro_batch.record(s, "kl", kl, clock, ring, 1);
-        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
-        Phase::once("vae", schedule)
     }
 
-    /// Adds the gradient of the KL term, of each image by `mean`, to dheads.
+    /// Adds the gradient of the KL term, weighted by `mean` for each image, to dheads.
     fn kl_backward(&self, s: &mut Schedule, heads: Buf, rows: Buf, mean: f32, dheads: Buf) {
         let VaeConfig { beta, free_bits, capacity, .. } = self.config;
         let rates = self.base.buffers.rates;
@@ -218,7 +220,17 @@ impl Vae {
     }
 
     fn recon(&self) -> loss::Loss {
-        self.config.likelihood.loss(self.config.sigma, self.base.buffers.spec().width())
+        self.config.likelihood.loss(self.config.sigma, self.spec().width())
+    }
+
+    fn spec(&self) -> &SetSpec {
+        &self.base.buffers.first().spec
+    }
+
+    /// The requested classes of `count` images, of a class-conditional model.
+    fn asked(&self, s: &mut Schedule, count: usize) -> Option<Buf> {
+        let buffers = &self.base.buffers;
+        buffers.first().labels.map(|labels| buffers.asked_classes(s, labels, count))
     }
 }
 
@@ -238,11 +250,8 @@ impl Model for Vae {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training
-            .micro_batches(batch)
-            .into_iter()
-            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
-            .collect()
+        let round = Round { name: "vae", times: 1, network: &self.network, rates: self.base.buffers.rates };
+        round.phases(&self.base.memory, batch, training, |s, micro_batch| self.backward(s, micro_batch, training))
     }
 
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
@@ -261,48 +270,91 @@ impl Model for Vae {
         schedule
     }
 
-    /// Reconstructions decode the posterior's mean.
-    fn reconstruct(&self, batch: usize) -> Option<Pass> {
+    fn sampler(&self) -> Option<&dyn Sampler> {
+        Some(self)
+    }
+
+    fn reconstructor(&self) -> Option<&dyn Reconstructor> {
+        Some(self)
+    }
+
+    fn encoder(&self) -> Option<&dyn Encoder> {
+        Some(self)
+    }
+
+    fn decoder(&self) -> Option<&dyn Decoder> {
+        Some(self)
+    }
+
+    fn posterior(&self) -> Option<&dyn Posterior> {
+        Some(self)
+    }
+}
+
+impl Sampler for Vae {
+    fn sample(&self, count: usize, seed: u64) -> Pass {
+        let mut s = Schedule::new();
+        let z = self.noise(&mut s, count, self.base.buffers.side_clock, seed, Stream::Sample);
+        let y = self.asked(&mut s, count);
+        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
+        let picture = self.config.likelihood.picture(&mut s, output);
+        Pass::new(s, &[picture])
+    }
+}
+
+/// Reconstructions decode the posterior's mean.
+impl Reconstructor for Vae {
+    fn reconstruct(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
         let (x, y) = self.next_test(&mut s, batch);
         let (heads, ..) = self.encoded(&mut s, x, y, Mode::Use);
-        // Noise of zero: z is the mean.
+        // With noise of zero, z is the mean.
         let none = s.scratch([batch, self.config.latent]);
         fill::fill(&mut s, "no_noise", none, 0.0);
         let z = reparameterise::forward(&mut s, "z", heads, none);
         let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
-        Some(Pass::new(s, &[x, picture]))
+        Pass::new(s, &[x, picture])
+    }
+}
+
+/// The code is the posterior.
+impl Encoder for Vae {
+    fn encode(&self, batch: usize) -> Pass {
+        Posterior::posterior(self, batch)
     }
 
-    fn sample(&self, count: usize, seed: u64) -> Option<Pass> {
-        let mut s = Schedule::new();
-        let z = self.noise(&mut s, count, self.base.buffers.side_clock, seed, Stream::Sample);
-        let y = self.base.buffers.labels.map(|labels| self.base.buffers.asked_classes(&mut s, labels, count));
-        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
-        let picture = self.config.likelihood.picture(&mut s, output);
-        Some(Pass::new(s, &[picture]))
+    fn code(&self) -> CodeSpec {
+        CodeSpec { width: 2 * self.config.latent, dtype: Dtype::F32 }
     }
+}
 
-    fn posterior(&self, batch: usize) -> Option<Pass> {
-        let mut s = Schedule::new();
-        let (x, y) = self.next_test(&mut s, batch);
-        let (heads, ..) = self.encoded(&mut s, x, y, Mode::Use);
-        Some(Pass::new(s, &[heads]))
-    }
-
-    fn decode(&self, count: usize) -> Option<Decoding> {
+impl Decoder for Vae {
+    fn decode(&self, count: usize) -> Decoding {
         let mut s = Schedule::new();
         let z = s.scratch([count, self.config.latent]);
         s.feed(z);
-        let y = self.base.buffers.labels.map(|labels| self.base.buffers.asked_classes(&mut s, labels, count));
+        let y = self.asked(&mut s, count);
         let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
-        Some(Decoding { given: z, pass: Pass::new(s, &[picture]) })
+        Decoding { given: z, pass: Pass::new(s, &[picture]) }
     }
 
-    /// log p(x) ≥ E log (1/K Σ p(x, z_k) / q(z_k|x)): Burda, Grosse and Salakhutdinov, 2016.
-    fn importance(&self, batch: usize, samples: usize, seed: u64) -> Option<Schedule> {
+    fn code(&self) -> CodeSpec {
+        CodeSpec { width: self.config.latent, dtype: Dtype::F32 }
+    }
+}
+
+impl Posterior for Vae {
+    fn posterior(&self, batch: usize) -> Pass {
+        let mut s = Schedule::new();
+        let (x, y) = self.next_test(&mut s, batch);
+        let (heads, ..) = self.encoded(&mut s, x, y, Mode::Use);
+        Pass::new(s, &[heads])
+    }
+
+    /// log p(x) ≥ E log (1/K Σ p(x, z_k) / q(z_k|x)).
+    fn importance(&self, batch: usize, samples: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
@@ -310,25 +362,25 @@ impl Model for Vae {
         let (heads, ..) = self.encoded(s, x, y, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
         let z = reparameterise::forward(s, "z", heads, eps);
-        // Each image's draws have its class.
+        // All draws of an image have its class.
         let y = y.map(|y| repeated(s, y, samples));
         let (output, _) = self.decoded(s, z, y, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
         let log_weights = log_weight::forward(s, "log_weights", recon, z, eps, heads).reshape([batch, samples]);
         let bound = softmax::logsumexp(s, "bound", log_weights);
         record::record(s, "record.bound", bound, side_clock, side_ring, 0, 1.0);
-        Some(schedule)
+        schedule
     }
 }
 
-/// Each row of y [n, q] `times` times, one after another: [n · times, q], in as few calls as doubling takes.
+/// Each row of y [n, q] repeated `times` times in a row: [n · times, q], by doubling.
 fn repeated(s: &mut Schedule, y: Buf, times: usize) -> Buf {
     let (rows, cols) = (y.shape.rows(), y.shape.cols());
     let (mut wide, mut copies) = (y, 1);
     while copies < times {
         let more = copies.min(times - copies);
-        let micro_batch = if more < copies { channels::slice(s, "y_part", wide, 0..more * cols) } else { wide };
-        wide = channels::concat(s, "y_copies", wide, micro_batch);
+        let rest = if more < copies { channels::slice(s, "y_part", wide, 0..more * cols) } else { wide };
+        wide = channels::concat(s, "y_copies", wide, rest);
         copies += more;
     }
     wide.reshape([rows * times, cols])

@@ -1,28 +1,24 @@
 //! Every activation, alone and differentiated; one case folds its grid.
 
 use crate::{Case, Fill};
-use gpu_core::MAX_GROUPS;
-use gpu_core::ops::activation::{Activation, backward, forward};
+use gpu_core::ops::activation::{ACTIVATION, ACTIVATION_BACKWARD, Activation, ActivationParams, backward, forward};
+use gpu_core::{Grid, MAX_GROUPS};
 
-const ALL: [Activation; 8] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::LeakyRelu(0.2),
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Softplus,
-    Activation::Silu,
-    Activation::Elu(0.7),
-];
+/// All activations, ELU with an α that is not 1.
+fn all() -> Vec<Activation> {
+    let other = |&act: &Activation| if let Activation::Elu(_) = act { Activation::Elu(0.7) } else { act };
+    Activation::ALL.iter().map(other).collect()
+}
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> =
-        ALL.iter().flat_map(|&act| [1, 257].map(|len| differentiated(act, len, Fill::OffZero))).collect();
-    cases.extend(ALL.map(|act| differentiated(act, 64, Fill::Uniform(-20.0, 20.0))));
+        all().into_iter().flat_map(|act| [1, 257].map(|len| differentiated(act, len, Fill::OffZero))).collect();
+    cases.extend(all().into_iter().map(|act| differentiated(act, 64, Fill::Uniform(-20.0, 20.0))));
     cases.push(extremes());
     cases.push(small_slopes());
     cases.push(small_outputs());
     cases.push(folded());
+    cases.push(unknown());
     cases
 }
 
@@ -42,7 +38,7 @@ fn extremes() -> Case {
     let mut case = Case::new("extremes");
     let x = case.input([6], Fill::Numbers(vec![-1e30, -300.0, -90.0, 90.0, 300.0, 1e30]));
     let dy = case.input([6], Fill::OffZero);
-    for act in ALL {
+    for act in all() {
         forward(&mut case.schedule, &format!("{act:?}"), x, act);
         backward(&mut case.schedule, &format!("{act:?}.backward"), x, dy, act);
     }
@@ -79,5 +75,17 @@ fn folded() -> Case {
     let x = case.input([len], Fill::OffZero);
     forward(&mut case.schedule, "y", x, Activation::LeakyRelu(0.2));
     backward(&mut case.schedule, "dx", x, x, Activation::LeakyRelu(0.2));
+    case
+}
+
+/// A code that no activation has: NaN, and never the input as it was.
+fn unknown() -> Case {
+    let mut case = Case::new("an unknown code");
+    let (x, dy) = (case.input([5], Fill::OffZero), case.input([5], Fill::OffZero));
+    let s = &mut case.schedule;
+    let (y, dx) = (s.scratch([5]), s.scratch([5]));
+    let params = ActivationParams { len: 5, kind: Activation::ALL.len() as u32, alpha: 0.5 };
+    s.push(&ACTIVATION, "y", &[x, y], &params, Grid::Linear(1), 0);
+    s.push(&ACTIVATION_BACKWARD, "dx", &[x, dy, dx], &params, Grid::Linear(1), 0);
     case
 }

@@ -1,12 +1,14 @@
-//! Sums and products of two buffers with their derivatives; one case folds its grid.
+//! Sums and products of two buffers with their derivatives, and sums in place; one case folds its grid.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
-use gpu_core::ops::elementwise::{add, combine, multiply, scale};
+use gpu_core::ops::elementwise::{accumulate, add, combine, multiply, scale};
 
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> =
-        [1, 127, 255, 256, 257].into_iter().flat_map(|len| [combined(len), multiplied(len)]).collect();
+    let mut cases: Vec<Case> = [1, 127, 255, 256, 257]
+        .into_iter()
+        .flat_map(|len| [combined(len), multiplied(len), accumulated(len)])
+        .collect();
     cases.push(composed());
     cases.push(folded());
     cases
@@ -37,6 +39,15 @@ fn multiplied(len: usize) -> Case {
     case
 }
 
+/// Two terms added to a sum, the second one through the buffer that the first has left at zero.
+fn accumulated(len: usize) -> Case {
+    let mut case = Case::new(format!("sum += term of {len}"));
+    let (sum, term) = (case.input([len], Fill::OffZero), case.input([len], Fill::OffZero));
+    accumulate(&mut case.schedule, "first", sum, term);
+    accumulate(&mut case.schedule, "second", sum, term);
+    case
+}
+
 /// y = (½ a − 2 b) ⊙ a, where the gradient of a is a sum of two.
 fn composed() -> Case {
     let mut case = Case::new("a fork: (½ a − 2 b) ⊙ a");
@@ -61,5 +72,7 @@ fn folded() -> Case {
     let a = case.input([len], Fill::OffZero);
     combine(&mut case.schedule, "combine", a, 0.75, a, -2.0);
     multiply(&mut case.schedule, "multiply", a, a);
+    let term = case.input([len], Fill::OffZero);
+    accumulate(&mut case.schedule, "accumulate", a, term);
     case
 }

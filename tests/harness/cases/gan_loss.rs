@@ -2,18 +2,17 @@
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
-use gpu_core::ops::gan_loss::{GanLoss, Kind, Role, forward, with_gradient};
+use gpu_core::ops::gan_loss::{GanLoss, Loss, Role, forward, with_gradient};
 
-const KINDS: [Kind; 4] = [Kind::NonSaturating, Kind::LeastSquares, Kind::Hinge, Kind::Wasserstein];
 const SIZES: [usize; 6] = [1, 3, 63, 64, 65, 257];
 const WEIGHT: f32 = 0.375;
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for kind in KINDS {
+    for &kind in GanLoss::ALL {
         let smoothings: &[f32] = if kind.has_labels() { &[0.0, 0.1] } else { &[0.0] };
-        for &smoothing in smoothings {
-            let loss = GanLoss { kind, smoothing };
+        for &label_smoothing in smoothings {
+            let loss = Loss { kind, label_smoothing };
             cases.extend(SIZES.map(|m| differentiated(loss, Role::RealThenFake(m / 3), m)));
             cases.extend([Role::Real, Role::Fake, Role::Generator].map(|role| differentiated(loss, role, 67)));
         }
@@ -29,7 +28,7 @@ fn scores(m: usize) -> Fill {
 }
 
 /// Both kernels; the upstream gradient of the second is its constant weight.
-fn differentiated(loss: GanLoss, role: Role, m: usize) -> Case {
+fn differentiated(loss: Loss, role: Role, m: usize) -> Case {
     let mut case = Case::new(format!("{loss:?} of {m}, {role:?}"));
     let d = case.input([m, 1], scores(m));
     let dy = case.input([m], Fill::Numbers(vec![WEIGHT.into(); m]));
@@ -46,9 +45,10 @@ fn extremes() -> Case {
     let far = vec![-1e30, -300.0, -90.0, -1.0, 0.0, 1.0, 90.0, 300.0, 1e30];
     let mut case = Case::new("extremes");
     let d = case.input([9], Fill::Numbers(far));
-    for (kind, smoothing) in [(Kind::NonSaturating, 0.25), (Kind::Hinge, 0.0), (Kind::Wasserstein, 0.0)] {
+    for (kind, label_smoothing) in [(GanLoss::NonSaturating, 0.25), (GanLoss::Hinge, 0.0), (GanLoss::Wasserstein, 0.0)]
+    {
         for role in [Role::Real, Role::Fake, Role::Generator] {
-            let loss = GanLoss { kind, smoothing };
+            let loss = Loss { kind, label_smoothing };
             with_gradient(&mut case.schedule, &format!("{kind:?}.{role:?}"), d, role, loss, WEIGHT);
         }
     }
@@ -59,7 +59,7 @@ fn folded() -> Case {
     let m = MAX_GROUPS as usize * 64 + 77;
     let mut case = Case::new(format!("folded grid, {m}"));
     let d = case.input([m], Fill::Uniform(-4.0, 4.0));
-    let loss = GanLoss { kind: Kind::LeastSquares, smoothing: 0.1 };
+    let loss = Loss { kind: GanLoss::LeastSquares, label_smoothing: 0.1 };
     case.sums_of(3);
     forward(&mut case.schedule, "rows", d, Role::Generator, loss);
     with_gradient(&mut case.schedule, "both", d, Role::RealThenFake(m - 50), loss, WEIGHT);

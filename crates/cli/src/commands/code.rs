@@ -65,7 +65,7 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
     let name = args.codes.display().to_string();
     let file = read(&args.codes)?;
     let width = code_width(&session)?;
-    let dtype = session.model.decode(1).context("internal error: the model has no decoder")?.given.dtype;
+    let dtype = session.model.decoder().context("internal error: the model has no decoder")?.code().dtype;
     check_kind(&file, &name, dtype, session.config.name())?;
     let given = match dtype {
         Dtype::U32 => Array::U32(known(Tokens::parse(&file, &name)?, &mut session, &name)?),

@@ -5,7 +5,6 @@ use crate::args;
 use crate::commands::trained::{MEASURE, open, open_to_draw};
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
-use frit::config::Family;
 use frit::eval::Opened;
 use frit::eval::draw::{Images, Reconstructions, Sampling};
 use frit::eval::latents::class;
@@ -78,9 +77,9 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
     let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
     let pairs = pairs.with_context(|| {
-        let instead = match session.config.family {
-            Family::Classifier => MEASURE,
-            _ => "use `frit sample`",
+        let instead = match session.model.sampler() {
+            None => MEASURE,
+            Some(_) => "use `frit sample`",
         };
         format!("{} has no encoder; {instead}", session.config.name())
     })?;

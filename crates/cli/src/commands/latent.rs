@@ -83,7 +83,7 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
 
 /// True if the model has a prior to sample from.
 fn has_prior(session: &Session) -> bool {
-    session.model.sample(1, 0).is_some()
+    session.model.sampler().is_some()
 }
 
 /// The class of a test image.
@@ -110,7 +110,7 @@ fn check(flag: &str, n: usize, least: usize) -> Result<()> {
 
 /// The number of latent dimensions.
 fn latent_width(session: &Session) -> Result<usize> {
-    let words = session.model.decode(1).is_some_and(|decoding| decoding.given.dtype == Dtype::U32);
+    let words = session.model.decoder().is_some_and(|decoder| decoder.code().dtype == Dtype::U32);
     ensure!(!words, "codebook indices cannot be interpolated; use a run of a VAE, an autoencoder or a GAN");
     Ok(code_width(session)?)
 }
@@ -133,7 +133,7 @@ fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
 
 /// The standard deviation of each latent dimension over the test images; 1 for models without an encoder.
 fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
-    if session.model.encode(1).is_none() {
+    if session.model.encoder().is_none() {
         return Ok(vec![1.0; width]);
     }
     let rows = latents(session, session.data.test.count)?;

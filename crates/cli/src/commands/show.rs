@@ -10,7 +10,7 @@ use frit::run::planned::{Footprint, Planned, barriers_of, of_step, phases, sched
 use frit::run::session::spec;
 use frit::train::{Inputs, Length};
 use gpu_core::{Arena, Backend, Buf, Call, Schedule, Sharing, plan};
-use models::Model;
+use models::{MicroBatch, Model, Phase, PhaseKind};
 use serde_json::{Value, json};
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
@@ -20,11 +20,10 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         out!("{}", json_of(&shown))?;
         return Ok(Ending::Done);
     }
-    for (planned, [part, parts]) in shown.phases.iter().zip(numbered(&shown.phases)) {
+    for planned in &shown.phases {
         let phase = &planned.phase;
         let times = if phase.times > 1 { format!(", {} times", phase.times) } else { String::new() };
-        let part = if parts > 1 { format!(", micro-batch {part} of {parts}") } else { String::new() };
-        out!("{}{times}{part}:", phase.name)?;
+        out!("{}{times}{}:", phase.name, part(phase, &shown.phases))?;
         for (index, call) in phase.schedule.calls().iter().enumerate() {
             out!("{}", line(index, call, planned, shown.optim))?;
         }
@@ -33,10 +32,21 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// For each phase, its micro-batch number and their count.
-fn numbered(phases: &[Planned]) -> Vec<[usize; 2]> {
-    let parts = phases.chunk_by(|one, next| one.phase.name == next.phase.name).map(<[_]>::len);
-    parts.flat_map(|parts| (1..=parts).map(move |part| [part, parts])).collect()
+/// The part of its round that a phase is.
+fn part(phase: &Phase, phases: &[Planned]) -> String {
+    let micro_batch = |planned: &Planned| match planned.phase.kind {
+        PhaseKind::Backward(micro_batch) if planned.phase.name == phase.name => Some(micro_batch),
+        _ => None,
+    };
+    let all: Vec<MicroBatch> = phases.iter().filter_map(micro_batch).collect();
+    match phase.kind {
+        PhaseKind::Update => ", update".into(),
+        PhaseKind::Backward(this) if all.len() > 1 => {
+            let number = all.iter().take_while(|micro_batch| micro_batch.first <= this.first).count();
+            format!(", micro-batch {number} of {}", all.len())
+        }
+        PhaseKind::Clock | PhaseKind::Backward(_) => String::new(),
+    }
 }
 
 /// Prints the configuration, the data and the memory for `frit train --dry-run`.
@@ -75,7 +85,7 @@ struct Shown {
 
 impl Shown {
     fn new(config: &Config, data: &DataSet) -> Self {
-        let model = config.model(spec(config, data));
+        let model = config.build(&spec(config, data));
         let phases = phases(config, model.as_ref());
         let schedules = schedules(config, model.as_ref(), &phases);
         Self { optim: config.optimiser.slots(), model, phases, schedules }

@@ -2,7 +2,6 @@
 
 use crate::args::Trained;
 use anyhow::{Result, bail};
-use frit::config::Family;
 use frit::eval::{OpenOptions, Opened, Weights};
 use frit::run::folder::Run;
 use frit::terminal::Terminal;
@@ -39,14 +38,14 @@ pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
 
 /// Opens a trained model without its data, to sample from it: only the image size is needed.
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
-    let config = Run::open_to_read(&args.run)?.config()?;
-    let instead = match config.family {
-        Family::Vae | Family::Gan => None,
-        Family::Ae | Family::VqVae => Some("use `frit reconstruct`"),
-        Family::Classifier => Some(MEASURE),
-    };
-    if let Some(instead) = instead {
-        bail!("{} has no prior to sample from; {instead}", config.name());
+    let opened = frit::eval::open(&args.run, &OpenOptions { without_data: true, ..args.options() }, terminal)?;
+    let model = &opened.session.model;
+    if model.sampler().is_none() {
+        let instead = match model.reconstructor() {
+            Some(_) => "use `frit reconstruct`",
+            None => MEASURE,
+        };
+        bail!("{} has no prior to sample from; {instead}", opened.session.config.name());
     }
-    Ok(frit::eval::open(&args.run, &OpenOptions { without_data: true, ..args.options() }, terminal)?)
+    Ok(opened)
 }

@@ -63,7 +63,7 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
 
 /// One call of every class in a model's training steps, for full and partial batches.
 fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Call> {
-    let model = config.model(spec(config, data));
+    let model = config.build(&spec(config, data));
     let mut work = BTreeMap::new();
     for size in EpochPlan::new(config, data.train.count).sizes() {
         for phase in model.train(size.batch, &training(config, size, 0)) {

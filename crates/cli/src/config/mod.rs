@@ -7,54 +7,109 @@ pub mod recipes;
 use self::data::DataOptions;
 use self::monitors::Monitors;
 use anyhow::{Context, Result, anyhow, bail};
-use models::{
-    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, DataSpec, Gan, GanConfig, LrSchedule, MicroBatch,
-    Model, Optimiser, Vae, VaeConfig, VqVae, VqVaeConfig,
-};
-use serde::{Deserialize, Serialize};
+use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// The most parts of a batch: each is a schedule of its own.
 pub const MAX_PARTS: usize = 256;
 
-/// A model family.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    Vae,
-    Ae,
-    Gan,
-    VqVae,
-    Classifier,
+/// Everything that decides the result of a run. The resolved configuration of a run is itself a recipe: `family`, the
+/// common sections, and the section of the family, under its name.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    pub train: Train,
+    pub data: DataOptions,
+    pub optimiser: Optimiser,
+    pub monitors: Monitors,
+    /// The ranges in which `frit verify` expects metrics of `frit eval` after training on the built-in data: from, to.
+    pub target: BTreeMap<String, [f64; 2]>,
+    /// The model's settings.
+    pub model: ModelConfig,
 }
 
-/// Everything that decides what a run computes. The resolved configuration of a run is itself a recipe.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    pub family: Family,
-    #[serde(default)]
-    pub train: Train,
-    #[serde(default)]
-    pub data: DataOptions,
-    #[serde(default)]
-    pub optimiser: Optimiser,
-    #[serde(default)]
-    pub monitors: Monitors,
-    /// What `frit verify` expects of figures of `frit eval` after training on the built-in data: from, to.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub target: BTreeMap<String, [f64; 2]>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vae: Option<VaeConfig>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ae: Option<AutoencoderConfig>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gan: Option<GanConfig>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vqvae: Option<VqVaeConfig>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub classifier: Option<ClassifierConfig>,
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("family", self.name())?;
+        map.serialize_entry("train", &self.train)?;
+        map.serialize_entry("data", &self.data)?;
+        map.serialize_entry("optimiser", &self.optimiser)?;
+        map.serialize_entry("monitors", &self.monitors)?;
+        if !self.target.is_empty() {
+            map.serialize_entry("target", &self.target)?;
+        }
+        map.serialize_entry(self.name(), &self.model)?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ConfigVisitor)
+    }
+}
+
+/// The keys of a configuration besides the sections of families.
+const KEYS: [&str; 6] = ["family", "train", "data", "optimiser", "monitors", "target"];
+
+/// A key of a configuration.
+enum Key {
+    Common(&'static str),
+    Model(Family),
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        static ALL: LazyLock<Vec<&str>> = LazyLock::new(|| [&KEYS[..], Family::NAMES].concat());
+        let key = String::deserialize(deserializer)?;
+        let common = KEYS.into_iter().find(|&common| common == key).map(Self::Common);
+        common.or(Family::find(&key).map(Self::Model)).ok_or_else(|| D::Error::unknown_field(&key, &ALL))
+    }
+}
+
+struct ConfigVisitor;
+
+impl<'de> Visitor<'de> for ConfigVisitor {
+    type Value = Config;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a configuration")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
+        let (mut family, mut models) = (None, Vec::new());
+        let (mut train, mut data, mut optimiser, mut monitors) =
+            (Train::default(), DataOptions::default(), Optimiser::default(), Monitors::default());
+        let mut target = BTreeMap::new();
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Model(family) => models.push(map.next_value_seed(family)?),
+                Key::Common("family") => family = Some(map.next_value()?),
+                Key::Common("train") => train = map.next_value()?,
+                Key::Common("data") => data = map.next_value()?,
+                Key::Common("optimiser") => optimiser = map.next_value()?,
+                Key::Common("monitors") => monitors = map.next_value()?,
+                Key::Common(_) => target = map.next_value()?,
+            }
+        }
+        let family: Family = family.ok_or_else(|| A::Error::missing_field("family"))?;
+        if let Some(other) = models.iter().map(ModelConfig::family).find(|&other| other != family) {
+            let (family, other) = (family.name(), other.name());
+            let message = format!(
+                "section [{other}] in a configuration with family = '{family}'; remove it, or change \
+                                   the family"
+            );
+            return Err(A::Error::custom(message));
+        }
+        let model = models.pop().unwrap_or_else(|| family.defaults());
+        Ok(Config { train, data, optimiser, monitors, target, model })
+    }
 }
 
 /// How long and in what order to train.
@@ -126,37 +181,7 @@ impl Config {
     /// Reads a configuration; `name` is what errors call it.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
         // toml's message shows the line and what was expected there.
-        let config: Self =
-            toml::from_str(text).map_err(|error| anyhow!("{name} has a mistake; correct it:\n{error}"))?;
-        let family = config.name();
-        let foreign = config.sections().into_iter().find(|&(section, given)| given && section != family);
-        if let Some((foreign, _)) = foreign {
-            bail!("{name} has a section [{foreign}], and its family is {family}; take it out, or change the family");
-        }
-        Ok(config.complete())
-    }
-
-    /// The sections of the families, and whether they are given.
-    fn sections(&self) -> [(&'static str, bool); 5] {
-        [
-            ("vae", self.vae.is_some()),
-            ("ae", self.ae.is_some()),
-            ("gan", self.gan.is_some()),
-            ("vqvae", self.vqvae.is_some()),
-            ("classifier", self.classifier.is_some()),
-        ]
-    }
-
-    /// The settings of the model's family, spelled out.
-    fn complete(mut self) -> Self {
-        match self.family {
-            Family::Vae => drop(self.vae.get_or_insert_default()),
-            Family::Ae => drop(self.ae.get_or_insert_default()),
-            Family::Gan => drop(self.gan.get_or_insert_default()),
-            Family::VqVae => drop(self.vqvae.get_or_insert_default()),
-            Family::Classifier => drop(self.classifier.get_or_insert_default()),
-        }
-        self
+        toml::from_str(text).map_err(|error| anyhow!("invalid configuration {name}:\n{error}"))
     }
 
     /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
@@ -192,10 +217,9 @@ impl Config {
             value = toml::Value::String(text.into());
         }
         *slot = value;
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| {
+        table.try_into().map_err(|error: toml::de::Error| {
             anyhow!("--set {setting} does not fit: {}; give {key} another value", error.message())
-        })?;
-        Ok(config.complete())
+        })
     }
 
     /// The configuration as TOML.
@@ -225,13 +249,6 @@ impl Config {
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
             bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");
         }
-        let latent = self.vae.as_ref().map(|vae| vae.latent).or(self.gan.as_ref().map(|gan| gan.latent)).unwrap_or(1);
-        if i32::try_from(batch_size.saturating_mul(latent)).is_err() {
-            bail!(
-                "a batch of {batch_size} has too many latent numbers, {latent} to an image; use a smaller \
-                 train.batch_size"
-            );
-        }
         let parts = self.micro_batches();
         if parts.len() > MAX_PARTS {
             bail!(
@@ -259,18 +276,8 @@ impl Config {
     /// # Errors
     /// One sentence.
     pub fn check_model(&self, spec: &DataSpec, batch: usize) -> Result<()> {
-        let fault = match self.family {
-            Family::Vae => self.vae.as_ref().and_then(|config| config.fault(spec, batch)),
-            Family::Ae => self.ae.as_ref().and_then(|config| config.fault(spec, batch)),
-            Family::Gan => self.gan.as_ref().and_then(|config| config.fault(spec, batch)),
-            Family::VqVae => self.vqvae.as_ref().and_then(|config| config.fault(spec, batch)),
-            Family::Classifier => self.classifier.as_ref().and_then(|config| config.fault(spec, batch)),
-        };
-        match fault.or(self.optimiser.fault()) {
-            Some(fault) if fault.contains("set ") => bail!("{fault}"),
-            Some(fault) => bail!("{fault}; change it in the configuration or with --set"),
-            None => Ok(()),
-        }
+        let checked = self.model.validate(spec, self.train.batch_size, batch).and_then(|()| self.optimiser.validate());
+        Ok(checked.map_err(crate::Error::from)?)
     }
 
     /// Sets the steps over which the learning rate decays, where that is the rest of a run of `total`.
@@ -294,12 +301,12 @@ impl Config {
 
     /// Batches of images in a step.
     pub fn batches(&self) -> usize {
-        self.gan.as_ref().map_or(1, |gan| gan.discriminator_steps.max(1))
+        self.model.batches()
     }
 
-    /// Whether pictures are drawn with the running average of the weights.
+    /// Whether images are sampled with the running average of the weights.
     pub fn draws_by_average(&self) -> bool {
-        self.family == Family::Gan && self.optimiser.average > 0.0
+        self.model.samples_with_average() && self.optimiser.average > 0.0
     }
 
     /// Refuses to go on with a run under settings that it was not started with; how long it trains may change,
@@ -321,25 +328,13 @@ impl Config {
     }
 
     /// The model for such data.
-    pub fn model(&self, spec: DataSpec) -> Box<dyn Model> {
-        match self.family {
-            Family::Vae => Box::new(Vae::new(self.vae.clone().unwrap_or_default(), spec)),
-            Family::Ae => Box::new(Autoencoder::new(self.ae.clone().unwrap_or_default(), spec)),
-            Family::Gan => Box::new(Gan::new(self.gan.clone().unwrap_or_default(), spec)),
-            Family::VqVae => Box::new(VqVae::new(self.vqvae.clone().unwrap_or_default(), spec)),
-            Family::Classifier => Box::new(Classifier::new(self.classifier.clone().unwrap_or_default(), spec, 1)),
-        }
+    pub fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        self.model.build(spec)
     }
 
     /// The family's name, which is also that of its section.
     pub fn name(&self) -> &'static str {
-        match self.family {
-            Family::Vae => "vae",
-            Family::Ae => "ae",
-            Family::Gan => "gan",
-            Family::VqVae => "vqvae",
-            Family::Classifier => "classifier",
-        }
+        self.model.family().name()
     }
 
     /// The key of the model's own settings with that name: `latent` as `vae.latent`.
@@ -364,15 +359,16 @@ fn unknown_key(key: &str, config: &Config) -> String {
 mod tests {
     use self::data::Colour;
     use super::*;
+    use models::SetSpec;
 
-    const SPEC: DataSpec = DataSpec { train: 1000, test: 100, image: [28, 28, 1], classes: 10, variance: 0.1 };
+    const SPEC: SetSpec = SetSpec { train: 1000, test: 100, image: [28, 28, 1], classes: 10, variance: 0.1 };
 
     #[test]
     fn every_recipe_resolves_and_is_its_own_recipe() {
         for (name, _) in recipes::RECIPES {
             let config = Config::load(name).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
-            config.check(&SPEC, SPEC.train).unwrap();
+            config.check(&SPEC.into(), SPEC.train).unwrap();
         }
     }
 
@@ -383,10 +379,22 @@ mod tests {
     }
 
     #[test]
+    fn a_section_of_another_family_is_refused() {
+        for text in ["family = \"vae\"\n[vae]\nlatent = 3\n[ae]\nlatent = 3\n", "family = \"vae\"\n[ae]\n"] {
+            let error = Config::parse(text, "my.toml").unwrap_err().to_string();
+            assert!(error.contains("my.toml") && error.contains("[ae]") && error.contains("'vae'"), "{error}");
+        }
+        let error = Config::parse("family = \"vea\"", "my.toml").unwrap_err().to_string();
+        assert!(error.contains("vea") && error.contains("vqvae"), "{error}");
+        assert!(Config::parse("[vae]", "my.toml").unwrap_err().to_string().contains("family"));
+    }
+
+    #[test]
     fn settings_reach_every_section_and_nothing_else() {
         let config = Config::load("vae").unwrap();
         let set = |text: &str| config.clone().with(text);
-        assert_eq!(set("vae.hidden=[8, 4]").unwrap().vae.unwrap().hidden, [8, 4]);
+        let ModelConfig::Vae(vae) = set("vae.hidden=[8, 4]").unwrap().model else { panic!("a VAE") };
+        assert_eq!(vae.hidden, [8, 4]);
         assert_eq!(set("optimiser.lr=1").unwrap().optimiser.lr, 1.0);
         assert_eq!(set("data.source=pictures").unwrap().data.source, "pictures");
         assert_eq!(set("data.source=\"7\"").unwrap().data, set("data.source=7").unwrap().data);
@@ -424,7 +432,7 @@ mod tests {
             "train.batch_size=2000",
         ];
         for wrong in wrong {
-            assert!(config.clone().with(wrong).unwrap().check(&SPEC, SPEC.train).is_err(), "{wrong}");
+            assert!(config.clone().with(wrong).unwrap().check(&SPEC.into(), SPEC.train).is_err(), "{wrong}");
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::run::programs::Programs;
 use crate::run::session::{Session, spec};
 use crate::terminal::Terminal;
 use gpu_core::{Array, Backend, Buf, Program, SubmitLoop};
-use models::Classifier;
 use models::metrics::Features;
+use models::{Classifier, ModelConfig};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,7 +59,8 @@ impl TrainedClassifier {
     ) -> Result<Option<Self>> {
         let Some(config) = Self::recipe(data, backend)? else { return Ok(None) };
         let spec = spec(&config, data);
-        let model = Classifier::new(config.classifier.clone().unwrap_or_default(), spec, BATCH);
+        let ModelConfig::Classifier(settings) = &config.model else { unreachable!("the recipe of a classifier") };
+        let model = Classifier::new(settings.clone(), &spec, BATCH);
         let (given, pass) = (model.given(), model.classify());
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
         let program = session.executor.prepare(&pass.schedule)?;

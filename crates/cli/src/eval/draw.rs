@@ -98,11 +98,11 @@ impl Sampling {
     ///
     /// They are drawn with the running average of the weights if the configuration says so.
     pub fn prepare(session: &mut Session, count: usize, seed: u64) -> Result<Option<Self>> {
-        if session.model.sample(1, seed).is_none() {
+        if session.model.sampler().is_none() {
             return Ok(None);
         }
         let pass = |session: &Session, batch| {
-            let pass = session.model.sample(batch, seed).expect("checked above");
+            let pass = session.model.sampler().expect("checked above").sample(batch, seed);
             Pass { schedule: with_drawing_weights(session, pass.schedule), ..pass }
         };
         Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None }))
@@ -141,7 +141,7 @@ impl Sampling {
 
     /// One column for each class where classes are drawn in turn, else about as many columns as rows.
     fn columns(&self, session: &Session) -> usize {
-        let in_turn = session.model.buffers().labels.filter(|_| self.class.is_none());
+        let in_turn = session.model.buffers().first().labels.filter(|_| self.class.is_none());
         let classes = in_turn.map(|_| session.data.classes.len()).filter(|&classes| classes <= MAX_COLUMNS);
         classes.unwrap_or_else(|| square(self.count))
     }
@@ -156,10 +156,10 @@ pub struct Reconstructions {
 impl Reconstructions {
     /// Prepares the first `count` test images; `None` if the model reconstructs nothing.
     pub fn prepare(session: &mut Session, count: usize) -> Result<Option<Self>> {
-        if session.model.reconstruct(1).is_none() {
+        if session.model.reconstructor().is_none() {
             return Ok(None);
         }
-        let pass = |session: &Session, batch| session.model.reconstruct(batch).expect("checked above");
+        let pass = |session: &Session, batch| session.model.reconstructor().expect("checked above").reconstruct(batch);
         Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
     }
 

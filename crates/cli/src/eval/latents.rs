@@ -5,7 +5,8 @@ use crate::eval::passes::{TestPass, rows_that_fit};
 use crate::io::error::{Error, ErrorKind, Result, ensure};
 use crate::run::session::Session;
 use gpu_core::{Array, Buf, Dtype};
-use models::{ASKED_ROWS, Decoding};
+use models::ASKED_ROWS;
+use models::capabilities::Decoding;
 
 /// Decodes rows of latents, or of codebook indices, to images with values from 0 to 1. `classes` has the class of each
 /// row, for a class-conditional model.
@@ -31,7 +32,8 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
         let (program, given, output) = match prepared.filter(|(size, _)| *size == count) {
             Some((_, found)) => found,
             None => {
-                let Decoding { given, pass } = session.model.decode(count).expect("code_width has checked it");
+                let decoder = session.model.decoder().expect("code_width has checked it");
+                let Decoding { given, pass } = decoder.decode(count);
                 let found =
                     (session.executor.prepare(&with_drawing_weights(session, pass.schedule))?, given, pass.outputs[0]);
                 prepared = Some((count, found));
@@ -51,7 +53,7 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
 
 /// True for a class-conditional model.
 pub fn is_class_conditional(session: &Session) -> bool {
-    session.model.buffers().labels.is_some()
+    session.model.buffers().first().labels.is_some()
 }
 
 /// The index of a class by its name, of a class-conditional model.
@@ -77,9 +79,9 @@ pub fn class(session: &Session, name: &str) -> Result<u8> {
 /// [`ErrorKind::Model`] if the model has no decoder.
 pub fn code_width(session: &Session) -> Result<usize> {
     let name = session.config.name();
-    let decoding = session.model.decode(1);
-    let decoding = decoding.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no decoder")))?;
-    Ok(decoding.given.len())
+    let decoder = session.model.decoder();
+    let decoder = decoder.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no decoder")))?;
+    Ok(decoder.code().width)
 }
 
 fn rows_of(codes: &Array, start: usize, given: Buf) -> Array {
@@ -98,10 +100,10 @@ fn rows_of(codes: &Array, start: usize, given: Buf) -> Array {
 /// [`ErrorKind::Model`] if the model has no encoder; [`ErrorKind::Device`] if the device fails.
 pub fn codes(session: &mut Session, count: usize) -> Result<(Array, usize)> {
     let name = session.config.name();
-    let found = session.model.encode(1);
-    let found = found.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no encoder")))?;
-    let (words, width) = (found.outputs[0].dtype == Dtype::U32, found.outputs[0].len());
-    let pass = |session: &Session, batch| session.model.encode(batch).expect("checked above");
+    let encoder = session.model.encoder();
+    let encoder = encoder.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no encoder")))?;
+    let (words, width) = (encoder.code().dtype == Dtype::U32, encoder.code().width);
+    let pass = |session: &Session, batch| session.model.encoder().expect("checked above").encode(batch);
     let pass = TestPass::prepare(session, count, pass)?;
     if words {
         return Ok((Array::U32(pass.run_words(session)?), width));

@@ -1,6 +1,5 @@
 //! Metrics other than the losses: reconstructions, code lengths, the discriminator's accuracy, generated images.
 
-use crate::config::Family;
 use crate::data::DataSet;
 use crate::eval::classifier::TrainedClassifier;
 use crate::eval::draw::{Reconstructions, Sampling, first_images};
@@ -29,16 +28,18 @@ pub type Evaluation = Map<String, Value>;
 /// [`ErrorKind::Data`](crate::ErrorKind) if the device cannot hold the data of the classifier.
 pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> {
     let model = session.model.as_ref();
-    let code_use = model.usage().map(|usage| Codes { perplexity: 1.0, used: 1, codes: usage.test.len() });
+    let code_use =
+        model.quantiser().map(|quantiser| Codes { perplexity: 1.0, used: 1, codes: quantiser.usage().test.len() });
     let tested = Tested { means: vec![0.0; model.columns().len()], code_use };
     let classifier = TrainedClassifier::recipe(&session.data, backend)?.is_some();
-    let draws = classifier && model.sample(1, 0).is_some();
-    let conditional = counts_classes(session) && model.buffers().labels.is_some();
+    let draws = classifier && model.sampler().is_some();
+    let conditional = counts_classes(session) && model.buffers().first().labels.is_some();
+    let discriminates = model.discriminator().is_some_and(|discriminator| discriminator.threshold().is_some());
     let parts: [(bool, &[&'static str]); 6] = [
-        (model.posterior(1).is_some(), &["active_units"]),
-        (model.reconstruct(1).is_some(), &RECONSTRUCTION),
-        (model.codes_per_image().is_some() && code_use.is_some(), &["bits", "entropy_bits"]),
-        (model.real_above().is_some() && model.scores(1, 0).is_some(), &["d_accuracy", "d_precision", "d_recall"]),
+        (model.posterior().is_some(), &["active_units"]),
+        (model.reconstructor().is_some(), &RECONSTRUCTION),
+        (model.quantiser().is_some(), &["bits", "entropy_bits"]),
+        (discriminates, &["d_accuracy", "d_precision", "d_recall"]),
         (draws && conditional, &["class_agreement"]),
         (draws, &quality::NAMES),
     ];
@@ -70,8 +71,8 @@ impl Reconstruction {
 /// Bits of an image's codes: at one length for every code, and at the entropy of the code frequencies.
 pub fn bits(session: &Session, codes: Option<Codes>) -> Evaluation {
     let mut figures = Evaluation::new();
-    if let (Some(positions), Some(Codes { perplexity, codes, .. })) = (session.model.codes_per_image(), codes) {
-        let positions = positions as f64;
+    if let (Some(quantiser), Some(Codes { perplexity, codes, .. })) = (session.model.quantiser(), codes) {
+        let positions = quantiser.codes_per_image() as f64;
         figures.insert("bits".into(), json!(positions * (codes as f64).log2()));
         figures.insert("entropy_bits".into(), json!(positions * perplexity.log2()));
     }
@@ -81,10 +82,10 @@ pub fn bits(session: &Session, codes: Option<Codes>) -> Evaluation {
 /// Accuracy, precision and recall of a discriminator on the test images and as many generated ones; empty for a model
 /// without a discriminator, or one whose output has no threshold.
 pub fn discriminator(session: &mut Session, seed: u64) -> Result<Evaluation> {
-    let (Some(threshold), Some(_)) = (session.model.real_above(), session.model.scores(1, seed)) else {
+    let Some(threshold) = session.model.discriminator().and_then(|discriminator| discriminator.threshold()) else {
         return Ok(Evaluation::new());
     };
-    let pass = |session: &Session, batch| session.model.scores(batch, seed).expect("checked above");
+    let pass = |session: &Session, batch| session.model.discriminator().expect("checked above").scores(batch, seed);
     let outputs = TestPass::prepare(session, session.data.test.count, pass)?.run(session)?;
     let real = |scores: &[f32]| scores.iter().filter(|&&score| f64::from(score) > threshold).count() as f64;
     let [hits, misses] = [real(&outputs[0]), real(&outputs[1])];
@@ -103,7 +104,7 @@ pub fn discriminator(session: &mut Session, seed: u64) -> Result<Evaluation> {
 /// [`ErrorKind::Model`](crate::ErrorKind) if the model has no prior, [`ErrorKind::Data`](crate::ErrorKind) if there are
 /// fewer images.
 pub fn images_to_sample(session: &Session, count: Option<usize>) -> Result<usize> {
-    if session.model.sample(1, 0).is_none() {
+    if session.model.sampler().is_none() {
         bail!(Model, "{} has no prior to sample from, so it has no generative metrics", session.config.name());
     }
     let (test, train) = (session.data.test.count, session.data.train.count);
@@ -179,8 +180,8 @@ fn poor_classifier(errors: f64, data: &str) -> Option<String> {
 
 /// True if an evaluation counts the classes of generated images: of a GAN, and of a class-conditional VAE.
 pub fn counts_classes(session: &Session) -> bool {
-    let conditional = session.model.buffers().labels.is_some();
-    session.config.family == Family::Gan || (session.config.family == Family::Vae && conditional)
+    let (model, conditional) = (&session.model, session.model.buffers().first().labels.is_some());
+    model.sampler().is_some() && (model.discriminator().is_some() || conditional)
 }
 
 /// Counts the classes of `count` generated images. Of a class-conditional model, also the share of images that the
@@ -196,7 +197,7 @@ pub fn classes(
     let of = |class: usize| found.iter().filter(|&&found| found == class).count();
     let counts: Evaluation = names.iter().enumerate().map(|(class, name)| (name.clone(), json!(of(class)))).collect();
     let mut figures = Evaluation::from_iter([("class_counts".to_string(), Value::Object(counts))]);
-    if session.model.buffers().labels.is_some() {
+    if session.model.buffers().first().labels.is_some() {
         let agree = found.iter().enumerate().filter(|(row, found)| **found == row % names.len()).count();
         figures.insert("class_agreement".into(), json!(agree as f64 / count as f64));
     }

@@ -3,7 +3,8 @@
 use crate::io::error::{Result, ensure};
 use crate::run::session::Session;
 use gpu_core::{Array, Buf, Program, Schedule, SubmitLoop};
-use models::{Model, Objective, Pass, Usage, perplexity};
+use models::capabilities::Usage;
+use models::{Model, Objective, Pass, perplexity};
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
@@ -19,7 +20,7 @@ const ACTIVE_VARIANCE: f64 = 0.01;
 /// Images that a batch of evaluation or sampling holds at most: at least one.
 pub fn rows_that_fit(session: &Session) -> usize {
     let passes = |batch| {
-        let sample = session.model.sample(batch, 0).map(|pass| pass.schedule);
+        let sample = session.model.sampler().map(|sampler| sampler.sample(batch, 0).schedule);
         [session.model.evaluate(batch, 0)].into_iter().chain(sample)
     };
     // Elements per image of each buffer; buffers of a fixed size, such as a normalised weight, add none.
@@ -97,7 +98,8 @@ pub struct CodeUse {
 impl CodeUse {
     /// Prepares the count for one of the model's histograms; `None` if the model has no codebook.
     pub fn prepare(session: &mut Session, which: fn(Usage) -> Buf) -> Result<Option<Self>> {
-        let Some(histogram) = session.model.usage().map(which) else { return Ok(None) };
+        let Some(quantiser) = session.model.quantiser() else { return Ok(None) };
+        let histogram = which(quantiser.usage());
         let Pass { schedule, outputs } = perplexity(histogram);
         Ok(Some(Self { program: session.executor.prepare(&schedule)?, outputs, codes: histogram.len() }))
     }
@@ -136,7 +138,7 @@ impl TestLoss {
 
     /// Runs the pass.
     pub fn run(&mut self, session: &mut Session) -> Result<Tested> {
-        if let Some(usage) = session.model.usage() {
+        if let Some(usage) = session.model.quantiser().map(|quantiser| quantiser.usage()) {
             session.executor.write(usage.test, &Array::F32(vec![0.0; usage.test.len()]))?;
         }
         let images = session.data.test.count as f64;
@@ -184,10 +186,11 @@ pub fn importance_nll(session: &mut Session, samples: usize, seed: u64) -> Resul
     let most = rows_that_fit(session);
     ensure!(samples <= most, Setting, "{samples} importance samples do not fit at once; use at most {most}");
     let batch = (IMPORTANCE_ROWS.min(most) / samples).clamp(1, session.data.test.count);
-    if session.model.importance(1, 1, seed).is_none() {
+    if session.model.posterior().is_none() {
         return Ok(None);
     }
-    let schedule = |session: &Session, batch| session.model.importance(batch, samples, seed).unwrap_or_default();
+    let schedule =
+        |session: &Session, batch| session.model.posterior().expect("checked above").importance(batch, samples, seed);
     let mut sweep = Sweep::prepare(session, batch, schedule)?;
     let sums = sweep.run(session)?;
     Ok(Some((samples as f64).ln() - sums[0] / session.data.test.count as f64))
@@ -202,11 +205,11 @@ pub struct ActiveUnits {
 impl ActiveUnits {
     /// Prepares the count; `None` if the model has no posterior.
     pub fn prepare(session: &mut Session) -> Result<Option<Self>> {
-        if session.model.posterior(1).is_none() {
+        if session.model.posterior().is_none() {
             return Ok(None);
         }
         let count = session.data.test.count;
-        let pass = |session: &Session, batch| session.model.posterior(batch).expect("asked above");
+        let pass = |session: &Session, batch| session.model.posterior().expect("checked above").posterior(batch);
         Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
     }
 

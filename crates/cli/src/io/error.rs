@@ -97,6 +97,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<models::InvalidSetting> for Error {
+    fn from(invalid: models::InvalidSetting) -> Self {
+        Self::new(ErrorKind::Setting, invalid.to_string())
+    }
+}
+
 impl From<gpu_core::Error> for Error {
     fn from(error: gpu_core::Error) -> Self {
         Self { kind: ErrorKind::Device, message: error.to_string(), hint: None, source: Some(error) }

@@ -1,17 +1,11 @@
 //! Numbers and model families as a page writes them.
 
 use crate::io::format::short;
+use models::Family;
 
 /// The full name of a model family.
 pub(crate) fn family(name: &str) -> &str {
-    match name {
-        "vae" => "Variational autoencoder",
-        "ae" => "Autoencoder",
-        "gan" => "Generative adversarial network",
-        "vqvae" => "Vector-quantised autoencoder",
-        "classifier" => "Classifier",
-        other => other,
-    }
+    Family::find(name).map_or(name, |family| family.title())
 }
 
 /// A number for people: integers and large numbers without decimals, with separated thousands.

@@ -4,7 +4,7 @@ use crate::config::{Config, Train};
 use crate::data::DataSet;
 use anyhow::{Result, ensure};
 use gpu_core::Backend;
-use models::{DataSpec, Training};
+use models::Training;
 
 /// An epoch goes through the training set shard by shard, and through a shard batch by batch; the last batch is as
 /// small as it is. Without shards the whole set is one.
@@ -157,10 +157,10 @@ pub fn training(config: &Config, size: StepSize, lowered: u32) -> Training {
     Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken, micro_batch }
 }
 
-/// The same for steps on whole batches, without a tail.
-pub fn whole(config: &Config, spec: &DataSpec) -> Training {
+/// The same for steps on whole batches of `images` training images, without a tail.
+pub fn whole(config: &Config, images: usize) -> Training {
     let Train { seed, shuffle, micro_batch, .. } = config.train;
-    Training { micro_batch, ..Training::whole(seed, shuffle, config.optimiser, spec) }
+    Training { micro_batch, ..Training::whole(seed, shuffle, config.optimiser, images) }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl Planned {
 
 /// The phases of a step on a whole batch.
 pub fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
-    let phases = model.train(config.train.batch_size, &whole(config, model.buffers().spec()));
+    let phases = model.train(config.train.batch_size, &whole(config, model.buffers().first().spec.train));
     let mut pool = Pool::default();
     let planned = phases.into_iter().map(|phase| {
         let plan = plan(&phase.schedule, Sharing::On);
@@ -37,7 +37,7 @@ pub fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
 /// All that an executor prepares for training on whole batches: what comes before the first step lies in the same
 /// slots.
 pub fn schedules(config: &Config, model: &dyn Model, phases: &[Planned]) -> Vec<Schedule> {
-    let start = model.start(&whole(config, model.buffers().spec()));
+    let start = model.start(&whole(config, model.buffers().first().spec.train));
     phases.iter().map(|planned| planned.phase.schedule.clone()).chain(start).collect()
 }
 
@@ -89,10 +89,10 @@ impl Footprint {
     /// Of what an executor holds whose elements take so many bytes.
     pub fn of(model: &dyn Model, schedules: &[Schedule], element_bytes: impl Fn(Dtype) -> u64) -> Self {
         let bufs = schedules.iter().flat_map(Schedule::calls).flat_map(|call| &call.bufs);
-        let buffers = model.buffers();
         // The test images are there too.
-        let tests = [Some(buffers.test), buffers.labels.map(|labels| labels.test)];
-        let lasting = bufs.copied().filter(|buf| buf.id.arena != Arena::Scratch).chain(tests.into_iter().flatten());
+        let sets = model.buffers().sets.iter();
+        let tests = sets.flat_map(|set| [Some(set.test), set.labels.map(|labels| labels.test)]).flatten();
+        let lasting = bufs.copied().filter(|buf| buf.id.arena != Arena::Scratch).chain(tests);
         let whole = lasting.map(|buf| (buf.id, model.memory().whole(buf.id)));
         let places: BTreeMap<_, _> = whole.collect();
         let persistent = places.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();

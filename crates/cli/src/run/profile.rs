@@ -234,12 +234,10 @@ fn time_calls(
     let mut clock = None;
     let (start, mut done) = (Instant::now(), 0);
     while steps.map_or(done < STEPS.0 || (start.elapsed() < LONG_ENOUGH && done < STEPS.1), |steps| done < steps) {
-        for ((planned, &program), samples) in phases.iter().zip(programs).zip(&mut samples) {
-            for _ in 0..planned.phase.times {
-                let timing = session.executor.time_calls(program)?;
-                clock = Some(timing.clock);
-                samples.iter_mut().zip(timing.calls).for_each(|(samples, time)| samples.push(time));
-            }
+        for phase in order(phases) {
+            let timing = session.executor.time_calls(programs[phase])?;
+            clock = Some(timing.clock);
+            samples[phase].iter_mut().zip(timing.calls).for_each(|(samples, time)| samples.push(time));
         }
         done += 1;
     }

@@ -9,7 +9,7 @@ use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
-use models::{ASKED_ROWS, DataSpec, Model, Network, OptimiserKind};
+use models::{ASKED_ROWS, DataSpec, Model, Network, OptimiserKind, SetSpec, initial_values};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Session {
     pub fn open(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Self> {
         let spec = spec(&config, &data);
         config.check_model(&spec, 1)?;
-        let model = config.model(spec);
+        let model = config.build(&spec);
         Self::open_model(config, data, model, backend)
     }
 
@@ -58,10 +58,10 @@ impl Session {
         let executor = backend.executor(model.memory().clone(), Sharing::On);
         let device = executor.describe();
         let mut session = Self { config, data, model, executor, device, shard: None };
-        let buffers = *session.model.buffers();
+        let buffers = *session.model.buffers().first();
         session.executor.write(buffers.test, &Array::U32(gather::pack(&session.data.test.images)))?;
         if let Some(labels) = buffers.labels {
-            let test = one_hot(&session.data.test.labels, buffers.spec().classes);
+            let test = one_hot(&session.data.test.labels, buffers.spec.classes);
             session.executor.write(labels.test, &Array::U32(gather::pack(&test)))?;
         }
         Ok(session)
@@ -69,8 +69,8 @@ impl Session {
 
     /// Puts training images onto the device: these rows, or all.
     fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
-        let (buffers, Split { images, labels, .. }) = (*self.model.buffers(), &self.data.train);
-        let width = buffers.spec().width();
+        let (buffers, Split { images, labels, .. }) = (*self.model.buffers().first(), &self.data.train);
+        let width = buffers.spec.width();
         let image = |row: &usize| &images[row * width..(row + 1) * width];
         let images = match rows {
             None => gather::pack(images),
@@ -81,7 +81,7 @@ impl Session {
         if let Some(to) = buffers.labels {
             let labels: Vec<u8> =
                 rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect());
-            let words = gather::pack(&one_hot(&labels, buffers.spec().classes));
+            let words = gather::pack(&one_hot(&labels, buffers.spec.classes));
             self.executor.write(room(to.train, words.len()), &Array::U32(words))?;
         }
         Ok(())
@@ -124,17 +124,9 @@ impl Session {
 
     /// Fills the weights and the networks' state with their initial values, and runs what comes before training.
     pub fn initialise(&mut self) -> Result<()> {
-        let seed = self.config.train.seed;
-        for network in self.model.networks() {
-            let values = Array::F32(network.weights.initial(seed));
-            let values_arena = self.model.memory().whole(network.weights.arena(Arena::Values));
-            self.executor.write(values_arena, &values)?;
-            if self.config.optimiser.average > 0.0 {
-                self.executor.write(values_arena.sibling(Arena::Average), &values)?;
-            }
-            for state in &network.states {
-                self.executor.write(state.buf, &Array::F32(state.initial(seed)))?;
-            }
+        let average = self.config.optimiser.average > 0.0;
+        for (buf, values) in initial_values(self.model.as_ref(), self.config.train.seed, average) {
+            self.executor.write(buf, &Array::F32(values))?;
         }
         self.start()
     }
@@ -142,7 +134,7 @@ impl Session {
     /// What a model runs once before its first step.
     fn start(&mut self) -> Result<()> {
         let steps = EpochPlan::new(&self.config, self.data.train.count);
-        let training = whole(&self.config, self.model.buffers().spec());
+        let training = whole(&self.config, self.model.buffers().first().spec.train);
         let Some(schedule) = self.model.start(&training) else { return Ok(()) };
         let stand = StepPosition { first: false, ..steps.at(0) };
         self.put_shard(&steps, &stand)?;
@@ -238,15 +230,15 @@ impl Session {
     /// Tells a model of which classes the next pictures are to be: one class, or each in turn, `drawn` pictures having
     /// been drawn already.
     pub fn ask(&mut self, drawn: usize, class: Option<usize>) -> Result<()> {
-        let classes = self.model.buffers().spec().classes;
+        let classes = self.model.buffers().first().spec.classes;
         let asked: Vec<u8> = (drawn..drawn + ASKED_ROWS).map(|row| class.unwrap_or(row % classes) as u8).collect();
         self.ask_for(&asked)
     }
 
     /// Tells a model of which class each of the next pictures is to be, of up to [`ASKED_ROWS`].
     pub fn ask_for(&mut self, asked: &[u8]) -> Result<()> {
-        let (buffers, classes) = (self.model.buffers(), self.model.buffers().spec().classes);
-        let Some(labels) = buffers.labels else { return Ok(()) };
+        let set = self.model.buffers().first();
+        let (Some(labels), classes) = (set.labels, set.spec.classes) else { return Ok(()) };
         let mut rows = one_hot(asked, classes);
         rows.resize(ASKED_ROWS * classes, 0);
         Ok(self.executor.write(labels.asked, &Array::U32(gather::pack(&rows)))?)
@@ -298,14 +290,15 @@ impl Session {
 /// A data set as a model sees it.
 pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
     let variance = Pixels::of(&data.train.images).variance as f32;
-    DataSpec {
+    let set = SetSpec {
         train: EpochPlan::new(config, data.train.count).shard_images(),
         test: data.test.count,
         image: [data.height, data.width, data.channels],
         classes: data.classes.len(),
         // Pictures of one grey have none; errors are then divided by one.
         variance: if variance > 0.0 { variance } else { 1.0 },
-    }
+    };
+    set.into()
 }
 
 /// A row of bytes for each label, 255 at its class.

@@ -33,8 +33,8 @@ impl BestMetric {
             Some(key) => (key, -1.0),
             None => (best, if better(best) == Better::Higher { -1.0 } else { 1.0 }),
         };
-        let codes = ["perplexity", "used_codes"].into_iter().filter(|_| model.usage().is_some());
-        let images = RECONSTRUCTION.into_iter().filter(|_| model.reconstruct(1).is_some());
+        let codes = ["perplexity", "used_codes"].into_iter().filter(|_| model.quantiser().is_some());
+        let images = RECONSTRUCTION.into_iter().filter(|_| model.reconstructor().is_some());
         let known: Vec<&str> = model.columns().iter().copied().chain(sum).chain(codes).chain(images).collect();
         if !known.contains(&key) {
             bail!(
@@ -63,13 +63,13 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::eval::passes::Codes;
-    use models::DataSpec;
+    use models::SetSpec;
     use serde_json::json;
 
-    const SPEC: DataSpec = DataSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
+    const SPEC: SetSpec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
 
     fn model(recipe: &str) -> Box<dyn Model> {
-        Config::load(recipe).unwrap().model(SPEC)
+        Config::load(recipe).unwrap().build(&SPEC.into())
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Monitors: checks after every epoch for training that fails without an error. Each one warns with its observation and
 //! the settings that may help.
 
+use crate::config::Config;
 use crate::config::monitors::Monitors;
-use crate::config::{Config, Family};
 use crate::eval::draw::{Images, first_images};
 use crate::eval::passes::{ActiveUnits, Tested};
 use crate::io::error::Result;
 use crate::run::session::Session;
-use models::GanLossKind;
 use models::metrics::pairwise_distance;
+use models::{GanLoss, ModelConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ impl ActiveMonitors {
     pub fn prepare(session: &mut Session, drawn: usize) -> Result<Self> {
         let Monitors { posterior, modes, .. } = session.config.monitors;
         let units = if posterior { ActiveUnits::prepare(session)? } else { None };
-        let watched = modes && session.config.family == Family::Gan;
+        let watched = modes && session.model.discriminator().is_some();
         Ok(Self { units, reals: watched.then(|| diversity_of_data(session, drawn)).flatten() })
     }
 
@@ -137,7 +137,7 @@ fn posterior_collapse(active: usize, all: usize) -> Option<Warning> {
 
 fn codebook_collapse(config: &Config, train: &Tested) -> Option<Warning> {
     let codes = train.code_use.filter(|_| config.monitors.codes)?;
-    let followed = config.vqvae.as_ref().is_some_and(|vqvae| vqvae.ema > 0.0);
+    let followed = matches!(&config.model, ModelConfig::VqVae(vqvae) if vqvae.ema > 0.0);
     let advice = match followed {
         true => "try vqvae.restart = 1, or fewer vqvae.codes",
         false => "try vqvae.ema = 0.99 with vqvae.restart = 1, or fewer vqvae.codes",
@@ -153,7 +153,7 @@ fn codebook_collapse(config: &Config, train: &Tested) -> Option<Warning> {
 }
 
 fn mode_collapse(config: &Config, drawn: f64, reals: f64) -> Option<Warning> {
-    let spectral = config.gan.as_ref().is_some_and(|gan| gan.spectral);
+    let spectral = matches!(&config.model, ModelConfig::Gan(gan) if gan.spectral);
     let advice = match spectral {
         true => "try a lower optimiser.lr, a larger train.batch_size, or another gan.loss",
         false => {
@@ -173,16 +173,16 @@ fn mode_collapse(config: &Config, drawn: f64, reals: f64) -> Option<Warning> {
 
 /// Only for losses whose D(x) has a maximum: 1, as a probability (cross-entropy) or as a target (least squares).
 fn strong_discriminator(config: &Config, train: &Tested) -> Option<Warning> {
-    let gan = config.gan.as_ref().filter(|_| config.monitors.discriminator)?;
-    if !matches!(gan.loss, GanLossKind::NonSaturating | GanLossKind::LeastSquares) {
+    let ModelConfig::Gan(gan) = &config.model else { return None };
+    if !config.monitors.discriminator || !matches!(gan.loss, GanLoss::NonSaturating | GanLoss::LeastSquares) {
         return None;
     }
     let [.., real, fake] = train.means[..] else { return None };
     // Label smoothing lowers the target of real images.
-    (real - fake > LEAD * f64::from(1.0 - gan.smoothing)).then(|| Warning {
+    (real - fake > LEAD * f64::from(1.0 - gan.label_smoothing)).then(|| Warning {
         monitor: "strong_discriminator",
         seen: format!("D(x) − D(G(z)) was {:.3} over the epoch: the discriminator is too strong", real - fake),
-        advice: "try gan.smoothing = 0.1, a lower gan.discriminator_lr, or fewer gan.discriminator_steps".into(),
+        advice: "try gan.label_smoothing = 0.1, a lower gan.discriminator_lr, or fewer gan.discriminator_steps".into(),
     })
 }
 
@@ -213,12 +213,12 @@ mod tests {
         let spectral = gan.clone().with("gan.spectral=true").unwrap();
         assert!(!mode_collapse(&spectral, 0.1, 0.21).unwrap().advice.contains("spectral"));
         let means = |real, fake| Tested { means: vec![0.1, 5.0, real, fake], code_use: None };
-        let gan = gan.with("gan.smoothing=0").unwrap();
+        let gan = gan.with("gan.label_smoothing=0").unwrap();
         assert_eq!(
             names(&[strong_discriminator(&gan, &means(0.99, 0.01)), strong_discriminator(&gan, &means(0.9, 0.1))]),
             ["strong_discriminator"]
         );
-        let smoothed = gan.clone().with("gan.smoothing=0.1").unwrap();
+        let smoothed = gan.clone().with("gan.label_smoothing=0.1").unwrap();
         assert_eq!(
             names(&[
                 strong_discriminator(&smoothed, &means(0.88, 0.01)),

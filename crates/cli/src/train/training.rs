@@ -357,7 +357,7 @@ impl<'a> Trainer<'a> {
     /// Starts the sums of a new epoch.
     fn begin_epoch(&mut self) -> Result<()> {
         self.progress.begin_epoch();
-        if let Some(usage) = self.session.model.usage() {
+        if let Some(usage) = self.session.model.quantiser().map(|quantiser| quantiser.usage()) {
             self.session.executor.write(usage.train, &Array::F32(vec![0.0; usage.train.len()]))?;
         }
         Ok(())

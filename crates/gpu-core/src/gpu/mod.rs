@@ -2,6 +2,7 @@
 
 pub(crate) mod caps;
 pub(crate) mod device;
+mod executor;
 pub(crate) mod open;
 mod pipeline_cache;
 mod pipelines;

@@ -1,10 +1,10 @@
-//! The GPU executor: pipelines and bind groups are created once, and each submit is one compute pass.
+//! Buffers, bind groups and submits of the GPU executor. Pipelines and bind groups are created once, and each submit is
+//! one compute pass.
 
 use super::device::Device;
 use super::pipelines::{self, Dispatch};
 use crate::{
-    ALIGN_BYTES, Arena, Array, Buf, BufferId, Call, Counters, Dtype, Error, Executor, Memory, Pool, Program, Schedule,
-    Sharing, Ticket, Timing, plan,
+    ALIGN_BYTES, Arena, Buf, BufferId, Call, Counters, Error, Memory, Pool, Program, Schedule, Sharing, Ticket, plan,
 };
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use std::collections::{HashMap, HashSet};
@@ -23,10 +23,10 @@ pub struct Gpu {
     slots: Vec<Option<wgpu::Buffer>>,
     slot_of: HashMap<BufferId, usize>,
     programs: Vec<Prepared>,
-    pending: HashMap<u64, Pending>,
-    staging: Vec<wgpu::Buffer>,
+    pub(super) pending: HashMap<u64, Pending>,
+    pub(super) staging: Vec<wgpu::Buffer>,
     tickets: u64,
-    counters: Counters,
+    pub(super) counters: Counters,
     /// Bytes written since the last submit; wgpu keeps them in staging buffers until the next.
     uploading: u64,
 }
@@ -58,10 +58,10 @@ impl Prepared {
 }
 
 #[derive(Debug)]
-struct Pending {
-    submission: wgpu::SubmissionIndex,
-    watched: Vec<Buf>,
-    copy: Option<(wgpu::Buffer, OneshotReceiver<Result<(), wgpu::BufferAsyncError>>)>,
+pub(super) struct Pending {
+    pub(super) submission: wgpu::SubmissionIndex,
+    pub(super) watched: Vec<Buf>,
+    pub(super) copy: Option<(wgpu::Buffer, OneshotReceiver<Result<(), wgpu::BufferAsyncError>>)>,
 }
 
 impl Gpu {
@@ -82,6 +82,23 @@ impl Gpu {
             counters: Counters::default(),
             uploading: 0,
         }
+    }
+
+    /// Allocates the buffers of a schedule, compiles its pipelines and creates its bind groups.
+    pub(super) fn add(&mut self, schedule: &Schedule) -> Result<Program, Error> {
+        self.allocate_all(schedule)?;
+        let start = Instant::now();
+        let dispatches = pipelines::prepare(&self.device, schedule.calls())?;
+        self.counters.compiling += start.elapsed();
+        let uniforms = self.uniforms(schedule.calls())?;
+        self.programs.push(Prepared {
+            calls: schedule.calls().to_vec(),
+            dispatches,
+            uniforms,
+            bind_groups: Vec::new(),
+        });
+        self.bind()?;
+        Ok(Program(self.programs.len() - 1))
     }
 
     /// The program, as prepared.
@@ -107,12 +124,8 @@ impl Gpu {
     }
 
     fn create(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-        self.device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size,
-            usage,
-            mapped_at_creation: false,
-        })
+        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        self.device.device.create_buffer(&descriptor)
     }
 
     /// The buffer with this id, if it is allocated.
@@ -124,7 +137,7 @@ impl Gpu {
     }
 
     /// The buffer with this id. Persistent buffers are allocated at first use.
-    fn buffer(&mut self, id: BufferId) -> Result<wgpu::Buffer, Error> {
+    pub(super) fn buffer(&mut self, id: BufferId) -> Result<wgpu::Buffer, Error> {
         if let Some(buffer) = self.made(id) {
             return Ok(buffer.clone());
         }
@@ -246,13 +259,17 @@ impl Gpu {
     }
 
     /// Counts bytes that wgpu keeps in staging until the next submit.
-    fn uploads(&mut self, bytes: u64) {
+    pub(super) fn uploads(&mut self, bytes: u64) {
         self.uploading += bytes;
         self.counters.upload_bytes = self.counters.upload_bytes.max(self.uploading);
     }
 
     /// Encodes the calls in one pass and the copies of the watched buffers, and submits.
-    fn launch(&mut self, calls: impl Fn(&mut wgpu::ComputePass<'_>, &Self), watch: &[Buf]) -> Result<Ticket, Error> {
+    pub(super) fn launch(
+        &mut self,
+        calls: impl Fn(&mut wgpu::ComputePass<'_>, &Self),
+        watch: &[Buf],
+    ) -> Result<Ticket, Error> {
         let start = Instant::now();
         let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         {
@@ -303,150 +320,5 @@ impl Gpu {
             return Err(Error::Fault { why: error.to_string() });
         }
         self.device.check()
-    }
-}
-
-impl Executor for Gpu {
-    fn describe(&self) -> String {
-        self.device.caps.to_string()
-    }
-
-    fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
-        self.allocate_all(schedule)?;
-        let start = Instant::now();
-        let dispatches = pipelines::prepare(&self.device, schedule.calls())?;
-        self.counters.compiling += start.elapsed();
-        let uniforms = self.uniforms(schedule.calls())?;
-        self.programs.push(Prepared {
-            calls: schedule.calls().to_vec(),
-            dispatches,
-            uniforms,
-            bind_groups: Vec::new(),
-        });
-        self.bind()?;
-        Ok(Program(self.programs.len() - 1))
-    }
-
-    fn submit(&mut self, programs: &[Program], times: u32, watch: &[Buf]) -> Result<Ticket, Error> {
-        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| {
-            for _ in 0..times {
-                for program in programs.iter().map(|program| this.program(*program)) {
-                    (0..program.len()).for_each(|index| program.encode(pass, index));
-                }
-            }
-        };
-        self.launch(encode, watch)
-    }
-
-    fn wait(&mut self, ticket: Ticket) -> Result<Vec<Array>, Error> {
-        let pending = self.pending.remove(&ticket.0).expect("each ticket is waited for once");
-        self.wait_for(pending.submission)?;
-        let Some((staging, receiver)) = pending.copy else { return Ok(Vec::new()) };
-        let mapped = pollster::block_on(receiver.receive()).expect("the callback always sends a result");
-        if let Err(error) = mapped {
-            self.device.check()?;
-            return Err(Error::Fault { why: error.to_string() });
-        }
-        let view = staging.slice(..).get_mapped_range().map_err(|error| Error::Fault { why: error.to_string() })?;
-        let mut at = 0;
-        let arrays = pending.watched.iter().map(|buf| {
-            let bytes = &view[at..at + buf.bytes() as usize];
-            at += bytes.len();
-            match buf.dtype {
-                Dtype::F32 => Array::F32(bytemuck::pod_collect_to_vec(bytes)),
-                Dtype::U32 => Array::U32(bytemuck::pod_collect_to_vec(bytes)),
-            }
-        });
-        let arrays = arrays.collect();
-        drop(view);
-        staging.unmap();
-        self.staging.push(staging);
-        Ok(arrays)
-    }
-
-    fn run_call(&mut self, program: Program, call: usize) -> Result<(), Error> {
-        let encode = |pass: &mut wgpu::ComputePass<'_>, this: &Self| this.program(program).encode(pass, call);
-        let ticket = self.launch(encode, &[])?;
-        self.wait(ticket).map(|_| ())
-    }
-
-    fn read(&mut self, buf: Buf) -> Result<Array, Error> {
-        let ticket = self.launch(|_, _| {}, &[buf])?;
-        let mut arrays = self.wait(ticket)?;
-        // Reads are rare and may be large, so their staging buffer is not kept.
-        if let Some(staging) = self.staging.pop() {
-            self.counters.give(staging.size());
-        }
-        Ok(arrays.remove(0))
-    }
-
-    fn write(&mut self, buf: Buf, values: &Array) -> Result<(), Error> {
-        assert_eq!(values.len(), buf.len(), "{} values for a buffer of {}", values.len(), buf.shape);
-        let buffer = self.buffer(buf.id)?;
-        self.uploads(buf.bytes());
-        let write = |bytes: &[u8]| self.device.queue.write_buffer(&buffer, u64::from(buf.offset) * 4, bytes);
-        // wgpu copies the values to a staging buffer of its own, which must be allocated too.
-        self.device.with_error_scopes("an upload", buf.bytes(), || match (buf.dtype, values) {
-            (Dtype::U32, Array::U32(words)) => write(bytemuck::cast_slice(words)),
-            (Dtype::F32, Array::F32(_) | Array::F64(_)) => write(bytemuck::cast_slice(&values.to_f32())),
-            _ => panic!("wrong element type for {buf:?}"),
-        })
-    }
-
-    fn time_calls(&mut self, program: Program) -> Result<Timing, Error> {
-        self.time(program)
-    }
-
-    fn counters(&self) -> Counters {
-        // Polling releases the resources of finished submits.
-        let _ = self.device.device.poll(wgpu::PollType::Poll);
-        let report = self.device.device.generate_allocator_report();
-        Counters { allocator_bytes: report.map(|report| report.total_allocated_bytes), ..self.counters }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Adapter;
-    use crate::ops::fill::fill;
-
-    /// A schedule that fills one kept buffer.
-    fn filling(len: usize) -> (Schedule, Buf) {
-        let mut schedule = Schedule::new();
-        let y = schedule.scratch([len]);
-        fill(&mut schedule, "y", y, 1.5);
-        schedule.keep(y);
-        (schedule, y)
-    }
-
-    fn open() -> Device {
-        Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed")
-    }
-
-    #[test]
-    fn losing_the_device_is_an_error_not_a_panic() {
-        let device = open();
-        let mut gpu = Gpu::new(device.clone(), Memory::default(), Sharing::On);
-        let (schedule, y) = filling(100);
-        let program = gpu.prepare(&schedule).unwrap();
-        assert_eq!(gpu.read(y).unwrap(), Array::F32(vec![0.0; 100]));
-        device.destroy();
-        let after = gpu.submit(&[program], 1, &[y]).and_then(|ticket| gpu.wait(ticket));
-        assert!(matches!(after, Err(Error::Lost { .. })), "{after:?}");
-    }
-
-    #[test]
-    fn a_buffer_beyond_the_limits_is_an_error_with_sizes() {
-        let mut gpu = Gpu::new(open(), Memory::default(), Sharing::On);
-        let limit = gpu.device.caps.max_binding_bytes.min(gpu.device.caps.max_buffer_bytes);
-        let too_many = (limit / 4 + 64) as usize;
-        if too_many > i32::MAX as usize {
-            println!("nothing to test: this device binds more than the largest shape");
-            return;
-        }
-        let (schedule, _) = filling(too_many);
-        let refused = gpu.prepare(&schedule).unwrap_err();
-        assert!(matches!(refused, Error::TooLarge { .. } | Error::OutOfMemory { .. }), "{refused}");
     }
 }

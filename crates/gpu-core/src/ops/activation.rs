@@ -5,59 +5,54 @@
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// A scalar function applied to every element.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Activation {
+/// One row an activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. A parameter
+/// has the default that the name in settings stands for.
+macro_rules! activations {
+    ($($(#[$doc:meta])* $act:ident $(($alpha:ident = $default:literal))? = $code:literal, $name:literal;)+) => {
+        /// A scalar function applied to every element.
+        #[derive(Clone, Copy, PartialEq, Debug)]
+        pub enum Activation {
+            $($(#[$doc])* $act $(($alpha))?,)+
+        }
+
+        impl Activation {
+            /// All activations, with their default parameters.
+            pub const ALL: &[Self] = &[$(Self::$act $(($default))?),+];
+
+            /// The number that identifies it in shaders.
+            pub fn code(self) -> u32 {
+                match self { $(Self::$act { .. } => $code),+ }
+            }
+
+            /// The name in settings.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$act { .. } => $name),+ }
+            }
+        }
+    };
+}
+
+activations! {
     /// x
-    Identity,
+    Identity = 0, "identity";
     /// max(x, 0)
-    Relu,
+    Relu = 1, "relu";
     /// x, or slope · x below zero
-    LeakyRelu(f32),
+    LeakyRelu(f32 = 0.2) = 2, "leaky_relu";
     /// tanh x
-    Tanh,
+    Tanh = 3, "tanh";
     /// 1 / (1 + e⁻ˣ)
-    Sigmoid,
+    Sigmoid = 4, "sigmoid";
     /// log(1 + eˣ)
-    Softplus,
+    Softplus = 5, "softplus";
     /// x / (1 + e⁻ˣ)
-    Silu,
+    Silu = 6, "silu";
     /// x, or α (eˣ − 1) below zero
-    Elu(f32),
+    Elu(f32 = 1.0) = 7, "elu";
 }
 
 impl Activation {
-    /// Names of activations in settings, with the slopes and scales that PyTorch's examples use.
-    pub const NAMED: &[(&str, Self)] = &[
-        ("relu", Self::Relu),
-        ("leaky_relu", Self::LeakyRelu(0.2)),
-        ("tanh", Self::Tanh),
-        ("sigmoid", Self::Sigmoid),
-        ("softplus", Self::Softplus),
-        ("silu", Self::Silu),
-        ("elu", Self::Elu(1.0)),
-    ];
-
-    /// The activation called `name` in [`Self::NAMED`].
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation)
-    }
-
-    /// Its code in shaders/common/activation.wgsl.
-    pub fn code(self) -> u32 {
-        match self {
-            Self::Identity => 0,
-            Self::Relu => 1,
-            Self::LeakyRelu(_) => 2,
-            Self::Tanh => 3,
-            Self::Sigmoid => 4,
-            Self::Softplus => 5,
-            Self::Silu => 6,
-            Self::Elu(_) => 7,
-        }
-    }
-
-    /// Its parameter; zero if it has none.
+    /// The parameter; zero for an activation without one.
     pub fn alpha(self) -> f32 {
         match self {
             Self::LeakyRelu(alpha) | Self::Elu(alpha) => alpha,
@@ -65,9 +60,34 @@ impl Activation {
         }
     }
 
-    /// True if act′(x) can be computed from act(x), so that the input need not be kept.
+    /// The activation of that code and parameter; none for an unknown code.
+    pub fn decode(code: u32, alpha: f32) -> Option<Self> {
+        let act = Self::ALL.iter().copied().find(|act| act.code() == code)?;
+        Some(match act {
+            Self::LeakyRelu(_) => Self::LeakyRelu(alpha),
+            Self::Elu(_) => Self::Elu(alpha),
+            act => act,
+        })
+    }
+
+    /// Whether act′(x) follows from act(x), so that the input need not be kept.
     pub fn slope_from_output(self) -> bool {
         self != Self::Silu
+    }
+
+    /// The activations that a setting can name: all but the identity.
+    fn nonlinear() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|&act| act != Self::Identity)
+    }
+
+    /// The nonlinear activation of that name in settings, with its default parameter.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::nonlinear().find(|act| act.name() == name)
+    }
+
+    /// The names of the nonlinear activations.
+    pub fn names() -> Vec<&'static str> {
+        Self::nonlinear().map(Self::name).collect()
     }
 }
 
@@ -126,9 +146,9 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, act: Activation) -> Buf {
 /// dx = act′(x) ⊙ dy, of x's shape.
 ///
 /// # Panics
-/// If `dy` has another size than `x`.
+/// When `dy` has another size than `x`.
 pub fn backward(s: &mut Schedule, label: &str, x: Buf, dy: Buf, act: Activation) -> Buf {
-    assert_eq!(x.len(), dy.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
+    assert_eq!(x.len(), dy.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
     let dx = s.scratch(x.shape);
     s.push(&ACTIVATION_BACKWARD, label, &[x, dy, dx], &parameters(x, act), grid(x), 6 * x.len() as u64);
     dx
@@ -145,64 +165,41 @@ fn grid(x: Buf) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Adapter, Array, Cpu, Executor, Gpu, Memory, Sharing};
+    use crate::reference::activation::{activate, activate_all, gate_all, slope_from_output};
 
-    const ALL: [Activation; 8] = [
-        Activation::Identity,
-        Activation::Relu,
-        Activation::LeakyRelu(0.1),
-        Activation::Tanh,
-        Activation::Sigmoid,
-        Activation::Softplus,
-        Activation::Silu,
-        Activation::Elu(1.0),
-    ];
-
-    /// `LeakyRelu(0.1)` as `LEAKY_RELU`.
-    fn constant(activation: Activation) -> String {
-        let name = format!("{activation:?}");
-        let name = name.split('(').next().unwrap_or_default();
-        let words =
-            name.char_indices().map(|(i, c)| if i > 0 && c.is_uppercase() { format!("_{c}") } else { c.into() });
-        words.collect::<String>().to_uppercase()
+    /// The constants `NAME = <code>u` of a shader, in its order.
+    fn constants(source: &str) -> Vec<(String, u32)> {
+        let constant = |line: &str| {
+            let (name, value) = line.strip_prefix("const ")?.split_once(" = ")?;
+            Some((name.to_lowercase(), value.strip_suffix("u;")?.parse().ok()?))
+        };
+        source.lines().filter_map(constant).collect()
     }
 
     #[test]
     fn the_shader_has_the_codes() {
-        let shader = include_str!("../../../../shaders/common/activation.wgsl");
-        let constants: Vec<&str> = shader.lines().filter(|line| line.starts_with("const ")).collect();
-        assert_eq!(constants.len(), ALL.len(), "{constants:?}");
-        for activation in ALL {
-            let wanted = format!("const {}: u32 = {}u;", constant(activation), activation.code());
-            assert!(constants.contains(&wanted.as_str()), "{wanted} is not in shaders/common/activation.wgsl");
-        }
-        for (name, activation) in Activation::NAMED {
-            assert!(constant(*activation).to_lowercase() == *name && Activation::named(name) == Some(*activation));
-        }
+        let ours: Vec<_> = Activation::ALL.iter().map(|act| (act.name().to_string(), act.code())).collect();
+        assert_eq!(constants(include_str!("../../../../shaders/common/activation.wgsl")), ours);
+        let codes: Vec<u32> = Activation::ALL.iter().map(|act| act.code()).collect();
+        assert_eq!(codes, (0..codes.len() as u32).collect::<Vec<_>>());
     }
 
     #[test]
-    fn an_unknown_code_gives_nan() {
-        let mut schedule = Schedule::new();
-        let x = schedule.scratch([5]);
-        schedule.feed(x);
-        let (y, dx) = (schedule.scratch([5]), schedule.scratch([5]));
-        let unknown = ActivationParams { len: 5, kind: 99, alpha: 0.0 };
-        schedule.push(&ACTIVATION, "y", &[x, y], &unknown, grid(x), 0);
-        schedule.push(&ACTIVATION_BACKWARD, "dx", &[x, x, dx], &unknown, grid(x), 0);
-        [y, dx].into_iter().for_each(|buf| schedule.keep(buf));
-        let device = Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed");
-        let executors: [Box<dyn Executor>; 2] = [
-            Box::new(Cpu::new(Memory::default(), Sharing::On)),
-            Box::new(Gpu::new(device, Memory::default(), Sharing::On)),
-        ];
-        for mut executor in executors {
-            let program = executor.prepare(&schedule).unwrap();
-            executor.write(x, &Array::F32(vec![-1.5, -0.0, 0.0, 0.5, 1e30])).unwrap();
-            let ticket = executor.submit(&[program], 1, &[y, dx]).unwrap();
-            for array in executor.wait(ticket).unwrap() {
-                assert!(array.to_f64().iter().all(|value| value.is_nan()), "{}: {array:?}", executor.describe());
-            }
+    fn codes_and_names_find_their_activations() {
+        for &act in Activation::ALL {
+            assert_eq!(Activation::decode(act.code(), act.alpha()), Some(act));
+            assert_eq!(Activation::named(act.name()), (act != Activation::Identity).then_some(act));
         }
+        assert_eq!(Activation::decode(2, 0.5), Some(Activation::LeakyRelu(0.5)));
+        assert_eq!((Activation::named("gelu"), Activation::decode(8, 0.0)), (None, None));
+    }
+
+    #[test]
+    fn an_unknown_code_yields_nan() {
+        let mut values = [[1.0; 3]; 2];
+        activate_all(8, 0.0, &mut values[0]);
+        gate_all(8, 0.0, &[1.0; 3], &mut values[1]);
+        assert!(values.iter().flatten().all(|value| value.is_nan()));
+        assert!(activate(8, 0.0, 1.0).is_nan() && slope_from_output(8, 0.0, 1.0).is_nan());
     }
 }

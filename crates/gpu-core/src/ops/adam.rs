@@ -3,7 +3,6 @@
 //! PyTorch's form: w −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with the corrections 1 − βᵗ from
 //! [`tick`](crate::ops::tick).
 
-use crate::ops::Shared;
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
 use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
 
@@ -159,5 +158,47 @@ fn parameters(label: &str, len: usize, config: &Adam, shared: Shared) -> AdamPar
         clip,
         keep,
         one_minus_keep,
+    }
+}
+
+/// The terms that every optimiser shares, as its uniform holds them.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    /// Weight decay; 0 for none.
+    pub(crate) decay: f32,
+    /// Largest norm of the gradient; 0 for no limit.
+    pub(crate) clip: f32,
+    /// Share of the running average that stays in each step.
+    pub(crate) keep: f32,
+    /// 1 − keep, rounded once.
+    pub(crate) one_minus_keep: f32,
+}
+
+impl Shared {
+    /// Checks and converts the terms.
+    ///
+    /// # Panics
+    /// If the weight decay is negative, the clipping norm is not above 0, or the average's decay is not in [0, 1].
+    pub(crate) fn new(label: &str, weight_decay: f32, clip: Option<f32>, average: Option<f32>) -> Self {
+        let keep = average.unwrap_or(0.0);
+        assert!(weight_decay >= 0.0, "{label}: weight decay {weight_decay}");
+        assert!(clip.is_none_or(|clip| clip > 0.0), "{label}: clipping to {clip:?}");
+        assert!((0.0..=1.0).contains(&keep), "{label}: the average's decay {keep} is not in [0, 1]");
+        Self { decay: weight_decay, clip: clip.unwrap_or(0.0), keep, one_minus_keep: 1.0 - keep }
+    }
+
+    /// The buffer to bind as the norm of the gradient: `rates`, unread, if nothing is clipped.
+    ///
+    /// # Panics
+    /// If `rates` is not `[4]`, or the gradient is clipped and `norm` is not given.
+    pub(crate) fn norm(&self, label: &str, norm: Option<Buf>, rates: Buf) -> Buf {
+        assert_eq!(rates.len(), 4, "{label}: rates of shape {}", rates.shape);
+        match norm {
+            Some(norm) if self.clip > 0.0 => norm,
+            _ => {
+                assert!(self.clip == 0.0, "{label}: clipping needs the norm of the gradient");
+                rates
+            }
+        }
     }
 }

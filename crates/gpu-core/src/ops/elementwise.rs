@@ -3,7 +3,7 @@
 //! The same kernels compute their gradients: of y = alpha a + beta b, da = alpha dy ([`scale`]); of y = a ⊙ b, da = dy
 //! ⊙ b ([`multiply`]).
 
-use crate::schedule::kernel::{Gradient, Kernel, read, write};
+use crate::schedule::kernel::{Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
 params! {
@@ -19,7 +19,7 @@ params! {
 }
 
 params! {
-    /// The uniform of [`MULTIPLY`].
+    /// The uniform of [`MULTIPLY`] and [`ACCUMULATE`].
     pub struct MultiplyParams {
         /// Elements.
         len: u32,
@@ -46,8 +46,18 @@ pub static COMBINE: Kernel = Kernel {
 pub static MULTIPLY: Kernel =
     Kernel { name: "multiply", params: MultiplyParams::FIELDS, reference: reference::elementwise::multiply, ..COMBINE };
 
+/// sum += term, and then term = 0.
+pub static ACCUMULATE: Kernel = Kernel {
+    name: "accumulate",
+    bindings: &[update("sum"), update("term")],
+    params: MultiplyParams::FIELDS,
+    reference: reference::elementwise::accumulate,
+    gradient: Gradient::None("it adds up gradients"),
+    ..COMBINE
+};
+
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[&COMBINE, &MULTIPLY];
+pub static KERNELS: &[&Kernel] = &[&COMBINE, &MULTIPLY, &ACCUMULATE];
 
 /// alpha a + beta b, of a's shape.
 ///
@@ -81,6 +91,16 @@ pub fn multiply(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
     let y = output(s, label, a, b);
     s.push(&MULTIPLY, label, &[a, b, y], &MultiplyParams { len: y.len() as u32 }, grid(y), y.len() as u64);
     y
+}
+
+/// Adds `term` to `sum` and sets `term` to zero, for the next one to be summed up in it.
+///
+/// # Panics
+/// When the two differ in size.
+pub fn accumulate(s: &mut Schedule, label: &str, sum: Buf, term: Buf) {
+    assert_eq!(sum.len(), term.len(), "{label}: {} and {} differ in size", sum.shape, term.shape);
+    let params = MultiplyParams { len: sum.len() as u32 };
+    s.push(&ACCUMULATE, label, &[sum, term], &params, grid(sum), sum.len() as u64);
 }
 
 fn output(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {

@@ -3,7 +3,7 @@
 //! w ← (1 − lr λ) w − lr sign(β₁ m + (1 − β₁) g), then m ← β₂ m + (1 − β₂) g: Chen et al., 2023, algorithm 2. Every
 //! weight moves by the learning rate, which is 3 to 10 times smaller than Adam's for a network of the same kind.
 
-use crate::ops::Shared;
+use super::adam::Shared;
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
 use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
 

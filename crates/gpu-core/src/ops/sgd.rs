@@ -4,7 +4,7 @@
 //! PyTorch's form without dampening: b ← μ b + g, then w −= lr b, or with Nesterov's momentum w −= lr (g + μ b). Weight
 //! decay is coupled: it is added to the gradient.
 
-use crate::ops::Shared;
+use super::adam::Shared;
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
 use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
 

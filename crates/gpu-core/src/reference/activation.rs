@@ -1,76 +1,88 @@
 //! y = act(x) and dx = act′(x) ⊙ dy.
 
 use crate::Args;
-use crate::ops::activation::ActivationParams;
+use crate::ops::activation::{Activation, ActivationParams};
 use crate::reference::BLOCK;
 use rayon::prelude::*;
 
-/// act(x) by [`Activation::code`](crate::ops::activation::Activation::code); NaN for an unknown code.
+/// act(x), by [`Activation::code`]; NaN for an unknown code.
 pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
-    match kind {
-        0 => x,
-        1 => x.max(0.0),
-        2 => {
+    Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| value(act, x))
+}
+
+/// act(x).
+#[inline]
+pub fn value(act: Activation, x: f64) -> f64 {
+    match act {
+        Activation::Identity => x,
+        Activation::Relu => x.max(0.0),
+        Activation::LeakyRelu(alpha) => {
             if x > 0.0 {
                 x
             } else {
-                alpha * x
+                f64::from(alpha) * x
             }
         }
-        3 => x.tanh(),
-        4 => sigmoid(x),
-        5 => x.max(0.0) + (-x.abs()).exp().ln_1p(),
-        6 => x * sigmoid(x),
-        7 => {
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => sigmoid(x),
+        Activation::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
+        Activation::Silu => x * sigmoid(x),
+        Activation::Elu(alpha) => {
             if x > 0.0 {
                 x
             } else {
-                alpha * x.exp_m1()
+                f64::from(alpha) * x.exp_m1()
             }
         }
-        _ => f64::NAN,
     }
 }
 
-/// act′ where act is y; NaN for SiLU, whose slope cannot be computed from y, and for an unknown code.
+/// act′ at the point where act is y, by [`Activation::code`]; NaN for an unknown code and for SiLU, whose slope does not
+/// follow from y.
 pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
-    match kind {
-        0 => 1.0,
-        1 => {
+    Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| slope_at_output(act, y))
+}
+
+/// act′ at the point where act is y.
+#[inline]
+fn slope_at_output(act: Activation, y: f64) -> f64 {
+    match act {
+        Activation::Identity => 1.0,
+        Activation::Relu => {
             if y > 0.0 {
                 1.0
             } else {
                 0.0
             }
         }
-        2 => {
+        Activation::LeakyRelu(alpha) => {
             if y > 0.0 {
                 1.0
             } else {
-                alpha
+                alpha.into()
             }
         }
-        3 => 1.0 - y * y,
-        4 => y * (1.0 - y),
-        5 => -(-y).exp_m1(),
-        7 => {
+        Activation::Tanh => 1.0 - y * y,
+        Activation::Sigmoid => y * (1.0 - y),
+        Activation::Softplus => -(-y).exp_m1(),
+        Activation::Silu => f64::NAN,
+        Activation::Elu(alpha) => {
             if y > 0.0 {
                 1.0
             } else {
-                y + alpha
+                y + f64::from(alpha)
             }
         }
-        _ => f64::NAN,
     }
 }
 
 /// act′(x).
-pub fn slope(kind: u32, alpha: f64, x: f64) -> f64 {
-    if kind == 6 {
+pub fn slope(act: Activation, x: f64) -> f64 {
+    if act == Activation::Silu {
         let s = sigmoid(x);
         return s * (1.0 + x * (1.0 - s));
     }
-    slope_from_output(kind, alpha, activate(kind, alpha, x))
+    slope_at_output(act, value(act, x))
 }
 
 /// 1 / (1 + e⁻ˣ)
@@ -78,24 +90,30 @@ pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// x = act(x) for many numbers; common activations have loops of their own, without a branch inside.
+/// x = act(x) for many; the usual ones are loops of their own, without a choice inside.
 pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
-    match kind {
-        0 => {}
-        1 => values.iter_mut().for_each(|x| *x = activate(1, alpha, *x)),
-        2 => values.iter_mut().for_each(|x| *x = activate(2, alpha, *x)),
-        _ => values.iter_mut().for_each(|x| *x = activate(kind, alpha, *x)),
+    match Activation::decode(kind, alpha as f32) {
+        None => values.fill(f64::NAN),
+        Some(Activation::Identity) => {}
+        Some(Activation::Relu) => values.iter_mut().for_each(|x| *x = value(Activation::Relu, *x)),
+        Some(Activation::LeakyRelu(alpha)) => {
+            values.iter_mut().for_each(|x| *x = value(Activation::LeakyRelu(alpha), *x));
+        }
+        Some(act) => values.iter_mut().for_each(|x| *x = value(act, *x)),
     }
 }
 
-/// d = act′ d for many numbers, where act is y; likewise.
+/// d = act′ d for many, at the points where act is y; likewise.
 pub fn gate_all(kind: u32, alpha: f64, y: &[f64], values: &mut [f64]) {
     let both = values.iter_mut().zip(y);
-    match kind {
-        0 => {}
-        1 => both.for_each(|(d, &y)| *d *= slope_from_output(1, alpha, y)),
-        2 => both.for_each(|(d, &y)| *d *= slope_from_output(2, alpha, y)),
-        _ => both.for_each(|(d, &y)| *d *= slope_from_output(kind, alpha, y)),
+    match Activation::decode(kind, alpha as f32) {
+        None => values.fill(f64::NAN),
+        Some(Activation::Identity) => {}
+        Some(Activation::Relu) => both.for_each(|(d, &y)| *d *= slope_at_output(Activation::Relu, y)),
+        Some(Activation::LeakyRelu(alpha)) => {
+            both.for_each(|(d, &y)| *d *= slope_at_output(Activation::LeakyRelu(alpha), y));
+        }
+        Some(act) => both.for_each(|(d, &y)| *d *= slope_at_output(act, y)),
     }
 }
 
@@ -112,12 +130,14 @@ pub fn activation(args: &mut Args<'_>) {
 /// dx = act′(x) dy
 pub fn activation_backward(args: &mut Args<'_>) {
     let p: ActivationParams = args.params();
+    let act = Activation::decode(p.kind, p.alpha);
     let (x, dy, dx) = (args.read("x"), args.read("dy"), args.write("dx"));
     dx.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(dy.par_chunks(BLOCK)).for_each(|((dx, x), dy)| {
         let all = dx.iter_mut().zip(x).zip(dy);
-        match p.kind {
-            1 => all.for_each(|((dx, &x), &dy)| *dx = slope(1, 0.0, x) * dy),
-            kind => all.for_each(|((dx, &x), &dy)| *dx = slope(kind, p.alpha.into(), x) * dy),
+        match act {
+            None => dx.fill(f64::NAN),
+            Some(Activation::Relu) => all.for_each(|((dx, &x), &dy)| *dx = slope(Activation::Relu, x) * dy),
+            Some(act) => all.for_each(|((dx, &x), &dy)| *dx = slope(act, x) * dy),
         }
     });
 }

@@ -1,4 +1,4 @@
-//! y = alpha a + beta b, and y = a ⊙ b.
+//! y = alpha a + beta b, y = a ⊙ b, and sum += term.
 
 use crate::Args;
 use crate::ops::elementwise::CombineParams;
@@ -16,4 +16,10 @@ pub fn combine(args: &mut Args<'_>) {
 pub fn multiply(args: &mut Args<'_>) {
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
     y.par_iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = a * b);
+}
+
+/// sum += term, term = 0
+pub fn accumulate(args: &mut Args<'_>) {
+    let (sum, term) = (args.write("sum"), args.write("term"));
+    sum.par_iter_mut().zip(term).for_each(|(sum, term)| *sum += std::mem::take(term));
 }

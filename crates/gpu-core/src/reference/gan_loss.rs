@@ -1,11 +1,16 @@
 //! The losses of GANs on scores d, and dd = weight · ∂loss/∂d.
 
 use crate::Args;
-use crate::ops::gan_loss::GanLossParams;
+use crate::ops::gan_loss::{GanLoss, GanLossParams};
 use crate::reference::activation::sigmoid;
 use rayon::prelude::*;
 
-/// The loss of score r and its slope, by [`Kind::code`](crate::ops::gan_loss::Kind::code).
+/// The loss of that code.
+fn decode(code: u32) -> Option<GanLoss> {
+    GanLoss::ALL.iter().copied().find(|loss| loss.code() == code)
+}
+
+/// The loss of score r and its slope, by [`GanLoss::code`]; NaN for an unknown code.
 fn loss_and_slope(p: &GanLossParams, r: usize, d: f64) -> (f64, f64) {
     let (generator, real) = (p.role == 1, r < p.real as usize);
     let t = match (generator, real) {
@@ -14,13 +19,13 @@ fn loss_and_slope(p: &GanLossParams, r: usize, d: f64) -> (f64, f64) {
         (false, false) => 0.0,
     };
     let side = if generator || real { 1.0 } else { -1.0 };
-    match p.kind {
-        0 => (d.max(0.0) - t * d + (-d.abs()).exp().ln_1p(), sigmoid(d) - t),
-        1 => (0.5 * (d - t) * (d - t), d - t),
-        2 if !generator && side * d >= 1.0 => (0.0, 0.0),
-        2 if !generator => (1.0 - side * d, -side),
-        2 | 3 => (-side * d, -side),
-        _ => panic!("no loss of GANs has the code {}", p.kind),
+    let Some(loss) = decode(p.kind) else { return (f64::NAN, f64::NAN) };
+    match loss {
+        GanLoss::NonSaturating => (d.max(0.0) - t * d + (-d.abs()).exp().ln_1p(), sigmoid(d) - t),
+        GanLoss::LeastSquares => (0.5 * (d - t) * (d - t), d - t),
+        GanLoss::Hinge if !generator && side * d >= 1.0 => (0.0, 0.0),
+        GanLoss::Hinge if !generator => (1.0 - side * d, -side),
+        GanLoss::Hinge | GanLoss::Wasserstein => (-side * d, -side),
     }
 }
 
@@ -39,6 +44,6 @@ pub fn gan_loss_with_gradient(args: &mut Args<'_>) {
     dd.par_iter_mut().zip(d).enumerate().for_each(|(r, (dd, &d))| {
         *dd = f64::from(p.weight) * loss_and_slope(&p, r, d).1;
     });
-    let is_logit = matches!(p.kind, 0 | 2);
+    let is_logit = matches!(decode(p.kind), Some(GanLoss::NonSaturating | GanLoss::Hinge));
     score.par_iter_mut().zip(d).for_each(|(score, &d)| *score = if is_logit { sigmoid(d) } else { d });
 }

@@ -25,6 +25,8 @@ pub enum Arena {
     Values,
     /// Their gradients, at the same offsets.
     Gradients,
+    /// The gradients of one micro-batch after the first, before they are added to the others, at the same offsets.
+    MicroGradients,
     /// One of the optimiser's state tensors, counted from 0, at the same offsets: Adam's moments are 0 and 1.
     OptimSlot(u8),
     /// The running average of the parameters, at the same offsets.

@@ -177,10 +177,20 @@ impl Schedule {
     ///
     /// # Panics
     /// If a call writes to `from`, or already binds `to`.
-    pub fn moved(mut self, from: BufferId, to: BufferId) -> Self {
-        for call in &mut self.calls {
+    pub fn moved(self, from: BufferId, to: BufferId) -> Self {
+        for call in &self.calls {
             let written = call.writes().any(|buf| buf.id == from);
             assert!(!written, "{}: writes to a buffer that is to be replaced", call.label);
+        }
+        self.rebound(from, to)
+    }
+
+    /// The same calls with every range of buffer `from`, read or written, replaced by the same range of `to`.
+    ///
+    /// # Panics
+    /// If a call already binds `to`.
+    pub fn rebound(mut self, from: BufferId, to: BufferId) -> Self {
+        for call in &mut self.calls {
             let bound = call.bufs.iter().any(|buf| buf.id == to);
             assert!(!bound, "{}: already binds {to:?}", call.label);
             call.bufs.iter_mut().filter(|buf| buf.id == from).for_each(|buf| buf.id = to);

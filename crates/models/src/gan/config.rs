@@ -1,48 +1,37 @@
-//! Settings of a game between two networks.
+//! Settings of a GAN.
 
+use super::Gan;
+use crate::families::Settings;
 use crate::layers::halved;
-use crate::shared_buffers::DataSpec;
-use crate::validate::{conditional_fault, count_fault, load_fault, not_negative_fault, widths_fault};
-use gpu_core::ops::gan_loss::{GanLoss, Kind};
+use crate::model::Model;
+use crate::shared_buffers::{DataSpec, SetSpec};
+use crate::validate::{Check, InvalidSetting, conditional, count, ensure, load, not_negative, widths};
+use gpu_core::ops::gan_loss::{GanLoss, Loss};
 use serde::{Deserialize, Serialize};
 
-/// Which game is played: see [`Kind`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GanLossKind {
-    /// Cross-entropy; the generator's share is −log D(G(z)).
-    NonSaturating,
-    /// Squared distance from the labels.
-    LeastSquares,
-    /// Margins of one.
-    Hinge,
-    /// The difference of the means.
-    Wasserstein,
-}
-
-/// Settings of the model.
+/// Settings of a generative adversarial network.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GanConfig {
-    /// Numbers in a latent.
+    /// Length of a latent.
     pub latent: usize,
-    /// Channels of the convolutions next to the image, doubled with each step inwards; zero for linear layers.
+    /// Channels of the convolutions next to the image, doubled with each halving; 0 for linear layers.
     pub width: usize,
-    /// Where the layers are linear: widths of the generator's, and in reverse of the discriminator's.
+    /// Widths of the generator's linear layers; the discriminator has them in reverse. Used if `width` is 0.
     pub hidden: Vec<usize>,
-    /// The game.
-    pub loss: GanLossKind,
-    /// The discriminator is told 1 − smoothing of real images: one-sided label smoothing.
-    pub smoothing: f32,
-    /// Batch normalisation in the discriminator, where it has convolutions.
+    /// The loss.
+    pub loss: GanLoss,
+    /// One-sided label smoothing: 0.1 makes the label of real images 0.9 (Salimans et al., 2016).
+    pub label_smoothing: f32,
+    /// Batch normalisation in a convolutional discriminator.
     pub discriminator_norm: bool,
     /// Spectral normalisation of the discriminator's weights.
     pub spectral: bool,
-    /// Steps of the discriminator, each on a batch of its own, to one of the generator.
+    /// Steps of the discriminator, each on a batch of its own, per step of the generator.
     pub discriminator_steps: usize,
-    /// The discriminator's learning rate; zero for the optimiser's.
+    /// Learning rate of the discriminator; 0 for the optimiser's.
     pub discriminator_lr: f32,
-    /// Whether both are told the class (Mirza and Osindero, 2014), where their layers are linear.
+    /// Gives the class to both networks (Mirza and Osindero, 2014); for linear layers only.
     pub class_conditional: bool,
 }
 
@@ -52,8 +41,8 @@ impl Default for GanConfig {
             latent: 100,
             width: 0,
             hidden: vec![128],
-            loss: GanLossKind::NonSaturating,
-            smoothing: 0.0,
+            loss: GanLoss::NonSaturating,
+            label_smoothing: 0.0,
             discriminator_norm: true,
             spectral: false,
             discriminator_steps: 1,
@@ -63,93 +52,103 @@ impl Default for GanConfig {
     }
 }
 
-/// The smallest image that convolutions are taken to.
+/// The smallest size that convolutions reach.
 const INNERMOST: usize = 4;
 
-/// Heights and widths from the image's down to the innermost.
+/// Heights and widths from the image to the innermost.
 pub(super) fn sizes(image: [usize; 3]) -> Vec<[usize; 2]> {
     let [h, w, _] = image;
     let smaller = |&size: &[usize; 2]| size.iter().all(|&size| size > INNERMOST).then(|| halved(size));
     std::iter::successors(Some([h, w]), smaller).collect()
 }
 
-impl GanConfig {
-    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
-    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
+impl Settings for GanConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        let spec = spec.first();
         let [h, w, _] = spec.image;
-        let small = self.width > 0 && h.min(w) <= INNERMOST;
-        count_fault("latent", self.latent)
-            .or_else(|| count_fault("discriminator_steps", self.discriminator_steps))
-            .or_else(|| not_negative_fault("discriminator_lr", self.discriminator_lr))
-            .or_else(|| self.label_fault())
-            .or_else(|| conditional_fault(self.class_conditional, spec.classes))
-            .or_else(|| {
-                (self.class_conditional && self.width > 0).then(|| {
-                    "only linear layers are class_conditional the class; set gan.width = 0 or gan.class_conditional = false".into()
-                })
-            })
-            .or_else(|| small.then(|| format!("images of {h}×{w} are too small for convolutions; set gan.width = 0")))
-            .or_else(|| self.slope_fault())
-            .or_else(|| self.size_fault(spec, batch))
-    }
-
-    fn label_fault(&self) -> Option<String> {
-        let GanLoss { kind, smoothing } = self.game();
-        if !(0.0..1.0).contains(&smoothing) {
-            return Some(format!("smoothing is {smoothing}; it must lie in [0, 1)"));
-        }
-        (smoothing > 0.0 && !kind.has_labels())
-            .then(|| "this loss has no labels to smooth; set gan.smoothing = 0, or another gan.loss".into())
-    }
-
-    /// The Wasserstein game is won by any slope unless the slope is bounded.
-    fn slope_fault(&self) -> Option<String> {
-        (self.loss == GanLossKind::Wasserstein && (!self.spectral || self.has_critic_norm())).then(|| {
-            "the Wasserstein loss needs a D of bounded slope; set gan.spectral = true and gan.discriminator_norm = false"
+        count("latent", self.latent)?;
+        count("discriminator_steps", self.discriminator_steps)?;
+        not_negative("discriminator_lr", self.discriminator_lr)?;
+        self.check_labels()?;
+        conditional("class_conditional", self.class_conditional, spec.classes)?;
+        ensure(!self.class_conditional || self.width == 0, "class_conditional", || {
+            "needs linear layers; set gan.width = 0 or gan.class_conditional = false".into()
+        })?;
+        ensure(self.width == 0 || h.min(w) > INNERMOST, "width", || {
+            format!("must be 0 for images of {h}×{w}, which are too small for convolutions")
+        })?;
+        // Without a bound on its slope, a discriminator lowers the Wasserstein loss for ever.
+        let bounded = self.spectral && !self.has_discriminator_norm();
+        ensure(self.loss != GanLoss::Wasserstein || bounded, "loss", || {
+            "= wasserstein needs a discriminator of bounded slope; set gan.spectral = true and \
+             gan.discriminator_norm = false"
                 .into()
+        })?;
+        if self.width > 0 { self.check_convolutions(spec, batch) } else { self.check_linear(spec, batch) }
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Gan::new(self.clone(), spec))
+    }
+
+    fn batches(&self) -> usize {
+        self.discriminator_steps.max(1)
+    }
+
+    fn noise_per_image(&self) -> usize {
+        self.latent
+    }
+
+    fn samples_with_average(&self) -> bool {
+        true
+    }
+}
+
+impl GanConfig {
+    fn check_labels(&self) -> Check {
+        let smoothing = self.label_smoothing;
+        ensure((0.0..0.5).contains(&smoothing), "label_smoothing", || {
+            format!("must be at least 0 and below 0.5 (got {smoothing}); 0.1 makes the label of real images 0.9")
+        })?;
+        ensure(smoothing == 0.0 || self.loss.has_labels(), "label_smoothing", || {
+            format!("must be 0 with gan.loss = {}, which has no labels to smooth (got {smoothing})", self.loss.name())
         })
     }
 
-    fn size_fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        let pixels = spec.width();
-        if self.width > 0 {
-            let sizes = sizes(spec.image);
-            let inner = sizes.len() - 1;
-            let [h, w] = sizes[inner];
-            let widest = self.width.saturating_mul(1 << (inner - 1));
-            let fault = count_fault("width", self.width).or_else(|| count_fault("width, doubled inwards,", widest));
-            return fault.or_else(|| {
-                let largest = spec.image[0].div_ceil(2) * spec.image[1].div_ceil(2) * self.width;
-                // Windows of four by four between channels and their double, and of the innermost image at the end.
-                let between: usize = (0..inner).map(|i| 32 * (self.width << i).pow(2)).sum();
-                let weights = 2 * between + h * w * widest * (self.latent + 1);
-                load_fault("width and latent", &[2 * pixels, 2 * largest], weights, batch)
-            });
-        }
-        if self.hidden.is_empty() {
-            return Some("hidden is empty; name at least one layer's width, or set a width of convolutions".into());
-        }
-        let ends = [self.latent.max(1), pixels];
+    fn check_convolutions(&self, spec: &SetSpec, batch: usize) -> Check {
+        let sizes = sizes(spec.image);
+        let inner = sizes.len() - 1;
+        let [h, w] = sizes[inner];
+        let widest = self.width.saturating_mul(1 << (inner - 1));
+        count("width", self.width)?;
+        ensure(count("width", widest).is_ok(), "width", || {
+            format!("makes {widest} channels at the smallest size (got {}); use fewer", self.width)
+        })?;
+        let largest = spec.image[0].div_ceil(2) * spec.image[1].div_ceil(2) * self.width;
+        // Windows of 4×4 between channels and twice as many, and one of the innermost size.
+        let between: usize = (0..inner).map(|i| 32 * (self.width << i).pow(2)).sum();
+        let weights = 2 * between + h * w * widest * (self.latent + 1);
+        load("width", "latent", &[2 * spec.width(), 2 * largest], weights, batch)
+    }
+
+    fn check_linear(&self, spec: &SetSpec, batch: usize) -> Check {
+        ensure(!self.hidden.is_empty(), "hidden", || {
+            "must name the width of at least one layer if gan.width is 0 (got [])".into()
+        })?;
+        widths("hidden", &self.hidden)?;
+        let ends = [self.latent, spec.width()];
         let widths: Vec<usize> = ends[..1].iter().chain(&self.hidden).chain(&ends[1..]).copied().collect();
-        widths_fault("hidden", &self.hidden).or_else(|| {
-            let weights = widths.windows(2).map(|pair| 2 * (pair[0] + 1) * pair[1]).sum();
-            load_fault("hidden and latent", &widths.iter().map(|width| 2 * width).collect::<Vec<_>>(), weights, batch)
-        })
+        let weights = widths.windows(2).map(|pair| 2 * (pair[0] + 1) * pair[1]).sum();
+        load("hidden", "latent", &widths.iter().map(|width| 2 * width).collect::<Vec<_>>(), weights, batch)
     }
 
-    /// The game, for its operator.
-    pub(crate) fn game(&self) -> GanLoss {
-        let kind = match self.loss {
-            GanLossKind::NonSaturating => Kind::NonSaturating,
-            GanLossKind::LeastSquares => Kind::LeastSquares,
-            GanLossKind::Hinge => Kind::Hinge,
-            GanLossKind::Wasserstein => Kind::Wasserstein,
-        };
-        GanLoss { kind, smoothing: self.smoothing }
+    /// The loss, for its operator.
+    pub(crate) fn score_loss(&self) -> Loss {
+        Loss { kind: self.loss, label_smoothing: self.label_smoothing }
     }
 
     /// Whether a score depends on the other images of its batch.
-    pub(crate) fn has_critic_norm(&self) -> bool {
+    pub(crate) fn has_discriminator_norm(&self) -> bool {
         self.width > 0 && self.discriminator_norm
     }
 }

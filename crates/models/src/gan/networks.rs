@@ -1,4 +1,4 @@
-//! The two players.
+//! Generator and discriminator.
 
 use super::config::{GanConfig, sizes};
 use crate::layers::{Sequence, Stack, halving};
@@ -12,13 +12,13 @@ const WEIGHTS: Init = Init::Normal(0.0, 0.02);
 const NORM_WEIGHTS: Init = Init::Normal(1.0, 0.02);
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
-/// A window that sees a whole image.
+/// A window over a whole image.
 fn whole(size: [usize; 2]) -> Window {
     Window { kernel: size, ..Window::square(1, 1, 0) }
 }
 
-/// From latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU between them, or
-/// linear layers with ReLU; tanh at the end. Beside a latent there are a one-hot label of `label_width` numbers.
+/// The generator, from latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU, or linear
+/// layers with ReLU; tanh at the end. A one-hot label of `label_width` numbers follows each latent.
 pub(super) fn generator(
     memory: &mut Memory,
     network: &mut Network,
@@ -44,8 +44,9 @@ pub(super) fn generator(
     layers.finish()
 }
 
-/// From images to one score each, LeakyReLU between its layers: convolutions with batch normalisation but on the
-/// first and the last, or linear layers. Beside an image there are a one-hot label of `label_width` numbers.
+/// The discriminator, from images to one score each, with leaky ReLU between its layers: convolutions with batch
+/// normalisation except on the first and the last, or linear layers. A one-hot label of `label_width` numbers follows each
+/// image.
 pub(super) fn discriminator(
     memory: &mut Memory,
     network: &mut Network,
@@ -84,7 +85,7 @@ pub(super) fn discriminator(
 mod tests {
     use super::*;
 
-    /// The mean and the deviation of a parameter's first values.
+    /// Mean and standard deviation of a parameter's initial values.
     fn start(network: &Network, name: &str) -> [f64; 2] {
         let parameter = network.weights.parameters().iter().find(|p| p.name == name).expect("a parameter");
         let values = &network.weights.initial(7)[parameter.offset as usize..][..parameter.shape.len()];
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_start_as_a_dcgans() {
+    fn initial_weights_are_those_of_a_dcgan() {
         let config = GanConfig { width: 64, ..GanConfig::default() };
         let mut memory = Memory::default();
         let mut network = Network::new(&mut memory, "both");

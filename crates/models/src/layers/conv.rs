@@ -15,34 +15,34 @@ pub struct Conv {
     weight: Weight,
     b: Option<Buf>,
     window: Window,
-    /// The padding of the output, where it is the transpose.
+    /// The padding of a transpose's output.
     transposed: Option<[usize; 2]>,
     act: Activation,
 }
 
-/// A convolution's settings; what is left out is as in PyTorch.
+/// Settings of a convolution, with PyTorch's defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvSpec {
     /// Channels of x.
     pub inputs: usize,
     /// Channels of y.
     pub outputs: usize,
-    /// What a pixel of y sees of x, or where it is the transpose, a pixel of x makes of y.
+    /// The window: of x at a pixel of y, or of y at a pixel of x for a transpose.
     pub window: Window,
-    /// Where it is the transpose: rows and columns added to y.
+    /// For a transpose: rows and columns added to y.
     pub transposed: Option<[usize; 2]>,
-    /// Whether a bias is added.
+    /// Adds a bias.
     pub bias: bool,
-    /// Whether the weight is divided by its largest singular value.
+    /// Divides the weight by its largest singular value.
     pub spectral: bool,
-    /// What the weight starts as; nothing for PyTorch's ±1/√(numbers in a window).
+    /// The weight's initialisation; none for PyTorch's, uniform in ±1/√(numbers in a window).
     pub init: Option<Init>,
-    /// Applied to y.
+    /// The activation of y.
     pub act: Activation,
 }
 
 impl ConvSpec {
-    /// A convolution with a bias and nothing more.
+    /// A convolution with a bias.
     pub fn new(inputs: usize, outputs: usize, window: Window) -> Self {
         let (transposed, act) = (None, Activation::Identity);
         Self { inputs, outputs, window, transposed, bias: true, spectral: false, init: None, act }
@@ -81,7 +81,7 @@ impl Conv {
         })
     }
 
-    /// Takes dy, of y's size, before this layer's activation, and returns dx before the activation that made x.
+    /// Takes dy, of y's size, before this layer's activation, and returns dx before that of x.
     pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, wrt: Wrt) -> Option<Buf> {
         s.scope(&self.name, |s| {
             let (dy, x, window) = (dy.reshape(saved.y.buf.shape), saved.x, self.window);
@@ -111,7 +111,7 @@ impl Conv {
 /// The sizes of an image [n, h, w, c].
 ///
 /// # Panics
-/// When it is none.
+/// When x has another rank.
 pub(super) fn dims(x: Buf) -> [usize; 4] {
     let sizes: Vec<usize> = x.shape.dims().iter().map(|&dim| dim as usize).collect();
     sizes.try_into().unwrap_or_else(|_| panic!("an image has four dimensions, not {}", x.shape))

@@ -5,12 +5,12 @@ use gpu_core::ops::pool::{self, Window};
 use gpu_core::ops::upsample::{self, Mode as Between};
 use gpu_core::{Buf, Schedule};
 
-/// The largest element of each window.
+/// Max pooling.
 #[derive(Clone, Debug)]
 pub struct MaxPool {
     /// The label of its calls.
     pub name: String,
-    /// Which elements are compared.
+    /// The window.
     pub window: Window,
 }
 
@@ -24,7 +24,7 @@ impl MaxPool {
         })
     }
 
-    /// Takes dy, and returns dx before the activation that made x.
+    /// Takes dy, and returns dx before the activation of x.
     pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf) -> Buf {
         let Of::Index(index) = saved.of else { unreachable!("saved by this layer") };
         s.scope(&self.name, |s| {
@@ -35,14 +35,14 @@ impl MaxPool {
     }
 }
 
-/// Each pixel enlarged to a block.
+/// Upsampling.
 #[derive(Clone, Debug)]
 pub struct Upsample {
     /// The label of its calls.
     pub name: String,
-    /// Rows and columns of a block.
+    /// Factors of height and width.
     pub factor: [usize; 2],
-    /// Where pixels come from.
+    /// The interpolation.
     pub between: Between,
 }
 
@@ -55,7 +55,7 @@ impl Upsample {
         })
     }
 
-    /// Takes dy, and returns dx before the activation that made x.
+    /// Takes dy, and returns dx before the activation of x.
     pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf) -> Buf {
         s.scope(&self.name, |s| {
             let (dy, x) = (dy.reshape(saved.y.buf.shape), saved.x);

@@ -7,8 +7,8 @@ use gpu_core::ops::matmul::{Epilogue, Form, PLAIN, product, product_add};
 use gpu_core::ops::reduce;
 use gpu_core::{Buf, Init, Layout, Memory, Schedule};
 
-/// y = act(x wᵀ + b), with x [n, inputs], w [outputs, inputs] as PyTorch stores it, b `[outputs]`. An image
-/// [n, h, w, c] is taken as its rows.
+/// y = act(x wᵀ + b), with x [n, inputs], w [outputs, inputs] as PyTorch stores it, b `[outputs]`. Images [n, h, w, c]
+/// are taken as rows.
 #[derive(Clone, Debug)]
 pub struct Linear {
     name: String,
@@ -17,25 +17,25 @@ pub struct Linear {
     act: Activation,
 }
 
-/// A linear layer's settings; what is left out is as in PyTorch.
+/// Settings of a linear layer, with PyTorch's defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearSpec {
     /// Numbers in a row of x.
     pub inputs: usize,
     /// Numbers in a row of y.
     pub outputs: usize,
-    /// Where x is the rows of images [h, w, c]: PyTorch flattens them with the channels first.
+    /// For rows x that are images [h, w, c], which PyTorch flattens with the channels first.
     pub of_image: Option<[usize; 3]>,
-    /// Where y is such rows.
+    /// For rows y that are such images.
     pub to_image: Option<[usize; 3]>,
-    /// Whether the weight is divided by its largest singular value.
+    /// Divides the weight by its largest singular value.
     pub spectral: bool,
-    /// Applied to y.
+    /// The activation of y.
     pub act: Activation,
 }
 
 impl LinearSpec {
-    /// A linear layer and nothing more.
+    /// A linear layer of rows.
     pub fn new(inputs: usize, outputs: usize, act: Activation) -> Self {
         Self { inputs, outputs, of_image: None, to_image: None, spectral: false, act }
     }
@@ -43,10 +43,10 @@ impl LinearSpec {
 
 impl Linear {
     /// A layer under PyTorch's names, `name.weight` (`name.weight_orig` under spectral normalisation) and `name.bias`,
-    /// with PyTorch's default start: both uniform in ±1/√inputs (`nn.Linear`).
+    /// with PyTorch's initialisation: both uniform in ±1/√inputs (`nn.Linear`).
     ///
     /// # Panics
-    /// When an image has another size than the rows that it is to be, or both sides are images.
+    /// When the sizes of an image and of its rows differ, or both sides are images.
     pub fn new(memory: &mut Memory, network: &mut Network, name: &str, spec: LinearSpec) -> Self {
         let LinearSpec { inputs, outputs, of_image, to_image, spectral, act } = spec;
         let start = start(inputs);
@@ -64,7 +64,7 @@ impl Linear {
         Self { name: name.into(), weight: Weight { w, spectral }, b, act }
     }
 
-    /// Several layers of the same input and size as one product: y has their outputs side by side.
+    /// Several layers of the same input and sizes as one product: y has their outputs side by side.
     pub fn joined(
         memory: &mut Memory,
         network: &mut Network,
@@ -96,8 +96,8 @@ impl Linear {
         })
     }
 
-    /// Takes dy [n, outputs] before this layer's activation, and returns dx [n, inputs] before the activation
-    /// that made x: dw += dyᵀ x, db += Σ dy, dx = (dy w) ⊙ act′(x).
+    /// Takes dy [n, outputs] before this layer's activation, and returns dx [n, inputs] before that of x: dw += dyᵀ x,
+    /// db += Σ dy, dx = (dy w) ⊙ act′(x).
     pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, wrt: Wrt) -> Option<Buf> {
         s.scope(&self.name, |s| {
             if wrt != Wrt::Input {
@@ -113,7 +113,7 @@ impl Linear {
         })
     }
 
-    /// The derivative of y along the direction `u` of x, at the point of the saved call:
+    /// The derivative of y along the direction `u` of x, at the saved x:
     /// act′(x wᵀ + b) ⊙ (u wᵀ), [n, outputs].
     pub fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
         s.scope(&self.name, |s| {

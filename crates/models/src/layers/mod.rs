@@ -1,7 +1,7 @@
 //! Layers with explicit forward and backward passes, and stacks of them.
 //!
-//! A gradient handed between layers is taken *before* the activation that made the value: what computes it multiplies
-//! by the slope as it stores, so no pass over memory is spent on activations.
+//! A gradient between layers is taken *before* the activation of the value: its kernel multiplies by the slope as it
+//! stores, so that activations cost no pass over memory.
 
 mod conv;
 mod image;
@@ -24,44 +24,44 @@ use gpu_core::ops::spectral_norm::{self, SpectralNorm};
 use gpu_core::ops::{batch_norm, channels, fill};
 use gpu_core::{Buf, Init, Memory, Schedule, Shape};
 
-/// What a layer hands on: numbers, and the slope of the activation that made them.
+/// The input or output of a layer: numbers, and the slope of the activation that computed them.
 #[derive(Clone, Copy, Debug)]
 pub struct Value {
     /// The numbers.
     pub buf: Buf,
-    /// How the gradient passes the activation that made them.
+    /// The slope of that activation.
     pub slope: Slope,
 }
 
-/// How a gradient passes an activation.
+/// The derivative of an activation at a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Slope {
-    /// There is none: data, or a plain sum.
+    /// No activation: data, or a plain sum.
     One,
-    /// The slope follows from the activation's output, and is fused where the gradient is computed.
+    /// The slope follows from the activation's output, and is fused into the gradient's kernel.
     Output(Activation),
-    /// The slope needs the activation's input, which is kept.
+    /// The slope needs the activation's input, which is this.
     Input(Activation, Buf),
 }
 
 impl Value {
-    /// Numbers that no activation made.
+    /// Numbers of no activation.
     pub fn plain(buf: Buf) -> Self {
         Self { buf, slope: Slope::One }
     }
 
-    /// Rows [n, p] beside data of which no gradient is wanted, [n, q]: [n, p + q]. Of a gradient of these, taken before
-    /// the activation as always, the first p columns are that of the rows.
+    /// Rows [n, p] and data without a gradient, [n, q], side by side: [n, p + q]. The first p columns of a gradient of
+    /// these, taken before the activation as always, are the gradient of the rows.
     pub fn beside(self, s: &mut Schedule, label: &str, data: Buf) -> Self {
         let rows = data.shape.rows();
-        let mut widened =
-            |label: &str, buf: Buf| channels::concat(s, label, buf.reshape([rows, buf.len() / rows]), data);
+        let wide = |s: &mut Schedule, buf: Buf| channels::concat(s, label, buf.reshape([rows, buf.len() / rows]), data);
+        let buf = wide(s, self.buf);
+        // The activation's input must be as wide as its output. The slopes at the data are not used.
         let slope = match self.slope {
-            // A gradient of both has this width too; the columns of the data are dropped later.
-            Slope::Input(act, sum) => Slope::Input(act, widened(&format!("{label}.sum"), sum)),
+            Slope::Input(act, sum) => Slope::Input(act, wide(s, sum)),
             slope => slope,
         };
-        Self { buf: widened(label, self.buf), slope }
+        Self { buf, slope }
     }
 
     /// The same numbers under another shape of equal size.
@@ -69,7 +69,7 @@ impl Value {
         Self { buf: self.buf.reshape(shape), ..self }
     }
 
-    /// What a product gave whose epilogue applied `act` where [`fused`] allows; the rest of it is applied here.
+    /// A product whose epilogue applied [`fused`] of `act`; the rest of `act` is applied here.
     fn activated(s: &mut Schedule, sum: Buf, act: Activation) -> Self {
         match act {
             Activation::Identity => Self::plain(sum),
@@ -78,7 +78,7 @@ impl Value {
         }
     }
 
-    /// What a gradient of these numbers is multiplied by as it is stored.
+    /// The slope that a kernel multiplies a gradient of these numbers by as it stores it.
     fn gate(&self) -> Option<(Activation, Buf)> {
         match self.slope {
             Slope::Output(act) => Some((act, self.buf)),
@@ -86,7 +86,7 @@ impl Value {
         }
     }
 
-    /// The gradient before the activation, of one that has passed the gate.
+    /// The gradient before the activation, from one multiplied by the gate.
     fn pass(&self, s: &mut Schedule, label: &str, dx: Buf) -> Buf {
         match self.slope {
             Slope::Input(act, sum) => activation::backward(s, label, sum, dx, act),
@@ -95,36 +95,36 @@ impl Value {
     }
 }
 
-/// The part of an activation that an epilogue can apply: all of it, or none.
+/// The part of an activation that an epilogue applies: all of it, or none.
 fn fused(act: Activation) -> Activation {
     if act.slope_from_output() { act } else { Activation::Identity }
 }
 
-/// What of a layer to differentiate by.
+/// The variables to differentiate by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wrt {
-    /// Its parameters; their gradients accumulate.
+    /// The parameters, whose gradients accumulate.
     Params,
-    /// Its input.
+    /// The input.
     Input,
     /// Both.
     Both,
 }
 
-/// What layers that keep statistics do with them.
+/// The use of statistics by layers that keep them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Normalise by the batch's, and move what is kept: the network at hand is in training.
+    /// Normalise by the batch's, and update the running ones: the network is being trained.
     Train,
-    /// The same, but singular vectors stay: a gradient passes through a network that is not being trained.
+    /// The same without updating singular vectors: a gradient passes through a network that is not being trained.
     Through,
-    /// Normalise by the batch's, and move nothing.
+    /// Normalise by the batch's, and update nothing.
     Batch,
-    /// Normalise by what is kept.
+    /// Normalise by the running ones.
     Use,
 }
 
-/// What the backward pass of one call needs.
+/// The values of a forward pass that its backward pass needs.
 #[derive(Clone, Debug)]
 pub struct Saved {
     x: Value,
@@ -133,13 +133,13 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// What the layer was given.
+    /// The layer's input.
     pub(crate) fn input(&self) -> Buf {
         self.x.buf
     }
 }
 
-/// What some kinds of layer save besides.
+/// The values that only some layers save.
 #[derive(Clone, Debug)]
 enum Of {
     Nothing,
@@ -149,7 +149,7 @@ enum Of {
     Inner(Vec<Saved>),
 }
 
-/// A weight, which spectral normalisation may stand before.
+/// A weight, spectrally normalised or not.
 #[derive(Clone, Copy, Debug)]
 struct Weight {
     w: Buf,
@@ -157,14 +157,14 @@ struct Weight {
 }
 
 impl Weight {
-    /// The weight that a call computes with.
+    /// The weight, normalised if it is to be.
     fn forward(&self, s: &mut Schedule, mode: Mode) -> (Buf, Of) {
         let Some(norm) = &self.spectral else { return (self.w, Of::Nothing) };
         let (w, saved) = spectral_norm::forward(s, "spectral_norm", self.w, norm, mode == Mode::Train);
         (w.reshape(self.w.shape), Of::Weight(saved))
     }
 
-    /// The weight that a saved call computed with.
+    /// The weight of a saved call.
     fn of_call(&self, saved: &Saved) -> Buf {
         match &saved.of {
             Of::Weight(spectral) => spectral.y.reshape(self.w.shape),
@@ -172,7 +172,7 @@ impl Weight {
         }
     }
 
-    /// Adds to the gradient what `add` adds to the gradient of the weight that the call computed with.
+    /// Adds to the gradient; `add` does so for the weight of the saved call.
     fn backward(&self, s: &mut Schedule, saved: &Saved, add: impl FnOnce(&mut Schedule, Buf)) {
         let Of::Weight(spectral) = &saved.of else { return add(s, self.w.grad()) };
         let dw = s.scratch(self.w.shape);

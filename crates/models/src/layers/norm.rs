@@ -19,8 +19,7 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// A layer under PyTorch's names, whose weight starts as `init`. The activation's slope must follow from its
-    /// output.
+    /// A layer under PyTorch's names, with `init` for its weight. The activation's slope must follow from its output.
     pub fn new(
         memory: &mut Memory,
         network: &mut Network,
@@ -56,7 +55,7 @@ impl Norm {
         })
     }
 
-    /// Takes dy before this layer's activation, and returns dx before the activation that made x.
+    /// Takes dy before this layer's activation, and returns dx before that of x.
     pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, wrt: Wrt) -> Option<Buf> {
         let Of::Statistics(statistics) = &saved.of else { unreachable!("saved by this layer") };
         s.scope(&self.name, |s| {

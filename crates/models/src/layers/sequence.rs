@@ -1,4 +1,4 @@
-//! Building a stack: each layer from what the one before it gives.
+//! Construction of stacks, with each layer's input sizes from the layer before.
 
 use super::conv::ConvSpec;
 use super::linear::LinearSpec;
@@ -9,23 +9,23 @@ use gpu_core::ops::conv2d::Window;
 use gpu_core::ops::{pool, upsample};
 use gpu_core::{Init, Memory};
 
-/// A stack under construction. Its layers have the names that an `nn.Sequential` gives them, where activations,
-/// flattening and unflattening are modules of their own: `name.0`, `name.2`, ….
+/// A stack under construction. Its layers have the names of an `nn.Sequential` in which activations, flattening and
+/// unflattening are modules of their own: `name.0`, `name.2`, ….
 pub struct Sequence<'a> {
     memory: &'a mut Memory,
     network: &'a mut Network,
     name: String,
     next: usize,
-    /// What comes out so far: [h, w, c].
+    /// The output so far: [h, w, c].
     image: [usize; 3],
-    /// Whether that is seen as rows of numbers.
+    /// Whether the output is flattened to rows.
     flat: bool,
     layers: Vec<Layer>,
-    /// What the weights of convolutions start as, where that is not PyTorch's default.
+    /// Initialisation of the weights of convolutions; none for PyTorch's.
     pub init: Option<Init>,
-    /// What the weights of normalisations start as.
+    /// Initialisation of the weights of normalisations.
     pub norm_init: Init,
-    /// Whether weights are divided by their largest singular value.
+    /// Divides weights by their largest singular value.
     pub spectral: bool,
 }
 
@@ -52,12 +52,12 @@ impl<'a> Sequence<'a> {
         Self { flat: true, ..Self::of_images(memory, network, name, [1, 1, width]) }
     }
 
-    /// The same on images that come as rows: nothing flattens them.
+    /// The same on images that are rows already: nothing flattens them.
     pub fn as_rows(self) -> Self {
         Self { flat: true, ..self }
     }
 
-    /// The images [h, w, c] that come out so far.
+    /// The images [h, w, c] of the output so far.
     pub fn image(&self) -> [usize; 3] {
         self.image
     }
@@ -67,7 +67,7 @@ impl<'a> Sequence<'a> {
         Stack::new(self.layers)
     }
 
-    /// The name of the next module, with which an activation's goes.
+    /// The name of the next module; the one after it belongs to the activation, if there is one.
     fn name(&mut self, act: Activation) -> String {
         let name = format!("{}.{}", self.name, self.next);
         self.next += if act == Activation::Identity { 1 } else { 2 };
@@ -156,7 +156,7 @@ impl<'a> Sequence<'a> {
         self.layers.push(Layer::Norm(Norm::new(self.memory, self.network, &name, channels, init, act)));
     }
 
-    /// The largest of each block of two by two.
+    /// 2×2 max pooling.
     pub fn max_pool(&mut self) {
         let name = self.name(Activation::Identity);
         self.layers.push(Layer::MaxPool(MaxPool { name, window: pool::Window::square(2, 2, 0) }));
@@ -164,7 +164,7 @@ impl<'a> Sequence<'a> {
         self.image = [h / 2, w / 2, c];
     }
 
-    /// Each pixel as a block of two by two.
+    /// Upsampling by 2.
     pub fn upsample(&mut self) {
         let name = self.name(Activation::Identity);
         self.layers.push(Layer::Upsample(Upsample { name, factor: [2; 2], between: upsample::Mode::Nearest }));
@@ -172,7 +172,7 @@ impl<'a> Sequence<'a> {
         self.image = [2 * h, 2 * w, c];
     }
 
-    /// An activation by itself.
+    /// An activation of its own.
     pub fn activate(&mut self, act: Activation) {
         let name = self.name(Activation::Identity);
         self.layers.push(Layer::Activate(name, act));
@@ -191,25 +191,25 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// An image whose numbers PyTorch has in another order: one of several pixels and channels.
+/// An image of several pixels and channels, whose numbers PyTorch has in another order.
 fn reordered(image: [usize; 3]) -> Option<[usize; 3]> {
     let [h, w, c] = image;
     (h * w > 1 && c > 1).then_some(image)
 }
 
-/// The window of a convolution that halves images of `size`, rounding up, and of the transpose that takes them back:
-/// four pixels at an even size, three at an odd one, of which every second is a centre.
+/// The window of stride 2 that halves images of `size`, rounding up, and whose transpose doubles them: four pixels at an
+/// even size, three at an odd one.
 pub(crate) fn halving(size: [usize; 2]) -> Window {
     let kernel = size.map(|size| if size % 2 == 0 { 4 } else { 3 });
     Window { kernel, ..Window::square(4, 2, 1) }
 }
 
-/// The size that [`halving`] makes of images of `size`.
+/// The size of images of `size` after [`halving`].
 pub(crate) fn halved(size: [usize; 2]) -> [usize; 2] {
     size.map(|size| size.div_ceil(2))
 }
 
-/// Heights and widths from an image's [h, w, c] to what so many halvings make of it.
+/// Heights and widths of an image [h, w, c] after 0 to `times` halvings.
 pub(crate) fn halvings([h, w, _]: [usize; 3], times: usize) -> Vec<[usize; 2]> {
     std::iter::successors(Some([h, w]), |&size| Some(halved(size))).take(times + 1).collect()
 }

@@ -14,15 +14,15 @@ pub enum Layer {
     Conv(Conv),
     /// Batch normalisation.
     Norm(Norm),
-    /// The largest of each window.
+    /// Max pooling.
     MaxPool(MaxPool),
-    /// Enlarged images.
+    /// Upsampling.
     Upsample(Upsample),
-    /// An activation by itself, where no layer before it can apply it; its slope must follow from its output.
+    /// An activation of its own, after a layer that cannot apply it; its slope must follow from its output.
     Activate(String, Activation),
     /// Rows as images [h, w, c].
     Unflatten([usize; 3]),
-    /// y = x + inner(x). No activation made x.
+    /// y = x + inner(x), of an x without an activation.
     Residual(String, Stack),
 }
 
@@ -60,7 +60,7 @@ impl Layer {
             Self::Norm(layer) => layer.backward(s, saved, dy, wrt),
             Self::MaxPool(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
             Self::Upsample(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
-            // dy is taken before the activation, which is where x stands.
+            // dy is taken before the activation, which is x.
             Self::Activate(..) => Some(dy.reshape(saved.x.buf.shape)),
             Self::Unflatten(_) => Some(dy.reshape(saved.x.buf.shape)),
             Self::Residual(name, inner) => {
@@ -85,7 +85,7 @@ impl Stack {
         Self { layers }
     }
 
-    /// The last layer's output, and what each layer saved.
+    /// The last layer's output, and the saved values of each layer.
     pub fn forward(&self, s: &mut Schedule, x: Value, mode: Mode) -> (Value, Vec<Saved>) {
         let mut saved = Vec::with_capacity(self.layers.len());
         let mut value = x;
@@ -97,7 +97,7 @@ impl Stack {
         (value, saved)
     }
 
-    /// Backwards through all layers; `wrt` says what of the whole stack is wanted.
+    /// Backwards through all layers, differentiating the whole stack by `wrt`.
     pub fn backward(&self, s: &mut Schedule, saved: &[Saved], dy: Buf, wrt: Wrt) -> Option<Buf> {
         let mut gradient = Some(dy);
         for (i, (layer, saved)) in self.layers.iter().zip(saved).enumerate().rev() {

@@ -1,132 +1,45 @@
-//! The vector-quantised autoencoder: every pixel of the encoder's small image is the nearest of K codes.
+//! The vector-quantised autoencoder: each position of the encoder's output becomes the nearest of K codes.
 //!
 //! van den Oord, Vinyals and Kavukcuoglu, *Neural discrete representation learning*, 2017. The loss of an image is its
 //! mean squared error over the variance of the data's pixels, plus β times the mean of (z − q)², which commits the
 //! encoder to its codes. The gradient of q goes straight through to z. The codebook follows the encoder by averages
 //! (appendix A.1) or by the gradient of the mean of (q − z)².
 
+mod config;
+
+pub use config::VqVaeConfig;
+
+use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Quantiser, Reconstructor, Usage};
+use crate::families::Settings;
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving, halvings};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Decoding, Model, Objective, Pass, Phase, Range, Training, Usage};
+use crate::model::{Base, Model, Objective, Pass, Range, Training};
 use crate::network::Network;
-use crate::shared_buffers::{DataSpec, SharedBuffers};
-use crate::validate::{
-    count_fault, decay_fault, halvings_fault, load_fault, most_fault, not_negative_fault, positive_fault,
-};
+use crate::phase::{Phase, Round};
+use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::codebook::{self, Averages, Restart};
 use gpu_core::ops::conv2d::Window;
 use gpu_core::ops::loss::{self, Kind, Loss};
 use gpu_core::ops::{channels, record, vq};
 use gpu_core::{Buf, Dtype, Init, Memory, Schedule};
-use serde::{Deserialize, Serialize};
 
-/// Settings of the model.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct VqVaeConfig {
-    /// Times that the encoder halves the image.
-    pub halvings: usize,
-    /// Channels of the encoder's and the decoder's small images; the larger ones have half of them.
-    pub width: usize,
-    /// Channels between the two convolutions of a residual block.
-    pub residual: usize,
-    /// Residual blocks on either side.
-    pub blocks: usize,
-    /// Numbers in a code.
-    pub latent: usize,
-    /// Codes.
-    pub codes: usize,
-    /// Weight of the commitment, β.
-    pub commitment: f32,
-    /// Decay of the averages that make the codebook; zero for a codebook that follows its gradient.
-    pub ema: f32,
-    /// A code that fewer rows than this have had, by the averages, is put back at a random row; zero for never.
-    pub restart: f32,
-}
-
-impl Default for VqVaeConfig {
-    fn default() -> Self {
-        Self {
-            halvings: 2,
-            width: 128,
-            residual: 32,
-            blocks: 2,
-            latent: 64,
-            codes: 512,
-            commitment: 0.25,
-            ema: 0.99,
-            restart: 0.0,
-        }
-    }
-}
-
-/// The most codes: choosing the first ones takes a few calls for each.
-const MAX_CODES: usize = 8192;
-/// The most residual blocks.
-const MAX_BLOCKS: usize = 256;
-/// The most numbers of one layer while they are chosen: 256 MiB.
+/// Numbers of one layer while the initial codes are chosen, at most: 256 MiB.
 const MAX_NUMBERS: usize = 1 << 26;
-/// The most rows that they are chosen from.
+/// Rows that the initial codes are chosen from, at most.
 const MAX_ROWS: usize = 1 << 20;
-/// Smooths the counts of codes, so that none is divided by zero.
+/// Smooths the counts of codes, so that no division is by zero.
 const EPSILON: f32 = 1e-5;
 
-impl VqVaeConfig {
-    /// What is wrong with the settings for such images in batches of `batch`, if anything: one sentence.
-    pub fn fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        let counts =
-            [("width", self.width), ("residual", self.residual), ("latent", self.latent), ("codes", self.codes)];
-        let restart = || {
-            (self.restart > 0.0 && self.ema == 0.0).then(|| {
-                "restart needs the averages to tell which codes are dead; set vqvae.ema = 0.99 or vqvae.restart = 0"
-                    .to_string()
-            })
-        };
-        counts
-            .into_iter()
-            .find_map(|(name, n)| count_fault(name, n))
-            .or_else(|| count_fault("halvings", self.halvings))
-            .or_else(|| halvings_fault(spec.image, self.halvings, false))
-            .or_else(|| most_fault("codes", self.codes, MAX_CODES))
-            .or_else(|| most_fault("blocks", self.blocks, MAX_BLOCKS))
-            .or_else(|| not_negative_fault("commitment", self.commitment))
-            .or_else(|| decay_fault("ema", self.ema))
-            .or_else(|| not_negative_fault("restart", self.restart))
-            .or_else(restart)
-            .or_else(|| positive_fault("the variance of the training images", spec.variance))
-            .or_else(|| self.size_fault(spec, batch))
-    }
-
-    fn size_fault(&self, spec: &DataSpec, batch: usize) -> Option<String> {
-        let weights =
-            self.width * (16 * self.width * self.halvings + 18 * self.width + 10 * self.residual * self.blocks);
-        let widest = self.widest(spec.image);
-        load_fault("width, residual, blocks and codes", &[widest], 2 * weights + self.codes * self.latent, batch)
-    }
-
-    /// The most numbers that an image becomes: in the first layer, in a small one, or as distances from all codes.
-    fn widest(&self, image: [usize; 3]) -> usize {
-        let [h, w, c] = image;
-        let small: usize = self.small(image).iter().product();
-        (h * w * self.width / 2).max(h * w * c).max(small * self.width.max(self.codes))
-    }
-
-    /// Height and width of the image of codes.
-    fn small(&self, image: [usize; 3]) -> [usize; 2] {
-        halvings(image, self.halvings)[self.halvings]
-    }
-}
-
-/// The codebook, [codes, latent], and what moves it.
+/// The codebook, [codes, latent].
 #[derive(Clone, Copy, Debug)]
 struct Codebook {
     codes: Buf,
-    /// Where it follows averages.
+    /// The running averages that it follows, if any.
     averages: Option<Averages>,
 }
 
-/// The model.
+/// A vector-quantised autoencoder.
 #[derive(Clone, Debug)]
 pub struct VqVae {
     config: VqVaeConfig,
@@ -141,15 +54,16 @@ pub struct VqVae {
 const COLUMNS: &[&str] = &["nmse", "commitment"];
 
 impl VqVae {
-    /// The model for such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, a residual block
-    /// being one that adds its input; `codebook.weight` is the codebook, beside `codebook.size` and `codebook.total`
-    /// where it follows averages.
+    /// The model for the first set of such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, as
+    /// are residual blocks, which add their input; `codebook.weight` is the codebook, with `codebook.size` and
+    /// `codebook.total` for running averages.
     ///
     /// # Panics
-    /// When [`VqVaeConfig::fault`] has something to say.
-    pub fn new(config: VqVaeConfig, spec: DataSpec) -> Self {
-        assert_eq!(config.fault(&spec, 1), None);
+    /// When [`Settings::validate`] fails.
+    pub fn new(config: VqVaeConfig, spec: &DataSpec) -> Self {
+        assert_eq!(config.validate(spec, 1), Ok(()));
         let mut base = Base::new(spec, COLUMNS);
+        let spec = spec.first();
         let memory = &mut base.memory;
         let usage = Usage {
             train: memory.add("usage", [config.codes], Dtype::F32),
@@ -164,12 +78,12 @@ impl VqVae {
 
     /// z [n, h, w, latent] of x [n, width].
     fn encoded(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
-        let images = x.reshape(self.base.buffers.spec().images(x.shape.rows()));
+        let images = x.reshape(self.spec().images(x.shape.rows()));
         let (z, saved) = self.encoder.forward(s, Value::plain(images), mode);
         (z.buf, saved)
     }
 
-    /// The nearest codes, and their numbers `u32 [n · h · w]`.
+    /// The nearest codes, and their indices `u32 [n · h · w]`.
     fn quantise(&self, s: &mut Schedule, z: Buf) -> (Buf, Buf) {
         let index = vq::nearest(s, "nearest", z, self.codebook.codes);
         (vq::lookup(s, "q", index, self.codebook.codes, z.shape), index)
@@ -178,30 +92,28 @@ impl VqVae {
     /// Images [n, width] of codes [n, h, w, latent].
     fn decoded(&self, s: &mut Schedule, q: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let (output, saved) = self.decoder.forward(s, Value::plain(q), mode);
-        (output.buf.reshape([q.shape.dims()[0] as usize, self.base.buffers.spec().width()]), saved)
+        (output.buf.reshape([q.shape.dims()[0] as usize, self.spec().width()]), saved)
     }
 
     /// The mean squared error of each image, over the variance of the data.
     fn error(&self) -> Loss {
-        let spec = self.base.buffers.spec();
+        let spec = self.spec();
         Loss { kind: Kind::Squared, scale: 1.0 / (spec.width() as f32 * spec.variance), offset: 0.0 }
     }
 
-    /// Codes that an image becomes.
+    /// Codes of one image.
     fn positions(&self) -> usize {
-        self.config.small(self.base.buffers.spec().image).iter().product()
+        self.config.small(self.spec().image).iter().product()
     }
 
-    /// One over the numbers in an image of codes.
+    /// One over the numbers in the codes of an image.
     fn per_code(&self) -> f32 {
         1.0 / (self.positions() * self.config.latent) as f32
     }
 
-    /// The step on a part of its batch.
-    fn train_micro_batch(&self, micro_batch: MicroBatch, training: &Training) -> Phase {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let SharedBuffers { clock, rates, ring, .. } = self.base.buffers;
+    /// A micro-batch forward and backward.
+    fn backward(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training) {
+        let SharedBuffers { clock, ring, .. } = self.base.buffers;
         let (mean, per_code) = (micro_batch.share(), self.per_code());
         let x = self.base.buffers.next_train(s, micro_batch, training, Range::CENTRED);
 
@@ -210,7 +122,7 @@ impl VqVae {
         let (output, decoder) = self.decoded(s, q, Mode::Train);
         let (nmse, doutput) = loss::with_gradient(s, "nmse", output, x, self.error(), mean);
 
-        // Straight through: what q should have been moved by, z is moved by.
+        // Straight through: the gradient of q is taken for that of z.
         let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes want a gradient");
         let dz = dz.reshape(z.shape);
         let weight = self.config.commitment * mean * per_code;
@@ -225,20 +137,21 @@ impl VqVae {
         }
         micro_batch.record(s, "nmse", nmse, clock, ring, 0);
         micro_batch.record(s, "commitment", commitment, clock, ring, 1);
-        training.optimiser.end(s, micro_batch, &self.base.memory, &self.network.weights, rates);
-        Phase::once("vqvae", schedule)
     }
 
-    /// Images whose codes the first codebook is chosen from: sixty-fours, until there are sixteen rows to a code, but
-    /// no more than fit.
+    /// Images from which the initial codes are chosen: a multiple of 64 with sixteen rows to a code, or as many as fit.
     fn first_images(&self, training: &Training) -> usize {
         let enough = (16 * self.config.codes).div_ceil(self.positions()).next_multiple_of(64);
-        let fit = MAX_NUMBERS / self.config.widest(self.base.buffers.spec().image);
+        let fit = MAX_NUMBERS / self.config.widest(self.spec().image);
         enough.min(fit).min(MAX_ROWS / self.positions()).min(training.resident).max(1)
+    }
+
+    fn spec(&self) -> &SetSpec {
+        &self.base.buffers.first().spec
     }
 }
 
-/// Convolutions that halve the image, one that does not, residual blocks, and one pixel by pixel to a code.
+/// Convolutions that halve the image, one that keeps its size, residual blocks, and a 1×1 convolution to the latents.
 fn encoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, image: [usize; 3]) -> Stack {
     let mut layers = Sequence::of_images(memory, network, "encoder", image);
     for i in 1..=config.halvings {
@@ -253,7 +166,7 @@ fn encoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, ima
     layers.finish()
 }
 
-/// The way back.
+/// The encoder's layers in reverse.
 fn decoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, image: [usize; 3]) -> Stack {
     let sizes = halvings(image, config.halvings);
     let [small_h, small_w] = sizes[config.halvings];
@@ -282,8 +195,8 @@ impl Codebook {
         Self { codes, averages: Some(Averages { size, total }) }
     }
 
-    /// Towards the rows that have each code: by averages, or by the gradient of `weight` · Σ (q − z)². The codes stay
-    /// until the last part of a batch has been seen.
+    /// Moves the codes towards their rows: by running averages, or by the gradient of `weight` · Σ (q − z)². Averages move
+    /// the codes at the last micro-batch of a batch.
     fn follow(&self, s: &mut Schedule, micro_batch: MicroBatch, assigned: vq::Assigned, ema: f32, weight: f32) {
         let codes = self.codes;
         match self.averages {
@@ -297,10 +210,10 @@ impl Codebook {
         }
     }
 
-    /// Codes that fewer than `threshold` rows have had of late become rows of z.
+    /// Restarts codes that fewer than `threshold` rows use at random rows of z.
     fn restart(&self, s: &mut Schedule, z: Buf, threshold: f32, clock: Buf, seed: u64) {
         let Some(averages) = self.averages.filter(|_| threshold > 0.0) else { return };
-        // Twice the threshold, or they would be dead again at once.
+        // Twice the threshold, or they would restart again at once.
         let restart = Restart { threshold, weight: 2.0 * threshold };
         codebook::restart(s, "restart", z, averages.size, self.codes, Some(averages), restart, clock, seed);
     }
@@ -331,36 +244,30 @@ impl Model for VqVae {
         ]
     }
 
-    /// The codes become rows of the first images, spread out by k-means++ (Arthur and Vassilvitskii, 2007).
+    /// Chooses the initial codes among rows of the first images by k-means++ (Arthur and Vassilvitskii, 2007).
     fn start(&self, training: &Training) -> Option<Schedule> {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let Codebook { codes, averages } = self.codebook;
         let buffers = &self.base.buffers;
-        let parts = training.micro_batches(self.first_images(training)).into_iter().map(|micro_batch| {
+        let encoded = training.micro_batches(self.first_images(training)).into_iter().map(|micro_batch| {
             let order = buffers.train_order(s, micro_batch, training, buffers.side_clock);
             let x = buffers.train_images(s, order, Range::CENTRED);
             let (z, _) = self.encoded(s, x, Mode::Batch);
             z.reshape([1, z.len()])
         });
-        let parts: Vec<Buf> = parts.collect();
-        let joined = parts
-            .into_iter()
-            .reduce(|z, micro_batch| channels::concat(s, "z", z, micro_batch))
-            .expect("there are images");
+        let encoded: Vec<Buf> = encoded.collect();
+        let joined = encoded.into_iter().reduce(|z, more| channels::concat(s, "z", z, more)).expect("there are images");
         let z = joined.reshape([joined.len() / self.config.latent, self.config.latent]);
-        // Few rows, so that codes follow an encoder that has yet to learn, but more than dead codes have.
+        // A small count lets the codes follow an untrained encoder; it is above the threshold of restarts.
         let averages = averages.map(|averages| (averages, f32::max(1.0, 2.0 * self.config.restart)));
         codebook::plus_plus(s, "codebook", z, codes, averages, self.base.buffers.side_clock, training.seed);
         Some(schedule)
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        training
-            .micro_batches(batch)
-            .into_iter()
-            .map(|micro_batch| self.train_micro_batch(micro_batch, training))
-            .collect()
+        let round = Round { name: "vqvae", times: 1, network: &self.network, rates: self.base.buffers.rates };
+        round.phases(&self.base.memory, batch, training, |s, micro_batch| self.backward(s, micro_batch, training))
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {
@@ -380,43 +287,76 @@ impl Model for VqVae {
         schedule
     }
 
-    fn reconstruct(&self, batch: usize) -> Option<Pass> {
+    fn reconstructor(&self) -> Option<&dyn Reconstructor> {
+        Some(self)
+    }
+
+    fn encoder(&self) -> Option<&dyn Encoder> {
+        Some(self)
+    }
+
+    fn decoder(&self) -> Option<&dyn Decoder> {
+        Some(self)
+    }
+
+    fn quantiser(&self) -> Option<&dyn Quantiser> {
+        Some(self)
+    }
+}
+
+impl Reconstructor for VqVae {
+    fn reconstruct(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
         let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
         let (z, _) = self.encoded(&mut s, x, Mode::Use);
         let (q, _) = self.quantise(&mut s, z);
         let (output, _) = self.decoded(&mut s, q, Mode::Use);
-        Some(Pass::new(s, &[x, output]))
+        Pass::new(s, &[x, output])
     }
+}
 
-    fn encode(&self, batch: usize) -> Option<Pass> {
+/// The code is the indices of an image's codes.
+impl Encoder for VqVae {
+    fn encode(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
         let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
         let (z, _) = self.encoded(&mut s, x, Mode::Use);
         let (_, index) = self.quantise(&mut s, z);
-        Some(Pass::new(s, &[index.reshape([batch, self.positions()])]))
+        Pass::new(s, &[index.reshape([batch, self.positions()])])
     }
 
-    fn decode(&self, count: usize) -> Option<Decoding> {
-        let mut s = Schedule::new();
-        let index = s.scratch_of([count * self.positions()], Dtype::U32);
-        s.feed(index);
-        let [h, w] = self.config.small(self.base.buffers.spec().image);
-        let q = vq::lookup(&mut s, "q", index, self.codebook.codes, [count, h, w, self.config.latent]);
-        let (output, _) = self.decoded(&mut s, q, Mode::Use);
-        Some(Decoding { given: index.reshape([count, self.positions()]), pass: Pass::new(s, &[output]) })
-    }
-
-    fn codes_per_image(&self) -> Option<usize> {
-        Some(self.positions())
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        Some(self.usage)
+    fn code(&self) -> CodeSpec {
+        CodeSpec { width: self.positions(), dtype: Dtype::U32 }
     }
 }
 
-/// The perplexity of a histogram of codes, and how many of them it has.
+impl Decoder for VqVae {
+    fn decode(&self, count: usize) -> Decoding {
+        let mut s = Schedule::new();
+        let index = s.scratch_of([count * self.positions()], Dtype::U32);
+        s.feed(index);
+        let [h, w] = self.config.small(self.spec().image);
+        let q = vq::lookup(&mut s, "q", index, self.codebook.codes, [count, h, w, self.config.latent]);
+        let (output, _) = self.decoded(&mut s, q, Mode::Use);
+        Decoding { given: index.reshape([count, self.positions()]), pass: Pass::new(s, &[output]) }
+    }
+
+    fn code(&self) -> CodeSpec {
+        Encoder::code(self)
+    }
+}
+
+impl Quantiser for VqVae {
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    fn codes_per_image(&self) -> usize {
+        self.positions()
+    }
+}
+
+/// The perplexity of a histogram of codes, and the number of codes that occur.
 pub fn perplexity(histogram: Buf) -> Pass {
     let mut s = Schedule::new();
     let (perplexity, used) = codebook::perplexity(&mut s, "perplexity", histogram);
@@ -428,13 +368,13 @@ mod tests {
     use super::*;
     use crate::Optimiser;
 
-    /// Sixteen images to each of 8,192 codes, where an image is one code, would be more numbers than a buffer holds.
+    /// With one code per image, sixteen images to each of 8,192 codes are more numbers than a buffer holds.
     #[test]
-    fn the_first_codes_are_chosen_from_what_fits() {
-        let spec = DataSpec { train: 200_000, test: 1, image: [32, 32, 3], classes: 1, variance: 0.1 };
+    fn initial_codes_are_chosen_from_images_that_fit() {
+        let spec = SetSpec { train: 200_000, test: 1, image: [32, 32, 3], classes: 1, variance: 0.1 };
         let config = VqVaeConfig { halvings: 5, codes: 8192, ..VqVaeConfig::default() };
-        let model = VqVae::new(config.clone(), spec);
-        let training = Training::whole(0, true, Optimiser::default(), &spec);
+        let model = VqVae::new(config.clone(), &spec.into());
+        let training = Training::whole(0, true, Optimiser::default(), spec.train);
         let images = model.first_images(&training);
         assert!(images * config.widest(spec.image) <= MAX_NUMBERS && images >= 32, "{images}");
         assert!(model.start(&training).is_some());

@@ -1,0 +1,93 @@
+//! Capabilities: what a family can do beyond training and evaluation.
+//!
+//! [`Model`](crate::Model) returns each as `Option<&dyn …>`, so that a caller asks without building a schedule.
+
+use crate::model::Pass;
+use gpu_core::{Buf, Dtype, Schedule};
+
+/// The code of one image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CodeSpec {
+    /// Numbers in the code.
+    pub width: usize,
+    /// F32 for latents, U32 for indices into a codebook.
+    pub dtype: Dtype,
+}
+
+/// A pass from given codes to images.
+#[derive(Clone, Debug)]
+pub struct Decoding {
+    /// The codes, which the host writes: [count, width].
+    pub given: Buf,
+    /// The pass, whose output is the images [count, h · w · c].
+    pub pass: Pass,
+}
+
+/// Occurrences of each code, `[k]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// In training, since the buffer was last set to zero.
+    pub train: Buf,
+    /// In evaluation.
+    pub test: Buf,
+}
+
+/// Samples images from a prior.
+pub trait Sampler {
+    /// `count` images [count, h · w · c] under `seed`; the side clock's step selects the latents. A class-conditional
+    /// model takes the classes from its requested labels.
+    fn sample(&self, count: usize, seed: u64) -> Pass;
+}
+
+/// Reconstructs images.
+pub trait Reconstructor {
+    /// The next `batch` test images and their reconstructions, both [batch, h · w · c].
+    fn reconstruct(&self, batch: usize) -> Pass;
+}
+
+/// Encodes images.
+pub trait Encoder {
+    /// The codes of the next `batch` test images, [batch, width].
+    fn encode(&self, batch: usize) -> Pass;
+
+    /// The code of one image. Of a posterior it is mean | log variance, twice as wide as a latent.
+    fn code(&self) -> CodeSpec;
+}
+
+/// Decodes codes.
+pub trait Decoder {
+    /// `count` codes as images; a class-conditional model takes the classes from its requested labels.
+    fn decode(&self, count: usize) -> Decoding;
+
+    /// The code of one image.
+    fn code(&self) -> CodeSpec;
+}
+
+/// Infers a Gaussian posterior over latents.
+pub trait Posterior {
+    /// The posteriors of the next `batch` test images, mean | log variance: [batch, 2 · latent].
+    fn posterior(&self, batch: usize) -> Pass;
+
+    /// The importance-weighted bound on log p(x) of the next `batch` test images with `samples` draws each (Burda,
+    /// Grosse and Salakhutdinov, 2016). A row of the side ring holds Σ logsumexp of the log weights; log `samples` is
+    /// not yet subtracted.
+    fn importance(&self, batch: usize, samples: usize, seed: u64) -> Schedule;
+}
+
+/// Scores images as real or generated.
+pub trait Discriminator {
+    /// The scores of the next `batch` test images and of as many generated images, each `[batch]`.
+    fn scores(&self, batch: usize, seed: u64) -> Pass;
+
+    /// The score above which an image counts as real; none for a loss that only compares scores.
+    fn threshold(&self) -> Option<f64>;
+}
+
+/// Quantises latents with a codebook.
+pub trait Quantiser {
+    /// Occurrences of each code.
+    fn usage(&self) -> Usage;
+
+    /// Codes of one image.
+    fn codes_per_image(&self) -> usize;
+}

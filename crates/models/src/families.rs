@@ -1,0 +1,166 @@
+//! The table of model families.
+//!
+//! A new family is a row here, beside the files of its own: everything else asks this table or the model's
+//! [capabilities](crate::capabilities).
+
+use crate::model::Model;
+use crate::shared_buffers::DataSpec;
+use crate::validate::{InvalidSetting, noise};
+use crate::{AutoencoderConfig, ClassifierConfig, GanConfig, VaeConfig, VqVaeConfig};
+use serde::de::{DeserializeSeed, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Settings of one family.
+pub trait Settings {
+    /// Checks the settings for such data, with batches of `batch` images; a key without a dot is one of these settings.
+    ///
+    /// # Errors
+    /// The first invalid setting.
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting>;
+
+    /// The model for such data.
+    ///
+    /// # Panics
+    /// When [`Settings::validate`] fails for one image.
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model>;
+
+    /// Batches of training images that one step takes.
+    fn batches(&self) -> usize {
+        1
+    }
+
+    /// Random numbers drawn for each image of a training step.
+    fn noise_per_image(&self) -> usize {
+        0
+    }
+
+    /// Whether images are sampled with the running average of the weights, where one is kept.
+    fn samples_with_average(&self) -> bool {
+        false
+    }
+}
+
+/// One row a family: its name, which is also the key of its section in a configuration; its title; its settings.
+macro_rules! families {
+    ($($family:ident, $name:literal, $title:literal, $settings:ty;)+) => {
+        /// A model family.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Family {
+            $(#[doc = $title] $family,)+
+        }
+
+        /// The settings of a model of any family.
+        #[derive(Clone, PartialEq, Debug, Serialize)]
+        #[serde(untagged)]
+        pub enum ModelConfig {
+            $(#[doc = $title] $family($settings),)+
+        }
+
+        impl Family {
+            /// All families.
+            pub const ALL: &[Self] = &[$(Self::$family),+];
+            /// Their names.
+            pub const NAMES: &[&str] = &[$($name),+];
+
+            /// The name in configurations: `vae`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$family => $name),+ }
+            }
+
+            /// The name in prose: `Variational autoencoder`.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$family => $title),+ }
+            }
+
+            /// The default settings.
+            pub fn defaults(self) -> ModelConfig {
+                match self { $(Self::$family => ModelConfig::$family(<$settings>::default())),+ }
+            }
+        }
+
+        impl ModelConfig {
+            /// The family.
+            pub fn family(&self) -> Family {
+                match self { $(Self::$family(_) => Family::$family),+ }
+            }
+
+            fn settings(&self) -> &dyn Settings {
+                match self { $(Self::$family(settings) => settings),+ }
+            }
+        }
+
+        /// Reads the settings of that family.
+        impl<'de> DeserializeSeed<'de> for Family {
+            type Value = ModelConfig;
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ModelConfig, D::Error> {
+                match self { $(Self::$family => <$settings>::deserialize(deserializer).map(ModelConfig::$family)),+ }
+            }
+        }
+    };
+}
+
+families! {
+    Vae, "vae", "Variational autoencoder", VaeConfig;
+    Autoencoder, "ae", "Autoencoder", AutoencoderConfig;
+    Gan, "gan", "Generative adversarial network", GanConfig;
+    VqVae, "vqvae", "Vector-quantised autoencoder", VqVaeConfig;
+    Classifier, "classifier", "Classifier", ClassifierConfig;
+}
+
+impl Family {
+    /// The family of that name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|family| family.name() == name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Family {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::find(&name).ok_or_else(|| D::Error::unknown_variant(&name, Self::NAMES))
+    }
+}
+
+impl ModelConfig {
+    /// Checks the settings for such data, with batches of `batch` images that go through the model `rows` at a time.
+    ///
+    /// # Errors
+    /// The first invalid setting, by its full key.
+    pub fn validate(&self, spec: &DataSpec, batch: usize, rows: usize) -> Result<(), InvalidSetting> {
+        let settings = self.settings();
+        let checked = settings.validate(spec, rows).and_then(|()| noise(settings.noise_per_image(), batch));
+        checked.map_err(|invalid| invalid.within(self.family().name()))
+    }
+
+    /// The model for such data.
+    ///
+    /// # Panics
+    /// When [`ModelConfig::validate`] fails for one image.
+    pub fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        self.settings().build(spec)
+    }
+
+    /// Batches of training images that one step takes.
+    pub fn batches(&self) -> usize {
+        self.settings().batches()
+    }
+
+    /// Whether images are sampled with the running average of the weights, where one is kept.
+    pub fn samples_with_average(&self) -> bool {
+        self.settings().samples_with_average()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_find_their_families() {
+        for (&family, &name) in Family::ALL.iter().zip(Family::NAMES) {
+            assert_eq!((Family::find(name), family.name(), family.defaults().family()), (Some(family), name, family));
+        }
+        assert_eq!(Family::find("Variational autoencoder"), None);
+    }
+}

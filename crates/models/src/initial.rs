@@ -1,0 +1,20 @@
+//! Initial values of networks.
+
+use crate::model::Model;
+use gpu_core::{Arena, Buf};
+
+/// The initial values of all networks' weights and states under `seed`, each with the buffer that it belongs in;
+/// `with_average` adds those of the running averages.
+pub fn initial_values(model: &dyn Model, seed: u64, with_average: bool) -> Vec<(Buf, Vec<f32>)> {
+    let mut values = Vec::new();
+    for network in model.networks() {
+        let weights = network.weights.initial(seed);
+        let arena = model.memory().whole(network.weights.arena(Arena::Values));
+        if with_average {
+            values.push((arena.sibling(Arena::Average), weights.clone()));
+        }
+        values.push((arena, weights));
+        values.extend(network.states.iter().map(|state| (state.buf, state.initial(seed))));
+    }
+    values
+}
