@@ -65,7 +65,7 @@ fn mode_collapse_is_reported() {
 fn a_strong_discriminator_is_reported() {
     let train = "train gan --data data --hidden 64 --latent-dim 3 --batch-size 32 --epochs 3 --lr 1e-9 --device cpu \
                  --set gan.discriminator_lr=0.02 --set monitors.modes=false";
-    warns(train, "strong_discriminator", "discriminator", &["D(x) − D(G(z)) was", "gan.smoothing = 0.1"], 2);
+    warns(train, "strong_discriminator", "discriminator", &["D(x) − D(G(z)) was", "gan.label_smoothing = 0.1"], 2);
 }
 
 /// Replaces the first number of a saved tensor by NaN.
@@ -125,7 +125,7 @@ fn invalid_settings_are_refused() {
     for (line, words) in [
         ("train gan --data data --set train.patience=3", ["train.patience", "train.best"]),
         ("train vae --data data --set train.best=perplexity", ["train.best is 'perplexity'", "recon, kl, neg_elbo"]),
-        ("train vae --data data --set vae.free_bits=1 --set vae.capacity=2", ["free bits and a capacity", "set "]),
+        ("train vae --data data --set vae.free_bits=1 --set vae.capacity=2", ["vae.free_bits", "vae.capacity", "set one"]),
         (
             "train vae --data data --set optimiser.lr_schedule=step",
             ["needs an interval and a factor", "optimiser.lr_decay_steps"],

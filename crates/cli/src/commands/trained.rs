@@ -3,7 +3,6 @@
 use crate::args::Trained;
 use anyhow::{Result, bail};
 use frit::eval::{OpenOptions, Opened, Weights};
-use frit::run::folder::Run;
 use frit::terminal::Terminal;
 use gpu_core::DeviceChoice;
 
