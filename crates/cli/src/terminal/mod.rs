@@ -3,26 +3,27 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 
-/// How much is said.
+/// A terminal on standard error, or none.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     quiet: bool,
 }
 
 impl Terminal {
+    /// A terminal; a quiet one shows nothing.
     pub fn new(quiet: bool) -> Self {
         Self { quiet }
     }
 
-    /// One line for people.
+    /// Writes one line.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            // Where nobody can hear it, nothing is lost: the work goes on.
+            // A closed standard error is no reason to stop.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 
-    /// A bar over `total` steps of which `done` are done.
+    /// A progress bar over `total` steps, with `done` steps done.
     pub fn bar(&self, total: u64, done: u64) -> Bar {
         let shown = !self.quiet && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
@@ -37,7 +38,7 @@ impl Terminal {
     }
 }
 
-/// A progress bar, or the lines in its place.
+/// A progress bar; without a terminal, its lines only.
 pub struct Bar {
     bar: ProgressBar,
     shown: bool,
@@ -45,7 +46,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// One step further, with a message that is put together only where it is seen.
+    /// Advances by one step. The message is made only if the bar is shown.
     pub fn step(&self, message: impl FnOnce() -> String) {
         if self.shown {
             self.bar.set_message(message());
@@ -53,7 +54,7 @@ impl Bar {
         self.bar.inc(1);
     }
 
-    /// One line above the bar.
+    /// Writes one line above the bar.
     pub fn say(&self, line: &str) {
         match self.shown {
             true => self.bar.println(line),
@@ -61,14 +62,14 @@ impl Bar {
         }
     }
 
-    /// Back to `done` steps, with one line above that says why.
+    /// Returns to `done` steps, and writes one line above the bar.
     pub fn back(&self, done: u64, line: &str) {
         self.say(line);
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
