@@ -127,7 +127,7 @@ fn invalid_settings_are_refused() {
         ("train vae --data data --set train.best=perplexity", ["train.best is 'perplexity'", "recon, kl, neg_elbo"]),
         (
             "train vae --data data --set vae.free_bits=1 --set vae.capacity=2",
-            ["vae.free_bits", "vae.capacity", "set one"],
+            ["vae.free_bits cannot be combined with vae.capacity", "set one"],
         ),
         (
             "train vae --data data --set optimiser.lr_schedule=step",
