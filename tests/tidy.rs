@@ -1,4 +1,4 @@
-//! House rules that a machine can hold: names line up, layers stay apart, files stay short. Each message says what to do.
+//! Rules of the repository: names line up, layers are apart, files are short. Each message has a remedy.
 
 #[path = "tidy/files.rs"]
 mod files;

@@ -125,7 +125,10 @@ fn invalid_settings_are_refused() {
     for (line, words) in [
         ("train gan --data data --set train.patience=3", ["train.patience", "train.best"]),
         ("train vae --data data --set train.best=perplexity", ["train.best is 'perplexity'", "recon, kl, neg_elbo"]),
-        ("train vae --data data --set vae.free_bits=1 --set vae.capacity=2", ["free bits and a capacity", "set "]),
+        (
+            "train vae --data data --set vae.free_bits=1 --set vae.capacity=2",
+            ["vae.free_bits cannot be combined with vae.capacity", "set one"],
+        ),
         (
             "train vae --data data --set optimiser.lr_schedule=step",
             ["needs an interval and a factor", "optimiser.lr_decay_steps"],

@@ -165,7 +165,8 @@ fn killed_runs_with_rollbacks_resume_byte_for_byte() {
 #[test]
 fn killed_runs_of_other_families_resume_byte_for_byte() {
     for settings in [
-        "gan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2 --set optimiser.average=0.9 --set data.shard=130",
+        "gan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2 --set optimiser.average=0.9 \
+         --set data.shard=130",
         "cgan --hidden 8 --latent-dim 3 --set data.shard=130",
         "cvae --hidden 8 --latent-dim 3",
         "ae --hidden 8 --latent-dim 3 --micro-batch 10",
