@@ -205,7 +205,7 @@ fn functions_fit_a_screen() {
     assert_none(faults);
 }
 
-/// Name, first line and length of each function, which ends with a brace that stands as its `fn` does.
+/// Name, first line and length of each function, which ends with a brace indented as its `fn`.
 fn functions(text: &str) -> Vec<(String, usize, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let indent = |line: &str| line.len() - line.trim_start().len();

@@ -15,7 +15,7 @@ const ROOTS: [(&str, &str); 4] = [
 ];
 
 /// Rooms from left to right. A file uses files of its own room and of rooms above it in this table. A path that ends in
-/// a slash is a folder.
+/// a slash is a folder; of several that match a file, the longest counts.
 const ROOMS: &[(&str, &[&str])] = &[
     ("gpu-core: schedule", &["crates/gpu-core/src/schedule/"]),
     ("gpu-core: ops and reference", &["crates/gpu-core/src/ops/", "crates/gpu-core/src/reference/"]),
@@ -27,25 +27,27 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "models: shared",
         &[
+            "crates/models/src/capabilities.rs",
             "crates/models/src/latents.rs",
+            "crates/models/src/likelihood.rs",
             "crates/models/src/micro_batch.rs",
-            "crates/models/src/model.rs",
             "crates/models/src/network.rs",
             "crates/models/src/optimiser.rs",
+            "crates/models/src/pass.rs",
+            "crates/models/src/phase.rs",
             "crates/models/src/shared_buffers.rs",
+            "crates/models/src/training.rs",
+            "crates/models/src/validate.rs",
         ],
     ),
-    ("models: layers", &["crates/models/src/coder.rs", "crates/models/src/layers/", "crates/models/src/validate.rs"]),
     (
-        "models: families",
-        &[
-            "crates/models/src/autoencoder.rs",
-            "crates/models/src/classifier.rs",
-            "crates/models/src/gan/",
-            "crates/models/src/vae.rs",
-            "crates/models/src/vqvae.rs",
-        ],
+        "models: interface",
+        &["crates/models/src/initial.rs", "crates/models/src/model.rs", "crates/models/src/settings.rs"],
     ),
+    ("models: layers", &["crates/models/src/coder.rs", "crates/models/src/layers/"]),
+    // Every other file of models.
+    ("models: families", &["crates/models/src/"]),
+    ("models: table of families", &["crates/models/src/families.rs"]),
     ("frit: io and terminal", &["crates/cli/src/io/", "crates/cli/src/terminal/"]),
     ("frit: config", &["crates/cli/src/config/"]),
     ("frit: data", &["crates/cli/src/data/"]),
@@ -61,9 +63,10 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// The position of a file's room in the table.
 fn room(file: &str) -> Option<usize> {
-    ROOMS.iter().position(|(_, paths)| {
-        paths.iter().any(|path| if path.ends_with('/') { file.starts_with(path) } else { file == *path })
-    })
+    let matches = |path: &&&str| if path.ends_with('/') { file.starts_with(**path) } else { file == **path };
+    let longest = |paths: &[&str]| paths.iter().filter(matches).map(|path| path.len()).max();
+    let found = ROOMS.iter().enumerate().filter_map(|(position, (_, paths))| Some((longest(paths)?, position)));
+    found.max().map(|(_, position)| position)
 }
 
 /// An operator names its reference and a reference its operator's parameters: `ops/x.rs` and `reference/x.rs`.

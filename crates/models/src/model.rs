@@ -1,127 +1,12 @@
 //! The interface of every model family.
 
-use crate::Optimiser;
 use crate::capabilities::{Decoder, Discriminator, Encoder, Posterior, Quantiser, Reconstructor, Sampler};
-use crate::micro_batch::MicroBatch;
+use crate::likelihood::Range;
 use crate::network::Network;
 use crate::phase::Phase;
 use crate::shared_buffers::{DataSpec, SharedBuffers};
-use gpu_core::ops::activation::{self, Activation};
-use gpu_core::ops::loss::{Kind, Loss};
+use crate::training::Training;
 use gpu_core::{Buf, Memory, Schedule};
-use serde::{Deserialize, Serialize};
-
-/// The settings of a training schedule that are not the model's own.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Training {
-    /// Random seed.
-    pub seed: u64,
-    /// Draws a new order of the images in each epoch; otherwise they keep the order of the data.
-    pub shuffle: bool,
-    /// The optimiser.
-    pub optimiser: Optimiser,
-    /// Multiplies every learning rate.
-    pub rate: f32,
-    /// Training images on the device: all, or those of a shard.
-    pub resident: usize,
-    /// Images that the steps take before a new order begins.
-    pub taken: usize,
-    /// Images that go through the model at once; zero for the whole batch.
-    pub micro_batch: usize,
-}
-
-impl Training {
-    /// Training on `images` images, all of them on the device, in whole batches.
-    pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, images: usize) -> Self {
-        Self { seed, shuffle, optimiser, rate: 1.0, resident: images, taken: images, micro_batch: 0 }
-    }
-
-    /// The micro-batches of a batch.
-    pub(crate) fn micro_batches(&self, batch: usize) -> Vec<MicroBatch> {
-        MicroBatch::of(batch, self.micro_batch)
-    }
-}
-
-/// The likelihood p(x | z), which fixes the reconstruction loss and the meaning of the decoder's output.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Likelihood {
-    /// Bernoulli pixels; the decoder gives logits. Grey levels count as probabilities, as is usual on MNIST.
-    Bernoulli,
-    /// Normal pixels with one fixed standard deviation; the decoder gives means.
-    Gaussian,
-}
-
-impl Likelihood {
-    /// All likelihoods.
-    pub const ALL: [Self; 2] = [Self::Bernoulli, Self::Gaussian];
-
-    /// −log p(x | z) summed over `width` pixels, in nats, as a loss on the decoder's output.
-    pub fn loss(self, sigma: f32, width: usize) -> Loss {
-        match self {
-            Self::Bernoulli => Loss { kind: Kind::Bernoulli, scale: 1.0, offset: 0.0 },
-            // ½ ((x − μ)/σ)² and, for every pixel, ½ log 2πσ².
-            Self::Gaussian => Loss {
-                kind: Kind::Squared,
-                scale: 0.5 / (sigma * sigma),
-                offset: 0.5 * width as f32 * (std::f32::consts::TAU * sigma * sigma).ln(),
-            },
-        }
-    }
-
-    /// The decoder's output as images with pixels in [0, 1].
-    pub fn picture(self, s: &mut Schedule, output: Buf) -> Buf {
-        match self {
-            Self::Bernoulli => activation::forward(s, "picture", output, Activation::Sigmoid),
-            Self::Gaussian => output,
-        }
-    }
-}
-
-/// The numbers that are black and white in a model's images.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Range {
-    /// Black.
-    pub low: f32,
-    /// White.
-    pub high: f32,
-}
-
-impl Range {
-    /// From 0 to 1.
-    pub const UNIT: Self = Self { low: 0.0, high: 1.0 };
-    /// From −1 to 1, the range of tanh.
-    pub const TANH: Self = Self { low: -1.0, high: 1.0 };
-    /// From −½ to ½.
-    pub const CENTRED: Self = Self { low: -0.5, high: 0.5 };
-
-    /// A number of an image on the scale from black, 0, to white, 1.
-    pub fn to_unit(self, x: f32) -> f32 {
-        (x - self.low) / (self.high - self.low)
-    }
-
-    /// The inverse of [`Range::to_unit`].
-    pub fn of_unit(self, share: f32) -> f32 {
-        self.low + share * (self.high - self.low)
-    }
-}
-
-/// A schedule and its outputs.
-#[derive(Clone, Debug)]
-pub struct Pass {
-    /// The calls.
-    pub schedule: Schedule,
-    /// The buffers to read after the schedule has run.
-    pub outputs: Vec<Buf>,
-}
-
-impl Pass {
-    /// A pass that ends with these outputs.
-    pub fn new(mut schedule: Schedule, outputs: &[Buf]) -> Self {
-        outputs.iter().for_each(|&buf| schedule.keep(buf));
-        Self { schedule, outputs: outputs.to_vec() }
-    }
-}
 
 /// The loss that a model minimises, measured on the test set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,8 +1,8 @@
 //! The phases of a training step.
 
 use crate::micro_batch::MicroBatch;
-use crate::model::Training;
 use crate::network::Network;
+use crate::training::Training;
 use gpu_core::ops::elementwise::accumulate;
 use gpu_core::{Arena, Buf, Memory, Schedule};
 

@@ -1,8 +1,9 @@
 //! The buffers that all models share: data, clocks, loss rings.
 
 use crate::Optimiser;
+use crate::likelihood::Range;
 use crate::micro_batch::MicroBatch;
-use crate::model::{Range, Training};
+use crate::training::Training;
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{gather::gather, permute::permute};
 use gpu_core::{Buf, Dtype, Memory, Schedule};

@@ -11,13 +11,17 @@ mod networks;
 pub use config::GanConfig;
 
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Discriminator, Sampler};
-use crate::families::Settings;
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
+use crate::likelihood::Range;
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Model, Objective, Pass, Range, Training};
+use crate::model::{Base, Model, Objective};
 use crate::network::Network;
+use crate::pass::Pass;
 use crate::phase::{Phase, Round};
+use crate::settings::Settings;
 use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers, tick_of};
+use crate::training::Training;
+use crate::validate::InvalidSetting;
 use gpu_core::ops::gan_loss::{self, GanLoss, Role};
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{channels, elementwise, philox, record};
@@ -36,6 +40,28 @@ pub struct Gan {
     discriminator_network: Network,
     generator: Stack,
     discriminator: Stack,
+}
+
+impl Settings for GanConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        self.check(spec, batch)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Gan::new(self.clone(), spec))
+    }
+
+    fn batches(&self) -> usize {
+        self.discriminator_steps.max(1)
+    }
+
+    fn noise_per_image(&self) -> usize {
+        self.latent
+    }
+
+    fn samples_with_average(&self) -> bool {
+        true
+    }
 }
 
 const COLUMNS: &[&str] = &["d_loss", "g_loss", "d_real", "d_fake"];

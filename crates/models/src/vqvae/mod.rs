@@ -10,13 +10,17 @@ mod config;
 pub use config::VqVaeConfig;
 
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Quantiser, Reconstructor, Usage};
-use crate::families::Settings;
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving, halvings};
+use crate::likelihood::Range;
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Model, Objective, Pass, Range, Training};
+use crate::model::{Base, Model, Objective};
 use crate::network::Network;
+use crate::pass::Pass;
 use crate::phase::{Phase, Round};
+use crate::settings::Settings;
 use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers};
+use crate::training::Training;
+use crate::validate::InvalidSetting;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::codebook::{self, Averages, Restart};
 use gpu_core::ops::conv2d::Window;
@@ -49,6 +53,16 @@ pub struct VqVae {
     encoder: Stack,
     decoder: Stack,
     codebook: Codebook,
+}
+
+impl Settings for VqVaeConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        self.check(spec, batch)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(VqVae::new(self.clone(), spec))
+    }
 }
 
 const COLUMNS: &[&str] = &["nmse", "commitment"];
