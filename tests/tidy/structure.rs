@@ -15,7 +15,7 @@ const ROOTS: [(&str, &str); 4] = [
 ];
 
 /// Layers from the lowest to the highest. A file uses files of its own layer and of lower ones. A path that ends in a
-/// slash is a folder.
+/// slash is a folder; of several paths that match a file, the longest counts.
 const LAYERS: &[(&str, &[&str])] = &[
     ("gpu-core: schedule", &["crates/gpu-core/src/schedule/"]),
     ("gpu-core: ops and reference", &["crates/gpu-core/src/ops/", "crates/gpu-core/src/reference/"]),
@@ -46,16 +46,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["crates/models/src/initial.rs", "crates/models/src/model.rs", "crates/models/src/settings.rs"],
     ),
     ("models: network layers", &["crates/models/src/coder.rs", "crates/models/src/layers/"]),
-    (
-        "models: families",
-        &[
-            "crates/models/src/autoencoder.rs",
-            "crates/models/src/classifier.rs",
-            "crates/models/src/gan/",
-            "crates/models/src/vae.rs",
-            "crates/models/src/vqvae/",
-        ],
-    ),
+    // Every other file of models.
+    ("models: families", &["crates/models/src/"]),
     ("models: table of families", &["crates/models/src/families.rs"]),
     ("frit: io and terminal", &["crates/cli/src/io/", "crates/cli/src/terminal/"]),
     ("frit: config", &["crates/cli/src/config/"]),
@@ -72,7 +64,9 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// The position of a file's layer in the table.
 fn layer(file: &str) -> Option<usize> {
-    LAYERS.iter().position(|(_, paths)| paths.iter().any(|path| is_at(file, path)))
+    let longest = |paths: &[&str]| paths.iter().filter(|path| is_at(file, path)).map(|path| path.len()).max();
+    let found = LAYERS.iter().enumerate().filter_map(|(position, (_, paths))| Some((longest(paths)?, position)));
+    found.max().map(|(_, position)| position)
 }
 
 fn is_at(file: &str, path: &str) -> bool {

@@ -25,6 +25,9 @@ pub enum OptimiserKind {
 }
 
 impl OptimiserKind {
+    /// All kinds.
+    pub const ALL: &[Self] = &[Self::Adam, Self::AdamW, Self::Sgd, Self::Lion];
+
     /// The name in settings.
     pub fn name(self) -> &'static str {
         match self {
