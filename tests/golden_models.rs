@@ -50,7 +50,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     ]
 }
 
-fn games() -> Vec<(&'static str, Box<dyn Model>)> {
+fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
     let linear = GanConfig { latent: 4, hidden: vec![12, 10], label_smoothing: 0.1, ..GanConfig::default() };
     let normalised = GanConfig { latent: 4, width: 3, ..GanConfig::default() };
     let spectral = GanConfig {
@@ -70,8 +70,8 @@ fn games() -> Vec<(&'static str, Box<dyn Model>)> {
 
 fn runs() -> Vec<Run> {
     let of = |optimiser: Optimiser| move |(stem, model)| Run { stem, model, optimiser };
-    let of_games = Optimiser { lr: 2e-4, beta1: 0.5, ..Optimiser::default() };
-    coders().into_iter().map(of(Optimiser::default())).chain(games().into_iter().map(of(of_games))).collect()
+    let of_gans = Optimiser { lr: 2e-4, beta1: 0.5, ..Optimiser::default() };
+    coders().into_iter().map(of(Optimiser::default())).chain(gans().into_iter().map(of(of_gans))).collect()
 }
 
 /// A tensor of a network, and how it lies in PyTorch.
@@ -109,7 +109,7 @@ fn states(model: &dyn Model) -> Vec<Named> {
     states.map(|state| Named { name: state.name, layout: state.layout, buf: state.buf }).collect()
 }
 
-/// How far a run may be from PyTorch's, each as a share of the tensor's largest number.
+/// Tolerances against PyTorch's run, each as a share of the tensor's largest number.
 struct Tolerance {
     losses: f64,
     noise: f64,
@@ -129,7 +129,7 @@ const REFERENCE: Tolerance = Tolerance { losses: 3e-7, noise: 1e-14, weights: 3e
 /// seen to err by a third at most; other drivers have their own exp.
 const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, moments: 1e-5, states: 1e-5 };
 
-/// What strays from PyTorch, as sentences.
+/// The differences from PyTorch, as sentences.
 #[derive(Default)]
 struct Faults(Vec<String>);
 

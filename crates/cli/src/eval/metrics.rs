@@ -82,7 +82,7 @@ impl Metric {
     }
 
     /// The same metric with an axis from zero.
-    const fn from_zero(self) -> Self {
+    const fn zero_based(self) -> Self {
         Self { axis: Axis::FromZero, ..self }
     }
 }
@@ -94,7 +94,7 @@ const NATS: &str = "nats/image";
 pub const METRICS: &[Metric] = &[
     loss("neg_elbo", "−ELBO", NATS, "Negative evidence lower bound: reconstruction plus KL."),
     loss("recon", "reconstruction", NATS, "Negative log likelihood of the images given their latent codes."),
-    loss("kl", "KL", NATS, "KL divergence from the prior to the posterior.").neither(),
+    loss("kl", "KL", NATS, "KL divergence of the posterior from the prior.").neither(),
     loss("iw_nll", "importance-weighted −log p(x)", NATS,
          "Importance-weighted bound on the negative log likelihood (Burda et al., 2016)."),
     fact("iw_samples", "importance samples", "per image", "Samples of the importance-weighted bound."),
@@ -107,7 +107,8 @@ pub const METRICS: &[Metric] = &[
     score("used_codes", "codes used", "", "Codes that occur in the set."),
     fact("codes", "codes", "", "Codes in the codebook."),
     fact("bits", "code length", "bits/image", "Bits of an image's codes at one length for every code."),
-    fact("entropy_bits", "code entropy", "bits/image", "Bits of an image's codes at the entropy of the code frequencies."),
+    fact("entropy_bits", "code entropy", "bits/image",
+         "Bits of an image's codes at the entropy of the code frequencies."),
     loss("mse", "mean squared error", "per pixel in [0, 1]", "Mean squared error of the reconstructions."),
     score("psnr", "PSNR", "dB", "Peak signal-to-noise ratio of the reconstructions."),
     score("ssim", "SSIM", "", "Structural similarity of the reconstructions (Wang et al., 2004)."),
@@ -131,7 +132,8 @@ pub const METRICS: &[Metric] = &[
     loss("kernel_distance", "kernel distance", "",
          "Kernel distance between classifier features of generated and test images (Bińkowski et al., 2018)."),
     fact("kernel_distance_floor", "  of real images", "", "The same between training and test images."),
-    fact("kernel_distance_deviation", "  its deviation", "between subsets", "Standard deviation of the kernel distance."),
+    fact("kernel_distance_deviation", "  its deviation", "between subsets",
+         "Standard deviation of the kernel distance."),
     fact("kernel_distance_deviation_floor", "  of real images", "between subsets",
          "The same between training and test images."),
     score("precision", "precision", "of generated images",
@@ -164,8 +166,8 @@ pub const METRICS: &[Metric] = &[
     fact("drawn_by_average", "generated with averaged weights", "",
          "Generation with the running average of the weights."),
     fact("device", "device", "", "Device of the evaluation."),
-    fact("learning_rate", "learning rate", "", "Learning rate of the optimiser.").from_zero(),
-    fact("images_per_second", "speed", "images/s", "Training images per second.").from_zero(),
+    fact("learning_rate", "learning rate", "", "Learning rate of the optimiser.").zero_based(),
+    fact("images_per_second", "speed", "images/s", "Training images per second.").zero_based(),
 ];
 
 /// The metric of a key.

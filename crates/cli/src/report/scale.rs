@@ -46,13 +46,13 @@ impl Scale {
     pub(crate) fn linear(values: impl Iterator<Item = f64> + Clone, ends: [f64; 2]) -> Option<Self> {
         let low = values.clone().reduce(f64::min)?;
         let high = values.reduce(f64::max)?;
-        let room = match high - low {
+        let margin = match high - low {
             range if range > 0.0 => range * MARGIN,
             _ => (low.abs() / 10.0).max(0.1),
         };
         // The axis of values that are not negative does not go below zero.
-        let below = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
-        Some(Self { low: below, high: high + room, logarithmic: false, ends })
+        let below = if low >= 0.0 { (low - margin).max(0.0) } else { low - margin };
+        Some(Self { low: below, high: high + margin, logarithmic: false, ends })
     }
 
     /// A linear axis from zero; around `values` if one is negative.

@@ -1,8 +1,8 @@
 //! An event file for TensorBoard: protocol buffers in TFRecord frames.
 //!
 //! The file is written from the metrics and pictures of a run, without wall-clock times: an interrupted and resumed run
-//! has the same file, byte for byte, as an uninterrupted one. The time of an event is its step in seconds, and the speed
-//! is left out.
+//! has the same file, byte for byte, as an uninterrupted one. The time of an event is its step in seconds, and the
+//! speed is left out.
 //!
 //! Messages: `tensorflow/core/util/event.proto` and `tensorflow/core/framework/summary.proto`.
 
@@ -120,8 +120,8 @@ fn masked_sum(bytes: &[u8]) -> u32 {
 
 /// Writes the event file of a run into its folder `tensorboard`, for `tensorboard --logdir RUN`. Returns its path.
 ///
-/// Scalars are `KEY/train` (means over 50 steps), `KEY/train_epoch` and `KEY/test`, with names and descriptions from the
-/// table of metrics; images are `reals` and `samples`. Values that are not finite are left out.
+/// Scalars are `KEY/train` (means over 50 steps), `KEY/train_epoch` and `KEY/test`, with names and descriptions from
+/// the table of metrics; images are `reals` and `samples`. Values that are not finite are left out.
 ///
 /// # Errors
 /// [`ErrorKind::Run`](crate::ErrorKind) if the folder holds no run, [`ErrorKind::File`](crate::ErrorKind) if a file

@@ -18,10 +18,15 @@ const AVERAGE: &str = "average/";
 
 /// A model on a device, with its data there too.
 pub struct Session {
+    /// The configuration.
     pub config: Config,
+    /// The data.
     pub data: Arc<DataSet>,
+    /// The model.
     pub model: Box<dyn Model>,
+    /// The executor that holds its buffers.
     pub executor: Box<dyn Executor>,
+    /// The executor's description of its device.
     pub device: String,
     /// The epoch and number of the shard on the device, if any; both zero where the whole set is one.
     shard: Option<(u64, u64)>,
@@ -38,7 +43,7 @@ impl Session {
     /// Puts a model and its test images onto a device; the weights are still zero.
     ///
     /// # Errors
-    /// One sentence: settings that such data cannot have, or no room.
+    /// One sentence: settings that do not fit the data, or too little memory.
     pub fn open(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Self> {
         let spec = spec(&config, &data);
         config.check_model(&spec, 1)?;
@@ -88,14 +93,14 @@ impl Session {
     }
 
     /// Sees to it that the images of a step are on the device. A new shard's order starts with its first step.
-    pub fn put_shard(&mut self, steps: &EpochPlan, stand: &StepPosition) -> Result<()> {
-        let wanted = if steps.sharded() { (stand.epoch, stand.shard) } else { (0, 0) };
+    pub fn put_shard(&mut self, steps: &EpochPlan, position: &StepPosition) -> Result<()> {
+        let wanted = if steps.sharded() { (position.epoch, position.shard) } else { (0, 0) };
         if self.shard != Some(wanted) {
-            let rows = steps.sharded().then(|| self.rows(steps.shard(stand.shard), stand.epoch));
+            let rows = steps.sharded().then(|| self.rows(steps.shard(position.shard), position.epoch));
             self.put_train(rows.as_deref())?;
             self.shard = Some(wanted);
         }
-        if steps.sharded() && stand.first {
+        if steps.sharded() && position.first {
             self.restart_order()?;
         }
         Ok(())
@@ -131,13 +136,13 @@ impl Session {
         self.start()
     }
 
-    /// What a model runs once before its first step.
+    /// Runs the schedule that a model has before its first step.
     fn start(&mut self) -> Result<()> {
         let steps = EpochPlan::new(&self.config, self.data.train.count);
         let training = whole(&self.config, self.model.buffers().first().spec.train);
         let Some(schedule) = self.model.start(&training) else { return Ok(()) };
-        let stand = StepPosition { first: false, ..steps.at(0) };
-        self.put_shard(&steps, &stand)?;
+        let position = StepPosition { first: false, ..steps.at(0) };
+        self.put_shard(&steps, &position)?;
         self.set_side_clock(0)?;
         let program = self.executor.prepare(&schedule)?;
         let ticket = self.executor.submit(&[program], 1, &[])?;
@@ -163,7 +168,7 @@ impl Session {
         Ok(())
     }
 
-    /// Everything that training goes on from, in the executor's own precision.
+    /// The state that training resumes from, in the executor's precision.
     pub fn checkpoint(&mut self) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::default();
         for Tensor { name, buf, layout } in self.tensors() {
@@ -258,7 +263,7 @@ impl Session {
         arenas.flat_map(of_arena).chain(self.network_states()).collect()
     }
 
-    /// The weights of every network by their names, and what the networks keep besides.
+    /// The weights and other state of every network, by name.
     pub fn parameter_bufs(&self) -> Vec<(String, Buf)> {
         let tensors = self.parameters(Arena::Values).into_iter().chain(self.network_states());
         tensors.map(|Tensor { name, buf, .. }| (name, buf)).collect()
@@ -278,7 +283,7 @@ impl Session {
         self.model.networks().into_iter().flat_map(of).collect()
     }
 
-    /// What the networks keep besides their parameters.
+    /// The state of the networks other than parameters.
     fn network_states(&self) -> Vec<Tensor> {
         let states = self.model.networks().into_iter().flat_map(|network| &network.states);
         states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()

@@ -3,21 +3,22 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 
-/// How much is said.
+/// Output for people, on standard error.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     quiet: bool,
 }
 
 impl Terminal {
+    /// Prints nothing if `quiet`.
     pub fn new(quiet: bool) -> Self {
         Self { quiet }
     }
 
-    /// One line for people.
+    /// Prints one line, unless quiet.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            // Where nobody can hear it, nothing is lost: the work goes on.
+            // A closed standard error must not stop the work.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }

@@ -79,8 +79,8 @@ impl ActiveMonitors {
         Ok(Self { units, reals: watched.then(|| diversity_of_data(session, drawn)).flatten() })
     }
 
-    /// Checks an epoch by its losses on the training set and the samples drawn after it. A monitor that has warned often
-    /// enough is silent.
+    /// Checks an epoch by its losses on the training set and the samples drawn after it. A monitor that has warned
+    /// often enough is silent.
     pub fn check(
         &self,
         session: &mut Session,

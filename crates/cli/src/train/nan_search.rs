@@ -9,8 +9,8 @@ use models::{Phase, in_order};
 /// The schedules of a step in order, each with its program.
 type Calls = Vec<(Schedule, Program)>;
 
-/// Names the first tensor that is not finite between step `from`, where the session is, and step `broken`; `None` if all
-/// tensors are finite. `restore` returns the session to step `from`.
+/// Names the first tensor that is not finite between step `from`, where the session is, and step `broken`; `None` if
+/// all tensors are finite. `restore` returns the session to step `from`.
 ///
 /// It runs step by step until a parameter or a loss is not finite, then runs that step again, call by call.
 pub(crate) fn first_broken(

@@ -4,8 +4,8 @@ use crate::io::error::{Error, Hint};
 use gpu_core::Error::{Fault, Lost, OutOfMemory};
 use std::path::Path;
 
-/// Adds the saved checkpoint and the hint to resume to an error of the device. Other errors, and errors before the first
-/// checkpoint, stay as they are.
+/// Adds the saved checkpoint and the hint to resume to an error of the device. Other errors, and errors before the
+/// first checkpoint, stay as they are.
 pub(crate) fn with_checkpoint(error: Error, run: &Path, saved: Option<u64>) -> Error {
     let (Some(step), Some(device_error)) = (saved, error.device_error()) else { return error };
     let failure = match device_error {

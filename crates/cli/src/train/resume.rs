@@ -80,8 +80,8 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
         terminal.say(&format!("resuming {name} from step {step}"));
         if session.config.optimiser.has_fallen_to_nothing(step) {
             terminal.say(
-                "warning: the learning rate is zero from here on; train again with a larger optimiser.lr_decay_steps, or \
-                 an optimiser.lr_final above zero",
+                "warning: the learning rate is zero from here on; train again with a larger optimiser.lr_decay_steps, \
+                 or an optimiser.lr_final above zero",
             );
         }
         Ok(run)

@@ -165,8 +165,8 @@ impl<'a> Trainer<'a> {
     /// Trains to the end, or until `interrupted` is set.
     ///
     /// # Errors
-    /// [`ErrorKind::Device`] if the device fails, with the run to resume as a hint; [`ErrorKind::File`] if a file cannot
-    /// be written; [`ErrorKind::Training`] if the loss is not finite.
+    /// [`ErrorKind::Device`] if the device fails, with the run to resume as a hint; [`ErrorKind::File`] if a file
+    /// cannot be written; [`ErrorKind::Training`] if the loss is not finite.
     pub fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         let outcome = self.train_on(interrupted);
         outcome.map_err(|error| recovery::with_checkpoint(error, &self.run.path, self.saved))
@@ -217,8 +217,8 @@ impl<'a> Trainer<'a> {
         patience > 0 && self.progress.best.is_some_and(|(best, _)| epochs >= best + patience)
     }
 
-    /// Runs steps of one size up to the next checkpoint, picture or end of an epoch. Returns the first step whose loss is
-    /// not finite, if any.
+    /// Runs steps of one size up to the next checkpoint, picture or end of an epoch. Returns the first step whose loss
+    /// is not finite, if any.
     fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<u64>> {
         let step = self.progress.step;
         let steps = self.prepared.steps;

@@ -47,7 +47,7 @@ gan_losses! {
 }
 
 impl GanLoss {
-    /// Whether a real score has a label that can be smoothed.
+    /// True if a real score has a label that can be smoothed.
     pub fn has_labels(self) -> bool {
         matches!(self, Self::NonSaturating | Self::LeastSquares)
     }
