@@ -40,7 +40,8 @@ fn model(name: &str) -> Box<dyn Model> {
 fn time(bencher: Bencher<'_, '_>, name: &str, backend: &Backend) {
     let model = model(name);
     let sampled = model.sampler().map(|sampler| sampler.sample(COUNT, 1));
-    let pass = sampled.or_else(|| Some(model.reconstructor()?.reconstruct(COUNT))).expect("every model makes images");
+    let pass =
+        sampled.or_else(|| Some(model.reconstructor()?.reconstruct(COUNT))).expect("every family outputs images");
     let mut executor = backend.executor(model.memory().clone(), Sharing::On);
     for (buf, values) in initial_values(&*model, 1, false) {
         executor.write(buf, &Array::F32(values)).expect("the device works");

@@ -44,7 +44,9 @@ fn wanted(is_real: bool, smoothing: f32) -> f32 {
 fn loss_and_slope(d: f32, t: f32) -> vec2<f32> {
     let side = select(-1.0, 1.0, t > 0.0);
     switch kind {
-        case NON_SATURATING: { return vec2(max(d, 0.0) - t * d + log_one_plus(exp(-min(abs(d), 80.0))), sigmoid(d) - t); }
+        case NON_SATURATING: {
+            return vec2(max(d, 0.0) - t * d + log_one_plus(exp(-min(abs(d), 80.0))), sigmoid(d) - t);
+        }
         case LEAST_SQUARES: { return vec2(0.5 * (d - t) * (d - t), d - t); }
         case HINGE: {
             if role == GENERATOR { return vec2(-d, -1.0); }
@@ -52,7 +54,7 @@ fn loss_and_slope(d: f32, t: f32) -> vec2<f32> {
             return vec2(max(short, 0.0), select(0.0, -side, short > 0.0));
         }
         case WASSERSTEIN: { return vec2(-side * d, -side); }
-        default: { return vec2(nan_from(d)); }
+        default: { return vec2(not_a_number(d)); }
     }
 }
 

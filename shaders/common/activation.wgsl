@@ -1,18 +1,18 @@
-// Activation functions and their slopes, by kind: the codes of ops/activation.rs. alpha is the slope of leaky ReLU below
-// zero, and the scale of ELU. An unknown kind yields NaN.
-// exp and tanh see clamped arguments: beyond them some drivers return NaN where the limit is finite.
+// Activation functions and their slopes. The constants are the codes of Activation in ops/activation.rs, which a test
+// there checks. alpha is the slope of LEAKY_RELU below 0, and the scale of ELU. An unknown kind gives NaN.
+// Arguments of exp and tanh are clamped, because beyond the clamp some drivers return NaN for a finite limit.
 
-const IDENTITY = 0u;
-const RELU = 1u;
-const LEAKY_RELU = 2u;
-const TANH = 3u;
-const SIGMOID = 4u;
-const SOFTPLUS = 5u;
-const SILU = 6u;
-const ELU = 7u;
+const IDENTITY: u32 = 0u;
+const RELU: u32 = 1u;
+const LEAKY_RELU: u32 = 2u;
+const TANH: u32 = 3u;
+const SIGMOID: u32 = 4u;
+const SOFTPLUS: u32 = 5u;
+const SILU: u32 = 6u;
+const ELU: u32 = 7u;
 
-// NaN whatever x is: the bits of a quiet NaN over its own.
-fn nan_from(x: f32) -> f32 {
+// A NaN; x keeps it from being a constant expression, which WGSL rejects.
+fn not_a_number(x: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u);
 }
 
@@ -52,7 +52,7 @@ fn activate(kind: u32, alpha: f32, x: f32) -> f32 {
         case SOFTPLUS: { return softplus(x); }
         case SILU: { return max(x, -80.0) * sigmoid(x); }
         case ELU: { return select(alpha * exp_minus_one(min(x, 0.0)), x, x > 0.0); }
-        default: { return nan_from(x); }
+        default: { return not_a_number(x); }
     }
 }
 
@@ -66,7 +66,7 @@ fn slope_from_output(kind: u32, alpha: f32, y: f32) -> f32 {
         case SIGMOID: { return y * (1.0 - y); }
         case SOFTPLUS: { return -exp_minus_one(-y); }
         case ELU: { return select(y + alpha, 1.0, y > 0.0); }
-        default: { return nan_from(y); }
+        default: { return not_a_number(y); }
     }
 }
 

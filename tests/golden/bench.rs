@@ -10,7 +10,7 @@ const EXACT: f64 = 1e-13;
 /// A case of a file: its schedule, inputs, and expected outputs.
 pub(crate) struct Bench<'a> {
     pub(crate) golden: &'a Golden,
-    case: &'a str,
+    pub(crate) case: &'a str,
     pub(crate) memory: Memory,
     pub(crate) s: Schedule,
     pub(crate) inputs: Vec<(Buf, Array)>,
@@ -26,11 +26,6 @@ impl<'a> Bench<'a> {
 
     pub(crate) fn tensor(&self, name: &str) -> Tensor {
         self.golden.tensor(&format!("{}/{name}", self.case)).clone()
-    }
-
-    /// True if the case has a tensor called `name`.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.golden.0.contains_key(&format!("{}/{name}", self.case))
     }
 
     /// The only element of a tensor, which must be exact in f32, as a uniform is.

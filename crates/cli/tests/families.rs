@@ -3,6 +3,7 @@
 mod place;
 
 use gpu_core::ops::activation::Activation;
+use gpu_core::ops::gan_loss::GanLoss;
 use place::{Place, refusal, stderr};
 use serde_json::Value;
 use std::fs;
@@ -106,7 +107,7 @@ fn a_gan_reports_scores_and_class_counts() {
         // The grid of the last epoch is what the run draws under its seed: by the average, where there is one.
         place.done(&format!("sample {run} -n 64 --seed 7 --device cpu --out grid.png"));
         assert!(place.read("grid.png") == place.read(&format!("{run}/samples/000003.png")), "{run}");
-        refusal(&place.frit(&format!("reconstruct {run} --device cpu")), &["gan reconstructs nothing", "frit sample"]);
+        refusal(&place.frit(&format!("reconstruct {run} --device cpu")), &["gan has no encoder", "frit sample"]);
         assert!(!place.path(run).join("checkpoints/best.safetensors").exists(), "a game has no best");
     }
     let output = place.frit("eval averaged --device cpu");
@@ -184,18 +185,21 @@ fn invalid_settings_are_refused() {
     fs::remove_dir_all(place.path("g")).unwrap();
     for (line, words) in [
         ("dcgan --set gan.loss=wasserstein", &["bounded slope", "gan.spectral = true"][..]),
-        ("gan --set gan.loss=hinge --set gan.smoothing=0.1", &["no labels to smooth", "gan.smoothing = 0"]),
-        ("gan --set gan.smoothing=1.0", &["smoothing is 1"]),
-        ("gan --set gan.discriminator_steps=0", &["discriminator_steps is 0"]),
+        (
+            "gan --set gan.loss=hinge --set gan.label_smoothing=0.1",
+            &["no labels to smooth", "gan.label_smoothing must be 0"],
+        ),
+        ("gan --set gan.label_smoothing=0.9", &["below 0.5 (got 0.9)", "0.1 makes the label of real images 0.9"]),
+        ("gan --set gan.discriminator_steps=0", &["gan.discriminator_steps must be between 1", "(got 0)"]),
         ("gan --set gan.discriminator_steps=9", &["train.batch_size is 64, 9 batches to a step"]),
-        ("dcgan --set gan.width=70000", &["width is 70000"]),
-        ("vqvae --set vqvae.ema=0", &["restart needs the averages"]),
-        ("vqvae --set vqvae.codes=0", &["codes is 0"]),
-        ("vqvae --set vqvae.halvings=9", &["6×6 cannot be halved 9 times"]),
-        ("pool-vae", &["6×6 cannot be halved 2 times without a remainder", "pool = false"]),
-        ("conv-vae --set vae.channels=[0]", &["channels has a layer of 0"]),
-        ("dcgan --set gan.class_conditional=true", &["only linear layers are told the class"]),
-        ("cvae --data one --batch-size 8", &["told classes needs at least two"]),
+        ("dcgan --set gan.width=70000", &["gan.width must be between 1", "(got 70000)"]),
+        ("vqvae --set vqvae.ema=0", &["vqvae.restart needs running averages"]),
+        ("vqvae --set vqvae.codes=0", &["vqvae.codes must be between 1"]),
+        ("vqvae --set vqvae.halvings=9", &["vqvae.halvings halves images of 6×6 9 times", "too often"]),
+        ("pool-vae", &["vae.channels with pool = true halves images of 6×6 2 times", "a remainder"]),
+        ("conv-vae --set vae.channels=[0]", &["vae.channels must have widths", "a layer of 0"]),
+        ("dcgan --set gan.class_conditional=true", &["gan.class_conditional needs linear layers"]),
+        ("cvae --data one --batch-size 8", &["vae.class_conditional needs labelled data", "has 1"]),
         ("gan --set vae.latent=3", &["no setting vae.latent"]),
     ] {
         let data = if line.contains("--data") { "" } else { "--data data" };
@@ -206,20 +210,19 @@ fn invalid_settings_are_refused() {
 /// Every enumerated setting of every family builds, trains a step and evaluates to finite numbers.
 #[test]
 fn every_enumerated_setting_trains() {
-    let activations = Activation::NAMED.iter().map(|(name, _)| *name);
     let small = ["vae --hidden 6", "cvae --hidden 6", "conv-vae --set vae.channels=[3] --hidden 6", "ae --hidden 6"];
     let pooled = "pool-vae --set vae.channels=[3] --hidden 6";
     let mut lines: Vec<String> = Vec::new();
-    for name in activations {
+    for name in Activation::names() {
         let models = small.iter().chain([&pooled]);
         lines.extend(models.map(|model| format!("{model} --set {}.activation={name}", section(model))));
     }
     for likelihood in ["bernoulli", "gaussian"] {
         lines.extend(small.iter().map(|model| format!("{model} --set {}.likelihood={likelihood}", section(model))));
     }
-    for loss in ["non_saturating", "least_squares", "hinge", "wasserstein"] {
+    for loss in GanLoss::ALL.iter().map(|loss| loss.name()) {
         for model in ["gan --hidden 6", "cgan --hidden 6", "dcgan --set gan.width=3"] {
-            let bounded = "--set gan.spectral=true --set gan.discriminator_norm=false";
+            let bounded = "--set gan.spectral=true --set gan.discriminator_norm=false --set gan.label_smoothing=0";
             lines.push(format!("{model} --set gan.loss={loss} {bounded}"));
         }
     }

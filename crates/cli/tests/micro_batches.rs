@@ -82,6 +82,7 @@ fn a_schedule_has_all_micro_batches() {
         "discriminator, 3 times, micro-batch 1 of 3:",
         "micro-batch 3 of 3:",
         "generator, micro-batch 2 of 3:",
+        "discriminator, 3 times, update:",
     ] {
         assert!(parts.contains(words), "{words} is not in {parts}");
     }

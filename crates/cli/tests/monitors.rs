@@ -65,7 +65,7 @@ fn mode_collapse_is_reported() {
 fn a_strong_discriminator_is_reported() {
     let train = "train gan --data data --hidden 64 --latent-dim 3 --batch-size 32 --epochs 3 --lr 1e-9 --device cpu \
                  --set gan.discriminator_lr=0.02 --set monitors.modes=false";
-    warns(train, "strong_discriminator", "discriminator", &["D(x) − D(G(z)) was", "gan.smoothing = 0.1"], 2);
+    warns(train, "strong_discriminator", "discriminator", &["D(x) − D(G(z)) was", "gan.label_smoothing = 0.1"], 2);
 }
 
 /// Replaces the first number of a saved tensor by NaN.

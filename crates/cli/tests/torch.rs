@@ -43,7 +43,11 @@ const RUNS: [(&str, &str, &str); 16] = [
     ("gan", "grey", "gan --hidden 16,12"),
     ("cgan", "colour", "cgan --hidden 16"),
     ("dcgan", "colour", "dcgan --set gan.width=4 --set optimiser.average=0.9"),
-    ("spectral-gan", "colour", "gan --hidden 16 --set gan.spectral=true --set gan.loss=hinge --set gan.smoothing=0"),
+    (
+        "spectral-gan",
+        "colour",
+        "gan --hidden 16 --set gan.spectral=true --set gan.loss=hinge --set gan.label_smoothing=0",
+    ),
     (
         "spectral-dcgan",
         "colour",

@@ -2,7 +2,7 @@
 //!
 //! [`Model`](crate::Model) returns each as `Option<&dyn …>`, so that a caller asks without building a schedule.
 
-use crate::model::Pass;
+use crate::pass::Pass;
 use gpu_core::{Buf, Dtype, Schedule};
 
 /// The code of one image.

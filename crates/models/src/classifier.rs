@@ -3,13 +3,16 @@
 //! Convolutions that halve the image, linear layers, and the cross-entropy of a softmax over the classes.
 
 use crate::coder::Coder;
-use crate::families::Settings;
+use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Model, Objective, Pass, Range, Training};
+use crate::model::{Base, Model, Objective};
 use crate::network::Network;
+use crate::pass::Pass;
 use crate::phase::{Phase, Round};
-use crate::shared_buffers::{DataSpec, Labels, SetSpec, SharedBuffers};
+use crate::settings::Settings;
+use crate::shared_buffers::{Labels, SharedBuffers};
+use crate::training::Training;
 use crate::validate::{InvalidSetting, coder, ensure};
 use gpu_core::ops::{cross_entropy, record};
 use gpu_core::{Buf, Dtype, Schedule};
@@ -58,8 +61,8 @@ pub struct Classifier {
 const COLUMNS: &[&str] = &["cross_entropy", "errors"];
 
 impl Classifier {
-    /// The model for the first set of such data, an `nn.Sequential` called `classifier`, and a buffer for `given` images
-    /// to classify.
+    /// The model for the first set of such data, an `nn.Sequential` called `classifier`, and a buffer for `given`
+    /// images to classify.
     ///
     /// # Panics
     /// When [`Settings::validate`] fails.

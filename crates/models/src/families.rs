@@ -3,46 +3,18 @@
 //! A new family is a row here, beside the files of its own: everything else asks this table or the model's
 //! [capabilities](crate::capabilities).
 
+use crate::data::DataSpec;
 use crate::model::Model;
-use crate::shared_buffers::DataSpec;
+use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise};
 use crate::{AutoencoderConfig, ClassifierConfig, GanConfig, VaeConfig, VqVaeConfig};
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Settings of one family.
-pub trait Settings {
-    /// Checks the settings for such data, with batches of `batch` images; a key without a dot is one of these settings.
-    ///
-    /// # Errors
-    /// The first invalid setting.
-    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting>;
-
-    /// The model for such data.
-    ///
-    /// # Panics
-    /// When [`Settings::validate`] fails for one image.
-    fn build(&self, spec: &DataSpec) -> Box<dyn Model>;
-
-    /// Batches of training images that one step takes.
-    fn batches(&self) -> usize {
-        1
-    }
-
-    /// Random numbers drawn for each image of a training step.
-    fn noise_per_image(&self) -> usize {
-        0
-    }
-
-    /// Whether images are sampled with the running average of the weights, where one is kept.
-    fn samples_with_average(&self) -> bool {
-        false
-    }
-}
-
-/// One row a family: its name, which is also the key of its section in a configuration; its title; its settings.
+/// One row a family: its name, which is also the key of its section in a configuration; its title; whether it has a
+/// prior to sample from; its settings.
 macro_rules! families {
-    ($($family:ident, $name:literal, $title:literal, $settings:ty;)+) => {
+    ($($family:ident, $name:literal, $title:literal, $has_prior:literal, $settings:ty;)+) => {
         /// A model family.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Family {
@@ -70,6 +42,11 @@ macro_rules! families {
             /// The name in prose: `Variational autoencoder`.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$family => $title),+ }
+            }
+
+            /// Whether its models have a prior, and so a [`Sampler`](crate::capabilities::Sampler).
+            pub fn has_prior(self) -> bool {
+                match self { $(Self::$family => $has_prior),+ }
             }
 
             /// The default settings.
@@ -101,11 +78,11 @@ macro_rules! families {
 }
 
 families! {
-    Vae, "vae", "Variational autoencoder", VaeConfig;
-    Autoencoder, "ae", "Autoencoder", AutoencoderConfig;
-    Gan, "gan", "Generative adversarial network", GanConfig;
-    VqVae, "vqvae", "Vector-quantised autoencoder", VqVaeConfig;
-    Classifier, "classifier", "Classifier", ClassifierConfig;
+    Vae, "vae", "Variational autoencoder", true, VaeConfig;
+    Autoencoder, "ae", "Autoencoder", false, AutoencoderConfig;
+    Gan, "gan", "Generative adversarial network", true, GanConfig;
+    VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
+    Classifier, "classifier", "Classifier", false, ClassifierConfig;
 }
 
 impl Family {
@@ -155,6 +132,7 @@ impl ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SetSpec;
 
     #[test]
     fn names_find_their_families() {
@@ -162,5 +140,14 @@ mod tests {
             assert_eq!((Family::find(name), family.name(), family.defaults().family()), (Some(family), name, family));
         }
         assert_eq!(Family::find("Variational autoencoder"), None);
+    }
+
+    #[test]
+    fn families_with_a_prior_have_a_sampler() {
+        let spec = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1 }.into();
+        for &family in Family::ALL {
+            let model = family.defaults().build(&spec);
+            assert_eq!(model.sampler().is_some(), family.has_prior(), "{}", family.name());
+        }
     }
 }

@@ -7,8 +7,8 @@ use std::ops::Range;
 /// The rows of a batch that go through the model at once: all of them, or some.
 ///
 /// Noise and order are those of the whole batch, and losses and gradients are shares of its mean. A step in
-/// micro-batches therefore differs from a step on the whole batch by rounding only, except for what depends on the batch
-/// as a whole: batch normalisation, spectral norms, free bits, restarts of codes.
+/// micro-batches therefore differs from a step on the whole batch by rounding only, except for what depends on the
+/// batch as a whole: batch normalisation, spectral norms, free bits, restarts of codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MicroBatch {
     /// The first row, counted from the batch's first.

@@ -24,8 +24,8 @@ impl State {
     }
 }
 
-/// The draws of a network's parameters have its number, which is far below this, in their upper half; those of its states
-/// have both.
+/// The draws of a network's parameters have its number, which is far below this, in their upper half; those of its
+/// states have both.
 const STATE_DRAWS: u32 = 0x8000 << 16;
 
 /// A network.

@@ -1,8 +1,8 @@
 //! The phases of a training step.
 
 use crate::micro_batch::MicroBatch;
-use crate::model::Training;
 use crate::network::Network;
+use crate::training::Training;
 use gpu_core::ops::elementwise::accumulate;
 use gpu_core::{Arena, Buf, Memory, Schedule};
 
@@ -66,8 +66,9 @@ pub(crate) struct Round<'a> {
 impl Round<'_> {
     /// The phases: `backward` of each micro-batch of a batch, then the update.
     ///
-    /// Each micro-batch's gradient is a finished sum that is then added to the arena, in order: gradients computed apart
-    /// and added in that order are the same bytes. The first is computed in the arena itself, which is zero before it.
+    /// Each micro-batch's gradient is a finished sum that is then added to the arena, in order: gradients computed
+    /// apart and added in that order are the same bytes. The first is computed in the arena itself, which is zero
+    /// before it.
     pub(crate) fn phases(
         &self,
         memory: &Memory,

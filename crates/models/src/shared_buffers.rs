@@ -1,8 +1,9 @@
 //! The buffers that all models share: data, clocks, loss rings.
 
-use crate::Optimiser;
+use crate::data::{DataSpec, Range, SetSpec};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Range, Training};
+use crate::optimiser::Optimiser;
+use crate::training::Training;
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{gather::gather, permute::permute};
 use gpu_core::{Buf, Dtype, Memory, Schedule};
@@ -15,57 +16,6 @@ pub const ASKED_ROWS: usize = 1024;
 
 /// The value of a one-hot class as a network's input. Beside hundreds of pixels a value of 1 would carry little weight.
 pub(crate) const ONE_HOT_SCALE: f32 = 5.0;
-
-/// One set of images.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct SetSpec {
-    /// Training images on the device at once, at most.
-    pub train: usize,
-    /// Test images.
-    pub test: usize,
-    /// Height, width and channels of an image.
-    pub image: [usize; 3],
-    /// Classes.
-    pub classes: usize,
-    /// Variance of the training pixels on the scale from black, 0, to white, 1.
-    pub variance: f32,
-}
-
-impl SetSpec {
-    /// The shape of `n` images.
-    pub fn images(&self, n: usize) -> [usize; 4] {
-        let [h, w, c] = self.image;
-        [n, h, w, c]
-    }
-
-    /// Numbers in an image.
-    pub fn width(&self) -> usize {
-        self.image.iter().product()
-    }
-}
-
-/// The data that a model is built for: one set of images, or several.
-#[derive(Clone, PartialEq, Debug)]
-pub struct DataSpec {
-    /// The sets; there is at least one.
-    pub sets: Vec<SetSpec>,
-}
-
-impl DataSpec {
-    /// The first set, the only one of most families.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn first(&self) -> &SetSpec {
-        self.sets.first().expect("data has at least one set")
-    }
-}
-
-impl From<SetSpec> for DataSpec {
-    fn from(set: SetSpec) -> Self {
-        Self { sets: vec![set] }
-    }
-}
 
 /// One-hot labels as bytes, 255 at the class: for class-conditional models.
 #[derive(Clone, Copy, Debug)]

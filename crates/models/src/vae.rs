@@ -6,13 +6,17 @@
 
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Posterior, Reconstructor, Sampler};
 use crate::coder::Coder;
-use crate::families::Settings;
+use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
+use crate::likelihood::Likelihood;
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Likelihood, Model, Objective, Pass, Range, Training};
+use crate::model::{Base, Model, Objective};
 use crate::network::Network;
+use crate::pass::Pass;
 use crate::phase::{Phase, Round};
-use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers};
+use crate::settings::Settings;
+use crate::shared_buffers::SharedBuffers;
+use crate::training::Training;
 use crate::validate::{InvalidSetting, activation, coder, conditional, ensure, not_negative, positive};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::{channels, fill, kl, log_weight, loss, philox, record, reparameterise, softmax};

@@ -3,7 +3,6 @@
 use crate::args::Trained;
 use anyhow::{Result, bail};
 use frit::eval::{OpenOptions, Opened, Weights};
-use frit::run::folder::Run;
 use frit::terminal::Terminal;
 use gpu_core::DeviceChoice;
 
@@ -41,10 +40,7 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened
     let opened = frit::eval::open(&args.run, &OpenOptions { without_data: true, ..args.options() }, terminal)?;
     let model = &opened.session.model;
     if model.sampler().is_none() {
-        let instead = match model.reconstructor() {
-            Some(_) => "use `frit reconstruct`",
-            None => MEASURE,
-        };
+        let instead = if model.reconstructor().is_some() { "use `frit reconstruct`" } else { MEASURE };
         bail!("{} has no prior to sample from; {instead}", opened.session.config.name());
     }
     Ok(opened)

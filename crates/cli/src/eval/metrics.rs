@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::config::recipes::RECIPES;
-    use models::{DataSpec, Objective};
+    use models::{Objective, SetSpec};
     use std::collections::BTreeSet;
 
     #[test]
@@ -224,9 +224,9 @@ mod tests {
 
     #[test]
     fn every_loss_of_a_model_has_a_row() {
-        let spec = DataSpec { train: 100, test: 10, image: [28, 28, 1], classes: 10, variance: 0.1 };
+        let spec = SetSpec { train: 100, test: 10, image: [28, 28, 1], classes: 10, variance: 0.1 };
         for (recipe, _) in RECIPES {
-            let model = Config::load(recipe).unwrap().model(spec);
+            let model = Config::load(recipe).unwrap().build(&spec.into());
             let sum = if let Objective::Sum(name) = model.objective() { Some(name) } else { None };
             for key in model.columns().iter().copied().chain(sum) {
                 assert!(metric(key).is_some(), "{recipe}: {key} is not in the table of metrics");

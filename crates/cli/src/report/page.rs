@@ -7,6 +7,7 @@ use crate::report::names::{family, number};
 use crate::report::pictures::{Drawn, Png};
 use crate::run::metrics::{Column, Metrics, Warning};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use models::Family;
 use serde_json::{Map, Value};
 
 /// Content security policy: the page loads nothing from outside.
@@ -98,7 +99,7 @@ impl Page {
 
     fn pictures(&self) -> Markup {
         // Models with a prior draw samples; the others draw test images above their reconstructions.
-        let draws = matches!(self.family().as_str(), "vae" | "gan");
+        let draws = Family::find(&self.family()).is_some_and(Family::has_prior);
         let of = if draws { "Samples" } else { "Reconstructions" };
         let last = self.samples.len().saturating_sub(1);
         if self.samples.is_empty() && self.reals.is_none() && self.reconstructions.is_none() {

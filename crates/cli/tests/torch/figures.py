@@ -60,7 +60,7 @@ def of_gan(model, x, y, _):
     on_real, on_fake, on_generator, report = GAN_LOSSES[model.settings["loss"]]
     fake = model.generate(noise(1, EVALUATE, len(x), model.settings["latent"]), y)
     of_real, of_fake = model(x, y)["score"], model.score(fake, y)
-    d_loss = on_real(of_real, model.settings["smoothing"]) + on_fake(of_fake)
+    d_loss = on_real(of_real, model.settings["label_smoothing"]) + on_fake(of_fake)
     means = {"d_loss": d_loss, "g_loss": on_generator(of_fake), "d_real": report(of_real), "d_fake": report(of_fake)}
     return {name: rows.mean() for name, rows in means.items()}
 

@@ -5,8 +5,8 @@
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// One row an activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. A parameter
-/// has the default that the name in settings stands for.
+/// One row an activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. A
+/// parameter has the default that the name in settings stands for.
 macro_rules! activations {
     ($($(#[$doc:meta])* $act:ident $(($alpha:ident = $default:literal))? = $code:literal, $name:literal;)+) => {
         /// A scalar function applied to every element.
@@ -70,7 +70,7 @@ impl Activation {
         })
     }
 
-    /// Whether act′(x) follows from act(x), so that the input need not be kept.
+    /// True if act′(x) can be computed from act(x), so that the input need not be kept.
     pub fn slope_from_output(self) -> bool {
         self != Self::Silu
     }
@@ -165,12 +165,12 @@ fn grid(x: Buf) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::activation::{activate, activate_all, gate_all, slope_from_output};
+    use crate::{Adapter, Array, Cpu, Executor, Gpu, Memory, Sharing};
 
-    /// The constants `NAME = <code>u` of a shader, in its order.
+    /// The constants `NAME: u32 = <code>u` of a shader, in its order.
     fn constants(source: &str) -> Vec<(String, u32)> {
         let constant = |line: &str| {
-            let (name, value) = line.strip_prefix("const ")?.split_once(" = ")?;
+            let (name, value) = line.strip_prefix("const ")?.split_once(": u32 = ")?;
             Some((name.to_lowercase(), value.strip_suffix("u;")?.parse().ok()?))
         };
         source.lines().filter_map(constant).collect()
@@ -195,11 +195,27 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_yields_nan() {
-        let mut values = [[1.0; 3]; 2];
-        activate_all(8, 0.0, &mut values[0]);
-        gate_all(8, 0.0, &[1.0; 3], &mut values[1]);
-        assert!(values.iter().flatten().all(|value| value.is_nan()));
-        assert!(activate(8, 0.0, 1.0).is_nan() && slope_from_output(8, 0.0, 1.0).is_nan());
+    fn an_unknown_code_gives_nan() {
+        let mut schedule = Schedule::new();
+        let x = schedule.scratch([5]);
+        schedule.feed(x);
+        let (y, dx) = (schedule.scratch([5]), schedule.scratch([5]));
+        let unknown = ActivationParams { len: 5, kind: 99, alpha: 0.0 };
+        schedule.push(&ACTIVATION, "y", &[x, y], &unknown, grid(x), 0);
+        schedule.push(&ACTIVATION_BACKWARD, "dx", &[x, x, dx], &unknown, grid(x), 0);
+        [y, dx].into_iter().for_each(|buf| schedule.keep(buf));
+        let device = Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed");
+        let executors: [Box<dyn Executor>; 2] = [
+            Box::new(Cpu::new(Memory::default(), Sharing::On)),
+            Box::new(Gpu::new(device, Memory::default(), Sharing::On)),
+        ];
+        for mut executor in executors {
+            let program = executor.prepare(&schedule).unwrap();
+            executor.write(x, &Array::F32(vec![-1.5, -0.0, 0.0, 0.5, 1e30])).unwrap();
+            let ticket = executor.submit(&[program], 1, &[y, dx]).unwrap();
+            for array in executor.wait(ticket).unwrap() {
+                assert!(array.to_f64().iter().all(|value| value.is_nan()), "{}: {array:?}", executor.describe());
+            }
+        }
     }
 }

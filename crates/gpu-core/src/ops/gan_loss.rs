@@ -37,8 +37,8 @@ gan_losses! {
     /// d is the logit of being real. The discriminator's loss is the cross-entropy, in nats; the generator's −log σ(d)
     /// (Goodfellow et al., *Generative adversarial nets*, 2014, §3).
     NonSaturating = 0, "non_saturating";
-    /// ½ (d − 1)² for a score that should be real, ½ d² for one that should be fake (Mao et al., *Least squares generative
-    /// adversarial networks*, 2017, eq. 9, with their factor ½).
+    /// ½ (d − 1)² for a score that should be real, ½ d² for one that should be fake (Mao et al., *Least squares
+    /// generative adversarial networks*, 2017, eq. 9, with their factor ½).
     LeastSquares = 1, "least_squares";
     /// max(0, 1 − d) on real scores, max(0, 1 + d) on fake ones, −d for the generator (Lim, Ye, *Geometric GAN*, 2017).
     Hinge = 2, "hinge";
@@ -58,8 +58,8 @@ impl GanLoss {
 pub struct Loss {
     /// The loss.
     pub kind: GanLoss,
-    /// The label of real scores is 1 − smoothing, in the discriminator's step only (Salimans et al., *Improved techniques
-    /// for training GANs*, 2016, §3.4). Zero for a loss without labels ([`GanLoss::has_labels`]).
+    /// The label of real scores is 1 − smoothing, in the discriminator's step only (Salimans et al., *Improved
+    /// techniques for training GANs*, 2016, §3.4). Zero for a loss without labels ([`GanLoss::has_labels`]).
     pub label_smoothing: f32,
 }
 

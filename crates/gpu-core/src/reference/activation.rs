@@ -5,7 +5,7 @@ use crate::ops::activation::{Activation, ActivationParams};
 use crate::reference::BLOCK;
 use rayon::prelude::*;
 
-/// act(x), by [`Activation::code`]; NaN for an unknown code.
+/// act(x) by [`Activation::code`]; NaN for an unknown code.
 pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
     Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| value(act, x))
 }
@@ -37,8 +37,8 @@ pub fn value(act: Activation, x: f64) -> f64 {
     }
 }
 
-/// act′ at the point where act is y, by [`Activation::code`]; NaN for an unknown code and for SiLU, whose slope does not
-/// follow from y.
+/// act′ where act is y, by [`Activation::code`]; NaN for SiLU, whose slope cannot be computed from y, and for an
+/// unknown code.
 pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
     Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| slope_at_output(act, y))
 }

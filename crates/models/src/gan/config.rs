@@ -1,11 +1,8 @@
 //! Settings of a GAN.
 
-use super::Gan;
-use crate::families::Settings;
+use crate::data::SetSpec;
 use crate::layers::halved;
-use crate::model::Model;
-use crate::shared_buffers::{DataSpec, SetSpec};
-use crate::validate::{Check, InvalidSetting, conditional, count, ensure, load, not_negative, widths};
+use crate::validate::{Check, conditional, count, ensure, load, not_negative, widths};
 use gpu_core::ops::gan_loss::{GanLoss, Loss};
 use serde::{Deserialize, Serialize};
 
@@ -62,9 +59,9 @@ pub(super) fn sizes(image: [usize; 3]) -> Vec<[usize; 2]> {
     std::iter::successors(Some([h, w]), smaller).collect()
 }
 
-impl Settings for GanConfig {
-    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
-        let spec = spec.first();
+impl GanConfig {
+    /// Checks the settings for such images, in batches of `batch`.
+    pub(super) fn check(&self, spec: &SetSpec, batch: usize) -> Check {
         let [h, w, _] = spec.image;
         count("latent", self.latent)?;
         count("discriminator_steps", self.discriminator_steps)?;
@@ -87,24 +84,6 @@ impl Settings for GanConfig {
         if self.width > 0 { self.check_convolutions(spec, batch) } else { self.check_linear(spec, batch) }
     }
 
-    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
-        Box::new(Gan::new(self.clone(), spec))
-    }
-
-    fn batches(&self) -> usize {
-        self.discriminator_steps.max(1)
-    }
-
-    fn noise_per_image(&self) -> usize {
-        self.latent
-    }
-
-    fn samples_with_average(&self) -> bool {
-        true
-    }
-}
-
-impl GanConfig {
     fn check_labels(&self) -> Check {
         let smoothing = self.label_smoothing;
         ensure((0.0..0.5).contains(&smoothing), "label_smoothing", || {

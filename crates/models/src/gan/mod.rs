@@ -1,9 +1,9 @@
 //! Generative adversarial networks, of linear layers (Goodfellow et al., 2014) or of convolutions (DCGAN: Radford,
 //! Metz and Chintala, 2016).
 //!
-//! A discriminator D scores images as real or generated; a generator G makes images that D scores as real. Each step has
-//! two rounds: D's, which does not differentiate by G, and G's, whose gradient passes through D and leaves D's parameters
-//! alone.
+//! A discriminator D scores images as real or generated; a generator G makes images that D scores as real. Each step
+//! has two rounds: D's, which does not differentiate by G, and G's, whose gradient passes through D and leaves D's
+//! parameters alone.
 
 mod config;
 mod networks;
@@ -11,13 +11,17 @@ mod networks;
 pub use config::GanConfig;
 
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Discriminator, Sampler};
-use crate::families::Settings;
+use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Model, Objective, Pass, Range, Training};
+use crate::model::{Base, Model, Objective};
 use crate::network::Network;
+use crate::pass::Pass;
 use crate::phase::{Phase, Round};
-use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers, tick_of};
+use crate::settings::Settings;
+use crate::shared_buffers::{SharedBuffers, tick_of};
+use crate::training::Training;
+use crate::validate::InvalidSetting;
 use gpu_core::ops::gan_loss::{self, GanLoss, Role};
 use gpu_core::ops::tick::{Tick, tick};
 use gpu_core::ops::{channels, elementwise, philox, record};
@@ -46,8 +50,8 @@ const D_FAKE: usize = 3;
 
 impl Gan {
     /// The model for the first set of such data. PyTorch's names: `generator` and `discriminator` are each an
-    /// `nn.Sequential`. Class-conditional ones take `torch.cat([z, y], 1)` and `torch.cat([x, y], 1)`, where y is 5 at the
-    /// class and 0 elsewhere and x is [n, h · w · c].
+    /// `nn.Sequential`. Class-conditional ones take `torch.cat([z, y], 1)` and `torch.cat([x, y], 1)`, where y is 5 at
+    /// the class and 0 elsewhere and x is [n, h · w · c].
     ///
     /// # Panics
     /// When [`Settings::validate`] fails.
@@ -242,6 +246,28 @@ impl Gan {
         let y = buffers.first().labels.map(|labels| buffers.asked_classes(s, labels, count));
         let (fake, _) = self.generate(s, z, y, Mode::Use);
         fake.buf.reshape([count, self.spec().width()])
+    }
+}
+
+impl Settings for GanConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        self.check(spec.first(), batch)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Gan::new(self.clone(), spec))
+    }
+
+    fn batches(&self) -> usize {
+        self.discriminator_steps.max(1)
+    }
+
+    fn noise_per_image(&self) -> usize {
+        self.latent
+    }
+
+    fn samples_with_average(&self) -> bool {
+        true
     }
 }
 

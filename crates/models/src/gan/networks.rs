@@ -17,8 +17,8 @@ fn whole(size: [usize; 2]) -> Window {
     Window { kernel: size, ..Window::square(1, 1, 0) }
 }
 
-/// The generator, from latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU, or linear
-/// layers with ReLU; tanh at the end. A one-hot label of `label_width` numbers follows each latent.
+/// The generator, from latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU, or
+/// linear layers with ReLU; tanh at the end. A one-hot label of `label_width` numbers follows each latent.
 pub(super) fn generator(
     memory: &mut Memory,
     network: &mut Network,
@@ -45,8 +45,8 @@ pub(super) fn generator(
 }
 
 /// The discriminator, from images to one score each, with leaky ReLU between its layers: convolutions with batch
-/// normalisation except on the first and the last, or linear layers. A one-hot label of `label_width` numbers follows each
-/// image.
+/// normalisation except on the first and the last, or linear layers. A one-hot label of `label_width` numbers follows
+/// each image.
 pub(super) fn discriminator(
     memory: &mut Memory,
     network: &mut Network,

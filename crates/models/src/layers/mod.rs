@@ -54,14 +54,14 @@ impl Value {
     /// these, taken before the activation as always, are the gradient of the rows.
     pub fn beside(self, s: &mut Schedule, label: &str, data: Buf) -> Self {
         let rows = data.shape.rows();
-        let wide = |s: &mut Schedule, buf: Buf| channels::concat(s, label, buf.reshape([rows, buf.len() / rows]), data);
-        let buf = wide(s, self.buf);
-        // The activation's input must be as wide as its output. The slopes at the data are not used.
+        let mut widened =
+            |label: &str, buf: Buf| channels::concat(s, label, buf.reshape([rows, buf.len() / rows]), data);
         let slope = match self.slope {
-            Slope::Input(act, sum) => Slope::Input(act, wide(s, sum)),
+            // A gradient of both has this width too; the columns of the data are dropped later.
+            Slope::Input(act, sum) => Slope::Input(act, widened(&format!("{label}.sum"), sum)),
             slope => slope,
         };
-        Self { buf, slope }
+        Self { buf: widened(label, self.buf), slope }
     }
 
     /// The same numbers under another shape of equal size.

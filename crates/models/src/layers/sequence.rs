@@ -197,8 +197,8 @@ fn reordered(image: [usize; 3]) -> Option<[usize; 3]> {
     (h * w > 1 && c > 1).then_some(image)
 }
 
-/// The window of stride 2 that halves images of `size`, rounding up, and whose transpose doubles them: four pixels at an
-/// even size, three at an odd one.
+/// The window of stride 2 that halves images of `size`, rounding up, and whose transpose doubles them: four pixels at
+/// an even size, three at an odd one.
 pub(crate) fn halving(size: [usize; 2]) -> Window {
     let kernel = size.map(|size| if size % 2 == 0 { 4 } else { 3 });
     Window { kernel, ..Window::square(4, 2, 1) }

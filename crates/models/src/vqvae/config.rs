@@ -1,11 +1,8 @@
 //! Settings of a vector-quantised autoencoder.
 
-use super::VqVae;
-use crate::families::Settings;
+use crate::data::SetSpec;
 use crate::layers::halvings;
-use crate::model::Model;
-use crate::shared_buffers::DataSpec;
-use crate::validate::{self, InvalidSetting, at_most, count, decay, ensure, load, not_negative};
+use crate::validate::{self, Check, at_most, count, decay, ensure, load, not_negative};
 use serde::{Deserialize, Serialize};
 
 /// Settings of a vector-quantised autoencoder.
@@ -53,9 +50,9 @@ const MAX_CODES: usize = 8192;
 /// Residual blocks, at most.
 const MAX_BLOCKS: usize = 256;
 
-impl Settings for VqVaeConfig {
-    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
-        let spec = spec.first();
+impl VqVaeConfig {
+    /// Checks the settings for such images, in batches of `batch`.
+    pub(super) fn check(&self, spec: &SetSpec, batch: usize) -> Check {
         count("width", self.width)?;
         count("residual", self.residual)?;
         count("latent", self.latent)?;
@@ -79,12 +76,6 @@ impl Settings for VqVaeConfig {
         load("width", "residual, blocks and codes", &[self.widest(spec.image)], weights, batch)
     }
 
-    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
-        Box::new(VqVae::new(self.clone(), spec))
-    }
-}
-
-impl VqVaeConfig {
     /// The largest layer of an image: the first one, one at the smallest size, or the distances from all codes.
     pub(super) fn widest(&self, image: [usize; 3]) -> usize {
         let [h, w, c] = image;

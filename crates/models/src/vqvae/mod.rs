@@ -10,13 +10,17 @@ mod config;
 pub use config::VqVaeConfig;
 
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Quantiser, Reconstructor, Usage};
-use crate::families::Settings;
+use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt, halving, halvings};
 use crate::micro_batch::MicroBatch;
-use crate::model::{Base, Model, Objective, Pass, Range, Training};
+use crate::model::{Base, Model, Objective};
 use crate::network::Network;
+use crate::pass::Pass;
 use crate::phase::{Phase, Round};
-use crate::shared_buffers::{DataSpec, SetSpec, SharedBuffers};
+use crate::settings::Settings;
+use crate::shared_buffers::SharedBuffers;
+use crate::training::Training;
+use crate::validate::InvalidSetting;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::codebook::{self, Averages, Restart};
 use gpu_core::ops::conv2d::Window;
@@ -54,8 +58,8 @@ pub struct VqVae {
 const COLUMNS: &[&str] = &["nmse", "commitment"];
 
 impl VqVae {
-    /// The model for the first set of such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`, as
-    /// are residual blocks, which add their input; `codebook.weight` is the codebook, with `codebook.size` and
+    /// The model for the first set of such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`,
+    /// as are residual blocks, which add their input; `codebook.weight` is the codebook, with `codebook.size` and
     /// `codebook.total` for running averages.
     ///
     /// # Panics
@@ -195,8 +199,8 @@ impl Codebook {
         Self { codes, averages: Some(Averages { size, total }) }
     }
 
-    /// Moves the codes towards their rows: by running averages, or by the gradient of `weight` · Σ (q − z)². Averages move
-    /// the codes at the last micro-batch of a batch.
+    /// Moves the codes towards their rows: by running averages, or by the gradient of `weight` · Σ (q − z)². Averages
+    /// move the codes at the last micro-batch of a batch.
     fn follow(&self, s: &mut Schedule, micro_batch: MicroBatch, assigned: vq::Assigned, ema: f32, weight: f32) {
         let codes = self.codes;
         match self.averages {
@@ -216,6 +220,16 @@ impl Codebook {
         // Twice the threshold, or they would restart again at once.
         let restart = Restart { threshold, weight: 2.0 * threshold };
         codebook::restart(s, "restart", z, averages.size, self.codes, Some(averages), restart, clock, seed);
+    }
+}
+
+impl Settings for VqVaeConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        self.check(spec.first(), batch)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(VqVae::new(self.clone(), spec))
     }
 }
 

@@ -1,0 +1,35 @@
+//! The interface of every family's settings.
+
+use crate::data::DataSpec;
+use crate::model::Model;
+use crate::validate::InvalidSetting;
+
+/// Settings of one family.
+pub trait Settings {
+    /// Checks the settings for such data, with batches of `batch` images; a key without a dot is one of these settings.
+    ///
+    /// # Errors
+    /// The first invalid setting.
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting>;
+
+    /// The model for such data.
+    ///
+    /// # Panics
+    /// When [`Settings::validate`] fails for one image.
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model>;
+
+    /// Batches of training images that one step takes.
+    fn batches(&self) -> usize {
+        1
+    }
+
+    /// Random numbers drawn for each image of a training step.
+    fn noise_per_image(&self) -> usize {
+        0
+    }
+
+    /// Whether images are sampled with the running average of the weights, where one is kept.
+    fn samples_with_average(&self) -> bool {
+        false
+    }
+}

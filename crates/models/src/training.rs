@@ -1,0 +1,35 @@
+//! The settings of training that belong to no family.
+
+use crate::micro_batch::MicroBatch;
+use crate::optimiser::Optimiser;
+
+/// The settings of a training schedule that are not the model's own.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Training {
+    /// Random seed.
+    pub seed: u64,
+    /// Draws a new order of the images in each epoch; otherwise they keep the order of the data.
+    pub shuffle: bool,
+    /// The optimiser.
+    pub optimiser: Optimiser,
+    /// Multiplies every learning rate.
+    pub rate: f32,
+    /// Training images on the device: all, or those of a shard.
+    pub resident: usize,
+    /// Images that the steps take before a new order begins.
+    pub taken: usize,
+    /// Images that go through the model at once; zero for the whole batch.
+    pub micro_batch: usize,
+}
+
+impl Training {
+    /// Training on `images` images, all of them on the device, in whole batches.
+    pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, images: usize) -> Self {
+        Self { seed, shuffle, optimiser, rate: 1.0, resident: images, taken: images, micro_batch: 0 }
+    }
+
+    /// The micro-batches of a batch.
+    pub(crate) fn micro_batches(&self, batch: usize) -> Vec<MicroBatch> {
+        MicroBatch::of(batch, self.micro_batch)
+    }
+}
