@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(Activation::named(act.name()), (act != Activation::Identity).then_some(act));
         }
         assert_eq!(Activation::decode(2, 0.5), Some(Activation::LeakyRelu(0.5)));
-        assert_eq!((Activation::named("gelu"), Activation::decode(8, 0.0)), (None, None));
+        assert_eq!((Activation::named("gelu"), Activation::decode(Activation::ALL.len() as u32, 0.0)), (None, None));
     }
 
     #[test]
