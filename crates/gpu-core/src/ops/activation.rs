@@ -5,8 +5,8 @@
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// One row an activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. A
-/// parameter has the default that the name in settings stands for.
+/// One row per activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. The
+/// name in settings implies the default of the parameter.
 macro_rules! activations {
     ($($(#[$doc:meta])* $act:ident $(($alpha:ident = $default:literal))? = $code:literal, $name:literal;)+) => {
         /// A scalar function applied to every element.
