@@ -49,6 +49,6 @@ fn runs_of_0_1_0_resume_to_the_same_numbers() {
 fn runs_of_0_1_0_are_evaluated_and_sampled() {
     let place = Place::new();
     copy(&Path::new(FIXTURES).join("dcgan"), &place.path("run"));
-    place.done("sample run --number 4 --device cpu --out drawn");
+    place.done("sample run -n 4 --device cpu --out drawn.png");
     place.done("eval run --device cpu");
 }
