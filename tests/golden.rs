@@ -196,7 +196,7 @@ fn trajectory(bench: &mut Bench<'_>, betas: [f32; 2], push: impl Fn(&mut Schedul
     }
 }
 
-/// Whether the case holds a tensor of that name.
+/// True if the case holds a tensor of that name.
 fn has(bench: &Bench<'_>, name: &str) -> bool {
     bench.golden.0.contains_key(&format!("{}/{name}", bench.case))
 }

@@ -99,10 +99,9 @@ fn vqvaes() -> Vec<ModelConfig> {
 }
 
 fn optimisers() -> Vec<Optimiser> {
-    let kinds = [OptimiserKind::Adam, OptimiserKind::AdamW, OptimiserKind::Sgd, OptimiserKind::Lion];
     let schedules = [LrSchedule::Constant, LrSchedule::Linear, LrSchedule::Cosine, LrSchedule::Step];
     let mut all = Vec::new();
-    for kind in kinds {
+    for &kind in OptimiserKind::ALL {
         for lr_schedule in schedules {
             let optimiser = Optimiser { kind, lr_schedule, lr_decay_steps: 3, lr_final: 0.5, ..Optimiser::default() };
             all.push(optimiser);

@@ -1,4 +1,4 @@
-//! House rules that a machine can hold: names line up, layers stay apart, files stay short. Each fault says what to do.
+//! Rules of the repository: names line up, layers are apart, files are short. Each message has a remedy.
 
 #[path = "tidy/files.rs"]
 mod files;
@@ -41,63 +41,63 @@ fn stems_line_up() {
         ("tests/harness/cases", "rs"),
     ];
     let all: BTreeSet<String> = folders.iter().flat_map(|(folder, extension)| stems(folder, extension)).collect();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for (folder, extension) in folders {
         let missing = all.difference(&stems(folder, extension)).cloned().collect::<Vec<_>>();
-        faults.extend(
+        problems.extend(
             missing.iter().map(|op| {
                 format!("{folder}/{op}.{extension} is missing: an operator has one stem in all of {folders:?}")
             }),
         );
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn every_operator_is_listed() {
     let registered: BTreeSet<String> = kernels().iter().map(|kernel| kernel.op.to_string()).collect();
     let cased: BTreeSet<String> = frit_harness::cases::OPERATORS.iter().map(|(op, _)| op.to_string()).collect();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for op in stems("shaders", "wgsl") {
         if !registered.contains(&op) {
-            faults.push(format!("add {op}::KERNELS to kernels() in ops/mod.rs"));
+            problems.push(format!("add {op}::KERNELS to kernels() in ops/mod.rs"));
         }
         if !cased.contains(&op) {
-            faults.push(format!("add {op} to OPERATORS in tests/harness/cases/mod.rs"));
+            problems.push(format!("add {op} to OPERATORS in tests/harness/cases/mod.rs"));
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn references_have_their_kernels_names() {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for kernel in kernels() {
         let path = format!("crates/gpu-core/src/reference/{}.rs", kernel.op);
         let text = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
         if !text.contains(&format!("pub fn {}(args: &mut Args<'_>)", kernel.name)) {
-            faults.push(format!("{path} has no `pub fn {}`: a reference is called as its kernel", kernel.name));
+            problems.push(format!("{path} has no `pub fn {}`: a reference is called as its kernel", kernel.name));
         }
         let ops = std::fs::read_to_string(root().join(format!("crates/gpu-core/src/ops/{}.rs", kernel.op)));
         if !ops.unwrap_or_default().contains(&format!("reference::{}::{}", kernel.op, kernel.name)) {
-            faults.push(format!("ops/{}.rs gives {} another reference than its own", kernel.op, kernel.name));
+            problems.push(format!("ops/{}.rs gives {} another reference than its own", kernel.op, kernel.name));
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn layers_stay_apart() {
     let devices = ["caps", "device", "executor", "open", "pipeline_cache", "pipelines", "run", "timing"]
         .map(|stem| format!("crates/gpu-core/src/gpu/{stem}.rs"));
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for file in code().iter().filter(|file| file.path.starts_with("crates/")) {
         // Unit tests, which end a file, may do as they like; comments may name anything.
         let lines = || file.lines().take_while(|(_, line)| *line != "#[cfg(test)]");
         let code = || lines().filter(|(_, line)| !line.trim_start().starts_with("//"));
         let mut forbid = |word: &str, advice: &str| {
             let found = code().filter(|(_, line)| line.contains(word));
-            faults.extend(found.map(|(number, _)| format!("{}:{number} names {word}: {advice}", file.path)));
+            problems.extend(found.map(|(number, _)| format!("{}:{number} names {word}: {advice}", file.path)));
         };
         if !devices.contains(&file.path) {
             for path in ["wgpu::", "use wgpu"] {
@@ -118,21 +118,21 @@ fn layers_stay_apart() {
             forbid("println!", "a library does not print; return it, or use log");
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn dependencies_point_down() {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     let forbidden =
         [("crates/gpu-core", "models"), ("crates/models", "wgpu"), ("crates/cli", "wgpu"), ("crates/models", "frit")];
     for (folder, dependency) in forbidden {
         let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a crate has a manifest");
         if text.lines().any(|line| line.starts_with(dependency)) {
-            faults.push(format!("{folder} must not depend on {dependency}: cli → models → gpu-core → wgpu"));
+            problems.push(format!("{folder} must not depend on {dependency}: cli → models → gpu-core → wgpu"));
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
@@ -150,20 +150,20 @@ fn nothing_is_left_over() {
     .iter()
     .map(|(head, tail)| format!("{head}{tail}"))
     .collect();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for file in files().iter().filter(|file| !file.path.ends_with("Cargo.lock")) {
         for (number, line) in file.lines() {
             let found = words.iter().filter(|word| line.contains(word.as_str()));
-            faults.extend(found.map(|word| format!("{}:{number}: {word} — finish it or drop it", file.path)));
+            problems.extend(found.map(|word| format!("{}:{number}: {word} — finish it or drop it", file.path)));
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn no_path_of_one_machine() {
     let folders: Vec<String> = ["home", "work", "root", "Users"].iter().map(|name| format!("/{name}/")).collect();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for file in files() {
         for (number, line) in file.lines() {
             let starts = |folder: &String| {
@@ -171,41 +171,41 @@ fn no_path_of_one_machine() {
                 line.match_indices(folder.as_str()).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric()))
             };
             if let Some(folder) = folders.iter().find(|folder| starts(folder)) {
-                faults.push(format!("{}:{number} names {folder}…, which is not on other machines", file.path));
+                problems.push(format!("{}:{number} names {folder}…, which is not on other machines", file.path));
             }
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn lines_and_files_are_short() {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for file in code() {
         let long = file.lines().filter(|(_, line)| line.chars().count() > LINE);
-        faults.extend(long.map(|(number, _)| format!("{}:{number} is longer than {LINE}: break it", file.path)));
+        problems.extend(long.map(|(number, _)| format!("{}:{number} is longer than {LINE}: break it", file.path)));
         let count = file.text.lines().count();
         if count > FILE {
-            faults.push(format!("{} has {count} lines: it holds two ideas, so make it two files", file.path));
+            problems.push(format!("{} has {count} lines: it holds two ideas, so make it two files", file.path));
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn functions_fit_a_screen() {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for file in code() {
         for (name, start, length) in functions(&file.text) {
             if length > FUNCTION {
-                faults.push(format!("{}:{start}: {name} has {length} lines: split it", file.path));
+                problems.push(format!("{}:{start}: {name} has {length} lines: split it", file.path));
             }
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
-/// Name, first line and length of each function, which ends with a brace that stands as its `fn` does.
+/// Name, first line and length of each function, which ends with a brace indented as its `fn`.
 fn functions(text: &str) -> Vec<(String, usize, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
@@ -245,7 +245,7 @@ fn shaders_open_with_a_comment() {
 /// Every shader's opening says which common files it needs, and its kernels are given exactly these.
 #[test]
 fn shaders_name_what_they_need() {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for kernel in kernels() {
         let (own, common) = kernel.source.split_last().expect("a kernel has a shader");
         for name in stems("shaders/common", "wgsl") {
@@ -253,27 +253,27 @@ fn shaders_name_what_they_need() {
             let opening = own.lines().take_while(|line| line.starts_with("//"));
             let named = opening.into_iter().any(|line| line.contains(&format!("common/{name}.wgsl")));
             if named != common.contains(&text.as_str()) {
-                faults.push(format!(
+                problems.push(format!(
                     "shaders/{}.wgsl and the source of {} disagree on whether common/{name}.wgsl is needed",
                     kernel.op, kernel.name
                 ));
             }
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }
 
 #[test]
 fn links_lead_somewhere() {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for file in files().iter().filter(|file| file.is("md")) {
         let folder = root().join(&file.path).parent().expect("a file lies in a folder").to_path_buf();
         for (number, line) in file.lines() {
             let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());
             let local = targets.filter(|target| !target.is_empty() && !target.contains("://"));
             let dead = local.filter(|target| !folder.join(target).exists());
-            faults.extend(dead.map(|target| format!("{}:{number}: there is no {target}", file.path)));
+            problems.extend(dead.map(|target| format!("{}:{number}: there is no {target}", file.path)));
         }
     }
-    assert_none(faults);
+    assert_none(problems);
 }

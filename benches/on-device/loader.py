@@ -1,4 +1,4 @@
-"""The programs and the Vulkan loader: unpacked, and told where the driver is."""
+"""The programs and the Vulkan loader: unpacked, with the driver's path set."""
 
 import json
 import os
@@ -60,8 +60,8 @@ def loader(packed, work, env):
 def hardware(frit, env):
     """Whether frit sees an adapter that is no software."""
     try:
-        said = subprocess.run([frit, "devices", "--json"], env=env, capture_output=True, text=True, timeout=30).stdout
-        return any("software" not in adapter["kind"] for adapter in json.loads(said)["adapters"])
+        listed = subprocess.run([frit, "devices", "--json"], env=env, capture_output=True, text=True, timeout=30).stdout
+        return any("software" not in adapter["kind"] for adapter in json.loads(listed)["adapters"])
     except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
         return False
 

@@ -1,10 +1,10 @@
-"""What a stage said, made into data; and the record of all stages."""
+"""The output of a stage, made into data; and the record of all stages."""
 
 import json
 import math
 import re
 
-TEXT = 6000  # characters that are kept of what a stage said besides its data
+TEXT = 6000  # characters that are kept of a stage's output apart from its data
 UNITS = {"ps": 1e-9, "ns": 1e-6, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 SCALES = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
@@ -81,7 +81,7 @@ def ended(stage, outcome, found):
         return frit_in(found, outcome.code)
     if outcome.code:
         return f"ended with {outcome.code}"
-    return "well" if found else "said nothing that can be read"
+    return "well" if found else "printed nothing that can be read"
 
 
 def frit_in(found, code):

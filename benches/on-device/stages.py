@@ -33,7 +33,7 @@ def devices(tools):
 
 
 def check(tools, short):
-    """As text, which comes kernel by kernel: one that is cut has told of the kernels before."""
+    """As text, which comes kernel by kernel: one that is cut has the kernels before."""
     return [Stage("check", [tools["frit"], "check", *(["permute", "fill"] if short else [])], 100, "check")]
 
 
@@ -107,7 +107,7 @@ def all_stages(tools, short, cuda):
 
 
 def chosen(stages, names):
-    """Those with one of these names, or of one of these groups, which is what stands before a colon."""
+    """Those with one of these names, or of one of these groups, which is the part before a colon."""
     known = {name for stage in stages for name in (stage.name, stage.name.split(":")[0])}
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -134,10 +134,10 @@ def trainings(record):
     rows = []
     for recipe, found in results(record, "train").items():
         evaluation = found["evaluation"] or {}
-        said = ", ".join(f"{name} {number(value, 4)}" for name, value in evaluation.items()
+        metrics = ", ".join(f"{name} {number(value, 4)}" for name, value in evaluation.items()
                          if isinstance(value, float) and name != "images")
         last = found["epochs"][-1] if found["epochs"] else {}
-        rows.append((recipe, last.get("step", "–"), number(last.get("images_per_second")), said or "–"))
+        rows.append((recipe, last.get("step", "–"), number(last.get("images_per_second")), metrics or "–"))
     return table(("training", "steps", "images/s", "on the test set"), rows, "---")
 
 
@@ -153,8 +153,8 @@ def peers(record):
         versions |= found["versions"]
     if lines:
         lines = ["", "Peers: in brackets, time as a multiple of frit's.", *lines]
-    said = {engine: ", ".join(f"{key} {value}" for key, value in found.items()) for engine, found in versions.items()}
-    return lines + table(("engine", "versions"), sorted(said.items()), "---")
+    listed = {engine: ", ".join(f"{key} {value}" for key, value in found.items()) for engine, found in versions.items()}
+    return lines + table(("engine", "versions"), sorted(listed.items()), "---")
 
 
 def markdown(record):

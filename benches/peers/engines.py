@@ -65,8 +65,8 @@ class Tools:
 
     def frit(self):
         command = ["cargo", "bench", "--quiet", "--no-run", "--bench", "peer", "--message-format", "json"]
-        said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-        messages = [json.loads(line) for line in said.splitlines()]
+        output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+        messages = [json.loads(line) for line in output.splitlines()]
         return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "peer")
 
     def burn(self):

@@ -53,8 +53,8 @@ def single(scanned, loss, params, x):
 
     def once(state, x, key, step):
         params, moments = state
-        (_, said), grads = jax.value_and_grad(loss, has_aux=True)(params, x, key)
-        return models.adam(params, moments, grads, step), said
+        (_, metrics), grads = jax.value_and_grad(loss, has_aux=True)(params, x, key)
+        return models.adam(params, moments, grads, step), metrics
 
     return Training(scanned, once, (params, models.moments(params)), params, x)
 

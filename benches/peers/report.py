@@ -11,7 +11,7 @@ from engines import ROOT
 TRAINING = ["mlp-vae", "conv-vae", "dcgan", "vqvae"]
 PRODUCTS = [f"product-{side}" for side in (512, 1024, 2048, 4096)]
 KERNELS = [*PRODUCTS, "convolution", "decode"]
-# After so many steps, a loss that has not fallen is no training; a GAN's may do as it likes.
+# After this number of steps, a loss that has not fallen is no training; a GAN's may do as it likes.
 ENOUGH = 20
 
 
@@ -128,8 +128,8 @@ def markdown(run):
     lines += first_steps(engines, firsts)
     lines += ["", "| engine | versions |", "| --- | --- |"]
     for engine in engines:
-        said = run["versions"].get(engine, {})
-        lines.append(f"| {engine} | " + ", ".join(f"{name} {value}" for name, value in said.items()) + " |")
+        versions = run["versions"].get(engine, {})
+        lines.append(f"| {engine} | " + ", ".join(f"{name} {value}" for name, value in versions.items()) + " |")
     for title, found in (("Not measured", failures(results, firsts)), ("Not to be believed", run["faults"])):
         lines += ["", f"{title}:", "", *(f"- {line}" for line in found)] if found else []
     return "\n".join(lines) + "\n"

@@ -230,20 +230,20 @@ class Gan(nn.Module):
     """`generator` and `discriminator`, with the non-saturating loss by default."""
 
     latent = (4,)
-    game, smoothing = "non_saturating", 0.0
-    critic_steps, critic_lr = 1, 2e-4
-    critic_norm = spectral = False
+    gan_loss, smoothing = "non_saturating", 0.0
+    discriminator_steps, discriminator_lr = 1, 2e-4
+    discriminator_norm = spectral = False
 
     def draw(self, step, stream, count):
         return noise(step, stream, count, *self.latent)
 
-    def critic(self, real, step):
+    def discriminator_loss(self, real, step):
         """D's columns and loss on real images and as many generated ones, detached."""
         with torch.no_grad():
             # By the batch's statistics, but no running ones move: the copy's do.
             fake = copy.deepcopy(self.generator)(self.draw(step, TRAIN, len(real)))
-        on_real, on_fake, _, report = GAN_LOSSES[self.game]
-        if self.critic_norm:
+        on_real, on_fake, _, report = GAN_LOSSES[self.gan_loss]
+        if self.discriminator_norm:
             of_real, of_fake = self.discriminator(real), self.discriminator(fake)
         else:
             of_real, of_fake = self.discriminator(torch.cat([real, fake])).split(len(real))
@@ -255,7 +255,7 @@ class Gan(nn.Module):
         self.discriminator.train(not self.spectral)
         scores = self.discriminator(self.generator(self.draw(step, LATENT, count)))
         self.discriminator.train()
-        loss = GAN_LOSSES[self.game][2](scores).mean()
+        loss = GAN_LOSSES[self.gan_loss][2](scores).mean()
         return {"g_loss": loss}, loss
 
 
@@ -276,7 +276,7 @@ class Dcgan(Gan):
     """3×3 → 5×6 → 9×12 in three channels, and back, both normalised by their batches."""
 
     latent = (4, 1, 1)
-    critic_norm = True
+    discriminator_norm = True
 
     def __init__(self):
         super().__init__()
@@ -293,8 +293,8 @@ class SpectralGan(Gan):
     """4×4 → 8×7 and back by least squares, D's weights over their largest singular values, two steps to G's one."""
 
     latent = (4, 1, 1)
-    game, spectral = "least_squares", True
-    critic_steps, critic_lr = 2, 4e-4
+    gan_loss, spectral = "least_squares", True
+    discriminator_steps, discriminator_lr = 2, 4e-4
 
     def __init__(self):
         super().__init__()
@@ -347,13 +347,13 @@ def play(build, data):
     model = build().double()
     tensors = {"data": data} | stored("initial", model)
     adam = lambda network, lr: torch.optim.Adam(network.parameters(), f32(lr), (f32(0.5), f32(0.999)), EPSILON)
-    d_adam, g_adam = adam(model.discriminator, model.critic_lr), adam(model.generator, 2e-4)
+    d_adam, g_adam = adam(model.discriminator, model.discriminator_lr), adam(model.generator, 2e-4)
     images = 2 * shares(data) - 1
-    history, critic_step = [], 0
-    for step, of_step in zip(range(1, 6), 5 * images.split(model.critic_steps * BATCH)):
-        for real in of_step.chunk(model.critic_steps):
-            critic_step += 1
-            d_columns, loss = model.critic(real, critic_step)
+    history, discriminator_step = [], 0
+    for step, of_step in zip(range(1, 6), 5 * images.split(model.discriminator_steps * BATCH)):
+        for real in of_step.chunk(model.discriminator_steps):
+            discriminator_step += 1
+            d_columns, loss = model.discriminator_loss(real, discriminator_step)
             d_adam.zero_grad()
             loss.backward()
             d_adam.step()

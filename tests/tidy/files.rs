@@ -58,6 +58,6 @@ pub(crate) fn files() -> Vec<File> {
 }
 
 #[track_caller]
-pub(crate) fn assert_none(faults: Vec<String>) {
-    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+pub(crate) fn assert_none(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }

@@ -1,5 +1,5 @@
-//! Files in rooms, rooms in order, no circles.
-//! `TIDY_PRINT=1 cargo test --test tidy structure -- --nocapture` prints the rooms and the files that each file uses.
+//! Files in layers, layers in order, no cycles.
+//! `TIDY_PRINT=1 cargo test --test tidy structure -- --nocapture` prints the layers and the files that each file uses.
 
 use crate::files::{assert_none, files};
 use crate::modules::Sources;
@@ -14,9 +14,9 @@ const ROOTS: [(&str, &str); 4] = [
     ("program", "crates/cli/src/main.rs"),
 ];
 
-/// Rooms from left to right. A file uses files of its own room and of rooms above it in this table. A path that ends in
-/// a slash is a folder.
-const ROOMS: &[(&str, &[&str])] = &[
+/// Layers from the lowest to the highest. A file uses files of its own layer and of lower ones. A path that ends in a
+/// slash is a folder; of several paths that match a file, the longest counts.
+const LAYERS: &[(&str, &[&str])] = &[
     ("gpu-core: schedule", &["crates/gpu-core/src/schedule/"]),
     ("gpu-core: ops and reference", &["crates/gpu-core/src/ops/", "crates/gpu-core/src/reference/"]),
     ("gpu-core: executor", &["crates/gpu-core/src/executor/"]),
@@ -29,33 +29,26 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "crates/models/src/capabilities.rs",
             "crates/models/src/data.rs",
-            "crates/models/src/initial.rs",
             "crates/models/src/latents.rs",
             "crates/models/src/likelihood.rs",
             "crates/models/src/micro_batch.rs",
-            "crates/models/src/model.rs",
             "crates/models/src/network.rs",
             "crates/models/src/optimiser.rs",
             "crates/models/src/pass.rs",
             "crates/models/src/phase.rs",
-            "crates/models/src/settings.rs",
             "crates/models/src/shared_buffers.rs",
             "crates/models/src/training.rs",
             "crates/models/src/validate.rs",
         ],
     ),
-    ("models: layers", &["crates/models/src/coder.rs", "crates/models/src/layers/"]),
     (
-        "models: families",
-        &[
-            "crates/models/src/autoencoder.rs",
-            "crates/models/src/classifier.rs",
-            "crates/models/src/families.rs",
-            "crates/models/src/gan/",
-            "crates/models/src/vae.rs",
-            "crates/models/src/vqvae/",
-        ],
+        "models: interface",
+        &["crates/models/src/initial.rs", "crates/models/src/model.rs", "crates/models/src/settings.rs"],
     ),
+    ("models: network layers", &["crates/models/src/coder.rs", "crates/models/src/layers/"]),
+    // Every other file of models.
+    ("models: families", &["crates/models/src/"]),
+    ("models: table of families", &["crates/models/src/families.rs"]),
     ("frit: io and terminal", &["crates/cli/src/io/", "crates/cli/src/terminal/"]),
     ("frit: config", &["crates/cli/src/config/"]),
     ("frit: data", &["crates/cli/src/data/"]),
@@ -69,79 +62,83 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The position of a file's room in the table.
-fn room(file: &str) -> Option<usize> {
-    ROOMS.iter().position(|(_, paths)| {
-        paths.iter().any(|path| if path.ends_with('/') { file.starts_with(path) } else { file == *path })
-    })
+/// The position of a file's layer in the table.
+fn layer(file: &str) -> Option<usize> {
+    let longest = |paths: &[&str]| paths.iter().filter(|path| is_at(file, path)).map(|path| path.len()).max();
+    let found = LAYERS.iter().enumerate().filter_map(|(position, (_, paths))| Some((longest(paths)?, position)));
+    found.max().map(|(_, position)| position)
+}
+
+fn is_at(file: &str, path: &str) -> bool {
+    if path.ends_with('/') { file.starts_with(path) } else { file == path }
 }
 
 /// An operator names its reference and a reference its operator's parameters: `ops/x.rs` and `reference/x.rs`.
 fn are_twins(one: &str, other: &str) -> bool {
     let halves =
-        |file: &str, room: &str| file.split_once(room).map(|(before, stem)| (before.to_string(), stem.to_string()));
+        |file: &str, folder: &str| file.split_once(folder).map(|(before, stem)| (before.to_string(), stem.to_string()));
     let ops = halves(one, "/ops/");
     ops.is_some() && ops == halves(other, "/reference/")
 }
 
-/// A line for each use that goes to the right in the table of rooms, and for each file that has no room.
-fn disorder(uses: &Uses) -> Vec<String> {
-    let mut faults = Vec::new();
+/// A line for each use of a higher layer, and for each file without a layer.
+fn out_of_order(uses: &Uses) -> Vec<String> {
+    let mut problems = Vec::new();
     for (file, used) in uses {
         // A crate's root declares and re-exports.
         if file.ends_with("/lib.rs") && used.is_empty() {
             continue;
         }
-        let Some(own) = room(file) else {
-            faults.push(format!("{file} lies in no room: add it to ROOMS in tests/tidy/structure.rs"));
+        let Some(own) = layer(file) else {
+            problems.push(format!("{file} has no layer: add it to LAYERS in tests/tidy/structure.rs"));
             continue;
         };
         for (target, found) in used {
-            let Some(other) = room(target).filter(|other| *other > own) else { continue };
-            faults.push(format!(
-                "{file}:{} uses {} of {target}: \"{}\" comes before \"{}\", so move one of them",
-                found.line, found.path, ROOMS[own].0, ROOMS[other].0
+            let Some(other) = layer(target).filter(|other| *other > own) else { continue };
+            problems.push(format!(
+                "{file}:{} uses {} of {target}: layer \"{}\" is below \"{}\"; move one of the two",
+                found.line, found.path, LAYERS[own].0, LAYERS[other].0
             ));
         }
     }
-    faults
+    problems
 }
 
-/// One shortest circle through each file that lies on one, each circle once, file by file.
-fn circles(uses: &Uses) -> Vec<String> {
+/// One shortest cycle through each file that lies on one, each cycle once, file by file.
+fn cycles(uses: &Uses) -> Vec<String> {
     let mut seen: BTreeSet<BTreeSet<&str>> = BTreeSet::new();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for file in uses.keys() {
-        let Some(circle) = circle(uses, file) else { continue };
-        if !seen.insert(circle.iter().copied().collect()) {
+        let Some(cycle) = cycle(uses, file) else { continue };
+        if !seen.insert(cycle.iter().copied().collect()) {
             continue;
         }
-        let steps = circle.iter().zip(circle.iter().cycle().skip(1)).map(|(from, to)| {
+        let steps = cycle.iter().zip(cycle.iter().cycle().skip(1)).map(|(from, to)| {
             let found = &uses[*from][*to];
             format!("\n  {from}:{} uses {} of {to}", found.line, found.path)
         });
-        faults.push(format!(
-            "a circle of {} files: move what they share to a file of its own{}",
-            circle.len(),
+        problems.push(format!(
+            "a cycle of {} files: move what they share to a file of its own{}",
+            cycle.len(),
             steps.collect::<String>()
         ));
     }
-    faults
+    problems
 }
 
 /// The shortest way from a file back to itself. An operator's use of its reference does not count.
-fn circle<'a>(uses: &'a Uses, start: &'a str) -> Option<Vec<&'a str>> {
+fn cycle<'a>(uses: &'a Uses, start: &'a str) -> Option<Vec<&'a str>> {
     let mut before: BTreeMap<&str, &str> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(file) = queue.pop_front() {
         for target in uses.get(file)?.keys().filter(|target| !are_twins(file, target)) {
             if target == start {
-                let mut circle = vec![file];
-                while circle[circle.len() - 1] != start {
-                    circle.push(before[circle[circle.len() - 1]]);
+                let mut cycle = vec![file];
+                while cycle[cycle.len() - 1] != start {
+                    cycle.push(before[cycle[cycle.len() - 1]]);
                 }
-                circle.reverse();
-                return Some(circle);
+                cycle.reverse();
+                return Some(cycle);
             }
             if !before.contains_key(target.as_str()) {
                 before.insert(target, file);
@@ -159,9 +156,9 @@ fn sources() -> Sources {
 }
 
 fn print(uses: &Uses) {
-    for (name, _) in ROOMS {
+    for (name, _) in LAYERS {
         println!("{name}");
-        for (file, used) in uses.iter().filter(|(file, _)| room(file).is_some_and(|own| ROOMS[own].0 == *name)) {
+        for (file, used) in uses.iter().filter(|(file, _)| layer(file).is_some_and(|own| LAYERS[own].0 == *name)) {
             println!("  {file}");
             for target in used.keys() {
                 println!("    {target}");
@@ -171,7 +168,7 @@ fn print(uses: &Uses) {
 }
 
 #[test]
-fn structure_of_rooms() {
+fn structure_of_layers() {
     let uses = uses(&sources(), &ROOTS);
     if std::env::var_os("TIDY_PRINT").is_some() {
         print(&uses);
@@ -186,11 +183,14 @@ fn structure_of_rooms() {
     ] {
         assert!(uses[from].contains_key(to), "{from} uses {to}");
     }
-    assert_none([circles(&uses), disorder(&uses)].concat());
+    let listed = LAYERS.iter().flat_map(|(_, paths)| paths.iter());
+    let absent = listed.filter(|path| !uses.keys().any(|file| is_at(file, path)));
+    let absent = absent.map(|path| format!("there is no {path}: correct LAYERS in tests/tidy/structure.rs")).collect();
+    assert_none([cycles(&uses), out_of_order(&uses), absent].concat());
 }
 
 #[test]
-fn structure_faults_are_found() {
+fn structure_problems_are_found() {
     let file = |path: &str, text: &str| (format!("crates/gpu-core/src/{path}"), text.to_string());
     let sources = Sources::from([
         file("lib.rs", "mod gpu;\npub mod ops;\nmod reference;\nmod schedule;\npub use schedule::buf::Buf;\n"),
@@ -215,16 +215,16 @@ fn structure_faults_are_found() {
     assert_eq!(used("gpu/mod.rs"), ["crates/gpu-core/src/ops/add.rs"], "through a module, within a macro");
     assert_eq!(used("reference/add.rs"), ["crates/gpu-core/src/ops/add.rs"], "under another name");
     assert_eq!(
-        circles(&uses),
-        ["a circle of 2 files: move what they share to a file of its own\n  \
+        cycles(&uses),
+        ["a cycle of 2 files: move what they share to a file of its own\n  \
           crates/gpu-core/src/ops/add.rs:1 uses super::sub::Sub of crates/gpu-core/src/ops/sub.rs\n  \
           crates/gpu-core/src/ops/sub.rs:2 uses super::add::Add of crates/gpu-core/src/ops/add.rs"]
     );
     assert_eq!(
-        disorder(&uses),
+        out_of_order(&uses),
         ["crates/gpu-core/src/schedule/buf.rs:2 uses crate::gpu::run of crates/gpu-core/src/gpu/mod.rs: \
-          \"gpu-core: schedule\" comes before \"gpu-core: gpu\", so move one of them"]
+          layer \"gpu-core: schedule\" is below \"gpu-core: gpu\"; move one of the two"]
     );
     let loose = Uses::from([("crates/gpu-core/src/loose.rs".to_string(), BTreeMap::new())]);
-    assert_eq!(disorder(&loose).len(), 1, "a file without a room");
+    assert_eq!(out_of_order(&loose).len(), 1, "a file without a layer");
 }

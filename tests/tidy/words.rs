@@ -46,12 +46,14 @@ const QUOTED: &[(&str, &str)] = &[
     // History.
     ("CHANGELOG.md", ""),
     ("tests/tidy/words.rs", ""),
-    // Files of version 0.1.0, and what they are read as.
+    // Files of version 0.1.0, and their reader.
     ("tests/fixtures/", ""),
+    ("scripts/open_in_torch.py", "critic"),
+    ("crates/cli/src/run/metrics.rs", "guard"),
 ];
 
 /// Offences that are left.
-const OFFENCES: usize = 1300;
+const OFFENCES: usize = 0;
 
 /// Words that begin no sentence of documentation, questions aside.
 const OPENINGS: [&str; 5] = ["What", "How", "Whether", "Where", "Which"];

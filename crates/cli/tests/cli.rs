@@ -103,9 +103,9 @@ fn flags_override_settings_and_settings_override_the_recipe() {
     place.put("my.toml", "family = \"vae\"\n[train]\nbatch_size = 20\nseed = 4\nepochs = 3\n[vae]\nlatent = 2\n");
     let before = place.files();
     let sets = "--set train.batch_size=30 --set train.seed=5 --set vae.beta=2";
-    let said = place.done(&format!("train my.toml {sets} --batch-size 40 --data data --out run --dry-run"));
+    let printed = place.done(&format!("train my.toml {sets} --batch-size 40 --data data --out run --dry-run"));
     for setting in ["batch_size = 40", "seed = 5", "beta = 2.0", "epochs = 3", "latent = 2", "hidden = [400]"] {
-        assert!(said.contains(setting), "{setting} is not in: {said}");
+        assert!(printed.contains(setting), "{setting} is not in: {printed}");
     }
     assert!(place.files() == before, "a dry run leaves nothing: {:?}", place.files().keys());
 }
@@ -283,9 +283,9 @@ fn a_profile_times_every_call_of_a_step() {
         let clock = profile["clock"].as_str().unwrap();
         assert!(clock.contains("host's clock") || (device == "gpu" && clock.contains("timestamps")), "{clock}");
     }
-    let said = place.done("profile vae --data data --hidden 16 --device cpu --steps 1");
+    let printed = place.done("profile vae --data data --hidden 16 --device cpu --steps 1");
     for part in ["roofline: ", "total", "step: ", "MiB planned", "the first step was done"] {
-        assert!(said.contains(part), "{part} is not in: {said}");
+        assert!(printed.contains(part), "{part} is not in: {printed}");
     }
     place.refused("profile nosuch", &["no recipe", "nosuch"]);
     let output = place.frit("profile vae --steps 0");
@@ -296,7 +296,7 @@ fn a_profile_times_every_call_of_a_step() {
 fn a_dry_run_estimates_the_time_and_writes_nothing() {
     let place = Place::new();
     let before = place.files();
-    let said = place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 3 --device cpu --dry-run");
+    let printed = place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 3 --device cpu --dry-run");
     for words in [
         "300 training and 40 test images",
         "memory: ",
@@ -305,7 +305,7 @@ fn a_dry_run_estimates_the_time_and_writes_nothing() {
         "per epoch of 10 steps",
         "all 30 steps",
     ] {
-        assert!(said.contains(words), "{words} is not in {said}");
+        assert!(printed.contains(words), "{words} is not in {printed}");
     }
     assert!(place.files() == before);
 }
@@ -341,16 +341,16 @@ fn invalid_arguments_are_refused() {
         ("--set train.epoch=3", &["no setting train.epoch", "train.epochs"][..]),
         ("--set train.epochs", &["--set train.epochs", "="]),
         ("--set train.seed=soon", &["train.seed", "soon"]),
-        ("--set optimiser.lr=nan", &["lr is NaN"]),
+        ("--set optimiser.lr=nan", &["optimiser.lr must be above 0", "got NaN"]),
         ("--set vae.activation=step", &["activation", "step", "relu"]),
         ("--device nosuchadapter", &["nosuchadapter"]),
         ("--data nosuch", &["no file or folder nosuch", "digits, shapes, a folder of pictures"]),
         ("--batch-size 0", &["batch_size is 0"]),
         ("--batch-size 301", &["batch_size is 301", "300"]),
         ("--epochs 0", &["epochs is 0"]),
-        ("--latent-dim 0", &["latent is 0"]),
-        ("--latent-dim 100000", &["latent is 100000"]),
-        ("--lr=-1", &["lr is -1"]),
+        ("--latent-dim 0", &["vae.latent must be between 1 and 65536 (got 0)"]),
+        ("--latent-dim 100000", &["vae.latent must be between", "got 100000"]),
+        ("--lr=-1", &["optimiser.lr must be above 0", "got -1"]),
         ("--out data/train-labels-idx1-ubyte/run", &["train-labels-idx1-ubyte", "file, not a folder"]),
         ("--out data/train-labels-idx1-ubyte", &["is a file, not a folder"]),
     ] {
@@ -370,9 +370,9 @@ fn invalid_arguments_are_refused() {
 fn numbers_out_of_range_are_refused() {
     let place = Place::new();
     for (arguments, words) in [
-        ("--lr -1", &["lr is -1"][..]),
+        ("--lr -1", &["optimiser.lr", "got -1"][..]),
         ("--lr nan", &["lr", "NaN"]),
-        ("--beta -1", &["beta is -1"]),
+        ("--beta -1", &["vae.beta must be at least 0", "got -1"]),
         ("--hidden 65536,65536", &["hidden"]),
         ("--set train.epochs=9000000000000000000", &["epochs"]),
     ] {
@@ -406,7 +406,7 @@ fn tuned_variants_are_used_unless_deterministic() {
     place.done(&format!("train vae {tiny} --steps 2 --out table --deterministic"));
     assert_eq!(environment("table")["variants"], "table");
     place.done("resume table --steps 3");
-    assert_eq!(environment("table")["variants"], "table", "a run goes on with the shaders that it began with");
+    assert_eq!(environment("table")["variants"], "table", "a resumed run uses the shaders that it began with");
     if place.done("devices").contains("f16") {
         // Who has not asked for half precision does not get it from those who have.
         let half =

@@ -95,8 +95,9 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     place.put_pets();
     place.put("pets/dog/99.png", b"no picture");
     place.put("pets/readme.txt", b"not looked at");
-    let said = place.done("data inspect pets --set data.size=8 --set data.test=0.2");
-    let lines: Vec<String> = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let printed = place.done("data inspect pets --set data.size=8 --set data.test=0.2");
+    let lines: Vec<String> =
+        printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for line in [
         "pets: folder of pictures",
         "pictures 12 training, 3 test",
@@ -108,9 +109,9 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
         "left out 1",
         "sheet contact-sheet.png",
     ] {
-        assert!(lines.iter().any(|said| said == line), "{line} is not in: {said}");
+        assert!(lines.iter().any(|found| found == line), "{line} is not in: {printed}");
     }
-    assert!(said.contains("99.png is neither PNG nor JPEG nor WebP") && !said.contains("readme"), "{said}");
+    assert!(printed.contains("99.png is neither PNG nor JPEG nor WebP") && !printed.contains("readme"), "{printed}");
     // Twelve cells of 16 pixels, eight in a row, two apart: cats first, then dogs.
     let sheet = place.sheet("contact-sheet.png");
     assert_eq!(sheet.dimensions(), (8 * 18 - 2, 2 * 18 - 2));

@@ -124,16 +124,16 @@ fn a_comparison_reports_its_classifier_and_resizing() {
         picture.save(place.path(&format!("large/{number}.png"))).unwrap();
     }
     let output = place.frit("compare noise large --data noise --device cpu");
-    let said = stderr(&output);
+    let printed = stderr(&output);
     for words in [
         "training a classifier on noise for its features",
         "resized 8 of the 8 images of large (e.g. 9×12) to 6×6 of noise",
         "warning: the classifier's error rate on noise is ",
         "its metrics are unreliable",
     ] {
-        assert!(said.contains(words), "{words:?} is not in: {said}");
+        assert!(printed.contains(words), "{words:?} is not in: {printed}");
     }
-    assert!(!said.contains("images of noise"), "{said}");
+    assert!(!printed.contains("images of noise"), "{printed}");
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn invalid_targets_are_refused_before_training() {
     assert!(verify("vae", "kl=[0,inf]").contains("target.kl is [0, inf]: use two finite numbers"));
     // Whatever `frit eval` measures can be a target, and nothing else: the list and the figures are the same.
     for recipe in ["vae", "cvae", "ae", "vqvae", "gan", "cgan", "classifier"] {
-        let said = verify(recipe, "nosuch=[0,1]");
-        let listed = said.trim_end().split("(available: ").nth(1).unwrap_or_else(|| panic!("{said}"));
+        let printed = verify(recipe, "nosuch=[0,1]");
+        let listed = printed.trim_end().split("(available: ").nth(1).unwrap_or_else(|| panic!("{printed}"));
         let listed = listed.trim_end_matches(')');
         let listed: BTreeSet<String> = listed.split(", ").map(String::from).collect();
         let run = format!("{recipe}-run");

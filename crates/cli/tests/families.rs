@@ -95,8 +95,8 @@ fn a_gan_reports_scores_and_class_counts() {
         ("plain", "dcgan", ""),
         ("hinge", "dcgan", "--set gan.loss=hinge"),
     ] {
-        let said = place.train(family, &format!("--epochs 3 --seed 7 {more}"), run);
-        assert!(["d_loss", "g_loss", "d_real", "d_fake"].iter().all(|column| said.contains(column)), "{said}");
+        let printed = place.train(family, &format!("--epochs 3 --seed 7 {more}"), run);
+        assert!(["d_loss", "g_loss", "d_real", "d_fake"].iter().all(|column| printed.contains(column)), "{printed}");
         let line = place.metrics(run);
         for key in ["train_d_loss", "train_g_loss", "test_d_loss", "test_g_loss"] {
             assert!(number(&line, key).is_finite(), "{line}");
@@ -108,7 +108,7 @@ fn a_gan_reports_scores_and_class_counts() {
         place.done(&format!("sample {run} -n 64 --seed 7 --device cpu --out grid.png"));
         assert!(place.read("grid.png") == place.read(&format!("{run}/samples/000003.png")), "{run}");
         refusal(&place.frit(&format!("reconstruct {run} --device cpu")), &["gan has no encoder", "frit sample"]);
-        assert!(!place.path(run).join("checkpoints/best.safetensors").exists(), "a game has no best");
+        assert!(!place.path(run).join("checkpoints/best.safetensors").exists(), "a GAN has no best checkpoint");
     }
     let output = place.frit("eval averaged --device cpu");
     assert!(stderr(&output).contains("training a classifier"), "{}", stderr(&output));
@@ -125,8 +125,8 @@ fn a_gan_reports_scores_and_class_counts() {
 fn a_vq_vae_reports_code_usage() {
     let place = Place::new();
     for (run, more) in [("averages", ""), ("gradient", "--lr 0.01 --set vqvae.ema=0 --set vqvae.restart=0")] {
-        let said = place.train("vqvae", &format!("--epochs 12 {more}"), run);
-        assert!(["nmse", "commitment", "perplexity", "codes "].iter().all(|word| said.contains(word)), "{said}");
+        let printed = place.train("vqvae", &format!("--epochs 12 {more}"), run);
+        assert!(["nmse", "commitment", "perplexity", "codes "].iter().all(|word| printed.contains(word)), "{printed}");
         let summary = place.eval(run);
         let [nmse, perplexity, used] = ["nmse", "perplexity", "used_codes"].map(|key| number(&summary, key));
         assert!(nmse > 0.0 && nmse < 0.5, "{run}: stripes are easy: {summary}");
@@ -143,7 +143,7 @@ fn a_classifier_tells_stripes_apart() {
     let place = Place::new();
     place.train("classifier", "--epochs 25 --lr 0.01", "run");
     let summary = place.eval("run");
-    // Of the ten, three look like one of the others: whichever is said, three in ten are wrong.
+    // Of the ten, three look like one of the others: whichever is named, three in ten are wrong.
     assert!(number(&summary, "errors") < 0.31 && number(&summary, "cross_entropy") < 0.5, "{summary}");
 }
 
@@ -226,10 +226,9 @@ fn every_enumerated_setting_trains() {
             lines.push(format!("{model} --set gan.loss={loss} {bounded}"));
         }
     }
-    lines.extend(
-        ["0 --set vqvae.restart=0", "0.9"]
-            .map(|ema| format!("vqvae --set vqvae.width=8 --set vqvae.codes=8 --set vqvae.ema={ema}")),
-    );
+    lines.extend(["0", "0.9"].map(|ema| {
+        format!("vqvae --set vqvae.width=8 --set vqvae.codes=8 --set vqvae.restart=0 --set vqvae.ema={ema}")
+    }));
     let place = Place::new();
     for (number, line) in lines.iter().enumerate() {
         let train = format!("train {line} --latent-dim 3 --data data --batch-size 16 --steps 1 --device cpu -q --json");

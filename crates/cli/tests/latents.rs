@@ -24,7 +24,7 @@ impl Place {
     }
 
     /// A trained model of each class-conditional family.
-    fn told(&self) {
+    fn train_class_conditional(&self) {
         self.done(&format!("train cvae --hidden 16 {TRAIN} --out cvae"));
         self.done(&format!("train cgan --hidden 16 {TRAIN} --out cgan"));
     }
@@ -156,7 +156,7 @@ fn models_without_a_prior_start_from_test_images() {
     }
     assert!(way == place.picture("interpolate ae --rows 3 --steps 4 --images"));
 
-    // The middle of a row is the image; its ends are so many standard deviations away.
+    // The middle of a row is the image; its ends are that number of standard deviations away.
     place.done("encode ae --device cpu --out codes.npy");
     let codes = place.codes("codes.npy", 3);
     let mean = |of: &dyn Fn(&[f32]) -> f64| codes.iter().map(|code| of(code)).sum::<f64>() / codes.len() as f64;
@@ -187,7 +187,7 @@ fn models_without_a_prior_start_from_test_images() {
 #[test]
 fn each_row_has_one_class() {
     let place = Place::new();
-    place.told();
+    place.train_class_conditional();
     for run in ["cvae", "cgan"] {
         // Between draws from the prior, each class in turn.
         let way = place.picture(&format!("interpolate {run} --rows 3 --steps 4"));
@@ -235,7 +235,7 @@ fn each_row_has_one_class() {
 #[test]
 fn encode_writes_the_classes_too() {
     let place = Place::new();
-    place.told();
+    place.train_class_conditional();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
     let output = place.frit("encode cvae -n 16 --device cpu");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "cvae/codes.npy\ncvae/codes.classes.npy\n");

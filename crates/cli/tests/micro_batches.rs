@@ -50,8 +50,8 @@ fn auto_finds_the_largest_that_fits() {
     let output = place.frit(&format!("{ae} --out whole"));
     refusal(&output, &["at most", "or --micro-batch auto"]);
     let output = place.frit(&format!("{ae} --micro-batch auto --out run"));
-    let said = stderr(&output);
-    assert!(output.status.success() && said.contains("a batch of 8000 does not fit in memory; using"), "{said}");
+    let printed = stderr(&output);
+    assert!(output.status.success() && printed.contains("a batch of 8000 does not fit in memory; using"), "{printed}");
     let config = fs::read_to_string(place.path("run/config.toml")).unwrap();
     assert!(config.contains("batch_size = 8000") && !config.contains("micro_batch = 0"), "{config}");
     // The batch size of a run is fixed, and its micro-batches may change.
@@ -99,10 +99,13 @@ fn a_run_resumes_with_other_micro_batches() {
     let place = Place::new();
     place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 1 --device cpu --out run -q");
     let output = place.frit("resume run --epochs 2 --micro-batch 8");
-    let said = stderr(&output);
-    assert!(output.status.success() && said.contains("other micro-batches than the run was started with"), "{said}");
-    let said = stderr(&place.frit("resume run --epochs 3"));
-    assert!(!said.contains("other micro-batches"), "{said}");
+    let printed = stderr(&output);
+    assert!(
+        output.status.success() && printed.contains("other micro-batches than the run was started with"),
+        "{printed}"
+    );
+    let printed = stderr(&place.frit("resume run --epochs 3"));
+    assert!(!printed.contains("other micro-batches"), "{printed}");
 }
 
 #[test]
@@ -111,8 +114,8 @@ fn invalid_micro_batches_are_refused() {
     let vae = "train vae --data data --hidden 16 --batch-size 32 --epochs 1 --device cpu";
     let output = place.frit(&format!("{vae} --micro-batch auto --out run"));
     assert!(stderr(&output).contains("a batch of 32 fits in memory"), "{}", stderr(&output));
-    let said = place.done(&format!("{vae} --micro-batch auto --dry-run"));
-    assert!(said.contains("memory: ") && said.contains("ms per step"), "{said}");
+    let printed = place.done(&format!("{vae} --micro-batch auto --dry-run"));
+    assert!(printed.contains("memory: ") && printed.contains("ms per step"), "{printed}");
     for micro_batch in ["some", "-3"] {
         let output = place.frit(&format!("{vae} --micro-batch={micro_batch} --out b"));
         assert_eq!(output.status.code(), Some(2));

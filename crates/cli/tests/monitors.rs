@@ -24,11 +24,11 @@ fn warnings(place: &Place) -> Vec<String> {
 fn warns(train: &str, monitor: &str, switch: &str, says: &[&str], times: usize) {
     let place = Place::new();
     let output = place.frit(&format!("{train} --out run --set monitors.after=0"));
-    let said = stderr(&output);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(warnings(&place), vec![monitor; times], "{said}");
-    assert_eq!(said.matches("warning: ").count(), times, "{said}");
-    assert!(says.iter().all(|words| said.contains(words)), "{said}");
+    let printed = stderr(&output);
+    assert!(output.status.success(), "{printed}");
+    assert_eq!(warnings(&place), vec![monitor; times], "{printed}");
+    assert_eq!(printed.matches("warning: ").count(), times, "{printed}");
+    assert!(says.iter().all(|words| printed.contains(words)), "{printed}");
     for silent in [format!("{switch}=false --set monitors.after=0"), "after=200".into()] {
         fs::remove_dir_all(place.path("run")).unwrap();
         place.done(&format!("{train} --out run --set monitors.{silent}"));
@@ -104,13 +104,13 @@ fn divergence_lowers_the_learning_rate_three_times_and_names_the_tensor() {
     let place = Place::new();
     let output = place.frit(&format!("{} --set optimiser.lr=1e20 --out run", TINY.replace("cpu", "gpu")));
     refusal(&output, &["not finite at step", "after 3 retries", "the first tensor is", "saved in run; train again"]);
-    let said = stderr(&output);
-    assert_eq!(said.matches(" of the learning rate").count(), 3, "{said}");
-    // Three that it goes on, and one that it does not.
+    let printed = stderr(&output);
+    assert_eq!(printed.matches(" of the learning rate").count(), 3, "{printed}");
+    // Three that training continues, and one that it stops.
     assert_eq!(warnings(&place), ["non_finite"; 4]);
     let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
     assert!(metrics.lines().last().unwrap().contains("the first tensor is"), "{metrics}");
-    // What stands is sound.
+    // The files that are left are sound.
     place.done("sample run -n 4 --device cpu --out p.png");
     let place = Place::new();
     let train = format!("{} --set optimiser.lr=1e20 --set monitors.non_finite=0 --out run", TINY.replace("cpu", "gpu"));
@@ -137,7 +137,7 @@ fn invalid_settings_are_refused() {
             "train vae --data data --steps 9 --set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=9",
             ["none are left for its decay", "optimiser.lr_warmup"],
         ),
-        ("train vae --data data --set optimiser.lr_final=2", ["lr_final must be between 0 and 1", "2"]),
+        ("train vae --data data --set optimiser.lr_final=2", ["optimiser.lr_final must be between 0 and 1", "got 2"]),
     ] {
         place.refused(&format!("{line} --device cpu"), &words);
     }
@@ -163,7 +163,7 @@ fn checkpoints_are_kept_and_samples_drawn_by_steps() {
     let last = fs::read(place.path(LATEST)).unwrap();
     assert!(last == fs::read(place.path("run/checkpoints/step-00000020.safetensors")).unwrap());
 
-    // Any of them draws, and training goes on from one in the latest's place.
+    // Any of them draws, and training resumes from one in the latest's place.
     let drawn = |which: &str| {
         place.done(&format!("sample run -n 4 --device cpu --out p.png {which}"));
         fs::read(place.path("p.png")).unwrap()

@@ -112,9 +112,9 @@ fn show_counts_the_state_of_each_kind() {
     assert!(arena > 0 && adam == plain + 2 * arena && averaged == plain + 3 * arena, "{bytes:?}");
     assert!(nesterov == momentum && lion == momentum, "{bytes:?}");
     for (settings, slots) in KINDS {
-        let said = shown(settings).to_string();
-        let named = |slot: &str| said.contains(&format!("\"optim.{slot}\""));
-        assert!(["m", "v", "momentum"].iter().all(|slot| named(slot) == slots.contains(slot)), "{settings}: {said}");
+        let printed = shown(settings).to_string();
+        let named = |slot: &str| printed.contains(&format!("\"optim.{slot}\""));
+        assert!(["m", "v", "momentum"].iter().all(|slot| named(slot) == slots.contains(slot)), "{settings}: {printed}");
     }
 }
 

@@ -23,7 +23,8 @@ const TEST_CURVES: [u8; 3] = [0xc8, 0x50, 0x1e];
 fn browser() -> String {
     let named = std::env::var("FRIT_BROWSER").map(|name| vec![name]);
     let names = named.unwrap_or_else(|_| BROWSERS.map(String::from).into());
-    let starts = |name: &String| Command::new(name).arg("--version").output().is_ok_and(|said| said.status.success());
+    let starts =
+        |name: &String| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
     let found = names.iter().find(|name| starts(name));
     let advice = "run `apt-get install chromium`, or name a browser of Chromium's kind with FRIT_BROWSER";
     found.unwrap_or_else(|| panic!("none of {names:?} starts; {advice}")).clone()
@@ -63,8 +64,8 @@ fn a_browser_shows_the_whole_page() {
     let dom = browse(&page, &["--dump-dom"]);
     let body = dom.split("<body").nth(1).unwrap().split('>').next().unwrap();
     let counts = [format!("data-curves=\"{curves}\""), format!("data-pictures=\"{pictures}\"")];
-    for said in [&counts[0], &counts[1], "data-ready=\"true\""] {
-        assert!(body.contains(said), "{said} is not in <body{body}>");
+    for attribute in [&counts[0], &counts[1], "data-ready=\"true\""] {
+        assert!(body.contains(attribute), "{attribute} is not in <body{body}>");
     }
     assert!(
         dom.contains("<output>epoch 3</output>") && !dom.contains("class=\"player\" hidden"),
@@ -121,8 +122,8 @@ fn a_page_names_the_evaluated_checkpoint() {
     let noted = ["checkpoint", "average", "run_call", "images"].map(|key| figures[key].clone());
     assert_eq!(noted, [json!("best"), json!(true), json!(120), json!(TEST)]);
     let best = page();
-    let said = format!("Of step {}, the best checkpoint, with the running average of its weights.", figures["step"]);
-    assert!(best.contains(&said) && !best.contains("class=\"since\""), "{said}");
+    let printed = format!("Of step {}, the best checkpoint, with the running average of its weights.", figures["step"]);
+    assert!(best.contains(&printed) && !best.contains("class=\"since\""), "{printed}");
 
     // What an older frit has measured is still shown.
     fs::write(place.path("run/evaluation.json"), "{\"neg_elbo\":12.25,\"images\":40}").unwrap();
@@ -161,7 +162,7 @@ fn a_terminal_shows_a_bar_with_losses() {
     for epoch in 1..=4 {
         assert!(seen.contains(&format!("epoch {epoch}/4  train ")), "{seen}");
     }
-    // The bar is gone at the end, and the result stands there.
+    // The bar is gone at the end, and the result is in its place.
     let last = seen.trim_end().lines().last().unwrap().rsplit("\u{1b}[").next().unwrap();
     assert!(last.contains("run: test −ELBO") && !last.contains("steps"), "{last}");
 
@@ -172,9 +173,9 @@ fn a_terminal_shows_a_bar_with_losses() {
 #[test]
 fn a_pipe_gets_plain_lines() {
     let place = Place::new();
-    let said = stderr(&place.frit(&format!("{TRAIN} --out run")));
-    assert!(!said.contains('\u{1b}') && !said.contains('━') && !said.contains('\r'), "{said}");
-    assert_eq!(said.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{said}");
+    let printed = stderr(&place.frit(&format!("{TRAIN} --out run")));
+    assert!(!printed.contains('\u{1b}') && !printed.contains('━') && !printed.contains('\r'), "{printed}");
+    assert_eq!(printed.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{printed}");
     assert_eq!(stderr(&place.frit(&format!("{TRAIN} --out quiet -q"))), "");
 }
 

@@ -222,8 +222,8 @@ fn fewer_epochs_than_done_are_refused() {
     for (asked, words) in [("--epochs 1", "more than train.epochs = 1"), ("--steps 7", "more than train.steps = 7")] {
         refusal(&place.frit(&format!("resume run {asked}")), &["has 20 steps done in 2 epochs", words]);
     }
-    let said = stderr(&place.frit("resume run"));
-    assert!(said.contains("run is complete: all 20 steps are done") && !said.contains("resuming"), "{said}");
+    let printed = stderr(&place.frit("resume run"));
+    assert!(printed.contains("run is complete: all 20 steps are done") && !printed.contains("resuming"), "{printed}");
     assert!(files(&place.path("run")) == before);
 }
 
@@ -236,8 +236,8 @@ fn a_zero_learning_rate_is_reported_on_resume() {
     let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["learning_rate"].as_f64();
     let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
     assert!(rates.len() == 2 && (rates[0] - 5.5e-4).abs() < 1e-9 && rates[1] < 1e-4, "{rates:?}");
-    let said = stderr(&place.frit("resume run --epochs 3"));
-    assert!(said.contains("the learning rate is zero from here on"), "{said}");
+    let printed = stderr(&place.frit("resume run --epochs 3"));
+    assert!(printed.contains("the learning rate is zero from here on"), "{printed}");
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_damaged_run_is_refused_and_unchanged() {
     place.put_data("other", |number, index| stripes(number + 1, index));
     place.done(&format!("{TINY} --epochs 1 --device cpu --out run"));
     let [latest, config] = [LATEST, "config.toml"].map(|name| place.path("run").join(name));
-    let [sound, said] = [&latest, &config].map(|path| fs::read(path).unwrap());
+    let [sound, settings] = [&latest, &config].map(|path| fs::read(path).unwrap());
     let mut flipped = sound.clone();
     flipped[sound.len() / 2] ^= 16;
     for bytes in [&flipped[..], &sound[..sound.len() / 3], b"", b"PK\x03\x04"] {
@@ -331,15 +331,15 @@ fn a_damaged_run_is_refused_and_unchanged() {
     place.done("eval run --best --device cpu");
     fs::write(&latest, &sound).unwrap();
 
-    let said = String::from_utf8(said).unwrap();
-    fs::write(&config, said.replace("latent = 3", "latent = 4")).unwrap();
+    let settings = String::from_utf8(settings).unwrap();
+    fs::write(&config, settings.replace("latent = 3", "latent = 4")).unwrap();
     place.refused("eval run --device cpu", &["mean.weight", "4×16", "3×16", LATEST]);
     for edit in [["latent = 3", "latent = 4"], ["seed = 0", "seed = 1"], ["batch_size = ", "batch_size = 1"]] {
-        assert!(said.contains(edit[0]), "{said}");
-        fs::write(&config, said.replace(edit[0], edit[1])).unwrap();
+        assert!(settings.contains(edit[0]), "{settings}");
+        fs::write(&config, settings.replace(edit[0], edit[1])).unwrap();
         place.refused("resume run --epochs 2", &["config.toml asks for another model", "put it back"]);
     }
-    fs::write(&config, &said).unwrap();
+    fs::write(&config, &settings).unwrap();
     place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
     place.refused("resume run --epochs 2 --data nosuch", &["no file or folder nosuch"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
@@ -386,7 +386,7 @@ fn closed_output_streams_do_not_stop_training() {
     let place = Place::new();
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
     let mute = place.command(&format!("{TINY} --epochs 1 --device cpu --out run")).stderr(full()).output().unwrap();
-    assert_eq!(mute.status.code(), Some(0), "training goes on though nobody hears of it");
+    assert_eq!(mute.status.code(), Some(0), "training continues when standard error is closed");
     let output = place.command("eval run --json --device cpu").stdout(full()).output().unwrap();
     refusal(&output, &["standard output"]);
 }

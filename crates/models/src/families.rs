@@ -44,7 +44,7 @@ macro_rules! families {
                 match self { $(Self::$family => $title),+ }
             }
 
-            /// Whether its models have a prior, and so a [`Sampler`](crate::capabilities::Sampler).
+            /// True if its models have a prior, and so a [`Sampler`](crate::capabilities::Sampler).
             pub fn has_prior(self) -> bool {
                 match self { $(Self::$family => $has_prior),+ }
             }
@@ -123,7 +123,7 @@ impl ModelConfig {
         self.settings().batches()
     }
 
-    /// Whether images are sampled with the running average of the weights, where one is kept.
+    /// True if images are sampled with the running average of the weights, where one is kept.
     pub fn samples_with_average(&self) -> bool {
         self.settings().samples_with_average()
     }

@@ -1,4 +1,4 @@
-//! Points of a latent space on the host: drawn from the prior, and between two others.
+//! Points of a latent space on the host: samples of the prior, and interpolations.
 
 use gpu_core::random::{Stream, StreamRng, unit};
 use rand::Rng;
@@ -14,21 +14,21 @@ pub fn normals(count: usize, seed: u64) -> Vec<f32> {
     (0..count.div_ceil(2)).flat_map(pair).take(count).map(|x| x as f32).collect()
 }
 
-/// The point at share `t` of the line from `a` to `b`.
+/// Linear interpolation from `a` to `b`, with `t` from 0 to 1.
 pub fn linear(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| a + t * (b - a)).collect()
 }
 
-/// The point at share `t` of the arc from `a` to `b`, whose lengths are those of normals all along (White, *Sampling
-/// generative networks*, 2016). Where the two point the same or opposite ways there is no arc, and the line is taken.
+/// Spherical interpolation from `a` to `b`, with `t` from 0 to 1, which keeps the length of normal vectors (White,
+/// *Sampling generative networks*, 2016). Parallel vectors have no arc and are interpolated linearly.
 pub fn spherical(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();
     if angle.is_nan() || angle.sin() < 1e-6 {
         return linear(a, b, t);
     }
-    let share = |part: f64| ((part * angle).sin() / angle.sin()) as f32;
-    let [of_a, of_b] = [share(1.0 - f64::from(t)), share(f64::from(t))];
+    let weight = |part: f64| ((part * angle).sin() / angle.sin()) as f32;
+    let [of_a, of_b] = [weight(1.0 - f64::from(t)), weight(f64::from(t))];
     a.iter().zip(b).map(|(a, b)| of_a * a + of_b * b).collect()
 }
 
@@ -47,15 +47,15 @@ mod tests {
     }
 
     #[test]
-    fn ways_begin_and_end_where_they_should() {
+    fn interpolations_begin_and_end_at_their_ends() {
         let (a, b) = ([3.0, 0.0], [0.0, 3.0]);
-        for way in [linear, spherical] {
-            assert_eq!(way(&a, &b, 0.0), a);
-            assert!(way(&a, &b, 1.0).iter().zip(b).all(|(x, b)| (x - b).abs() < 1e-6));
+        for interpolate in [linear, spherical] {
+            assert_eq!(interpolate(&a, &b, 0.0), a);
+            assert!(interpolate(&a, &b, 1.0).iter().zip(b).all(|(x, b)| (x - b).abs() < 1e-6));
         }
         assert_eq!(linear(&a, &b, 0.5), [1.5, 1.5]);
         let half = spherical(&a, &b, 0.5);
-        assert!((half[0].hypot(half[1]) - 3.0).abs() < 1e-6, "{half:?} is as long as its ends");
+        assert!((half[0].hypot(half[1]) - 3.0).abs() < 1e-6, "{half:?} and its ends differ in length");
         assert_eq!(spherical(&a, &[6.0, 0.0], 0.5), [4.5, 0.0]);
         assert_eq!(spherical(&[0.0, 0.0], &b, 0.5), [0.0, 1.5]);
     }

@@ -36,12 +36,12 @@ impl MicroBatch {
         self.first..self.first + self.rows
     }
 
-    /// Whether it is the first of its batch.
+    /// True if it is the first of its batch.
     pub fn is_first(self) -> bool {
         self.first == 0
     }
 
-    /// Whether it is the last of its batch.
+    /// True if it is the last of its batch.
     pub fn is_last(self) -> bool {
         self.range().end == self.batch
     }

@@ -25,6 +25,9 @@ pub enum OptimiserKind {
 }
 
 impl OptimiserKind {
+    /// All kinds.
+    pub const ALL: &[Self] = &[Self::Adam, Self::AdamW, Self::Sgd, Self::Lion];
+
     /// The name in settings.
     pub fn name(self) -> &'static str {
         match self {
@@ -148,7 +151,7 @@ impl Optimiser {
         })
     }
 
-    /// Whether the learning rate is zero from `step` on.
+    /// True if the learning rate is zero from `step` on.
     pub fn has_fallen_to_nothing(&self, step: u64) -> bool {
         let fallen = step >= (self.lr_warmup + self.lr_decay_steps) as u64;
         matches!(self.lr_schedule, LrSchedule::Linear | LrSchedule::Cosine) && self.lr_final == 0.0 && fallen

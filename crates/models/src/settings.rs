@@ -28,7 +28,7 @@ pub trait Settings {
         0
     }
 
-    /// Whether images are sampled with the running average of the weights, where one is kept.
+    /// True if images are sampled with the running average of the weights, where one is kept.
     fn samples_with_average(&self) -> bool {
         false
     }

@@ -106,8 +106,8 @@ impl Workload for Gan {
         let discriminator = self.optimisers[1].step(RATE, discriminator, grads);
 
         // The gradient passes through D, whose parameters want none.
-        let judge = discriminator.clone().no_grad();
-        let g_loss = softplus(-judge.forward(generator.forward(latents())), 1.0).mean();
+        let frozen = discriminator.clone().no_grad();
+        let g_loss = softplus(-frozen.forward(generator.forward(latents())), 1.0).mean();
         let grads = GradientsParams::from_grads(g_loss.backward(), &generator);
         let generator = self.optimisers[0].step(RATE, generator, grads);
 

@@ -15,7 +15,7 @@ use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-/// What can be timed.
+/// The workloads that can be timed.
 trait Workload {
     /// One step, which the device may finish later.
     fn step(&mut self);
@@ -145,7 +145,7 @@ impl Engine {
             return self.versions();
         }
         let done = catch_unwind(AssertUnwindSafe(|| self.block(name)));
-        let mut answer = match done.unwrap_or_else(|panic| Err(said(panic.as_ref()))) {
+        let mut answer = match done.unwrap_or_else(|panic| Err(message(panic.as_ref()))) {
             Ok(answer) => answer,
             Err(error) => json!({"error": error}),
         };
@@ -154,7 +154,7 @@ impl Engine {
     }
 }
 
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string())).unwrap_or("it panicked".into())
 }

@@ -143,7 +143,7 @@ fn print_totals(Shown { model, phases, schedules, .. }: &Shown) -> Result<()> {
         mib(memory.scratch),
         slots(schedules).len(),
         mib(unshared),
-        mib(memory.besides)
+        mib(memory.other)
     )?;
     Ok(())
 }
@@ -171,7 +171,7 @@ fn json_of(Shown { optim, model, phases, schedules }: &Shown) -> Value {
         "slots": slots(schedules).iter().map(|slot| slot.len * 4).collect::<Vec<_>>(),
         "scratch_bytes": memory.scratch,
         "persistent_bytes": memory.persistent,
-        "other_bytes": memory.besides,
+        "other_bytes": memory.other,
         "dispatches": waits.dispatches,
         "barriers": waits.barriers,
         "first_barriers": waits.first,

@@ -3,6 +3,7 @@
 pub mod data;
 pub mod monitors;
 pub mod recipes;
+pub mod renamed;
 
 use self::data::DataOptions;
 use self::monitors::Monitors;
@@ -23,9 +24,13 @@ pub const MAX_PARTS: usize = 256;
 /// common sections, and the section of the family, under its name.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
+    /// Length and order of training.
     pub train: Train,
+    /// Source and preparation of the data.
     pub data: DataOptions,
+    /// The optimiser.
     pub optimiser: Optimiser,
+    /// The monitors.
     pub monitors: Monitors,
     /// The ranges in which `frit verify` expects metrics of `frit eval` after training on the built-in data: from, to.
     pub target: BTreeMap<String, [f64; 2]>,
@@ -55,7 +60,7 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
-/// The keys of a configuration besides the sections of families.
+/// The keys of a configuration, without the sections of families.
 const KEYS: [&str; 6] = ["family", "train", "data", "optimiser", "monitors", "target"];
 
 /// A key of a configuration.
@@ -112,28 +117,27 @@ impl<'de> Visitor<'de> for ConfigVisitor {
     }
 }
 
-/// How long and in what order to train.
+/// Length and order of training.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Train {
     /// Passes over the training set.
     pub epochs: u64,
-    /// Steps, if the run should end before its epochs do; zero for no such end.
+    /// Steps at most; 0 for no limit.
     pub steps: u64,
-    /// Images in a step.
+    /// Batch size.
     pub batch_size: usize,
-    /// Images that go through the model at once: a step's come in parts of so many, whose gradients are added up. Zero
-    /// for all of them.
+    /// Images in a micro-batch: a step adds the gradients of its micro-batches. 0 for the whole batch.
     pub micro_batch: usize,
-    /// Seeds everything that is drawn.
+    /// Random seed.
     pub seed: u64,
-    /// Whether each epoch has its own order, or the file's.
+    /// Draws a new order of the images in each epoch; otherwise they keep the order of the data.
     pub shuffle: bool,
-    /// Steps between checkpoints within an epoch; zero for one at the end of each.
+    /// Steps between checkpoints within an epoch; 0 for one at the end of each epoch.
     pub save_every: u64,
-    /// Steps between pictures within an epoch, which are then numbered by steps; zero for one at the end of each.
+    /// Steps between sample grids within an epoch, numbered by step; 0 for one at the end of each epoch.
     pub sample_every: u64,
-    /// How many checkpoints are kept by their steps, the latest ones, besides the latest and the best.
+    /// Numbered checkpoints to keep, in addition to the latest and the best.
     pub keep: usize,
     /// The figure of the test set by which a checkpoint is the best, the smallest, or with a minus before it the
     /// largest; the model's own if empty.
@@ -180,8 +184,12 @@ impl Config {
 
     /// Reads a configuration; `name` is what errors call it.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
-        // toml's message shows the line and what was expected there.
-        toml::from_str(text).map_err(|error| anyhow!("invalid configuration {name}:\n{error}"))
+        // Parsed from the text where possible, so that toml's message shows the line.
+        let parsed = match renamed::settings(text) {
+            Some(table) => table.try_into(),
+            None => toml::from_str(text),
+        };
+        parsed.map_err(|error| anyhow!("invalid configuration {name}:\n{error}"))
     }
 
     /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
@@ -227,7 +235,7 @@ impl Config {
         Ok(toml::to_string(self)?)
     }
 
-    /// Refuses settings that nothing can be trained with on so many training images.
+    /// Checks the settings for data with `images` training images.
     ///
     /// # Errors
     /// One sentence.
@@ -261,7 +269,7 @@ impl Config {
         self.check_model(spec, parts[0].rows)
     }
 
-    /// The same with batches that come in parts of so many images; as a whole for zero.
+    /// The same configuration with micro-batches of `micro_batch` images; 0 for whole batches.
     pub fn with_micro_batch(&self, micro_batch: usize) -> Self {
         Self { train: Train { micro_batch, ..self.train.clone() }, ..self.clone() }
     }
@@ -304,13 +312,13 @@ impl Config {
         self.model.batches()
     }
 
-    /// Whether images are sampled with the running average of the weights.
+    /// True if images are sampled with the running average of the weights.
     pub fn draws_by_average(&self) -> bool {
         self.model.samples_with_average() && self.optimiser.average > 0.0
     }
 
-    /// Refuses to go on with a run under settings that it was not started with; how long it trains may change,
-    /// where its data lies, and in what parts batches come.
+    /// Checks that a run resumes with the settings it was started with. Its length, the path of its data and the size
+    /// of micro-batches may change.
     ///
     /// # Errors
     /// One sentence.
@@ -345,6 +353,9 @@ impl Config {
 
 /// A sentence on a key that is not there, with those of its section, or else the sections.
 fn unknown_key(key: &str, config: &Config) -> String {
+    if let Some(new) = renamed::setting(key) {
+        return format!("there is no setting {key}; it is now {new}");
+    }
     let table = toml::Table::try_from(config).unwrap_or_default();
     let section = key.split('.').next().unwrap_or_default().trim();
     if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
@@ -398,8 +409,8 @@ mod tests {
         assert_eq!(set("optimiser.lr=1").unwrap().optimiser.lr, 1.0);
         assert_eq!(set("data.source=pictures").unwrap().data.source, "pictures");
         assert_eq!(set("data.source=\"7\"").unwrap().data, set("data.source=7").unwrap().data);
-        let told = set("target.neg_elbo=[118, 123.5]").unwrap().target;
-        assert_eq!(told, [("neg_elbo".to_string(), [118.0, 123.5])].into());
+        let target = set("target.neg_elbo=[118, 123.5]").unwrap().target;
+        assert_eq!(target, [("neg_elbo".to_string(), [118.0, 123.5])].into());
         let ae = Config::parse("family = \"ae\"", "bare").unwrap();
         assert_eq!(ae.with("target.kl=[0,1]").unwrap().target, [("kl".to_string(), [0.0, 1.0])].into());
         assert_eq!(set("data.background=102030").unwrap().data.background, Colour([16, 32, 48]));

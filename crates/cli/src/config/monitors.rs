@@ -2,22 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which monitors are on.
+/// Settings of the monitors.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Monitors {
-    /// How often training goes back to the last checkpoint, each time to half the learning rate, when a loss is not
-    /// finite; zero to end there.
+    /// Recoveries from a loss that is not finite: training returns to the last checkpoint and halves the learning rate.
+    /// 0 ends the run instead.
     pub non_finite: u32,
-    /// Steps before the other monitors look: what has hardly learnt has not collapsed.
+    /// Steps before the other monitors check: an untrained model has not collapsed.
     pub after: u64,
-    /// Whether a VAE's latent numbers are watched.
+    /// Checks a VAE for latent dimensions without information.
     pub posterior: bool,
-    /// Whether a VQ-VAE's codes are watched.
+    /// Checks a VQ-VAE for unused codes.
     pub codes: bool,
-    /// Whether the variety of a GAN's pictures is watched.
+    /// Checks a GAN for mode collapse.
     pub modes: bool,
-    /// Whether the lead of a GAN's discriminator is watched.
+    /// Checks a GAN for a discriminator that is too strong.
     pub discriminator: bool,
 }
 

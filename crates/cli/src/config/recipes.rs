@@ -18,7 +18,7 @@ pub fn names() -> String {
     RECIPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// What a recipe is: the comment that it begins with, in one line.
+/// The description of a recipe, in one line: the comment at its start.
 pub fn about(text: &str) -> String {
     let lines = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
     lines.collect::<Vec<_>>().join(" ")

@@ -89,13 +89,17 @@ mod tests {
         for count in 1..9 {
             let figures = quality(&rows(20, 0.0), &rows(count, 0.5), 0, "");
             let none = |name: &str| figures[name].is_null();
-            let said = not_measured(count).unwrap_or_default();
+            let message = not_measured(count).unwrap_or_default();
             assert_eq!(
                 [none("frechet"), none("kernel_distance")],
-                [said.contains("distances, which need 2"); 2],
-                "{said}"
+                [message.contains("distances, which need 2"); 2],
+                "{message}"
             );
-            assert_eq!([none("precision"), none("coverage")], [said.contains("coverage, which need 6"); 2], "{said}");
+            assert_eq!(
+                [none("precision"), none("coverage")],
+                [message.contains("coverage, which need 6"); 2],
+                "{message}"
+            );
         }
     }
 }

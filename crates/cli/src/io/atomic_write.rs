@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 const TEMPORARY_PREFIX: &str = ".frit-";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Writes `bytes` to `path`: to a temporary file beside it, synced, then renamed. Until the rename the old file
-/// stands; after it the new one does, whatever stops the process or the machine. A link is followed, not replaced;
-/// into a device or a pipe the bytes simply go.
+/// Writes `bytes` to `path`: to a temporary file in the same folder, synced, then renamed. If the process or the
+/// machine stops, `path` is either the old file or the new one, whole. A link is followed, not replaced; a device or a
+/// pipe is written directly.
 ///
 /// # Errors
 /// One sentence that names the file, says why, and what to do. Nothing half-written is left.
@@ -64,7 +64,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|failed| failed.error)?;
-    // So that the rename outlives a power cut. Some file systems cannot; then either file stands, and each is whole.
+    // Makes the rename survive a power cut. If the file system cannot sync a folder, the old or the new file is left.
     if cfg!(unix) {
         let _ = File::open(&folder).and_then(|folder| folder.sync_all());
     }
@@ -103,30 +103,30 @@ mod tests {
     fn a_failure_leaves_nothing_half_written() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("taken")).unwrap();
-        let said = write(&folder.path().join("taken"), b"x").unwrap_err().to_string();
-        assert!(said.contains("it is a folder; give the name of a file"), "{said}");
+        let message = write(&folder.path().join("taken"), b"x").unwrap_err().to_string();
+        assert!(message.contains("it is a folder; give the name of a file"), "{message}");
         assert_eq!(names(folder.path()), ["taken"]);
-        let said = write(&folder.path().join("absent/file"), b"x").unwrap_err().to_string();
-        assert!(said.contains("absent/file: its folder does not exist"), "{said}");
+        let message = write(&folder.path().join("absent/file"), b"x").unwrap_err().to_string();
+        assert!(message.contains("absent/file: its folder does not exist"), "{message}");
     }
 
     #[test]
     fn the_world_s_errors_have_sentences() {
-        let said = |kind: ErrorKind| could_not_save(Path::new("a/b"), &kind.into()).to_string();
+        let message = |kind: ErrorKind| could_not_save(Path::new("a/b"), &kind.into()).to_string();
         assert_eq!(
-            said(ErrorKind::StorageFull),
+            message(ErrorKind::StorageFull),
             "could not save a/b: no space left on the device; free some space, or write to another disk"
         );
-        assert!(said(ErrorKind::PermissionDenied).contains("not permitted; change the permissions"));
-        assert!(said(ErrorKind::TimedOut).ends_with("check the disk, or choose another path"));
+        assert!(message(ErrorKind::PermissionDenied).contains("not permitted; change the permissions"));
+        assert!(message(ErrorKind::TimedOut).ends_with("check the disk, or choose another path"));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_device_is_written_to_and_may_be_full() {
         write(Path::new("/dev/null"), b"x").unwrap();
-        let said = write(Path::new("/dev/full"), b"x").unwrap_err().to_string();
-        assert!(said.contains("/dev/full: no space left on the device"), "{said}");
+        let message = write(Path::new("/dev/full"), b"x").unwrap_err().to_string();
+        assert!(message.contains("/dev/full: no space left on the device"), "{message}");
     }
 
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Where frit keeps what it has found out about a machine: `FRIT_CACHE`, or the user's cache folder.
+//! The cache folder for measurements of a machine: `FRIT_CACHE`, or the user's cache folder.
 
 use gpu_core::Caps;
 use std::path::PathBuf;

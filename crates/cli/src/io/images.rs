@@ -6,7 +6,7 @@ use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-/// Each pixel is drawn as a square of so many, so that a digit can be seen.
+/// Side of the square that a pixel is drawn as.
 const SCALE: usize = 2;
 /// Pixels between two pictures.
 const GAP: usize = 2;
@@ -67,7 +67,7 @@ pub fn pairs(
     canvas.finish()
 }
 
-/// Where a command puts its picture: where it is asked to, otherwise under such a name into the run's folder.
+/// The path of an output image: `asked` if given, otherwise `name` in the run folder.
 ///
 /// # Errors
 /// Those of [`check_name`].

@@ -66,7 +66,7 @@ impl Tokens {
         file
     }
 
-    /// Whether a file is one of codes, damaged or not.
+    /// True for the first bytes of a file of codes, damaged or not.
     pub fn are_in(file: &[u8]) -> bool {
         file.starts_with(MAGIC)
     }

@@ -158,10 +158,10 @@ mod tests {
     fn a_run_without_metrics_has_a_page() {
         let page = render(run(&[]).path()).unwrap();
         assert!(page.contains("source = &quot;a/digits&quot;") && !page.contains("<svg") && !page.contains("<img"));
-        let said = render(Path::new("nowhere")).unwrap_err().to_string();
-        assert!(said.contains("nowhere holds no run"), "{said}");
-        let said = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
-        assert!(said.contains("evaluation.json is no JSON object"), "{said}");
+        let message = render(Path::new("nowhere")).unwrap_err().to_string();
+        assert!(message.contains("nowhere holds no run"), "{message}");
+        let message = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
+        assert!(message.contains("evaluation.json is no JSON object"), "{message}");
     }
 
     #[test]

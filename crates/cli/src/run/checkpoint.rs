@@ -15,7 +15,7 @@ use std::path::Path;
 /// to run; with one key there is nothing to order, and equal checkpoints are equal files.
 const KEY: &str = "frit";
 
-/// What a file holds, or is to hold.
+/// The contents of a checkpoint file.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
     /// Shapes and row-major elements, by name.
@@ -24,7 +24,7 @@ pub struct Checkpoint {
     pub metadata: BTreeMap<String, String>,
     /// Tensors of types that frit does not compute in, and the type: another program's counters, say.
     pub foreign: BTreeMap<String, String>,
-    /// What the file is called in errors.
+    /// Name of the file in errors.
     pub name: String,
 }
 
@@ -83,7 +83,7 @@ impl Checkpoint {
         }
     }
 
-    /// Whether every number in it is finite: what holds others is nothing to go on from.
+    /// True if every number is finite; training cannot resume from others.
     pub fn is_finite(&self) -> bool {
         self.tensors.values().all(|(_, array)| match array {
             Array::F32(values) => values.iter().all(|value| value.is_finite()),
@@ -148,7 +148,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// A checksum of everything said: notes, names, types, shapes, elements.
+    /// A checksum of notes, names, types, shapes and elements.
     fn crc32(&self) -> u32 {
         let mut crc = Crc::new();
         crc.update(serde_json::json!(self.metadata).to_string().as_bytes());
@@ -283,8 +283,8 @@ mod tests {
     fn every_cut_and_addition_is_noticed() {
         let whole = saved();
         for cut in 0..whole.len() {
-            let said = sentence(&whole[..cut]);
-            assert!(said.starts_with("run/latest.safetensors is damaged ("), "cut at {cut}: {said}");
+            let message = sentence(&whole[..cut]);
+            assert!(message.starts_with("run/latest.safetensors is damaged ("), "cut at {cut}: {message}");
         }
         assert!(sentence(&[&whole[..], b"x"].concat()).contains("is damaged"));
     }
@@ -325,8 +325,8 @@ mod tests {
         let mut back = Checkpoint::parse(&file, "torch.safetensors".into()).unwrap();
         assert!(back.metadata.is_empty());
         assert_eq!(back.take("w", &[1]).unwrap(), Array::F32(vec![2.5]));
-        let said = back.take("steps", &[]).unwrap_err().to_string();
-        assert_eq!(said, "steps in torch.safetensors has the type I64; save it as float32");
+        let message = back.take("steps", &[]).unwrap_err().to_string();
+        assert_eq!(message, "steps in torch.safetensors has the type I64; save it as float32");
         assert!(sentence(b"PK\x03\x04rest").contains("is a pickle of PyTorch's"));
     }
 
@@ -345,16 +345,19 @@ mod tests {
     #[test]
     fn take_says_what_does_not_fit() {
         let mut back = Checkpoint::parse(&saved(), "init.safetensors".into()).unwrap();
-        let said = back.take("encoder.0.weight", &[400, 784]).unwrap_err().to_string();
-        assert!(said.starts_with("encoder.0.weight has shape 400×784 here, but init.safetensors has 2×3;"), "{said}");
-        let said = back.take("decoder.0.bias", &[3]).unwrap_err().to_string();
-        assert!(said.starts_with("init.safetensors has no tensor decoder.0.bias;"), "{said}");
+        let message = back.take("encoder.0.weight", &[400, 784]).unwrap_err().to_string();
+        assert!(
+            message.starts_with("encoder.0.weight has shape 400×784 here, but init.safetensors has 2×3;"),
+            "{message}"
+        );
+        let message = back.take("decoder.0.bias", &[3]).unwrap_err().to_string();
+        assert!(message.starts_with("init.safetensors has no tensor decoder.0.bias;"), "{message}");
         assert_eq!(back.take("clock", &[4]).unwrap().as_u32(), Some(&[0, 1, u32::MAX, 7][..]));
     }
 
     #[test]
     fn a_missing_file_has_a_sentence() {
-        let said = Checkpoint::load(Path::new("no-such.safetensors")).unwrap_err().to_string();
-        assert_eq!(said, "there is no file no-such.safetensors; check the path");
+        let message = Checkpoint::load(Path::new("no-such.safetensors")).unwrap_err().to_string();
+        assert_eq!(message, "there is no file no-such.safetensors; check the path");
     }
 }

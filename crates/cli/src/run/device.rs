@@ -34,7 +34,7 @@ pub struct DeviceOptions {
 pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
     let (backend, why) = choose(&options.choice, options.checked)?;
     let untuned = if options.half { VariantPolicy::Half } else { VariantPolicy::Table };
-    let picking = match &backend {
+    let policy = match &backend {
         Backend::Cpu if options.half => {
             bail!("the CPU executor has no half precision; leave --half out, or name an adapter")
         }
@@ -46,10 +46,10 @@ pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
         }
         _ => untuned,
     };
-    Ok((backend.with_policy(picking), why))
+    Ok((backend.with_policy(policy), why))
 }
 
-/// What has been measured on such a device; nothing where there is no file, or one that cannot be read.
+/// The variants that `frit tune` measured on this device. `None` without a file, or with one that cannot be read.
 pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
     let path = tuned_file(caps, half)?;
     let text = std::fs::read_to_string(&path).ok()?;
@@ -62,7 +62,7 @@ pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
     }
 }
 
-/// Keeps what has been measured. Returns where.
+/// Saves measured variants to the cache folder. Returns the path.
 pub fn keep(caps: &Caps, half: bool, choices: &Choices) -> Result<PathBuf> {
     let path = tuned_file(caps, half).context("there is no cache folder; name one with FRIT_CACHE")?;
     let folder = path.parent().expect("a file has a folder");
@@ -71,7 +71,7 @@ pub fn keep(caps: &Caps, half: bool, choices: &Choices) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// How variants are chosen, for a run's environment: whoever goes on with it chooses the same.
+/// The variant policy as JSON, for a run's environment: a resumed run uses the same.
 pub fn note(backend: &Backend) -> Value {
     match backend {
         Backend::Cpu => json!(null),
@@ -83,7 +83,7 @@ pub fn note(backend: &Backend) -> Value {
     }
 }
 
-/// What [`note`] noted.
+/// The variant policy that [`note`] wrote.
 pub fn noted(note: &Value) -> Option<VariantPolicy> {
     match note {
         Value::Object(_) => Some(VariantPolicy::tuned(serde_json::from_value(note.clone()).ok()?)),

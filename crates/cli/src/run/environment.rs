@@ -1,4 +1,4 @@
-//! What a run is made with and on: the file env.json.
+//! The environment of a run: the file env.json.
 
 use crate::run::device;
 use crate::run::session::Session;
@@ -19,7 +19,7 @@ pub fn environment(backend: &Backend, session: &Session) -> Value {
     })
 }
 
-/// What is known of a device besides its name.
+/// Backend, driver and kind of a device.
 pub fn adapter(backend: &Backend) -> Value {
     match backend {
         Backend::Cpu => json!(null),

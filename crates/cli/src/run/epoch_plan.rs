@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use gpu_core::Backend;
 use models::Training;
 
-/// An epoch goes through the training set shard by shard, and through a shard batch by batch; the last batch is as
-/// small as it is. Without shards the whole set is one.
+/// The steps of a run. An epoch takes the training set shard by shard, and a shard batch by batch; the last batch may
+/// be smaller. Without shards, the whole set is one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EpochPlan {
     /// Training images.
@@ -24,29 +24,29 @@ pub struct EpochPlan {
     pub total: u64,
 }
 
-/// Where a step stands.
+/// The position of a step in training.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StepPosition {
     /// The epoch, from zero.
     pub epoch: u64,
     /// The shard.
     pub shard: u64,
-    /// Whether the step is the shard's first.
+    /// True for the first step of a shard.
     pub first: bool,
-    /// What size the step has.
+    /// The size of the step.
     pub size: StepSize,
-    /// Steps from here on that are of this size and of this shard.
+    /// Steps of this size and shard from here on.
     pub runs: u64,
 }
 
-/// What decides what schedules a step takes.
+/// The size of a step, which selects its schedules.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StepSize {
     /// Images in a batch.
     pub batch: usize,
     /// Images of the shard.
     pub resident: usize,
-    /// How many of these are taken.
+    /// Images of the shard that its steps take.
     pub taken: usize,
 }
 
@@ -71,7 +71,7 @@ impl EpochPlan {
         if self.sharded() { self.per_shard as usize * self.of_step() } else { self.images }
     }
 
-    /// Whether the training set is more than one shard.
+    /// True if the training set is more than one shard.
     pub fn sharded(&self) -> bool {
         self.per_shard < self.per_epoch
     }
@@ -88,7 +88,7 @@ impl EpochPlan {
         (size.batch * self.batches) as u64
     }
 
-    /// Where the step after `step` steps stands.
+    /// The position of the step after `step` steps.
     pub fn at(&self, step: u64) -> StepPosition {
         let (epoch, within) = (step / self.per_epoch, step % self.per_epoch);
         let (shard, within) = (within / self.per_shard, within % self.per_shard);
@@ -105,11 +105,11 @@ impl EpochPlan {
         let mut sizes: Vec<StepSize> = Vec::new();
         let mut step = 0;
         while step < self.per_epoch {
-            let stand = self.at(step);
-            if !sizes.contains(&stand.size) {
-                sizes.push(stand.size);
+            let position = self.at(step);
+            if !sizes.contains(&position.size) {
+                sizes.push(position.size);
             }
-            step += stand.runs;
+            step += position.runs;
         }
         sizes
     }
@@ -128,8 +128,8 @@ pub fn binding_bytes(backend: &Backend) -> usize {
     bytes.min(i32::MAX as u64) as usize
 }
 
-/// Where no shards are asked for and the training set is larger than `bytes`, what a device binds at once, asks for as
-/// large ones as fit. Returns the images of one, if so.
+/// Sets the largest shard that fits into `bytes`, the largest binding of a device, if the training set does not fit and
+/// the configuration has no shards. Returns the images of a shard if it set one.
 ///
 /// # Errors
 /// One sentence: the images of a single step do not fit.
@@ -150,7 +150,7 @@ pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Op
     Ok(Some(images))
 }
 
-/// What the schedules of steps of one size need besides the model, with the learning rate halved `lowered` times.
+/// The training settings of steps of one size, with the learning rate halved `lowered` times.
 pub fn training(config: &Config, size: StepSize, lowered: u32) -> Training {
     let Train { seed, shuffle, micro_batch, .. } = config.train;
     let (optimiser, rate) = (config.optimiser, 0.5f32.powi(lowered as i32));
@@ -193,13 +193,13 @@ mod tests {
             let steps = steps(images, &set.each_ref().map(String::as_str));
             let (mut step, mut taken, mut shards) = (0, 0, Vec::new());
             while step < steps.per_epoch {
-                let stand = steps.at(step);
-                assert!(stand.runs > 0 && stand.size.batch > 0 && steps.sizes().contains(&stand.size));
-                taken += stand.runs * steps.images_of(stand.size);
-                if stand.first {
-                    shards.push(steps.shard(stand.shard));
+                let position = steps.at(step);
+                assert!(position.runs > 0 && position.size.batch > 0 && steps.sizes().contains(&position.size));
+                taken += position.runs * steps.images_of(position.size);
+                if position.first {
+                    shards.push(steps.shard(position.shard));
                 }
-                step += stand.runs;
+                step += position.runs;
             }
             assert_eq!(step, steps.per_epoch);
             assert!(taken as usize <= images && images - (taken as usize) < batches, "{steps:?} takes {taken}");
@@ -221,7 +221,7 @@ mod tests {
         );
         assert_eq!(fit_shard(&mut config, &data, 10_000 * 784 - 1).unwrap(), Some(78 * 128));
         assert_eq!(config.data.shard, 9_999);
-        assert_eq!(fit_shard(&mut config, &data, 5).unwrap(), None, "those asked for stand");
+        assert_eq!(fit_shard(&mut config, &data, 5).unwrap(), None, "those asked for position");
     }
 
     #[test]

@@ -24,16 +24,16 @@ const CHECKPOINTS: &str = "checkpoints";
 const NUMBERED: &str = "step-";
 const CHECKPOINT_END: &str = ".safetensors";
 const LOCK: &str = ".lock";
-/// How long a killed process may take to let go of its run.
+/// Time for a killed process to release its run.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A run folder, held against other processes where it may be written to.
+/// A run folder, locked against other processes if it is open for writing.
 #[derive(Debug)]
 pub struct Run {
     /// The folder.
     pub path: PathBuf,
     metrics: Option<File>,
-    /// Locked as long as it is open; the system lets go of it however the process ends.
+    /// Locked as long as it is open; the system releases it when the process ends.
     _lock: Option<File>,
 }
 
@@ -43,7 +43,7 @@ impl Run {
         first_free(Path::new("runs"), recipe)
     }
 
-    /// Makes the folder and what it needs, and takes hold of it.
+    /// Creates the folder and locks it.
     ///
     /// # Errors
     /// One sentence that names the folder: it holds a run already, is in use, or cannot be written to.
@@ -65,7 +65,7 @@ impl Run {
         Ok(())
     }
 
-    /// Takes hold of a run, to continue it. What a killed process left half-made is cleared away.
+    /// Opens and locks a run to resume it. Temporary files of a killed process are removed.
     ///
     /// # Errors
     /// One sentence that names the folder: it holds no run, is in use, or cannot be written to.
@@ -74,7 +74,7 @@ impl Run {
         Self::hold(path)
     }
 
-    /// Looks at a run without taking hold of it; it may be training meanwhile, since its files change as a whole.
+    /// Opens a run without locking it. It may be training: each file changes as a whole.
     ///
     /// # Errors
     /// One sentence that names the folder: it holds no run.
@@ -135,12 +135,12 @@ impl Run {
         Config::parse(&self.read_config()?, &self.config_path().display().to_string())
     }
 
-    /// Where the configuration lies, for errors.
+    /// The path of the configuration, for errors.
     pub fn config_path(&self) -> PathBuf {
         self.file(CONFIG)
     }
 
-    /// Saves what the run was made with: adapter, driver, versions.
+    /// Saves the environment of the run: adapter, driver, versions.
     ///
     /// # Errors
     /// One sentence that names the file.
@@ -148,7 +148,7 @@ impl Run {
         atomic_write::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
     }
 
-    /// What the run was made with.
+    /// The environment of the run.
     ///
     /// # Errors
     /// One sentence that names the file: it cannot be read, or is not JSON.
@@ -159,7 +159,7 @@ impl Run {
             .map_err(|error| anyhow!("{} is not JSON ({error}); mend it, or start another run", path.display()))
     }
 
-    /// Keeps what `frit eval` measured, for the report. Where that cannot be done, it is said: the figures stand.
+    /// Saves the metrics of `frit eval` for the report. A failure is only a warning, since the metrics are printed too.
     pub fn write_evaluation(&self, figures: &Value, terminal: &Terminal) {
         if let Err(error) = atomic_write::write(&self.file(EVALUATION), format!("{figures:#}\n").as_bytes()) {
             terminal.say(&format!("the figures were not kept: {error}"));
@@ -354,10 +354,10 @@ mod tests {
     fn a_run_is_not_started_twice() {
         let (_folder, path) = place();
         Run::create(&path).unwrap().write_config("").unwrap();
-        let said = Run::create(&path).unwrap_err().to_string();
+        let message = Run::create(&path).unwrap_err().to_string();
         let path = path.display();
         assert_eq!(
-            said,
+            message,
             format!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out")
         );
     }
@@ -368,8 +368,8 @@ mod tests {
         let run = Run::create(&path).unwrap();
         run.write_config("").unwrap();
         for second in [Run::open(&path), Run::create(&path)] {
-            let said = second.unwrap_err().to_string();
-            assert!(said.starts_with(&format!("another frit is using {}", path.display())), "{said}");
+            let message = second.unwrap_err().to_string();
+            assert!(message.starts_with(&format!("another frit is using {}", path.display())), "{message}");
         }
         Run::open_to_read(&path).unwrap();
         drop(run);
@@ -380,13 +380,13 @@ mod tests {
     fn a_folder_without_a_run_is_refused_and_left_alone() {
         let (folder, path) = place();
         for path in [&path, &folder.path().to_path_buf()] {
-            let said = Run::open(path).unwrap_err().to_string();
-            assert!(said.contains("holds no run (it has no config.toml)"), "{said}");
+            let message = Run::open(path).unwrap_err().to_string();
+            assert!(message.contains("holds no run (it has no config.toml)"), "{message}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         fs::write(folder.path().join("file"), "").unwrap();
-        let said = Run::create(&folder.path().join("file")).unwrap_err().to_string();
-        assert!(said.ends_with("file is a file, not a folder; choose another"), "{said}");
+        let message = Run::create(&folder.path().join("file")).unwrap_err().to_string();
+        assert!(message.ends_with("file is a file, not a folder; choose another"), "{message}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What metrics.jsonl says, quantity by quantity.
+//! The contents of metrics.jsonl, column by column.
 
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
@@ -13,31 +13,35 @@ const MONITOR: [&str; 2] = ["monitor", "guard"];
 /// A value at a step.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Point {
+    /// The step, from one.
     pub step: u64,
-    /// Where the value is an epoch's.
+    /// The epoch of a value that belongs to one.
     pub epoch: Option<u64>,
-    /// `None` where it was not finite, which JSON writes as null, or is missing.
+    /// `None` if it is missing or was not finite, which JSON writes as null.
     pub value: Option<f64>,
 }
 
-/// One quantity, as it went.
+/// The values of one quantity during a run.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Column {
+    /// Name of the quantity.
     pub name: String,
-    /// In training: means over so many steps as make a line.
+    /// In training: means over the steps of a line.
     pub windows: Vec<Point>,
     /// In training: means over epochs.
     pub train: Vec<Point>,
     /// On the test set, after each epoch.
     pub test: Vec<Point>,
-    /// What an epoch has besides these, as its speed.
+    /// Other values of an epoch, such as its speed.
     pub epochs: Vec<Point>,
 }
 
 /// A warning of a monitor.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Warning {
+    /// The step, from one.
     pub step: u64,
+    /// The epoch, if the warning is of one.
     pub epoch: Option<u64>,
     /// Name of the monitor.
     pub monitor: String,
@@ -50,16 +54,17 @@ pub struct Warning {
 /// The metrics of a run; empty before the first line.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Metrics {
-    /// In the alphabet's order.
+    /// In alphabetical order.
     pub columns: Vec<Column>,
+    /// Warnings of monitors.
     pub warnings: Vec<Warning>,
     /// Each epoch's number and its last step.
     pub epochs: Vec<(u64, u64)>,
-    /// The last step that was noted.
+    /// The last recorded step.
     pub steps: u64,
 }
 
-/// Reads a run's metrics; none where there is no such file yet.
+/// Reads a run's metrics; empty without a file.
 ///
 /// # Errors
 /// One sentence that names the file: it cannot be read.
@@ -72,7 +77,7 @@ pub fn read(run_path: &Path) -> Result<Metrics> {
     }
 }
 
-/// The lines of a run's metrics. What follows the last line's end was cut off while being written, and is left out.
+/// Parses the lines of a run's metrics. An unfinished last line is skipped.
 pub fn parse(text: &str) -> Metrics {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines: Vec<Line> = whole.lines().filter_map(Line::parse).collect();

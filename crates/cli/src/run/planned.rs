@@ -1,4 +1,4 @@
-//! A training step that is only looked at: its phases, and the memory that it will take.
+//! A training step that is planned and not run: its phases and its memory.
 
 use crate::config::Config;
 use crate::run::epoch_plan::whole;
@@ -8,11 +8,12 @@ use gpu_core::{
 use models::{Model, Phase, in_order};
 use std::collections::BTreeMap;
 
-/// A phase of a step, and where its buffers lie.
+/// A phase of a step, and the slots of its buffers.
 pub struct Planned {
+    /// The phase.
     pub phase: Phase,
     plan: Plan,
-    /// Where in the pool each of the plan's slots lies.
+    /// The pool's slot of each slot of the plan.
     places: Vec<usize>,
 }
 
@@ -34,32 +35,31 @@ pub fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
     planned.collect()
 }
 
-/// All that an executor prepares for training on whole batches: what comes before the first step lies in the same
-/// slots.
+/// The schedules that an executor prepares for training on whole batches, including the one before the first step.
 pub fn schedules(config: &Config, model: &dyn Model, phases: &[Planned]) -> Vec<Schedule> {
     let start = model.start(&whole(config, model.buffers().first().spec.train));
     phases.iter().map(|planned| planned.phase.schedule.clone()).chain(start).collect()
 }
 
-/// The slots of all, the first ones those of the first.
+/// The slots of all schedules, those of the first one first.
 pub fn slots(schedules: &[Schedule]) -> Vec<Slot> {
     let mut pool = Pool::default();
     schedules.iter().for_each(|schedule| drop(pool.add(&plan(schedule, Sharing::On), Sharing::On)));
     pool.slots
 }
 
-/// In what order a step runs them, by their numbers.
+/// The order in which a step runs its phases, by their numbers.
 pub fn order(phases: &[Planned]) -> Vec<usize> {
     in_order(phases.iter().map(|planned| &planned.phase))
 }
 
-/// The sum of something over the calls of a step.
+/// The sum of `count` over the calls of a step.
 pub fn of_step(phases: &[Planned], count: impl Fn(&Call) -> u64) -> u64 {
     let of_phase = |phase: &Phase| phase.times as u64 * phase.schedule.calls().iter().map(&count).sum::<u64>();
     phases.iter().map(|planned| of_phase(&planned.phase)).sum()
 }
 
-/// The barriers of a step that is one of many.
+/// The barriers of a step among others.
 pub fn barriers_of(phases: &[Planned]) -> BarrierCounts {
     let schedules: Vec<_> = phases.iter().map(|planned| &planned.phase.schedule).collect();
     barriers(&schedules, &order(phases), Sharing::On)
@@ -68,25 +68,25 @@ pub fn barriers_of(phases: &[Planned]) -> BarrierCounts {
 /// Memory of a step, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Footprint {
-    /// What outlives the step: arenas, data, clocks, rings.
+    /// Persistent buffers: arenas, data, clocks, rings.
     pub persistent: u64,
     /// Slots.
     pub scratch: u64,
-    /// What else a device holds: the calls' parameters, and the losses on their way to the host.
-    pub besides: u64,
+    /// Other memory of a device: the calls' parameters, and staging buffers of losses.
+    pub other: u64,
 }
 
 impl Footprint {
-    /// On a device, where an element takes four bytes.
+    /// The memory on a device, with four bytes an element.
     pub fn on_a_device(model: &dyn Model, schedules: &[Schedule]) -> Self {
         let aligned = |call: &Call| (call.params.len() as u64 * 4).next_multiple_of(u64::from(ALIGN_BYTES));
         let uniforms: u64 = schedules.iter().flat_map(Schedule::calls).map(aligned).sum();
         // Two submits are in flight.
         let staging = 2 * model.buffers().ring.bytes();
-        Self { besides: uniforms + staging, ..Self::of(model, schedules, |_| 4) }
+        Self { other: uniforms + staging, ..Self::of(model, schedules, |_| 4) }
     }
 
-    /// Of what an executor holds whose elements take so many bytes.
+    /// The memory of an executor with `element_bytes` bytes an element.
     pub fn of(model: &dyn Model, schedules: &[Schedule], element_bytes: impl Fn(Dtype) -> u64) -> Self {
         let bufs = schedules.iter().flat_map(Schedule::calls).flat_map(|call| &call.bufs);
         // The test images are there too.
@@ -97,10 +97,11 @@ impl Footprint {
         let places: BTreeMap<_, _> = whole.collect();
         let persistent = places.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();
         let scratch = slots(schedules).iter().map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
-        Self { persistent, scratch, besides: 0 }
+        Self { persistent, scratch, other: 0 }
     }
 
+    /// The sum.
     pub fn total(&self) -> u64 {
-        self.persistent + self.scratch + self.besides
+        self.persistent + self.scratch + self.other
     }
 }

@@ -1,4 +1,4 @@
-//! Where the time of a training step goes, measured.
+//! Measured time of a training step, call by call.
 
 use crate::run::epoch_plan::EpochPlan;
 use crate::run::planned::{Footprint, Planned, barriers_of, order, phases, schedules};
@@ -9,40 +9,47 @@ use gpu_core::{Backend, BarrierCounts, Clock, Counters, Program, Roofline, Submi
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// How long the calls of steps are timed, and how long whole steps are, where no number of steps is asked for.
+/// Time to spend on timing calls, and on timing whole steps, if no number of steps is given.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
-/// The fewest steps of which a median is taken, and the most that are run unasked.
+/// The fewest steps for a median, and the most if no number is given.
 const STEPS: (u64, u64) = (3, 1000);
-/// Whole steps are timed in so many parts, of which the median counts.
+/// Parts in which whole steps are timed; the median counts.
 const PARTS: u64 = 3;
-/// A call that reaches this share of the product's rate is as good as the product.
+/// Share of the matrix product's rate above which a call counts as bound by arithmetic.
 pub const NEAR_PRODUCT: f64 = 0.7;
 
 /// One call of a step.
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// Name of the phase.
     pub phase: &'static str,
+    /// Label of the call.
     pub label: String,
+    /// Name of the kernel.
     pub kernel: &'static str,
-    /// What the device runs for it: the kernel's own, or another.
+    /// Name of the variant that the device runs.
     pub variant: &'static str,
-    /// All that it costs in a step: calls, operations, bytes, and the least time they could take.
+    /// Its work in a step.
     pub work: Work,
 }
 
-/// What one or more calls do, and how long they take.
+/// Work and time of one or more calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
+    /// Calls.
     pub calls: u64,
+    /// Floating-point operations.
     pub flops: u64,
+    /// Bytes read and written.
     pub bytes: u64,
+    /// Measured time.
     pub time: Duration,
-    /// The least that the roofs allow.
+    /// The least time by the roofline.
     pub least: Duration,
 }
 
 impl Work {
-    /// Both together.
+    /// The sum of both.
     pub fn and(self, other: &Self) -> Self {
         Self {
             calls: self.calls + other.calls,
@@ -63,7 +70,7 @@ impl Work {
         self.bytes as f64 / self.seconds()
     }
 
-    /// The share of what the roofs allow. What lies in a cache may pass the memory's.
+    /// The share of the roofline. Data in a cache may exceed the roof of the memory.
     pub fn roof_share(&self) -> f64 {
         self.least.as_secs_f64() / self.seconds()
     }
@@ -76,6 +83,7 @@ impl Work {
 /// Whole steps as training runs them: many to a submit, two submits in flight.
 #[derive(Clone, Copy, Debug)]
 pub struct Whole {
+    /// Steps timed.
     pub steps: u64,
     /// The median of the parts.
     pub step: Duration,
@@ -83,7 +91,9 @@ pub struct Whole {
     pub encoding: Duration,
     /// Host time spent in submitting it.
     pub submitting: Duration,
+    /// Submits.
     pub submits: u64,
+    /// Waits for the device.
     pub waits: Waits,
     /// Waits for anything else.
     pub other_waits: u64,
@@ -91,16 +101,23 @@ pub struct Whole {
 
 /// A profile.
 pub struct Profile {
+    /// The clock of the calls.
     pub clock: Clock,
     /// Steps whose calls were timed.
     pub timed: u64,
     /// In order.
     pub calls: Vec<Call>,
+    /// Whole steps.
     pub whole: Whole,
+    /// Rates of the device.
     pub rates: Roofline,
+    /// Planned memory.
     pub planned: Footprint,
+    /// Barriers of a step.
     pub barriers: BarrierCounts,
+    /// Counters of the executor.
     pub counters: Counters,
+    /// Time before the first step.
     pub startup: Startup,
 }
 
@@ -112,7 +129,7 @@ impl Profile {
         startup.lap("programs");
         put_data(session)?;
         startup.lap("upload");
-        let mut stepper = Stepper { order: &in_order(&phases, &programs), pace: SubmitLoop::default(), done: 0 };
+        let mut stepper = Stepper { order: &in_order(&phases, &programs), submits: SubmitLoop::default(), done: 0 };
         stepper.drive(session, 1)?;
         startup.lap("first step");
         startup.pipelines(session.executor.counters().compiling);
@@ -177,7 +194,7 @@ fn in_order(phases: &[Planned], programs: &[Program]) -> Vec<Program> {
 /// Runs whole steps.
 struct Stepper<'a> {
     order: &'a [Program],
-    pace: SubmitLoop,
+    submits: SubmitLoop,
     done: u64,
 }
 
@@ -186,7 +203,7 @@ impl Stepper<'_> {
         let (ring, executor) = (session.model.buffers().ring, session.executor.as_mut());
         let start = Instant::now();
         let mut seen = |_| ControlFlow::Continue(());
-        self.done += self.pace.drive(executor, self.order, self.done + 1, steps, ring, &mut seen)?;
+        self.done += self.submits.drive(executor, self.order, self.done + 1, steps, ring, &mut seen)?;
         Ok(start.elapsed())
     }
 
@@ -201,9 +218,9 @@ impl Stepper<'_> {
             // Until as many go into a submit as will.
             self.drive(session, part)?;
         }
-        let (before, waits) = (session.executor.counters(), self.pace.waits());
+        let (before, waits) = (session.executor.counters(), self.submits.waits());
         let times = (0..PARTS).map(|_| self.drive(session, part)).collect::<Result<Vec<_>>>()?;
-        let (after, now) = (session.executor.counters(), self.pace.waits());
+        let (after, now) = (session.executor.counters(), self.submits.waits());
         let waits = Waits { bound: now.bound - waits.bound, end: now.end - waits.end };
         Ok(Whole {
             steps: part * PARTS,
@@ -217,12 +234,12 @@ impl Stepper<'_> {
     }
 }
 
-/// Steps that take long enough.
+/// The number of steps that take long enough.
 fn fitting(one: Duration) -> u64 {
     ((LONG_ENOUGH.as_secs_f64() / one.as_secs_f64().max(1e-6)) as u64).clamp(STEPS.0, STEPS.1)
 }
 
-/// For each phase and call the median time of a run; what told it, and over how many steps.
+/// The median time of each call of each phase, with the clock and the number of steps.
 fn time_calls(
     session: &mut Session,
     programs: &[Program],

@@ -32,24 +32,24 @@ impl Programs {
     }
 }
 
-/// How long a step on a whole batch takes, the mean of as many as run in about a second after the first.
+/// Time of a step on a whole batch: the mean over about a second, after the first step.
 pub fn measured_step(session: &mut Session, steps: &EpochPlan) -> Result<Duration> {
     let programs = Programs::prepare(session, steps, 0)?;
-    let stand = steps.at(0);
-    session.put_shard(steps, &stand)?;
+    let position = steps.at(0);
+    session.put_shard(steps, &position)?;
     let ring = session.model.buffers().ring;
     let mut drive = |first: u64, runs: u64| -> Result<Duration> {
-        // So many steps have whole batches; the next one would reach past the images.
+        // `runs` steps have whole batches; the next one would reach past the images.
         session.restart_order()?;
         let since = Instant::now();
         let mut seen = |_| ControlFlow::Continue(());
-        let programs = programs.of(stand.size)?;
+        let programs = programs.of(position.size)?;
         SubmitLoop::default().drive(session.executor.as_mut(), programs, first, runs, ring, &mut seen)?;
         Ok(since.elapsed())
     };
     // Shaders are compiled in the first.
     drive(1, 1)?;
     let once = drive(2, 1)?.as_secs_f64().max(1e-6);
-    let runs = ((1.0 / once) as u64).clamp(1, stand.runs);
+    let runs = ((1.0 / once) as u64).clamp(1, position.runs);
     Ok(drive(3, runs)? / runs as u32)
 }

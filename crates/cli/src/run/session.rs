@@ -1,6 +1,6 @@
 //! A model on a device with its data, and the way of its state into checkpoints and back.
 
-use crate::config::Config;
+use crate::config::{Config, renamed};
 use crate::data::{DataSet, Pixels, Split};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
@@ -9,7 +9,7 @@ use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
-use models::{ASKED_ROWS, DataSpec, Model, Network, OptimiserKind, SetSpec, initial_values};
+use models::{ASKED_ROWS, DataSpec, Model, Network, SetSpec, initial_values};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,10 +18,15 @@ const AVERAGE: &str = "average/";
 
 /// A model on a device, with its data there too.
 pub struct Session {
+    /// The configuration.
     pub config: Config,
+    /// The data.
     pub data: Arc<DataSet>,
+    /// The model.
     pub model: Box<dyn Model>,
+    /// The executor that holds its buffers.
     pub executor: Box<dyn Executor>,
+    /// The executor's description of its device.
     pub device: String,
     /// The epoch and number of the shard on the device, if any; both zero where the whole set is one.
     shard: Option<(u64, u64)>,
@@ -38,7 +43,7 @@ impl Session {
     /// Puts a model and its test images onto a device; the weights are still zero.
     ///
     /// # Errors
-    /// One sentence: settings that such data cannot have, or no room.
+    /// One sentence: settings that do not fit the data, or too little memory.
     pub fn open(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Self> {
         let spec = spec(&config, &data);
         config.check_model(&spec, 1)?;
@@ -88,14 +93,14 @@ impl Session {
     }
 
     /// Sees to it that the images of a step are on the device. A new shard's order starts with its first step.
-    pub fn put_shard(&mut self, steps: &EpochPlan, stand: &StepPosition) -> Result<()> {
-        let wanted = if steps.sharded() { (stand.epoch, stand.shard) } else { (0, 0) };
+    pub fn put_shard(&mut self, steps: &EpochPlan, position: &StepPosition) -> Result<()> {
+        let wanted = if steps.sharded() { (position.epoch, position.shard) } else { (0, 0) };
         if self.shard != Some(wanted) {
-            let rows = steps.sharded().then(|| self.rows(steps.shard(stand.shard), stand.epoch));
+            let rows = steps.sharded().then(|| self.rows(steps.shard(position.shard), position.epoch));
             self.put_train(rows.as_deref())?;
             self.shard = Some(wanted);
         }
-        if steps.sharded() && stand.first {
+        if steps.sharded() && position.first {
             self.restart_order()?;
         }
         Ok(())
@@ -131,13 +136,13 @@ impl Session {
         self.start()
     }
 
-    /// What a model runs once before its first step.
+    /// Runs the schedule that a model has before its first step.
     fn start(&mut self) -> Result<()> {
         let steps = EpochPlan::new(&self.config, self.data.train.count);
         let training = whole(&self.config, self.model.buffers().first().spec.train);
         let Some(schedule) = self.model.start(&training) else { return Ok(()) };
-        let stand = StepPosition { first: false, ..steps.at(0) };
-        self.put_shard(&steps, &stand)?;
+        let position = StepPosition { first: false, ..steps.at(0) };
+        self.put_shard(&steps, &position)?;
         self.set_side_clock(0)?;
         let program = self.executor.prepare(&schedule)?;
         let ticket = self.executor.submit(&[program], 1, &[])?;
@@ -163,7 +168,7 @@ impl Session {
         Ok(())
     }
 
-    /// Everything that training goes on from, in the executor's own precision.
+    /// The state that training resumes from, in the executor's precision.
     pub fn checkpoint(&mut self) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::default();
         for Tensor { name, buf, layout } in self.tensors() {
@@ -176,11 +181,9 @@ impl Session {
         Ok(checkpoint)
     }
 
-    /// Puts a checkpoint's contents back. Files of version 0.1.0 name the state of Adam otherwise, and are read too.
+    /// Puts a checkpoint's contents back. Files of version 0.1.0 are read too.
     pub fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
-        if matches!(self.config.optimiser.kind, OptimiserKind::Adam | OptimiserKind::AdamW) {
-            checkpoint.rename(&[("adam.m/", "optim.m/"), ("adam.v/", "optim.v/")]);
-        }
+        checkpoint.rename(renamed::TENSORS);
         for Tensor { name, buf, layout } in self.tensors() {
             let values = numbers(checkpoint, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;
@@ -260,7 +263,7 @@ impl Session {
         arenas.flat_map(of_arena).chain(self.network_states()).collect()
     }
 
-    /// The weights of every network by their names, and what the networks keep besides.
+    /// The weights and other state of every network, by name.
     pub fn parameter_bufs(&self) -> Vec<(String, Buf)> {
         let tensors = self.parameters(Arena::Values).into_iter().chain(self.network_states());
         tensors.map(|Tensor { name, buf, .. }| (name, buf)).collect()
@@ -280,7 +283,7 @@ impl Session {
         self.model.networks().into_iter().flat_map(of).collect()
     }
 
-    /// What the networks keep besides their parameters.
+    /// The state of the networks other than parameters.
     fn network_states(&self) -> Vec<Tensor> {
         let states = self.model.networks().into_iter().flat_map(|network| &network.states);
         states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()

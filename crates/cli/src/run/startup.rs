@@ -1,4 +1,4 @@
-//! Where the time before the first step goes.
+//! Time before the first step.
 
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -23,19 +23,20 @@ pub struct Startup {
 }
 
 impl Startup {
+    /// Starts at [`begin`], or now.
     pub fn new() -> Self {
         let begun = *BEGUN.get_or_init(Instant::now);
         Self { begun, last: begun, laps: Vec::new(), pipelines: Duration::ZERO }
     }
 
-    /// What was done since the last lap.
+    /// Records the time since the last lap under the name `what`.
     pub fn lap(&mut self, what: &'static str) {
         let now = Instant::now();
         self.laps.push((what, now - self.last));
         self.last = now;
     }
 
-    /// How much of it went into pipelines.
+    /// Records the time spent on pipelines.
     pub fn pipelines(&mut self, took: Duration) {
         self.pipelines = took;
     }
@@ -44,6 +45,7 @@ impl Startup {
         self.last - self.begun
     }
 
+    /// The laps in milliseconds.
     pub fn to_json(&self) -> Value {
         let ms = |time: Duration| json!(time.as_secs_f64() * 1e3);
         let laps: Map<String, Value> =

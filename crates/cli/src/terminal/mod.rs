@@ -3,27 +3,27 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 
-/// A terminal on standard error, or none.
+/// Output for people, on standard error.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     quiet: bool,
 }
 
 impl Terminal {
-    /// A terminal; a quiet one shows nothing.
+    /// Prints nothing if `quiet`.
     pub fn new(quiet: bool) -> Self {
         Self { quiet }
     }
 
-    /// Writes one line.
+    /// Prints one line, unless quiet.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            // A closed standard error is no reason to stop.
+            // A closed standard error must not stop the work.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 
-    /// A progress bar over `total` steps, with `done` steps done.
+    /// A bar over `total` steps of which `done` are done.
     pub fn bar(&self, total: u64, done: u64) -> Bar {
         let shown = !self.quiet && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
@@ -38,7 +38,7 @@ impl Terminal {
     }
 }
 
-/// A progress bar; without a terminal, its lines only.
+/// A progress bar, or the lines in its place.
 pub struct Bar {
     bar: ProgressBar,
     shown: bool,
@@ -46,7 +46,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// Advances by one step. The message is made only if the bar is shown.
+    /// One step further, with a message that is put together only where it is seen.
     pub fn step(&self, message: impl FnOnce() -> String) {
         if self.shown {
             self.bar.set_message(message());
@@ -54,7 +54,7 @@ impl Bar {
         self.bar.inc(1);
     }
 
-    /// Writes one line above the bar.
+    /// One line above the bar.
     pub fn say(&self, line: &str) {
         match self.shown {
             true => self.bar.println(line),
@@ -62,14 +62,14 @@ impl Bar {
         }
     }
 
-    /// Returns to `done` steps, and writes one line above the bar.
+    /// Back to `done` steps, with one line above that says why.
     pub fn back(&self, done: u64, line: &str) {
         self.say(line);
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
 
-    /// Removes the bar.
+    /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

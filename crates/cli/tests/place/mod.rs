@@ -88,13 +88,14 @@ impl Place {
 /// Expects exit code 2, no output, and one error message with `words`, with a line of help at most.
 #[track_caller]
 pub(crate) fn refusal(output: &Output, words: &[&str]) {
-    let said = stderr(output);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let printed = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
     assert!(output.stdout.is_empty(), "it puts out {:?}", String::from_utf8_lossy(&output.stdout));
-    assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
-    let sentence = said.find("error: ").map(|start| &said[start..]).unwrap_or_else(|| panic!("no error: {said}"));
+    assert!(!printed.contains("panicked") && !printed.contains("backtrace"), "{printed}");
+    let sentence =
+        printed.find("error: ").map(|start| &printed[start..]).unwrap_or_else(|| panic!("no error: {printed}"));
     assert!(words.iter().all(|word| sentence.contains(word)), "{words:?} are not in: {sentence}");
-    // What reads TOML goes on with the line that it could not read.
+    // The TOML parser adds the line that it could not read.
     let own = sentence.split("TOML parse error").next().unwrap().split("\n  help: ").next().unwrap();
     assert!(own.lines().count() == 1 && sentence.len() < 600, "{sentence}");
 }

@@ -82,8 +82,9 @@ fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
     rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])
 }
 
-/// The least workgroups that keep a GPU busy.
-const WORKGROUPS: usize = 64;
+/// The least workgroups that keep a GPU busy. On an H200 the small tile was faster in every product of `dcgan` that has
+/// fewer large tiles than this (docs/performance.md). A GPU with fewer cores needs fewer; `frit tune` measures it.
+const WORKGROUPS: usize = 256;
 
 /// Chooses large tiles for a GPU, unless half a tile or more is unused at an edge or there are too few tiles.
 fn on_a_gpu(eligible: &[&'static Variant], rows: usize, cols: usize) -> Option<&'static Variant> {

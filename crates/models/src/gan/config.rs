@@ -126,7 +126,7 @@ impl GanConfig {
         Loss { kind: self.loss, label_smoothing: self.label_smoothing }
     }
 
-    /// Whether a score depends on the other images of its batch.
+    /// True if a score depends on the other images of its batch.
     pub(crate) fn has_discriminator_norm(&self) -> bool {
         self.width > 0 && self.discriminator_norm
     }

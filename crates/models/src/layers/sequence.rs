@@ -18,7 +18,7 @@ pub struct Sequence<'a> {
     next: usize,
     /// The output so far: [h, w, c].
     image: [usize; 3],
-    /// Whether the output is flattened to rows.
+    /// True if the output is flattened to rows.
     flat: bool,
     layers: Vec<Layer>,
     /// Initialisation of the weights of convolutions; none for PyTorch's.

@@ -1,10 +1,10 @@
-//! How far images lie apart. A generator that has collapsed draws one image again and again, and the distance is zero.
+//! The mean distance of images, which is zero for a generator that has collapsed to one image.
 
 use super::{Features, squared_distance};
 
-/// The mean Euclidean distance over all pairs of images, an image being `width` numbers, divided by √`width`: the root
-/// of the mean squared difference of two images, which does not grow with their size. In the pixels' unit, so within
-/// [0, 1] where they are. `None` of fewer than two images; NaN where a number is. It takes time n² · width.
+/// The mean Euclidean distance over all pairs of images of `width` numbers, divided by √`width`: the root mean squared
+/// difference of two images, in the unit of the pixels. `None` for fewer than two images; NaN if a number is NaN. The
+/// time is n² · width.
 ///
 /// # Panics
 /// When `width` is zero or does not divide the count of numbers.
@@ -33,7 +33,7 @@ mod tests {
         assert!((found - 10.0 / 3.0 / 2.0_f64.sqrt()).abs() < 1e-15, "{found}");
     }
 
-    /// Black and white are at one, whatever their size.
+    /// Black and white images have distance 1 at any size.
     #[test]
     fn size_does_not_count() {
         for width in [1, 9, 100] {

@@ -19,8 +19,8 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
-    /// The mean and the unbiased covariance of a set; `None` of fewer than two rows. With n ≤ d rows the covariance
-    /// has no full rank, which the distance allows.
+    /// The mean and the unbiased covariance of a set; `None` for fewer than two rows. With n ≤ d rows the covariance is
+    /// singular, which the distance allows.
     pub fn fit(features: &Features) -> Option<Self> {
         let n = features.rows();
         if n < 2 {
@@ -34,17 +34,16 @@ impl Gaussian {
         Some(Self { mean, covariance })
     }
 
-    /// The Fréchet distance, in the features' unit squared: zero between equals, and never less. NaN where the
-    /// features had a number that is not finite, or numbers whose fourth powers are not, and where the search for
-    /// eigenvalues does not end.
+    /// The Fréchet distance, in the features' unit squared: at least zero, and zero between equal distributions. NaN if
+    /// a feature, or the fourth power of one, is not finite, or if the search for eigenvalues does not converge.
     ///
-    /// Rounding moves it by up to about 10⁻⁸ d of the largest eigenvalue, since the root of a zero that was rounded
-    /// to 10⁻¹⁶ is 10⁻⁸.
+    /// Rounding errors are up to about 10⁻⁸ d of the largest eigenvalue, since the root of a zero that was rounded to
+    /// 10⁻¹⁶ is 10⁻⁸.
     ///
     /// # Panics
     /// When the widths differ.
     pub fn distance(&self, other: &Self) -> f64 {
-        assert_eq!(self.mean.len(), other.mean.len(), "features of two kinds are held against each other");
+        assert_eq!(self.mean.len(), other.mean.len(), "features of two widths");
         let root = trace_of_root(&self.covariance, &other.covariance).unwrap_or(f64::NAN);
         let means = (&self.mean - &other.mean).norm_squared();
         let distance = means + self.covariance.trace() + other.covariance.trace() - 2.0 * root;
@@ -53,8 +52,8 @@ impl Gaussian {
     }
 }
 
-/// The Fréchet distance between two sets, [n, d] and [m, d]; `None` where one has fewer than two rows. Its value is
-/// [`Gaussian::distance`]'s; a set that is measured against again and again is better fitted once.
+/// The Fréchet distance between two sets, [n, d] and [m, d]; `None` if one has fewer than two rows. To compare one set
+/// with several, fit a [`Gaussian`] once and use [`Gaussian::distance`].
 ///
 /// # Panics
 /// When the widths differ.
@@ -64,10 +63,10 @@ pub fn frechet_distance(a: &Features, b: &Features) -> Option<f64> {
 }
 
 /// tr (S₁ S₂)^½. The product is not symmetric, but has the eigenvalues of S₁^½ S₂ S₁^½, which is. With S₁ = V Λ Vᵀ and
-/// W = V Λ^½ so has Wᵀ S₂ W, which is that matrix turned by V. `None` where no eigenvalues are found.
+/// W = V Λ^½ so has Wᵀ S₂ W, which is that matrix turned by V. `None` if no eigenvalues are found.
 fn trace_of_root(s1: &DMatrix<f64>, s2: &DMatrix<f64>) -> Option<f64> {
     let SymmetricEigen { eigenvectors, eigenvalues } = eigen(s1.clone())?;
-    // What rounding makes of zeros spans nothing, and its squares are too small for the search that follows.
+    // Eigenvalues that are rounded zeros span nothing, and their squares are too small for the search below.
     let least = f64::EPSILON * s1.nrows() as f64 * eigenvalues.max();
     let kept: Vec<usize> = (0..eigenvalues.len()).filter(|&i| eigenvalues[i] > least).collect();
     if kept.is_empty() {
@@ -79,8 +78,8 @@ fn trace_of_root(s1: &DMatrix<f64>, s2: &DMatrix<f64>) -> Option<f64> {
     Some(eigen(product)?.eigenvalues.iter().map(|value| value.max(0.0).sqrt()).sum())
 }
 
-/// nalgebra would search a matrix with a NaN for ever, and of one with numbers as small as 10⁻³⁰ beside one may find
-/// eigenvalues that are not finite: those found must add up to the trace.
+/// nalgebra's search does not end for a matrix with a NaN, and may find eigenvalues that are not finite for one with
+/// numbers of both 1 and 10⁻³⁰: the eigenvalues must add up to the trace.
 fn eigen(matrix: DMatrix<f64>) -> Option<SymmetricEigen<f64, nalgebra::Dyn>> {
     let (trace, iterations) = (matrix.trace(), ITERATIONS * matrix.nrows());
     let scale = matrix.norm();
@@ -103,7 +102,7 @@ mod tests {
         assert!(value.is_some_and(|value| (value - expected).abs() < 1e-7), "{value:?}, not {expected}");
     }
 
-    /// Of diagonal covariances the distance is |μ₁ − μ₂|² + Σ (σ₁ − σ₂)².
+    /// The distance for diagonal covariances is |μ₁ − μ₂|² + Σ (σ₁ − σ₂)².
     #[test]
     fn diagonal_covariances_part_by_their_deviations() {
         let share = (2.0_f64 / 3.0).sqrt();
@@ -111,8 +110,8 @@ mod tests {
         near(frechet_distance(&cross(1.0, 2.0, [0.0, 0.0]), &cross(3.0, 1.0, [3.0, -4.0])), expected);
     }
 
-    /// Features of which many are never active, as those of a classifier are, and others hang on few: most of the
-    /// covariance's eigenvalues are what rounding made of zero.
+    /// Features of which many are never active, as those of a classifier, and others depend on few: most eigenvalues of
+    /// the covariance are rounded zeros.
     #[test]
     fn features_that_are_never_active_do_no_harm() {
         let (width, rows) = (96, 300);
@@ -136,7 +135,7 @@ mod tests {
         near(frechet_distance(&cross(1.0, 2.0, [7.0, 7.0]), &cross(1.0, 2.0, [9.0, 7.0])), 4.0);
     }
 
-    /// Rank one in three dimensions, on lines at right angles: nothing is common, so the variances add.
+    /// Rank one in three dimensions, on orthogonal lines: the variances add.
     #[test]
     fn covariances_may_lack_rank() {
         let a = Features::new(vec![1.0, 1.0, 0.0, -1.0, -1.0, 0.0], 3);

@@ -2,8 +2,8 @@
 //! k(x, y) = (x·y / d + 1)³, by its unbiased estimator.
 //!
 //! Bińkowski, Sutherland, Arbel and Gretton, *Demystifying MMD GANs*, 2018, section 4.4. With Inception's features it
-//! is the KID. It assumes nothing of the distributions, and unlike the Fréchet distance its expectation does not depend
-//! on how many images there are. Subsets are those of torch-fidelity.
+//! is the KID. It makes no assumption about the distributions, and unlike the Fréchet distance its expectation does not
+//! depend on the number of images. Subsets are those of torch-fidelity.
 
 use super::{Features, assert_same_width};
 use rand::SeedableRng;
@@ -11,40 +11,40 @@ use rand::rngs::StdRng;
 use rand::seq::index::{self, IndexVec};
 use rayon::prelude::*;
 
-/// Rows of either set that are multiplied at once: a product of 2 MiB.
+/// Rows of either set in a block: a product of 2 MiB.
 const BLOCK: usize = 512;
 
-/// How the subsets are drawn.
+/// The drawing of subsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Subsets {
-    /// How many.
+    /// Number of subsets.
     pub count: usize,
-    /// Rows of either set in each, without repetition.
+    /// Rows of either set in a subset, without repetition.
     pub size: usize,
-    /// Draws them. Another version of `rand` may draw others.
+    /// Random seed. Another version of `rand` may draw other subsets.
     pub seed: u64,
 }
 
-/// torch-fidelity's count and size.
+/// The number and size of torch-fidelity.
 impl Default for Subsets {
     fn default() -> Self {
         Self { count: 100, size: 1000, seed: 0 }
     }
 }
 
-/// What subsets came to.
+/// The distance over subsets.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct KernelDistance {
-    /// The mean of their distances.
+    /// Mean over the subsets.
     pub mean: f64,
-    /// The standard deviation of these, over their count; not of the mean.
+    /// Standard deviation over the subsets, with divisor n; not that of the mean.
     pub deviation: f64,
 }
 
 /// The squared discrepancy of two whole sets, [n, d] and [m, d], in time (n + m)² d: the mean of k within each set,
-/// without a row and itself, less twice the mean between them. Zero in expectation where both come from one
-/// distribution, and so often negative; never positive between a set and itself, where only the last mean has rows
-/// with themselves. `None` where a set has fewer than two rows; NaN where a feature is not finite.
+/// without pairs of a row and itself, minus twice the mean between them. Zero in expectation for two samples of one
+/// distribution, and therefore often negative; never positive between a set and itself, where only the last mean pairs
+/// rows with themselves. `None` if a set has fewer than two rows; NaN if a feature is not finite.
 ///
 /// # Panics
 /// When the widths differ.
@@ -60,8 +60,8 @@ pub fn kernel_distance(a: &Features, b: &Features) -> Option<f64> {
     Some(within(a) + within(b) - 2.0 * between)
 }
 
-/// The same of random subsets: the mean and the standard deviation. `None` where there is no subset, or its size is
-/// less than two or more than a set has; NaN where a feature is not finite, drawn or not.
+/// Mean and standard deviation of the distance over random subsets. `None` for no subsets, or for a size below two or
+/// above that of a set; NaN if a feature is not finite, drawn or not.
 ///
 /// # Panics
 /// When the widths differ.
@@ -102,7 +102,7 @@ fn within(set: &Features) -> f64 {
     (kernel_sum(set, set) - diagonal) / (n * (n - 1.0))
 }
 
-/// The sum of k over all pairs. Blocks are added in their order, so that the threads do not show in the last bits.
+/// The sum of k over all pairs. Blocks are added in order, so that the result does not depend on the threads.
 fn kernel_sum(a: &Features, b: &Features) -> f64 {
     let sum = |rows| {
         let x = a.columns(rows).transpose();
@@ -151,7 +151,7 @@ mod tests {
         near(kernel_distance(&a, &b).expect("rows enough"), expected);
     }
 
-    /// Of one distribution the mean is zero within its error, which the biased estimator's, about 0.07, is not.
+    /// For one distribution the mean is zero within its error; the biased estimator's, about 0.07, is not.
     #[test]
     fn one_distribution_is_at_no_distance_from_itself() {
         let (a, b) = (random(400, 4, 3), random(400, 4, 4));

@@ -1,37 +1,37 @@
-//! Precision, recall, density and coverage of generated features, by balls about rows that reach to the k-th nearest
-//! other row of the same set.
+//! Precision, recall, density and coverage of generated features, by balls around rows up to the k-th nearest other row
+//! of the same set.
 //!
 //! Kynkäänniemi, Karras, Laine, Lehtinen and Aila, *Improved precision and recall metric for assessing generative
 //! models*, 2019; Naeem, Oh, Uh, Choi and Yoo, *Reliable fidelity and diversity metrics for generative models*, 2020.
-//! As the latter's package `prdc` has it, a ball does not hold its own rim.
+//! A ball excludes its surface, as in the latter's package `prdc`.
 
 use super::{Features, assert_same_width, squared_distance};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// k, as Naeem and others choose it.
+/// k of Naeem and others.
 pub const NEAREST: usize = 5;
 
-/// Rows of either set whose distances are taken together, while both blocks stay in a core's cache.
+/// Rows of either set in a block of distances; both blocks fit into a core's cache.
 const BLOCK: usize = 32;
 
-/// How generated images and real ones cover each other.
+/// Coverage of generated images by real ones and of real images by generated ones.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Prdc {
-    /// The share of generated rows that lie in some real row's ball.
+    /// Share of generated rows in the ball of some real row.
     pub precision: f64,
-    /// The share of real rows that lie in some generated row's ball.
+    /// Share of real rows in the ball of some generated row.
     pub recall: f64,
-    /// How many real rows' balls a generated row lies in, on average, over k; it may be above one.
+    /// Mean number of real rows' balls around a generated row, over k; may exceed 1.
     pub density: f64,
-    /// The share of real rows with a generated row in their ball.
+    /// Share of real rows with a generated row in their ball.
     pub coverage: f64,
 }
 
-/// All four of sets [n, d] and [m, d] with balls to the `k`-th neighbour, in time (n + m)² d and with no matrix of
-/// distances. `None` where a set has no more than `k` rows (`prdc` itself asks for one more); all NaN where a feature
-/// is not finite. Between a set and itself precision, recall and coverage are 1, unless more than `k` rows are equal:
-/// balls without a radius hold nothing.
+/// All four measures of sets [n, d] and [m, d] with balls up to the `k`-th neighbour, in time (n + m)² d and without a
+/// matrix of distances. `None` if a set has at most `k` rows (`prdc` needs one more); all NaN if a feature is not
+/// finite. Between a set and itself precision, recall and coverage are 1, unless more than `k` rows are equal: balls of
+/// radius 0 are empty.
 ///
 /// # Panics
 /// When the widths differ, or `k` is zero.
@@ -83,24 +83,24 @@ fn radii(set: &Features, rows: Range<usize>, k: usize) -> Vec<f64> {
     nearest.iter().map(|nearest| nearest[k - 1]).collect()
 }
 
-/// Puts a number among the smallest ones, which are sorted, in place of the largest of them.
+/// Inserts a number into a sorted list of the smallest ones, and drops the largest.
 fn insert(smallest: &mut [f64], value: f64) {
-    let place = smallest.partition_point(|&other| other <= value);
-    if place < smallest.len() {
-        smallest[place..].rotate_right(1);
-        smallest[place] = value;
+    let position = smallest.partition_point(|&other| other <= value);
+    if position < smallest.len() {
+        smallest[position..].rotate_right(1);
+        smallest[position] = value;
     }
 }
 
-/// What pairs of a real and a generated row came to.
+/// Counts over pairs of a real and a generated row.
 struct Tally {
-    /// Of each generated row, whether a real ball holds it.
+    /// For each generated row, true if a real ball contains it.
     precise: Vec<bool>,
-    /// Real rows that a generated ball holds.
+    /// Real rows in a generated ball.
     recalled: usize,
-    /// Real rows whose ball holds a generated row.
+    /// Real rows whose ball contains a generated row.
     covered: usize,
-    /// Pairs in which the real row's ball holds the generated row.
+    /// Pairs in which the real row's ball contains the generated row.
     pairs: usize,
 }
 
@@ -109,7 +109,7 @@ impl Tally {
         Self { precise: vec![false; generated], recalled: 0, covered: 0, pairs: 0 }
     }
 
-    /// Adds some real rows against all generated ones.
+    /// Adds the pairs of some real rows with all generated ones.
     fn count(mut self, rows: Range<usize>, real: &Balls<'_>, generated: &Balls<'_>) -> Self {
         let mut recalled = vec![false; rows.len()];
         let mut held = vec![0; rows.len()];
@@ -152,15 +152,15 @@ mod tests {
         [precision, recall, density, coverage]
     }
 
-    /// k = 1. Real balls are (−1, 1), (0, 2), (2, 4), (3, 5), (8, 12) and (10, 14): the first two hold ¼, and 5 is on a
-    /// rim. The generated balls (−4.5, 5) and (0.25, 9.75) hold the first four real points.
+    /// k = 1. Real balls are (−1, 1), (0, 2), (2, 4), (3, 5), (8, 12) and (10, 14): the first two contain ¼, and 5 is
+    /// on a surface. The generated balls (−4.5, 5) and (0.25, 9.75) contain the first four real points.
     #[test]
     fn points_on_a_line_by_hand() {
         let expected = [1.0 / 2.0, 4.0 / 6.0, 2.0 / 2.0, 2.0 / 6.0];
         assert_eq!(found(&[0.0, 1.0, 3.0, 4.0, 10.0, 12.0], &[0.25, 5.0], 1), expected);
     }
 
-    /// k = 2. The radii are 2, 1, 1 and 2, and without their rims the balls hold 2, 1, 1 and 2 points.
+    /// k = 2. The radii are 2, 1, 1 and 2, and without their surfaces the balls contain 2, 1, 1 and 2 points.
     #[test]
     fn a_set_covers_itself() {
         let points = [0.0, 1.0, 2.0, 3.0];
@@ -172,13 +172,14 @@ mod tests {
         assert_eq!(found(&[0.0, 1.0, 2.0], &[10.0, 11.0, 12.0], 1), [0.0; 4]);
     }
 
-    /// All generated rows at one place that is real: precise, and with balls that hold nothing.
+    /// All generated rows at one real point: precise, with empty balls.
     #[test]
     fn a_collapsed_set_is_precise_and_recalls_nothing() {
         assert_eq!(found(&[0.0, 1.0, 2.0, 3.0], &[1.0; 3], 1), [1.0, 0.0, 1.0, 1.0 / 4.0]);
     }
 
-    /// More rows than a block, each with its two neighbours at 1: without rims every ball holds its own row only.
+    /// More rows than a block, each with its two neighbours at 1: without surfaces every ball contains its own row
+    /// only.
     #[test]
     fn blocks_join() {
         let points: Vec<f64> = (0..2 * BLOCK as i32 + 5).map(f64::from).collect();

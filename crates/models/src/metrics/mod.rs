@@ -1,15 +1,15 @@
-//! How near one set of images is to another, and how varied a set is: host arithmetic in f64.
+//! Similarity of sets of images, and variety of one set, computed on the host in f64.
 //!
-//! | measure | of | says |
+//! | measure | of | value |
 //! | --- | --- | --- |
-//! | [`frechet_distance`], [`Gaussian`] | features | how far the two sets lie apart as normal distributions (FID) |
-//! | [`kernel_distance()`], [`kernel_distance_of_subsets`] | features | the same without assuming normals (KID) |
-//! | [`prdc`] | features | precision and density: are the images real; recall and coverage: are all kinds there |
-//! | [`mse`], [`psnr`], [`ssim`] | pairs of images | how near a reconstruction is |
-//! | [`pairwise_distance`] | images | how far images lie apart, which falls to nothing when a generator collapses |
+//! | [`frechet_distance`], [`Gaussian`] | features | distance of normal distributions fitted to the two sets (FID) |
+//! | [`kernel_distance()`], [`kernel_distance_of_subsets`] | features | distance that assumes no normality (KID) |
+//! | [`prdc`] | features | precision and density: realism of generated images; recall and coverage: their variety |
+//! | [`mse`], [`psnr`], [`ssim`] | pairs of images | similarity of a reconstruction |
+//! | [`pairwise_distance`] | images | mean distance of images, which falls to 0 when a generator collapses |
 //!
-//! Features are what some network says of an image; the first three say as much as that network sees. A set with too
-//! few rows for a measure gives `None`. A feature that is NaN or infinite makes every measure of its set NaN.
+//! Features are activations of some network on an image; the first three measures depend on that network. A set with
+//! too few rows for a measure gives `None`. A feature that is NaN or infinite makes every measure of its set NaN.
 
 mod diversity;
 mod frechet;
@@ -26,7 +26,7 @@ pub use similarity::{mse, psnr, ssim};
 use nalgebra::DMatrixView;
 use std::ops::Range;
 
-/// Features of a set of images: n rows of d numbers, one row to an image.
+/// Features of a set of images: n rows of d numbers, one row for each image.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Features {
     values: Vec<f64>,
@@ -79,7 +79,7 @@ impl Features {
         (0..rows).step_by(size).map(|start| start..(start + size).min(rows)).collect()
     }
 
-    /// Some rows as the columns of a matrix, [d, rows], which is how nalgebra lies in memory.
+    /// Some rows as the columns of a matrix [d, rows], in nalgebra's column-major order.
     fn columns(&self, rows: Range<usize>) -> DMatrixView<'_, f64> {
         let values = &self.values[rows.start * self.width..rows.end * self.width];
         DMatrixView::from_slice(values, self.width, rows.len())
@@ -88,10 +88,10 @@ impl Features {
 
 #[track_caller]
 fn assert_same_width(a: &Features, b: &Features) {
-    assert_eq!(a.width, b.width, "features of two kinds are held against each other");
+    assert_eq!(a.width, b.width, "features of two widths");
 }
 
-/// |x − y|², from the differences: |x|² + |y|² − 2 x·y would lose the digits of what is near.
+/// |x − y|², from the differences: |x|² + |y|² − 2 x·y would lose digits for near rows.
 fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     // Sums of their own let the compiler use vectors; one sum would fix the order of all additions.
     const LANES: usize = 8;

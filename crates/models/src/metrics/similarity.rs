@@ -1,21 +1,21 @@
-//! How near images are to others, pair by pair: the error, the same in decibels, and the structural similarity.
+//! Similarity of pairs of images: the mean squared error, the same in decibels, and the structural similarity.
 //!
-//! A list of images is n · h · w · c numbers, channels last, black being 0 and white 1. Both lists have the same
-//! length, and each function gives n numbers, of which the mean is what papers report; an image is a list of one.
+//! A list of images is n · h · w · c numbers, channels last, from black, 0, to white, 1. Both lists have the same
+//! length, and each function returns n numbers, whose mean papers report.
 
 use rayon::prelude::*;
 
-/// The widest window of structural similarity, and the deviation of its weights, in pixels.
+/// The widest window of structural similarity, and the standard deviation of its weights, in pixels.
 const WINDOW: usize = 11;
 const SIGMA: f64 = 1.5;
-/// K₁ and K₂ of Wang and others, squared: their constants for values that range over one.
+/// K₁ and K₂ of Wang and others, squared: their constants for values from 0 to 1.
 const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
 
-/// The mean squared error of each image [h, w, c] of one list from that of the other. NaN where a number is.
+/// The mean squared error between each image [h, w, c] of one list and that of the other. NaN if a number is NaN.
 ///
 /// # Panics
-/// When the lists' lengths differ, or are no multiple of an image's, which is not zero.
+/// When the lists' lengths differ or are no multiple of an image's, or an image is empty.
 pub fn mse(a: &[f32], b: &[f32], image: [usize; 3]) -> Vec<f64> {
     each(a, b, image, |a, b| {
         let squares = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
@@ -23,8 +23,8 @@ pub fn mse(a: &[f32], b: &[f32], image: [usize; 3]) -> Vec<f64> {
     })
 }
 
-/// The peak signal-to-noise ratio of each image in dB, −10 log₁₀ of its mean squared error: the peak is 1. Infinite
-/// between equal images, so that the mean of a list that has such a pair is, too. NaN where a number is.
+/// The peak signal-to-noise ratio of each image in dB, −10 log₁₀ of its mean squared error: the peak is 1. Infinite for
+/// equal images, and so is the mean of a list with such a pair. NaN if a number is NaN.
 ///
 /// # Panics
 /// As [`mse`].
@@ -32,12 +32,12 @@ pub fn psnr(a: &[f32], b: &[f32], image: [usize; 3]) -> Vec<f64> {
     mse(a, b, image).into_iter().map(|error| -10.0 * error.log10()).collect()
 }
 
-/// The structural similarity of each image [h, w, c], at most 1, which equal images have. NaN where a number is.
+/// The structural similarity of each image [h, w, c]: at most 1, the value for equal images. NaN if a number is NaN.
 ///
 /// Wang, Bovik, Sheikh and Simoncelli, *Image quality assessment: from error visibility to structural similarity*,
 /// 2004, equation 13: means, variances and covariance under a normal window of 11 × 11 pixels and deviation 1.5, over
-/// all its places inside the image, for each channel; then the mean. An image with a side of fewer than 11 pixels has a
-/// square window of the largest odd size that fits.
+/// all its positions inside the image, for each channel; then the mean. An image with a side of fewer than 11 pixels
+/// has a square window of the largest odd size that fits.
 ///
 /// It is scikit-image's `structural_similarity` with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
 /// data_range=1`.
@@ -87,7 +87,7 @@ fn plane_ssim(x: &[f64], y: &[f64], width: usize, window: &[f64]) -> f64 {
     (0..mean_x.len()).map(at).sum::<f64>() / mean_x.len() as f64
 }
 
-/// Weighted means of a plane [h, w] at all places where the window lies inside it: [h − k + 1, w − k + 1] of a window
+/// Weighted means of a plane [h, w] at all positions of the window inside it: [h − k + 1, w − k + 1] of a window
 /// of k × k, whose weights are products of those of its row and its column.
 fn weighted(plane: &[f64], width: usize, window: &[f64]) -> Vec<f64> {
     let inner = width + 1 - window.len();
@@ -107,7 +107,7 @@ mod tests {
         assert!((value - expected).abs() < 1e-12, "{value}, not {expected}");
     }
 
-    /// An image [13, 12, 2] without regularity, in eighths.
+    /// An irregular image [13, 12, 2], in eighths.
     fn image() -> Vec<f32> {
         (0..13 * 12 * 2).map(|i| ((i * i + 3 * i) % 9) as f32 / 8.0).collect()
     }
@@ -132,14 +132,14 @@ mod tests {
         assert_eq!(ssim(&image(), &image(), [13, 12, 2]), [1.0]);
     }
 
-    /// Flat images have no variances: what is left is the first factor, the likeness of the means.
+    /// Flat images have no variance: only the first factor, the similarity of the means, remains.
     #[test]
     fn flat_images_differ_by_their_means() {
         let (a, b) = (vec![0.25; 12 * 12], vec![0.75; 12 * 12]);
         near(ssim(&a, &b, [12, 12, 1])[0], (2.0 * 0.25 * 0.75 + C1) / (0.0625 + 0.5625 + C1));
     }
 
-    /// A window of one pixel, as a side of two leaves.
+    /// A window of one pixel, the largest for a side of two.
     #[test]
     fn small_images_have_small_windows() {
         let factor = |x: f64, y: f64| (2.0 * x * y + C1) / (x * x + y * y + C1);
