@@ -109,6 +109,18 @@ impl From<gpu_core::Error> for Error {
     }
 }
 
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<Error>() {
+            Ok(error) => error,
+            Err(error) => match error.downcast::<gpu_core::Error>() {
+                Ok(error) => error.into(),
+                Err(error) => Error::new(ErrorKind::Run, format!("{error:#}")),
+            },
+        }
+    }
+}
+
 /// Returns early with an error: `bail!(Data, "no images in {path}")`.
 macro_rules! bail {
     ($kind:ident, $($message:tt)*) => {
