@@ -1,5 +1,5 @@
-// The loss of each row of the scores d [m] of a GAN's discriminator, by kind and role, and beside it
-// dd[r] = weight · ∂rows[r]/∂d[r] and the score to report; one invocation per row.
+// The loss of each row of the scores d [m] of a GAN's discriminator, by kind and role; with a gradient, also
+// dd[r] = weight · ∂rows[r]/∂d[r] and the score to report. One invocation per row.
 //
 //   kind                 discriminator, real           discriminator, fake    generator        score
 //   0  non-saturating    −t log σ(d) − (1 − t) log(1 − σ(d)), that is max(d, 0) − t d + log(1 + e^−|d|),   σ(d)
@@ -34,7 +34,7 @@ const GENERATOR = 1u;
 @group(0) @binding(1) var<storage, read_write> rows: array<f32>;
 @group(0) @binding(2) var<uniform> p: Params;
 
-// t: positive exactly where a high score is wanted.
+// The label t: positive exactly where the score should be high.
 fn wanted(is_real: bool, smoothing: f32) -> f32 {
     if role == GENERATOR { return 1.0; }
     return select(0.0, 1.0 - smoothing, is_real);

@@ -1,5 +1,5 @@
-//! Whole training runs against PyTorch's, from given weights: every family, on the reference and on the adapter.
-//! tests/golden/README.md says what the files hold and models.py how they came to be.
+//! Compares training runs with PyTorch's from equal weights: every family, on the reference and on the adapter.
+//! tests/golden/README.md describes the files and models.py, which creates them.
 
 #[path = "golden/vectors.rs"]
 mod vectors;
@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use vectors::{Golden, distance};
 
-/// Images of a run, and of a whole batch. An epoch ends with a shorter one.
+/// Images of a run, and of a full batch. The last batch of an epoch is shorter.
 const IMAGES: usize = 20;
 const BATCH: usize = 8;
 
-/// A golden file, and what trained as it did.
+/// A golden file, with the model and optimiser that it records.
 struct Run {
     stem: &'static str,
     model: Box<dyn Model>,
@@ -74,7 +74,7 @@ fn runs() -> Vec<Run> {
     coders().into_iter().map(of(Optimiser::default())).chain(gans().into_iter().map(of(of_gans))).collect()
 }
 
-/// A tensor of a network, and how it lies in PyTorch.
+/// A tensor of a network, and its layout in PyTorch.
 struct Named {
     name: String,
     layout: Layout,
@@ -82,21 +82,21 @@ struct Named {
 }
 
 impl Named {
-    /// PyTorch's numbers, as they lie here.
+    /// PyTorch's values, in the layout of the model.
     fn of(&self, golden: &Golden, part: &str) -> Vec<f64> {
         self.layout.from_file(&golden.tensor(&format!("{part}/{}", self.name)).values)
     }
 }
 
 /// The parameters of a model's networks in one of their arenas.
-fn parameters(model: &dyn Model, home: Arena) -> Vec<Named> {
+fn parameters(model: &dyn Model, arena: Arena) -> Vec<Named> {
     let of_network = |network: &Network| {
-        let arena = model.memory().whole(network.weights.arena(home));
+        let whole = model.memory().whole(network.weights.arena(arena));
         let parameters = network.weights.parameters().iter();
         let named = parameters.map(|p| Named {
             name: p.name.clone(),
             layout: p.layout.clone(),
-            buf: Buf { offset: p.offset, shape: p.shape, ..arena },
+            buf: Buf { offset: p.offset, shape: p.shape, ..whole },
         });
         named.collect::<Vec<_>>()
     };
@@ -109,7 +109,7 @@ fn states(model: &dyn Model) -> Vec<Named> {
     states.map(|state| Named { name: state.name, layout: state.layout, buf: state.buf }).collect()
 }
 
-/// Tolerances against PyTorch's run, each as a share of the tensor's largest number.
+/// The allowed differences from PyTorch, relative to the largest number of a tensor.
 struct Tolerance {
     losses: f64,
     noise: f64,
@@ -119,14 +119,14 @@ struct Tolerance {
 }
 
 /// The reference differs from PyTorch in constants rounded to f32: pixels are byte · fl(1/255), PyTorch's byte / 255,
-/// and the scales of losses are rounded too, each 6·10⁻⁸ relative. Losses with such a scale or steep in the pixels
-/// take that over whole, moments more where a gradient is the small difference of large ones, and Adam's steps, whose
-/// length is the rate whatever the gradient, less. The bounds are about three times what is seen: of losses 1.1·10⁻⁷,
-/// weights 8·10⁻⁸, moments 1.6·10⁻⁶, states 3·10⁻⁸.
+/// and the scales of losses are rounded too, each by 6·10⁻⁸ relative. Losses with such a scale, or steep in the pixels,
+/// have the same error; moments have a larger one where a gradient is a small difference of large numbers; Adam's
+/// steps, whose length does not depend on the gradient's, have a smaller one. The bounds are about three times the
+/// errors measured: losses 1.1·10⁻⁷, weights 8·10⁻⁸, moments 1.6·10⁻⁶, states 3·10⁻⁸.
 const REFERENCE: Tolerance = Tolerance { losses: 3e-7, noise: 1e-14, weights: 3e-7, moments: 5e-6, states: 1e-7 };
-/// A device computes in f32, with an exp that may err by several units: sums of some dozens of terms, up to ten times
-/// over, each step starting from the last one's error. A wrong constant in Adam shows as some 10⁻³. Software Vulkan is
-/// seen to err by a third at most; other drivers have their own exp.
+/// A device computes in f32, with an error of several units in exp: sums of dozens of terms, over up to ten steps that
+/// accumulate errors. A wrong constant in Adam causes errors of about 10⁻³. Software Vulkan was measured at a third of
+/// these bounds at most; other drivers have another exp.
 const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, moments: 1e-5, states: 1e-5 };
 
 /// The differences from PyTorch, as sentences.
@@ -134,10 +134,10 @@ const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, 
 struct Faults(Vec<String>);
 
 impl Faults {
-    fn hold(&mut self, name: &str, values: &[f64], expected: &[f64], tolerance: f64) {
+    fn compare(&mut self, name: &str, values: &[f64], expected: &[f64], tolerance: f64) {
         let error = distance(values, expected);
         if error > tolerance {
-            self.0.push(format!("{name}: off by {error:.1e}, {tolerance:.0e} allowed"));
+            self.0.push(format!("{name}: error {error:.1e} exceeds {tolerance:.0e}"));
         }
     }
 }
@@ -152,15 +152,15 @@ fn load(executor: &mut dyn Executor, model: &dyn Model, golden: &Golden) -> Resu
     Ok(())
 }
 
-/// The images of a batch in each step: what an epoch leaves over is shared out among the last step's batches.
+/// The batch size of each step: the remainder of an epoch is divided among the batches of its last step.
 fn batches(model: &dyn Model, steps: usize) -> Vec<usize> {
     let starts = (0..IMAGES).step_by(BATCH * model.batches());
     let epoch: Vec<usize> = starts.map(|start| BATCH.min((IMAGES - start) / model.batches())).collect();
     epoch.into_iter().cycle().take(steps).collect()
 }
 
-/// Runs a model over the golden file's data from its weights, and says where it strays.
-fn strays(
+/// Trains a model on the golden file's data from its weights, and lists the differences.
+fn differences(
     executor: &mut dyn Executor,
     run: &Run,
     golden: &Golden,
@@ -184,14 +184,14 @@ fn strays(
         let rows = executor.wait(ticket)?.remove(0).to_f64();
         for (column, name) in columns.iter().enumerate() {
             let value = rows[step % RING_ROWS * columns.len() + column];
-            // Beside a one, so that losses below one nat, which are differences of larger terms, are held in nats.
+            // The one makes errors of losses below one nat absolute: such losses are differences of larger terms.
             let expected = [1.0, golden.tensor(name).values[step]];
-            faults.hold(&format!("{name} of step {}", step + 1), &[1.0, value], &expected, tolerance.losses);
+            faults.compare(&format!("{name} of step {}", step + 1), &[1.0, value], &expected, tolerance.losses);
         }
-        let noise = written[0].schedule.calls().iter().find(|step| step.label == "noise");
+        let noise = written[0].schedule.calls().iter().find(|call| call.label == "noise");
         if let (0, Some(noise), Some(expected)) = (step, noise, golden.0.get("noise1")) {
             let drawn = executor.read(noise.bufs[1])?.to_f64();
-            faults.hold("noise of step 1", &drawn, &expected.values, tolerance.noise);
+            faults.compare("noise of step 1", &drawn, &expected.values, tolerance.noise);
         }
     }
     let Tolerance { weights, moments, states: of_states, .. } = *tolerance;
@@ -204,17 +204,17 @@ fn strays(
     for (part, tensors, tolerance) in parts {
         for tensor in tensors {
             let values = executor.read(tensor.buf)?.to_f64();
-            faults.hold(&format!("{part}/{}", tensor.name), &values, &tensor.of(golden, part), tolerance);
+            faults.compare(&format!("{part}/{}", tensor.name), &values, &tensor.of(golden, part), tolerance);
         }
     }
     if let Some(usage) = model.quantiser().map(|quantiser| quantiser.usage()) {
-        faults.hold("usage", &executor.read(usage.train)?.to_f64(), &golden.tensor("usage").values, 0.0);
+        faults.compare("usage", &executor.read(usage.train)?.to_f64(), &golden.tensor("usage").values, 0.0);
     }
     Ok(faults.0)
 }
 
 #[test]
-fn the_golden_weights_are_the_models() {
+fn golden_weights_have_the_names_and_shapes_of_the_models() {
     for Run { stem, model, .. } in runs() {
         let golden = Golden::open(stem);
         let ours = |tensors: Vec<Named>| -> BTreeMap<String, Vec<usize>> {
@@ -229,7 +229,7 @@ fn the_golden_weights_are_the_models() {
         all.extend(states(&*model));
         let (learnt, all) = (ours(learnt), ours(all));
         for (part, ours) in [("initial/", &all), ("final/", &all), ("m/", &learnt), ("v/", &learnt)] {
-            assert_eq!(*ours, theirs(part), "{stem}: names and shapes of {part} are PyTorch's");
+            assert_eq!(*ours, theirs(part), "{stem}: names and shapes of {part} differ from PyTorch's");
         }
     }
 }
@@ -239,8 +239,8 @@ fn training_agrees_with_pytorch() -> Result<(), Error> {
     let mut faults = Vec::new();
     for run in runs() {
         let mut cpu = Cpu::new(run.model.memory().clone(), Sharing::Off);
-        let strays = strays(&mut cpu, &run, &Golden::open(run.stem), &REFERENCE)?;
-        faults.extend(strays.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
+        let found = differences(&mut cpu, &run, &Golden::open(run.stem), &REFERENCE)?;
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
     Ok(())
@@ -251,8 +251,8 @@ fn training_agrees_with_pytorch_on_the_adapter() -> Result<(), Error> {
     let (device, mut faults) = (device(false), Vec::new());
     for run in runs() {
         let mut gpu = Gpu::new(device.clone(), run.model.memory().clone(), Sharing::Off);
-        let strays = strays(&mut gpu, &run, &Golden::open(run.stem), &DEVICE)?;
-        faults.extend(strays.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
+        let found = differences(&mut gpu, &run, &Golden::open(run.stem), &DEVICE)?;
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
     Ok(())

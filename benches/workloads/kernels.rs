@@ -53,8 +53,8 @@ fn prepared(kernel: Kernel, backend: &Backend) -> Result<Workload, String> {
         return Err(format!("not timed, wrong result: {comparisons:?}"));
     }
     let program = executor.prepare(&schedule).map_err(|e| e.to_string())?;
-    let (programs, submits) = (vec![program], SubmitLoop::default());
-    Ok(Workload { executor, programs, ring, submits, done: 0, parameters: None, flops, images })
+    let (programs, submit_loop) = (vec![program], SubmitLoop::default());
+    Ok(Workload { executor, programs, ring, submit_loop, done: 0, parameters: None, flops, images })
 }
 
 /// Pseudo-random numbers between −½ and ½.

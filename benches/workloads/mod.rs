@@ -16,7 +16,7 @@ pub(crate) struct Workload {
     programs: Vec<Program>,
     /// The ring of losses; empty for kernels.
     ring: Buf,
-    submits: SubmitLoop,
+    submit_loop: SubmitLoop,
     done: u64,
     /// The number of trainable parameters.
     pub(crate) parameters: Option<usize>,
@@ -49,7 +49,7 @@ impl Workload {
     fn until(&mut self, enough: &mut dyn FnMut(u64) -> bool) -> Result<Block, Error> {
         let (mut steps, mut losses) = (0, Vec::new());
         let start = Instant::now();
-        let done = self.submits.drive(
+        let done = self.submit_loop.drive(
             self.executor.as_mut(),
             &self.programs,
             self.done + 1,

@@ -54,6 +54,6 @@ pub(super) fn build(name: &str, backend: &Backend) -> Result<Workload, Error> {
         network.weights.parameters().iter().map(|parameter| parameter.shape.len()).sum::<usize>()
     };
     let parameters = Some(model.networks().iter().map(lengths).sum());
-    let (submits, images) = (SubmitLoop::default(), batch * model.batches());
-    Ok(Workload { executor, programs, ring, submits, done: 0, parameters, flops: None, images })
+    let (submit_loop, images) = (SubmitLoop::default(), batch * model.batches());
+    Ok(Workload { executor, programs, ring, submit_loop, done: 0, parameters, flops: None, images })
 }

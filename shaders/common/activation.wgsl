@@ -22,7 +22,7 @@ fn sigmoid(x: f32) -> f32 {
 }
 
 // log(1 + e), for e in [0, 1], to a few units in the last place: log alone loses small e to rounding in 1 + e.
-// With u = fl(1 + e), log(u) · e / (u − 1) restores what was lost (Kahan's form, Higham, Accuracy and
+// With u = fl(1 + e), log(u) · e / (u − 1) restores the lost digits (Kahan's form, Higham, Accuracy and
 // Stability of Numerical Algorithms, §1.14.1).
 fn log_one_plus(e: f32) -> f32 {
     let u = 1.0 + e;
@@ -30,8 +30,8 @@ fn log_one_plus(e: f32) -> f32 {
     return select(log(u) * (e / d), e, d == 0.0);
 }
 
-// exp(t) − 1 for t ≤ 0. Near 0 the difference would leave only what rounding made of exp(t); there it is the Taylor
-// series, whose first term left out is below 2⁻²⁴ of the sum.
+// exp(t) − 1 for t ≤ 0. Near 0 the difference would consist of the rounding error of exp(t), so the Taylor series is
+// used there; its first omitted term is below 2⁻²⁴ of the sum.
 fn exp_minus_one(t: f32) -> f32 {
     let s = max(t, -0.25);
     let series = s * (1.0 + s / 2.0 * (1.0 + s / 3.0 * (1.0 + s / 4.0 * (1.0 + s / 5.0 * (1.0 + s / 6.0)))));

@@ -1,4 +1,4 @@
-//! The models that tests/models.rs looks at: small ones of every family, odd in their sizes.
+//! The models of tests/models.rs: small ones of every family, with odd sizes.
 
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Program, Sharing};
@@ -13,7 +13,7 @@ pub(crate) const SEED: u64 = 0x1234_5678_9abc_def0;
 pub(crate) const BETA: f32 = 0.7;
 const SIGMA: f32 = 0.3;
 
-/// A model and its training: three batches to an epoch.
+/// A model and its training, with three batches per epoch.
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
     pub(crate) model: Box<dyn Model>,
@@ -85,7 +85,7 @@ pub(crate) fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
     VqVaeConfig { width: 6, residual: 5, blocks: 2, latent: 3, codes: 7, ema, restart, ..VqVaeConfig::default() }
 }
 
-/// Several kinds of sizes, activations that need their input and that do not, and each option of the optimiser.
+/// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
     let falling = Optimiser {
@@ -114,14 +114,14 @@ pub(crate) fn setups() -> Vec<Setup> {
     vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
         Setup::new("vae, tanh", vae(row, &[], false, "tanh", Gaussian), spec(row, 64), 64).with(all),
-        // Bounds so low that all is above them: there the gradient is that of the loss that is recorded.
+        // Bounds so low that every unit is above them, where the gradient is that of the recorded loss.
         Setup::new("vae, free bits", VaeConfig { free_bits: 1e-4, ..plain() }, spec(row, 5), 5).with(sgd),
         Setup::new("vae, capacity", VaeConfig { capacity: 1e-4, kl_warmup: 4, ..plain() }, spec(row, 5), 5),
         Setup::new("cvae", VaeConfig { class_conditional: true, ..plain() }, spec(row, 6), 6),
         Setup::new("cvae, silu", VaeConfig { class_conditional: true, ..silu() }, spec(row, 6), 6),
         Setup::new("conv vae", vae(grey, &[3, 5], false, "relu", Bernoulli), spec(grey, 6), 6).with(nesterov),
         Setup::new("conv vae, silu", vae(colour, &[4], false, "silu", Gaussian), spec(colour, 5), 5),
-        // A batch long enough for the gradients of the weights to be split sums.
+        // A batch so large that the gradients of the weights are split sums.
         Setup::new("ae", ae("elu"), spec([1, 1, 9], 520), 520).with(coupled),
         Setup::new("pooled ae", pooled, spec([8, 12, 3], 5), 5).with(lion),
         Setup::new("gan", gan(0, false, false, GanLoss::LeastSquares, 1), spec(row, 9), 9),
@@ -134,12 +134,12 @@ pub(crate) fn setups() -> Vec<Setup> {
     ]
 }
 
-/// The networks' arenas and state, and what else of the model lasts.
+/// The persistent state of a model: its networks' arenas and states, and its buffers.
 pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     const ARENAS: [Arena; 5] =
         [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
     let networks = model.networks();
-    let arenas = networks.iter().flat_map(|network| ARENAS.map(|home| arena(model, network, home)));
+    let arenas = networks.iter().flat_map(|network| ARENAS.map(|kind| arena(model, network, kind)));
     let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));
     let set = model.buffers().first();
     let labels = set.labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
@@ -152,7 +152,7 @@ pub(crate) fn arena(model: &dyn Model, network: &models::Network, arena: Arena) 
     model.memory().whole(network.weights.arena(arena))
 }
 
-/// Random images in both sets, and the weights and states that `seed` starts from.
+/// Writes random images into both sets, and initial weights and states drawn from `seed`.
 pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -> Result<(), Error> {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut bytes = |buf: Buf| Array::U32(pack(&(0..4 * buf.len()).map(|_| rng.random::<u8>()).collect::<Vec<_>>()));
@@ -208,7 +208,7 @@ fn trained(setup: &Setup, last: impl Fn(&Phase) -> bool) -> Result<Vec<(Buf, Arr
     Ok(buffers.iter().copied().zip(cpu.wait(ticket)?).collect())
 }
 
-/// The programs of a step, each as often as it runs.
+/// The programs of a step, in order and repeated as often as they run.
 pub(crate) fn prepared(executor: &mut dyn Executor, phases: &[Phase]) -> Result<Vec<Program>, Error> {
     let programs = phases.iter().map(|phase| executor.prepare(&phase.schedule)).collect::<Result<Vec<_>, _>>()?;
     Ok(in_order(phases).into_iter().map(|phase| programs[phase]).collect())

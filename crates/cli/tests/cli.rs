@@ -341,16 +341,16 @@ fn invalid_arguments_are_refused() {
         ("--set train.epoch=3", &["no setting train.epoch", "train.epochs"][..]),
         ("--set train.epochs", &["--set train.epochs", "="]),
         ("--set train.seed=soon", &["train.seed", "soon"]),
-        ("--set optimiser.lr=nan", &["lr is NaN"]),
+        ("--set optimiser.lr=nan", &["optimiser.lr must be above 0", "got NaN"]),
         ("--set vae.activation=step", &["activation", "step", "relu"]),
         ("--device nosuchadapter", &["nosuchadapter"]),
         ("--data nosuch", &["no file or folder nosuch", "digits, shapes, a folder of pictures"]),
         ("--batch-size 0", &["batch_size is 0"]),
         ("--batch-size 301", &["batch_size is 301", "300"]),
         ("--epochs 0", &["epochs is 0"]),
-        ("--latent-dim 0", &["latent is 0"]),
-        ("--latent-dim 100000", &["latent is 100000"]),
-        ("--lr=-1", &["lr is -1"]),
+        ("--latent-dim 0", &["vae.latent must be between 1 and 65536 (got 0)"]),
+        ("--latent-dim 100000", &["vae.latent must be between", "got 100000"]),
+        ("--lr=-1", &["optimiser.lr must be above 0", "got -1"]),
         ("--out data/train-labels-idx1-ubyte/run", &["train-labels-idx1-ubyte", "file, not a folder"]),
         ("--out data/train-labels-idx1-ubyte", &["is a file, not a folder"]),
     ] {
@@ -370,9 +370,9 @@ fn invalid_arguments_are_refused() {
 fn numbers_out_of_range_are_refused() {
     let place = Place::new();
     for (arguments, words) in [
-        ("--lr -1", &["lr is -1"][..]),
+        ("--lr -1", &["optimiser.lr", "got -1"][..]),
         ("--lr nan", &["lr", "NaN"]),
-        ("--beta -1", &["beta is -1"]),
+        ("--beta -1", &["vae.beta must be at least 0", "got -1"]),
         ("--hidden 65536,65536", &["hidden"]),
         ("--set train.epochs=9000000000000000000", &["epochs"]),
     ] {

@@ -226,8 +226,9 @@ fn every_enumerated_setting_trains() {
             lines.push(format!("{model} --set gan.loss={loss} {bounded}"));
         }
     }
-    lines
-        .extend(["0", "0.9"].map(|ema| format!("vqvae --set vqvae.width=8 --set vqvae.codes=8 --set vqvae.ema={ema}")));
+    lines.extend(["0", "0.9"].map(|ema| {
+        format!("vqvae --set vqvae.width=8 --set vqvae.codes=8 --set vqvae.restart=0 --set vqvae.ema={ema}")
+    }));
     let place = Place::new();
     for (number, line) in lines.iter().enumerate() {
         let train = format!("train {line} --latent-dim 3 --data data --batch-size 16 --steps 1 --device cpu -q --json");

@@ -131,13 +131,13 @@ fn invalid_settings_are_refused() {
         ),
         (
             "train vae --data data --set optimiser.lr_schedule=step",
-            ["needs an interval and a factor", "optimiser.lr_decay_steps"],
+            ["optimiser.lr_schedule = step needs", "optimiser.lr_decay_steps"],
         ),
         (
             "train vae --data data --steps 9 --set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=9",
             ["none are left for its decay", "optimiser.lr_warmup"],
         ),
-        ("train vae --data data --set optimiser.lr_final=2", ["lr_final is 2", "[0, 1]"]),
+        ("train vae --data data --set optimiser.lr_final=2", ["optimiser.lr_final must be between 0 and 1", "got 2"]),
     ] {
         place.refused(&format!("{line} --device cpu"), &words);
     }

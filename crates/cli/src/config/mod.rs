@@ -3,6 +3,7 @@
 pub mod data;
 pub mod monitors;
 pub mod recipes;
+pub mod renamed;
 
 use self::data::DataOptions;
 use self::monitors::Monitors;
@@ -183,8 +184,12 @@ impl Config {
 
     /// Reads a configuration; `name` is what errors call it.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
-        // toml's message shows the line and what was expected there.
-        toml::from_str(text).map_err(|error| anyhow!("invalid configuration {name}:\n{error}"))
+        // Parsed from the text where possible, so that toml's message shows the line.
+        let parsed = match renamed::settings(text) {
+            Some(table) => table.try_into(),
+            None => toml::from_str(text),
+        };
+        parsed.map_err(|error| anyhow!("invalid configuration {name}:\n{error}"))
     }
 
     /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
@@ -348,6 +353,9 @@ impl Config {
 
 /// A sentence on a key that is not there, with those of its section, or else the sections.
 fn unknown_key(key: &str, config: &Config) -> String {
+    if let Some(new) = renamed::setting(key) {
+        return format!("there is no setting {key}; it is now {new}");
+    }
     let table = toml::Table::try_from(config).unwrap_or_default();
     let section = key.split('.').next().unwrap_or_default().trim();
     if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {

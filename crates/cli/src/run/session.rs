@@ -1,6 +1,6 @@
 //! A model on a device with its data, and the way of its state into checkpoints and back.
 
-use crate::config::Config;
+use crate::config::{Config, renamed};
 use crate::data::{DataSet, Pixels, Split};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
@@ -9,7 +9,7 @@ use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
-use models::{ASKED_ROWS, DataSpec, Model, Network, OptimiserKind, SetSpec, initial_values};
+use models::{ASKED_ROWS, DataSpec, Model, Network, SetSpec, initial_values};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -181,11 +181,9 @@ impl Session {
         Ok(checkpoint)
     }
 
-    /// Puts a checkpoint's contents back. Files of version 0.1.0 name the state of Adam otherwise, and are read too.
+    /// Puts a checkpoint's contents back. Files of version 0.1.0 are read too.
     pub fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
-        if matches!(self.config.optimiser.kind, OptimiserKind::Adam | OptimiserKind::AdamW) {
-            checkpoint.rename(&[("adam.m/", "optim.m/"), ("adam.v/", "optim.v/")]);
-        }
+        checkpoint.rename(renamed::TENSORS);
         for Tensor { name, buf, layout } in self.tensors() {
             let values = numbers(checkpoint, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;

@@ -5,8 +5,8 @@
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// One row an activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. A
-/// parameter has the default that its name in settings implies.
+/// One row per activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. The
+/// name in settings implies the default of the parameter.
 macro_rules! activations {
     ($($(#[$doc:meta])* $act:ident $(($alpha:ident = $default:literal))? = $code:literal, $name:literal;)+) => {
         /// A scalar function applied to every element.
@@ -146,9 +146,9 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, act: Activation) -> Buf {
 /// dx = act′(x) ⊙ dy, of x's shape.
 ///
 /// # Panics
-/// When `dy` has another size than `x`.
+/// If `dy` has another size than `x`.
 pub fn backward(s: &mut Schedule, label: &str, x: Buf, dy: Buf, act: Activation) -> Buf {
-    assert_eq!(x.len(), dy.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
+    assert_eq!(x.len(), dy.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
     let dx = s.scratch(x.shape);
     s.push(&ACTIVATION_BACKWARD, label, &[x, dy, dx], &parameters(x, act), grid(x), 6 * x.len() as u64);
     dx
@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(Activation::named(act.name()), (act != Activation::Identity).then_some(act));
         }
         assert_eq!(Activation::decode(2, 0.5), Some(Activation::LeakyRelu(0.5)));
-        assert_eq!((Activation::named("gelu"), Activation::decode(8, 0.0)), (None, None));
+        assert_eq!((Activation::named("gelu"), Activation::decode(Activation::ALL.len() as u32, 0.0)), (None, None));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The losses of generative adversarial networks on a discriminator's scores, and their gradients in the same pass.
 //!
-//! A row is one score; its loss depends on the network whose step it is. The weight of the gradient and the sum of the
-//! rows make means over the batch.
+//! A row is one score; its loss depends on the network being trained. A mean over the batch is taken by the gradient's
+//! weight and by the sum of the rows.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 use serde::{Deserialize, Serialize};
 
-/// One row a loss: its code, its name in settings and, in capitals, in shaders/gan_loss.wgsl.
+/// One row per loss: its code, its name in settings and, in capitals, in shaders/gan_loss.wgsl.
 macro_rules! gan_losses {
     ($($(#[$doc:meta])* $loss:ident = $code:literal, $name:literal;)+) => {
         /// A GAN's loss on scores d.
@@ -47,7 +47,7 @@ gan_losses! {
 }
 
 impl GanLoss {
-    /// True if a real score has a label that can be smoothed.
+    /// True if real scores have labels that can be smoothed.
     pub fn has_labels(self) -> bool {
         matches!(self, Self::NonSaturating | Self::LeastSquares)
     }
@@ -63,7 +63,7 @@ pub struct Loss {
     pub label_smoothing: f32,
 }
 
-/// The network whose step it is, and the scored samples.
+/// The network being trained, and the scored samples.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// The discriminator's, on real samples.
@@ -125,7 +125,7 @@ pub static KERNELS: &[&Kernel] = &[&GAN_LOSS, &GAN_LOSS_WITH_GRADIENT];
 /// The loss of each score of `d`, which may have any shape: `[m]`, m being d's size.
 ///
 /// # Panics
-/// When there are fewer scores than real ones, or the smoothing is not in [0, 1) or meets a loss without labels.
+/// If there are fewer scores than real ones, the smoothing is not in [0, 1), or the loss has no labels to smooth.
 pub fn forward(s: &mut Schedule, label: &str, d: Buf, role: Role, loss: Loss) -> Buf {
     let params = parameters(label, d, role, loss, 0.0);
     let rows = s.scratch([d.len()]);
@@ -137,7 +137,7 @@ pub fn forward(s: &mut Schedule, label: &str, d: Buf, role: Role, loss: Loss) ->
 /// `[m]`: σ(d) for [`GanLoss::NonSaturating`] and [`GanLoss::Hinge`], d itself for the others.
 ///
 /// # Panics
-/// When [`forward`] does.
+/// As [`forward`].
 pub fn with_gradient(s: &mut Schedule, label: &str, d: Buf, role: Role, loss: Loss, weight: f32) -> (Buf, Buf, Buf) {
     let params = parameters(label, d, role, loss, weight);
     let (rows, dd, score) = (s.scratch([d.len()]), s.scratch(d.shape), s.scratch([d.len()]));
@@ -147,7 +147,7 @@ pub fn with_gradient(s: &mut Schedule, label: &str, d: Buf, role: Role, loss: Lo
 
 fn parameters(label: &str, d: Buf, role: Role, loss: Loss, weight: f32) -> GanLossParams {
     let Loss { kind, label_smoothing: smoothing } = loss;
-    assert!((0.0..1.0).contains(&smoothing), "{label}: labels smoothed by {smoothing}");
+    assert!((0.0..1.0).contains(&smoothing), "{label}: label smoothing {smoothing} is not in [0, 1)");
     assert!(smoothing == 0.0 || kind.has_labels(), "{label}: {kind:?} has no labels to smooth");
     let real = match role {
         Role::Real => d.len(),

@@ -5,7 +5,7 @@ use crate::ops::gan_loss::{GanLoss, GanLossParams};
 use crate::reference::activation::sigmoid;
 use rayon::prelude::*;
 
-/// The loss of that code.
+/// The loss with this code; `None` if there is none.
 fn decode(code: u32) -> Option<GanLoss> {
     GanLoss::ALL.iter().copied().find(|loss| loss.code() == code)
 }
