@@ -361,9 +361,9 @@ fn damaged_data_is_refused() {
     // 300 pictures of 6 by 6 as 150 of 6 by 12.
     (wider[6], wider[7], wider[15]) = (0, 150, 12);
     for (name, bytes, words) in [
-        (images, &sound[..900], &[images, "cut short"][..]),
-        (images, &sound[..10], &[images, "cut short"]),
-        (images, &announced, &[images, "goes on"]),
+        (images, &sound[..900], &[images, "truncated"][..]),
+        (images, &sound[..10], &[images, "truncated"]),
+        (images, &announced, &[images, "more than"]),
         (images, &sound_labels, &[images, "holds labels"]),
         (images, &wider, &["150 images", "300 labels"]),
         (labels, &sound, &[labels, "holds images"]),

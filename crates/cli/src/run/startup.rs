@@ -24,7 +24,7 @@ pub struct Startup {
 
 impl Startup {
     /// Starts at [`begin`], or now.
-    pub fn new() -> Self {
+    pub fn since_begin() -> Self {
         let begun = *BEGUN.get_or_init(Instant::now);
         Self { begun, last: begun, laps: Vec::new(), pipelines: Duration::ZERO }
     }
