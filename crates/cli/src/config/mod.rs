@@ -221,8 +221,8 @@ impl Config {
         if parts.len() > MAX_MICRO_BATCHES {
             bail!(
                 Setting,
-                "train.micro_batch is {}: it splits a batch of {batch_size} into {} micro-batches, and {MAX_MICRO_BATCHES} \
-                 is the most; use larger micro-batches",
+                "train.micro_batch is {}: it splits a batch of {batch_size} into {} micro-batches, and \
+                 {MAX_MICRO_BATCHES} is the most; use larger micro-batches",
                 self.train.micro_batch,
                 parts.len()
             );

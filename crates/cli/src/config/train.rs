@@ -24,8 +24,8 @@ pub struct Train {
     pub sample_every: u64,
     /// Numbered checkpoints to keep, in addition to the latest and the best.
     pub keep: usize,
-    /// The metric of the test set that selects the best checkpoint: the smallest value, or the largest with a minus before
-    /// the name. Empty for the model's own.
+    /// The metric of the test set that selects the best checkpoint: the smallest value, or the largest with a minus
+    /// before the name. Empty for the model's own.
     pub best: String,
     /// Epochs without a better checkpoint after which training stops; 0 to train to the end.
     pub patience: u64,
