@@ -363,7 +363,7 @@ fn damaged_data_is_refused() {
     for (name, bytes, words) in [
         (images, &sound[..900], &[images, "truncated"][..]),
         (images, &sound[..10], &[images, "truncated"]),
-        (images, &announced, &[images, "has more than"]),
+        (images, &announced, &[images, "more than"]),
         (images, &sound_labels, &[images, "holds labels"]),
         (images, &wider, &["150 images", "300 labels"]),
         (labels, &sound, &[labels, "holds images"]),
