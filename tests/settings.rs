@@ -131,7 +131,7 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
     }
     let training = Training::whole(1, true, optimiser, BATCH);
     let mut programs = Vec::new();
-    for schedule in model.start(&training) {
+    if let Some(schedule) = model.start(&training) {
         programs.push(cpu.prepare(&schedule)?);
     }
     let phases = model.train(BATCH / model.batches(), &training);

@@ -15,15 +15,3 @@ pub mod train;
 pub use gpu_core::{Backend, DeviceChoice};
 pub use io::error::{Error, ErrorKind, Hint, Result};
 pub use terminal::Terminal;
-
-impl From<anyhow::Error> for Error {
-    fn from(error: anyhow::Error) -> Self {
-        match error.downcast::<Error>() {
-            Ok(error) => error,
-            Err(error) => match error.downcast::<gpu_core::Error>() {
-                Ok(error) => error.into(),
-                Err(error) => Error::new(ErrorKind::Run, format!("{error:#}")),
-            },
-        }
-    }
-}

@@ -18,7 +18,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let copied = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &copied) } else { drop(fs::copy(&path, copied).unwrap()) }
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            fs::copy(&path, copied).unwrap();
+        }
     }
 }
 
@@ -51,4 +55,5 @@ fn runs_of_0_1_0_are_evaluated_and_sampled() {
     copy(&Path::new(FIXTURES).join("dcgan"), &place.path("run"));
     place.done("sample run -n 4 --device cpu --out drawn.png");
     place.done("eval run --device cpu");
+    place.refused("train dcgan --set gan.critic_steps=2 --out other", &["it is now gan.discriminator_steps"]);
 }

@@ -13,7 +13,7 @@ pub(crate) fn message(error: &anyhow::Error) -> String {
 fn hint(error: &anyhow::Error) -> Option<String> {
     let of_library = error.downcast_ref::<frit::Error>();
     if let Some(hint) = of_library.and_then(frit::Error::hint) {
-        return Some(text(hint));
+        return text(hint);
     }
     match of_library.and_then(frit::Error::device_error).or_else(|| error.downcast_ref())? {
         NoAdapter => {
@@ -29,16 +29,19 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 }
 
 /// A hint in the words of the command line.
-fn text(hint: &Hint) -> String {
-    match hint {
+fn text(hint: &Hint) -> Option<String> {
+    Some(match hint {
         Hint::BatchSize(images) => format!("use --batch-size {images}, or --micro-batch auto"),
         Hint::MicroBatch(images) => format!("use --micro-batch {images}"),
         Hint::Resume(run) => format!("continue with `frit resume {run}`"),
         Hint::Data => "pass the data set that the run was trained on with --data".into(),
         Hint::Out => "choose another --out".into(),
         Hint::Device => "choose another --device (see `frit devices`)".into(),
-        other => format!("{other:?}"),
-    }
+        Hint::Train => "start a new run with `frit train`".into(),
+        Hint::Set(key) => format!("change {key}, on the command line with --set {key}=…"),
+        Hint::FullPrecision => "leave out --half".into(),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -56,7 +59,7 @@ mod tests {
 
     #[test]
     fn device_errors_name_the_flag() {
-        let text = message(&gpu_core::Error::NoAdapter.into());
+        let text = message(&NoAdapter.into());
         assert!(text.starts_with("error: no GPU adapter found\n  help: ") && text.contains("--device cpu"), "{text}");
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
 
 fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
     let Found { data, kind, sizes, skipped } = found;
-    let DataSet { name, train, test, height, width, channels, classes } = data;
+    let DataSet { name, train, test, height, width, channels, classes, .. } = data;
     out!("{name}: {kind}")?;
     out!("{:10} {} training, {} test", "images", train.count, test.count)?;
     out!("{:10} {height}×{width}×{channels}", "size")?;

@@ -1,32 +1,32 @@
-//! The `[data]` section of a configuration: what to read, and the pictures that it becomes.
+//! The `[data]` section of a configuration: the source, and the images to make of it.
 
-use anyhow::{Result, bail};
+use crate::io::error::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 /// The name of the built-in digits, the default source.
 pub const DIGITS: &str = "digits";
-/// The most pixels on a side that pictures can be given.
+/// Largest size of images.
 const MAX_SIZE: usize = 4096;
 
-/// What to train on, and how.
+/// The data set and its preparation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataOptions {
-    /// The name of a built-in set, or a folder or file.
+    /// Name of a built-in set, or path of a folder or file.
     pub source: String,
-    /// Pixels on a side that pictures become; zero leaves them as they are, which must then be one size.
+    /// Height and width of the images; 0 keeps those of the files, which must then be equal.
     pub size: usize,
-    /// How a picture becomes a square of `size`.
+    /// Method that makes a square of `size` of a picture.
     pub fit: Fit,
-    /// Bytes of a pixel: 1 for grey, 3 for red, green and blue, 0 as the data has it.
+    /// Channels: 1 for grey, 3 for red, green and blue, 0 for those of the files.
     pub channels: usize,
-    /// What lies under transparent pixels and beside padded pictures.
+    /// Colour under transparent pixels and around padded pictures.
     pub background: Colour,
-    /// The share of pictures that is held out for testing where the data has no part for it.
+    /// Share of the images held out for testing, if the data has no test set.
     pub test: f64,
-    /// How many files may be unreadable; more are an error.
+    /// Most unreadable files; more are an error.
     pub unreadable: usize,
-    /// Training images on the device at once; zero for all, or as many as it takes.
+    /// Training images on the device at once; 0 for as many as fit.
     pub shard: usize,
 }
 
@@ -46,26 +46,29 @@ impl Default for DataOptions {
 }
 
 impl DataOptions {
-    /// Refuses settings that no data can be read with.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// One sentence.
+    /// A setting is out of range.
     pub fn check(&self) -> Result<()> {
         let Self { size, channels, test, .. } = *self;
         if size > MAX_SIZE {
-            bail!("data.size is {size}, and pictures have at most {MAX_SIZE} pixels on a side; give fewer");
+            bail!(Setting, "data.size is {size}; use at most {MAX_SIZE}");
         }
         if !matches!(channels, 0 | 1 | 3) {
-            bail!("data.channels is {channels}; give 1 for grey, 3 for colour, or 0 for what the data has");
+            bail!(
+                Setting,
+                "data.channels is {channels}; use 1 for grey, 3 for colour, or 0 for the channels of the files"
+            );
         }
         if !(test > 0.0 && test < 1.0) {
-            bail!("data.test is {test}, which is not between 0 and 1; give the share to hold out, as in 0.1");
+            bail!(Setting, "data.test is {test}; use a share between 0 and 1, as in 0.1");
         }
         Ok(())
     }
 }
 
-/// How a picture that is not square, or of another size, becomes a square.
+/// Method that makes a square of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
@@ -91,7 +94,7 @@ impl TryFrom<String> for Colour {
         let hexadecimal = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         match u32::from_str_radix(digits, 16) {
             Ok(colour) if hexadecimal => Ok(Self([(colour >> 16) as u8, (colour >> 8) as u8, colour as u8])),
-            _ => Err(format!("“{text}” is no colour of six hexadecimal digits, as ffffff is")),
+            _ => Err(format!("'{text}' is not a colour; use six hexadecimal digits, as in ffffff")),
         }
     }
 }
@@ -122,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_can_be_read_with_is_refused() {
+    fn settings_out_of_range_are_refused() {
         let said = |options: DataOptions| options.check().unwrap_err().to_string();
         let usual = DataOptions::default;
         assert!(usual().check().is_ok());
         assert!(said(DataOptions { size: 5000, ..usual() }).contains("data.size is 5000"));
         assert!(said(DataOptions { channels: 2, ..usual() }).contains("data.channels is 2"));
         for test in [0.0, 1.0, -0.1, f64::NAN] {
-            assert!(said(DataOptions { test, ..usual() }).contains("not between 0 and 1"));
+            assert!(said(DataOptions { test, ..usual() }).contains("between 0 and 1"));
         }
     }
 }

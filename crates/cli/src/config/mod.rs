@@ -7,7 +7,7 @@ pub mod renamed;
 
 use self::data::DataOptions;
 use self::monitors::Monitors;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
 use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -175,10 +175,9 @@ impl Config {
         }
         let path = Path::new(recipe);
         if !recipe.ends_with(".toml") && !path.exists() {
-            bail!("there is no recipe “{recipe}”; use one of {}, or the path of a .toml file", recipes::names());
+            bail!(Setting, "no recipe '{recipe}'; use one of {}, or the path of a .toml file", recipes::names());
         }
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("the configuration {recipe} could not be read; check the path"))?;
+        let text = std::fs::read_to_string(path).with_context(ErrorKind::File, || format!("cannot read {recipe}"))?;
         Self::parse(&text, recipe)
     }
 
@@ -189,7 +188,7 @@ impl Config {
             Some(table) => table.try_into(),
             None => toml::from_str(text),
         };
-        parsed.map_err(|error| anyhow!("invalid configuration {name}:\n{error}"))
+        parsed.map_err(|error| error!(Setting, "invalid configuration {name}:\n{error}"))
     }
 
     /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
@@ -198,9 +197,9 @@ impl Config {
     /// One sentence: no `=`, no such key, or a value of another type.
     pub fn with(self, setting: &str) -> Result<Self> {
         let Some((key, text)) = setting.split_once('=') else {
-            bail!("--set {setting} has no “=”; write it as --set key=value, as in --set train.seed=7");
+            bail!(Setting, "expected key=value, such as train.seed=7 (got {setting})");
         };
-        let mut table = toml::Table::try_from(&self)?;
+        let mut table = toml::Table::try_from(&self).expect("a configuration is TOML");
         let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
         if let Some(name) = key.trim().strip_prefix("target.").filter(|name| !name.is_empty()) {
             // Figures are named here, not settings: there may be no target for this one yet.
@@ -212,9 +211,10 @@ impl Config {
         let mut parts: Vec<&str> = key.trim().split('.').collect();
         let last = parts.pop().unwrap_or_default();
         for part in &parts {
-            node = node.get_mut(*part).and_then(toml::Value::as_table_mut).with_context(|| unknown_key(key, &self))?;
+            let section = node.get_mut(*part).and_then(toml::Value::as_table_mut);
+            node = section.with_context(ErrorKind::Setting, || unknown_key(key, &self))?;
         }
-        let Some(slot) = node.get_mut(last) else { bail!(unknown_key(key, &self)) };
+        let Some(slot) = node.get_mut(last) else { bail!(Setting, "{}", unknown_key(key, &self)) };
         let mut value = parsed.unwrap_or_else(|| toml::Value::String(text.into()));
         // A whole number is a fine value for a key that takes fractions.
         if let (toml::Value::Float(_), toml::Value::Integer(whole)) = (&*slot, &value) {
@@ -226,13 +226,13 @@ impl Config {
         }
         *slot = value;
         table.try_into().map_err(|error: toml::de::Error| {
-            anyhow!("--set {setting} does not fit: {}; give {key} another value", error.message())
+            error!(Setting, "invalid value for {key}: {} (got {text})", error.message())
         })
     }
 
     /// The configuration as TOML.
     pub fn to_toml(&self) -> Result<String> {
-        Ok(toml::to_string(self)?)
+        toml::to_string(self).map_err(|error| error!(Setting, "cannot write the configuration: {error}"))
     }
 
     /// Checks the settings for data with `images` training images.
@@ -242,26 +242,31 @@ impl Config {
     pub fn check(&self, spec: &DataSpec, images: usize) -> Result<()> {
         let Train { epochs, batch_size, .. } = self.train;
         if epochs == 0 {
-            bail!("train.epochs is 0; train for at least one epoch");
+            bail!(Setting, "train.epochs must be at least 1 (got 0)");
         }
         if batch_size == 0 {
-            bail!("train.batch_size is 0; a step takes at least one image");
+            bail!(Setting, "train.batch_size must be at least 1 (got 0)");
         }
         let batches = self.batches();
         if batch_size.saturating_mul(batches) > images {
             let of = if batches > 1 { format!(", {batches} batches to a step,") } else { String::new() };
-            bail!("train.batch_size is {batch_size}{of} and there are {images} training images; use at most that many");
+            bail!(
+                Setting,
+                hint: Hint::BatchSize(images / batches.max(1)),
+                "train.batch_size is {batch_size}{of} and the training set has only {images} images"
+            );
         }
         // Steps are counted in a word on the device.
         let per_epoch = images.div_ceil(batch_size) as u64;
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
-            bail!("train.epochs is {epochs}, more than 2³² steps; train for fewer");
+            bail!(Setting, "train.epochs is {epochs}: a run has fewer than 2³² steps");
         }
         let parts = self.micro_batches();
         if parts.len() > MAX_PARTS {
             bail!(
-                "train.micro_batch is {}, which makes {} parts of a batch of {batch_size}, and {MAX_PARTS} at most \
-                 are added up; use larger parts, or a smaller train.batch_size",
+                Setting,
+                "train.micro_batch is {}: it splits a batch of {batch_size} into {} micro-batches, and {MAX_PARTS} \
+                 is the most; use larger micro-batches",
                 self.train.micro_batch,
                 parts.len()
             );
@@ -285,7 +290,7 @@ impl Config {
     /// One sentence.
     pub fn check_model(&self, spec: &DataSpec, batch: usize) -> Result<()> {
         let checked = self.model.validate(spec, self.train.batch_size, batch).and_then(|()| self.optimiser.validate());
-        Ok(checked.map_err(crate::Error::from)?)
+        Ok(checked?)
     }
 
     /// Sets the steps over which the learning rate decays, where that is the rest of a run of `total`.
@@ -298,8 +303,9 @@ impl Config {
             let left = (total as usize).saturating_sub(lr_warmup);
             if left == 0 && total > 0 {
                 bail!(
-                    "the learning rate warms up over {lr_warmup} steps and the run has {total}, so none are left for \
-                     its decay; set a smaller optimiser.lr_warmup, or optimiser.lr_decay_steps"
+                    Setting,
+                    "optimiser.lr_warmup is {lr_warmup} and the run has {total} steps, so none are left for the decay \
+                     of the learning rate; use a shorter warm-up, or set optimiser.lr_decay_steps"
                 );
             }
             self.optimiser.lr_decay_steps = left.max(1);
@@ -328,8 +334,9 @@ impl Config {
         let data = DataOptions { source: self.data.source.clone(), ..started.data.clone() };
         if *self != (Self { train, data, ..started.clone() }) {
             bail!(
-                "config.toml asks for another model or another training than the run was started with; put it back, \
-                 or start a new run with `frit train`"
+                Run,
+                hint: Hint::Train,
+                "config.toml has other settings than the run was started with; restore them"
             );
         }
         Ok(())
@@ -354,16 +361,16 @@ impl Config {
 /// A sentence on a key that is not there, with those of its section, or else the sections.
 fn unknown_key(key: &str, config: &Config) -> String {
     if let Some(new) = renamed::setting(key) {
-        return format!("there is no setting {key}; it is now {new}");
+        return format!("no setting {key}; it is now {new}");
     }
     let table = toml::Table::try_from(config).unwrap_or_default();
     let section = key.split('.').next().unwrap_or_default().trim();
     if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
         let keys: Vec<_> = keys.keys().map(|key| format!("{section}.{key}")).collect();
-        return format!("there is no setting {key}; the settings there are {}", keys.join(", "));
+        return format!("no setting {key}; [{section}] has {}", keys.join(", "));
     }
     let sections: Vec<_> = table.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| &**name).collect();
-    format!("there is no setting {key}; the sections are {}: write section.key=value", sections.join(", "))
+    format!("no setting {key}; write section.key, with a section of {}", sections.join(", "))
 }
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
-//! How pictures lie in folders: sub-folders are classes, in `train` and `test` where these are there.
+//! Folders of pictures: sub-folders are classes, below `train` and `test` if these exist.
 
-use super::{KINDS, MAX_CLASSES, ONLY_CLASS, picture};
-use anyhow::{Context, Result, anyhow, bail};
+use super::dataset::{MAX_CLASSES, ONLY_CLASS};
+use super::picture;
+use crate::io::error::{Context, ErrorKind, Result, bail, error};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The sub-folders that hold the parts.
+/// Names of the sub-folders of the splits.
 const TRAIN: &str = "train";
 const TEST: [&str; 2] = ["test", "val"];
 
-/// Stands for the name of a class without a folder of its own; no folder is called so.
+/// Name of a class without a folder of its own; no folder has it.
 const LOOSE: &str = "";
 
-/// The pictures of one class of one part, in the order of their paths.
+/// The pictures of one class of one split, in the order of their paths.
 struct Class {
-    /// Its folder's, or [`LOOSE`].
+    /// Name of its folder, or [`LOOSE`].
     name: String,
     files: Vec<PathBuf>,
 }
@@ -25,18 +26,18 @@ pub(super) struct File {
     pub(super) label: u8,
 }
 
-/// What lies where.
+/// The files of a folder by split and class.
 pub(super) struct Arrangement {
-    /// The files of the training part and, if there is one, of the test part.
+    /// Files of the training set and, if there is one, of the test set.
     pub(super) parts: Vec<Vec<File>>,
-    /// The classes' names, in their order.
+    /// Names of the classes, in their order.
     pub(super) classes: Vec<String>,
 }
 
 /// Finds the pictures below a folder; files in the order of their names, whatever the system lists first.
 ///
 /// # Errors
-/// One sentence: no pictures, too many classes, pictures in and beside folders, or a folder that cannot be read.
+/// There are no pictures, too many classes, pictures both in and next to folders, or a folder cannot be read.
 pub(super) fn arrange(folder: &Path) -> Result<Arrangement> {
     let (train, test) = parts_of(folder)?;
     let parts: Vec<Vec<Class>> =
@@ -52,8 +53,8 @@ pub(super) fn arrange(folder: &Path) -> Result<Arrangement> {
     Ok(Arrangement { parts, classes: names.into_iter().map(named).collect() })
 }
 
-/// The folders of the training part and of the test part, if there is one: `train` beside `test` or `val`, or `train`
-/// alone. Otherwise `train` is a class like others.
+/// The folders of the training set and of the test set, if there is one: `train` with `test` or `val`, or `train`
+/// alone. Otherwise `train` is a class.
 fn parts_of(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
     let train = folder.join(TRAIN);
     let test = TEST.iter().map(|name| folder.join(name)).find(|path| path.is_dir());
@@ -66,7 +67,7 @@ fn parts_of(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
     Ok((folder.to_path_buf(), None))
 }
 
-/// The classes of a part in the order of their names: its sub-folders with pictures, or itself.
+/// The classes of a split in the order of their names: its sub-folders with pictures, or itself.
 fn classes_of(part: &Path) -> Result<Vec<Class>> {
     let (folders, loose) = list(part)?;
     let mut classes = Vec::new();
@@ -82,33 +83,35 @@ fn classes_of(part: &Path) -> Result<Vec<Class>> {
         None => Ok(classes),
         Some(_) if classes.is_empty() => Ok(vec![Class { name: LOOSE.into(), files: loose }]),
         Some(first) => bail!(
-            "{} lies beside folders of pictures, each of which is a class; move it into one of them, or away",
+            Data,
+            "{} is next to folders of pictures, each of which is a class; move it into one of them, or remove it",
             first.display()
         ),
     }
 }
 
-/// The names of the classes of all parts, in their order.
+/// The names of the classes of all splits, in their order.
 fn class_names(folder: &Path, parts: &[Vec<Class>]) -> Result<Vec<String>> {
     let name = folder.display();
     if parts.iter().all(Vec::is_empty) {
-        bail!("{name} holds no pictures; give {}", KINDS);
+        bail!(Data, "{name} holds no pictures (PNG, JPEG or WebP)");
     }
     if let Some(empty) = parts.iter().position(Vec::is_empty) {
-        bail!("{name} has no {} pictures; put some there, or remove that folder", ["training", "test"][empty]);
+        bail!(Data, "{name} has no {} pictures; add some, or remove that folder", ["training", "test"][empty]);
     }
     let loose = |part: &Vec<Class>| part[0].name == LOOSE;
     if parts.iter().any(loose) && !parts.iter().all(loose) {
         bail!(
-            "one part of {name} has its pictures in sub-folders, one for each class, and the other has not; arrange \
+            Data,
+            "one split of {name} has its pictures in sub-folders, one for each class, and the other has not; arrange \
              both alike"
         );
     }
     let names: BTreeSet<&str> = parts.iter().flatten().map(|class| class.name.as_str()).collect();
     if names.len() > MAX_CLASSES {
         bail!(
-            "{name} has {} sub-folders with pictures, and at most {} classes are told apart; put the pictures into \
-             fewer",
+            Data,
+            "{name} has {} sub-folders with pictures, and a data set has at most {} classes; use fewer",
             names.len(),
             MAX_CLASSES
         );
@@ -116,10 +119,10 @@ fn class_names(folder: &Path, parts: &[Vec<Class>]) -> Result<Vec<String>> {
     Ok(names.into_iter().map(String::from).collect())
 }
 
-/// The sub-folders and the pictures in a folder, by name; what is hidden or named otherwise is left out.
+/// The sub-folders and the pictures in a folder, by name, without hidden files and files of other types.
 fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let unreadable =
-        |error| anyhow!("the folder {} could not be read ({error}); check its permissions", folder.display());
+        |error| error!(Data, "the folder {} could not be read ({error}); check its permissions", folder.display());
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
     let mut paths = entries.map(|entry| Ok(entry.map_err(unreadable)?.path())).collect::<Result<Vec<_>>>()?;
     paths.retain(|path| !name_of(path).starts_with('.'));
@@ -129,8 +132,8 @@ fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((folders, files))
 }
 
-/// Appends the pictures of a folder and of those below it, which `above` leads to. A link to a folder above is not
-/// followed.
+/// Appends the pictures of a folder and of those below it; `above` is the path of folders to it. A link to one of
+/// them is not followed.
 fn collect(folder: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     let real = real_path(folder)?;
     if above.contains(&real) {
@@ -146,7 +149,9 @@ fn collect(folder: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) ->
 
 fn real_path(folder: &Path) -> Result<PathBuf> {
     let found = folder.canonicalize();
-    found.with_context(|| format!("the folder {} could not be read; check its permissions", folder.display()))
+    found.with_context(ErrorKind::Data, || {
+        format!("the folder {} could not be read; check its permissions", folder.display())
+    })
 }
 
 fn name_of(path: &Path) -> String {
@@ -199,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_train_beside_test_or_val() {
+    fn splits_are_train_with_test_or_val() {
         for (test, other) in [("test", "val"), ("val", "extra")] {
             let root = tempfile::tempdir().unwrap();
             for name in ["train/b/1.png", "train/c/1.png", &format!("{test}/a/1.png"), &format!("{other}/d/1.png")] {
@@ -217,19 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn what_may_mean_two_things_is_refused() {
+    fn ambiguous_folders_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        assert!(sentence(&root).contains("holds no pictures; give digits"));
+        assert!(sentence(&root).contains("holds no pictures (PNG"));
         put(&root, "train/a.png");
         fs::create_dir(root.path().join("test")).unwrap();
         assert!(sentence(&root).contains("has no test pictures"));
         put(&root, "test/cat/a.png");
         assert!(sentence(&root).contains("the other has not; arrange both alike"));
         put(&root, "test/b.png");
-        assert!(sentence(&root).contains("b.png lies beside folders of pictures"));
+        assert!(sentence(&root).contains("b.png is next to folders of pictures"));
         let many = tempfile::tempdir().unwrap();
         (0..257).for_each(|class| put(&many, &format!("{class}/a.png")));
-        assert!(sentence(&many).contains("has 257 sub-folders with pictures, and at most 256 classes"));
+        assert!(sentence(&many).contains("has 257 sub-folders with pictures, and a data set has at most 256 classes"));
         fs::remove_dir_all(many.path().join("256")).unwrap();
         assert_eq!(arrange(many.path()).unwrap().classes.len(), 256);
     }

@@ -17,11 +17,11 @@ pub(super) fn convert(pixels: Vec<u8>, from: usize, to: usize) -> Vec<u8> {
         (1, 1) | (3, 3) => pixels,
         (3, 1) => pixels.as_chunks().0.iter().map(|&colour| luma(colour)).collect(),
         (1, 3) => pixels.iter().map(|&grey| [grey; 3]).collect::<Vec<_>>().into_flattened(),
-        _ => panic!("there is no way from {from} channels to {to}"),
+        _ => panic!("cannot convert {from} channels to {to}"),
     }
 }
 
-/// Red, green and blue over a background: `pixels` are of four bytes, the last of which says how opaque it is.
+/// Red, green and blue over a background: `pixels` have four bytes, the last is the opacity.
 pub(super) fn over(pixels: &[u8], Colour(background): Colour) -> Vec<u8> {
     let mix = |top: u8, bottom: u8, alpha: u8| {
         let [top, bottom, alpha] = [top, bottom, alpha].map(u32::from);

@@ -1,11 +1,11 @@
-//! Folders of CIFAR-10's binary files: records of a label and 32 × 32 pixels, plane by plane.
+//! CIFAR-10's binary files: records of a label and 32 × 32 pixels, plane by plane.
 //!
 //! Source: A. Krizhevsky, *Learning multiple layers of features from tiny images*, 2009; the format is described on
 //! the page of the data set.
 
 use super::channels::interleave;
-use super::{Part, Parts, Split};
-use anyhow::{Context, Result, bail};
+use super::dataset::{SizedSplit, Split, Splits};
+use crate::io::error::{Hint, Result, bail, error};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -21,56 +21,61 @@ const SIZE: [usize; 3] = [32, 32, 3];
 const PIXELS: usize = 32 * 32 * 3;
 const RECORD: usize = 1 + PIXELS;
 
-/// Whether a folder holds any of the files with pictures.
+/// True for a folder that holds any of the files with pictures.
 pub(super) fn is_in(folder: &Path) -> bool {
     TRAIN.iter().chain(&TEST).any(|name| folder.join(name).exists())
 }
 
-/// Reads the six files, and the classes' names where they are.
+/// Reads the six files, and the classes' names if their file is there.
 ///
 /// # Errors
-/// One sentence that names the file: it is missing, of another length, or labels what it holds wrongly.
-pub(super) fn read(folder: &Path) -> Result<Parts> {
-    let train = read_part(folder, &TRAIN)?;
-    let test = read_part(folder, &TEST)?;
-    Ok(Parts { train, test: Some(test), classes: classes(folder)? })
+/// A file is missing, has another length, or holds a label beyond 9.
+pub(super) fn read(folder: &Path) -> Result<Splits> {
+    let train = read_split(folder, &TRAIN)?;
+    let test = read_split(folder, &TEST)?;
+    Ok(Splits { train, test: Some(test), classes: classes(folder)? })
 }
 
-fn read_part(folder: &Path, names: &[&str]) -> Result<Part> {
-    let mut split = Split { images: Vec::new(), labels: Vec::new(), count: 0 };
+fn read_split(folder: &Path, names: &[&str]) -> Result<SizedSplit> {
+    let mut split = Split::default();
     for path in names.iter().map(|name| folder.join(name)) {
         let name = path.display();
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => anyhow::anyhow!("there is no file {name}; give --data CIFAR-10's six binary files"),
-            _ => anyhow::anyhow!("{name} could not be read ({error}); check its permissions and the disk"),
+            ErrorKind::NotFound => error!(Data, hint: Hint::Data, "no file {name}; CIFAR-10 has six binary files"),
+            _ => error!(Data, "{name} could not be read ({error}); check its permissions and the disk"),
         })?;
         if bytes.is_empty() || bytes.len() % RECORD != 0 {
-            bail!("{name} is {} bytes long, which is no number of pictures of {RECORD}; copy it again", bytes.len());
+            bail!(
+                Data,
+                "{name} is {} bytes long, not a multiple of {RECORD}, the bytes of a picture; copy it again",
+                bytes.len()
+            );
         }
         for (number, record) in bytes.chunks_exact(RECORD).enumerate() {
             let label = record[0];
             if usize::from(label) >= CLASSES {
-                bail!("picture {number} of {name} has the label {label}, beyond 9; give CIFAR-10's binary files");
+                bail!(Data, "picture {number} of {name} has the label {label}, beyond 9; give CIFAR-10's binary files");
             }
             split.labels.push(label);
             interleave(&record[1..], 3, &mut split.images);
         }
         split.count = split.labels.len();
     }
-    Ok(Part { split, size: SIZE })
+    Ok(SizedSplit { split, size: SIZE })
 }
 
-/// The names from the file, or the numbers where it is not there.
+/// The names from the file, or numbers without one.
 fn classes(folder: &Path) -> Result<Vec<String>> {
     let path = folder.join(NAMES);
     if !path.exists() {
         return Ok((0..CLASSES).map(|class| class.to_string()).collect());
     }
     let name = path.display();
-    let text = fs::read_to_string(&path).with_context(|| format!("{name} could not be read; copy it again"))?;
+    let text = fs::read_to_string(&path);
+    let text = text.map_err(|error| error!(Data, "{name} could not be read ({error}); copy it again"))?;
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     if names.len() != CLASSES {
-        bail!("{name} names {} classes, where {CLASSES} are expected; mend or remove it", names.len());
+        bail!(Data, "{name} names {} classes, expected {CLASSES}; correct or remove it", names.len());
     }
     Ok(names)
 }
@@ -123,7 +128,7 @@ mod tests {
         fs::write(dir.path().join("data_batch_2.bin"), record(10, [0; 3])).unwrap();
         assert!(sentence(&dir).contains("picture 0 of") && sentence(&dir).contains("the label 10"));
         fs::remove_file(dir.path().join("data_batch_2.bin")).unwrap();
-        assert!(sentence(&dir).contains("there is no file") && sentence(&dir).contains("data_batch_2.bin"));
+        assert!(sentence(&dir).contains("no file") && sentence(&dir).contains("data_batch_2.bin"));
         let dir = folder();
         fs::write(dir.path().join(NAMES), "cat\ndog\n").unwrap();
         assert!(sentence(&dir).contains("batches.meta.txt names 2 classes"));

@@ -1,30 +1,33 @@
-//! Pictures of any size as pictures of the size and the channels that are asked for.
+//! Resizing: pictures of any size become images of the size and the channels that the options ask for.
 
 use super::channels::{convert, luma};
-use super::{Part, Split};
+use super::dataset::{SizedSplit, Split};
 use crate::config::data::{DataOptions, Fit};
 use image::imageops::{self, FilterType};
 use image::{GenericImageView, ImageBuffer, Luma, Pixel, Rgb};
 use rayon::prelude::*;
 
-/// What a picture of height, width and channels is resampled with: cubic, and over as many pixels as one of the
-/// result covers, so that fine lines fade and do not flicker.
+/// The filter of resampling: cubic, and over as many pixels as one of the result covers, so that fine lines fade and
+/// do not alias.
 const FILTER: FilterType = FilterType::CatmullRom;
 
-/// Every picture of a part as `options` ask.
-pub(super) fn fit_part(part: Part, options: &DataOptions) -> Part {
-    let to = fitted_size(part.size, options);
-    if to == part.size || part.split.count == 0 {
-        return part;
+/// Every picture of a split as `options` ask.
+pub(super) fn fit_split(sized: SizedSplit, options: &DataOptions) -> SizedSplit {
+    let SizedSplit { split, size } = sized;
+    let to = fitted_size(size, options);
+    if to == size || split.count == 0 {
+        return SizedSplit { split, size };
     }
-    let pixels = part.size.iter().product();
-    let pictures: Vec<Vec<u8>> =
-        part.split.images.par_chunks_exact(pixels).map(|picture| fit(picture.to_vec(), part.size, options)).collect();
-    let split = Split { images: pictures.concat(), ..part.split };
-    Part { split, size: to }
+    let [from_pixels, to_pixels] = [size, to].map(|size| size.iter().product());
+    let mut images = vec![0; split.count * to_pixels];
+    let pictures = split.images.par_chunks_exact(from_pixels);
+    images.par_chunks_exact_mut(to_pixels).zip(pictures).for_each(|(image, picture)| {
+        image.copy_from_slice(&fit(picture.to_vec(), size, options));
+    });
+    SizedSplit { split: Split { images, ..split }, size: to }
 }
 
-/// Height, width and channels that pictures of `from` get.
+/// Height, width and channels of a fitted picture.
 pub(super) fn fitted_size([height, width, channels]: [usize; 3], options: &DataOptions) -> [usize; 3] {
     let [height, width] = if options.size == 0 { [height, width] } else { [options.size; 2] };
     [height, width, if options.channels == 0 { channels } else { options.channels }]
@@ -45,7 +48,7 @@ pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &DataOptions) -> 
     }
 }
 
-/// A picture no larger than `most` on either side, its proportions kept, with its height and width.
+/// A picture of at most `most` pixels on either side, in its proportions, with its height and width.
 pub fn shrink(picture: &[u8], [height, width, channels]: [usize; 3], most: usize) -> (Vec<u8>, [usize; 2]) {
     let to = within([height, width], most);
     let picture = picture.to_vec();
@@ -141,10 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_fitted_picture_by_picture() {
+    fn a_split_is_fitted_picture_by_picture() {
         let images = [vec![10; 4], vec![20; 4]].concat();
-        let part = Part { split: Split { images, labels: vec![1, 0], count: 2 }, size: [2, 2, 1] };
-        let fitted = fit_part(part, &DataOptions { size: 3, channels: 3, ..DataOptions::default() });
+        let part = SizedSplit { split: Split { images, labels: vec![1, 0], count: 2 }, size: [2, 2, 1] };
+        let fitted = fit_split(part, &DataOptions { size: 3, channels: 3, ..DataOptions::default() });
         assert_eq!((fitted.size, fitted.split.labels), ([3, 3, 3], vec![1, 0]));
         assert_eq!(fitted.split.images, [vec![10; 27], vec![20; 27]].concat());
     }

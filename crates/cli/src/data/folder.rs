@@ -1,29 +1,54 @@
-//! Folders of pictures, decoded and fitted side by side.
+//! Folders of pictures, decoded and fitted on all cores.
 
 use super::arrangement::{Arrangement, File, arrange};
 use super::channels::convert;
+use super::dataset::{SizedSplit, Split, Splits};
 use super::picture::{self, Picture};
-use super::{Part, Parts, Skipped, Split};
 use crate::config::data::DataOptions;
-use anyhow::{Error, Result, anyhow, bail};
+use crate::io::error::{Error, Hint, Result, bail, error};
 use rayon::prelude::*;
+use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-/// What a folder was made into, and from what.
-pub(super) struct Found {
-    pub(super) parts: Parts,
-    /// Heights and widths in the files.
+/// A skipped file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Skipped {
+    /// Its path.
+    pub path: String,
+    /// The reason, to follow the path in a sentence.
+    pub reason: String,
+}
+
+impl Display for Skipped {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path, self.reason)
+    }
+}
+
+/// The result of reading a source.
+pub(super) struct Decoded {
+    pub(super) splits: Splits,
+    /// Height and width of each image in the files.
     pub(super) sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
     pub(super) skipped: Vec<Skipped>,
 }
 
+impl Decoded {
+    /// Splits whose images were read whole and unfitted.
+    pub(super) fn whole(splits: Splits) -> Self {
+        let sizes = |sized: &SizedSplit| vec![[sized.size[0], sized.size[1]]; sized.split.count];
+        let sizes = [Some(&splits.train), splits.test.as_ref()].into_iter().flatten().flat_map(sizes).collect();
+        Self { splits, sizes, skipped: Vec::new() }
+    }
+}
+
 /// Reads every picture below a folder, fitted as `options` ask.
 ///
 /// # Errors
-/// One sentence, as [`arrange`]; also: more unreadable files than are allowed, or several sizes where none is asked
-/// for.
-pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Found> {
+/// Those of [`arrange`]; or more files are unreadable than the options allow, or pictures have several sizes and the
+/// options ask for none.
+pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
     let Arrangement { parts, classes } = arrange(folder)?;
     let mut skipped = Vec::new();
     let mut read = Vec::new();
@@ -46,14 +71,14 @@ pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Found> {
     refuse_mixed_sizes(read.iter().flatten())?;
     let grey = options.channels == 0 && !read.iter().flatten().any(|(_, picture)| picture.coloured);
     let sizes = read.iter().flatten().map(|(_, picture)| picture.found).collect();
-    let mut parts = read.into_iter().map(|pictures| part(pictures, grey));
-    let train = parts.next().expect("there is a training part");
+    let mut parts = read.into_iter().map(|pictures| joined(pictures, grey));
+    let train = parts.next().expect("there is a training set");
     let test = parts.next();
     drop(parts);
-    Ok(Found { parts: Parts { train, test, classes }, sizes, skipped })
+    Ok(Decoded { splits: Splits { train, test, classes }, sizes, skipped })
 }
 
-/// Decodes files on all cores; the result is in their order. What cannot be read goes to `skipped`.
+/// Decodes files on all cores; the result is in their order. Unreadable ones go to `skipped`.
 fn decode(files: Vec<File>, options: &DataOptions, skipped: &mut Vec<Skipped>) -> Vec<(u8, Picture)> {
     let read: Vec<_> = files.par_iter().map(|file| picture::read(&file.path, options)).collect();
     let mut pictures = Vec::with_capacity(read.len());
@@ -71,8 +96,10 @@ fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &D
         && skipped.len() > options.unreadable
     {
         bail!(
-            "{} of {total} pictures in {} cannot be read, and data.unreadable allows {}: {first}; mend or remove them, \
-             or allow more with --set data.unreadable={}",
+            Data,
+            hint: Hint::Set("data.unreadable".into()),
+            "{} of {total} pictures in {} cannot be read, and data.unreadable allows {}: {first}; repair or remove \
+             them, or set data.unreadable={}",
             skipped.len(),
             folder.display(),
             options.unreadable,
@@ -92,26 +119,29 @@ fn refuse_mixed_sizes<'a>(mut pictures: impl Iterator<Item = &'a (u8, Picture)>)
 }
 
 fn mixed_sizes([h, w]: [usize; 2], [other_h, other_w]: [usize; 2]) -> Error {
-    anyhow!(
-        "the pictures have several sizes, {h}×{w} and {other_h}×{other_w} among them; give them one, as with --set \
-         data.size=64"
+    error!(
+        Data,
+        hint: Hint::Set("data.size".into()),
+        "the pictures have several sizes, {h}×{w} and {other_h}×{other_w} among them; set one, as in data.size=64"
     )
 }
 
-/// The pictures of one part, side by side.
-fn part(pictures: Vec<(u8, Picture)>, grey: bool) -> Part {
+/// The pictures of one split, one after another.
+fn joined(pictures: Vec<(u8, Picture)>, grey: bool) -> SizedSplit {
     let Some((_, first)) = pictures.first() else {
-        return Part { split: Split { images: Vec::new(), labels: Vec::new(), count: 0 }, size: [0; 3] };
+        return SizedSplit { split: Split::default(), size: [0; 3] };
     };
     let [height, width, channels] = first.size;
     let labels: Vec<u8> = pictures.iter().map(|(label, _)| *label).collect();
-    let pixels: Vec<Vec<u8>> = pictures.into_iter().map(|(_, picture)| picture.pixels).collect();
-    let (images, channels) = match grey {
-        true => (convert(pixels.concat(), channels, 1), 1),
-        false => (pixels.concat(), channels),
-    };
+    let to = if grey { 1 } else { channels };
+    let mut images = Vec::with_capacity(pictures.len() * height * width * to);
+    // Each picture is freed as soon as it is copied.
+    for (_, picture) in pictures {
+        images.extend(convert(picture.pixels, channels, to));
+    }
+    let channels = to;
     let count = labels.len();
-    Part { split: Split { images, labels, count }, size: [height, width, channels] }
+    SizedSplit { split: Split { images, labels, count }, size: [height, width, channels] }
 }
 
 #[cfg(test)]
@@ -212,11 +242,11 @@ mod tests {
         let found = read(2).unwrap();
         let said: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
         assert!(said[0].ends_with("0.png is neither PNG nor JPEG nor WebP") && said[1].ends_with("3a.jpg is empty"));
-        assert_eq!((said.len(), firsts(&found.parts.train.split)), (2, vec![1, 2, 3, 4]));
+        assert_eq!((said.len(), firsts(&found.splits.train.split)), (2, vec![1, 2, 3, 4]));
         assert_eq!(found.sizes, [[2, 2]; 4]);
         let said = read(1).err().unwrap().to_string();
         assert!(said.starts_with("2 of 6 pictures in"), "{said}");
-        assert!(said.contains("0.png is neither") && said.ends_with("--set data.unreadable=2"), "{said}");
+        assert!(said.contains("0.png is neither") && said.ends_with("set data.unreadable=2"), "{said}");
         (1..=3).for_each(|value| fs::write(root.path().join(format!("{value}.png")), "").unwrap());
         assert!(sentence(&root).contains("holds one picture"));
         let parts = tempfile::tempdir().unwrap();
@@ -224,6 +254,6 @@ mod tests {
         fs::create_dir(parts.path().join("train")).unwrap();
         fs::write(parts.path().join("train/a.png"), "").unwrap();
         let said = DataSet::load(&DataOptions { size: 8, ..from(parts.path()) }).unwrap_err().to_string();
-        assert!(said.contains("has no training pictures that can be read"), "{said}");
+        assert!(said.contains("has no readable training pictures"), "{said}");
     }
 }

@@ -1,37 +1,46 @@
-//! The test part of data that has none of its own.
+//! The test set of data that has none.
 
-use super::Split;
+use super::dataset::Split;
 
-/// Takes about `share` of the pictures out, evenly over the pictures of each class: training part and test part, both
-/// in the order of `all`. The same labels and share always give the same parts, each of at least one picture.
+/// Moves about `share` of the images into a test set, evenly over the images of each class: training set and test set,
+/// both in the order of `all`. The same labels and share always give the same sets, each of at least one image.
 ///
 /// # Panics
-/// When there are fewer than two pictures.
-pub(super) fn split(all: Split, share: f64) -> (Split, Split) {
+/// When there are fewer than two images.
+pub(super) fn split(mut all: Split, share: f64) -> (Split, Split) {
     let held_out = select(&all.labels, share);
     let pixels = all.images.len() / all.count;
-    let part = |taken: bool| {
-        let mut part = Split { images: Vec::new(), labels: Vec::new(), count: 0 };
-        for number in (0..all.count).filter(|&number| held_out[number] == taken) {
-            part.images.extend_from_slice(&all.images[number * pixels..][..pixels]);
-            part.labels.push(all.labels[number]);
-            part.count += 1;
+    let mut test = Split::default();
+    let mut kept = 0;
+    for (number, &held_out) in held_out.iter().enumerate() {
+        let image = number * pixels..(number + 1) * pixels;
+        if held_out {
+            test.images.extend_from_slice(&all.images[image]);
+            test.labels.push(all.labels[number]);
+        } else {
+            // The training set stays in its memory: a large one does not fit twice.
+            all.images.copy_within(image, kept * pixels);
+            all.labels[kept] = all.labels[number];
+            kept += 1;
         }
-        part
-    };
-    (part(false), part(true))
+    }
+    test.count = test.labels.len();
+    all.images.truncate(kept * pixels);
+    all.images.shrink_to_fit();
+    all.labels.truncate(kept);
+    (Split { count: kept, ..all }, test)
 }
 
-/// Whether each picture is held out. Sorted by class, every (1 / `share`)th is, from the middle of the first stretch.
+/// True for each image that is held out: sorted by class, every (1 / `share`)th, from the middle of the first interval.
 fn select(labels: &[u8], share: f64) -> Vec<bool> {
     let count = labels.len();
-    assert!(count >= 2, "{count} pictures have no two parts");
+    assert!(count >= 2, "{count} images have no two splits");
     let mut by_class: Vec<usize> = (0..count).collect();
     by_class.sort_by_key(|&number| labels[number]);
     let wanted = ((count as f64 * share).round() as usize).clamp(1, count - 1);
     let mut held_out = vec![false; count];
-    for stretch in 0..wanted {
-        held_out[by_class[(2 * stretch + 1) * count / (2 * wanted)]] = true;
+    for interval in 0..wanted {
+        held_out[by_class[(2 * interval + 1) * count / (2 * wanted)]] = true;
     }
     held_out
 }
@@ -46,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_spread_evenly_over_every_class() {
+    fn held_out_images_are_spread_evenly_over_every_class() {
         assert_eq!(chosen(&[0; 10], 0.2), [2, 7]);
         // Two classes that alternate: each gives every fifth of its own.
         let labels: Vec<u8> = (0..40).map(|number| number % 2).collect();
@@ -62,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn both_parts_have_a_picture_and_together_they_are_all() {
+    fn both_sets_have_an_image_and_together_they_are_all() {
         for (count, share) in [(2, 0.001), (2, 0.999), (3, 0.5), (11, 0.1)] {
             let all =
                 Split { images: (0..2 * count).collect(), labels: vec![0; count as usize], count: count as usize };

@@ -1,6 +1,6 @@
 //! IDX files of bytes, the format of MNIST: a magic number, big-endian dimensions, one byte an element.
 
-use anyhow::{Error, Result, anyhow, bail};
+use crate::io::error::{Error, Result, bail, error};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -9,30 +9,30 @@ use std::path::Path;
 /// Elements beyond this cannot be indexed on a device.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// How a gzipped file starts, whatever it is called.
+/// First bytes of a gzipped file, whatever its name.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// The contents of one file.
 #[derive(Debug)]
-pub struct Idx {
+pub(super) struct Idx {
     /// One dimension (labels) or three (images: count, height, width).
-    pub dims: Vec<usize>,
+    pub(super) dims: Vec<usize>,
     /// The elements, the last dimension running fastest.
-    pub bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Reads a file, gzipped or not.
 ///
 /// # Errors
-/// One sentence that names the file: it cannot be read, is no IDX file of bytes, is damaged, cut short or too long.
-pub fn read(path: &Path) -> Result<Idx> {
+/// The file cannot be read, is not an IDX file of bytes, is damaged, truncated or too long.
+pub(super) fn read(path: &Path) -> Result<Idx> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
     parse(BufReader::new(file), &name)
 }
 
-/// Reads the same from memory or any other source, called `name` in errors.
-pub fn parse(mut source: impl BufRead, name: &str) -> Result<Idx> {
+/// Reads a file from any source; errors call it `name`.
+pub(super) fn parse(mut source: impl BufRead, name: &str) -> Result<Idx> {
     let start = source.fill_buf().map_err(|error| unreadable(name, &error))?;
     match start.starts_with(&GZIP_MAGIC) {
         true => decode(MultiGzDecoder::new(source), name),
@@ -45,23 +45,23 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
     source.read_exact(&mut magic).map_err(|error| unreadable(name, &error))?;
     let rank = match magic {
         [0, 0, 8, rank @ (1 | 3)] => usize::from(rank),
-        _ => bail!("{name} is not an IDX file of bytes; give the files that MNIST is published in"),
+        _ => bail!(Data, "{name} is not an IDX file of bytes; MNIST is published in such files"),
     };
     let dims = (0..rank).map(|_| dimension(&mut source, name)).collect::<Result<Vec<_>>>()?;
     let expected = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
     let Some(expected) = expected.filter(|&count| count <= MAX_BYTES) else {
-        bail!("{name} claims {dims:?} bytes, more than 2³¹ − 1; it is damaged, or the set must be split");
+        bail!(Data, "{name} has dimensions {dims:?}, more than 2³¹ − 1 bytes; it is damaged, or must be split");
     };
 
     let mut bytes = Vec::new();
     source.by_ref().take(expected as u64).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
     if bytes.len() < expected {
-        bail!("{name} is cut short: {expected} bytes are announced and {} are there; copy it again", bytes.len());
+        bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
     }
     // Reading on to the end also makes the decoder compare the checksum of a gzipped file.
     let beyond = source.take(1).read_to_end(&mut Vec::new()).map_err(|error| unreadable(name, &error))?;
     if beyond > 0 {
-        bail!("{name} goes on after the {expected} bytes that it announces; copy it again");
+        bail!(Data, "{name} has more than the {expected} bytes of its header; copy it again");
     }
     Ok(Idx { dims, bytes })
 }
@@ -74,19 +74,19 @@ fn dimension(source: &mut impl Read, name: &str) -> Result<usize> {
 
 fn unreadable(name: &str, error: &io::Error) -> Error {
     match error.kind() {
-        ErrorKind::NotFound => anyhow!("there is no file {name}; check the path"),
-        ErrorKind::PermissionDenied => anyhow!("{name} may not be read; change its permissions"),
-        ErrorKind::IsADirectory => anyhow!("{name} is a folder, not a file; remove or rename it"),
-        ErrorKind::UnexpectedEof => anyhow!("{name} is cut short; copy it again"),
-        // What the decoder says of a stream that is no gzip, or whose checksum is wrong.
-        ErrorKind::InvalidInput | ErrorKind::InvalidData => anyhow!("{name} is damaged ({error}); copy it again"),
-        _ => anyhow!("{name} could not be read ({error}); check the disk, and copy it again"),
+        ErrorKind::NotFound => error!(Data, "no file {name}; check the path"),
+        ErrorKind::PermissionDenied => error!(Data, "{name} may not be read; change its permissions"),
+        ErrorKind::IsADirectory => error!(Data, "{name} is a folder, not a file; remove or rename it"),
+        ErrorKind::UnexpectedEof => error!(Data, "{name} is truncated; copy it again"),
+        // The decoder's errors for a stream that is not gzip, or whose checksum is wrong.
+        ErrorKind::InvalidInput | ErrorKind::InvalidData => error!(Data, "{name} is damaged ({error}); copy it again"),
+        _ => error!(Data, "{name} could not be read ({error}); check the disk, and copy it again"),
     }
 }
 
 /// An IDX file of these dimensions and elements, for tests.
 #[cfg(test)]
-pub fn encode(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+pub(super) fn encode(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, dims.len() as u8];
     file.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
     file.extend(bytes);
@@ -129,7 +129,7 @@ mod tests {
         for file in [whole.clone(), gzip(&whole)] {
             for cut in 0..file.len() {
                 let said = sentence(&file[..cut]);
-                assert!(said.starts_with("digits.idx is cut short"), "cut at {cut}: {said}");
+                assert!(said.starts_with("digits.idx is truncated"), "cut at {cut}: {said}");
             }
         }
     }
@@ -153,12 +153,12 @@ mod tests {
         assert!(sentence(b"\x89PNG\r\n\x1a\n").contains("not an IDX file of bytes"));
         assert!(sentence(&encode(&[2, 2], &[0; 4])).contains("not an IDX file of bytes"));
         assert!(sentence(&[0, 0, 0x0d, 1, 0, 0, 0, 1]).contains("not an IDX file of bytes"));
-        assert!(sentence(&encode(&[2], &[0; 3])).contains("goes on after the 2 bytes"));
-        assert!(sentence(&gzip(&encode(&[2], &[0; 3]))).contains("goes on after the 2 bytes"));
+        assert!(sentence(&encode(&[2], &[0; 3])).contains("has more than the 2 bytes"));
+        assert!(sentence(&gzip(&encode(&[2], &[0; 3]))).contains("has more than the 2 bytes"));
         assert!(sentence(&encode(&[u32::MAX; 3], &[])).contains("more than 2³¹ − 1"));
         let folder = tempfile::tempdir().unwrap();
         let said = |name: &str| read(&folder.path().join(name)).unwrap_err().to_string();
-        assert!(said("absent").starts_with("there is no file"));
+        assert!(said("absent").starts_with("no file"));
         assert!(said("").contains("is a folder"));
     }
 }

@@ -1,11 +1,11 @@
-//! The built-in digits, and folders of IDX files laid out as MNIST is.
+//! The built-in digits, and folders of MNIST's four IDX files.
 
+use super::dataset::{SizedSplit, Split, Splits, numbered};
 use super::idx::{self, Idx};
-use super::{Part, Parts, Split, numbered};
-use anyhow::{Result, bail};
+use crate::io::error::{Hint, Result, bail};
 use std::path::{Path, PathBuf};
 
-/// One of the four files: the two ways MNIST's mirrors spell its name, and its built-in contents.
+/// One of the four files: its name in two spellings, as mirrors of MNIST have it, and its built-in contents.
 struct Source {
     names: [&'static str; 2],
     built_in: &'static [u8],
@@ -23,40 +23,55 @@ macro_rules! source {
 static TRAIN: [Source; 2] = [source!("train-images", "idx3-ubyte"), source!("train-labels", "idx1-ubyte")];
 static TEST: [Source; 2] = [source!("t10k-images", "idx3-ubyte"), source!("t10k-labels", "idx1-ubyte")];
 
-/// Whether a folder holds any of MNIST's four files.
+/// True for a folder that holds any of MNIST's four files.
 pub(super) fn is_in(folder: &Path) -> bool {
     TRAIN.iter().chain(&TEST).any(|source| locate(folder, source).is_some())
 }
 
-/// Reads the four files of a folder, or the built-in ones for no folder.
+/// The built-in digits.
 ///
 /// # Errors
-/// One sentence that names the file: it is missing, damaged, swapped, empty, or does not agree with another.
-pub(super) fn read(folder: Option<&Path>) -> Result<Parts> {
-    let train = read_part(folder, &TRAIN)?;
-    let test = read_part(folder, &TEST)?;
-    let classes = numbered([&train, &test].into_iter());
-    Ok(Parts { train, test: Some(test), classes })
+/// Those of [`read`].
+pub(super) fn built_in() -> Result<Splits> {
+    read_files(None)
 }
 
-/// The images and labels of one part.
-fn read_part(folder: Option<&Path>, [images, labels]: &[Source; 2]) -> Result<Part> {
+/// Reads the four files of a folder.
+///
+/// # Errors
+/// A file is missing, damaged, swapped with another, empty, or does not match another.
+pub(super) fn read(folder: &Path) -> Result<Splits> {
+    read_files(Some(folder))
+}
+
+fn read_files(folder: Option<&Path>) -> Result<Splits> {
+    let train = read_split(folder, &TRAIN)?;
+    let test = read_split(folder, &TEST)?;
+    let classes = numbered([&train, &test].into_iter());
+    Ok(Splits { train, test: Some(test), classes })
+}
+
+/// The images and labels of one split.
+fn read_split(folder: Option<&Path>, [images, labels]: &[Source; 2]) -> Result<SizedSplit> {
     let (images_name, images) = read_file(folder, images)?;
     let [count, height, width] = images.dims[..] else {
-        bail!("{images_name} holds labels, where images are expected; check that the two files were not swapped");
+        bail!(Data, "{images_name} holds labels, not images; check that the two files are not swapped");
     };
     let (labels_name, labels) = read_file(folder, labels)?;
     if labels.dims.len() != 1 {
-        bail!("{labels_name} holds images, where labels are expected; check that the two files were not swapped");
+        bail!(Data, "{labels_name} holds images, not labels; check that the two files are not swapped");
     }
     if images.bytes.is_empty() {
-        bail!("{images_name} holds no pictures ({count} of {height}×{width}); give a file that does");
+        bail!(Data, "{images_name} holds no pictures ({count} of {height}×{width}); give a file that does");
     }
     let label_count = labels.bytes.len();
     if label_count != count {
-        bail!("{images_name} holds {count} images and {labels_name} {label_count} labels; take both from one set");
+        bail!(
+            Data,
+            "{images_name} holds {count} images and {labels_name} {label_count} labels; take both from one set"
+        );
     }
-    Ok(Part { split: Split { images: images.bytes, labels: labels.bytes, count }, size: [height, width, 1] })
+    Ok(SizedSplit { split: Split { images: images.bytes, labels: labels.bytes, count }, size: [height, width, 1] })
 }
 
 /// One file and what it is called in errors.
@@ -68,7 +83,8 @@ fn read_file(folder: Option<&Path>, source: &Source) -> Result<(String, Idx)> {
     };
     let Some(path) = locate(folder, source) else {
         let [name, _] = source.names;
-        bail!("{} has no file {name} or {name}.gz; give --data a folder with MNIST's four IDX files", folder.display());
+        let folder = folder.display();
+        bail!(Data, hint: Hint::Data, "{folder} has no file {name} or {name}.gz; MNIST has four IDX files");
     };
     let idx = idx::read(&path)?;
     Ok((path.display().to_string(), idx))
@@ -128,10 +144,10 @@ mod tests {
     fn a_swapped_file_has_its_own_sentence() {
         let dir = folder();
         fs::copy(dir.path().join("train-labels.idx1-ubyte"), dir.path().join("train-images-idx3-ubyte")).unwrap();
-        assert!(sentence(&dir).contains("train-images-idx3-ubyte holds labels, where images are expected"));
+        assert!(sentence(&dir).contains("train-images-idx3-ubyte holds labels, not images"));
         let dir = folder();
         fs::copy(dir.path().join("t10k-images.idx3-ubyte"), dir.path().join("t10k-labels-idx1-ubyte")).unwrap();
-        assert!(sentence(&dir).contains("t10k-labels-idx1-ubyte holds images, where labels are expected"));
+        assert!(sentence(&dir).contains("t10k-labels-idx1-ubyte holds images, not labels"));
     }
 
     #[test]

@@ -2,18 +2,18 @@
 //!
 //! Source: the NumPy manual, *NPY format*, versions 1.0 to 3.0.
 
-use anyhow::{Context, Result, anyhow, bail};
+use crate::io::error::{Context, ErrorKind, Result, bail, error};
 use std::io::Read;
 
-/// How a file starts.
+/// First bytes of a file.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
-/// No header of an array that is meant here is longer.
+/// Longest header of an array of numbers.
 const MAX_HEADER: usize = 1 << 16;
 
-/// An array as a file holds it.
+/// The array of a file.
 #[derive(Debug)]
 pub(super) struct Array {
-    /// What errors call it.
+    /// Its name in errors.
     pub(super) name: String,
     /// Its dimensions, the last running fastest.
     pub(super) shape: Vec<usize>,
@@ -34,29 +34,33 @@ impl Array {
     /// Reads an array, called `name` in errors.
     ///
     /// # Errors
-    /// One sentence that names it: it is no array, of elements that cannot be read, in another order, or cut short.
+    /// The source is not an array, has elements of an unknown type or in Fortran's order, or is truncated.
     pub(super) fn read(mut source: impl Read, name: String) -> Result<Self> {
         let header = header(&mut source, &name)?;
-        let field = |key: &str| field(&header, key).with_context(|| format!("{name} has no {key}; save it again"));
+        let field = |key: &str| {
+            field(&header, key).with_context(ErrorKind::Data, || format!("{name} has no {key}; save it again"))
+        };
         let kind = Kind::parse(field("descr")?)
-            .with_context(|| format!("{name} has elements of a type that is not understood; save it as uint8"))?;
+            .with_context(ErrorKind::Data, || format!("{name} has elements of an unknown type; save it as uint8"))?;
         if field("fortran_order")?.starts_with("True") {
-            bail!("{name} is stored in Fortran's order; save np.ascontiguousarray of it");
+            bail!(Data, "{name} is stored in Fortran's order; save np.ascontiguousarray of it");
         }
         let shape = shape(field("shape")?)
-            .with_context(|| format!("{name} has a shape that is not understood; save it again"))?;
+            .with_context(ErrorKind::Data, || format!("{name} has a malformed shape; save it again"))?;
         let expected = shape.iter().try_fold(kind.width, |product, &dim| product.checked_mul(dim));
-        let expected = expected.with_context(|| format!("{name} claims {shape:?} elements; it is damaged"))?;
+        let expected = expected.with_context(ErrorKind::Data, || {
+            format!("{name} has the shape {shape:?}, which is impossible; it is damaged")
+        })?;
 
-        let unreadable = |error| anyhow!("{name} could not be read ({error}); copy it again");
+        let unreadable = |error| error!(Data, "{name} could not be read ({error}); copy it again");
         let mut bytes = Vec::new();
         source.by_ref().take(expected as u64).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() < expected {
-            bail!("{name} is cut short: {expected} bytes are announced and {} are there; copy it again", bytes.len());
+            bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
         }
         // Reading on to the end also makes an archive compare its checksum.
         if source.take(1).read_to_end(&mut Vec::new()).map_err(unreadable)? > 0 {
-            bail!("{name} goes on after the {expected} bytes that it announces; copy it again");
+            bail!(Data, "{name} has more than the {expected} bytes of its header; copy it again");
         }
         Ok(Self { name, shape, kind, bytes })
     }
@@ -64,7 +68,7 @@ impl Array {
     /// Its elements as bytes of pixels: bytes as they are, fractions of 0 to 1 as the nearest of 0 to 255.
     ///
     /// # Errors
-    /// One sentence: elements of another type, or a fraction out of range.
+    /// The elements have another type, or a fraction is out of range.
     pub(super) fn into_pixels(self) -> Result<Vec<u8>> {
         match self.kind {
             Kind { letter: 'u', width: 1, .. } => Ok(self.bytes),
@@ -72,25 +76,31 @@ impl Array {
                 let numbers = self.numbers();
                 let byte = |number: f64| match number {
                     0.0..=1.0 => Ok((255.0 * number).round() as u8),
-                    _ => bail!("{} holds {number}, not between 0 and 1; scale it to that, or save bytes", self.name),
+                    _ => bail!(
+                        Data,
+                        "{} holds {number}, not between 0 and 1; scale it to that, or save bytes",
+                        self.name
+                    ),
                 };
                 numbers.map(byte).collect()
             }
-            kind => bail!("{} holds {kind}, where pixels are uint8, float32 or float64; save it as uint8", self.name),
+            kind => {
+                bail!(Data, "{} holds {kind}, and pixels are uint8, float32 or float64; save it as uint8", self.name)
+            }
         }
     }
 
     /// Its elements as labels.
     ///
     /// # Errors
-    /// One sentence: no whole numbers, or one that is not between 0 and 255.
+    /// The elements are not whole numbers, or one is not between 0 and 255.
     pub(super) fn into_labels(self) -> Result<Vec<u8>> {
         if self.kind.letter == 'f' {
-            bail!("{} holds {}, where labels are whole numbers; save it as uint8", self.name, self.kind);
+            bail!(Data, "{} holds {}, and labels are whole numbers; save it as uint8", self.name, self.kind);
         }
         let label = |number: f64| match number {
             0.0..=255.0 => Ok(number as u8),
-            _ => bail!("{} holds the label {number}; number the classes from 0 to at most 255", self.name),
+            _ => bail!(Data, "{} holds the label {number}; number the classes from 0 to at most 255", self.name),
         };
         self.numbers().map(label).collect()
     }
@@ -149,29 +159,31 @@ impl std::fmt::Display for Kind {
 /// The text of the header.
 fn header(source: &mut impl Read, name: &str) -> Result<String> {
     let mut read = |bytes: &mut [u8]| {
-        source.read_exact(bytes).map_err(|error| anyhow!("{name} is cut short or damaged ({error}); copy it again"))
+        source
+            .read_exact(bytes)
+            .map_err(|error| error!(Data, "{name} is truncated or damaged ({error}); copy it again"))
     };
     let mut start = [0; 8];
     read(&mut start)?;
     if !start.starts_with(MAGIC) {
-        bail!("{name} is not a NumPy array; save it with np.save or np.savez");
+        bail!(Data, "{name} is not a NumPy array; save it with np.save or np.savez");
     }
     let mut length = [0; 4];
     match start[6] {
         1 => read(&mut length[..2])?,
         2 | 3 => read(&mut length)?,
-        version => bail!("{name} is of version {version} of NumPy's format, which is not known; save it as version 1"),
+        version => bail!(Data, "{name} has the unknown version {version} of NumPy's format; save it as version 1"),
     }
     let length = u32::from_le_bytes(length) as usize;
     if length > MAX_HEADER {
-        bail!("{name} has a header of {length} bytes, too long for an array of numbers; save it as uint8");
+        bail!(Data, "{name} has a header of {length} bytes, too long for an array of numbers; save it as uint8");
     }
     let mut text = vec![0; length];
     read(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// What follows a key of the header.
+/// The text after a key of the header.
 fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
     let [single, double] = [format!("'{key}'"), format!("\"{key}\"")];
     let (_, rest) = header.split_once(&single).or_else(|| header.split_once(&double))?;
@@ -185,39 +197,43 @@ fn shape(text: &str) -> Option<Vec<usize>> {
     dims.map(|dim| dim.trim_end_matches('L').parse().ok()).collect()
 }
 
-/// The file of an array of numbers, as NumPy writes it.
+/// An `.npy` file of numbers, as NumPy writes it.
 pub fn write_npy(shape: &[usize], numbers: &[f32]) -> Vec<u8> {
     encode("<f4", shape, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())
 }
 
-/// The shape and the numbers of an array's file, called `name` in errors.
+/// The shape and the numbers of an `.npy` file, called `name` in errors.
 ///
 /// # Errors
-/// As those of reading an array.
+/// The file is not an array of numbers, or is damaged.
 pub fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
     let array = Array::read(file, name.into())?;
     let numbers = array.numbers().map(|number| number as f32).collect();
     Ok((array.shape, numbers))
 }
 
-/// The file of an array of classes, as NumPy writes it.
+/// An `.npy` file of classes, as NumPy writes it.
 pub fn write_classes(classes: &[u8]) -> Vec<u8> {
     encode("|u1", &[classes.len()], classes)
 }
 
-/// The classes of an array's file, one for each of so many `rows`; called `name` in errors.
+/// The classes of an `.npy` file, one for each of `rows`; called `name` in errors.
 ///
 /// # Errors
-/// As those of reading an array, and one sentence where it holds no whole numbers, or of another shape.
+/// The file is not an array of `rows` whole numbers from 0 to 255, or is damaged.
 pub fn classes_of_npy(file: &[u8], name: &str, rows: usize) -> Result<Vec<u8>> {
     let array = Array::read(file, name.into())?;
     if array.shape != [rows] {
-        bail!("{name} has the shape {:?}, and there are {rows} codes; give one class for each, [{rows}]", array.shape);
+        bail!(
+            Data,
+            "{name} has the shape {:?}, and there are {rows} codes; give one class for each code, [{rows}]",
+            array.shape
+        );
     }
     array.into_labels()
 }
 
-/// Whether a file is an array's.
+/// True for an `.npy` file.
 pub fn is_npy(file: &[u8]) -> bool {
     file.starts_with(MAGIC)
 }
@@ -272,38 +288,38 @@ mod tests {
     }
 
     #[test]
-    fn says_what_no_pixel_or_label_is() {
+    fn other_types_and_ranges_are_refused() {
         let pixels = |descr: &str, bytes: &[u8]| {
             array(&encode(descr, &[1], bytes)).unwrap().into_pixels().unwrap_err().to_string()
         };
         assert!(pixels("<f4", &(-0.1f32).to_le_bytes()).contains("holds -0.1"));
         assert!(pixels("<f8", &1.5f64.to_le_bytes()).contains("holds 1.5, not between 0 and 1"));
         assert!(pixels("<f8", &f64::NAN.to_le_bytes()).contains("holds NaN"));
-        assert!(pixels("<i8", &[0; 8]).contains("holds int64, where pixels are uint8"));
+        assert!(pixels("<i8", &[0; 8]).contains("holds int64, and pixels are uint8"));
         let labels = |descr: &str, bytes: &[u8]| {
             array(&encode(descr, &[1], bytes)).unwrap().into_labels().unwrap_err().to_string()
         };
         assert!(labels("|i1", &[255]).contains("the label -1"));
         assert!(labels("<i4", &(-300i32).to_le_bytes()).contains("the label -300"));
         assert!(labels("<u2", &256u16.to_le_bytes()).contains("the label 256"));
-        assert!(labels("<f4", &[0; 4]).contains("holds float32, where labels are whole numbers"));
+        assert!(labels("<f4", &[0; 4]).contains("holds float32, and labels are whole numbers"));
     }
 
     #[test]
     fn every_cut_and_every_wrong_header_is_noticed() {
         let whole = encode("|u1", &[2, 3], &[1; 6]);
         for cut in 0..whole.len() {
-            assert!(sentence(&whole[..cut]).contains("cut short"), "{cut}");
+            assert!(sentence(&whole[..cut]).contains("truncated"), "{cut}");
         }
-        assert!(sentence(&[&whole[..], &[0]].concat()).contains("goes on after the 6 bytes"));
+        assert!(sentence(&[&whole[..], &[0]].concat()).contains("has more than the 6 bytes"));
         assert!(sentence(b"PK\x03\x04 is something else").contains("is not a NumPy array"));
         for descr in ["<f2", "|b1", "<c8", "|O", "<U4"] {
-            assert!(sentence(&encode(descr, &[1], &[0; 8])).contains("type that is not understood"), "{descr}");
+            assert!(sentence(&encode(descr, &[1], &[0; 8])).contains("unknown type"), "{descr}");
         }
         let text = String::from_utf8_lossy(&whole[10..]).into_owned();
         let with = |text: &str| [&whole[..10], text.as_bytes()].concat();
         assert!(sentence(&with(&text.replace("False", "True "))).contains("Fortran's order"));
-        assert!(sentence(&with(&text.replace("(2, 3)", "(2,-3)"))).contains("shape that is not understood"));
+        assert!(sentence(&with(&text.replace("(2, 3)", "(2,-3)"))).contains("malformed shape"));
         assert!(sentence(&with(&text.replace("descr", "discr"))).contains("has no descr"));
         let huge = encode("<f8", &[usize::MAX, 2], &[]);
         assert!(sentence(&huge).contains("it is damaged"));

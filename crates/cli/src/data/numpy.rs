@@ -1,62 +1,39 @@
-//! NumPy's files as data sets: an `.npy` of pictures, or an `.npz` of arrays under the names that Keras and others use.
+//! NumPy's files as data sets: an `.npy` of images, or an `.npz` of arrays with the names that Keras and others use.
 
 use super::channels::interleave;
-use super::npy::{self, Array};
-use super::{ONLY_CLASS, Part, Parts, Split, numbered};
-use anyhow::{Context, Result, anyhow, bail};
+use super::dataset::{ONLY_CLASS, SizedSplit, Split, Splits, numbered};
+use super::npy::Array;
+use crate::io::error::{Context, Error, ErrorKind, Result, bail, error};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-/// How an archive starts.
-const ARCHIVE_MAGIC: &[u8] = b"PK\x03\x04";
+/// First bytes of an archive.
+pub(super) const ARCHIVE_MAGIC: &[u8] = b"PK\x03\x04";
 
-/// The names of arrays that are understood; of each kind the first that is there is taken.
+/// Names of arrays; the first that exists is taken.
 const TRAIN_IMAGES: [&str; 3] = ["x_train", "train_images", "images"];
 const TRAIN_LABELS: [&str; 3] = ["y_train", "train_labels", "labels"];
 const TEST_IMAGES: [&str; 2] = ["x_test", "test_images"];
 const TEST_LABELS: [&str; 2] = ["y_test", "test_labels"];
 
-/// What NumPy wrote a file with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Format {
-    /// `np.save`: one array.
-    Array,
-    /// `np.savez` and `np.savez_compressed`: named arrays.
-    Archive,
-}
-
-/// What a file starts as, if NumPy wrote it.
+/// Reads a file of images without labels: one class.
 ///
 /// # Errors
-/// One sentence: it cannot be read.
-pub(super) fn format(path: &Path) -> Result<Option<Format>> {
-    let mut start = Vec::new();
-    open(path)?.take(8).read_to_end(&mut start).map_err(|error| unreadable(path, &error))?;
-    Ok(match start {
-        start if start.starts_with(npy::MAGIC) => Some(Format::Array),
-        start if start.starts_with(ARCHIVE_MAGIC) => Some(Format::Archive),
-        _ => None,
-    })
-}
-
-/// Reads a file of pictures without labels: one class.
-///
-/// # Errors
-/// One sentence that names it, as [`Array::read`] and [`Array::into_pixels`]; also: another shape than pictures have.
-pub(super) fn read_array(path: &Path) -> Result<Parts> {
+/// Those of [`Array::read`] and [`Array::into_pixels`]; or the shape is not one of images.
+pub(super) fn read_array(path: &Path) -> Result<Splits> {
     let array = Array::read(BufReader::new(open(path)?), path.display().to_string())?;
-    Ok(Parts { train: part(array, None)?, test: None, classes: vec![ONLY_CLASS.into()] })
+    Ok(Splits { train: split(array, None)?, test: None, classes: vec![ONLY_CLASS.into()] })
 }
 
-/// Reads an archive: training images, and where they are, test images and the labels of both.
+/// Reads an archive: training images and, if present, test images and the labels of both.
 ///
 /// # Errors
-/// One sentence that names the array, as for [`read_array`]; also: none is understood, or labels do not agree.
-pub(super) fn read_archive(path: &Path) -> Result<Parts> {
-    let damaged = |error| anyhow!("{} is damaged ({error}); copy it again", path.display());
+/// Those of [`read_array`]; or no array has a known name, or labels do not match images.
+pub(super) fn read_archive(path: &Path) -> Result<Splits> {
+    let damaged = |error| error!(Data, "{} is damaged ({error}); copy it again", path.display());
     let mut archive = ZipArchive::new(BufReader::new(open(path)?)).map_err(damaged)?;
     let mut take = |names: &[&str]| -> Result<Option<Array>> {
         for name in names {
@@ -68,7 +45,7 @@ pub(super) fn read_archive(path: &Path) -> Result<Parts> {
         }
         Ok(None)
     };
-    let images = take(&TRAIN_IMAGES)?.with_context(|| {
+    let images = take(&TRAIN_IMAGES)?.with_context(ErrorKind::Data, || {
         format!(
             "{} has no training images; name them {}, their labels {}, test images {} and their labels {}",
             path.display(),
@@ -84,19 +61,23 @@ pub(super) fn read_archive(path: &Path) -> Result<Parts> {
     let labelled = labels.is_some();
     if test.is_some() && labelled != test_labels.is_some() {
         let [with, without] = if labelled { ["training", "test"] } else { ["test", "training"] };
-        bail!("{} has labels for {with} images, and none for {without} images; give both, or neither", path.display());
+        bail!(
+            Data,
+            "{} has labels for {with} images, and none for {without} images; save both, or neither",
+            path.display()
+        );
     }
-    let train = part(images, labels)?;
-    let test = test.map(|images| part(images, test_labels)).transpose()?;
+    let train = split(images, labels)?;
+    let test = test.map(|images| split(images, test_labels)).transpose()?;
     let classes = match labelled {
         true => numbered([Some(&train), test.as_ref()].into_iter().flatten()),
         false => vec![ONLY_CLASS.into()],
     };
-    Ok(Parts { train, test, classes })
+    Ok(Splits { train, test, classes })
 }
 
-/// Pictures with their labels, or all of class 0.
-fn part(images: Array, labels: Option<Array>) -> Result<Part> {
+/// Images with their labels, or all of class 0.
+fn split(images: Array, labels: Option<Array>) -> Result<SizedSplit> {
     let (count, size, planes) = picture_shape(&images)?;
     let name = images.name.clone();
     let labels = match labels {
@@ -104,7 +85,8 @@ fn part(images: Array, labels: Option<Array>) -> Result<Part> {
         Some(labels) if matches!(labels.shape[..], [rows] | [rows, 1] if rows == count) => labels.into_labels()?,
         Some(labels) => {
             bail!(
-                "{} has the shape {:?}, where {count} labels are expected; give one number an image",
+                Data,
+                "{} has the shape {:?}, expected {count} labels; save one number for each image",
                 labels.name,
                 labels.shape
             )
@@ -112,29 +94,31 @@ fn part(images: Array, labels: Option<Array>) -> Result<Part> {
     };
     let pixels: usize = size.iter().product();
     if count * pixels == 0 {
-        bail!("{name} holds no pictures; give an array that does");
+        bail!(Data, "{name} holds no pictures");
     }
     let mut images = images.into_pixels()?;
     if planes && size[2] > 1 {
         let planar = std::mem::take(&mut images);
         planar.chunks_exact(pixels).for_each(|picture| interleave(picture, size[2], &mut images));
     }
-    Ok(Part { split: Split { images, labels, count }, size })
+    Ok(SizedSplit { split: Split { images, labels, count }, size })
 }
 
-/// How many pictures an array holds, their height, width and channels, and whether these come plane by plane.
+/// Number of images in an array, their height, width and channels, and true if these are stored plane by plane.
 fn picture_shape(Array { name, shape, .. }: &Array) -> Result<(usize, [usize; 3], bool)> {
     let channels = |dim: usize| matches!(dim, 1 | 3);
     match shape[..] {
         [count, height, width] => Ok((count, [height, width, 1], false)),
         [_, first, _, last] if channels(first) && channels(last) => bail!(
-            "{name} has the shape {shape:?}, in which the channels may be the second or the last; save it as n×h×w×c \
-             with another size, or as n×h×w"
+            Data,
+            "{name} has the shape {shape:?}, in which the channels may be the second or the last dimension; save it as \
+             n×h×w×c with another size, or as n×h×w"
         ),
         [count, height, width, last] if channels(last) => Ok((count, [height, width, last], false)),
         [count, first, height, width] if channels(first) => Ok((count, [height, width, first], true)),
         _ => bail!(
-            "{name} has the shape {shape:?}, and pictures have n×h×w, n×h×w×c or n×c×h×w with 1 or 3 channels; \
+            Data,
+            "{name} has the shape {shape:?}, and images have n×h×w, n×h×w×c or n×c×h×w with 1 or 3 channels; \
              reshape it"
         ),
     }
@@ -144,15 +128,15 @@ fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| unreadable(path, &error))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    anyhow!("{} could not be read ({error}); check its permissions and the disk", path.display())
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    error!(Data, "{} could not be read ({error}); check its permissions and the disk", path.display())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::npy::encode;
     use super::*;
     use crate::config::data::DataOptions;
+    use crate::data::npy::encode;
     use crate::data::{DataSet, from};
     use std::io::Write;
     use tempfile::NamedTempFile;
@@ -218,7 +202,7 @@ mod tests {
         assert_eq!((data.train.count, data.classes), (2, vec!["pictures".into()]));
         assert!(sentence(&archive(&[("x", images(4, 3))])).contains("name them x_train or train_images or images"));
         let few = archive(&[("x_train", images(3, 1)), ("y_train", labels(&[0, 1]))]);
-        assert!(sentence(&few).contains("y_train in") && sentence(&few).contains("where 3 labels are expected"));
+        assert!(sentence(&few).contains("y_train in") && sentence(&few).contains("expected 3 labels"));
     }
 
     #[test]
@@ -229,7 +213,7 @@ mod tests {
         }
         for shape in [&[4, 4][..], &[1, 2, 2, 4], &[1, 4, 2, 2], &[1, 1, 2, 2, 3]] {
             let bytes = vec![0; shape.iter().product()];
-            assert!(sentence(&file(&encode("|u1", shape, &bytes))).contains("pictures have n×h×w"));
+            assert!(sentence(&file(&encode("|u1", shape, &bytes))).contains("images have n×h×w"));
         }
         assert!(sentence(&file(&encode("|u1", &[0, 2, 2], &[]))).contains("holds no pictures"));
         assert!(sentence(&file(&encode("|u1", &[1, 2, 2], &[0; 4]))).contains("holds one picture"));

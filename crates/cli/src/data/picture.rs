@@ -1,4 +1,4 @@
-//! One picture file: PNG, JPEG or WebP, told apart by what it holds, as red, green and blue.
+//! One picture file: PNG, JPEG or WebP, recognised by its content, as red, green and blue.
 
 use super::channels::over;
 use super::fit::{fit, fitted_size};
@@ -8,39 +8,39 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use std::io::Cursor;
 use std::path::Path;
 
-/// The ends of names that are taken for pictures.
+/// Extensions of pictures.
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-/// The most that a picture may take while it is decoded.
+/// Most bytes of a picture while it is decoded.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A picture as it becomes a part of a data set.
+/// A decoded and fitted picture.
 pub(super) struct Picture {
     /// Height and width in the file.
     pub(super) found: [usize; 2],
-    /// Whether the file stores colours.
+    /// True if the file stores colours.
     pub(super) coloured: bool,
     /// Its pixels, and their height, width and channels.
     pub(super) pixels: Vec<u8>,
     pub(super) size: [usize; 3],
 }
 
-/// Whether a file is taken for a picture.
+/// True for the name of a picture.
 pub(super) fn is_named_so(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// Height and width as a file announces them, before it is decoded or turned; `None` where it cannot be read.
+/// Height and width in a file's header, before it is decoded or turned; `None` if it cannot be read.
 pub(super) fn announced_size(path: &Path) -> Option<[usize; 2]> {
     let (width, height) = ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok()?;
     Some([height as usize, width as usize])
 }
 
-/// Reads a picture, upright, over the background, fitted as `options` ask; with red, green and blue unless grey is
-/// asked for.
+/// Reads a picture, upright, over the background, fitted as `options` ask; in red, green and blue unless they ask for
+/// grey.
 ///
 /// # Errors
-/// Why it cannot be read, to follow the file's name.
+/// The reason, to follow the file's name in a sentence.
 pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("could not be read ({error})"))?;
     let (image, coloured) = decode(&bytes)?;
@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String
     Ok(Picture { found: [height, width], coloured, pixels: fit(pixels, size, options), size: size_after })
 }
 
-/// An upright picture, and whether it is stored in colour.
+/// An upright picture, and true if it is stored in colour.
 fn decode(bytes: &[u8]) -> Result<(DynamicImage, bool), String> {
     if bytes.is_empty() {
         return Err("is empty".into());
@@ -65,7 +65,7 @@ fn decode(bytes: &[u8]) -> Result<(DynamicImage, bool), String> {
         let (width, height) = decoder.dimensions();
         return Err(format!("is {height}×{width}, too large to decode"));
     }
-    // What a camera noted of how it was held; a picture without such a note is upright.
+    // The orientation that a camera noted; a picture without a note is upright.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     let coloured = image.color().has_color();

@@ -1,19 +1,20 @@
-//! Which values pixels have.
+//! Statistics of pixels.
 
-/// What bytes of pictures are like.
+/// Statistics of the bytes of images.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Pixels {
-    /// The darkest.
+    /// Darkest value.
     pub least: u8,
-    /// The lightest.
+    /// Lightest value.
     pub most: u8,
-    /// The mean of bytes over 255.
+    /// Mean of bytes over 255.
     pub mean: f64,
-    /// Their variance.
+    /// Variance of bytes over 255.
     pub variance: f64,
 }
 
 impl Pixels {
-    /// Of such bytes.
+    /// The statistics of some bytes; mean and variance are NaN for none.
     pub fn of(bytes: &[u8]) -> Self {
         let mut histogram = [0u64; 256];
         bytes.iter().for_each(|&byte| histogram[usize::from(byte)] += 1);

@@ -1,9 +1,9 @@
-//! The built-in shapes: 32 × 32 colour pictures, each of one shape in one colour somewhere on a plain ground.
+//! The built-in shapes: 32 × 32 colour pictures, each of one shape in one colour on a plain ground.
 //!
-//! They are drawn with additions, products, quotients and square roots alone, which every machine rounds alike, from
-//! Philox words: the pictures are the same everywhere and for ever.
+//! They are drawn from Philox words with additions, products, quotients and square roots only, which every machine
+//! rounds alike: the images are the same everywhere.
 
-use super::{Part, Parts, Split};
+use super::dataset::{SizedSplit, Split, Splits};
 use gpu_core::random::{key, philox, unit};
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ const SEED: u64 = 0;
 /// The second word of every counter, apart from the streams of training: “shap”.
 const STREAM: u32 = u32::from_be_bytes(*b"shap");
 
-/// Pictures of each class in the training part and in the test part.
+/// Pictures of each class in the training set and in the test set.
 const EACH: [usize; 2] = [250, 50];
 
 const COLOURS: [(&str, [f64; 3]); 6] = [
@@ -37,28 +37,28 @@ enum Shape {
 }
 
 /// Draws the set: 6,000 training and 1,200 test pictures, the classes in turn.
-pub(super) fn draw() -> Parts {
-    let [train, test] = [0, 1].map(|part| draw_part(part, EACH[part] * classes().len()));
-    Parts { train, test: Some(test), classes: classes() }
+pub(super) fn draw() -> Splits {
+    let [train, test] = [0, 1].map(|split| draw_split(split, EACH[split] * classes().len()));
+    Splits { train, test: Some(test), classes: classes() }
 }
 
 fn classes() -> Vec<String> {
     SHAPES.iter().flat_map(|(shape, _)| COLOURS.iter().map(move |(colour, _)| format!("{colour} {shape}"))).collect()
 }
 
-fn draw_part(part: usize, count: usize) -> Part {
+fn draw_split(split: usize, count: usize) -> SizedSplit {
     let label = |number: usize| number % (SHAPES.len() * COLOURS.len());
     let mut images = vec![0; count * PIXELS];
     images.par_chunks_exact_mut(PIXELS).enumerate().for_each(|(number, picture)| {
         let (shape, colour) = (label(number) / COLOURS.len(), label(number) % COLOURS.len());
-        let mut draws = Draws::new(number as u32, part as u32);
+        let mut draws = Draws::new(number as u32, split as u32);
         Scene::new(SHAPES[shape].1, COLOURS[colour].1, &mut draws).paint(picture);
     });
     let labels = (0..count).map(|number| label(number) as u8).collect();
-    Part { split: Split { images, labels, count }, size: [SIDE, SIDE, 3] }
+    SizedSplit { split: Split { images, labels, count }, size: [SIDE, SIDE, 3] }
 }
 
-/// Sequential numbers in (0, 1) for one picture of one part.
+/// Sequential numbers in (0, 1) for one picture of one split.
 struct Draws {
     counter: [u32; 4],
     words: [u32; 4],
@@ -66,8 +66,8 @@ struct Draws {
 }
 
 impl Draws {
-    fn new(picture: u32, part: u32) -> Self {
-        Self { counter: [0, STREAM, picture, part], words: [0; 4], used: 4 }
+    fn new(picture: u32, split: u32) -> Self {
+        Self { counter: [0, STREAM, picture, split], words: [0; 4], used: 4 }
     }
 
     fn between(&mut self, low: f64, high: f64) -> f64 {
@@ -93,7 +93,7 @@ impl Draws {
     }
 }
 
-/// What a picture shows; lengths in pixels, colours in [0, 1].
+/// The content of a picture; lengths in pixels, colours in [0, 1].
 struct Scene {
     shape: Shape,
     colour: [f64; 3],
@@ -101,7 +101,7 @@ struct Scene {
     radius: f64,
     turn: [f64; 2],
     ground: [f64; 3],
-    /// How much brighter the ground becomes a pixel further right and down.
+    /// Increase of the ground's brightness a pixel to the right and down.
     slope: [f64; 2],
 }
 
@@ -131,7 +131,7 @@ impl Scene {
             let [dx, dy] = [x - self.centre[0], y - self.centre[1]];
             let [cos, sin] = self.turn;
             let turned = [(cos * dx + sin * dy) / self.radius, (cos * dy - sin * dx) / self.radius];
-            // How much of the pixel the shape covers, as if its edge were straight there.
+            // The part of the pixel that the shape covers, as if its edge were straight there.
             let covered = (0.5 - self.radius * self.shape.distance(turned)).clamp(0.0, 1.0);
             let middle = SIDE as f64 / 2.0;
             let light = self.slope[0] * (x - middle) + self.slope[1] * (y - middle);
@@ -145,7 +145,7 @@ impl Scene {
 }
 
 impl Shape {
-    /// How far its farthest point is from its centre, for a radius of 1; all shapes cover about the same area.
+    /// Distance of the farthest point from the centre, for a radius of 1; all shapes cover about the same area.
     fn reach(self) -> f64 {
         match self {
             Self::Circle => 0.9,
@@ -170,7 +170,7 @@ impl Shape {
 const SIN_60: f64 = 0.866_025_403_784_438_6;
 const SIN_36: f64 = 0.587_785_252_292_473_1;
 const COS_36: f64 = 0.809_016_994_374_947_5;
-/// How far the inner corners of a star are from its centre, as a share of the outer ones.
+/// Distance of the inner corners of a star from its centre, as a share of the outer ones.
 const WAIST: f64 = 0.48;
 
 /// The distance to a five-pointed star with corners `reach` from its centre: the point is folded into the sector of
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_the_same_for_ever() {
+    fn they_never_change() {
         assert_eq!(load().fingerprint(), "6000x32x32x3-3588c434");
     }
 
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn no_two_pictures_are_the_same_and_none_touches_its_rim() {
         let shapes = load();
-        let all = [shapes.train.images, shapes.test.images].concat();
+        let all = [&shapes.train.images[..], &shapes.test.images].concat();
         let pictures: std::collections::BTreeSet<&[u8]> = all.chunks(PIXELS).collect();
         assert_eq!(pictures.len(), 7200);
         // Along the rim there is only the ground, which changes slowly.

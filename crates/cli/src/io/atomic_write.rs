@@ -1,6 +1,6 @@
 //! Files that are written whole or not at all.
 
-use anyhow::{Error, Result, anyhow};
+use super::error::{Error, Result, error};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -29,9 +29,9 @@ pub fn could_not_save(path: &Path, error: &io::Error) -> Error {
         ErrorKind::NotADirectory => ("a part of its path is a file, not a folder", "choose another path"),
         ErrorKind::IsADirectory => ("it is a folder", "give the name of a file"),
         ErrorKind::FileTooLarge => ("it is larger than is allowed here", "raise the limit, or use a smaller model"),
-        kind => return anyhow!("could not save {}: {kind}; check the disk, or choose another path", path.display()),
+        kind => return error!(File, "cannot write {}: {kind}", path.display()),
     };
-    anyhow!("could not save {}: {why}; {advice}", path.display())
+    error!(File, "cannot write {}: {why}; {advice}", path.display())
 }
 
 /// Removes the temporary files that a killed process left in `folder`. Only for a folder nobody else writes to.

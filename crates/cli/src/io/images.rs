@@ -1,7 +1,7 @@
 //! Grids of small pictures, as PNG files.
 
+use super::error::{Context, ErrorKind, Result, ensure};
 use crate::io::atomic_write;
-use anyhow::{Context, Result, ensure};
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,8 @@ pub fn check_name(path: &Path) -> Result<()> {
     let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
     ensure!(
         is_png || is_special,
-        "pictures are written as PNG, which {} does not end in; give a name that ends in .png",
+        File,
+        "images are written as PNG: give a name that ends in .png (got {})",
         path.display()
     );
     Ok(())
@@ -100,7 +101,7 @@ pub fn write_png(path: &Path, image: &DynamicImage) -> Result<()> {
     let mut png = Cursor::new(Vec::new());
     image
         .write_to(&mut png, ImageFormat::Png)
-        .with_context(|| format!("{} is too large for a PNG file; draw fewer pictures", path.display()))?;
+        .with_context(ErrorKind::File, || format!("{} is too large for a PNG file", path.display()))?;
     atomic_write::write(path, png.get_ref())
 }
 

@@ -12,7 +12,7 @@
 //!
 //! All numbers have their lowest byte first.
 
-use anyhow::{Result, bail, ensure};
+use super::error::{Result, bail, ensure};
 use flate2::Crc;
 
 const MAGIC: &[u8; 8] = b"frit-vq1";
@@ -76,20 +76,20 @@ impl Tokens {
     /// # Errors
     /// One sentence: it is no such file, or damaged.
     pub fn parse(file: &[u8], name: &str) -> Result<Self> {
-        ensure!(Self::are_in(file), "{name} holds no codes; give a file that `frit encode` wrote");
-        let damaged = || format!("{name} is damaged; encode the images again, or take another copy");
-        ensure!(file.len() >= HEADER + 4, damaged());
+        ensure!(Self::are_in(file), File, "{name} is not a file of codes from `frit encode`");
+        let damaged = format!("{name} is damaged; encode the images again");
+        ensure!(file.len() >= HEADER + 4, File, "{damaged}");
         let (content, crc) = file.split_at(file.len() - 4);
         let number = |at: usize| u32::from_le_bytes(content[at..at + 4].try_into().expect("four bytes"));
-        ensure!(crc32(content).to_le_bytes() == crc, damaged());
+        ensure!(crc32(content).to_le_bytes() == crc, File, "{damaged}");
         let [images, per_image, codes] = [8, 12, 16].map(|at| number(at) as usize);
         let empty = Self { per_image, codes, codebook: number(20), tokens: Vec::new() };
         if per_image == 0 || codes == 0 {
-            bail!(damaged());
+            bail!(File, "{damaged}");
         }
         let count = images.checked_mul(per_image);
         let bytes = count.and_then(|count| count.checked_mul(empty.bits())).map(|bits| bits.div_ceil(8));
-        ensure!(bytes == Some(content.len() - HEADER), damaged());
+        ensure!(bytes == Some(content.len() - HEADER), File, "{damaged}");
         let (mut tokens, mut held, mut kept) = (Vec::new(), 0u64, 0);
         let mut rest = content[HEADER..].iter();
         for _ in 0..images * per_image {
@@ -98,7 +98,7 @@ impl Tokens {
                 kept += 8;
             }
             let token = (held & ((1 << empty.bits()) - 1)) as u32;
-            ensure!((token as usize) < codes, damaged());
+            ensure!((token as usize) < codes, File, "{damaged}");
             tokens.push(token);
             (held, kept) = (held >> empty.bits(), kept - empty.bits());
         }

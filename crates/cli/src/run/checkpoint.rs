@@ -1,7 +1,7 @@
 //! Checkpoints: named tensors and notes in one safetensors file.
 
 use crate::io::atomic_write;
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure, error};
 use flate2::Crc;
 use gpu_core::Array;
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
@@ -53,15 +53,15 @@ impl Checkpoint {
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array> {
         let file = &self.name;
         if let Some(dtype) = self.foreign.get(name) {
-            bail!("{name} in {file} has the type {dtype}; save it as float32");
+            bail!(Checkpoint, "{name} in {file} has type {dtype}; save it as float32");
         }
         let Some((found, array)) = self.tensors.remove(name) else {
-            bail!("{file} has no tensor {name}; give a file that was saved from this kind of model");
+            bail!(Checkpoint, "{file} has no tensor {name}; use a file of the same kind of model");
         };
         ensure!(
             found == shape,
-            "{name} has shape {} here, but {file} has {}; give a file from a model of this size, or set the sizes \
-             that the file was made with",
+            Checkpoint,
+            "{name} has shape {} in the model and {} in {file}; use the settings that the file was made with",
             times(shape),
             times(&found)
         );
@@ -98,10 +98,10 @@ impl Checkpoint {
     /// One sentence that names the file.
     pub fn save(&self, path: &Path) -> Result<()> {
         let note = Note { crc32: self.crc32(), metadata: self.metadata.clone() };
-        let note = HashMap::from([(KEY.to_string(), serde_json::to_string(&note)?)]);
+        let note = HashMap::from([(KEY.to_string(), serde_json::to_string(&note).expect("notes are JSON"))]);
         let tensors = self.tensors.iter().map(|(name, (shape, array))| (name, Tensor { shape, array }));
-        let bytes = safetensors::serialize(tensors, Some(note)).with_context(|| {
-            format!("could not save {}: its tensors do not fit a safetensors file; use a smaller model", path.display())
+        let bytes = safetensors::serialize(tensors, Some(note)).with_context(Kind::Checkpoint, || {
+            format!("cannot write {}: its tensors do not fit a safetensors file", path.display())
         })?;
         atomic_write::write(path, &bytes)
     }
@@ -113,20 +113,20 @@ impl Checkpoint {
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => anyhow!("there is no file {name}; check the path"),
-            ErrorKind::IsADirectory => anyhow!("{name} is a folder; give a .safetensors file"),
-            ErrorKind::PermissionDenied => anyhow!("{name} may not be read; change its permissions"),
-            _ => anyhow!("{name} could not be read ({error}); check the disk"),
+            ErrorKind::NotFound => error!(File, "no file {name}"),
+            ErrorKind::IsADirectory => error!(File, "{name} is a folder, not a .safetensors file"),
+            ErrorKind::PermissionDenied => error!(File, "cannot read {name}: permission denied"),
+            _ => error!(File, "cannot read {name}: {error}"),
         })?;
         Self::parse(&bytes, name)
     }
 
     fn parse(bytes: &[u8], name: String) -> Result<Self> {
         if bytes.starts_with(b"PK\x03\x04") {
-            bail!("{name} is a pickle of PyTorch's; save the state with safetensors.torch.save_file instead");
+            bail!(Checkpoint, "{name} is a pickle of PyTorch; save it with safetensors.torch.save_file");
         }
         let damaged = |why: &str| {
-            anyhow!("{name} is damaged ({why}); put a checkpoint that is kept beside it, or a copy, in its place")
+            error!(Checkpoint, "{name} is damaged ({why}); replace it by another checkpoint of the run, or by a copy")
         };
         let (header, contents) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
         let note = contents.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
@@ -143,7 +143,9 @@ impl Checkpoint {
         }
         if let Some(note) = note {
             checkpoint.metadata = note.metadata;
-            ensure!(checkpoint.crc32() == note.crc32, damaged("its checksum is wrong"));
+            if checkpoint.crc32() != note.crc32 {
+                return Err(damaged("its checksum is wrong"));
+            }
         }
         Ok(checkpoint)
     }

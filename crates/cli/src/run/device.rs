@@ -2,7 +2,7 @@
 
 use crate::io::atomic_write;
 use crate::io::cache;
-use anyhow::{Context, Result, bail};
+use crate::io::error::{Context, ErrorKind, Hint, Result, bail};
 use gpu_core::Caps;
 use gpu_core::{Backend, DeviceChoice, VariantPolicy, choose};
 use serde_json::{Value, json};
@@ -36,10 +36,10 @@ pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
     let untuned = if options.half { VariantPolicy::Half } else { VariantPolicy::Table };
     let policy = match &backend {
         Backend::Cpu if options.half => {
-            bail!("the CPU executor has no half precision; leave --half out, or name an adapter")
+            bail!(Device, hint: Hint::FullPrecision, "the CPU executor has no half precision")
         }
         Backend::Gpu(device) if options.half && !device.caps.features.contains(&"f16") => {
-            bail!("{} has no half precision; leave --half out", device.caps.name)
+            bail!(Device, hint: Hint::FullPrecision, "{} has no half precision", device.caps.name)
         }
         Backend::Gpu(device) if !options.deterministic => {
             tuned(&device.caps, options.half).map_or(untuned, VariantPolicy::tuned)
@@ -64,10 +64,11 @@ pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
 
 /// Saves measured variants to the cache folder. Returns the path.
 pub fn keep(caps: &Caps, half: bool, choices: &Choices) -> Result<PathBuf> {
-    let path = tuned_file(caps, half).context("there is no cache folder; name one with FRIT_CACHE")?;
+    let path = tuned_file(caps, half).context(ErrorKind::File, "no cache folder; set FRIT_CACHE to one")?;
     let folder = path.parent().expect("a file has a folder");
     std::fs::create_dir_all(folder).map_err(|error| atomic_write::could_not_save(folder, &error))?;
-    atomic_write::write(&path, serde_json::to_string_pretty(choices)?.as_bytes())?;
+    let text = serde_json::to_string_pretty(choices).expect("variants are JSON");
+    atomic_write::write(&path, text.as_bytes())?;
     Ok(path)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;
-use anyhow::{Result, ensure};
+use crate::io::error::{Hint, Result, ensure};
 use gpu_core::Backend;
 use models::Training;
 
@@ -144,8 +144,9 @@ pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Op
     let images = EpochPlan::new(config, data.train.count).shard_images();
     ensure!(
         images <= most,
-        "the {images} images of a step are more than the {most} that this device binds at once; use a smaller \
-         --batch-size, or smaller images with --set data.size"
+        Device,
+        hint: Hint::BatchSize(most / config.batches().max(1)),
+        "a step has {images} images, and this device binds at most {most} of this size at once"
     );
     Ok(Some(images))
 }

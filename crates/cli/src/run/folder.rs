@@ -7,8 +7,8 @@
 
 use crate::config::Config;
 use crate::io::atomic_write::{self, could_not_save};
+use crate::io::error::{Hint, Result, bail, error};
 use crate::terminal::Terminal;
-use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -59,8 +59,8 @@ impl Run {
     /// One sentence that names the folder.
     pub fn refuse_existing(path: &Path) -> Result<()> {
         if path.join(CONFIG).exists() {
-            let path = path.display();
-            bail!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out");
+            let path = path.display().to_string();
+            bail!(Run, hint: Hint::Resume(path.clone()), "{path} already holds a run");
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Run {
     /// One sentence that names the folder: it holds no run.
     pub fn open_to_read(path: &Path) -> Result<Self> {
         if !path.join(CONFIG).is_file() {
-            bail!("{} holds no run (it has no {CONFIG}); give a folder that `frit train` made", path.display());
+            bail!(Run, "{} is not a run folder: it has no {CONFIG}", path.display());
         }
         Ok(Self { path: path.into(), metrics: None, _lock: None })
     }
@@ -88,7 +88,9 @@ impl Run {
     fn hold(path: &Path) -> Result<Self> {
         for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
             fs::create_dir_all(&folder).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => anyhow!("{} is a file, not a folder; choose another", folder.display()),
+                ErrorKind::AlreadyExists => {
+                    error!(File, hint: Hint::Out, "{} is a file, not a folder", folder.display())
+                }
                 _ => could_not_save(&folder, &error),
             })?;
         }
@@ -98,7 +100,7 @@ impl Run {
         match try_lock_for(&lock, PATIENCE) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                bail!("another frit is using {}; wait until it ends, or choose another folder", path.display())
+                bail!(Run, "another process is using {}; wait until it ends", path.display())
             }
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
                 log::warn!("{} is on a file system without locks: start no second frit there", path.display());
@@ -155,8 +157,7 @@ impl Run {
     pub fn read_environment(&self) -> Result<Value> {
         let path = self.file(ENVIRONMENT);
         let text = self.read(ENVIRONMENT)?;
-        serde_json::from_str(&text)
-            .map_err(|error| anyhow!("{} is not JSON ({error}); mend it, or start another run", path.display()))
+        serde_json::from_str(&text).map_err(|error| error!(Run, "{} is not valid JSON: {error}", path.display()))
     }
 
     /// Saves the metrics of `frit eval` for the report. A failure is only a warning, since the metrics are printed too.
@@ -266,8 +267,8 @@ impl Run {
     /// One sentence: their folder cannot be looked into.
     pub fn kept(&self) -> Result<Vec<u64>> {
         let folder = self.file(CHECKPOINTS);
-        let entries = fs::read_dir(&folder)
-            .map_err(|error| anyhow!("{} could not be read ({error}); check the run folder", folder.display()))?;
+        let entries =
+            fs::read_dir(&folder).map_err(|error| error!(File, "cannot read {}: {error}", folder.display()))?;
         let number = |name: &str| name.strip_prefix(NUMBERED)?.strip_suffix(CHECKPOINT_END)?.parse().ok();
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
         let mut found: Vec<u64> = names.filter_map(|name| number(&name)).collect();
@@ -296,8 +297,7 @@ impl Run {
 
     fn read(&self, name: &str) -> Result<String> {
         let path = self.file(name);
-        let bytes = fs::read(&path)
-            .map_err(|error| anyhow!("{} could not be read ({error}); check the run folder", path.display()))?;
+        let bytes = fs::read(&path).map_err(|error| error!(File, "cannot read {}: {error}", path.display()))?;
         // A torn line of metrics may end inside a character.
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }

@@ -1,6 +1,6 @@
 //! The contents of metrics.jsonl, column by column.
 
-use anyhow::{Result, anyhow};
+use crate::io::error::{Result, error};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -73,7 +73,7 @@ pub fn read(run_path: &Path) -> Result<Metrics> {
     match fs::read(&path) {
         Ok(bytes) => Ok(parse(&String::from_utf8_lossy(&bytes))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Metrics::default()),
-        Err(error) => Err(anyhow!("{} could not be read ({error}); check the run folder", path.display())),
+        Err(error) => Err(error!(File, "cannot read {}: {error}", path.display())),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Measured time of a training step, call by call.
 
+use crate::io::error::Result;
 use crate::run::epoch_plan::EpochPlan;
 use crate::run::planned::{Footprint, Planned, barriers_of, order, phases, schedules};
 use crate::run::session::Session;
 use crate::run::startup::Startup;
-use anyhow::{Context, Result};
 use gpu_core::{Backend, BarrierCounts, Clock, Counters, Program, Roofline, SubmitLoop, Waits};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -259,7 +259,7 @@ fn time_calls(
         done += 1;
     }
     let medians = samples.into_iter().map(|calls| calls.into_iter().map(median).collect()).collect();
-    Ok((clock.context("a step has calls")?, done, medians))
+    Ok((clock.expect("a step has calls"), done, medians))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

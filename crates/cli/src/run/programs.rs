@@ -1,8 +1,8 @@
 //! The programs of a run: one for each phase and step size.
 
+use crate::io::error::Result;
 use crate::run::epoch_plan::{EpochPlan, StepSize, training};
 use crate::run::session::Session;
-use anyhow::{Context, Result};
 use gpu_core::{Program, SubmitLoop};
 use models::in_order;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ impl Programs {
 
     /// Those of a step of that size.
     pub fn of(&self, size: StepSize) -> Result<&[Program]> {
-        Ok(self.0.get(&size).context("there is a program for every size of step")?)
+        Ok(self.0.get(&size).expect("a program for every size of step"))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::config::{Config, renamed};
 use crate::data::{DataSet, Pixels, Split};
+use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
-use anyhow::{Result, ensure};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
@@ -56,8 +56,9 @@ impl Session {
         let (tests, most) = (data.test.count, binding_bytes(backend).saturating_sub(4) / data.pixels());
         ensure!(
             tests <= most,
-            "the {tests} test images of {} are more than the {most} that this device binds at once; give fewer, or \
-             smaller ones with --set data.size",
+            Device,
+            hint: Hint::Set("data.size".into()),
+            "the test set of {} has {tests} images, and this device binds at most {most} of this size at once",
             data.name
         );
         let executor = backend.executor(model.memory().clone(), Sharing::On);
@@ -157,7 +158,8 @@ impl Session {
             let values = numbers(file, &name, buf, &layout)?;
             ensure!(
                 values.to_f64().iter().all(|v| v.is_finite()),
-                "{name} in {} holds numbers that are not finite; give a file of sound weights",
+                Checkpoint,
+                "{name} in {} has numbers that are not finite",
                 file.name
             );
             self.executor.write(buf, &values)?;
@@ -193,7 +195,8 @@ impl Session {
             let words = values.as_u32().is_some();
             ensure!(
                 words == (buf.dtype == Dtype::U32),
-                "{name} in {} is of another type; take another checkpoint",
+                Checkpoint,
+                "{name} in {} has another data type",
                 checkpoint.name
             );
             self.executor.write(buf, &values)?;
@@ -314,7 +317,7 @@ fn one_hot(labels: &[u8], classes: usize) -> Vec<u8> {
 /// A tensor's numbers from a file, as they lie here.
 fn numbers(file: &mut Checkpoint, name: &str, buf: Buf, layout: &Layout) -> Result<Array> {
     let values = file.take(name, &layout.file_shape(buf.shape))?;
-    ensure!(values.as_u32().is_none(), "{name} in {} has the type U32; save it as float32", file.name);
+    ensure!(values.as_u32().is_none(), Checkpoint, "{name} in {} has type U32; save it as float32", file.name);
     Ok(map(&values, |x| layout.from_file(x), |x| layout.from_file(x)))
 }
 

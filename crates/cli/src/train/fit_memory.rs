@@ -85,10 +85,10 @@ impl FitMemory<'_> {
     fn attempt(&self, config: Config) -> Result<Result<()>> {
         // A size that no model can have is too large for every device.
         if let Err(invalid) = config.check(&spec(&config, self.data), self.data.train.count) {
-            return Ok(Err(invalid.into()));
+            return Ok(Err(invalid));
         }
         let mut session = Session::open(config, self.data.clone(), self.backend)?;
-        let started = session.initialise().map_err(Error::from);
+        let started = session.initialise();
         let prepared = started.and_then(|()| Prepared::new(&mut session, 0)).map(drop);
         // wgpu holds written buffers until the next submit is done, and on a full device this may fail too.
         let _ = session.set_side_clock(0).map(|()| session.executor.read(session.model.buffers().side_clock));

@@ -1,0 +1,193 @@
+//! Data sets in memory: images of one size, their labels, and the names of the classes.
+
+use super::pixels::Pixels;
+use flate2::Crc;
+use std::sync::OnceLock;
+
+/// Most classes of a data set: a label is a byte.
+pub(super) const MAX_CLASSES: usize = 256;
+/// Name of the class of images without labels.
+pub(super) const ONLY_CLASS: &str = "pictures";
+
+/// Images and their labels: the training set or the test set.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Split {
+    /// Bytes of the images, `count` × height × width × channels.
+    pub images: Vec<u8>,
+    /// Class of each image.
+    pub labels: Vec<u8>,
+    /// Number of images.
+    pub count: usize,
+}
+
+/// A training set and a test set, images of one size.
+///
+/// ```
+/// use frit::config::data::DataOptions;
+/// use frit::data::DataSet;
+///
+/// // The default is the built-in digits.
+/// let digits = DataSet::load(&DataOptions::default())?;
+/// assert_eq!((digits.train.count, digits.test.count), (10_000, 2_000));
+/// assert_eq!([digits.height, digits.width, digits.channels], [28, 28, 1]);
+///
+/// let options = DataOptions { source: "shapes".into(), size: 16, ..DataOptions::default() };
+/// let shapes = DataSet::load(&options)?;
+/// assert_eq!(shapes.classes[usize::from(shapes.train.labels[0])], "red circle");
+/// # Ok::<(), frit::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// Name of a built-in set, or the path that was read.
+    pub name: String,
+    /// Training set.
+    pub train: Split,
+    /// Test set.
+    pub test: Split,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Bytes of a pixel: 1 for grey, 3 for red, green and blue.
+    pub channels: usize,
+    /// Names of the classes by label; at most 256.
+    pub classes: Vec<String>,
+    /// Scans of all bytes, made once.
+    variance: OnceLock<f64>,
+    fingerprint: OnceLock<String>,
+}
+
+impl DataSet {
+    /// A data set of images of `size`: height, width and channels.
+    ///
+    /// # Panics
+    /// When a split holds other numbers of bytes or labels than `count` images have.
+    pub fn new(name: String, train: Split, test: Split, size: [usize; 3], classes: Vec<String>) -> Self {
+        let [height, width, channels] = size;
+        for split in [&train, &test] {
+            assert_eq!(split.images.len(), split.count * height * width * channels, "bytes of {name}");
+            assert_eq!(split.labels.len(), split.count, "labels of {name}");
+        }
+        let (variance, fingerprint) = (OnceLock::new(), OnceLock::new());
+        Self { name, train, test, height, width, channels, classes, variance, fingerprint }
+    }
+
+    /// Numbers in an image: height × width × channels.
+    pub fn pixels(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Height, width and channels, as checkpoints store them: `28x28x1`.
+    pub fn picture_size(&self) -> String {
+        format!("{}x{}x{}", self.height, self.width, self.channels)
+    }
+
+    /// Variance of the bytes of the training set over 255. Computed at the first call and kept.
+    pub fn variance(&self) -> f64 {
+        *self.variance.get_or_init(|| Pixels::of(&self.train.images).variance)
+    }
+
+    /// A data set of one black image of a size that [`Self::picture_size`] gave: for models that only sample. `None` if
+    /// the text is no such size.
+    pub fn black(picture_size: &str, classes: Vec<String>) -> Option<Self> {
+        let sizes: Option<Vec<usize>> = picture_size.split('x').map(|size| size.parse().ok()).collect();
+        let &[height, width, channels] = sizes?.as_slice() else { return None };
+        let pixels = height.checked_mul(width)?.checked_mul(channels).filter(|pixels| *pixels > 0)?;
+        let split = || Split { images: vec![0; pixels], labels: vec![0], count: 1 };
+        Some(Self::new("nothing".into(), split(), split(), [height, width, channels], classes))
+    }
+
+    /// A checksum of the set: sizes and a CRC-32 of images and labels, as `10000x28x28x1-cf9e0150`. Computed at the
+    /// first call and kept.
+    pub fn fingerprint(&self) -> String {
+        self.fingerprint.get_or_init(|| self.checksum()).clone()
+    }
+
+    fn checksum(&self) -> String {
+        let mut crc = Crc::new();
+        for split in [&self.train, &self.test] {
+            crc.update(&split.images);
+            crc.update(&split.labels);
+        }
+        format!("{}x{}-{:08x}", self.train.count, self.picture_size(), crc.sum())
+    }
+}
+
+/// The result of a reader; a test set is held out later if there is none.
+#[derive(Debug)]
+pub(super) struct Splits {
+    pub(super) train: SizedSplit,
+    pub(super) test: Option<SizedSplit>,
+    pub(super) classes: Vec<String>,
+}
+
+/// A split and the size of its images.
+#[derive(Debug)]
+pub(super) struct SizedSplit {
+    pub(super) split: Split,
+    /// Height, width and channels.
+    pub(super) size: [usize; 3],
+}
+
+/// Names of classes that only have numbers: one for each label up to the highest.
+pub(super) fn numbered<'a>(splits: impl Iterator<Item = &'a SizedSplit>) -> Vec<String> {
+    let highest = splits.flat_map(|sized| &sized.split.labels).max().copied().unwrap_or_default();
+    (0..=highest).map(|class| class.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data() -> DataSet {
+        let split = |count: usize, first: u8| Split {
+            images: (0..12 * count).map(|at| at as u8 + first).collect(),
+            labels: (0..count as u8).collect(),
+            count,
+        };
+        let classes = vec!["a".into(), "b".into(), "c".into()];
+        DataSet::new("here".into(), split(3, 0), split(2, 100), [2, 2, 3], classes)
+    }
+
+    #[test]
+    fn the_fingerprint_covers_images_labels_and_sizes() {
+        let of = |change: fn(&mut DataSet)| {
+            let mut data = data();
+            change(&mut data);
+            data.fingerprint()
+        };
+        let mark = of(|_| {});
+        assert!(mark.starts_with("3x2x2x3-"), "{mark}");
+        assert_eq!(of(|data| data.name = "elsewhere".into()), mark);
+        let changes: [fn(&mut DataSet); 6] = [
+            |data| data.train.images[5] ^= 1,
+            |data| data.train.labels[2] ^= 1,
+            |data| data.test.images[23] ^= 1,
+            |data| data.test.labels[0] ^= 1,
+            |data| (data.height, data.width) = (1, 4),
+            |data| (data.width, data.channels) = (6, 1),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            assert_ne!(of(change), mark, "change {number}");
+        }
+    }
+
+    #[test]
+    fn the_variance_is_of_the_training_set() {
+        let data = data();
+        let bytes: Vec<f64> = data.train.images.iter().map(|&byte| f64::from(byte) / 255.0).collect();
+        let mean = bytes.iter().sum::<f64>() / 36.0;
+        let expected = bytes.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 36.0;
+        assert!((data.variance() - expected).abs() < 1e-12);
+        assert_eq!(data.clone().variance(), data.variance());
+    }
+
+    #[test]
+    fn a_picture_size_makes_a_set_of_black_images() {
+        let black = DataSet::black(&data().picture_size(), data().classes).unwrap();
+        assert_eq!((black.height, black.width, black.channels, black.train.images), (2, 2, 3, vec![0; 12]));
+        for wrong in ["", "2x2", "2x2x0", "2x2x3x1", "axbxc", "99999999999x99999999999x3"] {
+            assert!(DataSet::black(wrong, vec!["0".into()]).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The table of data formats.
+
+use super::dataset::Splits;
+use super::folder::{self, Decoded};
+use super::{cifar, mnist, npy, numpy, shapes};
+use crate::config::data::{DIGITS, DataOptions};
+use crate::io::error::{Hint, Result, bail, error};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The name of the built-in shapes.
+const SHAPES: &str = "shapes";
+
+/// Most bytes at the start of a file that tell its format.
+const MAX_MAGIC: u64 = 8;
+
+/// A format of data sets.
+#[derive(Debug)]
+pub(super) struct Format {
+    /// Name of the format.
+    pub(super) name: &'static str,
+    /// Possible sources in this format.
+    sources: &'static str,
+    detect: Detect,
+    read: Reader,
+}
+
+/// The condition for a source to be in a format.
+#[derive(Debug)]
+enum Detect {
+    /// The source is this name; a folder of that name is reached as `./digits`.
+    Name(&'static str),
+    /// The source is a folder that passes a test.
+    Folder(fn(&Path) -> bool),
+    /// The source is a file that starts with these bytes.
+    File(&'static [u8]),
+}
+
+/// The reader of a format.
+#[derive(Debug)]
+enum Reader {
+    /// Draws or unpacks a built-in set.
+    BuiltIn(fn() -> Result<Splits>),
+    /// Reads images of one size.
+    Whole(fn(&Path) -> Result<Splits>),
+    /// Reads images of any size, and fits them as the options ask.
+    Fitted(fn(&Path, &DataOptions) -> Result<Decoded>),
+}
+
+/// All formats. The first that detects a source reads it.
+static FORMATS: &[Format] = &[
+    Format {
+        name: "built-in digits",
+        sources: "digits",
+        detect: Detect::Name(DIGITS),
+        read: Reader::BuiltIn(mnist::built_in),
+    },
+    Format {
+        name: "built-in shapes",
+        sources: "shapes",
+        detect: Detect::Name(SHAPES),
+        read: Reader::BuiltIn(|| Ok(shapes::draw())),
+    },
+    Format {
+        name: "IDX files as MNIST has them",
+        sources: "a folder of MNIST's IDX files",
+        detect: Detect::Folder(mnist::is_in),
+        read: Reader::Whole(mnist::read),
+    },
+    Format {
+        name: "CIFAR-10's binary files",
+        sources: "of CIFAR-10's binary files",
+        detect: Detect::Folder(cifar::is_in),
+        read: Reader::Whole(cifar::read),
+    },
+    Format {
+        name: "folder of pictures",
+        sources: "or of pictures (PNG, JPEG, WebP)",
+        detect: Detect::Folder(|_| true),
+        read: Reader::Fitted(folder::read),
+    },
+    Format {
+        name: "NumPy array",
+        sources: "an .npy file",
+        detect: Detect::File(npy::MAGIC),
+        read: Reader::Whole(numpy::read_array),
+    },
+    Format {
+        name: "NumPy archive",
+        sources: "or an .npz file",
+        detect: Detect::File(numpy::ARCHIVE_MAGIC),
+        read: Reader::Whole(numpy::read_archive),
+    },
+];
+
+/// All possible sources, for messages.
+pub(super) fn sources() -> String {
+    FORMATS.iter().map(|format| format.sources).collect::<Vec<_>>().join(", ")
+}
+
+/// True if a source is the name of a built-in set. A folder of that name is reached as `./digits`.
+pub fn is_built_in(source: &str) -> bool {
+    FORMATS.iter().any(|format| matches!(format.detect, Detect::Name(name) if name == source))
+}
+
+impl Format {
+    /// The format of a source.
+    ///
+    /// # Errors
+    /// There is no such name, file or folder, or a file has another format.
+    pub(super) fn of(source: &str) -> Result<&'static Self> {
+        let path = Path::new(source);
+        let is_name = is_built_in(source);
+        if !is_name && !path.exists() {
+            bail!(Data, hint: Hint::Data, "no file or folder '{source}'; use {}", sources());
+        }
+        let is_folder = path.is_dir();
+        let start = if is_name || is_folder { Vec::new() } else { start_of(path)? };
+        let detects = |format: &&Self| match format.detect {
+            Detect::Name(name) => name == source,
+            Detect::Folder(test) => !is_name && is_folder && test(path),
+            Detect::File(magic) => start.starts_with(magic),
+        };
+        let found = FORMATS.iter().find(detects);
+        found.ok_or_else(
+            || error!(Data, hint: Hint::Data, "'{source}' is in none of the known file formats; use {}", sources()),
+        )
+    }
+
+    /// Reads a source in this format.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub(super) fn read(&self, options: &DataOptions) -> Result<Decoded> {
+        let path = Path::new(&options.source);
+        match self.read {
+            Reader::BuiltIn(read) => read().map(Decoded::whole),
+            Reader::Whole(read) => read(path).map(Decoded::whole),
+            Reader::Fitted(read) => read(path, options),
+        }
+    }
+}
+
+/// The first bytes of a file.
+fn start_of(path: &Path) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_MAGIC).read_to_end(&mut start));
+    let unreadable = |error| error!(Data, "{} could not be read ({error}); check its permissions", path.display());
+    read.map_err(unreadable)?;
+    Ok(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_source_has_the_format_of_its_contents() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        put("idx/t10k-labels.idx1-ubyte.gz", b"");
+        put("cifar/data_batch_3.bin", b"");
+        put("other/readme.txt", b"");
+        put("array", b"\x93NUMPY\x01\0");
+        put("archive", b"PK\x03\x04\0\0\0\0");
+        put("text.npy", b"1 2 3");
+        let format = |name: &str| Format::of(root.path().join(name).to_str().unwrap());
+        for (source, name) in [
+            ("idx", "IDX files as MNIST has them"),
+            ("cifar", "CIFAR-10's binary files"),
+            ("other", "folder of pictures"),
+            ("array", "NumPy array"),
+            ("archive", "NumPy archive"),
+        ] {
+            assert_eq!(format(source).unwrap().name, name);
+        }
+        assert_eq!(
+            ["digits", "shapes"].map(|name| Format::of(name).unwrap().name),
+            ["built-in digits", "built-in shapes"]
+        );
+        let message = |name: &str| format(name).unwrap_err().to_string();
+        assert!(message("text.npy").contains("text.npy' is in none of the known file formats; use digits, shapes"));
+        assert!(message("absent").starts_with("no file or folder '"));
+        assert!(is_built_in("shapes") && !is_built_in("./shapes"));
+    }
+}
