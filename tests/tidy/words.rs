@@ -45,15 +45,15 @@ const KEPT: &[&str] = &["told apart", "tell apart"];
 const QUOTED: &[(&str, &str)] = &[
     // History.
     ("CHANGELOG.md", ""),
+    ("benches/runs/", ""),
     ("tests/tidy/words.rs", ""),
-    // Files of version 0.1.0, and their reader.
+    // Files of version 0.1.0, and their readers.
     ("tests/fixtures/", ""),
+    ("crates/cli/src/config/renamed.rs", ""),
+    ("crates/cli/tests/migration.rs", "critic"),
     ("scripts/open_in_torch.py", "critic"),
     ("crates/cli/src/run/metrics.rs", "guard"),
 ];
-
-/// Offences that are left.
-const OFFENCES: usize = 0;
 
 /// Words that begin no sentence of documentation, questions aside.
 const OPENINGS: [&str; 5] = ["What", "How", "Whether", "Where", "Which"];
@@ -193,10 +193,6 @@ fn words_are_plain() {
             println!("{:5} {path}", found.len());
         }
         println!("{:5} together", offences.values().map(Vec::len).sum::<usize>());
-    }
-    let sum: usize = offences.values().map(Vec::len).sum();
-    if sum <= OFFENCES {
-        return;
     }
     assert_none(
         offences

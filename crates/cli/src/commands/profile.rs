@@ -17,7 +17,7 @@ use std::time::Duration;
 const TOP: usize = 15;
 
 pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Ending> {
-    let mut startup = Startup::new();
+    let mut startup = Startup::default();
     let inputs = Inputs::load(args.show.configuration()?, Length::default(), None)?;
     startup.lap("data");
     let setup = inputs.open(&args.device.options(DeviceChoice::Auto), terminal)?;

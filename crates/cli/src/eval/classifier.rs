@@ -172,8 +172,8 @@ fn cache(session: &Session) -> Option<PathBuf> {
 fn keep(session: &mut Session, path: Option<PathBuf>, terminal: &Terminal) {
     let Some(path) = path else { return };
     let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let saved = folder.map_err(|error| could_not_save(&path, &error)).map_err(Into::into);
-    let saved: Result<()> = saved.and_then(|()| Ok(session.checkpoint()?.save(&path)?));
+    let saved = folder.map_err(|error| could_not_save(&path, &error));
+    let saved: Result<()> = saved.and_then(|()| session.checkpoint()?.save(&path));
     if let Err(error) = saved {
         terminal.say(&format!("warning: the classifier was not cached: {error}"));
     }

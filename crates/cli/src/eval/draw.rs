@@ -45,7 +45,7 @@ impl Images {
     /// # Errors
     /// [`ErrorKind::File`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        Ok(write_png(path, &self.grid())?)
+        write_png(path, &self.grid())
     }
 }
 

@@ -128,7 +128,7 @@ pub fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
 }
 
 fn load(config: &Config) -> Result<DataSet> {
-    Ok(DataSet::load(&config.data)?)
+    DataSet::load(&config.data)
 }
 
 /// A black image of the size that the checkpoint records, in place of the data.

@@ -59,7 +59,8 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: Option<Hint>,
-    device: Option<gpu_core::Error>,
+    // In a box, so that results stay small.
+    device: Option<Box<gpu_core::Error>>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -102,12 +103,12 @@ impl Error {
 
     /// The device error behind it, if there is one.
     pub fn device_error(&self) -> Option<&gpu_core::Error> {
-        self.device.as_ref()
+        self.device.as_deref()
     }
 
     /// Memory that a device lacks: smaller batches or another device may help.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self.device, Some(gpu_core::Error::OutOfMemory { .. } | gpu_core::Error::TooLarge { .. }))
+        matches!(self.device_error(), Some(gpu_core::Error::OutOfMemory { .. } | gpu_core::Error::TooLarge { .. }))
     }
 }
 
@@ -132,7 +133,7 @@ impl From<models::InvalidSetting> for Error {
 impl From<gpu_core::Error> for Error {
     fn from(error: gpu_core::Error) -> Self {
         let message = error.to_string();
-        Self { device: Some(error), ..Self::new(ErrorKind::Device, message) }
+        Self { device: Some(Box::new(error)), ..Self::new(ErrorKind::Device, message) }
     }
 }
 
@@ -187,7 +188,8 @@ macro_rules! bail {
 /// `ensure!(n > 0, Setting, "train.epochs must be at least 1")`.
 macro_rules! ensure {
     ($condition:expr, $kind:ident, $($message:tt)*) => {
-        if !$condition {
+        let holds: bool = $condition;
+        if !holds {
             $crate::io::error::bail!($kind, $($message)*);
         }
     };

@@ -22,13 +22,15 @@ pub struct Startup {
     pipelines: Duration,
 }
 
-impl Startup {
+impl Default for Startup {
     /// Starts at [`begin`], or now.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let begun = *BEGUN.get_or_init(Instant::now);
         Self { begun, last: begun, laps: Vec::new(), pipelines: Duration::ZERO }
     }
+}
 
+impl Startup {
     /// Records the time since the last lap under the name `what`.
     pub fn lap(&mut self, what: &'static str) {
         let now = Instant::now();

@@ -1,6 +1,6 @@
 //! The largest batch, or micro-batch, that fits the memory of a device.
 
-use crate::config::{Config, MAX_PARTS};
+use crate::config::{Config, MAX_MICRO_BATCHES};
 use crate::data::DataSet;
 use crate::io::error::{Error, ErrorKind, Hint, Result};
 use crate::run::session::{Session, spec};
@@ -85,10 +85,10 @@ impl FitMemory<'_> {
     fn attempt(&self, config: Config) -> Result<Result<()>> {
         // A size that no model can have is too large for every device.
         if let Err(invalid) = config.check(&spec(&config, self.data), self.data.train.count) {
-            return Ok(Err(invalid.into()));
+            return Ok(Err(invalid));
         }
         let mut session = Session::open(config, self.data.clone(), self.backend)?;
-        let started = session.initialise().map_err(Error::from);
+        let started = session.initialise();
         let prepared = started.and_then(|()| Prepared::new(&mut session, 0)).map(drop);
         // wgpu holds written buffers until the next submit is done, and on a full device this may fail too.
         let _ = session.set_side_clock(0).map(|()| session.executor.read(session.model.buffers().side_clock));
@@ -104,9 +104,9 @@ pub fn smallest_micro_batch(batch: usize) -> usize {
     micro_batches_of(batch).last().unwrap_or(batch)
 }
 
-/// Micro-batches of a batch, the largest first, as long as there are at most [`MAX_PARTS`] to a batch.
+/// Micro-batches of a batch, the largest first, as long as there are at most [`MAX_MICRO_BATCHES`] to a batch.
 fn micro_batches_of(batch: usize) -> impl Iterator<Item = usize> {
-    halves(batch).take_while(move |&rows| batch.div_ceil(rows) <= MAX_PARTS)
+    halves(batch).take_while(move |&rows| batch.div_ceil(rows) <= MAX_MICRO_BATCHES)
 }
 
 /// A half, a quarter and so on, down to one.

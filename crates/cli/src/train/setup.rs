@@ -111,7 +111,7 @@ impl Setup {
         let measured = measured_step(&mut session, &plan);
         let device = session.device.clone();
         drop(session);
-        let step = measured.map_err(|error| self.fit_memory().with_hint(error.into()))?;
+        let step = measured.map_err(|error| self.fit_memory().with_hint(error))?;
         Ok(StepTime { step, per_epoch: plan.per_epoch, total: plan.total, device })
     }
 
@@ -167,7 +167,7 @@ pub(crate) fn choose_micro_batch(config: &mut Config, micro_batch: Option<MicroB
 pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> Result<()> {
     let Train { batch_size, micro_batch, .. } = config.train;
     let micro_batch = if auto_micro_batch { smallest_micro_batch(batch_size) } else { micro_batch };
-    Ok(config.with_micro_batch(micro_batch).check(&spec(config, data), data.train.count)?)
+    config.with_micro_batch(micro_batch).check(&spec(config, data), data.train.count)
 }
 
 /// The absolute path of a folder, so that a run can be resumed from anywhere; a built-in set by its name.

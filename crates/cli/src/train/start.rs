@@ -52,7 +52,7 @@ pub struct Trained {
 /// # }
 /// ```
 pub fn train(options: TrainOptions) -> Result<Trained> {
-    let mut startup = Startup::new();
+    let mut startup = Startup::default();
     let TrainOptions { config, name, length, micro_batch, device, init, out, terminal, interrupt, observer } = options;
     let path = out.unwrap_or_else(|| Run::default_path(&name));
     Run::refuse_existing(&path)?;

@@ -379,7 +379,7 @@ impl<'a> Trainer<'a> {
         let mut progress = Progress::of(&checkpoint, self.session)?;
         self.session.restore(&mut checkpoint.clone())?;
         if tries >= self.session.config.monitors.non_finite || broken_parameter(self.session)?.is_some() {
-            let restore = |session: &mut Session| Ok(session.restore(&mut checkpoint.clone())?);
+            let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
             let found = first_broken(self.session, &self.prepared.steps, tries, [progress.step, broken], restore)?;
             let seen = explanation(broken, tries, found);
             self.run.append_metrics(&json!({ "step": broken, "monitor": NON_FINITE, "seen": seen, "try": ADVICE }))?;
@@ -416,7 +416,7 @@ impl<'a> Trainer<'a> {
         }
         checkpoint.save(&self.run.latest())?;
         self.saved = Some(step);
-        Ok(self.run.prune(step, keep)?)
+        self.run.prune(step, keep)
     }
 
     /// A checkpoint; `None` if it holds a number that is not finite.
