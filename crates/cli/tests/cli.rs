@@ -168,7 +168,7 @@ fn init_sets_the_initial_weights() {
     place.refused(&format!("{train} cut.safetensors"), &["cut.safetensors is damaged"]);
     place.refused(&format!("{train} pickle.pt"), &["pickle.pt", "pickle", "safetensors"]);
     place.refused(&format!("{train} missing.safetensors"), &["missing.safetensors", "no tensor mean.bias"]);
-    place.refused(&format!("{train} absent"), &["there is no file absent"]);
+    place.refused(&format!("{train} absent"), &["no file absent"]);
     let wider = train.replace("--hidden 16", "--hidden 17");
     place.refused(&format!("{wider} init.safetensors"), &["encoder.0.weight", "17×36", "16×36", "init.safetensors"]);
     place.refused(&format!("{train} words.safetensors"), &["words.safetensors", "float32"]);
@@ -335,11 +335,11 @@ fn invalid_arguments_are_refused() {
     let place = Place::new();
     place.put("typo.toml", "family = \"vae\"\n[train]\nepoch = 3\n");
     place.refused("train nosuch", &["no recipe", "nosuch", "vae, ae"]);
-    place.refused("train nosuch.toml", &["nosuch.toml", "could not be read"]);
+    place.refused("train nosuch.toml", &["cannot read nosuch.toml"]);
     place.refused("train typo.toml", &["typo.toml", "line 3", "epoch"]);
     for (arguments, words) in [
         ("--set train.epoch=3", &["no setting train.epoch", "train.epochs"][..]),
-        ("--set train.epochs", &["--set train.epochs", "="]),
+        ("--set train.epochs", &["expected key=value", "train.epochs"]),
         ("--set train.seed=soon", &["train.seed", "soon"]),
         ("--set optimiser.lr=nan", &["optimiser.lr must be above 0", "got NaN"]),
         ("--set vae.activation=step", &["activation", "step", "relu"]),

@@ -44,7 +44,7 @@ fn the_steps_of_all_recipes_keep_their_length() {
     let table = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         now == table,
-        "a training step has other dispatches or barriers than crates/cli/tests/counts.txt says; it says\n{table}\nand there are\n\
-         {now}\nIf that is meant, fewer or more, run `{ACCEPT}=1 cargo test --test counts` and commit the table."
+        "the dispatches or barriers of a training step differ from crates/cli/tests/counts.txt:\n{table}\nnow:\n{now}\n\
+         If the difference is intended, run `{ACCEPT}=1 cargo test --test counts` and commit the table."
     );
 }

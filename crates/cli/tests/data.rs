@@ -100,13 +100,13 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
         printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for line in [
         "pets: folder of pictures",
-        "pictures 12 training, 3 test",
+        "images 12 training, 3 test",
         "size 8×8×3",
-        "found height 8 to 11, median 9",
-        "found width 12 to 26, median 19",
+        "files height 8 to 11, median 9",
+        "files width 12 to 26, median 19",
         "cat 8 training 2 test",
         "dog 4 training 1 test",
-        "left out 1",
+        "skipped 1",
         "sheet contact-sheet.png",
     ] {
         assert!(lines.iter().any(|found| found == line), "{line} is not in: {printed}");
@@ -182,16 +182,16 @@ fn unreadable_data_is_refused() {
     place.put("text.npy", b"1 2 3");
     place.put("wrong.npy", npy("<f4", "2, 1, 1", &[2.0f32, 0.0].map(f32::to_le_bytes).concat()));
     for (line, words) in [
-        ("nosuch", &["no file or folder nosuch", "shapes"][..]),
-        ("text.npy", &["text.npy is a file that NumPy did not write"]),
+        ("nosuch", &["no file or folder 'nosuch'", "shapes"][..]),
+        ("text.npy", &["'text.npy' is in none of the known file formats"]),
         ("wrong.npy", &["wrong.npy holds 2", "not between 0 and 1"]),
-        ("runs", &["no file or folder runs"]),
+        ("runs", &["no file or folder 'runs'"]),
         ("pets", &["several sizes", "data.size=64"]),
         ("damaged", &["11 of 22 pictures in damaged", "a/00.png is damaged", "data.unreadable=11"]),
         ("shapes --set data.channels=2", &["data.channels is 2", "1 for grey"]),
         ("shapes --set data.size=5000", &["data.size is 5000", "4096"]),
         ("shapes --set data.fit=squeeze", &["squeeze", "crop", "pad"]),
-        ("shapes --set data.background=red", &["“red” is no colour", "ffffff"]),
+        ("shapes --set data.background=red", &["red", "ffffff"]),
         ("pets --set data.test=1", &["data.test is 1", "0.1"]),
         ("shapes --set data.sizes=3", &["no setting data.sizes", "data.size"]),
         ("shapes --set train.epochs=3", &["train.epochs=3 is not about data"]),

@@ -128,7 +128,7 @@ fn encoded_files_decode_to_the_same_images() {
             "decode vqvae --codes vae/codes.npy",
             &["vae/codes.npy holds continuous latents", "vqvae", "codebook indices"],
         ),
-        ("decode vqvae --codes data/t10k-labels-idx1-ubyte", &["holds no codes"]),
+        ("decode vqvae --codes data/t10k-labels-idx1-ubyte", &["is not a file of codes"]),
         ("decode vae --codes all.frit", &["all.frit holds codebook indices", "run's vae", "latents"]),
         ("decode gan --codes all.frit", &["all.frit holds codebook indices", "run's gan"]),
         ("decode vae --codes data/t10k-labels-idx1-ubyte", &["not a NumPy array"]),

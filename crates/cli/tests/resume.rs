@@ -246,7 +246,7 @@ fn one_process_at_a_time_trains_a_run() {
     let mut child = place.command(&format!("{TINY} --epochs 100000 --device cpu --out run -q")).spawn().unwrap();
     wait_until(&mut child, || place.path("run/metrics.jsonl").exists());
     let train = format!("{TINY} --device cpu --out run");
-    for (line, says) in [("resume run", "another frit is using run"), (&train, "run already holds a run")] {
+    for (line, says) in [("resume run", "another process is using run"), (&train, "run already holds a run")] {
         refusal(&place.frit(line), &[says]);
     }
     // Looking on is allowed: files change as a whole.
@@ -260,7 +260,7 @@ fn one_process_at_a_time_trains_a_run() {
 fn a_folder_that_cannot_be_written_to_is_refused() {
     let place = Place::new();
     // Not even root writes there.
-    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["could not save /proc/run"]);
+    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["cannot write /proc/run"]);
 }
 
 #[test]
@@ -270,12 +270,12 @@ fn a_full_disk_keeps_the_last_checkpoint() {
     place.done(&format!("{train} --epochs 3 --out whole"));
     place.done(&format!("{train} --epochs 2 --out run"));
     let [latest, best] = [LATEST, BEST].map(|name| fs::read(place.path("run").join(name)).unwrap());
-    refusal(&place.on_a_full_disk("resume run --epochs 3", 16), &["could not save run/checkpoints/", ".safetensors"]);
+    refusal(&place.on_a_full_disk("resume run --epochs 3", 16), &["cannot write run/checkpoints/", ".safetensors"]);
     let left = files(&place.path("run"));
     assert!(left[Path::new(LATEST)] == latest && left[Path::new(BEST)] == best);
     assert!(left.keys().all(|name| !name.to_string_lossy().contains(".tmp")), "{:?}", left.keys());
     place.done("eval run --device cpu");
-    refusal(&place.on_a_full_disk("sample run --device cpu --out p.png", 1), &["could not save p.png"]);
+    refusal(&place.on_a_full_disk("sample run --device cpu --out p.png", 1), &["cannot write p.png"]);
     assert!(!place.path("p.png").exists());
     place.done("resume run --epochs 3");
     place.assert_same("run", "whole");
@@ -293,14 +293,14 @@ fn a_failure_between_two_files_leaves_a_usable_run() {
         // A folder where a file is to be.
         fs::create_dir_all(place.path(&run).join(obstacle)).unwrap();
         let output = place.frit(&format!("{train} --out {run}"));
-        refusal(&output, &["could not save", obstacle, "it is a folder"]);
+        refusal(&output, &["cannot write", obstacle, "it is a folder"]);
         fs::remove_dir(place.path(&run).join(obstacle)).unwrap();
         place.finish(&run, &train);
         place.assert_same(&run, "whole");
     }
     // An early end before the first checkpoint, too.
     let output = place.on_a_full_disk(&format!("{train} --out early"), 16);
-    refusal(&output, &["could not save early/checkpoints/latest.safetensors"]);
+    refusal(&output, &["cannot write early/checkpoints/latest.safetensors"]);
     place.finish("early", &train);
     place.assert_same("early", "whole");
 }
@@ -337,11 +337,11 @@ fn a_damaged_run_is_refused_and_unchanged() {
     for edit in [["latent = 3", "latent = 4"], ["seed = 0", "seed = 1"], ["batch_size = ", "batch_size = 1"]] {
         assert!(settings.contains(edit[0]), "{settings}");
         fs::write(&config, settings.replace(edit[0], edit[1])).unwrap();
-        place.refused("resume run --epochs 2", &["config.toml asks for another model", "put it back"]);
+        place.refused("resume run --epochs 2", &["config.toml has other settings", "restore them", "frit train"]);
     }
     fs::write(&config, &settings).unwrap();
     place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
-    place.refused("resume run --epochs 2 --data nosuch", &["no file or folder nosuch"]);
+    place.refused("resume run --epochs 2 --data nosuch", &["no file or folder 'nosuch'"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
     for line in ["resume data", "sample nosuch", "eval data"] {
         place.refused(line, &["holds no run", "config.toml"]);
@@ -361,9 +361,9 @@ fn damaged_data_is_refused() {
     // 300 pictures of 6 by 6 as 150 of 6 by 12.
     (wider[6], wider[7], wider[15]) = (0, 150, 12);
     for (name, bytes, words) in [
-        (images, &sound[..900], &[images, "cut short"][..]),
-        (images, &sound[..10], &[images, "cut short"]),
-        (images, &announced, &[images, "goes on"]),
+        (images, &sound[..900], &[images, "truncated"][..]),
+        (images, &sound[..10], &[images, "truncated"]),
+        (images, &announced, &[images, "more than"]),
         (images, &sound_labels, &[images, "holds labels"]),
         (images, &wider, &["150 images", "300 labels"]),
         (labels, &sound, &[labels, "holds images"]),

@@ -51,7 +51,8 @@ const RUNS: [(&str, &str, &str); 16] = [
     (
         "spectral-dcgan",
         "colour",
-        "dcgan --set gan.width=4 --set gan.spectral=true --set gan.discriminator_norm=false --set gan.loss=least_squares",
+        "dcgan --set gan.width=4 --set gan.spectral=true --set gan.discriminator_norm=false \
+         --set gan.loss=least_squares",
     ),
     ("vqvae", "colour", "vqvae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.codes=12"),
     (

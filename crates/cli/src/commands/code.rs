@@ -121,7 +121,8 @@ fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Optio
             Ok(Some(classes))
         }
         (None, None) if is_class_conditional(session) => bail!(
-            "this model is class-conditional: pass --classes FILE (written by `frit encode`), or --class NAME for all codes"
+            "this model is class-conditional: pass --classes FILE (written by `frit encode`), or --class NAME for all \
+             codes"
         ),
         (None, None) => Ok(None),
     }

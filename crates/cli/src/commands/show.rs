@@ -136,8 +136,8 @@ fn print_totals(Shown { model, phases, schedules, .. }: &Shown) -> Result<()> {
     let memory = Footprint::on_a_device(model.as_ref(), schedules);
     let unshared: u64 = schedules.iter().map(|schedule| plan(schedule, Sharing::Off).bytes()).sum();
     out!(
-        "memory: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without sharing) + {:.1} MiB \
-         uniforms and staging",
+        "memory: {:.1} MiB = {:.1} MiB persistent + {:.1} MiB scratch in {} slots ({:.1} MiB without sharing) + {:.1} \
+         MiB uniforms and staging",
         mib(memory.total()),
         mib(memory.persistent),
         mib(memory.scratch),

@@ -126,13 +126,13 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_refused() {
-        let said = |options: DataOptions| options.check().unwrap_err().to_string();
+        let message = |options: DataOptions| options.check().unwrap_err().to_string();
         let usual = DataOptions::default;
         assert!(usual().check().is_ok());
-        assert!(said(DataOptions { size: 5000, ..usual() }).contains("data.size is 5000"));
-        assert!(said(DataOptions { channels: 2, ..usual() }).contains("data.channels is 2"));
+        assert!(message(DataOptions { size: 5000, ..usual() }).contains("data.size is 5000"));
+        assert!(message(DataOptions { channels: 2, ..usual() }).contains("data.channels is 2"));
         for test in [0.0, 1.0, -0.1, f64::NAN] {
-            assert!(said(DataOptions { test, ..usual() }).contains("between 0 and 1"));
+            assert!(message(DataOptions { test, ..usual() }).contains("between 0 and 1"));
         }
     }
 }

@@ -4,6 +4,9 @@ pub mod data;
 pub mod monitors;
 pub mod recipes;
 pub mod renamed;
+mod train;
+
+pub use train::Train;
 
 use self::data::DataOptions;
 use self::monitors::Monitors;
@@ -17,8 +20,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// The most parts of a batch: each is a schedule of its own.
-pub const MAX_PARTS: usize = 256;
+/// The most micro-batches of a batch; each is a schedule of its own.
+pub const MAX_MICRO_BATCHES: usize = 256;
 
 /// Everything that decides the result of a run. The resolved configuration of a run is itself a recipe: `family`, the
 /// common sections, and the section of the family, under its name.
@@ -114,53 +117,6 @@ impl<'de> Visitor<'de> for ConfigVisitor {
         }
         let model = models.pop().unwrap_or_else(|| family.defaults());
         Ok(Config { train, data, optimiser, monitors, target, model })
-    }
-}
-
-/// Length and order of training.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Train {
-    /// Passes over the training set.
-    pub epochs: u64,
-    /// Steps at most; 0 for no limit.
-    pub steps: u64,
-    /// Batch size.
-    pub batch_size: usize,
-    /// Images in a micro-batch: a step adds the gradients of its micro-batches. 0 for the whole batch.
-    pub micro_batch: usize,
-    /// Random seed.
-    pub seed: u64,
-    /// Draws a new order of the images in each epoch; otherwise they keep the order of the data.
-    pub shuffle: bool,
-    /// Steps between checkpoints within an epoch; 0 for one at the end of each epoch.
-    pub save_every: u64,
-    /// Steps between sample grids within an epoch, numbered by step; 0 for one at the end of each epoch.
-    pub sample_every: u64,
-    /// Numbered checkpoints to keep, in addition to the latest and the best.
-    pub keep: usize,
-    /// The figure of the test set by which a checkpoint is the best, the smallest, or with a minus before it the
-    /// largest; the model's own if empty.
-    pub best: String,
-    /// Epochs without a better checkpoint after which training ends; zero to train to the end.
-    pub patience: u64,
-}
-
-impl Default for Train {
-    fn default() -> Self {
-        Self {
-            epochs: 10,
-            steps: 0,
-            batch_size: 128,
-            micro_batch: 0,
-            seed: 0,
-            shuffle: true,
-            save_every: 0,
-            sample_every: 0,
-            keep: 0,
-            best: String::new(),
-            patience: 0,
-        }
     }
 }
 
@@ -262,11 +218,11 @@ impl Config {
             bail!(Setting, "train.epochs is {epochs}: a run has fewer than 2³² steps");
         }
         let parts = self.micro_batches();
-        if parts.len() > MAX_PARTS {
+        if parts.len() > MAX_MICRO_BATCHES {
             bail!(
                 Setting,
-                "train.micro_batch is {}: it splits a batch of {batch_size} into {} micro-batches, and {MAX_PARTS} \
-                 is the most; use larger micro-batches",
+                "train.micro_batch is {}: it splits a batch of {batch_size} into {} micro-batches, and \
+                 {MAX_MICRO_BATCHES} is the most; use larger micro-batches",
                 self.train.micro_batch,
                 parts.len()
             );
@@ -433,7 +389,8 @@ mod tests {
             "target.=[0,1]",
         ] {
             let error = set(wrong).unwrap_err().to_string();
-            assert!(error.contains(';'), "{wrong}: {error}");
+            let key = wrong.split('=').next().unwrap_or_default();
+            assert!(error.contains(key), "{wrong}: {error}");
         }
     }
 

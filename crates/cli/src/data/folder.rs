@@ -240,20 +240,22 @@ mod tests {
         fs::write(root.path().join("3a.jpg"), "").unwrap();
         let read = |unreadable: usize| read(root.path(), &DataOptions { unreadable, ..DataOptions::default() });
         let found = read(2).unwrap();
-        let said: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
-        assert!(said[0].ends_with("0.png is neither PNG nor JPEG nor WebP") && said[1].ends_with("3a.jpg is empty"));
-        assert_eq!((said.len(), firsts(&found.splits.train.split)), (2, vec![1, 2, 3, 4]));
+        let skipped: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
+        assert!(
+            skipped[0].ends_with("0.png is neither PNG nor JPEG nor WebP") && skipped[1].ends_with("3a.jpg is empty")
+        );
+        assert_eq!((skipped.len(), firsts(&found.splits.train.split)), (2, vec![1, 2, 3, 4]));
         assert_eq!(found.sizes, [[2, 2]; 4]);
-        let said = read(1).err().unwrap().to_string();
-        assert!(said.starts_with("2 of 6 pictures in"), "{said}");
-        assert!(said.contains("0.png is neither") && said.ends_with("set data.unreadable=2"), "{said}");
+        let message = read(1).err().unwrap().to_string();
+        assert!(message.starts_with("2 of 6 pictures in"), "{message}");
+        assert!(message.contains("0.png is neither") && message.ends_with("set data.unreadable=2"), "{message}");
         (1..=3).for_each(|value| fs::write(root.path().join(format!("{value}.png")), "").unwrap());
         assert!(sentence(&root).contains("holds one picture"));
         let parts = tempfile::tempdir().unwrap();
         put(&parts, "test/a.png", grey(1));
         fs::create_dir(parts.path().join("train")).unwrap();
         fs::write(parts.path().join("train/a.png"), "").unwrap();
-        let said = DataSet::load(&DataOptions { size: 8, ..from(parts.path()) }).unwrap_err().to_string();
-        assert!(said.contains("has no readable training pictures"), "{said}");
+        let message = DataSet::load(&DataOptions { size: 8, ..from(parts.path()) }).unwrap_err().to_string();
+        assert!(message.contains("has no readable training pictures"), "{message}");
     }
 }

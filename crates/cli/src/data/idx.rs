@@ -128,8 +128,8 @@ mod tests {
         let whole = encode(&[2, 2, 3], &[9; 12]);
         for file in [whole.clone(), gzip(&whole)] {
             for cut in 0..file.len() {
-                let said = sentence(&file[..cut]);
-                assert!(said.starts_with("digits.idx is truncated"), "cut at {cut}: {said}");
+                let message = sentence(&file[..cut]);
+                assert!(message.starts_with("digits.idx is truncated"), "cut at {cut}: {message}");
             }
         }
     }
@@ -157,8 +157,8 @@ mod tests {
         assert!(sentence(&gzip(&encode(&[2], &[0; 3]))).contains("has more than the 2 bytes"));
         assert!(sentence(&encode(&[u32::MAX; 3], &[])).contains("more than 2³¹ − 1"));
         let folder = tempfile::tempdir().unwrap();
-        let said = |name: &str| read(&folder.path().join(name)).unwrap_err().to_string();
-        assert!(said("absent").starts_with("no file"));
-        assert!(said("").contains("is a folder"));
+        let message = |name: &str| read(&folder.path().join(name)).unwrap_err().to_string();
+        assert!(message("absent").starts_with("no file"));
+        assert!(message("").contains("is a folder"));
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_told_by_content_whatever_the_name() {
+    fn formats_are_found_by_content_not_by_name() {
         let image = RgbImage::from_fn(8, 6, |x, _| if x < 4 { Rgb([250, 10, 10]) } else { Rgb([10, 10, 250]) });
         for (format, tolerance) in [(ImageFormat::Png, 0), (ImageFormat::WebP, 0), (ImageFormat::Jpeg, 40)] {
             let picture = saved(image.clone(), "a.png", format, &DataOptions::default());

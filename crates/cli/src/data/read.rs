@@ -28,8 +28,8 @@ impl DataSet {
     /// Reads a data set, and logs a warning for each skipped file.
     ///
     /// # Errors
-    /// A setting is invalid; or something is missing, damaged, swapped, empty, inconsistent, or larger than a device can
-    /// index. The message names the file, folder or setting.
+    /// A setting is invalid; or something is missing, damaged, swapped, empty, inconsistent, or larger than a device
+    /// can index. The message names the file, folder or setting.
     pub fn load(options: &DataOptions) -> Result<Self> {
         let Found { data, skipped, .. } = read(options)?;
         skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
@@ -114,8 +114,9 @@ mod tests {
 
     #[test]
     fn more_bytes_than_a_device_can_index_are_refused() {
-        let said = |count: usize| refuse_too_large("they", count, 1 << 30, "them").err().map(|error| error.to_string());
-        assert_eq!(said(1), None);
-        assert!(said(2).unwrap().starts_with("they are 2147483648 bytes, and a device indexes at most 2147483647"));
+        let message =
+            |count: usize| refuse_too_large("they", count, 1 << 30, "them").err().map(|error| error.to_string());
+        assert_eq!(message(1), None);
+        assert!(message(2).unwrap().starts_with("they are 2147483648 bytes, and a device indexes at most 2147483647"));
     }
 }

@@ -115,10 +115,10 @@ mod tests {
         let message = |kind: ErrorKind| could_not_save(Path::new("a/b"), &kind.into()).to_string();
         assert_eq!(
             message(ErrorKind::StorageFull),
-            "could not save a/b: no space left on the device; free some space, or write to another disk"
+            "cannot write a/b: no space left on the device; free some space, or write to another disk"
         );
         assert!(message(ErrorKind::PermissionDenied).contains("not permitted; change the permissions"));
-        assert!(message(ErrorKind::TimedOut).ends_with("check the disk, or choose another path"));
+        assert_eq!(message(ErrorKind::TimedOut), "cannot write a/b: timed out");
     }
 
     #[cfg(target_os = "linux")]

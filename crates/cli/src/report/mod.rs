@@ -159,7 +159,7 @@ mod tests {
         let page = render(run(&[]).path()).unwrap();
         assert!(page.contains("source = &quot;a/digits&quot;") && !page.contains("<svg") && !page.contains("<img"));
         let message = render(Path::new("nowhere")).unwrap_err().to_string();
-        assert!(message.contains("nowhere holds no run"), "{message}");
+        assert!(message.contains("nowhere is not a run folder"), "{message}");
         let message = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
         assert!(message.contains("evaluation.json is no JSON object"), "{message}");
     }

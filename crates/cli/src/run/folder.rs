@@ -354,12 +354,10 @@ mod tests {
     fn a_run_is_not_started_twice() {
         let (_folder, path) = place();
         Run::create(&path).unwrap().write_config("").unwrap();
-        let message = Run::create(&path).unwrap_err().to_string();
-        let path = path.display();
-        assert_eq!(
-            message,
-            format!("{path} already holds a run; continue it with `frit resume {path}`, or choose another --out")
-        );
+        let error = Run::create(&path).unwrap_err();
+        let path = path.display().to_string();
+        assert_eq!(error.to_string(), format!("{path} already holds a run"));
+        assert_eq!(error.hint(), Some(&Hint::Resume(path)));
     }
 
     #[test]
@@ -369,7 +367,7 @@ mod tests {
         run.write_config("").unwrap();
         for second in [Run::open(&path), Run::create(&path)] {
             let message = second.unwrap_err().to_string();
-            assert!(message.starts_with(&format!("another frit is using {}", path.display())), "{message}");
+            assert!(message.starts_with(&format!("another process is using {}", path.display())), "{message}");
         }
         Run::open_to_read(&path).unwrap();
         drop(run);
@@ -381,12 +379,12 @@ mod tests {
         let (folder, path) = place();
         for path in [&path, &folder.path().to_path_buf()] {
             let message = Run::open(path).unwrap_err().to_string();
-            assert!(message.contains("holds no run (it has no config.toml)"), "{message}");
+            assert!(message.ends_with("is not a run folder: it has no config.toml"), "{message}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         fs::write(folder.path().join("file"), "").unwrap();
         let message = Run::create(&folder.path().join("file")).unwrap_err().to_string();
-        assert!(message.ends_with("file is a file, not a folder; choose another"), "{message}");
+        assert!(message.ends_with("file is a file, not a folder"), "{message}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The largest batch, or micro-batch, that fits the memory of a device.
 
-use crate::config::{Config, MAX_PARTS};
+use crate::config::{Config, MAX_MICRO_BATCHES};
 use crate::data::DataSet;
 use crate::io::error::{Error, ErrorKind, Hint, Result};
 use crate::run::session::{Session, spec};
@@ -104,9 +104,9 @@ pub fn smallest_micro_batch(batch: usize) -> usize {
     micro_batches_of(batch).last().unwrap_or(batch)
 }
 
-/// Micro-batches of a batch, the largest first, as long as there are at most [`MAX_PARTS`] to a batch.
+/// Micro-batches of a batch, the largest first, as long as there are at most [`MAX_MICRO_BATCHES`] to a batch.
 fn micro_batches_of(batch: usize) -> impl Iterator<Item = usize> {
-    halves(batch).take_while(move |&rows| batch.div_ceil(rows) <= MAX_PARTS)
+    halves(batch).take_while(move |&rows| batch.div_ceil(rows) <= MAX_MICRO_BATCHES)
 }
 
 /// A half, a quarter and so on, down to one.

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "features of two kinds")]
+    #[should_panic(expected = "features of two widths")]
     fn widths_are_equal() {
         frechet_distance(&Features::new(vec![0.0; 6], 2), &Features::new(vec![0.0; 6], 3));
     }
