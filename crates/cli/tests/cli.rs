@@ -344,7 +344,7 @@ fn invalid_arguments_are_refused() {
         ("--set optimiser.lr=nan", &["optimiser.lr must be above 0", "got NaN"]),
         ("--set vae.activation=step", &["activation", "step", "relu"]),
         ("--device nosuchadapter", &["nosuchadapter"]),
-        ("--data nosuch", &["no file or folder nosuch", "digits, shapes, a folder of pictures"]),
+        ("--data nosuch", &["no file or folder 'nosuch'", "digits, shapes, a folder of"]),
         ("--batch-size 0", &["batch_size is 0"]),
         ("--batch-size 301", &["batch_size is 301", "300"]),
         ("--epochs 0", &["epochs is 0"]),

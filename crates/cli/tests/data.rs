@@ -119,7 +119,7 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     assert!(cat[0] > 150 && cat[2] < 80 && dog[2] > 150 && dog[0] < 80, "{cat:?} {dog:?}");
 
     let seen = place.inspect("pets --set data.size=8 --set data.test=0.2 --out other.png");
-    assert_eq!(seen["found"]["width"], json!({ "min": 12, "median": 19, "max": 26 }));
+    assert_eq!(seen["files"]["width"], json!({ "min": 12, "median": 19, "max": 26 }));
     assert_eq!(seen["classes"][1], json!({ "name": "dog", "train": 4, "test": 1 }));
     assert_eq!(
         (&seen["skipped"][0]["reason"], &seen["sheet"]),
@@ -194,7 +194,7 @@ fn unreadable_data_is_refused() {
         ("shapes --set data.background=red", &["red", "ffffff"]),
         ("pets --set data.test=1", &["data.test is 1", "0.1"]),
         ("shapes --set data.sizes=3", &["no setting data.sizes", "data.size"]),
-        ("shapes --set train.epochs=3", &["train.epochs=3 is not about data"]),
+        ("shapes --set train.epochs=3", &["train.epochs=3 is not a setting of the [data] section"]),
         ("shapes --out nosuch/a.png", &["nosuch/a.png", "folder does not exist"]),
     ] {
         place.refused(&format!("data inspect {line}"), words);

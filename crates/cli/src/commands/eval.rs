@@ -18,7 +18,9 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
         EvalOptions { importance_samples: args.iw, generative: args.generative, images: args.n, seed: args.seed };
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
     evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step));
-    run.write_evaluation(&Value::Object(evaluation.clone()), terminal);
+    if let Err(error) = run.write_evaluation(&Value::Object(evaluation.clone())) {
+        terminal.say(&format!("the evaluation was not saved: {error}"));
+    }
     match args.json {
         true => out!("{}", Value::Object(evaluation))?,
         false => print_table(&evaluation, |_, unit| unit.into())?,

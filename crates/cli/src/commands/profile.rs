@@ -117,8 +117,8 @@ fn print_step(profile: &Profile) -> Result<()> {
         whole.submits as f64 / whole.steps as f64,
     )?;
     out!(
-        "host per step: {:.3} ms encoding ({:.2} µs per dispatch), {:.3} ms submitting; waits: {} unexpected, {} at the \
-         end, in {} steps",
+        "host per step: {:.3} ms encoding ({:.2} µs per dispatch), {:.3} ms submitting; waits: {} unexpected, {} at \
+         the end, in {} steps",
         ms(whole.encoding),
         1e3 * ms(whole.encoding) / profile.barriers.dispatches as f64,
         ms(whole.submitting),

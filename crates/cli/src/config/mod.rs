@@ -1,4 +1,4 @@
-//! Configurations: recipes, files, settings on the command line, and what they resolve to.
+//! Configurations: recipes, files and single settings, resolved to one value for every setting.
 
 pub mod data;
 pub mod monitors;
@@ -35,7 +35,7 @@ pub struct Config {
     pub optimiser: Optimiser,
     /// The monitors.
     pub monitors: Monitors,
-    /// The ranges in which `frit verify` expects metrics of `frit eval` after training on the built-in data: from, to.
+    /// Expected ranges of metrics after training on the built-in data, by name: from, to.
     pub target: BTreeMap<String, [f64; 2]>,
     /// The model's settings.
     pub model: ModelConfig,
@@ -124,7 +124,7 @@ impl Config {
     /// A recipe by name, or a TOML file.
     ///
     /// # Errors
-    /// One sentence: no such recipe or file, or a mistake in it with its line.
+    /// There is no such recipe or file, or those of [`Config::parse`].
     pub fn load(recipe: &str) -> Result<Self> {
         if let Some(text) = recipes::text(recipe) {
             return Self::parse(text, recipe);
@@ -137,28 +137,43 @@ impl Config {
         Self::parse(&text, recipe)
     }
 
-    /// Reads a configuration; `name` is what errors call it.
+    /// Reads a configuration, which errors call `name`.
+    ///
+    /// # Errors
+    /// A key is unknown or has the name of version 0.1.0, or a value is invalid; the message shows the line.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
-        // Parsed from the text where possible, so that toml's message shows the line.
-        let parsed = match renamed::settings(text) {
-            Some(table) => table.try_into(),
-            None => toml::from_str(text),
-        };
-        parsed.map_err(|error| error!(Setting, "invalid configuration {name}:\n{error}"))
+        if let Some((old, new)) = renamed::first(text) {
+            bail!(Setting, "invalid configuration {name}: {old} was renamed: use {new}");
+        }
+        toml::from_str(text).map_err(|error| error!(Setting, "invalid configuration {name}:\n{error}"))
+    }
+
+    /// Reads the configuration of a run folder or a checkpoint, which version 0.1.0 may have written.
+    ///
+    /// # Errors
+    /// Those of [`Config::parse`], except for old names.
+    pub fn parse_run(text: &str, name: &str) -> Result<Self> {
+        let Some(table) = renamed::migrated(text) else { return Self::parse(text, name) };
+        table
+            .try_into()
+            .map_err(|error: toml::de::Error| error!(Setting, "invalid configuration {name}: {}", error.message()))
     }
 
     /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
     ///
     /// # Errors
-    /// One sentence: no `=`, no such key, or a value of another type.
+    /// The setting has no `=`, its key is unknown, or its value has another type.
     pub fn with(self, setting: &str) -> Result<Self> {
         let Some((key, text)) = setting.split_once('=') else {
             bail!(Setting, "expected key=value, such as train.seed=7 (got {setting})");
         };
+        if let Some(new) = renamed::setting(key.trim()) {
+            bail!(Setting, "{} was renamed: use {new}", key.trim());
+        }
         let mut table = toml::Table::try_from(&self).expect("a configuration is TOML");
         let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
         if let Some(name) = key.trim().strip_prefix("target.").filter(|name| !name.is_empty()) {
-            // Figures are named here, not settings: there may be no target for this one yet.
+            // A target has the name of a metric and may be new.
             let targets = table.entry("target").or_insert_with(|| toml::Table::new().into());
             let targets = targets.as_table_mut().expect("targets are a table");
             targets.entry(name).or_insert_with(|| toml::Value::Array(Vec::new()));
@@ -194,7 +209,7 @@ impl Config {
     /// Checks the settings for data with `images` training images.
     ///
     /// # Errors
-    /// One sentence.
+    /// The first invalid setting.
     pub fn check(&self, spec: &DataSpec, images: usize) -> Result<()> {
         let Train { epochs, batch_size, .. } = self.train;
         if epochs == 0 {
@@ -235,15 +250,15 @@ impl Config {
         Self { train: Train { micro_batch, ..self.train.clone() }, ..self.clone() }
     }
 
-    /// The parts that a whole batch goes through the model in.
+    /// The micro-batches of a whole batch.
     pub fn micro_batches(&self) -> Vec<MicroBatch> {
         MicroBatch::of(self.train.batch_size, self.train.micro_batch)
     }
 
-    /// Refuses settings that no model of such data can have.
+    /// Checks the settings of the model and the optimiser for such data, with micro-batches of `batch` images.
     ///
     /// # Errors
-    /// One sentence.
+    /// The first invalid setting.
     pub fn check_model(&self, spec: &DataSpec, batch: usize) -> Result<()> {
         let checked = self.model.validate(spec, self.train.batch_size, batch).and_then(|()| self.optimiser.validate());
         Ok(checked?)
@@ -252,7 +267,7 @@ impl Config {
     /// Sets the steps over which the learning rate decays, where that is the rest of a run of `total`.
     ///
     /// # Errors
-    /// One sentence: there is no rest.
+    /// The warm-up takes the whole run.
     pub fn resolve_decay(&mut self, total: u64) -> Result<()> {
         let Optimiser { lr_schedule, lr_warmup, lr_decay_steps, .. } = self.optimiser;
         if matches!(lr_schedule, LrSchedule::Linear | LrSchedule::Cosine) && lr_decay_steps == 0 {
@@ -316,9 +331,6 @@ impl Config {
 
 /// A sentence on a key that is not there, with those of its section, or else the sections.
 fn unknown_key(key: &str, config: &Config) -> String {
-    if let Some(new) = renamed::setting(key) {
-        return format!("no setting {key}; it is now {new}");
-    }
     let table = toml::Table::try_from(config).unwrap_or_default();
     let section = key.split('.').next().unwrap_or_default().trim();
     if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {

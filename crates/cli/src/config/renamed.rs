@@ -1,6 +1,7 @@
 //! Names of frit 0.1.0 that have changed: settings, and tensors of checkpoints.
 //!
-//! Configurations and checkpoints with the old names are read as if they had the new ones. New files have new names.
+//! Recipes and settings with an old name are refused with the new one. Run folders and checkpoints of 0.1.0 are read as
+//! if they had the new names; new files have new names.
 
 use toml::{Table, Value};
 
@@ -29,7 +30,7 @@ pub const TENSORS: &[(&str, &str)] = &[
 ];
 
 /// The new key of an old dotted key, such as `gan.critic_steps`.
-pub(crate) fn setting(key: &str) -> Option<String> {
+pub(super) fn setting(key: &str) -> Option<String> {
     let (section, name) = key.split_once('.').unwrap_or((key, ""));
     SETTINGS.iter().find_map(|&(old_section, old, new)| match old {
         "" if old_section == section => Some([new, name].join(".").trim_end_matches('.').into()),
@@ -38,8 +39,19 @@ pub(crate) fn setting(key: &str) -> Option<String> {
     })
 }
 
+/// The first old key of a configuration and its new name.
+pub(super) fn first(text: &str) -> Option<(String, String)> {
+    let table: Table = text.parse().ok()?;
+    let found = |&&(section, old, _): &&(&str, &str, &str)| {
+        table.get(section).is_some_and(|keys| old.is_empty() || keys.get(old).is_some())
+    };
+    let (section, old, _) = SETTINGS.iter().find(found)?;
+    let key = if old.is_empty() { section.to_string() } else { format!("{section}.{old}") };
+    Some((key.clone(), setting(&key)?))
+}
+
 /// The configuration with new keys, if any of its keys is an old one.
-pub(crate) fn settings(text: &str) -> Option<Table> {
+pub(super) fn migrated(text: &str) -> Option<Table> {
     let mut table: Table = text.parse().ok()?;
     let mut found = false;
     for &(section, old, new) in SETTINGS {
@@ -70,7 +82,7 @@ mod tests {
     use models::OptimiserKind;
 
     #[test]
-    fn every_old_setting_is_read() {
+    fn every_old_setting_has_a_new_name() {
         for &(section, old, new) in SETTINGS {
             let key = if old.is_empty() { section.into() } else { format!("{section}.{old}") };
             let renamed = if old.is_empty() { new.into() } else { format!("{section}.{new}") };
@@ -89,15 +101,31 @@ mod tests {
                    lr_final = 0.5\nkind = \"adam\"\n[monitors]\nafter = 7\n[gan]\nlabel_smoothing = 0.1\n\
                    discriminator_norm = false\ndiscriminator_steps = 2\ndiscriminator_lr = 0.25\n\
                    class_conditional = false\n";
-        assert!(settings(new).is_none());
-        assert_eq!(Config::parse(old, "old").unwrap(), Config::parse(new, "new").unwrap());
-        let decoupled = Config::parse("family = \"vae\"\n[optimiser]\ndecoupled = true\n", "old").unwrap();
+        assert!(migrated(new).is_none());
+        assert_eq!(Config::parse_run(old, "old").unwrap(), Config::parse(new, "new").unwrap());
+        let decoupled = Config::parse_run("family = \"vae\"\n[optimiser]\ndecoupled = true\n", "old").unwrap();
         assert_eq!(decoupled.optimiser.kind, OptimiserKind::AdamW);
     }
 
     #[test]
+    fn recipes_and_settings_with_old_names_are_refused() {
+        let refused = |text: &str| Config::parse(text, "my.toml").unwrap_err().to_string();
+        assert_eq!(
+            refused("family = \"gan\"\n[gan]\nlatent = 3\ncritic_lr = 0.25\n"),
+            "invalid configuration my.toml: gan.critic_lr was renamed: use gan.discriminator_lr"
+        );
+        assert!(refused("family = \"vae\"\n[guards]\nafter = 7\n").ends_with("guards was renamed: use monitors"));
+        for &(section, old, new) in SETTINGS.iter().filter(|(_, old, _)| !old.is_empty()) {
+            let refused = Config::load("vae").unwrap().with(&format!("{section}.{old}=1")).unwrap_err().to_string();
+            assert_eq!(refused, format!("{section}.{old} was renamed: use {section}.{new}"));
+        }
+        let refused = Config::load("vae").unwrap().with("guards.after=7").unwrap_err().to_string();
+        assert_eq!(refused, "guards.after was renamed: use monitors.after");
+    }
+
+    #[test]
     fn an_unknown_key_beside_an_old_one_is_an_error() {
-        let error = Config::parse("family = \"vae\"\n[guards]\nafter = 7\nbefore = 1\n", "my.toml").unwrap_err();
+        let error = Config::parse_run("family = \"vae\"\n[guards]\nafter = 7\nbefore = 1\n", "my.toml").unwrap_err();
         assert!(error.to_string().contains("my.toml") && error.to_string().contains("before"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Data sets: images of one size with their classes, built in or from files.
 //!
-//! [`DataSet::load`] reads a data set as [`DataOptions`](crate::config::data::DataOptions) describe it; [`read`] also
+//! [`DataSet::load`] reads a data set as [`DataOptions`](crate::config::data::DataOptions) describe it; [`read()`] also
 //! returns its format and the files that were skipped. A format is a file with a reader and a row of the table in
 //! `formats.rs`.
 

@@ -1,6 +1,6 @@
 //! Evaluation: metrics of a trained model on its test set, samples and reconstructions.
 //!
-//! [`evaluate`] measures a model, [`sample`] and [`reconstruct`] draw images, [`open`] loads the model of a run.
+//! [`evaluate()`] measures a model, [`sample`] and [`reconstruct`] draw images, [`open`] loads the model of a run.
 //! [`metrics::METRICS`] is the table of every metric.
 
 pub mod classifier;

@@ -76,7 +76,7 @@ impl Tokens {
     /// # Errors
     /// One sentence: it is no such file, or damaged.
     pub fn parse(file: &[u8], name: &str) -> Result<Self> {
-        ensure!(Self::are_in(file), File, "{name} is not a file of codes from `frit encode`");
+        ensure!(Self::are_in(file), File, "{name} is not a file of codes");
         let damaged = format!("{name} is damaged; encode the images again");
         ensure!(file.len() >= HEADER + 4, File, "{damaged}");
         let (content, crc) = file.split_at(file.len() - 4);

@@ -8,7 +8,6 @@
 use crate::config::Config;
 use crate::io::atomic_write::{self, could_not_save};
 use crate::io::error::{Hint, Result, bail, error};
-use crate::terminal::Terminal;
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -134,7 +133,7 @@ impl Run {
     /// # Errors
     /// One sentence that names the file: it cannot be read, or has a mistake.
     pub fn config(&self) -> Result<Config> {
-        Config::parse(&self.read_config()?, &self.config_path().display().to_string())
+        Config::parse_run(&self.read_config()?, &self.config_path().display().to_string())
     }
 
     /// The path of the configuration, for errors.
@@ -160,11 +159,12 @@ impl Run {
         serde_json::from_str(&text).map_err(|error| error!(Run, "{} is not valid JSON: {error}", path.display()))
     }
 
-    /// Saves the metrics of `frit eval` for the report. A failure is only a warning, since the metrics are printed too.
-    pub fn write_evaluation(&self, figures: &Value, terminal: &Terminal) {
-        if let Err(error) = atomic_write::write(&self.file(EVALUATION), format!("{figures:#}\n").as_bytes()) {
-            terminal.say(&format!("the figures were not kept: {error}"));
-        }
+    /// Saves the metrics of an evaluation, for the report.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_evaluation(&self, metrics: &Value) -> Result<()> {
+        atomic_write::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
     }
 
     /// Adds one object as a line to the metrics, in the system's hands when this returns.

@@ -1,7 +1,7 @@
-//! A model on a device with its data, and the way of its state into checkpoints and back.
+//! A model and its data on a device; its state is saved to checkpoints and restored from them.
 
 use crate::config::{Config, renamed};
-use crate::data::{DataSet, Pixels, Split};
+use crate::data::DataSet;
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
@@ -13,10 +13,29 @@ use models::{ASKED_ROWS, DataSpec, Model, Network, SetSpec, initial_values};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The prefix of parameters' names in a checkpoint where it holds their running average.
+/// Prefix of the running averages of parameters in a checkpoint.
 const AVERAGE: &str = "average/";
 
-/// A model on a device, with its data there too.
+/// Bytes of a data set that are packed and written at once; a multiple of 4.
+const UPLOAD_BYTES: usize = 1 << 24;
+
+/// A model and its data on a device.
+///
+/// ```
+/// use frit::config::Config;
+/// use frit::data::DataSet;
+/// use frit::run::session::Session;
+/// use frit::Backend;
+/// use std::sync::Arc;
+///
+/// let config = Config::load("vae")?.with("vae.hidden=[8]")?;
+/// let digits = Arc::new(DataSet::load(&config.data)?);
+/// let mut session = Session::open(config, digits, &Backend::Cpu)?;
+/// session.initialise()?;
+/// let checkpoint = session.checkpoint()?;
+/// assert_eq!(checkpoint.tensors["encoder.0.weight"].0, [8, 784]);
+/// # Ok::<(), frit::Error>(())
+/// ```
 pub struct Session {
     /// The configuration.
     pub config: Config,
@@ -28,7 +47,7 @@ pub struct Session {
     pub executor: Box<dyn Executor>,
     /// The executor's description of its device.
     pub device: String,
-    /// The epoch and number of the shard on the device, if any; both zero where the whole set is one.
+    /// The epoch and number of the shard on the device, if any; both are 0 if the whole set is one shard.
     shard: Option<(u64, u64)>,
 }
 
@@ -43,7 +62,7 @@ impl Session {
     /// Puts a model and its test images onto a device; the weights are still zero.
     ///
     /// # Errors
-    /// One sentence: settings that do not fit the data, or too little memory.
+    /// A setting is invalid for the data, or the device lacks memory.
     pub fn open(config: Config, data: Arc<DataSet>, backend: &Backend) -> Result<Self> {
         let spec = spec(&config, &data);
         config.check_model(&spec, 1)?;
@@ -51,7 +70,10 @@ impl Session {
         Self::open_model(config, data, model, backend)
     }
 
-    /// The same with a model that was made for the data already.
+    /// The same with a model that was built for the data.
+    ///
+    /// # Errors
+    /// The device lacks memory.
     pub fn open_model(config: Config, data: Arc<DataSet>, model: Box<dyn Model>, backend: &Backend) -> Result<Self> {
         let (tests, most) = (data.test.count, binding_bytes(backend).saturating_sub(4) / data.pixels());
         ensure!(
@@ -65,35 +87,36 @@ impl Session {
         let device = executor.describe();
         let mut session = Self { config, data, model, executor, device, shard: None };
         let buffers = *session.model.buffers().first();
-        session.executor.write(buffers.test, &Array::U32(gather::pack(&session.data.test.images)))?;
+        let test = &session.data.test;
+        upload(session.executor.as_mut(), buffers.test, &test.images)?;
         if let Some(labels) = buffers.labels {
-            let test = one_hot(&session.data.test.labels, buffers.spec.classes);
-            session.executor.write(labels.test, &Array::U32(gather::pack(&test)))?;
+            upload(session.executor.as_mut(), labels.test, &one_hot(&test.labels, buffers.spec.classes))?;
         }
         Ok(session)
     }
 
     /// Puts training images onto the device: these rows, or all.
     fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
-        let (buffers, Split { images, labels, .. }) = (*self.model.buffers().first(), &self.data.train);
-        let width = buffers.spec.width();
-        let image = |row: &usize| &images[row * width..(row + 1) * width];
-        let images = match rows {
-            None => gather::pack(images),
-            Some(rows) => gather::pack(&rows.iter().flat_map(image).copied().collect::<Vec<u8>>()),
+        let (buffers, train) = (*self.model.buffers().first(), &self.data.train);
+        let labels = buffers.labels.map(|labels| (labels.train, buffers.spec.classes));
+        let executor = self.executor.as_mut();
+        let Some(rows) = rows else {
+            upload(executor, buffers.train, &train.images)?;
+            let Some((to, classes)) = labels else { return Ok(()) };
+            return upload(executor, to, &one_hot(&train.labels, classes));
         };
-        let room = |buf: Buf, words: usize| Buf { shape: [words].into(), ..buf };
-        self.executor.write(room(buffers.train, images.len()), &Array::U32(images))?;
-        if let Some(to) = buffers.labels {
-            let labels: Vec<u8> =
-                rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect());
-            let words = gather::pack(&one_hot(&labels, buffers.spec.classes));
-            self.executor.write(room(to.train, words.len()), &Array::U32(words))?;
-        }
-        Ok(())
+        let width = buffers.spec.width();
+        let images: Vec<&[u8]> = rows.iter().map(|row| &train.images[row * width..(row + 1) * width]).collect();
+        upload(executor, buffers.train, &images.concat())?;
+        let Some((to, classes)) = labels else { return Ok(()) };
+        let labels: Vec<u8> = rows.iter().map(|&row| train.labels[row]).collect();
+        upload(executor, to, &one_hot(&labels, classes))
     }
 
-    /// Sees to it that the images of a step are on the device. A new shard's order starts with its first step.
+    /// Uploads the images of a step, unless they are on the device. A new shard's order starts with its first step.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn put_shard(&mut self, steps: &EpochPlan, position: &StepPosition) -> Result<()> {
         let wanted = if steps.sharded() { (position.epoch, position.shard) } else { (0, 0) };
         if self.shard != Some(wanted) {
@@ -107,7 +130,10 @@ impl Session {
         Ok(())
     }
 
-    /// Has the next step begin a new order of the images that are on the device.
+    /// Starts a new order of the images on the device with the next step.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn restart_order(&mut self) -> Result<()> {
         for clock in self.model.clocks() {
             let mut words = self.executor.read(clock)?.as_u32().expect("a clock is words").to_vec();
@@ -128,7 +154,10 @@ impl Session {
         positions.map(row).collect()
     }
 
-    /// Fills the weights and the networks' state with their initial values, and runs what comes before training.
+    /// Initialises the weights and the networks' state, and runs the model's schedule before the first step.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn initialise(&mut self) -> Result<()> {
         let average = self.config.optimiser.average > 0.0;
         for (buf, values) in initial_values(self.model.as_ref(), self.config.train.seed, average) {
@@ -151,7 +180,10 @@ impl Session {
         Ok(())
     }
 
-    /// Replaces the weights by those of a file that anything may have written.
+    /// Replaces the weights by those of a file, which another program may have written.
+    ///
+    /// # Errors
+    /// A tensor is missing, has another shape or type, or is not finite; or those of the device.
     pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<()> {
         let average = self.config.optimiser.average > 0.0;
         for Tensor { name, buf, layout } in self.parameters(Arena::Values).into_iter().chain(self.network_states()) {
@@ -171,6 +203,9 @@ impl Session {
     }
 
     /// The state that training resumes from, in the executor's precision.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn checkpoint(&mut self) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::default();
         for Tensor { name, buf, layout } in self.tensors() {
@@ -183,7 +218,10 @@ impl Session {
         Ok(checkpoint)
     }
 
-    /// Puts a checkpoint's contents back. Files of version 0.1.0 are read too.
+    /// Restores the state of a checkpoint, also of one that version 0.1.0 wrote.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape or type; or those of the device.
     pub fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
         checkpoint.rename(renamed::TENSORS);
         for Tensor { name, buf, layout } in self.tensors() {
@@ -204,8 +242,11 @@ impl Session {
         Ok(())
     }
 
-    /// Puts a checkpoint's weights, or their running average, in id, that average too where there is one, and the
-    /// networks' state: all that evaluation and drawing need.
+    /// Restores the state that evaluation and sampling need: weights, or their running average in their place, and the
+    /// networks' state.
+    ///
+    /// # Errors
+    /// Those of [`Session::restore`].
     pub fn restore_weights(&mut self, checkpoint: &mut Checkpoint, average: bool) -> Result<()> {
         let has_average = self.config.optimiser.average > 0.0;
         for Tensor { name, buf, layout } in self.parameters(Arena::Values) {
@@ -227,21 +268,29 @@ impl Session {
         Ok(())
     }
 
-    /// Sets the clock of evaluation and drawing: the next batch is the first, or drawing is at `step`.
+    /// Sets the clock of evaluation and sampling: at 0, the next batch is the first.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn set_side_clock(&mut self, step: u32) -> Result<()> {
         let clock = self.model.buffers().side_clock;
         Ok(self.executor.write(clock, &Array::U32(vec![step, 0, 0, 0]))?)
     }
 
-    /// Tells a model of which classes the next pictures are to be: one class, or each in turn, `drawn` pictures having
-    /// been drawn already.
+    /// Sets the classes of the next samples: one class, or each in turn, after `drawn` samples.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn ask(&mut self, drawn: usize, class: Option<usize>) -> Result<()> {
         let classes = self.model.buffers().first().spec.classes;
         let asked: Vec<u8> = (drawn..drawn + ASKED_ROWS).map(|row| class.unwrap_or(row % classes) as u8).collect();
         self.ask_for(&asked)
     }
 
-    /// Tells a model of which class each of the next pictures is to be, of up to [`ASKED_ROWS`].
+    /// Sets the class of each of the next samples, at most [`ASKED_ROWS`].
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn ask_for(&mut self, asked: &[u8]) -> Result<()> {
         let set = self.model.buffers().first();
         let (Some(labels), classes) = (set.labels, set.spec.classes) else { return Ok(()) };
@@ -293,15 +342,25 @@ impl Session {
     }
 }
 
-/// A data set as a model sees it.
+/// Writes bytes to the start of a buffer, a piece at a time: a whole data set is not copied on the host.
+fn upload(executor: &mut dyn Executor, to: Buf, bytes: &[u8]) -> Result<()> {
+    for (piece, bytes) in bytes.chunks(UPLOAD_BYTES).enumerate() {
+        let words = gather::pack(bytes);
+        let offset = to.offset + (piece * UPLOAD_BYTES / 4) as u32;
+        executor.write(Buf { offset, shape: [words.len()].into(), ..to }, &Array::U32(words))?;
+    }
+    Ok(())
+}
+
+/// The shapes and statistics of a data set for a model.
 pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
-    let variance = Pixels::of(&data.train.images).variance as f32;
+    let variance = data.variance() as f32;
     let set = SetSpec {
         train: EpochPlan::new(config, data.train.count).shard_images(),
         test: data.test.count,
         image: [data.height, data.width, data.channels],
         classes: data.classes.len(),
-        // Pictures of one grey have none; errors are then divided by one.
+        // Images of a single grey have no variance; errors are then divided by 1.
         variance: if variance > 0.0 { variance } else { 1.0 },
     };
     set.into()
@@ -314,7 +373,7 @@ fn one_hot(labels: &[u8], classes: usize) -> Vec<u8> {
     rows
 }
 
-/// A tensor's numbers from a file, as they lie here.
+/// A tensor's numbers from a file, in the layout of the buffer.
 fn numbers(file: &mut Checkpoint, name: &str, buf: Buf, layout: &Layout) -> Result<Array> {
     let values = file.take(name, &layout.file_shape(buf.shape))?;
     ensure!(values.as_u32().is_none(), Checkpoint, "{name} in {} has type U32; save it as float32", file.name);
@@ -327,5 +386,35 @@ fn map(values: &Array, f32s: impl Fn(&[f32]) -> Vec<f32>, f64s: impl Fn(&[f64]) 
         Array::F32(values) => Array::F32(f32s(values)),
         Array::F64(values) => Array::F64(f64s(values)),
         Array::U32(words) => Array::U32(words.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::data::DataOptions;
+
+    /// The shapes are larger than one piece of an upload.
+    #[test]
+    fn a_data_set_is_uploaded_whole_in_pieces() {
+        let data = Arc::new(DataSet::load(&DataOptions { source: "shapes".into(), ..DataOptions::default() }).unwrap());
+        assert!(data.train.images.len() > UPLOAD_BYTES && data.train.images.len() % UPLOAD_BYTES != 0);
+        let config = Config::load("ae").unwrap().with("ae.hidden=[2]").unwrap();
+        let mut session = Session::open(config, data.clone(), &Backend::Cpu).unwrap();
+        let steps = EpochPlan::new(&session.config, data.train.count);
+        session.put_shard(&steps, &steps.at(0)).unwrap();
+        let train = session.model.buffers().first().train;
+        let words = session.executor.read(train).unwrap();
+        assert!(words.as_u32().unwrap() == gather::pack(&data.train.images));
+    }
+
+    #[test]
+    fn the_spec_divides_by_a_variance_above_zero() {
+        let config = Config::load("ae").unwrap();
+        let black = DataSet::black("2x2x1", vec!["0".into()]).unwrap();
+        assert_eq!(spec(&config, &black).first().variance, 1.0);
+        let digits = DataSet::load(&DataOptions::default()).unwrap();
+        let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;
+        assert_eq!(spec(&config, &digits).first().variance, expected);
     }
 }

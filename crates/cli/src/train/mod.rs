@@ -1,6 +1,6 @@
 //! Training: from a configuration to a run folder with checkpoints, pictures and metrics.
 //!
-//! [`train`] trains a new run and [`resume`] continues one. [`Setup`] starts a model without training it,
+//! [`train`] trains a new run and [`resume()`] continues one. [`Setup`] starts a model without training it,
 //! [`Verification`] trains a recipe and checks its targets.
 
 pub mod best_metric;

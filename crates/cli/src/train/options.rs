@@ -133,7 +133,7 @@ impl fmt::Debug for TrainOptions {
     }
 }
 
-/// Options of [`resume`](crate::train::resume): a run folder, and everything that has a default.
+/// Options of [`resume`](crate::train::resume()): a run folder, and everything that has a default.
 pub struct ResumeOptions {
     /// Run folder.
     pub run: PathBuf,

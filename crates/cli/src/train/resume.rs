@@ -124,7 +124,7 @@ fn started_with(checkpoint: &Checkpoint) -> Result<Config> {
     let name = &checkpoint.name;
     let config = checkpoint.metadata.get("config");
     let config = config.ok_or_else(|| Error::new(ErrorKind::Checkpoint, format!("{name} is no checkpoint of frit")))?;
-    Config::parse(config, name)
+    Config::parse_run(config, name)
 }
 
 /// Opens the device that the run was trained on, with its shader variants; another one if it is missing or not wanted.

@@ -89,8 +89,8 @@ pub enum Outcome {
 
 /// The training loop of a run.
 ///
-/// [`train`](crate::train::train) and [`resume`](crate::train::resume) build one. It is public for programs that bring
-/// their own [`Session`].
+/// [`train`](crate::train::train) and [`resume`](crate::train::resume()) build one. It is public for programs that
+/// bring their own [`Session`].
 pub struct Trainer<'a> {
     session: &'a mut Session,
     run: Run,

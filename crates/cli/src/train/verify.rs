@@ -79,7 +79,9 @@ impl Verification {
         let run = Run::open_to_read(path)?;
         evaluation.extend(origin(&run, Weights::Latest, false, step_of(&Checkpoint::load(&run.latest())?)));
         let verdicts = verdicts(&self.targets, &evaluation);
-        run.write_evaluation(&Value::Object(evaluation), terminal);
+        if let Err(error) = run.write_evaluation(&Value::Object(evaluation)) {
+            terminal.say(&format!("the evaluation was not saved: {error}"));
+        }
         Ok(verdicts)
     }
 }
