@@ -5,7 +5,7 @@
 
 use super::channels::interleave;
 use super::dataset::{SizedSplit, Split, Splits};
-use crate::io::error::{Hint, Result, bail, error};
+use crate::io::error::{Result, bail, error};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn read_split(folder: &Path, names: &[&str]) -> Result<SizedSplit> {
     for path in names.iter().map(|name| folder.join(name)) {
         let name = path.display();
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => error!(Data, hint: Hint::Data, "no file {name}; CIFAR-10 has six binary files"),
+            ErrorKind::NotFound => error!(Data, "no file {name}; CIFAR-10 has six binary files"),
             _ => error!(Data, "{name} could not be read ({error}); check its permissions and the disk"),
         })?;
         if bytes.is_empty() || bytes.len() % RECORD != 0 {

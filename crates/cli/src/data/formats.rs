@@ -4,7 +4,7 @@ use super::dataset::Splits;
 use super::folder::{self, Decoded};
 use super::{cifar, mnist, npy, numpy, shapes};
 use crate::config::data::{DIGITS, DataOptions};
-use crate::io::error::{Hint, Result, bail, error};
+use crate::io::error::{Result, bail, error};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -113,7 +113,7 @@ impl Format {
         let path = Path::new(source);
         let is_name = is_built_in(source);
         if !is_name && !path.exists() {
-            bail!(Data, hint: Hint::Data, "no file or folder '{source}'; use {}", sources());
+            bail!(Data, "no file or folder '{source}'; use {}", sources());
         }
         let is_folder = path.is_dir();
         let start = if is_name || is_folder { Vec::new() } else { start_of(path)? };
@@ -123,9 +123,7 @@ impl Format {
             Detect::File(magic) => start.starts_with(magic),
         };
         let found = FORMATS.iter().find(detects);
-        found.ok_or_else(
-            || error!(Data, hint: Hint::Data, "'{source}' is in none of the known file formats; use {}", sources()),
-        )
+        found.ok_or_else(|| error!(Data, "'{source}' is in none of the known file formats; use {}", sources()))
     }
 
     /// Reads a source in this format.

@@ -2,7 +2,7 @@
 
 use super::dataset::{SizedSplit, Split, Splits, numbered};
 use super::idx::{self, Idx};
-use crate::io::error::{Hint, Result, bail};
+use crate::io::error::{Result, bail};
 use std::path::{Path, PathBuf};
 
 /// One of the four files: its name in two spellings, as mirrors of MNIST have it, and its built-in contents.
@@ -84,7 +84,7 @@ fn read_file(folder: Option<&Path>, source: &Source) -> Result<(String, Idx)> {
     let Some(path) = locate(folder, source) else {
         let [name, _] = source.names;
         let folder = folder.display();
-        bail!(Data, hint: Hint::Data, "{folder} has no file {name} or {name}.gz; MNIST has four IDX files");
+        bail!(Data, "{folder} has no file {name} or {name}.gz; MNIST has four IDX files");
     };
     let idx = idx::read(&path)?;
     Ok((path.display().to_string(), idx))

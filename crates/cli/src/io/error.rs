@@ -39,7 +39,7 @@ pub enum Hint {
     Train,
     /// Change this setting, such as `data.size`.
     Set(String),
-    /// Give another data set.
+    /// Give the data set that the run was trained on.
     Data,
     /// Write to another path.
     Out,
