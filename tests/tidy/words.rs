@@ -51,6 +51,7 @@ const QUOTED: &[(&str, &str)] = &[
     ("tests/fixtures/", ""),
     ("crates/cli/src/config/renamed.rs", ""),
     ("crates/cli/tests/migration.rs", "critic"),
+    ("crates/cli/tests/migration.rs", "guards"),
     ("scripts/open_in_torch.py", "critic"),
     ("crates/cli/src/run/metrics.rs", "guard"),
 ];

@@ -398,7 +398,7 @@ mod tests {
     #[test]
     fn a_data_set_is_uploaded_whole_in_pieces() {
         let data = Arc::new(DataSet::load(&DataOptions { source: "shapes".into(), ..DataOptions::default() }).unwrap());
-        assert!(data.train.images.len() > UPLOAD_BYTES && data.train.images.len() % UPLOAD_BYTES != 0);
+        assert!(data.train.images.len() > UPLOAD_BYTES && !data.train.images.len().is_multiple_of(UPLOAD_BYTES));
         let config = Config::load("ae").unwrap().with("ae.hidden=[2]").unwrap();
         let mut session = Session::open(config, data.clone(), &Backend::Cpu).unwrap();
         let steps = EpochPlan::new(&session.config, data.train.count);
