@@ -298,7 +298,7 @@ impl Config {
     /// of micro-batches may change.
     ///
     /// # Errors
-    /// One sentence.
+    /// Another setting differs.
     pub fn check_same_run(&self, started: &Self) -> Result<()> {
         let Train { epochs, steps, save_every, keep, patience, micro_batch, .. } = self.train;
         let train = Train { epochs, steps, save_every, keep, patience, micro_batch, ..started.train.clone() };

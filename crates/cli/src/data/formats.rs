@@ -20,7 +20,7 @@ const MAX_MAGIC: u64 = 8;
 pub(super) struct Format {
     /// Name of the format.
     pub(super) name: &'static str,
-    /// Possible sources in this format.
+    /// Sources in this format, for messages.
     sources: &'static str,
     detect: Detect,
     read: Reader,
@@ -70,13 +70,13 @@ static FORMATS: &[Format] = &[
     },
     Format {
         name: "CIFAR-10's binary files",
-        sources: "of CIFAR-10's binary files",
+        sources: "a folder of CIFAR-10's binary files",
         detect: Detect::Folder(cifar::is_in),
         read: Reader::Whole(cifar::read),
     },
     Format {
         name: "folder of pictures",
-        sources: "or of pictures (PNG, JPEG, WebP)",
+        sources: "a folder of pictures (PNG, JPEG, WebP)",
         detect: Detect::Folder(|_| true),
         read: Reader::Fitted(folder::read),
     },
@@ -88,15 +88,17 @@ static FORMATS: &[Format] = &[
     },
     Format {
         name: "NumPy archive",
-        sources: "or an .npz file",
+        sources: "an .npz file",
         detect: Detect::File(numpy::ARCHIVE_MAGIC),
         read: Reader::Whole(numpy::read_archive),
     },
 ];
 
-/// All possible sources, for messages.
+/// All possible sources, for messages: `digits, shapes, … or an .npz file`.
 pub(super) fn sources() -> String {
-    FORMATS.iter().map(|format| format.sources).collect::<Vec<_>>().join(", ")
+    let sources: Vec<&str> = FORMATS.iter().map(|format| format.sources).collect();
+    let (last, others) = sources.split_last().expect("there are formats");
+    format!("{} or {last}", others.join(", "))
 }
 
 /// True if a source is the name of a built-in set. A folder of that name is reached as `./digits`.

@@ -13,12 +13,12 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 /// pipe is written directly.
 ///
 /// # Errors
-/// One sentence that names the file, says why, and what to do. Nothing half-written is left.
+/// The file cannot be written. Nothing half-written is left.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes).map_err(|error| could_not_save(path, &error))
 }
 
-/// The sentence for an error met while writing `path`.
+/// The error for a failure to write `path`.
 pub fn could_not_save(path: &Path, error: &io::Error) -> Error {
     let (why, advice) = match error.kind() {
         ErrorKind::StorageFull => ("no space left on the device", "free some space, or write to another disk"),
@@ -34,7 +34,7 @@ pub fn could_not_save(path: &Path, error: &io::Error) -> Error {
     error!(File, "cannot write {}: {why}; {advice}", path.display())
 }
 
-/// Removes the temporary files that a killed process left in `folder`. Only for a folder nobody else writes to.
+/// Removes the temporary files that a killed process left in `folder`. Only for a folder that no other process writes to.
 pub fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -3,7 +3,7 @@
 use gpu_core::Caps;
 use std::path::PathBuf;
 
-/// The folder; none where the system names no place for one. An empty `FRIT_CACHE` turns caches off.
+/// The cache folder; `None` if the system has none. An empty `FRIT_CACHE` turns caches off.
 pub fn folder() -> Option<PathBuf> {
     match std::env::var_os("FRIT_CACHE") {
         Some(path) if path.is_empty() => None,
@@ -12,8 +12,7 @@ pub fn folder() -> Option<PathBuf> {
     }
 }
 
-/// The file of that name for a device: what is known of one adapter, driver and version of frit says nothing of
-/// another.
+/// The file of that name for a device: each adapter, driver and version of frit has its own.
 pub fn file(caps: &Caps, name: &str) -> Option<PathBuf> {
     let key = [&caps.name, &caps.backend, &caps.driver, env!("CARGO_PKG_VERSION")].join(" ");
     let plain = |c: char| if c.is_alphanumeric() || c == '.' { c } else { '-' };

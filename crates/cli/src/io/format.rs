@@ -3,7 +3,7 @@
 /// Values in a [`sparkline`].
 const SPARKS: usize = 16;
 
-/// A number with as many decimals as tell something.
+/// A number with two to five decimals by its size, or as a power of ten from 10⁷ on.
 pub fn short(x: f64) -> String {
     match x.abs() {
         x_abs if x_abs >= 1e7 => format!("{x:.3e}"),
@@ -13,7 +13,7 @@ pub fn short(x: f64) -> String {
     }
 }
 
-/// A length of time, given in seconds, as one says it.
+/// A duration in seconds, minutes or hours.
 pub fn lasting(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => format!("{s:.1} s"),
@@ -22,7 +22,7 @@ pub fn lasting(seconds: f64) -> String {
     }
 }
 
-/// Heights of the last values between the least and the greatest of them, as a line of blocks.
+/// A line of blocks: the heights of the last 16 values between their minimum and maximum.
 pub fn sparkline(values: &[f64]) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let last = &values[values.len().saturating_sub(SPARKS)..];

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 const SCALE: usize = 2;
 /// Pixels between two pictures.
 const GAP: usize = 2;
-/// The grey of the gaps, and of places without a picture.
+/// Grey of the gaps, and of cells without a picture.
 const BACKGROUND: u8 = 48;
 
 /// Pictures in rows of `columns`, twice their size, with a dark-grey gap between them.
 ///
-/// `images`: `count` × `height` × `width` × `channels`, in [0, 1]; what lies outside is clamped. One channel is grey,
+/// `images`: `count` × `height` × `width` × `channels`, clamped to [0, 1]. One channel is grey,
 /// three are red, green and blue.
 ///
 /// # Panics
@@ -77,10 +77,10 @@ pub fn destination(asked: Option<&Path>, run: &Path, name: &str) -> Result<PathB
     Ok(path.into())
 }
 
-/// Sees to it that no picture is written under a name of another format's. Devices and pipes have what names they have.
+/// Checks that the name of an image ends in `.png`. Devices and pipes may have any name.
 ///
 /// # Errors
-/// One sentence that names the file.
+/// The name has another ending.
 pub fn check_name(path: &Path) -> Result<()> {
     let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
     let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
@@ -96,7 +96,7 @@ pub fn check_name(path: &Path) -> Result<()> {
 /// Saves an image as PNG, whole or not at all.
 ///
 /// # Errors
-/// One sentence that names the file.
+/// The image is too large for a PNG file, or the file cannot be written.
 pub fn write_png(path: &Path, image: &DynamicImage) -> Result<()> {
     let mut png = Cursor::new(Vec::new());
     image

@@ -1,11 +1,11 @@
-//! A file of a VQ-VAE's codes, as small as they are.
+//! Files of a VQ-VAE's codes, packed to bits.
 //!
 //! ```text
 //! 0   8 bytes  frit-vq1
 //! 8   u32      images
 //! 12  u32      codes of an image
 //! 16  u32      codes in the codebook, K
-//! 20  u32      CRC-32 of the codebook as f32: what the codes mean
+//! 20  u32      CRC-32 of the codebook as f32, which decodes the codes
 //! 24           the codes, ⌈log₂ K⌉ bits each, the lowest bit first, the last byte filled up with zeros
 //! end u32      CRC-32 of all before
 //! ```
@@ -25,7 +25,7 @@ pub struct Tokens {
     pub per_image: usize,
     /// Codes in the codebook.
     pub codes: usize,
-    /// The codebook's mark.
+    /// CRC-32 of the codebook as f32.
     pub codebook: u32,
     /// The codes, image after image.
     pub tokens: Vec<u32>,
@@ -44,7 +44,7 @@ impl Tokens {
         (usize::BITS - (self.codes - 1).leading_zeros()) as usize
     }
 
-    /// The file.
+    /// The contents of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let images = self.tokens.len() / self.per_image;
         let numbers = [images as u32, self.per_image as u32, self.codes as u32, self.codebook];
@@ -74,7 +74,7 @@ impl Tokens {
     /// Reads a file, called `name` in errors.
     ///
     /// # Errors
-    /// One sentence: it is no such file, or damaged.
+    /// The file is not one of codes, or is damaged.
     pub fn parse(file: &[u8], name: &str) -> Result<Self> {
         ensure!(Self::are_in(file), File, "{name} is not a file of codes");
         let damaged = format!("{name} is damaged; encode the images again");

@@ -16,13 +16,28 @@ use std::path::Path;
 const KEY: &str = "frit";
 
 /// The contents of a checkpoint file.
+///
+/// ```
+/// use frit::run::checkpoint::Checkpoint;
+/// use gpu_core::Array;
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("weights.safetensors");
+/// let mut checkpoint = Checkpoint::default();
+/// checkpoint.insert("layer.bias", &[2], Array::F32(vec![0.5, -1.0]));
+/// checkpoint.save(&path)?;
+///
+/// let mut file = Checkpoint::load(&path)?;
+/// assert_eq!(file.take("layer.bias", &[2])?, Array::F32(vec![0.5, -1.0]));
+/// # Ok::<(), frit::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
     /// Shapes and row-major elements, by name.
     pub tensors: BTreeMap<String, (Vec<usize>, Array)>,
-    /// Notes by name; empty where another program wrote the file.
+    /// Notes by name; empty if another program wrote the file.
     pub metadata: BTreeMap<String, String>,
-    /// Tensors of types that frit does not compute in, and the type: another program's counters, say.
+    /// Tensors of types that frit does not read, such as counters of another program, and their type.
     pub foreign: BTreeMap<String, String>,
     /// Name of the file in errors.
     pub name: String,
@@ -49,7 +64,7 @@ impl Checkpoint {
     /// Removes a tensor and returns its elements.
     ///
     /// # Errors
-    /// One sentence that names tensor and file: it is not there, of a type frit does not read, or of another shape.
+    /// The tensor is missing, or has another shape or a type that frit does not read.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array> {
         let file = &self.name;
         if let Some(dtype) = self.foreign.get(name) {
@@ -68,7 +83,7 @@ impl Checkpoint {
         Ok(array)
     }
 
-    /// Gives tensors whose names begin with an old prefix the new one, where no tensor has that name yet.
+    /// Replaces old prefixes of tensors' names by new ones, unless a tensor has the new name already.
     pub fn rename(&mut self, prefixes: &[(&str, &str)]) {
         for (old, new) in prefixes {
             let named: Vec<String> = self.tensors.keys().filter(|name| name.starts_with(old)).cloned().collect();
@@ -95,7 +110,7 @@ impl Checkpoint {
     /// Saves the file, whole or not at all. Equal tensors and metadata make equal bytes.
     ///
     /// # Errors
-    /// One sentence that names the file.
+    /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let note = Note { crc32: self.crc32(), metadata: self.metadata.clone() };
         let note = HashMap::from([(KEY.to_string(), serde_json::to_string(&note).expect("notes are JSON"))]);
@@ -109,7 +124,7 @@ impl Checkpoint {
     /// Reads a file that frit or another program wrote.
     ///
     /// # Errors
-    /// One sentence that names the file: it cannot be read, is another kind of file, or is damaged.
+    /// The file cannot be read, is another kind of file, or is damaged.
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| match error.kind() {

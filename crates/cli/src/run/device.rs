@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Variants by class, as `frit tune` measured them.
+/// Measured variants by class.
 pub type Choices = BTreeMap<String, String>;
 
-/// The file of what was measured: what was allowed to round to half precision is for those who ask for that.
+/// The file of measured variants; those in half precision have their own.
 fn tuned_file(caps: &Caps, half: bool) -> Option<PathBuf> {
     cache::file(caps, if half { "tuned-half.json" } else { "tuned.json" })
 }
@@ -49,7 +49,7 @@ pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
     Ok((backend.with_policy(policy), why))
 }
 
-/// The variants that `frit tune` measured on this device. `None` without a file, or with one that cannot be read.
+/// The variants measured on this device. `None` without a file, or with one that cannot be read.
 pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
     let path = tuned_file(caps, half)?;
     let text = std::fs::read_to_string(&path).ok()?;

@@ -132,7 +132,7 @@ pub fn binding_bytes(backend: &Backend) -> usize {
 /// the configuration has no shards. Returns the images of a shard if it set one.
 ///
 /// # Errors
-/// One sentence: the images of a single step do not fit.
+/// The images of a single step do not fit.
 pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Option<usize>> {
     let of_image = data.pixels().max(data.classes.len());
     // The last word is filled up with zeros.
@@ -174,7 +174,7 @@ mod tests {
         EpochPlan::new(&config, images)
     }
 
-    /// Every image is taken once in an epoch, but for fewer than there are batches to a step.
+    /// Every image is taken once in an epoch, except for fewer than a step has batches.
     #[test]
     fn an_epoch_takes_every_image() {
         for (images, batch, batches, shard) in [

@@ -1,4 +1,4 @@
-//! The run folder: everything one training leaves behind.
+//! The run folder: the files of one training.
 //!
 //! ```text
 //! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png  evaluation.json
@@ -27,6 +27,21 @@ const LOCK: &str = ".lock";
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A run folder, locked against other processes if it is open for writing.
+///
+/// ```
+/// use frit::config::Config;
+/// use frit::run::folder::Run;
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("vae-001");
+/// let config = Config::load("vae")?;
+/// Run::create(&path)?.write_config(&config.to_toml()?)?;
+///
+/// let run = Run::open_to_read(&path)?;
+/// assert_eq!(run.config()?, config);
+/// assert_eq!(run.latest(), path.join("checkpoints/latest.safetensors"));
+/// # Ok::<(), frit::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Run {
     /// The folder.
@@ -45,17 +60,17 @@ impl Run {
     /// Creates the folder and locks it.
     ///
     /// # Errors
-    /// One sentence that names the folder: it holds a run already, is in use, or cannot be written to.
+    /// The folder holds a run already, is in use, or cannot be written to.
     pub fn create(path: &Path) -> Result<Self> {
         let run = Self::hold(path)?;
         Self::refuse_existing(path)?;
         Ok(run)
     }
 
-    /// Refuses a folder that holds a run already.
+    /// Checks that a folder holds no run.
     ///
     /// # Errors
-    /// One sentence that names the folder.
+    /// The folder holds a run.
     pub fn refuse_existing(path: &Path) -> Result<()> {
         if path.join(CONFIG).exists() {
             let path = path.display().to_string();
@@ -67,7 +82,7 @@ impl Run {
     /// Opens and locks a run to resume it. Temporary files of a killed process are removed.
     ///
     /// # Errors
-    /// One sentence that names the folder: it holds no run, is in use, or cannot be written to.
+    /// The folder holds no run, is in use, or cannot be written to.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_to_read(path)?;
         Self::hold(path)
@@ -76,7 +91,7 @@ impl Run {
     /// Opens a run without locking it. It may be training: each file changes as a whole.
     ///
     /// # Errors
-    /// One sentence that names the folder: it holds no run.
+    /// The folder holds no run.
     pub fn open_to_read(path: &Path) -> Result<Self> {
         if !path.join(CONFIG).is_file() {
             bail!(Run, hint: Hint::Train, "{} is not a run folder: it has no {CONFIG}", path.display());
@@ -115,7 +130,7 @@ impl Run {
     /// Saves the resolved configuration, as TOML.
     ///
     /// # Errors
-    /// One sentence that names the file; so with all that write here.
+    /// The file cannot be written.
     pub fn write_config(&self, toml: &str) -> Result<()> {
         atomic_write::write(&self.file(CONFIG), toml.as_bytes())
     }
@@ -123,7 +138,7 @@ impl Run {
     /// The configuration that the run was started with, as TOML.
     ///
     /// # Errors
-    /// One sentence that names the file.
+    /// The file cannot be read.
     pub fn read_config(&self) -> Result<String> {
         self.read(CONFIG)
     }
@@ -131,7 +146,7 @@ impl Run {
     /// The configuration of the run.
     ///
     /// # Errors
-    /// One sentence that names the file: it cannot be read, or has a mistake.
+    /// The file cannot be read, or is not a configuration.
     pub fn config(&self) -> Result<Config> {
         Config::parse_run(&self.read_config()?, &self.config_path().display().to_string())
     }
@@ -144,7 +159,7 @@ impl Run {
     /// Saves the environment of the run: adapter, driver, versions.
     ///
     /// # Errors
-    /// One sentence that names the file.
+    /// The file cannot be written.
     pub fn write_environment(&self, environment: &Value) -> Result<()> {
         atomic_write::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
     }
@@ -152,7 +167,7 @@ impl Run {
     /// The environment of the run.
     ///
     /// # Errors
-    /// One sentence that names the file: it cannot be read, or is not JSON.
+    /// The file cannot be read, or is not JSON.
     pub fn read_environment(&self) -> Result<Value> {
         let path = self.file(ENVIRONMENT);
         let text = self.read(ENVIRONMENT)?;
@@ -167,10 +182,10 @@ impl Run {
         atomic_write::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
     }
 
-    /// Adds one object as a line to the metrics, in the system's hands when this returns.
+    /// Appends one object as a line to the metrics. A killed process does not lose it.
     ///
     /// # Errors
-    /// One sentence that names the file; no part of the line stays.
+    /// The file cannot be written; no part of the line stays.
     pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
         let path = self.file(METRICS);
         let mut append = || {
@@ -189,10 +204,10 @@ impl Run {
         append().map_err(|error| could_not_save(&path, &error))
     }
 
-    /// Keeps of the metrics the whole lines whose `step` is at most `step`: what a checkpoint of that step knows.
+    /// Removes the metrics after `step`, and a line that was cut off.
     ///
     /// # Errors
-    /// One sentence that names the file.
+    /// The metrics cannot be read or written.
     pub fn truncate_metrics(&mut self, step: u64) -> Result<()> {
         self.metrics = None;
         if !self.file(METRICS).exists() {
@@ -214,7 +229,7 @@ impl Run {
     /// Returns the folder to its state at a step: later metrics are removed, and each line of `rollbacks` is kept.
     ///
     /// # Errors
-    /// One sentence that names the file.
+    /// The metrics cannot be read or written.
     pub fn go_back(&mut self, step: u64, rollbacks: &[Value]) -> Result<()> {
         self.truncate_metrics(step)?;
         if rollbacks.is_empty() {
@@ -231,40 +246,40 @@ impl Run {
         Ok(())
     }
 
-    /// Pictures of the data set.
+    /// Path of a grid of training images.
     pub fn reals(&self) -> PathBuf {
         self.file("reals.png")
     }
 
-    /// Test images over their reconstructions, after the last epoch.
+    /// Path of a grid of test images over their reconstructions, after the last epoch.
     pub fn reconstructions(&self) -> PathBuf {
         self.file("reconstructions.png")
     }
 
-    /// Pictures drawn at `number`, a step or an epoch: `samples/000007.png`.
+    /// Path of the samples at `number`, a step or an epoch: `samples/000007.png`.
     pub fn sample(&self, number: u64) -> PathBuf {
         self.file(SAMPLES).join(format!("{number:06}.png"))
     }
 
-    /// The checkpoint to continue from.
+    /// Path of the checkpoint to resume from.
     pub fn latest(&self) -> PathBuf {
         self.file(CHECKPOINTS).join("latest.safetensors")
     }
 
-    /// The checkpoint that tested best.
+    /// Path of the checkpoint with the best metric.
     pub fn best(&self) -> PathBuf {
         self.file(CHECKPOINTS).join("best.safetensors")
     }
 
-    /// The checkpoint that is kept of a step: `checkpoints/step-00000469.safetensors`.
+    /// Path of the numbered checkpoint of a step: `checkpoints/step-00000469.safetensors`.
     pub fn numbered(&self, step: u64) -> PathBuf {
         self.file(CHECKPOINTS).join(format!("{NUMBERED}{step:08}{CHECKPOINT_END}"))
     }
 
-    /// The steps of which checkpoints are kept, in order.
+    /// The steps of the numbered checkpoints, in order.
     ///
     /// # Errors
-    /// One sentence: their folder cannot be looked into.
+    /// The folder cannot be read.
     pub fn kept(&self) -> Result<Vec<u64>> {
         let folder = self.file(CHECKPOINTS);
         let entries =
@@ -276,11 +291,10 @@ impl Run {
         Ok(found)
     }
 
-    /// Of the numbered checkpoints up to `step`, leaves the last `keep`, and none of later ones: those belong to a way
-    /// that was left.
+    /// Removes numbered checkpoints after `step`, and all but the last `keep` up to it.
     ///
     /// # Errors
-    /// One sentence that names a file that cannot be removed.
+    /// A file cannot be removed.
     pub fn prune(&self, step: u64, keep: usize) -> Result<()> {
         let found = self.kept()?;
         let (known, later) = found.split_at(found.partition_point(|&found| found <= step));

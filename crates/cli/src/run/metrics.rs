@@ -67,7 +67,7 @@ pub struct Metrics {
 /// Reads a run's metrics; empty without a file.
 ///
 /// # Errors
-/// One sentence that names the file: it cannot be read.
+/// The file cannot be read.
 pub fn read(run_path: &Path) -> Result<Metrics> {
     let path = run_path.join("metrics.jsonl");
     match fs::read(&path) {
@@ -139,7 +139,7 @@ impl Line {
     }
 }
 
-/// The names of the lines' numbers, without those that say where they are.
+/// The names of the lines' numbers, without step and epoch.
 fn quantities(lines: &[Line]) -> BTreeSet<String> {
     let fields = lines.iter().flat_map(|line| &line.fields);
     let numbers = fields.filter(|(key, value)| (value.is_number() || value.is_null()) && *key != "step");
@@ -151,7 +151,7 @@ fn points(lines: &[Line], key: &str) -> Vec<Point> {
     lines.iter().map(|line| Point { step: line.step, epoch: line.epoch, value: value(line) }).collect()
 }
 
-/// −ELBO of every window, where the lines have its parts and not their sum.
+/// −ELBO of every window, if the lines have its terms and not their sum.
 fn sums(windows: &[Line]) -> Option<Vec<Point>> {
     let has = |key: &str| windows.iter().any(|line| line.fields.contains_key(key));
     let [recons, kls] = ["recon", "kl"].map(|key| points(windows, key));

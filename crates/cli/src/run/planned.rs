@@ -14,13 +14,13 @@ pub struct Planned {
     pub phase: Phase,
     plan: Plan,
     /// The pool's slot of each slot of the plan.
-    places: Vec<usize>,
+    slots: Vec<usize>,
 }
 
 impl Planned {
     /// The slot of a scratch buffer.
     pub fn slot(&self, id: BufferId) -> Option<usize> {
-        self.plan.slot(id).map(|slot| self.places[slot])
+        self.plan.slot(id).map(|slot| self.slots[slot])
     }
 }
 
@@ -30,7 +30,7 @@ pub fn phases(config: &Config, model: &dyn Model) -> Vec<Planned> {
     let mut pool = Pool::default();
     let planned = phases.into_iter().map(|phase| {
         let plan = plan(&phase.schedule, Sharing::On);
-        Planned { places: pool.add(&plan, Sharing::On), plan, phase }
+        Planned { slots: pool.add(&plan, Sharing::On), plan, phase }
     });
     planned.collect()
 }
@@ -94,8 +94,8 @@ impl Footprint {
         let tests = sets.flat_map(|set| [Some(set.test), set.labels.map(|labels| labels.test)]).flatten();
         let lasting = bufs.copied().filter(|buf| buf.id.arena != Arena::Scratch).chain(tests);
         let whole = lasting.map(|buf| (buf.id, model.memory().whole(buf.id)));
-        let places: BTreeMap<_, _> = whole.collect();
-        let persistent = places.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();
+        let bufs: BTreeMap<_, _> = whole.collect();
+        let persistent = bufs.values().map(|buf| buf.len() as u64 * element_bytes(buf.dtype)).sum();
         let scratch = slots(schedules).iter().map(|slot| slot.len as u64 * element_bytes(slot.dtype)).sum();
         Self { persistent, scratch, other: 0 }
     }

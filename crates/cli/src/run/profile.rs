@@ -153,7 +153,7 @@ impl Profile {
         self.calls.iter().fold(Work::default(), |all, call| all.and(&call.work))
     }
 
-    /// The share of the calls' time that goes into those as good as the product.
+    /// The share of time in calls that run near the rate of the matrix product.
     pub fn near_product(&self) -> f64 {
         let good = self.calls.iter().filter(|call| call.work.flop_rate() >= NEAR_PRODUCT * self.rates.product);
         let time: Duration = good.map(|call| call.work.time).sum();
@@ -207,7 +207,7 @@ impl Stepper<'_> {
         Ok(start.elapsed())
     }
 
-    /// The time of a step, and what the host has to do with it.
+    /// The time of a step, and its host time.
     fn whole(&mut self, session: &mut Session, steps: Option<u64>) -> Result<Whole> {
         let one = self.drive(session, 1)?;
         let part = match steps {
@@ -289,7 +289,7 @@ fn calls(phases: &[Planned], times: &[Vec<Duration>], rates: &Roofline, backend:
     all.into_iter().fold(Vec::new(), with_its_part)
 }
 
-/// Calls that the parts of a batch have in common are one.
+/// Adds a call to the same call of other micro-batches.
 fn with_its_part(mut calls: Vec<Call>, call: Call) -> Vec<Call> {
     let names = |call: &Call| (call.phase, call.label.clone(), call.kernel, call.variant);
     match calls.iter_mut().find(|known| names(known) == names(&call)) {
@@ -299,7 +299,7 @@ fn with_its_part(mut calls: Vec<Call>, call: Call) -> Vec<Call> {
     calls
 }
 
-/// The variant of a step's kernel that is run; the CPU executor knows of none.
+/// The variant of a call's kernel; the CPU executor has none.
 fn variant(step: &gpu_core::Call, backend: &Backend) -> &'static str {
     let variant = match backend {
         Backend::Gpu(device) => device.variant(step),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// The programs of a step of every size that a run has, each as often as it runs.
+/// The programs of steps of every size of a run, in the order in which a step runs them.
 #[derive(Default)]
 pub struct Programs(HashMap<StepSize, Vec<Program>>);
 
@@ -26,7 +26,7 @@ impl Programs {
         Ok(Self(programs))
     }
 
-    /// Those of a step of that size.
+    /// The programs of a step of that size.
     pub fn of(&self, size: StepSize) -> Result<&[Program]> {
         Ok(self.0.get(&size).expect("a program for every size of step"))
     }

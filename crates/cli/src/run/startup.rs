@@ -12,13 +12,13 @@ pub fn begin() {
     BEGUN.get_or_init(Instant::now);
 }
 
-/// The parts of the time since the process began.
+/// The time since the process began, in laps.
 #[derive(Clone, Debug)]
 pub struct Startup {
     begun: Instant,
     last: Instant,
     laps: Vec<(&'static str, Duration)>,
-    /// Of these, in making pipelines.
+    /// Of these, time spent on pipelines.
     pipelines: Duration,
 }
 

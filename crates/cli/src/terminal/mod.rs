@@ -38,7 +38,7 @@ impl Terminal {
     }
 }
 
-/// A progress bar, or the lines in its place.
+/// A progress bar on a terminal; elsewhere, plain lines.
 pub struct Bar {
     bar: ProgressBar,
     shown: bool,
@@ -46,7 +46,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// One step further, with a message that is put together only where it is seen.
+    /// Advances by one step; the message is made only if the bar is shown.
     pub fn step(&self, message: impl FnOnce() -> String) {
         if self.shown {
             self.bar.set_message(message());
@@ -54,7 +54,7 @@ impl Bar {
         self.bar.inc(1);
     }
 
-    /// One line above the bar.
+    /// Prints one line above the bar.
     pub fn say(&self, line: &str) {
         match self.shown {
             true => self.bar.println(line),
@@ -62,14 +62,14 @@ impl Bar {
         }
     }
 
-    /// Back to `done` steps, with one line above that says why.
+    /// Returns to `done` steps, and prints the reason above the bar.
     pub fn back(&self, done: u64, line: &str) {
         self.say(line);
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
