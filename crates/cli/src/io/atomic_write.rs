@@ -34,7 +34,7 @@ pub fn could_not_save(path: &Path, error: &io::Error) -> Error {
     error!(File, "cannot write {}: {why}; {advice}", path.display())
 }
 
-/// Removes the temporary files that a killed process left in `folder`. Only for a folder that no other process writes to.
+/// Removes the temporary files that a killed process left in `folder`, which no other process may write to.
 pub fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
