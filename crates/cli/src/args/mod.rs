@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a model from a recipe or a configuration file
     Train(Train),
-    /// List the built-in recipes, or print one
+    /// List the built-in recipes, or print one (`frit recipes show NAME`)
     Recipes(Recipes),
     /// Train a recipe and check its metrics against target ranges
     Verify(Verify),

@@ -94,7 +94,7 @@ impl Run {
     /// The folder holds no run.
     pub fn open_to_read(path: &Path) -> Result<Self> {
         if !path.join(CONFIG).is_file() {
-            bail!(Run, "{} is not a run folder: it has no {CONFIG}", path.display());
+            bail!(Run, hint: Hint::Train, "{} is not a run folder: it has no {CONFIG}", path.display());
         }
         Ok(Self { path: path.into(), metrics: None, _lock: None })
     }
