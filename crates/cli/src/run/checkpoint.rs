@@ -1,14 +1,13 @@
 //! Checkpoints: named tensors and notes in one safetensors file.
 
-use crate::io::atomic_write;
 use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure, error};
+use crate::io::files;
 use flate2::Crc;
 use gpu_core::Array;
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// The one key of the file's metadata. The library writes metadata in a hash map's order, which changes from run
@@ -118,7 +117,7 @@ impl Checkpoint {
         let bytes = safetensors::serialize(tensors, Some(note)).with_context(Kind::Checkpoint, || {
             format!("cannot write {}: its tensors do not fit a safetensors file", path.display())
         })?;
-        atomic_write::write(path, &bytes)
+        files::write(path, &bytes)
     }
 
     /// Reads a file that frit or another program wrote.
@@ -126,14 +125,7 @@ impl Checkpoint {
     /// # Errors
     /// The file cannot be read, is another kind of file, or is damaged.
     pub fn load(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => error!(File, "no file {name}"),
-            ErrorKind::IsADirectory => error!(File, "{name} is a folder, not a .safetensors file"),
-            ErrorKind::PermissionDenied => error!(File, "cannot read {name}: permission denied"),
-            _ => error!(File, "cannot read {name}: {error}"),
-        })?;
-        Self::parse(&bytes, name)
+        Self::parse(&files::read(path, files::BINARY)?, path.display().to_string())
     }
 
     fn parse(bytes: &[u8], name: String) -> Result<Self> {
@@ -375,6 +367,6 @@ mod tests {
     #[test]
     fn a_missing_file_has_a_sentence() {
         let message = Checkpoint::load(Path::new("no-such.safetensors")).unwrap_err().to_string();
-        assert_eq!(message, "no file no-such.safetensors");
+        assert_eq!(message, "cannot read no-such.safetensors: there is no such file");
     }
 }
