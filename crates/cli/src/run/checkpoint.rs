@@ -163,7 +163,7 @@ impl Checkpoint {
         crc.update(serde_json::json!(self.metadata).to_string().as_bytes());
         for (name, (shape, array)) in &self.tensors {
             crc.update(format!("{name} {:?} {shape:?}", dtype(array)).as_bytes());
-            crc.update(&bytes(array));
+            crc.update(bytes(array));
         }
         crc.sum()
     }
@@ -201,11 +201,13 @@ fn dtype(array: &Array) -> Dtype {
     }
 }
 
-fn bytes(array: &Array) -> Vec<u8> {
+/// The elements as they are in the file and in memory: with the lowest byte first.
+fn bytes(array: &Array) -> &[u8] {
+    const { assert!(cfg!(target_endian = "little"), "checkpoints are read and written as they are in memory") };
     match array {
-        Array::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Array::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Array::U32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Array::F32(values) => bytemuck::cast_slice(values),
+        Array::F64(values) => bytemuck::cast_slice(values),
+        Array::U32(values) => bytemuck::cast_slice(values),
     }
 }
 
@@ -214,15 +216,11 @@ fn array(info: &TensorInfo, data: &[u8]) -> Option<Array> {
     let (start, end) = info.data_offsets;
     let data = &data[start..end];
     match info.dtype {
-        Dtype::F32 => Some(Array::F32(words(data).map(f32::from_le_bytes).collect())),
-        Dtype::F64 => Some(Array::F64(words(data).map(f64::from_le_bytes).collect())),
-        Dtype::U32 => Some(Array::U32(words(data).map(u32::from_le_bytes).collect())),
+        Dtype::F32 => Some(Array::F32(bytemuck::pod_collect_to_vec(data))),
+        Dtype::F64 => Some(Array::F64(bytemuck::pod_collect_to_vec(data))),
+        Dtype::U32 => Some(Array::U32(bytemuck::pod_collect_to_vec(data))),
         _ => None,
     }
-}
-
-fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
-    data.chunks_exact(N).map(|word| word.try_into().expect("a chunk has its size"))
 }
 
 /// `[400, 784]` as `400×784`; a single number as `a scalar`.
