@@ -29,8 +29,8 @@ impl Display for Skipped {
 /// The result of reading a source.
 pub(super) struct Decoded {
     pub(super) splits: Splits,
-    /// A hash of each image of the training set and of the test set, which is empty without one: of the file's bytes, or
-    /// of the image's pixels before they are fitted. It is the same in every version and on every machine.
+    /// A hash of each image of the training set and of the test set, which is empty without one: of the file's bytes,
+    /// or of the image's pixels before they are fitted. It is the same in every version and on every machine.
     pub(super) ids: [Vec<u64>; 2],
     /// Height and width of each image in the files.
     pub(super) sizes: Vec<[usize; 2]>,

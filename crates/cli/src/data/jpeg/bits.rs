@@ -1,6 +1,6 @@
 //! Bits and Huffman codes of a JPEG scan.
 
-use super::{Reason, damaged};
+use super::reasons::{CUT, Reason, damaged};
 
 /// Bits of a code that the first table resolves.
 const FIRST: u32 = 9;
@@ -121,7 +121,7 @@ impl<'a> Bits<'a> {
                 Ok(())
             }
             Some(_) => Err(damaged("a restart marker is missing")),
-            None => Err(super::CUT.into()),
+            None => Err(CUT.into()),
         }
     }
 
@@ -139,6 +139,6 @@ impl<'a> Bits<'a> {
 
     fn ended(&self) -> Reason {
         // At a marker, what is missing was lost within the file.
-        if self.end() == self.bytes.len() { super::CUT.into() } else { damaged("a part of the image is missing") }
+        if self.end() == self.bytes.len() { CUT.into() } else { damaged("a part of the image is missing") }
     }
 }

@@ -1,6 +1,8 @@
 //! One scan of a JPEG: every block's codes are read and their values dropped.
 
-use super::{Bits, Component, Huffman, Reason, State, damaged, unsupported};
+use super::bits::{Bits, Huffman};
+use super::frame::{Component, State};
+use super::reasons::{Reason, damaged, unsupported};
 
 /// Most bytes behind the last block of a scan: cameras leave some there.
 const MAX_LEFT: usize = 64;
