@@ -3,7 +3,7 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::eval::print_table;
-use crate::output::out;
+use crate::output::put_json;
 use anyhow::{Context, Result, ensure};
 use frit::config::Config;
 use frit::config::data::DataOptions;
@@ -53,7 +53,7 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     metrics.insert("resized".into(), json!([a.resized, b.resized]));
     metrics.insert("features_of".into(), json!(known.name));
     match args.json {
-        true => out!("{}", Value::Object(metrics))?,
+        true => put_json("compare", Value::Object(metrics))?,
         false => print_table(&metrics, |key, unit| unit_of(key, unit, args, &known))?,
     }
     Ok(Ending::Done)

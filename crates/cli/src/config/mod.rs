@@ -133,6 +133,9 @@ impl Config {
         if !recipe.ends_with(".toml") && !path.exists() {
             bail!(Setting, "no recipe '{recipe}'; use one of {}, or the path of a .toml file", recipes::names());
         }
+        if !path.exists() {
+            bail!(Setting, "no file '{recipe}'");
+        }
         let text = std::fs::read_to_string(path).with_context(ErrorKind::File, || format!("cannot read {recipe}"))?;
         Self::parse(&text, recipe)
     }
