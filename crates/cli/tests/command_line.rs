@@ -42,6 +42,7 @@ fn exit_codes_tell_usage_from_what_could_not_run() {
         "sample nosuch",
         "report data",
     ] {
+        place.refused(failure, &[]);
         assert_eq!(code(&place, failure), 3, "frit {failure}");
     }
 }
