@@ -25,16 +25,40 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Four IDX files of pictures with `pixel(number, index)`.
+    /// Four IDX files of pictures with `pixel(number, index)`, of ten classes in turn.
     pub(crate) fn put_data(&self, name: &str, pixel: impl Fn(usize, usize) -> u8) {
+        self.put_ordered(name, |number, _| number, pixel);
+    }
+
+    /// The same, with picture `order(position, count)` at a position of a part of `count` pictures.
+    pub(crate) fn put_ordered(
+        &self,
+        name: &str,
+        order: impl Fn(usize, usize) -> usize,
+        pixel: impl Fn(usize, usize) -> u8,
+    ) {
         fs::create_dir_all(self.path(name)).unwrap();
         let put = |file: &str, bytes| fs::write(self.path(name).join(file), bytes).unwrap();
         for (part, count) in [("train", TRAIN), ("t10k", TEST)] {
+            let numbers = || (0..count).map(|position| order(position, count));
             let images: Vec<u8> =
-                (0..count * SIDE * SIDE).map(|i| pixel(i / (SIDE * SIDE), i % (SIDE * SIDE))).collect();
-            let labels: Vec<u8> = (0..count).map(|i| (i % 10) as u8).collect();
+                numbers().flat_map(|number| (0..SIDE * SIDE).map(move |i| (number, i))).map(|(n, i)| pixel(n, i)).collect();
+            let labels: Vec<u8> = numbers().map(|number| (number % 10) as u8).collect();
             put(&format!("{part}-images-idx3-ubyte"), idx(&[count, SIDE, SIDE], &images));
             put(&format!("{part}-labels-idx1-ubyte"), idx(&[count], &labels));
+        }
+    }
+
+    /// A folder of `count` PNG files in colour, without classes, with `pixel(number, index)` in red, the other channels
+    /// constant.
+    pub(crate) fn put_pictures(&self, name: &str, count: usize, pixel: impl Fn(usize, usize) -> u8) {
+        fs::create_dir_all(self.path(name)).unwrap();
+        for number in 0..count {
+            let side = SIDE as u32;
+            let picture = image::RgbImage::from_fn(side, side, |x, y| {
+                image::Rgb([pixel(number, (y * side + x) as usize), 60, 200])
+            });
+            picture.save(self.path(&format!("{name}/{number:03}.png"))).unwrap();
         }
     }
 
