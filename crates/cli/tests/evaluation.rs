@@ -78,7 +78,9 @@ fn data_sorted_by_class_has_the_floor_of_shuffled_data() {
     place.put_ordered("sorted", |position, count| position * 10 % count + position * 10 / count, noisy);
     place.put_ordered("shuffled", |position, count| position * 7 % count, noisy);
     let floors = ["sorted", "shuffled"].map(|data| {
-        place.done(&format!("train gan --data {data} --hidden 8 --batch-size 32 --epochs 1 --device cpu -q --out {data}-run"));
+        place.done(&format!(
+            "train gan --data {data} --hidden 8 --batch-size 32 --epochs 1 --device cpu -q --out {data}-run"
+        ));
         json(&place.done(&format!("eval {data}-run --generative -n 20 --device cpu --json")))
     });
     let [sorted, shuffled] = floors.each_ref().map(|figures| number(figures, "frechet_floor"));

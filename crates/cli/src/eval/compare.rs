@@ -34,9 +34,10 @@ pub struct CompareOptions {
 /// [`ErrorKind::Data`](crate::ErrorKind) if a source cannot be read or the labelled data has no classes;
 /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
 pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Terminal) -> Result<Evaluation> {
-    let labelled = options.labelled.as_ref().map(|source| {
-        DataSet::load(&DataOptions { source: source.clone(), ..options.data.clone() }).map(Arc::new)
-    });
+    let labelled = options
+        .labelled
+        .as_ref()
+        .map(|source| DataSet::load(&DataOptions { source: source.clone(), ..options.data.clone() }).map(Arc::new));
     let labelled = labelled.transpose()?;
     let [a, b] = match &labelled {
         Some(labelled) => like(labelled, [a, b], &options.data)?,
@@ -60,7 +61,7 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
             let no_classes = || error!(Data, "{} has no classes to train a classifier on", labelled.name);
             let classifier = classifier.ok_or_else(no_classes)?;
             warn_of_errors(&classifier, terminal);
-            FeatureSpace::Classifier(Box::new(classifier))
+            FeatureSpace::Classifier(classifier)
         }
     };
     let values = |set: &Given| set.images.values(&(0..set.images.count).collect::<Vec<_>>());

@@ -120,7 +120,7 @@ fn generated(
     };
     let classifier = TrainedClassifier::load_or_train(&session.data, backend, purpose, terminal)?;
     let mut space = match classifier {
-        Some(classifier) => FeatureSpace::Classifier(Box::new(classifier)),
+        Some(classifier) => FeatureSpace::Classifier(classifier),
         // Without labels there are no classes to count.
         None if images.is_none() => return Ok(evaluation),
         None => FeatureSpace::random(&session.data, backend)?,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// A space of features.
 pub enum FeatureSpace {
     /// The features of a classifier that was trained on labelled data.
-    Classifier(Box<TrainedClassifier>),
+    Classifier(TrainedClassifier),
     /// The features of a network with random weights.
     Random(RandomNetwork),
 }

@@ -121,12 +121,7 @@ pub fn images_to_sample(session: &Session, count: Option<usize>) -> Result<usize
 
 /// Compares `count` generated images with as many test images, in a feature space. Keys with `_floor` are
 /// the same comparison of training images. The real images are drawn by `seed`, of each class its share.
-pub fn generative(
-    session: &mut Session,
-    space: &mut FeatureSpace,
-    count: usize,
-    seed: u64,
-) -> Result<Evaluation> {
+pub fn generative(session: &mut Session, space: &mut FeatureSpace, count: usize, seed: u64) -> Result<Evaluation> {
     let data = session.data.clone();
     let mut generated = Sampling::require(session, count, seed)?.run(session)?.values;
     generated.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));

@@ -77,7 +77,10 @@ impl ActiveMonitors {
         let Monitors { posterior, modes, .. } = session.config.monitors;
         let units = if posterior { ActiveUnits::prepare(session)? } else { None };
         let watched = modes && session.model.discriminator().is_some();
-        Ok(Self { units, reals: watched.then(|| diversity_of_data(&session.data, drawn, session.config.train.seed)).flatten() })
+        Ok(Self {
+            units,
+            reals: watched.then(|| diversity_of_data(&session.data, drawn, session.config.train.seed)).flatten(),
+        })
     }
 
     /// Checks an epoch by its losses on the training set and the samples drawn after it. A monitor that has warned

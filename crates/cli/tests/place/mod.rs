@@ -41,8 +41,10 @@ impl Place {
         let put = |file: &str, bytes| fs::write(self.path(name).join(file), bytes).unwrap();
         for (part, count) in [("train", TRAIN), ("t10k", TEST)] {
             let numbers = || (0..count).map(|position| order(position, count));
-            let images: Vec<u8> =
-                numbers().flat_map(|number| (0..SIDE * SIDE).map(move |i| (number, i))).map(|(n, i)| pixel(n, i)).collect();
+            let images: Vec<u8> = numbers()
+                .flat_map(|number| (0..SIDE * SIDE).map(move |i| (number, i)))
+                .map(|(n, i)| pixel(n, i))
+                .collect();
             let labels: Vec<u8> = numbers().map(|number| (number % 10) as u8).collect();
             put(&format!("{part}-images-idx3-ubyte"), idx(&[count, SIDE, SIDE], &images));
             put(&format!("{part}-labels-idx1-ubyte"), idx(&[count], &labels));
