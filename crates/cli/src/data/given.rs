@@ -8,6 +8,7 @@ use super::formats::Format;
 use super::picture::{self, Picture};
 use crate::config::data::DataOptions;
 use crate::io::error::{Hint, Result, bail, error};
+use crate::io::files;
 use std::path::Path;
 
 /// All images of a source, of one size.
@@ -52,7 +53,7 @@ pub fn read_given(source: &str, options: &DataOptions) -> Result<Given> {
     let options = DataOptions { source: source.into(), ..options.clone() };
     options.check()?;
     let path = Path::new(source);
-    let given = match path.is_file() && picture::is_named_so(path) {
+    let given = match files::exists(path)? && !path.is_dir() && picture::is_named_so(path) {
         true => one_picture(path, &options)?,
         false => every_image(&options)?,
     };

@@ -37,7 +37,8 @@ pub struct EvalOptions {
 /// Evaluates a model on the test set of its data.
 ///
 /// Returns every metric by its key of [`METRICS`](crate::eval::metrics::METRICS). Losses are means over the test
-/// images. A classifier of labelled data is trained, or read from the cache, where classes are counted or images compared.
+/// images. A classifier of labelled data is trained, or read from the cache, where classes are counted or images
+/// compared.
 ///
 /// # Errors
 /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) for counts out of range, [`ErrorKind::Model`](crate::ErrorKind)
