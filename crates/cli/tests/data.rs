@@ -73,8 +73,8 @@ fn formats_are_detected() {
         ("cifar", "CIFAR-10's binary files", [10, 1], [32, 32, 3], 10),
         ("array.npy", "NumPy array", [18, 2], [4, 6, 1], 1),
         ("archive.npz", "NumPy archive", [18, 2], [4, 6, 1], 4),
-        ("pets --set data.size=10", "folder of pictures", [13, 2], [10, 10, 3], 2),
-        ("pets --set data.size=9 --set data.channels=1", "folder of pictures", [13, 2], [9, 9, 1], 2),
+        ("pets --set data.size=10", "folder of images", [13, 2], [10, 10, 3], 2),
+        ("pets --set data.size=9 --set data.channels=1", "folder of images", [13, 2], [9, 9, 1], 2),
         ("data --set data.size=8 --set data.channels=3", "IDX files as MNIST has them", [300, 40], [8, 8, 3], 10),
     ] {
         let seen = place.inspect(source);
@@ -99,8 +99,10 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     let lines: Vec<String> =
         printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for line in [
-        "pets: folder of pictures",
+        "pets: folder of images",
         "images 12 training, 3 test",
+        "split a share of 0.2 is held out for testing (data.test)",
+        "note not read: 1 file of other types (1 .txt)",
         "size 8×8×3",
         "files height 8 to 11, median 9",
         "files width 12 to 26, median 19",
@@ -138,6 +140,44 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
         (again["checksum"].as_str().unwrap().split('-').next(), &again["checksum"]),
         (Some("12x8x8x3"), &seen["checksum"])
     );
+}
+
+#[test]
+fn images_of_several_sizes_are_listed_and_one_is_given() {
+    let place = Place::new();
+    place.put_pets();
+    let seen = place.inspect("pets");
+    assert_eq!((&seen["height"], &seen["suggested_size"], &seen["held_out"]), (&json!(8), &json!(8), &json!(true)));
+    let sizes = seen["sizes"].as_array().unwrap();
+    assert_eq!(sizes.iter().map(|size| size["count"].as_u64().unwrap()).sum::<u64>(), 15);
+    assert_eq!((sizes.len(), &sizes[0]), (15, &json!({ "height": 8, "width": 12, "count": 1 })));
+    let printed = place.done("data inspect pets");
+    assert!(printed.contains("the images have several sizes: train with --size 8"), "{printed}");
+    assert!(printed.contains("8×12") && printed.contains("5 others"), "{printed}");
+    assert_eq!(place.inspect("pets --size 12")["suggested_size"], Value::Null);
+    let train = "train vae --data pets --hidden 4 --latent-dim 2 --batch-size 5 --device cpu --steps 1";
+    place.refused(train, &["the images have 15 sizes, 8×12 and ", "use --size 8"]);
+    place.done(&format!("{train} --size 8 --out sized"));
+}
+
+#[test]
+fn what_is_no_file_is_skipped() {
+    let place = Place::new();
+    place.put_pets();
+    fs::create_dir(place.path("pets/cat/folder.png")).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        let pipe = std::process::Command::new("mkfifo").arg(place.path("pets/cat/pipe.png")).status().unwrap();
+        assert!(pipe.success());
+        symlink("/dev/zero", place.path("pets/cat/zero.png")).unwrap();
+        symlink("nowhere", place.path("pets/cat/link.png")).unwrap();
+        let seen = place.inspect("pets --size 8");
+        let skipped: Vec<&str> =
+            seen["skipped"].as_array().unwrap().iter().map(|skipped| skipped["reason"].as_str().unwrap()).collect();
+        let special = "cannot be read (it is a pipe, a device or a socket, not a file)";
+        assert_eq!(skipped, ["cannot be read (there is no such file)", special, special]);
+    }
 }
 
 #[test]
@@ -193,8 +233,7 @@ fn unreadable_data_is_refused() {
         ("text.npy", &["'text.npy' is in none of the known file formats"]),
         ("wrong.npy", &["wrong.npy holds 2", "not between 0 and 1"]),
         ("runs", &["no file or folder 'runs'"]),
-        ("pets", &["several sizes", "data.size=64"]),
-        ("damaged", &["11 of 22 pictures in damaged", "a/00.png is cut short", "data.unreadable=11"]),
+        ("damaged", &["11 of 22 images in damaged", "a/00.png is cut short", "data.unreadable=11"]),
         ("shapes --set data.channels=2", &["data.channels is 2", "1 for grey"]),
         ("shapes --set data.size=5000", &["data.size is 5000", "4096"]),
         ("shapes --set data.fit=squeeze", &["squeeze", "crop", "pad"]),

@@ -75,7 +75,7 @@ pub(crate) enum Command {
 pub(crate) struct Train {
     /// Recipe name (see `frit recipes`) or path of a TOML file
     pub(crate) recipe: String,
-    /// Training data: digits or shapes (built in); a folder of images (PNG, JPEG, WebP; sub-folders are classes), of
+    /// Training data: digits or shapes (built in); a folder of images (sub-folders are classes), of
     /// IDX files (MNIST, plain or gzipped) or of CIFAR-10 binaries; or an .npy or .npz file [default: digits]
     #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
@@ -233,6 +233,9 @@ pub(crate) struct Inspect {
     /// Contact sheet of up to 64 training images, balanced over classes
     #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png")]
     pub(crate) out: PathBuf,
+    /// Image size: height and width in pixels [default: as in the data]
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<usize>,
     /// Setting of the [data] section, e.g. data.size=64; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,

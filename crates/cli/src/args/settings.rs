@@ -57,6 +57,9 @@ pub(crate) struct Settings {
     /// Weight of the KL term (β)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta: Option<f32>,
+    /// Image size: height and width in pixels [default: as in the data]
+    #[arg(long, value_name = "N")]
+    size: Option<usize>,
     /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -113,6 +116,7 @@ impl Settings {
             (config.model_key("latent"), self.latent_dim.map(|n| n.to_string())),
             (config.model_key("hidden"), hidden),
             (config.model_key("beta"), self.beta.map(number)),
+            ("data.size".into(), self.size.map(|n| n.to_string())),
             ("train.seed".into(), self.seed.map(|n| n.to_string())),
         ];
         for (key, value) in flags {

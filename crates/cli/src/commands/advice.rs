@@ -39,6 +39,7 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::Device => "choose another --device (see `frit devices`)".into(),
         Hint::Train => "start a new run with `frit train`".into(),
         Hint::Set(key) => format!("change {key}, on the command line with --set {key}=…"),
+        Hint::Size(size) => format!("use --size {size}; `frit data inspect` prints all sizes"),
         Hint::FullPrecision => "leave out --half".into(),
         _ => return None,
     })

@@ -5,7 +5,7 @@ use crate::args;
 use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::config::Config;
-use frit::data::{self, DataSet, Found, Pixels, Split, shrink};
+use frit::data::{self, DataSet, Found, Pixels, Split, counted, shrink};
 use frit::io::images::{check_name, grid, write_png};
 use image::DynamicImage;
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 /// The largest number of images on the contact sheet, and its columns.
 const PICTURES: usize = 64;
 const COLUMNS: usize = 8;
+/// The largest number of sizes to print.
+const SIZES: usize = 10;
 /// The largest side of an image on the sheet, in pixels; sheets are drawn at twice that size.
 const MAX_SIDE: usize = 128;
 
@@ -24,29 +26,51 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
         ensure!(setting.starts_with("data."), "--set {setting} is not a setting of the [data] section");
         config = config.with(setting)?;
     }
+    if let Some(size) = args.size {
+        config.data.size = size;
+    }
     config.data.source.clone_from(&args.source);
-    let found = data::read(&config.data)?;
+    let found = data::read_any_size(&config.data)?;
     let pixels = Pixels::of(&found.data.train.images);
     write_png(&args.out, &contact_sheet(&found.data))?;
     let sheet = args.out.display().to_string();
     match args.json {
         true => put_json("data", json_of(&found, &pixels, &sheet))?,
-        false => print(&found, &pixels, &sheet)?,
+        false => print(&found, &pixels, &sheet, config.data.test)?,
     }
     Ok(Ending::Done)
 }
 
-fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
-    let Found { data, kind, sizes, skipped, .. } = found;
+fn print(found: &Found, pixels: &Pixels, sheet: &str, share: f64) -> Result<()> {
+    let Found { data, kind, sizes, skipped, notes, held_out, resized, .. } = found;
     let DataSet { name, train, test, height, width, channels, classes, .. } = data;
     out!("{name}: {kind}")?;
     out!("{:10} {} training, {} test", "images", train.count, test.count)?;
+    match held_out {
+        true => out!("{:10} a share of {share} is held out for testing (data.test)", "split")?,
+        false => out!("{:10} the training and the test part of the data", "split")?,
+    }
     out!("{:10} {height}×{width}×{channels}", "size")?;
+    if let Some(size) = resized {
+        out!("{:10} the images have several sizes: train with --size {size}, or another", "")?;
+    }
     for (side, name) in ["height", "width"].into_iter().enumerate() {
         let [least, median, most] = spread(sizes, side);
         match least == most {
             true => out!("{:10} {name} {most} in every file", "files")?,
             false => out!("{:10} {name} {least} to {most}, median {median}", "files")?,
+        }
+    }
+    let by_size = counted(sizes);
+    if by_size.len() > 1 {
+        out!("{:10} {}", "sizes", by_size.len())?;
+        by_size
+            .iter()
+            .take(SIZES)
+            .try_for_each(|([h, w], count)| out!("  {:24} {count:7} images", format!("{h}×{w}")))?;
+        let others: usize = by_size.iter().skip(SIZES).map(|(_, count)| count).sum();
+        if others > 0 {
+            out!("  {:24} {others:7} images", format!("{} others", by_size.len() - SIZES))?;
         }
     }
     out!("{:10} {} to {} of 255", "pixels", pixels.least, pixels.most)?;
@@ -61,11 +85,12 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
         out!("{:10} {}", "skipped", skipped.len())?;
         skipped.iter().try_for_each(|skipped| out!("  {skipped}"))?;
     }
+    notes.iter().try_for_each(|note| out!("{:10} {note}", "note"))?;
     out!("{:10} {sheet}", "sheet")
 }
 
 fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
-    let Found { data, kind, sizes, skipped, .. } = found;
+    let Found { data, kind, sizes, skipped, notes, held_out, resized, .. } = found;
     let counts = |split: &Split| counts(split, data.classes.len());
     let classes = data.classes.iter().zip(counts(&data.train)).zip(counts(&data.test));
     let side = |side: usize| {
@@ -80,6 +105,12 @@ fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
         "height": data.height,
         "width": data.width,
         "channels": data.channels,
+        "held_out": held_out,
+        "suggested_size": resized,
+        "sizes": counted(sizes)
+            .iter()
+            .map(|([height, width], count)| json!({ "height": height, "width": width, "count": count }))
+            .collect::<Vec<_>>(),
         "files": { "height": side(0), "width": side(1) },
         "pixels": { "min": pixels.least, "max": pixels.most, "mean": pixels.mean, "variance": pixels.variance },
         "checksum": data.fingerprint(),
@@ -87,6 +118,7 @@ fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
             .map(|((name, train), test)| json!({ "name": name, "train": train, "test": test }))
             .collect::<Vec<_>>(),
         "skipped": skipped.iter().map(|s| json!({ "path": s.path, "reason": s.reason })).collect::<Vec<_>>(),
+        "notes": notes,
         "sheet": sheet,
     })
 }

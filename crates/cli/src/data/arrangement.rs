@@ -1,48 +1,82 @@
-//! Folders of pictures: sub-folders are classes, below `train` and `test` if these exist.
+//! Folders of images: sub-folders are classes, below folders of a training and a test part if there are any.
 
 use super::dataset::{MAX_CLASSES, ONLY_CLASS};
 use super::picture;
 use crate::io::error::{Context, ErrorKind, Result, bail, error};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Names of the sub-folders of the splits.
-const TRAIN: &str = "train";
-const TEST: [&str; 2] = ["test", "val"];
+/// Names of the folders of the parts, in any case; of several test folders, the first of this list is used.
+const TRAIN: [&str; 2] = ["train", "training"];
+const TEST: [&str; 5] = ["test", "testing", "val", "valid", "validation"];
+/// Folders and files that systems leave, in lower case.
+const LEFT_BY_SYSTEMS: [&str; 8] = [
+    "__macosx",
+    "@eadir",
+    "#recycle",
+    "$recycle.bin",
+    "lost+found",
+    "system volume information",
+    "thumbs.db",
+    "desktop.ini",
+];
 
 /// Name of a class without a folder of its own; no folder has it.
 const LOOSE: &str = "";
 
-/// The pictures of one class of one split, in the order of their paths.
+/// A folder with images in it or below.
+struct Folder {
+    name: String,
+    /// Its sub-folders that hold images, by name.
+    folders: Vec<Folder>,
+    /// Names of its sub-folders that hold none.
+    empty: Vec<String>,
+    /// Its images, by name.
+    images: Vec<PathBuf>,
+}
+
+/// The images of one class of one part, in the order of their paths.
 struct Class {
     /// Name of its folder, or [`LOOSE`].
     name: String,
     files: Vec<PathBuf>,
 }
 
-/// A picture's file and label.
+/// An image's file and label.
 pub(super) struct File {
     pub(super) path: PathBuf,
     pub(super) label: u8,
 }
 
-/// The files of a folder by split and class.
+/// The files of a folder by part and class.
 pub(super) struct Arrangement {
     /// Files of the training set and, if there is one, of the test set.
     pub(super) parts: Vec<Vec<File>>,
     /// Names of the classes, in their order.
     pub(super) classes: Vec<String>,
+    /// Sentences on what was left out or could be meant otherwise.
+    pub(super) notes: Vec<String>,
 }
 
-/// Finds the pictures below a folder; files in the order of their names, whatever the system lists first.
+/// Finds the images below a folder; files in the order of their names, whatever the system lists first.
 ///
 /// # Errors
-/// There are no pictures, too many classes, pictures both in and next to folders, or a folder cannot be read.
-pub(super) fn arrange(folder: &Path) -> Result<Arrangement> {
-    let (train, test) = parts_of(folder)?;
-    let parts: Vec<Vec<Class>> =
-        [Some(train), test].into_iter().flatten().map(|part| classes_of(&part)).collect::<Result<_>>()?;
-    let names = class_names(folder, &parts)?;
+/// There are no images, too many classes, images both in and next to folders, a test part without a training part, or
+/// a folder cannot be read.
+pub(super) fn arrange(root: &Path) -> Result<Arrangement> {
+    let name = root.display();
+    let mut others = BTreeMap::new();
+    let folder = scan(root, &mut Vec::new(), &mut others)?;
+    let mut notes = Vec::new();
+    let others = others_of(&others);
+    let Some(folder) = folder.filter(Folder::has_images) else {
+        let others = others.map(|others| format!("; it holds {others}")).unwrap_or_default();
+        bail!(Data, "{name} holds no images ({}){others}", picture::formats());
+    };
+    notes.extend(others.map(|others| format!("not read: {others}")));
+    let (train, test) = parts_of(root, unwrapped(folder, &mut notes), &mut notes)?;
+    let parts: Vec<Vec<Class>> = [Some(train), test].into_iter().flatten().map(classes_of).collect::<Result<_>>()?;
+    let names = class_names(root, &parts)?;
     let label = |name: &str| names.binary_search_by(|known| known.as_str().cmp(name)).expect("it was listed") as u8;
     let files = |Class { name, files }: Class| {
         let label = label(&name);
@@ -50,108 +84,185 @@ pub(super) fn arrange(folder: &Path) -> Result<Arrangement> {
     };
     let parts = parts.into_iter().map(|part| part.into_iter().flat_map(files).collect()).collect();
     let named = |name: String| if name == LOOSE { ONLY_CLASS.into() } else { name };
-    Ok(Arrangement { parts, classes: names.into_iter().map(named).collect() })
+    Ok(Arrangement { parts, classes: names.into_iter().map(named).collect(), notes })
 }
 
-/// The folders of the training set and of the test set, if there is one: `train` with `test` or `val`, or `train`
-/// alone. Otherwise `train` is a class.
-fn parts_of(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
-    let train = folder.join(TRAIN);
-    let test = TEST.iter().map(|name| folder.join(name)).find(|path| path.is_dir());
-    if train.is_dir() {
-        let (folders, pictures) = list(folder)?;
-        if test.is_some() || (folders.len() == 1 && pictures.is_empty()) {
-            return Ok((train, test));
-        }
+impl Folder {
+    fn has_images(&self) -> bool {
+        !self.images.is_empty() || !self.folders.is_empty()
     }
-    Ok((folder.to_path_buf(), None))
+
+    fn is_train(&self) -> bool {
+        TRAIN.iter().any(|name| self.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Place of its name among those of test folders.
+    fn test_rank(&self) -> Option<usize> {
+        rank(&self.name)
+    }
+
+    /// All images in it and below.
+    fn into_images(self) -> Vec<PathBuf> {
+        self.images.into_iter().chain(self.folders.into_iter().flat_map(Self::into_images)).collect()
+    }
+
+    fn count(&self) -> usize {
+        self.images.len() + self.folders.iter().map(Self::count).sum::<usize>()
+    }
 }
 
-/// The classes of a split in the order of their names: its sub-folders with pictures, or itself.
-fn classes_of(part: &Path) -> Result<Vec<Class>> {
-    let (folders, loose) = list(part)?;
-    let mut classes = Vec::new();
-    let mut above = vec![real_path(part)?];
-    for folder in folders {
-        let mut files = Vec::new();
-        collect(&folder, &mut above, &mut files)?;
-        if !files.is_empty() {
-            classes.push(Class { name: name_of(&folder), files });
+fn rank(name: &str) -> Option<usize> {
+    TEST.iter().position(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// A folder and all below it, without those of systems and hidden ones; `above` is the path of folders to it, and a
+/// link to one of them is not followed. Files that are no images are counted by their ending.
+fn scan(folder: &Path, above: &mut Vec<PathBuf>, others: &mut BTreeMap<String, usize>) -> Result<Option<Folder>> {
+    let unreadable = || format!("the folder {} could not be read; check its permissions", folder.display());
+    let real = folder.canonicalize().with_context(ErrorKind::Data, unreadable)?;
+    if above.contains(&real) {
+        return Ok(None);
+    }
+    above.push(real);
+    let unreadable =
+        |error| error!(Data, "the folder {} could not be read ({error}); check its permissions", folder.display());
+    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
+    let mut paths = entries.map(|entry| Ok(entry.map_err(unreadable)?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    let mut found = Folder { name: name_of(folder), folders: Vec::new(), empty: Vec::new(), images: Vec::new() };
+    for path in paths {
+        let name = name_of(&path);
+        if name.starts_with('.') || LEFT_BY_SYSTEMS.contains(&name.to_ascii_lowercase().as_str()) {
+            continue;
+        }
+        if path.is_dir() {
+            match scan(&path, above, others)? {
+                Some(below) if below.has_images() => found.folders.push(below),
+                _ => found.empty.push(name),
+            }
+        } else if picture::is_named_so(&path) {
+            found.images.push(path);
+        } else {
+            let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy().to_lowercase()));
+            *others.entry(ending.unwrap_or_else(|| "without an ending".into())).or_default() += 1;
         }
     }
-    match loose.first() {
-        None => Ok(classes),
-        Some(_) if classes.is_empty() => Ok(vec![Class { name: LOOSE.into(), files: loose }]),
+    above.pop();
+    Ok(Some(found))
+}
+
+/// A clause on files that are no images: `12 files of other types (10 .heic, 2 .mov)`.
+fn others_of(others: &BTreeMap<String, usize>) -> Option<String> {
+    let total: usize = others.values().sum();
+    let mut most: Vec<_> = others.iter().map(|(ending, count)| (*count, ending)).collect();
+    most.sort_by_key(|&(count, ending)| (usize::MAX - count, ending));
+    let mut named: Vec<String> = most.iter().take(6).map(|(count, ending)| format!("{count} {ending}")).collect();
+    named.extend((most.len() > 6).then(|| "and others".into()));
+    let files = if total == 1 { "file" } else { "files" };
+    (total > 0).then(|| format!("{total} {files} of other types ({})", named.join(", ")))
+}
+
+/// The folder that holds the parts or the classes: a folder may hold nothing but it.
+fn unwrapped(mut folder: Folder, notes: &mut Vec<String>) -> Folder {
+    while let [only] = &folder.folders[..]
+        && folder.images.is_empty()
+        && only.images.is_empty()
+        && !only.is_train()
+        && only.test_rank().is_none()
+    {
+        notes.push(format!("the images are in its sub-folder '{}'", only.name));
+        folder = folder.folders.remove(0);
+    }
+    folder
+}
+
+/// The folders of the training part and of the test part, if there is one. Without a folder of a training part, all is
+/// one part.
+fn parts_of(root: &Path, mut folder: Folder, notes: &mut Vec<String>) -> Result<(Folder, Option<Folder>)> {
+    let name = root.display();
+    let names = |folders: &[Folder]| {
+        folders
+            .iter()
+            .map(|folder| format!("'{}' ({} images)", folder.name, folder.count()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let (mut trains, rest): (Vec<_>, Vec<_>) = folder.folders.into_iter().partition(Folder::is_train);
+    let (mut tests, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|folder| folder.test_rank().is_some());
+    tests.sort_by_key(Folder::test_rank);
+    if trains.len() > 1 {
+        bail!(Data, "{name} has several training parts, {}; keep one", names(&trains));
+    }
+    let Some(train) = trains.pop() else {
+        if !tests.is_empty() && others.is_empty() && folder.images.is_empty() {
+            bail!(Data, "{name} has {} and no folder 'train' with images; add one", names(&tests));
+        }
+        if !tests.is_empty() {
+            notes.push(format!("{}: taken as a class, as there is no folder 'train'", names(&tests)));
+        }
+        folder.folders = others.into_iter().chain(tests).collect();
+        folder.folders.sort_by(|a, b| a.name.cmp(&b.name));
+        return Ok((folder, None));
+    };
+    if tests.is_empty()
+        && let Some(empty) = folder.empty.iter().find(|name| rank(name).is_some())
+    {
+        bail!(Data, "{name} has no test images in '{empty}'; add some, or remove that folder");
+    }
+    // Among folders of images, `train` may be a kind of vehicle.
+    if tests.is_empty() && !others.is_empty() && !train.images.is_empty() {
+        notes.push(format!("'{}': taken as a class, as other folders of images are beside it", train.name));
+        folder.folders = others.into_iter().chain([train]).collect();
+        folder.folders.sort_by(|a, b| a.name.cmp(&b.name));
+        return Ok((folder, None));
+    }
+    let unused: Vec<Folder> = others.into_iter().chain(tests.drain(tests.len().min(1)..)).collect();
+    if !unused.is_empty() {
+        notes.push(format!("not used, beside '{}': {}", train.name, names(&unused)));
+    }
+    if !folder.images.is_empty() {
+        notes.push(format!("not used, beside '{}': {} images", train.name, folder.images.len()));
+    }
+    Ok((train, tests.pop()))
+}
+
+/// The classes of a part in the order of their names: its sub-folders, or itself.
+fn classes_of(part: Folder) -> Result<Vec<Class>> {
+    let Folder { folders, images, .. } = part;
+    match images.first() {
+        None => Ok(folders
+            .into_iter()
+            .map(|class| Class { name: class.name.clone(), files: class.into_images() })
+            .collect()),
+        Some(_) if folders.is_empty() => Ok(vec![Class { name: LOOSE.into(), files: images }]),
         Some(first) => bail!(
             Data,
-            "{} is next to folders of pictures, each of which is a class; move it into one of them, or remove it",
+            "{} is next to folders of images, each of which is a class; move it into one of them, or remove it",
             first.display()
         ),
     }
 }
 
-/// The names of the classes of all splits, in their order.
+/// The names of the classes of all parts, in their order.
 fn class_names(folder: &Path, parts: &[Vec<Class>]) -> Result<Vec<String>> {
     let name = folder.display();
-    if parts.iter().all(Vec::is_empty) {
-        bail!(Data, "{name} holds no pictures ({})", picture::formats());
-    }
-    if let Some(empty) = parts.iter().position(Vec::is_empty) {
-        bail!(Data, "{name} has no {} pictures; add some, or remove that folder", ["training", "test"][empty]);
-    }
     let loose = |part: &Vec<Class>| part[0].name == LOOSE;
     if parts.iter().any(loose) && !parts.iter().all(loose) {
         bail!(
             Data,
-            "one split of {name} has its pictures in sub-folders, one for each class, and the other has not; arrange \
-             both alike"
+            "one part of {name} has its images in sub-folders, one for each class, and the other has not; arrange both \
+             alike"
         );
     }
     let names: BTreeSet<&str> = parts.iter().flatten().map(|class| class.name.as_str()).collect();
     if names.len() > MAX_CLASSES {
         bail!(
             Data,
-            "{name} has {} sub-folders with pictures, and a data set has at most {} classes; use fewer",
-            names.len(),
-            MAX_CLASSES
+            "{name} has {} sub-folders with images, and a data set has at most {MAX_CLASSES} classes; use fewer",
+            names.len()
         );
     }
     Ok(names.into_iter().map(String::from).collect())
-}
-
-/// The sub-folders and the pictures in a folder, by name, without hidden files and files of other types.
-fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let unreadable =
-        |error| error!(Data, "the folder {} could not be read ({error}); check its permissions", folder.display());
-    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-    let mut paths = entries.map(|entry| Ok(entry.map_err(unreadable)?.path())).collect::<Result<Vec<_>>>()?;
-    paths.retain(|path| !name_of(path).starts_with('.'));
-    paths.sort();
-    let (folders, mut files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
-    files.retain(|path| picture::is_named_so(path));
-    Ok((folders, files))
-}
-
-/// Appends the pictures of a folder and of those below it; `above` is the path of folders to it. A link to one of
-/// them is not followed.
-fn collect(folder: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
-    let real = real_path(folder)?;
-    if above.contains(&real) {
-        return Ok(());
-    }
-    above.push(real);
-    let (folders, pictures) = list(folder)?;
-    files.extend(pictures);
-    folders.iter().try_for_each(|folder| collect(folder, above, files))?;
-    above.pop();
-    Ok(())
-}
-
-fn real_path(folder: &Path) -> Result<PathBuf> {
-    let found = folder.canonicalize();
-    found.with_context(ErrorKind::Data, || {
-        format!("the folder {} could not be read; check its permissions", folder.display())
-    })
 }
 
 fn name_of(path: &Path) -> String {
@@ -172,7 +283,7 @@ mod tests {
 
     /// The files of each part below `root`, each with its class.
     fn arranged(root: &TempDir) -> Vec<Vec<String>> {
-        let Arrangement { parts, classes } = arrange(root.path()).unwrap();
+        let Arrangement { parts, classes, .. } = arrange(root.path()).unwrap();
         let shown = |File { path, label }: &File| {
             let path = path.strip_prefix(root.path()).unwrap().display().to_string();
             format!("{path} is {}", classes[usize::from(*label)])
@@ -203,38 +314,104 @@ mod tests {
         assert_eq!(arranged(&loose), [["a.png is pictures", "b.png is pictures"]]);
     }
 
+    fn notes(root: &TempDir) -> Vec<String> {
+        arrange(root.path()).unwrap().notes
+    }
+
     #[test]
-    fn splits_are_train_with_test_or_val() {
-        for (test, other) in [("test", "val"), ("val", "extra")] {
+    fn parts_have_the_names_that_people_give_them() {
+        for (train, test, other) in [
+            ("train", "test", "val"),
+            ("Train", "val", "extra"),
+            ("training", "Testing", "__MACOSX"),
+            ("TRAIN", "valid", "@eaDir"),
+            ("Training", "Validation", ".cache"),
+        ] {
             let root = tempfile::tempdir().unwrap();
-            for name in ["train/b/1.png", "train/c/1.png", &format!("{test}/a/1.png"), &format!("{other}/d/1.png")] {
-                put(&root, name);
+            for name in ["b/1.png", "c/1.png"] {
+                put(&root, &format!("{train}/{name}"));
             }
-            let train = vec!["train/b/1.png is b".to_string(), "train/c/1.png is c".into()];
-            assert_eq!(arranged(&root), [train, vec![format!("{test}/a/1.png is a")]]);
+            put(&root, &format!("{test}/a/1.png"));
+            put(&root, &format!("{other}/d/1.png"));
+            let expected = vec![format!("{train}/b/1.png is b"), format!("{train}/c/1.png is c")];
+            assert_eq!(arranged(&root), [expected, vec![format!("{test}/a/1.png is a")]]);
+            let unused = format!("not used, beside '{train}': '{other}' (1 images)");
+            assert_eq!(notes(&root), if ["val", "extra"].contains(&other) { vec![unused] } else { vec![] });
         }
-        let alone = tempfile::tempdir().unwrap();
-        put(&alone, "train/a/1.png");
-        assert_eq!(arranged(&alone), [["train/a/1.png is a"]]);
+    }
+
+    #[test]
+    fn a_training_part_keeps_its_classes_whatever_is_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        put(&root, "train/cat/1.png");
+        put(&root, "train/dog/1.png");
+        let expected = [["train/cat/1.png is cat", "train/dog/1.png is dog"]];
+        assert_eq!(arranged(&root), expected);
+        put(&root, "__MACOSX/train/cat/._1.png");
+        put(&root, "labels/1.txt");
+        assert_eq!(arranged(&root), expected);
+        assert_eq!(notes(&root), ["not read: 1 file of other types (1 .txt)"]);
+        put(&root, "unlabelled/1.png");
+        assert_eq!(arranged(&root), expected);
+        assert_eq!(notes(&root)[1], "not used, beside 'train': 'unlabelled' (1 images)");
         // Beside buses, trains are vehicles.
-        put(&alone, "bus/1.png");
-        assert_eq!(arranged(&alone), [["bus/1.png is bus", "train/a/1.png is train"]]);
+        let vehicles = tempfile::tempdir().unwrap();
+        put(&vehicles, "train/1.png");
+        put(&vehicles, "bus/1.png");
+        assert_eq!(arranged(&vehicles), [["bus/1.png is bus", "train/1.png is train"]]);
+        assert!(notes(&vehicles)[0].contains("'train': taken as a class"));
+    }
+
+    #[test]
+    fn a_folder_around_all_is_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        put(&root, "download/dataset/cat/1.png");
+        put(&root, "download/dataset/dog/1.png");
+        let below = ["download/dataset/cat/1.png is cat", "download/dataset/dog/1.png is dog"];
+        assert_eq!(arranged(&root), [below]);
+        assert!(notes(&root)[1].contains("'dataset'"));
+        let parts = tempfile::tempdir().unwrap();
+        put(&parts, "images/train/1.png");
+        put(&parts, "images/test/1.png");
+        put(&parts, "labels/train/1.txt");
+        assert_eq!(arranged(&parts), [["images/train/1.png is pictures"], ["images/test/1.png is pictures"]]);
+        // One class has its own name.
+        let one = tempfile::tempdir().unwrap();
+        put(&one, "cat/1.png");
+        assert_eq!(arranged(&one), [["cat/1.png is cat"]]);
+    }
+
+    #[test]
+    fn other_files_are_counted() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a.HEIC", "b.heic", "c.mov", "Thumbs.db", "README"] {
+            put(&root, name);
+        }
+        let others = "4 files of other types (2 .heic, 1 .mov, 1 without an ending)";
+        assert!(sentence(&root).ends_with(&format!("; it holds {others}")), "{}", sentence(&root));
+        put(&root, "d.gif");
+        assert_eq!(notes(&root), [format!("not read: {others}")]);
     }
 
     #[test]
     fn ambiguous_folders_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        assert!(sentence(&root).contains("holds no pictures (PNG"));
+        assert!(sentence(&root).contains("holds no images (PNG"));
         put(&root, "train/a.png");
         fs::create_dir(root.path().join("test")).unwrap();
-        assert!(sentence(&root).contains("has no test pictures"));
+        assert!(sentence(&root).contains("has no test images in 'test'"));
         put(&root, "test/cat/a.png");
         assert!(sentence(&root).contains("the other has not; arrange both alike"));
         put(&root, "test/b.png");
-        assert!(sentence(&root).contains("b.png is next to folders of pictures"));
+        assert!(sentence(&root).contains("b.png is next to folders of images"));
+        put(&root, "Training/b.png");
+        assert!(sentence(&root).contains("has several training parts, 'Training' (1 images), 'train' (1 images)"));
+        let tests = tempfile::tempdir().unwrap();
+        put(&tests, "valid/a.png");
+        assert!(sentence(&tests).contains("has 'valid' (1 images) and no folder 'train'"));
         let many = tempfile::tempdir().unwrap();
         (0..257).for_each(|class| put(&many, &format!("{class}/a.png")));
-        assert!(sentence(&many).contains("has 257 sub-folders with pictures, and a data set has at most 256 classes"));
+        assert!(sentence(&many).contains("has 257 sub-folders with images, and a data set has at most 256 classes"));
         fs::remove_dir_all(many.path().join("256")).unwrap();
         assert_eq!(arrange(many.path()).unwrap().classes.len(), 256);
     }

@@ -1,15 +1,19 @@
-//! Folders of pictures, decoded and fitted on all cores.
+//! Folders of images, decoded and fitted on all cores.
 
 use super::arrangement::{Arrangement, File, arrange};
 use super::channels::convert;
 use super::dataset::{SizedSplit, Split, Splits};
 use super::picture::{self, Picture};
+use super::sizes::{counted, suggested};
 use crate::config::data::DataOptions;
 use crate::io::error::{Error, Hint, Result, bail, error};
 use rayon::prelude::*;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// Most bytes of the images of a folder, in colour.
+const MAX_LOADED: u64 = 32 << 30;
 
 /// A skipped file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +40,8 @@ pub(super) struct Decoded {
     pub(super) sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
     pub(super) skipped: Vec<Skipped>,
+    /// Sentences on what was left out or could be meant otherwise.
+    pub(super) notes: Vec<String>,
 }
 
 impl Decoded {
@@ -50,7 +56,7 @@ impl Decoded {
             split.images.par_chunks_exact(pixels).map(xxh3_64).collect()
         };
         let ids = [ids(Some(&splits.train)), ids(splits.test.as_ref())];
-        Self { splits, ids, sizes, skipped: Vec::new() }
+        Self { splits, ids, sizes, skipped: Vec::new(), notes: Vec::new() }
     }
 }
 
@@ -60,19 +66,22 @@ impl Decoded {
 /// Those of [`arrange`]; or more files are unreadable than the options allow, or pictures have several sizes and the
 /// options ask for none.
 pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
-    let Arrangement { parts, classes } = arrange(folder)?;
+    let Arrangement { parts, classes, notes } = arrange(folder)?;
     let mut skipped = Vec::new();
     let mut read = Vec::new();
     let mut total = 0;
+    let files: Vec<&File> = parts.iter().flatten().collect();
     if options.size == 0 {
         // Before anything is decoded: photographs of several sizes can be more than memory holds.
-        let files: Vec<&File> = parts.iter().flatten().collect();
         let sizes: Vec<_> = files.par_iter().filter_map(|file| picture::announced_size(&file.path)).collect();
         // Held sideways, a picture is as wide as it is high in the file.
         let upright = |[h, w]: [usize; 2]| [h.min(w), h.max(w)];
-        if let Some(other) = sizes.iter().find(|size| upright(**size) != upright(sizes[0])) {
-            return Err(mixed_sizes(sizes[0], *other));
+        if sizes.iter().any(|size| upright(*size) != upright(sizes[0])) {
+            return Err(mixed_sizes(&sizes));
         }
+        refuse_too_large(folder, files.len(), sizes.first().copied().unwrap_or_default())?;
+    } else {
+        refuse_too_large(folder, files.len(), [options.size; 2])?;
     }
     for part in parts {
         total += part.len();
@@ -88,7 +97,7 @@ pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
     let train = parts.next().expect("there is a training set");
     let test = parts.next();
     drop(parts);
-    Ok(Decoded { splits: Splits { train, test, classes }, ids, sizes, skipped })
+    Ok(Decoded { splits: Splits { train, test, classes }, ids, sizes, skipped, notes })
 }
 
 /// Decodes files on all cores; the result is in their order. Unreadable ones go to `skipped`.
@@ -111,7 +120,7 @@ fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &D
         bail!(
             Data,
             hint: Hint::Set("data.unreadable".into()),
-            "{} of {total} pictures in {} cannot be read, and data.unreadable allows {}: {first}; repair or remove \
+            "{} of {total} images in {} cannot be read, and data.unreadable allows {}: {first}; repair or remove \
              them, or set data.unreadable={}",
             skipped.len(),
             folder.display(),
@@ -122,21 +131,41 @@ fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &D
     Ok(())
 }
 
-fn refuse_mixed_sizes<'a>(mut pictures: impl Iterator<Item = &'a (u8, Picture)>) -> Result<()> {
-    let Some((_, first)) = pictures.next() else { return Ok(()) };
-    if let Some((_, other)) = pictures.find(|(_, picture)| picture.size != first.size) {
-        let ([h, w, _], [other_h, other_w, _]) = (first.size, other.size);
-        return Err(mixed_sizes([h, w], [other_h, other_w]));
+fn refuse_mixed_sizes<'a>(pictures: impl Iterator<Item = &'a (u8, Picture)>) -> Result<()> {
+    let sizes: Vec<_> = pictures.map(|(_, picture)| [picture.size[0], picture.size[1]]).collect();
+    match sizes.iter().any(|size| *size != sizes[0]) {
+        true => Err(mixed_sizes(&sizes)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
-fn mixed_sizes([h, w]: [usize; 2], [other_h, other_w]: [usize; 2]) -> Error {
+fn mixed_sizes(sizes: &[[usize; 2]]) -> Error {
+    let counts = counted(sizes);
+    let [(h, w), (other_h, other_w)] = [0, 1].map(|most| (counts[most].0[0], counts[most].0[1]));
+    let size = suggested(sizes);
     error!(
         Data,
-        hint: Hint::Set("data.size".into()),
-        "the pictures have several sizes, {h}×{w} and {other_h}×{other_w} among them; set one, as in data.size=64"
+        hint: Hint::Size(size),
+        "the images have {} sizes, {h}×{w} and {other_h}×{other_w} among them; set one for all, as in data.size={size}",
+        counts.len()
     )
+}
+
+/// Refuses `count` images of a size that take more memory than [`MAX_LOADED`].
+fn refuse_too_large(folder: &Path, count: usize, [height, width]: [usize; 2]) -> Result<()> {
+    let bytes = [count, height, width, 3].iter().fold(1u64, |bytes, &factor| bytes.saturating_mul(factor as u64));
+    if bytes > MAX_LOADED {
+        bail!(
+            Data,
+            hint: Hint::Size(64),
+            "the {count} images of {} take {} GiB at {height}×{width}, and at most {} are loaded; set a smaller \
+             data.size, as in data.size=64",
+            folder.display(),
+            bytes >> 30,
+            MAX_LOADED >> 30
+        );
+    }
+    Ok(())
 }
 
 /// The pictures of one split, one after another.
@@ -237,7 +266,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         put(&root, "a.png", colour(4, 9));
         put(&root, "b.png", RgbImage::from_pixel(8, 4, Rgb([9, 0, 0])));
-        assert!(sentence(&root).contains("several sizes, 4×4 and 4×8 among them"));
+        assert!(sentence(&root).contains("have 2 sizes, 4×4 and 4×8 among them; set one for all, as in data.size=8"));
         let fitted = |fit: Fit| {
             let options = DataOptions { size: 4, fit, background: Colour([7; 3]), ..from(root.path()) };
             firsts(&DataSet::load(&options).unwrap().test)
@@ -260,15 +289,15 @@ mod tests {
         let hashed = fs::read(root.path().join("2.png")).unwrap();
         assert_eq!((found.ids[0].len(), found.ids[0][1], found.ids[1].len()), (4, xxh3_64(&hashed), 0));
         let message = read(1).err().unwrap().to_string();
-        assert!(message.starts_with("2 of 6 pictures in"), "{message}");
+        assert!(message.starts_with("2 of 6 images in"), "{message}");
         assert!(message.contains("0.png is in none") && message.ends_with("set data.unreadable=2"), "{message}");
         (1..=3).for_each(|value| fs::write(root.path().join(format!("{value}.png")), "").unwrap());
-        assert!(sentence(&root).contains("holds one picture"));
+        assert!(sentence(&root).contains("holds one image"));
         let parts = tempfile::tempdir().unwrap();
         put(&parts, "test/a.png", grey(1));
         fs::create_dir(parts.path().join("train")).unwrap();
         fs::write(parts.path().join("train/a.png"), "").unwrap();
         let message = DataSet::load(&DataOptions { size: 8, ..from(parts.path()) }).unwrap_err().to_string();
-        assert!(message.contains("has no readable training pictures"), "{message}");
+        assert!(message.contains("has no readable training images"), "{message}");
     }
 }

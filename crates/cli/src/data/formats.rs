@@ -7,13 +7,16 @@ use crate::config::data::{DIGITS, DataOptions};
 use crate::io::error::{Result, bail, error};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The name of the built-in shapes.
 const SHAPES: &str = "shapes";
 
 /// Most bytes at the start of a file that tell its format.
 const MAX_MAGIC: u64 = 8;
+
+/// Folders below one that is no source in which sources are looked for.
+const DEPTH: usize = 2;
 
 /// A format of data sets.
 #[derive(Debug)]
@@ -75,8 +78,8 @@ static FORMATS: &[Format] = &[
         read: Reader::Whole(cifar::read),
     },
     Format {
-        name: "folder of pictures",
-        sources: "a folder of pictures (PNG, JPEG, WebP)",
+        name: "folder of images",
+        sources: "a folder of images",
         detect: Detect::Folder(|_| true),
         read: Reader::Fitted(folder::read),
     },
@@ -128,6 +131,10 @@ impl Format {
         found.ok_or_else(|| error!(Data, "'{source}' is in none of the known file formats; use {}", sources()))
     }
 
+    fn any_size(&self) -> bool {
+        matches!(self.read, Reader::Fitted(_))
+    }
+
     /// Reads a source in this format.
     ///
     /// # Errors
@@ -137,9 +144,36 @@ impl Format {
         match self.read {
             Reader::BuiltIn(read) => read().map(Decoded::whole),
             Reader::Whole(read) => read(path).map(Decoded::whole),
-            Reader::Fitted(read) => read(path, options),
+            Reader::Fitted(read) => read(path, options).map_err(|error| match elsewhere(path, DEPTH) {
+                Some(found) => error!(Data, "{} is not itself a data set; {found}", path.display()),
+                None => error,
+            }),
         }
     }
+}
+
+/// Sources and archives in a folder or at most `depth` folders below it, with advice: for a folder that is none.
+fn elsewhere(folder: &Path, depth: usize) -> Option<String> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    let is_known = |folder: &Path| {
+        FORMATS
+            .iter()
+            .find(|format| matches!(format.detect, Detect::Folder(test) if test(folder) && !format.any_size()))
+    };
+    let known = folders.iter().find_map(|below| Some(format!("{} is {}", below.display(), is_known(below)?.sources)));
+    let ends = |path: &&PathBuf, endings: &[&str]| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        endings.iter().any(|ending| name.ends_with(ending))
+    };
+    let array = || files.iter().find(|path| ends(path, &[".npy", ".npz"]));
+    let archive = || files.iter().find(|path| ends(path, &[".zip", ".tar", ".tar.gz", ".tgz"]));
+    known
+        .map(|known| format!("{known}: give that path"))
+        .or_else(|| array().map(|path| format!("{} is an array: give that path", path.display())))
+        .or_else(|| archive().map(|path| format!("{} is an archive: unpack it first", path.display())))
+        .or_else(|| folders.iter().filter(|_| depth > 0).find_map(|below| elsewhere(below, depth - 1)))
 }
 
 /// The first bytes of a file.
@@ -174,7 +208,7 @@ mod tests {
         for (source, name) in [
             ("idx", "IDX files as MNIST has them"),
             ("cifar", "CIFAR-10's binary files"),
-            ("other", "folder of pictures"),
+            ("other", "folder of images"),
             ("array", "NumPy array"),
             ("archive", "NumPy archive"),
         ] {
@@ -187,6 +221,18 @@ mod tests {
         let message = |name: &str| format(name).unwrap_err().to_string();
         assert!(message("text.npy").contains("text.npy' is in none of the known file formats; use digits, shapes"));
         assert!(message("absent").starts_with("no file or folder '"));
+        put("MNIST/raw/train-images-idx3-ubyte", b"");
+        put("cifar-10/cifar-10-batches-bin/test_batch.bin", b"");
+        put("download/cifar.tar.gz", b"");
+        let read = |name: &str| {
+            let source = root.path().join(name).display().to_string();
+            let options = DataOptions { source: source.clone(), ..DataOptions::default() };
+            Format::of(&source).unwrap().read(&options).err().unwrap().to_string()
+        };
+        assert!(read("MNIST").ends_with("MNIST/raw is a folder of MNIST's IDX files: give that path"));
+        assert!(read("cifar-10").contains("cifar-10-batches-bin is a folder of CIFAR-10's binary files"));
+        assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
+        assert!(read("other").contains("holds no images"));
         assert!(is_built_in("shapes") && !is_built_in("./shapes"));
     }
 }

@@ -23,6 +23,7 @@ pub mod picture;
 mod pixels;
 mod read;
 mod shapes;
+mod sizes;
 mod subset;
 
 pub use dataset::{DataSet, Split};
@@ -32,7 +33,8 @@ pub use formats::is_built_in;
 pub use given::{Given, read_given};
 pub use npy::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
 pub use pixels::Pixels;
-pub use read::{Found, read};
+pub use read::{Found, read, read_any_size};
+pub use sizes::{counted, suggested};
 
 /// Options for a path, with the defaults, for tests.
 #[cfg(test)]

@@ -216,7 +216,7 @@ mod tests {
             assert!(sentence(&file(&encode("|u1", shape, &bytes))).contains("images have n×h×w"));
         }
         assert!(sentence(&file(&encode("|u1", &[0, 2, 2], &[]))).contains("holds no pictures"));
-        assert!(sentence(&file(&encode("|u1", &[1, 2, 2], &[0; 4]))).contains("holds one picture"));
+        assert!(sentence(&file(&encode("|u1", &[1, 2, 2], &[0; 4]))).contains("holds one image"));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use super::channels::over;
 use super::fit::{fit, fitted_size};
 use super::jpeg;
 use crate::config::data::DataOptions;
+use crate::io::error::Error;
+use crate::io::files;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
-use std::fs::File;
 use std::io::{Cursor, ErrorKind, Read};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
@@ -104,16 +105,18 @@ pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String
 
 /// The first bytes of a file, at most `most`.
 fn bytes_of(path: &Path, most: u64) -> Result<(Vec<u8>, Share<'static>), String> {
-    let unreadable = |error| format!("could not be read ({error})");
-    let found = std::fs::metadata(path).map_err(unreadable)?;
-    // A pipe would block, and a device may have no end.
-    if !found.is_file() {
-        return Err("is not a regular file".into());
-    }
-    let most = most.min(found.len());
+    let cannot = |error: Error| {
+        let message = error.to_string();
+        let reason = message.strip_prefix(&format!("cannot read {}: ", path.display())).unwrap_or(&message).to_string();
+        format!("cannot be read ({reason})")
+    };
+    // Regular files only: a pipe would block, and a device may have no end.
+    let file = files::open(path).map_err(cannot)?;
+    let unreadable = |error| cannot(files::could_not_read(path, &error));
+    let most = most.min(file.metadata().map_err(unreadable)?.len());
     let share = READING.take(most);
     let mut bytes = Vec::with_capacity(most as usize);
-    File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(unreadable)?;
+    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok((bytes, share))
 }
 
@@ -313,6 +316,6 @@ mod tests {
         };
         huge[29..33].copy_from_slice(&crc.to_be_bytes());
         assert_eq!(reason("huge.png", &huge), "is 65536×65536, and images of more than 128000000 pixels are not read");
-        assert!(read(folder.path(), &DataOptions::default()).err().unwrap().starts_with("is not a regular file"));
+        assert!(read(folder.path(), &DataOptions::default()).err().unwrap().contains("it is a folder"));
     }
 }

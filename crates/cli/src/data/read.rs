@@ -25,16 +25,23 @@ pub struct Found {
     pub sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
     pub skipped: Vec<Skipped>,
+    /// Sentences on what was left out or could be meant otherwise.
+    pub notes: Vec<String>,
+    /// True if the source has no test images, so that some are held out.
+    pub held_out: bool,
+    /// The size that [`read_any_size`] gave to images of several sizes.
+    pub resized: Option<usize>,
 }
 
 impl DataSet {
-    /// Reads a data set, and logs a warning for each skipped file.
+    /// Reads a data set, and logs a warning for each skipped file and each note.
     ///
     /// # Errors
     /// A setting is invalid; or something is missing, damaged, swapped, empty, inconsistent, or larger than a device
     /// can index. The message names the file, folder or setting.
     pub fn load(options: &DataOptions) -> Result<Self> {
-        let Found { data, skipped, .. } = read(options)?;
+        let Found { data, skipped, notes, .. } = read(options)?;
+        notes.iter().for_each(|note| log::warn!("{}: {note}", options.source));
         skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
         Ok(data)
     }
@@ -47,8 +54,28 @@ impl DataSet {
 pub fn read(options: &DataOptions) -> Result<Found> {
     options.check()?;
     let format = Format::of(&options.source)?;
-    let Decoded { splits, ids, sizes, skipped } = format.read(options)?;
-    Ok(Found { data: finish(splits, options)?, kind: format.name, ids, sizes, skipped })
+    let Decoded { splits, ids, sizes, skipped, notes } = format.read(options)?;
+    let held_out = splits.test.is_none();
+    let (data, kind) = (finish(splits, options)?, format.name);
+    Ok(Found { data, kind, ids, sizes, skipped, notes, held_out, resized: None })
+}
+
+/// Reads a data set as [`read`] does; images of several sizes, for which the options give none, get one that suits
+/// most of them.
+///
+/// # Errors
+/// Those of [`DataSet::load`], but for the several sizes.
+pub fn read_any_size(options: &DataOptions) -> Result<Found> {
+    match read(options) {
+        Err(error) => match error.hint() {
+            Some(&Hint::Size(size)) if size != options.size => {
+                let found = read(&DataOptions { size, ..options.clone() })?;
+                Ok(Found { resized: Some(size), ..found })
+            }
+            _ => Err(error),
+        },
+        found => found,
+    }
 }
 
 /// Splits as a data set: fitted, of one size, each with images.
@@ -60,8 +87,8 @@ fn finish(Splits { train, test, classes }: Splits, options: &DataOptions) -> Res
         None => {
             let SizedSplit { split, size } = train;
             match split.count {
-                0 => bail!(Data, "{name} holds no readable pictures; repair them, or use {}", sources()),
-                1 => bail!(Data, "{name} holds one picture; training and testing need at least two"),
+                0 => bail!(Data, "{name} holds no readable images; repair them, or use {}", sources()),
+                1 => bail!(Data, "{name} holds one image; training and testing need at least two"),
                 _ => {}
             }
             let (train, test) = held_out::split(split, options.test);
@@ -70,7 +97,7 @@ fn finish(Splits { train, test, classes }: Splits, options: &DataOptions) -> Res
     };
     for (sized, which) in [(&train, "training"), (&test, "test")] {
         if sized.split.count == 0 {
-            bail!(Data, "{name} has no readable {which} pictures; repair them, or add others");
+            bail!(Data, "{name} has no readable {which} images; repair them, or add others");
         }
     }
     if train.size != test.size {

@@ -39,6 +39,8 @@ pub enum Hint {
     Train,
     /// Change this setting, such as `data.size`.
     Set(String),
+    /// Make all images squares of this size.
+    Size(usize),
     /// Give the data set that the run was trained on.
     Data,
     /// Write to another path.
