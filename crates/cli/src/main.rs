@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     startup::begin();
+    commands::signals::fail_past_size_limit();
     let cli = Cli::parse();
     start_log(cli.verbose, cli.quiet);
     let terminal = Terminal::new(cli.quiet);

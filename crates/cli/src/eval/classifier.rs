@@ -15,7 +15,7 @@ use gpu_core::{Array, Backend, Buf, Program, SubmitLoop};
 use models::metrics::Features;
 use models::{Classifier, ModelConfig};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Images in a batch.
@@ -65,9 +65,11 @@ impl TrainedClassifier {
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
         let program = session.executor.prepare(&pass.schedule)?;
         let path = cache(&session);
-        let stored = path.as_ref().and_then(|path| Checkpoint::load(path).ok());
-        // A file that does not fit is replaced.
-        let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
+        let restored = path.as_deref().map_or(Ok(false), |path| restore(&mut session, path));
+        let restored = restored.unwrap_or_else(|error| {
+            terminal.say(&format!("warning: {error}; the cached classifier is trained again"));
+            false
+        });
         if !restored {
             terminal.say(&format!("training a classifier on {} {purpose}", data.name));
             train(&mut session)?;
@@ -166,6 +168,15 @@ fn cache(session: &Session) -> Option<PathBuf> {
         crc.update(part.as_bytes());
     }
     Some(folder.join(format!("classifier-{}-{:08x}.safetensors", session.data.fingerprint(), crc.sum())))
+}
+
+/// Restores the classifier from the cache; false if it is not there.
+fn restore(session: &mut Session, path: &Path) -> Result<bool> {
+    if !files::exists(path)? {
+        return Ok(false);
+    }
+    session.restore_weights(&mut Checkpoint::load(path)?, false)?;
+    Ok(true)
 }
 
 /// Saves the classifier in the cache. If that fails, the next evaluation trains again.

@@ -2,6 +2,7 @@
 
 use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure, error};
 use crate::io::files;
+use crate::run::version;
 use flate2::Crc;
 use gpu_core::Array;
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
@@ -123,18 +124,21 @@ impl Checkpoint {
     /// Reads a file that frit or another program wrote.
     ///
     /// # Errors
-    /// The file cannot be read, is another kind of file, or is damaged.
+    /// The file cannot be read, is another kind of file, or is damaged; or a newer frit wrote it.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::parse(&files::read(path, files::BINARY)?, path.display().to_string())
+        let name = path.display().to_string();
+        let checkpoint = Self::parse(&files::read(path, files::BINARY)?, name)?;
+        if let Some(written) = checkpoint.metadata.get("frit") {
+            version::check(&checkpoint.name, written)?;
+        }
+        Ok(checkpoint)
     }
 
     fn parse(bytes: &[u8], name: String) -> Result<Self> {
         if bytes.starts_with(b"PK\x03\x04") {
             bail!(Checkpoint, "{name} is a pickle of PyTorch; save it with safetensors.torch.save_file");
         }
-        let damaged = |why: &str| {
-            error!(Checkpoint, "{name} is damaged ({why}); replace it by another checkpoint of the run, or by a copy")
-        };
+        let damaged = |why: &str| error!(Checkpoint, "{name} is damaged ({why})");
         let (header, contents) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
         let note = contents.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let note: Option<Note> =
