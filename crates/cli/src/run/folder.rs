@@ -139,7 +139,7 @@ impl Run {
     /// # Errors
     /// The file cannot be read, or is not a configuration; or a newer frit trained the run.
     pub fn config(&self) -> Result<Config> {
-        let environment = self.read_environment().ok().flatten();
+        let environment = self.read_environment()?;
         if let Some(written) = environment.as_ref().and_then(|environment| environment["frit"].as_str()) {
             version::check(&self.path.display().to_string(), written)?;
         }
@@ -166,7 +166,8 @@ impl Run {
     pub fn read_environment(&self) -> Result<Option<Value>> {
         let path = self.file(ENVIRONMENT);
         let parse = |text: String| {
-            serde_json::from_str(&text).map_err(|error| error!(Run, "{} is not valid JSON: {error}", path.display()))
+            serde_json::from_str(&text)
+                .map_err(|error| error!(Run, "{} is not valid JSON ({error}): remove it", path.display()))
         };
         self.read_if_exists(ENVIRONMENT)?.map(parse).transpose()
     }

@@ -129,16 +129,14 @@ fn started_with(checkpoint: &Checkpoint) -> Result<Config> {
 
 /// Opens the device that the run was trained on, with its shader variants; another one if it is missing or not wanted.
 fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> {
-    let unknown = |why: String| {
-        options.terminal.say(&format!("warning: {why}: the device of the run is unknown; results may differ"));
-        None
-    };
-    let before = match run.read_environment() {
-        Ok(None) => unknown(format!("{} has no env.json", options.run.display())),
-        Err(error) => unknown(error.to_string()),
-        Ok(found) => found,
-    };
+    let before = run.read_environment()?;
     let known = before.is_some();
+    if !known {
+        let run = options.run.display();
+        options.terminal.say(&format!(
+            "warning: {run} has no env.json, which names its device; on another one, results will not be bit-identical"
+        ));
+    }
     let before = before.unwrap_or_default();
     // Bounds checks change the machine code, so they stay as they were.
     let checked = options.device.checked || before.get("checked") == Some(&json!(true));
