@@ -1,5 +1,5 @@
-//! Trouble at every operation on a file of a run: a failure, a write that is cut short, the end of the process. The
-//! run says what failed, and comes to the same files when it is resumed.
+//! Failures of every operation on a file of a run: an error, a full disk, the end of the process. The run names the file
+//! that failed, and resumes to the same files.
 
 use frit::config::Config;
 use frit::io::files::faults::{self, Fault};
@@ -29,21 +29,21 @@ const HARMLESS: &[&str] = &["sync folder"];
 /// Files of a folder by name.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// The trouble of a run.
+/// A failure of a run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Trouble {
-    /// One operation fails.
-    Failure,
+enum Failure {
+    /// An operation fails.
+    Error,
     /// An operation is cut short, and every later one fails: a full disk.
     FullDisk,
     /// The process ends.
     End,
 }
 
-/// A run folder under watch: its operations in order, and the one that meets trouble.
+/// A run folder under watch: its operations in order, and the one that fails.
 #[derive(Default)]
 struct Watch {
-    trouble: Option<(Trouble, usize)>,
+    failure: Option<(Failure, usize)>,
     operations: Mutex<Vec<(String, PathBuf)>>,
     /// The folder before each operation, if it is wanted.
     before: Option<Mutex<Vec<Files>>>,
@@ -68,10 +68,10 @@ fn meet(operation: &str, path: &Path) -> Option<Fault> {
     if let Some(before) = &watch.before {
         before.lock().unwrap().push(files(run));
     }
-    match watch.trouble? {
-        (Trouble::Failure, at) if number == at => Some(Fault::Error(IoKind::PermissionDenied)),
-        (Trouble::FullDisk, at) if number >= at => Some(Fault::Cut(IoKind::StorageFull)),
-        (Trouble::End, at) if number == at => std::process::abort(),
+    match watch.failure? {
+        (Failure::Error, at) if number == at => Some(Fault::Error(IoKind::PermissionDenied)),
+        (Failure::FullDisk, at) if number >= at => Some(Fault::Cut(IoKind::StorageFull)),
+        (Failure::End, at) if number == at => std::process::abort(),
         _ => None,
     }
 }
@@ -181,7 +181,7 @@ fn finish(config: &Config, run: &Path) -> frit::Result<()> {
     resume(ResumeOptions { device: cpu(), ..ResumeOptions::new(run) }).map(drop)
 }
 
-/// What decides how a run goes on: its results, and the names of its other files.
+/// The state that a run resumes from: its results, and the names of its other files.
 fn state(files: &Files) -> (Files, BTreeSet<PathBuf>) {
     let named = |name: &PathBuf| match name.extension().is_some_and(|end| end == "tmp") {
         true => name.with_file_name("temporary"),
@@ -196,12 +196,12 @@ struct Trial {
     place: TempDir,
     recipe: &'static str,
     config: Config,
-    /// The results without trouble.
+    /// The results without failures.
     expected: Files,
     operations: Vec<(String, PathBuf)>,
     /// The folder before each operation.
     before: Vec<Files>,
-    /// States that came to the expected results.
+    /// States that were resumed to the expected results.
     good: Mutex<BTreeSet<(Files, BTreeSet<PathBuf>)>>,
     folders: AtomicUsize,
 }
@@ -230,34 +230,34 @@ impl Trial {
     }
 
     /// Finishes the run in a folder, unless one in the same state was finished before. Removes the folder.
-    fn comes_to_the_same(&self, run: &Path, trouble: &str) {
+    fn resumes_to_the_same(&self, run: &Path, failure: &str) {
         let state = state(&files(run));
         if !self.good.lock().unwrap().contains(&state) {
-            finish(&self.config, run).unwrap_or_else(|error| panic!("after {trouble}: {error}"));
+            finish(&self.config, run).unwrap_or_else(|error| panic!("after {failure}: {error}"));
             let found = results(files(run));
             let differ = |name: &&PathBuf| found.get(*name) != self.expected.get(*name);
             let names: BTreeSet<&PathBuf> = found.keys().chain(self.expected.keys()).filter(differ).collect();
-            assert!(names.is_empty(), "after {trouble}: {names:?} differ");
+            assert!(names.is_empty(), "after {failure}: {names:?} differ");
             self.good.lock().unwrap().insert(state);
         }
         let _ = fs::remove_dir_all(run);
     }
 
-    /// Does `act` on `run` with trouble at an operation: it fails and names a file, or the trouble is harmless.
-    fn meets(&self, run: &Path, trouble: (Trouble, usize), act: impl FnOnce() -> frit::Result<()>) {
-        let (result, watch) = watched(run, Watch { trouble: Some(trouble), ..Watch::default() }, act);
+    /// Does `act` on `run` with a failure of an operation: the error names a file, or the failure is harmless.
+    fn meets(&self, run: &Path, failure: (Failure, usize), act: impl FnOnce() -> frit::Result<()>) {
+        let (result, watch) = watched(run, Watch { failure: Some(failure), ..Watch::default() }, act);
         let operations = watch.operations.lock().unwrap();
-        let (operation, path) = operations.get(trouble.1).unwrap_or_else(|| panic!("{trouble:?} did not come"));
-        let trouble = format!("{trouble:?}, {operation} {}", path.display());
+        let (operation, path) = operations.get(failure.1).unwrap_or_else(|| panic!("{failure:?} did not come"));
+        let failure = format!("{failure:?}, {operation} {}", path.display());
         let harmless = || HARMLESS.contains(&operation.as_str());
         match result {
-            Ok(()) => assert!(harmless(), "{trouble} is lost"),
+            Ok(()) => assert!(harmless(), "{failure} is lost"),
             Err(error) => assert!(
                 operations.iter().any(|(_, path)| error.to_string().contains(&path.display().to_string())),
-                "{trouble}: {error}"
+                "{failure}: {error}"
             ),
         }
-        self.comes_to_the_same(run, &trouble);
+        self.resumes_to_the_same(run, &failure);
     }
 
     /// The end of the process at an operation leaves what the folder held before it.
@@ -267,19 +267,19 @@ impl Trial {
         let output = child.args(["--exact", self.recipe]).env(AT, at.to_string()).env(RUN, &run).output().unwrap();
         assert!(!output.status.success(), "the process did not end at {at}");
         assert!(state(&files(&run)) == state(&self.before[at]), "the end at {at} left something else");
-        self.comes_to_the_same(&run, &format!("the end at {at}"));
+        self.resumes_to_the_same(&run, &format!("the end at {at}"));
     }
 
-    /// Every kind of trouble at every operation.
+    /// Every failure of every operation.
     fn all(&self) {
         let count = self.operations.len();
         each(count, |at| {
             let run = self.folder();
             put(&run, &self.before[at]);
-            self.comes_to_the_same(&run, &format!("the end at {at}"));
-            for trouble in [Trouble::Failure, Trouble::FullDisk] {
+            self.resumes_to_the_same(&run, &format!("the end at {at}"));
+            for failure in [Failure::Error, Failure::FullDisk] {
                 let run = self.folder();
-                self.meets(&run, (trouble, at), || start(&self.config, &run));
+                self.meets(&run, (failure, at), || start(&self.config, &run));
             }
         });
         each(ENDS, |number| self.ends(count * number / ENDS));
@@ -294,9 +294,9 @@ impl Trial {
         let (done, watch) = watched(&run, Watch::default(), || finish(&self.config, &run));
         done.unwrap();
         each(watch.operations.lock().unwrap().len(), |at| {
-            for trouble in [Trouble::Failure, Trouble::FullDisk] {
+            for failure in [Failure::Error, Failure::FullDisk] {
                 let run = open();
-                self.meets(&run, (trouble, at), || finish(&self.config, &run));
+                self.meets(&run, (failure, at), || finish(&self.config, &run));
             }
         });
     }
@@ -319,7 +319,7 @@ fn test(recipe: &'static str) {
     match (std::env::var(AT), std::env::var_os(RUN).map(PathBuf::from)) {
         (Ok(at), Some(run)) => {
             let config = config(recipe, &run.with_file_name("data"));
-            let watch = Watch { trouble: Some((Trouble::End, at.parse().unwrap())), ..Watch::default() };
+            let watch = Watch { failure: Some((Failure::End, at.parse().unwrap())), ..Watch::default() };
             let _ = watched(&run, watch, || start(&config, &run));
         }
         _ => Trial::new(recipe).all(),

@@ -225,8 +225,8 @@ fn a_damaged_classifier_is_named_and_trained_again() {
     for damaged in [&sound[..sound.len() / 2], b"text"] {
         fs::write(&path, damaged).unwrap();
         let again = eval();
-        let said = stderr(&again);
-        assert!(said.contains(&path.display().to_string()) && said.contains("is damaged"), "{said}");
+        let printed = stderr(&again);
+        assert!(printed.contains(&path.display().to_string()) && printed.contains("is damaged"), "{printed}");
         assert!(again.stdout == first.stdout && fs::read(&path).unwrap() == sound);
     }
     assert!(!stderr(&eval()).contains("is damaged"));
