@@ -1,5 +1,6 @@
 // ln, exp, tanh, sine and cosine to a few 2⁻²³ relative, each in one way on every device. Vulkan allows a driver
-// absolute errors of 2⁻²¹ (log near 1) and 2⁻¹¹ (sin, cos), and 3 + 2 |x| units in the last place of exp. NaN stays NaN.
+// absolute errors of 2⁻²¹ (log near 1) and 2⁻¹¹ (sin, cos), and 3 + 2 |x| units in the last place of exp.
+// NaN stays NaN.
 // Needs common/nan.wgsl.
 
 const LN_2: f32 = 0.6931471806;
