@@ -18,13 +18,12 @@ use std::collections::BTreeSet;
 /// Does not compile if a reference becomes optional.
 const _: fn(&Kernel) -> fn(&mut Args<'_>) = |kernel| kernel.reference;
 
-/// Every case, without its inputs, which are large and not needed here.
 fn every_case() -> Vec<Case> {
-    let without_inputs = |mut case: Case| {
-        case.inputs = Vec::new();
-        case
-    };
-    cases::OPERATORS.iter().flat_map(|(_, make)| make().into_iter().map(without_inputs).collect::<Vec<_>>()).collect()
+    cases::OPERATORS.iter().flat_map(|(_, make)| make()).collect()
+}
+
+fn quick_cases() -> Vec<Case> {
+    cases::OPERATORS.iter().flat_map(|(op, _)| cases::quick(op)).collect()
 }
 
 fn calls(case: &Case, kernel: &Kernel) -> bool {
@@ -55,13 +54,29 @@ fn field(call: &Call, name: &str) -> Option<u32> {
     Some(call.params[at])
 }
 
-/// Every kind runs in a case of every kernel, and so does the first code that is none.
 #[test]
 fn every_kind_has_a_case() {
-    let cases = every_case();
+    assert_kinds(&every_case());
+}
+
+/// `frit check --quick` misses no kernel, variant or kind.
+#[test]
+fn the_quick_cases_run_everything() {
+    let cases = quick_cases();
+    let omissions = coverage::omissions(&kernels(), &cases);
+    let unseen: Vec<&String> = omissions.iter().filter(|omission| omission.ends_with("has no case")).collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+    assert_kinds(&cases);
+    let work = |cases: &[Case]| cases.iter().map(Case::work).sum::<u64>();
+    let (quick, all) = (work(&cases), work(&every_case()));
+    assert!(quick < all / 100, "{quick} of {all}: a kernel has no small case");
+}
+
+/// Every kind runs in a case of every kernel, and so does the first code that is none.
+fn assert_kinds(cases: &[Case]) {
     for kernel in kernels() {
         let Some(&(_, name, count)) = KINDS.iter().find(|(op, ..)| *op == kernel.op) else {
-            let unlisted = kernel.params.iter().any(|&param| [("kind", "u32"), ("decay", "u32")].contains(&param));
+            let unlisted = kernel.params.iter().any(|param| cases::KIND_FIELDS.contains(param));
             assert!(!unlisted, "add {} to KINDS", kernel.op);
             continue;
         };
@@ -86,7 +101,7 @@ fn an_unknown_kind_gives_nan() -> Result<(), Error> {
             }
             let mut cpu = compare::reference(&Memory::default());
             let program = cpu.prepare(&case.schedule)?;
-            case.inputs.iter().try_for_each(|(buf, values)| cpu.write(*buf, values))?;
+            case.values().iter().try_for_each(|(buf, values)| cpu.write(*buf, values))?;
             let ticket = cpu.submit(&[program], 1, &[])?;
             cpu.wait(ticket)?;
             for call in case.schedule.calls().iter().filter(|call| unknown(call)) {
@@ -181,9 +196,8 @@ fn share(case: &Case, spoil: fn(Array) -> Array) -> f64 {
     let memory = Memory::default();
     let output = case.schedule.calls()[0].writes().next().expect("a call has outputs");
     let mut impostor = Impostor { cpu: Cpu::new(memory.clone(), Sharing::Off), output, spoil };
-    let comparisons =
-        compare::call_by_call(&mut impostor, &memory, &case.schedule, &case.inputs).expect("the CPU executor runs");
-    comparisons[0].error / case.tolerance
+    let found = compare::call_by_call(&mut impostor, &memory, &case.schedule, &case.values());
+    found.expect("the CPU executor runs")[0].error / case.tolerance
 }
 
 /// y = tanh x by a kernel with the buffers and parameters of `ACTIVATION`.
