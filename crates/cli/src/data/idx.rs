@@ -1,5 +1,6 @@
 //! IDX files of bytes, the format of MNIST: a magic number, big-endian dimensions, one byte an element.
 
+use super::bounded::read_exactly;
 use crate::io::error::{Error, Result, bail, error};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
@@ -53,8 +54,7 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
         bail!(Data, "{name} has dimensions {dims:?}, more than 2³¹ − 1 bytes; it is damaged, or must be split");
     };
 
-    let mut bytes = Vec::new();
-    source.by_ref().take(expected as u64).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
+    let bytes = read_exactly(&mut source, expected).map_err(|error| unreadable(name, &error))?;
     if bytes.len() < expected {
         bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
     }

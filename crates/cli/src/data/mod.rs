@@ -5,9 +5,12 @@
 //! `formats.rs`.
 
 mod arrangement;
+mod bounded;
 mod channels;
 mod cifar;
+mod classes;
 mod dataset;
+mod elements;
 mod fit;
 mod folder;
 mod formats;

@@ -180,11 +180,12 @@ impl Session {
         Ok(())
     }
 
-    /// Replaces the weights by those of a file, which another program may have written.
+    /// Replaces the weights by those of a file, which another program may have written. Returns the names of the file's
+    /// tensors that are not used, without those of a checkpoint's training state.
     ///
     /// # Errors
     /// A tensor is missing, has another shape or type, or is not finite; or those of the device.
-    pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<()> {
+    pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<Vec<String>> {
         let average = self.config.optimiser.average > 0.0;
         for Tensor { name, buf, layout } in self.parameters(Arena::Values).into_iter().chain(self.network_states()) {
             let values = numbers(file, &name, buf, &layout)?;
@@ -199,7 +200,9 @@ impl Session {
                 self.executor.write(buf.sibling(Arena::Average), &values)?;
             }
         }
-        Ok(())
+        // Optimiser state, averages and clocks are apart from every network's tensors.
+        let rest = file.tensors.keys().chain(file.foreign.keys());
+        Ok(rest.filter(|name| !name.contains('/')).cloned().collect())
     }
 
     /// The state that training resumes from, in the executor's precision.
@@ -323,23 +326,42 @@ impl Session {
 
     /// The parameters of every network, each with its range of an arena.
     fn parameters(&self, arena: Arena) -> Vec<Tensor> {
-        let of = |network: &Network| {
-            let id = network.weights.arena(arena);
-            let parameters = network.weights.parameters().iter();
-            let tensor = move |p: &gpu_core::Parameter| {
-                let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
-                Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
-            };
-            parameters.map(tensor).collect::<Vec<_>>()
-        };
-        self.model.networks().into_iter().flat_map(of).collect()
+        parameters(self.model.as_ref(), arena)
     }
 
     /// The state of the networks other than parameters.
     fn network_states(&self) -> Vec<Tensor> {
-        let states = self.model.networks().into_iter().flat_map(|network| &network.states);
-        states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+        network_states(self.model.as_ref())
     }
+}
+
+/// The parameters of every network of a model, each with its range of an arena.
+fn parameters(model: &dyn Model, arena: Arena) -> Vec<Tensor> {
+    let of = |network: &Network| {
+        let id = network.weights.arena(arena);
+        let parameters = network.weights.parameters().iter();
+        let tensor = move |p: &gpu_core::Parameter| {
+            let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
+            Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
+        };
+        parameters.map(tensor).collect::<Vec<_>>()
+    };
+    model.networks().into_iter().flat_map(of).collect()
+}
+
+/// The state of the networks of a model other than parameters.
+fn network_states(model: &dyn Model) -> Vec<Tensor> {
+    let states = model.networks().into_iter().flat_map(|network| &network.states);
+    states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+}
+
+/// Checks that a file has the weights and the networks' state of a model.
+///
+/// # Errors
+/// A tensor is missing, or has another shape or a type that frit does not read.
+pub fn check_tensors(model: &dyn Model, file: &Checkpoint) -> Result<()> {
+    let mut tensors = parameters(model, Arena::Values).into_iter().chain(network_states(model));
+    tensors.try_for_each(|Tensor { name, buf, layout }| file.check(&name, &layout.file_shape(buf.shape)))
 }
 
 /// Writes bytes to the start of a buffer, a piece at a time: a whole data set is not copied on the host.
@@ -411,7 +433,7 @@ mod tests {
     #[test]
     fn the_spec_divides_by_a_variance_above_zero() {
         let config = Config::load("ae").unwrap();
-        let black = DataSet::black("2x2x1", vec!["0".into()]).unwrap();
+        let black = DataSet::black([2, 2, 1], vec!["0".into()]);
         assert_eq!(spec(&config, &black).first().variance, 1.0);
         let digits = DataSet::load(&DataOptions::default()).unwrap();
         let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;
