@@ -55,19 +55,18 @@ impl Checkpoint {
 
 /// The elements of one tensor, unless they are of a type that frit does not compute in.
 fn array(info: &TensorInfo, data: &[u8]) -> Option<Array> {
-    let halves = |to_f32: fn([u8; 2]) -> f32| Some(Array::F32(words(data).map(to_f32).collect()));
+    let word = |word: &[u8]| [word[0], word[1]];
+    let halves = |to_f32: fn([u8; 2]) -> f32| {
+        Some(Array::F32(data.chunks_exact(2).map(word).map(to_f32).collect()))
+    };
     match info.dtype {
         Dtype::F16 => halves(|word| f16::from_le_bytes(word).to_f32()),
         Dtype::BF16 => halves(|word| bf16::from_le_bytes(word).to_f32()),
-        Dtype::F32 => Some(Array::F32(words(data).map(f32::from_le_bytes).collect())),
-        Dtype::F64 => Some(Array::F64(words(data).map(f64::from_le_bytes).collect())),
-        Dtype::U32 => Some(Array::U32(words(data).map(u32::from_le_bytes).collect())),
+        Dtype::F32 => Some(Array::F32(bytemuck::pod_collect_to_vec(data))),
+        Dtype::F64 => Some(Array::F64(bytemuck::pod_collect_to_vec(data))),
+        Dtype::U32 => Some(Array::U32(bytemuck::pod_collect_to_vec(data))),
         _ => None,
     }
-}
-
-fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
-    data.chunks_exact(N).map(|word| word.try_into().expect("a chunk has its size"))
 }
 
 #[cfg(test)]
