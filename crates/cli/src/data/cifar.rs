@@ -5,7 +5,8 @@
 
 use super::channels::interleave;
 use super::dataset::{SizedSplit, Split, Splits};
-use crate::io::error::{Result, bail, error};
+use crate::io::error::{Result, bail};
+use crate::io::files;
 use std::path::{Path, PathBuf};
 
 const SIZE: [usize; 3] = [32, 32, 3];
@@ -54,12 +55,16 @@ static SETS: [Set; 2] = [
 /// The set that is in a folder, and the folder of its files.
 fn within(folder: &Path) -> Option<(&'static Set, PathBuf)> {
     let mut places = SETS.iter().flat_map(|set| set.inner.iter().map(move |inner| (set, folder.join(inner))));
-    places.find(|(set, folder)| set.train.iter().chain([&set.test]).any(|name| folder.join(name).exists()))
+    places.find(|(set, folder)| set.train.iter().chain([&set.test]).any(|name| has(folder, name)))
 }
 
 /// The set whose version for Python is in a folder.
 fn for_python(folder: &Path) -> Option<&'static Set> {
-    SETS.iter().find(|set| set.python.iter().any(|name| folder.join(name).exists()))
+    SETS.iter().find(|set| set.python.iter().any(|name| has(folder, name)))
+}
+
+fn has(folder: &Path, name: &str) -> bool {
+    files::exists(&folder.join(name)).unwrap_or(false)
 }
 
 /// True for a folder that holds any of the files with pictures, or the version for Python.
@@ -89,10 +94,10 @@ impl Set {
         let mut split = Split::default();
         for path in names.iter().map(|name| folder.join(name)) {
             let name = path.display();
-            if !path.exists() {
+            if !files::exists(&path)? {
                 bail!(Data, "no file {name}; {set} has {} binary files", self.train.len() + 1);
             }
-            let bytes = std::fs::read(&path).map_err(|error| error!(Data, "cannot read {name}: {error}"))?;
+            let bytes = files::read(&path, files::BINARY)?;
             if bytes.is_empty() || bytes.len() % record != 0 {
                 bail!(
                     Data,
@@ -120,11 +125,10 @@ impl Set {
     /// The names from the file, or numbers without one.
     fn class_names(&self, folder: &Path) -> Result<Vec<String>> {
         let path = folder.join(self.names);
-        if !path.exists() {
+        if !files::exists(&path)? {
             return Ok((0..self.classes).map(|class| class.to_string()).collect());
         }
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| error!(Data, "cannot read {}: {error}", path.display()))?;
+        let text = files::read_text(&path)?;
         let names: Vec<String> =
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
         if names.len() != self.classes {

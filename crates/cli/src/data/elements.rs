@@ -1,11 +1,21 @@
 //! The elements of NumPy's arrays as numbers, pixels and labels.
 
-use super::npy::Array;
 use crate::io::error::{Result, bail};
 use half::f16;
 
 /// The largest byte: white.
 const WHITE: f64 = 255.0;
+
+/// The array of a file.
+#[derive(Debug)]
+pub(super) struct Array {
+    /// Its name in errors.
+    pub(super) name: String,
+    /// Its dimensions, the last running fastest.
+    pub(super) shape: Vec<usize>,
+    pub(super) kind: Kind,
+    pub(super) bytes: Vec<u8>,
+}
 
 /// The type of an element, and how it lies in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

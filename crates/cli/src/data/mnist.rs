@@ -3,8 +3,8 @@
 use super::dataset::{SizedSplit, Split, Splits, numbered};
 use super::idx::{self, Idx};
 use crate::io::error::{Result, bail, error};
+use crate::io::files;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One of the four files: its name in the spellings of mirrors, and its built-in contents.
@@ -46,7 +46,7 @@ fn within(folder: &Path) -> Option<(PathBuf, BTreeSet<String>)> {
     found.next().map(|(prefixes, folder)| (folder, prefixes))
 }
 
-/// What stands before the names of the four files in a folder.
+/// The prefixes of the names of the four files in a folder.
 fn prefixes(folder: &Path) -> BTreeSet<String> {
     let names = || TRAIN.iter().chain(&TEST).flat_map(|source| source.names);
     let prefix = |file: &str| {
@@ -54,8 +54,8 @@ fn prefixes(folder: &Path) -> BTreeSet<String> {
         let prefix = names().find_map(|name| file.strip_suffix(name))?;
         (prefix.is_empty() || prefix.ends_with('-')).then(|| prefix.to_string())
     };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| prefix(entry.file_name().to_str()?)).collect()
+    let paths = files::list(folder).unwrap_or_default();
+    paths.iter().filter_map(|path| prefix(path.file_name()?.to_str()?)).collect()
 }
 
 /// The built-in digits.
@@ -91,9 +91,9 @@ pub(super) fn read(folder: &Path) -> Result<Splits> {
     Ok(splits)
 }
 
-fn read_files(files: Option<(&Path, &str)>) -> Result<Splits> {
-    let train = read_split(files, &TRAIN)?;
-    let test = read_split(files, &TEST)?;
+fn read_files(place: Option<(&Path, &str)>) -> Result<Splits> {
+    let train = read_split(place, &TRAIN)?;
+    let test = read_split(place, &TEST)?;
     let classes = numbered([&train, &test].into_iter());
     Ok(Splits { train, test: Some(test), classes })
 }
@@ -110,10 +110,10 @@ fn turn(SizedSplit { split, size }: &mut SizedSplit) {
 
 /// Names the classes by their characters, if their file is there.
 fn name_classes(classes: &mut [String], path: &Path) -> Result<()> {
-    if !path.exists() {
+    if !files::exists(path)? {
         return Ok(());
     }
-    let text = fs::read_to_string(path).map_err(|error| error!(Data, "cannot read {}: {error}", path.display()))?;
+    let text = files::read_text(path)?;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let numbers: Vec<u32> = line.split_whitespace().map_while(|number| number.parse().ok()).collect();
         let named = match numbers[..] {
@@ -131,12 +131,12 @@ fn name_classes(classes: &mut [String], path: &Path) -> Result<()> {
 }
 
 /// The images and labels of one split.
-fn read_split(files: Option<(&Path, &str)>, [images, labels]: &[Source; 2]) -> Result<SizedSplit> {
-    let (images_name, images) = read_file(files, images)?;
+fn read_split(place: Option<(&Path, &str)>, [images, labels]: &[Source; 2]) -> Result<SizedSplit> {
+    let (images_name, images) = read_file(place, images)?;
     let [count, height, width] = images.dims[..] else {
         bail!(Data, "{images_name} holds labels, not images; check that the two files are not swapped");
     };
-    let (labels_name, labels) = read_file(files, labels)?;
+    let (labels_name, labels) = read_file(place, labels)?;
     if labels.dims.len() != 1 {
         bail!(Data, "{labels_name} holds images, not labels; check that the two files are not swapped");
     }
@@ -154,8 +154,8 @@ fn read_split(files: Option<(&Path, &str)>, [images, labels]: &[Source; 2]) -> R
 }
 
 /// One file and what it is called in errors.
-fn read_file(files: Option<(&Path, &str)>, source: &Source) -> Result<(String, Idx)> {
-    let Some((folder, prefix)) = files else {
+fn read_file(place: Option<(&Path, &str)>, source: &Source) -> Result<(String, Idx)> {
+    let Some((folder, prefix)) = place else {
         let name = format!("the built-in {}", source.names[0]);
         let idx = idx::parse(source.built_in, &name)?;
         return Ok((name, idx));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn emnist_stands_upright_with_its_characters_for_classes() {
+    fn emnist_is_upright_with_its_characters_for_classes() {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
         for (part, count) in [("train", 2), ("test", 1)] {

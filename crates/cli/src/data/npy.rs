@@ -3,7 +3,7 @@
 //! Source: the NumPy manual, *NPY format*, versions 1.0 to 3.0.
 
 use super::bounded::read_exactly;
-use super::elements::Kind;
+use super::elements::{Array, Kind};
 use crate::io::error::{Context, ErrorKind, Result, bail, error};
 use std::io::Read;
 
@@ -11,17 +11,6 @@ use std::io::Read;
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header of an array of numbers.
 const MAX_HEADER: usize = 1 << 16;
-
-/// The array of a file.
-#[derive(Debug)]
-pub(super) struct Array {
-    /// Its name in errors.
-    pub(super) name: String,
-    /// Its dimensions, the last running fastest.
-    pub(super) shape: Vec<usize>,
-    pub(super) kind: Kind,
-    pub(super) bytes: Vec<u8>,
-}
 
 impl Array {
     /// Reads an array of at most `most` bytes, called `name` in errors. Elements in Fortran's order are put in C's.

@@ -2,8 +2,9 @@
 
 use super::channels::interleave;
 use super::dataset::{ONLY_CLASS, SizedSplit, Split, Splits, numbered};
-use super::npy::Array;
+use super::elements::Array;
 use crate::io::error::{Context, Error, ErrorKind, Result, bail, error};
+use crate::io::files;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufReader;
@@ -14,8 +15,7 @@ use zip::result::ZipError;
 /// First bytes of an archive.
 pub(super) const ARCHIVE_MAGIC: &[u8] = b"PK\x03\x04";
 
-/// Most bytes that an array of an archive unpacks to: deflate makes a thousand of one, and the length of the file bounds
-/// nothing.
+/// Most bytes that an array of an archive unpacks to. The length of the file bounds them by a factor of a thousand only.
 const MAX_UNPACKED: u64 = 1 << 32;
 
 /// Names of arrays, in small letters; the first that exists is taken.
@@ -29,7 +29,7 @@ const TEST_LABELS: &[&str] = &["y_test", "test_labels", "y_val", "y_valid", "val
 /// # Errors
 /// Those of [`Array::read`] and [`Array::into_pixels`]; or the shape is not one of images.
 pub(super) fn read_array(path: &Path) -> Result<Splits> {
-    let array = Array::read(BufReader::new(open(path)?), u64::MAX, path.display().to_string())?;
+    let array = Array::read(BufReader::new(files::open(path)?), u64::MAX, path.display().to_string())?;
     Ok(Splits { train: split(array, None)?, test: None, classes: vec![ONLY_CLASS.into()] })
 }
 
@@ -86,7 +86,7 @@ struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let zip = ZipArchive::new(BufReader::new(open(path)?)).map_err(|error| damaged(path, &error))?;
+        let zip = ZipArchive::new(BufReader::new(files::open(path)?)).map_err(|error| damaged(path, &error))?;
         let array = |name: Result<Cow<'_, str>, ZipError>| Some(name.ok()?.strip_suffix(".npy")?.to_string());
         let mut names: Vec<String> = zip.file_names().filter_map(array).collect();
         names.sort_unstable();
@@ -166,14 +166,6 @@ fn picture_shape(Array { name, shape, .. }: &Array, labels: Option<&usize>) -> R
              reshape it"
         ),
     }
-}
-
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|error| unreadable(path, &error))
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    error!(Data, "{} could not be read ({error}); check its permissions and the disk", path.display())
 }
 
 #[cfg(test)]

@@ -119,6 +119,9 @@ impl Header {
     ///
     /// # Errors
     /// A code is beyond the codebook.
+    ///
+    /// # Panics
+    /// If the file is another one, and shorter.
     pub fn unpack(self, file: &[u8], name: &str) -> Result<Tokens> {
         let Self { images, per_image, codes, codebook } = self;
         let bits = bits(codes);
@@ -139,7 +142,7 @@ impl Header {
     }
 }
 
-/// Bits of a code out of so many.
+/// Bits of a code of a codebook of `codes`.
 fn bits(codes: usize) -> usize {
     (usize::BITS - (codes - 1).leading_zeros()) as usize
 }

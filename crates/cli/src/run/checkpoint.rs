@@ -3,7 +3,7 @@
 mod notes;
 mod parse;
 
-use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure, error};
+use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure};
 use crate::io::files;
 use flate2::Crc;
 use gpu_core::Array;

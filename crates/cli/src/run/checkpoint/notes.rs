@@ -1,5 +1,5 @@
-//! What a checkpoint notes about the images that its model was trained on. A file may note anything: each value is
-//! checked before something of that size is made.
+//! Notes of a checkpoint on the images that its model was trained on. A file may note anything: each value is checked
+//! before memory of its size is allocated.
 
 use super::Checkpoint;
 use crate::io::error::{Context, ErrorKind as Kind, Result, ensure, error};

@@ -56,9 +56,7 @@ impl Checkpoint {
 /// The elements of one tensor, unless they are of a type that frit does not compute in.
 fn array(info: &TensorInfo, data: &[u8]) -> Option<Array> {
     let word = |word: &[u8]| [word[0], word[1]];
-    let halves = |to_f32: fn([u8; 2]) -> f32| {
-        Some(Array::F32(data.chunks_exact(2).map(word).map(to_f32).collect()))
-    };
+    let halves = |to_f32: fn([u8; 2]) -> f32| Some(Array::F32(data.chunks_exact(2).map(word).map(to_f32).collect()));
     match info.dtype {
         Dtype::F16 => halves(|word| f16::from_le_bytes(word).to_f32()),
         Dtype::BF16 => halves(|word| bf16::from_le_bytes(word).to_f32()),
