@@ -15,7 +15,7 @@ use zip::result::ZipError;
 /// First bytes of an archive.
 pub(super) const ARCHIVE_MAGIC: &[u8] = b"PK\x03\x04";
 
-/// Most bytes that an array of an archive unpacks to. The length of the file bounds them by a factor of a thousand only.
+/// Most bytes that an array of an archive unpacks to; they can be a thousand times as many as those of the file.
 const MAX_UNPACKED: u64 = 1 << 32;
 
 /// Names of arrays, in small letters; the first that exists is taken.

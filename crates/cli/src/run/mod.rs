@@ -11,3 +11,4 @@ pub mod profile;
 pub mod programs;
 pub mod session;
 pub mod startup;
+pub mod tensors;

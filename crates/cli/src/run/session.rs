@@ -1,15 +1,16 @@
 //! A model and its data on a device; its state is saved to checkpoints and restored from them.
 
 use crate::config::{Config, renamed};
-use crate::data::DataSet;
+use crate::data::{DataSet, Split};
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
+use crate::run::tensors::{self, Tensor, map, numbers};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
-use models::{ASKED_ROWS, DataSpec, Model, Network, SetSpec, initial_values};
+use models::{ASKED_ROWS, DataSpec, Model, SetSpec, initial_values};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,13 +52,6 @@ pub struct Session {
     shard: Option<(u64, u64)>,
 }
 
-/// One tensor of a network in a file.
-struct Tensor {
-    name: String,
-    buf: Buf,
-    layout: Layout,
-}
-
 impl Session {
     /// Puts a model and its test images onto a device; the weights are still zero.
     ///
@@ -86,31 +80,37 @@ impl Session {
         let executor = backend.executor(model.memory().clone(), Sharing::On);
         let device = executor.describe();
         let mut session = Self { config, data, model, executor, device, shard: None };
-        let buffers = *session.model.buffers().first();
-        let test = &session.data.test;
-        upload(session.executor.as_mut(), buffers.test, &test.images)?;
-        if let Some(labels) = buffers.labels {
-            upload(session.executor.as_mut(), labels.test, &one_hot(&test.labels, buffers.spec.classes))?;
-        }
+        session.put_test(None)?;
         Ok(session)
     }
 
     /// Puts training images onto the device: these rows, or all.
     fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
-        let (buffers, train) = (*self.model.buffers().first(), &self.data.train);
+        let buffers = *self.model.buffers().first();
         let labels = buffers.labels.map(|labels| (labels.train, buffers.spec.classes));
-        let executor = self.executor.as_mut();
-        let Some(rows) = rows else {
-            upload(executor, buffers.train, &train.images)?;
-            let Some((to, classes)) = labels else { return Ok(()) };
-            return upload(executor, to, &one_hot(&train.labels, classes));
-        };
-        let width = buffers.spec.width();
-        let images: Vec<&[u8]> = rows.iter().map(|row| &train.images[row * width..(row + 1) * width]).collect();
-        upload(executor, buffers.train, &images.concat())?;
-        let Some((to, classes)) = labels else { return Ok(()) };
-        let labels: Vec<u8> = rows.iter().map(|&row| train.labels[row]).collect();
-        upload(executor, to, &one_hot(&labels, classes))
+        put(self.executor.as_mut(), &self.data.train, rows, buffers.train, labels)
+    }
+
+    /// Puts test images onto the device, at the start of the test set: these rows, or all.
+    fn put_test(&mut self, rows: Option<&[usize]>) -> Result<()> {
+        let buffers = *self.model.buffers().first();
+        let labels = buffers.labels.map(|labels| (labels.test, buffers.spec.classes));
+        put(self.executor.as_mut(), &self.data.test, rows, buffers.test, labels)
+    }
+
+    /// Calls `run` with these rows of the test set as the first test images on the device.
+    ///
+    /// # Errors
+    /// Those of `run`, and those of the device.
+    pub fn with_test_rows<T>(&mut self, rows: &[usize], run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let first: Vec<usize> = (0..rows.len()).collect();
+        if rows == first {
+            return run(self);
+        }
+        self.put_test(Some(rows))?;
+        let result = run(self)?;
+        self.put_test(Some(&first))?;
+        Ok(result)
     }
 
     /// Uploads the images of a step, unless they are on the device. A new shard's order starts with its first step.
@@ -326,42 +326,36 @@ impl Session {
 
     /// The parameters of every network, each with its range of an arena.
     fn parameters(&self, arena: Arena) -> Vec<Tensor> {
-        parameters(self.model.as_ref(), arena)
+        tensors::parameters(self.model.as_ref(), arena)
     }
 
     /// The state of the networks other than parameters.
     fn network_states(&self) -> Vec<Tensor> {
-        network_states(self.model.as_ref())
+        tensors::network_states(self.model.as_ref())
     }
 }
 
-/// The parameters of every network of a model, each with its range of an arena.
-fn parameters(model: &dyn Model, arena: Arena) -> Vec<Tensor> {
-    let of = |network: &Network| {
-        let id = network.weights.arena(arena);
-        let parameters = network.weights.parameters().iter();
-        let tensor = move |p: &gpu_core::Parameter| {
-            let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
-            Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
-        };
-        parameters.map(tensor).collect::<Vec<_>>()
-    };
-    model.networks().into_iter().flat_map(of).collect()
-}
-
-/// The state of the networks of a model other than parameters.
-fn network_states(model: &dyn Model) -> Vec<Tensor> {
-    let states = model.networks().into_iter().flat_map(|network| &network.states);
-    states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
-}
-
-/// Checks that a file has the weights and the networks' state of a model.
-///
-/// # Errors
-/// A tensor is missing, or has another shape or a type that frit does not read.
-pub fn check_tensors(model: &dyn Model, file: &Checkpoint) -> Result<()> {
-    let mut tensors = parameters(model, Arena::Values).into_iter().chain(network_states(model));
-    tensors.try_for_each(|Tensor { name, buf, layout }| file.check(&name, &layout.file_shape(buf.shape)))
+/// Puts images of a split onto the device, these rows or all; with `labels`, a buffer and a number of classes, their
+/// labels too.
+fn put(
+    executor: &mut dyn Executor,
+    split: &Split,
+    rows: Option<&[usize]>,
+    to: Buf,
+    labels: Option<(Buf, usize)>,
+) -> Result<()> {
+    match rows {
+        None => upload(executor, to, &split.images)?,
+        Some(rows) => upload(executor, to, &rows.iter().map(|&row| split.image(row)).collect::<Vec<_>>().concat())?,
+    }
+    let Some((to, classes)) = labels else { return Ok(()) };
+    match rows {
+        None => upload(executor, to, &one_hot(&split.labels, classes)),
+        Some(rows) => {
+            let labels: Vec<u8> = rows.iter().map(|&row| split.labels[row]).collect();
+            upload(executor, to, &one_hot(&labels, classes))
+        }
+    }
 }
 
 /// Writes bytes to the start of a buffer, a piece at a time: a whole data set is not copied on the host.
@@ -393,22 +387,6 @@ fn one_hot(labels: &[u8], classes: usize) -> Vec<u8> {
     let mut rows = vec![0; labels.len() * classes];
     labels.iter().enumerate().for_each(|(i, &label)| rows[i * classes + usize::from(label)] = 255);
     rows
-}
-
-/// A tensor's numbers from a file, in the layout of the buffer.
-fn numbers(file: &mut Checkpoint, name: &str, buf: Buf, layout: &Layout) -> Result<Array> {
-    let values = file.take(name, &layout.file_shape(buf.shape))?;
-    ensure!(values.as_u32().is_none(), Checkpoint, "{name} in {} has type U32; save it as float32", file.name);
-    Ok(map(&values, |x| layout.from_file(x), |x| layout.from_file(x)))
-}
-
-/// Numbers in another order, in whichever precision they have.
-fn map(values: &Array, f32s: impl Fn(&[f32]) -> Vec<f32>, f64s: impl Fn(&[f64]) -> Vec<f64>) -> Array {
-    match values {
-        Array::F32(values) => Array::F32(f32s(values)),
-        Array::F64(values) => Array::F64(f64s(values)),
-        Array::U32(words) => Array::U32(words.clone()),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use crate::config::Config;
 use crate::config::monitors::Monitors;
-use crate::eval::draw::{Images, first_images};
+use crate::data::DataSet;
+use crate::eval::draw::Images;
 use crate::eval::passes::{ActiveUnits, Tested};
 use crate::io::error::Result;
 use crate::run::session::Session;
@@ -76,7 +77,10 @@ impl ActiveMonitors {
         let Monitors { posterior, modes, .. } = session.config.monitors;
         let units = if posterior { ActiveUnits::prepare(session)? } else { None };
         let watched = modes && session.model.discriminator().is_some();
-        Ok(Self { units, reals: watched.then(|| diversity_of_data(session, drawn)).flatten() })
+        Ok(Self {
+            units,
+            reals: watched.then(|| diversity_of_data(&session.data, drawn, session.config.train.seed)).flatten(),
+        })
     }
 
     /// Checks an epoch by its losses on the training set and the samples drawn after it. A monitor that has warned
@@ -121,10 +125,10 @@ fn rate_limited(found: Vec<Warning>, warned: &mut WarningCounts) -> Vec<Warning>
     found.into_iter().filter(|warning| show(warning)).collect()
 }
 
-/// Mean distance between the first training images.
-fn diversity_of_data(session: &Session, count: usize) -> Option<f64> {
-    let (train, pixels) = (&session.data.train, session.data.pixels());
-    pairwise_distance(&first_images(train, count.min(train.count), pixels), pixels)
+/// Mean distance between training images: of each class its share.
+fn diversity_of_data(data: &DataSet, count: usize, seed: u64) -> Option<f64> {
+    let rows = data.train.subset(count.min(data.train.count), seed);
+    pairwise_distance(&data.train.values(&rows), data.pixels())
 }
 
 fn posterior_collapse(active: usize, all: usize) -> Option<Warning> {
@@ -189,6 +193,7 @@ fn strong_discriminator(config: &Config, train: &Tested) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Split;
     use crate::eval::passes::Codes;
 
     fn names(found: &[Option<Warning>]) -> Vec<&'static str> {
@@ -228,6 +233,21 @@ mod tests {
         );
         let off = gan.with("monitors.discriminator=false").unwrap();
         assert_eq!(strong_discriminator(&off, &means(0.99, 0.01)), None);
+    }
+
+    /// A hundred images of one class and then a hundred of another: the first 64 are alike.
+    #[test]
+    fn the_yardstick_is_of_all_classes() {
+        let split = |order: &dyn Fn(usize) -> usize| Split {
+            images: (0..200).flat_map(|at| [(order(at) / 100 * 200) as u8, (order(at) % 100) as u8]).collect(),
+            labels: (0..200).map(|at| (order(at) / 100) as u8).collect(),
+            count: 200,
+        };
+        let [sorted, shuffled] = [split(&|at| at), split(&|at| at * 7 % 200)].map(|train| {
+            let data = DataSet::new("here".into(), train.clone(), train, [1, 2, 1], vec!["a".into(), "b".into()]);
+            diversity_of_data(&data, 64, 0).unwrap()
+        });
+        assert!((sorted - shuffled).abs() < 1e-12 && sorted > 0.2, "{sorted} and {shuffled}");
     }
 
     /// Three warnings in consecutive epochs, more after an epoch without one, and nine in all.

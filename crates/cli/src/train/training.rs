@@ -174,7 +174,8 @@ impl<'a> Trainer<'a> {
 
     fn train_on(&mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         if self.progress.step == 0 {
-            write_png(&self.run.reals(), &training_images(&self.session.data, COUNT).grid())?;
+            let reals = training_images(&self.session.data, COUNT, self.session.config.train.seed);
+            write_png(&self.run.reals(), &reals.grid())?;
             self.save()?;
             // Last: a folder with a configuration is a run that can be resumed.
             self.run.write_config(&self.session.config.to_toml()?)?;

@@ -7,7 +7,8 @@ use frit::data::DataSet;
 use frit::eval::step_of;
 use frit::io::tokens::{Tokens, crc32};
 use frit::run::checkpoint::Checkpoint;
-use frit::run::session::{Session, check_tensors, spec};
+use frit::run::session::{Session, spec};
+use frit::run::tensors::check_tensors;
 use gpu_core::Array;
 use std::fs;
 

@@ -19,6 +19,9 @@ const HANGS: Duration = Duration::from_secs(30);
 /// One reader at a time: the memory of all threads is counted together.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Reads an input, whatever comes of it.
+type Read = dyn FnMut(&[u8]);
+
 /// A reader of the library, and files for it.
 pub(crate) struct Reader {
     /// Valid files.
@@ -28,7 +31,7 @@ pub(crate) struct Reader {
     /// Most bytes that one input may take, without 100 times its own length.
     pub(crate) memory: usize,
     /// Reads an input.
-    pub(crate) read: Box<dyn FnMut(&[u8])>,
+    pub(crate) read: Box<Read>,
 }
 
 impl Reader {
