@@ -2,12 +2,13 @@
 
 use crate::config::Config;
 use crate::data::DataSet;
-use crate::io::error::{Error, ErrorKind, Hint, Result, ensure};
+use crate::io::error::{Hint, Result, ensure};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::folder::Run;
-use crate::run::session::Session;
+use crate::run::session::{Session, spec};
+use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use gpu_core::Backend;
 use serde_json::Value;
@@ -117,7 +118,12 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     let data = if options.without_data { black(&checkpoint)? } else { load(&config)? };
     let (backend, reason) = device::open(&options.device)?;
     terminal.say(&format!("running on {reason}"));
-    let mut session = Session::open(config, data.into(), &backend)?;
+    let spec = spec(&config, &data);
+    config.check_model(&spec, 1)?;
+    let model = config.build(&spec);
+    // Before memory is allocated for a model that the file may not have.
+    check_tensors(model.as_ref(), &checkpoint)?;
+    let mut session = Session::open_model(config, data.into(), model, &backend)?;
     session.restore_weights(&mut checkpoint, options.average)?;
     Ok(Opened { run, step: step_of(&checkpoint), session, backend })
 }
@@ -134,11 +140,5 @@ fn load(config: &Config) -> Result<DataSet> {
 
 /// A black image of the size that the checkpoint records, in place of the data.
 fn black(checkpoint: &Checkpoint) -> Result<DataSet> {
-    let note = |key: &str| checkpoint.metadata.get(key);
-    let classes = note("classes").and_then(|names| serde_json::from_str(names).ok());
-    let black = note("picture").and_then(|size| DataSet::black(size, classes.unwrap_or(vec!["0".into()])));
-    let name = &checkpoint.name;
-    black.ok_or_else(|| {
-        Error::new(ErrorKind::Checkpoint, format!("{name} does not record the image size; train the model again"))
-    })
+    Ok(DataSet::black(checkpoint.image_size()?, checkpoint.classes()?))
 }

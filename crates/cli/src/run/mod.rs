@@ -12,4 +12,5 @@ pub mod programs;
 mod saved;
 pub mod session;
 pub mod startup;
+pub mod tensors;
 mod version;
