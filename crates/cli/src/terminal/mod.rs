@@ -4,6 +4,7 @@ mod count;
 
 pub use count::Count;
 
+use crate::io::format::clean;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 
@@ -23,7 +24,7 @@ impl Terminal {
     pub fn say(&self, line: &str) {
         if !self.quiet {
             // A closed standard error must not stop the work.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", clean(line));
         }
     }
 
@@ -53,7 +54,7 @@ impl Bar {
     /// Advances by one step; the message is made only if the bar is shown.
     pub fn step(&self, message: impl FnOnce() -> String) {
         if self.shown {
-            self.bar.set_message(message());
+            self.bar.set_message(clean(&message()).into_owned());
         }
         self.bar.inc(1);
     }
@@ -61,7 +62,7 @@ impl Bar {
     /// Prints one line above the bar.
     pub fn say(&self, line: &str) {
         match self.shown {
-            true => self.bar.println(line),
+            true => self.bar.println(clean(line)),
             false => self.terminal.say(line),
         }
     }
