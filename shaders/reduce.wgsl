@@ -9,8 +9,8 @@
 //   reduce_columns_backward  dx [m, n] from dy [n]; the invocations of reduce_columns
 //
 // op by kind: 0 sum, 1 maximum, 2 sum of squares; an unknown kind gives NaN. If there are several parts, ops/reduce.rs
-// reduces the partial results again. The derivative of a maximum is shared equally by the elements that attain it; every
-// chunk counts them over the whole row or column itself.
+// reduces the partial results again. The derivative of a maximum is shared equally by the elements that attain it;
+// every chunk counts them over the whole row or column itself.
 // Needs common/grid.wgsl and common/nan.wgsl.
 
 struct Params {

@@ -1,5 +1,5 @@
-//! Compares GPU and reference for every case of every kernel on the best adapter, without the shaders' bounds checks, and
-//! with them for all but the largest cases, which exist for the folding of grids.
+//! Compares GPU and reference for every case of every kernel on the best adapter: without the shaders' bounds checks,
+//! and with them in all but the largest cases, which exist for the folding of grids.
 
 use frit_harness::{Case, cases, device, report};
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -101,7 +101,7 @@ pub fn quick(op: &str) -> Vec<Case> {
     cases
 }
 
-/// What a call exercises: its kernel or a variant for few columns, with its kind. Other variants run in every case.
+/// The kernel of a call and its variants for few columns, each with the kind. Other variants run in every case.
 fn features(call: &Call) -> Vec<(&'static str, Option<u32>)> {
     let kind = call.kernel.params.iter().position(|&param| KIND_FIELDS.contains(&param)).map(|at| call.params[at]);
     let few = |tile: [usize; 2]| matches!(call.grid, Grid::Tiles { cols, .. } if cols <= tile[1]);

@@ -116,7 +116,7 @@ fn print(tuned: &Tuned) -> Result<()> {
     Ok(())
 }
 
-/// What a variant is: of the table, the fastest, the one chosen.
+/// Marks of a variant: of the table, the fastest, the one chosen.
 fn marks(tuned: &Tuned, name: &str) -> String {
     let all = [(tuned.table, "table"), (tuned.fastest, "fastest"), (tuned.chosen, "chosen")];
     all.into_iter().filter(|(of, _)| *of == name).map(|(_, mark)| mark).collect::<Vec<_>>().join(", ")

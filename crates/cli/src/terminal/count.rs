@@ -17,7 +17,7 @@ pub struct Count {
     unit: &'static str,
     total: usize,
     done: usize,
-    said: Instant,
+    printed: Instant,
 }
 
 impl Terminal {
@@ -27,7 +27,7 @@ impl Terminal {
         let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
-        Count { bar, shown, terminal: *self, unit, total, done: 0, said: Instant::now() }
+        Count { bar, shown, terminal: *self, unit, total, done: 0, printed: Instant::now() }
     }
 }
 
@@ -39,9 +39,9 @@ impl Count {
         if self.shown {
             self.bar.set_message(line);
             self.bar.tick();
-        } else if self.said.elapsed() >= LINE {
+        } else if self.printed.elapsed() >= LINE {
             self.terminal.say(&line);
-            self.said = Instant::now();
+            self.printed = Instant::now();
         }
     }
 

@@ -157,9 +157,9 @@ fn faster(adapter: &Adapter, checked: bool, times: &mut TimeProducts<'_>) -> Res
     };
     let ProductTimes { adapter: shaders, cpu } = times(&adapter.caps, &measure)?;
     Ok(if cpu <= shaders {
-        (Backend::Cpu, format!("the CPU executor, faster here than {}", adapter.caps))
+        (Backend::Cpu, format!("the CPU executor, faster here than {}", adapter.caps.name))
     } else {
-        (open(adapter, checked)?, format!("{}, faster here than the CPU executor", adapter.caps))
+        (open(adapter, checked)?, format!("{}, faster here than the CPU executor", adapter.caps.name))
     })
 }
 
