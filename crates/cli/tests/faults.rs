@@ -1,5 +1,5 @@
-//! Failures of every operation on a file of a run: an error, a full disk, the end of the process. The run names the file
-//! that failed, and resumes to the same files.
+//! Failures of every operation on a file of a run: an error, a full disk, the end of the process. The run names the
+//! file that failed, and resumes to the same files.
 
 use frit::config::Config;
 use frit::io::files::faults::{self, Fault};
