@@ -6,6 +6,7 @@
 
 mod arrangement;
 mod bounded;
+mod budget;
 mod channels;
 mod cifar;
 mod classes;
@@ -17,10 +18,11 @@ mod formats;
 mod given;
 mod held_out;
 mod idx;
+mod jpeg;
 mod mnist;
 mod npy;
 mod numpy;
-mod picture;
+pub mod picture;
 mod pixels;
 mod read;
 mod shapes;
