@@ -162,7 +162,7 @@ fn read_file(place: Option<(&Path, &str)>, source: &Source) -> Result<(String, I
     };
     let spellings = source.names.iter().map(|name| format!("{prefix}{name}"));
     let paths = spellings.flat_map(|name| [folder.join(&name), folder.join(format!("{name}.gz"))]);
-    let Some(path) = paths.into_iter().find(|path| path.exists()) else {
+    let Some(path) = paths.into_iter().find(|path| files::exists(path).unwrap_or(false)) else {
         let (name, folder) = (format!("{prefix}{}", source.names[0]), folder.display());
         bail!(Data, "{folder} has no file {name} or {name}.gz; MNIST has four IDX files");
     };

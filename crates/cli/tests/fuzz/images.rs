@@ -62,3 +62,19 @@ pub(crate) fn jpeg() -> Reader {
 pub(crate) fn webp() -> Reader {
     reader("webp", ImageFormat::WebP, &[colour(), colour().into_rgba8().into()])
 }
+
+pub(crate) fn gif() -> Reader {
+    reader("gif", ImageFormat::Gif, &[colour().into_rgba8().into()])
+}
+
+pub(crate) fn bmp() -> Reader {
+    reader("bmp", ImageFormat::Bmp, &[colour(), colour().into_luma8().into()])
+}
+
+pub(crate) fn tiff() -> Reader {
+    reader("tif", ImageFormat::Tiff, &[colour(), colour().into_luma16().into()])
+}
+
+pub(crate) fn pnm() -> Reader {
+    reader("ppm", ImageFormat::Pnm, &[colour()])
+}
