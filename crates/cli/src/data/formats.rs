@@ -72,8 +72,8 @@ static FORMATS: &[Format] = &[
         read: Reader::Whole(mnist::read),
     },
     Format {
-        name: "CIFAR-10's binary files",
-        sources: "a folder of CIFAR-10's binary files",
+        name: "CIFAR's binary files",
+        sources: "a folder of CIFAR's binary files",
         detect: Detect::Folder(cifar::is_in),
         read: Reader::Whole(cifar::read),
     },
@@ -207,7 +207,7 @@ mod tests {
         let format = |name: &str| Format::of(root.path().join(name).to_str().unwrap());
         for (source, name) in [
             ("idx", "IDX files as MNIST has them"),
-            ("cifar", "CIFAR-10's binary files"),
+            ("cifar", "CIFAR's binary files"),
             ("other", "folder of images"),
             ("array", "NumPy array"),
             ("archive", "NumPy archive"),
@@ -221,7 +221,7 @@ mod tests {
         let message = |name: &str| format(name).unwrap_err().to_string();
         assert!(message("text.npy").contains("text.npy' is in none of the known file formats; use digits, shapes"));
         assert!(message("absent").starts_with("no file or folder '"));
-        put("MNIST/raw/train-images-idx3-ubyte", b"");
+        put("down/sets/raw/train-images-idx3-ubyte", b"");
         put("cifar-10/cifar-10-batches-bin/test_batch.bin", b"");
         put("download/cifar.tar.gz", b"");
         let read = |name: &str| {
@@ -229,8 +229,8 @@ mod tests {
             let options = DataOptions { source: source.clone(), ..DataOptions::default() };
             Format::of(&source).unwrap().read(&options).err().unwrap().to_string()
         };
-        assert!(read("MNIST").ends_with("MNIST/raw is a folder of MNIST's IDX files: give that path"));
-        assert!(read("cifar-10").contains("cifar-10-batches-bin is a folder of CIFAR-10's binary files"));
+        assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: give that path"));
+        assert!(read("cifar-10").contains("cifar-10-batches-bin is a folder of CIFAR's binary files"));
         assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
         assert!(read("other").contains("holds no images"));
         assert!(is_built_in("shapes") && !is_built_in("./shapes"));
