@@ -10,6 +10,21 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
+impl Place {
+    /// A folder of `count` PNG files in colour, without classes, with `pixel(number, index)` in red, the other channels
+    /// constant.
+    fn put_pictures(&self, name: &str, count: usize, pixel: impl Fn(usize, usize) -> u8) {
+        fs::create_dir_all(self.path(name)).unwrap();
+        for number in 0..count {
+            let side = 6;
+            let picture = image::RgbImage::from_fn(side, side, |x, y| {
+                image::Rgb([pixel(number, (y * side + x) as usize), 60, 200])
+            });
+            picture.save(self.path(&format!("{name}/{number:03}.png"))).unwrap();
+        }
+    }
+}
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }

@@ -51,19 +51,6 @@ impl Place {
         }
     }
 
-    /// A folder of `count` PNG files in colour, without classes, with `pixel(number, index)` in red, the other channels
-    /// constant.
-    pub(crate) fn put_pictures(&self, name: &str, count: usize, pixel: impl Fn(usize, usize) -> u8) {
-        fs::create_dir_all(self.path(name)).unwrap();
-        for number in 0..count {
-            let side = SIDE as u32;
-            let picture = image::RgbImage::from_fn(side, side, |x, y| {
-                image::Rgb([pixel(number, (y * side + x) as usize), 60, 200])
-            });
-            picture.save(self.path(&format!("{name}/{number:03}.png"))).unwrap();
-        }
-    }
-
     /// `frit` with the words of `line`, not yet started.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
