@@ -340,7 +340,7 @@ fn a_damaged_run_is_refused_and_unchanged() {
         place.refused("resume run --epochs 2", &["config.toml has other settings", "restore them", "frit train"]);
     }
     fs::write(&config, &settings).unwrap();
-    place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
+    place.refused("resume run --epochs 2 --data other", &["is other data than the run was trained on", "--data"]);
     place.refused("resume run --epochs 2 --data nosuch", &["no file or folder 'nosuch'"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
     for line in ["resume data", "sample nosuch", "eval data"] {

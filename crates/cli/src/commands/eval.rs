@@ -13,12 +13,20 @@ use serde_json::{Map, Value};
 
 pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     ensure!(args.n.is_none() || args.generative, "-n requires --generative");
-    let Opened { run, step, mut session, backend } = open(&args.trained, terminal)?;
+    let Opened { run, step, mut session, backend, data } = open(&args.trained, terminal)?;
     let options =
         EvalOptions { importance_samples: args.iw, generative: args.generative, images: args.n, seed: args.seed };
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
-    evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step));
-    if let Err(error) = run.write_evaluation(&Value::Object(evaluation.clone())) {
+    evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step, &data));
+    let figures = Value::Object(evaluation.clone());
+    let saved = match data.same_tests {
+        true => run.write_evaluation(&figures),
+        // The run's own evaluation is of its own test images.
+        false => run.write_other_evaluation(&figures).map(|path| {
+            terminal.say(&format!("these are not the test images of the run; saved in {}", path.display()));
+        }),
+    };
+    if let Err(error) = saved {
         terminal.say(&format!("the evaluation was not saved: {error}"));
     }
     match args.json {

@@ -22,6 +22,7 @@ pub(super) struct Picture {
     /// Its pixels, and their height, width and channels.
     pub(super) pixels: Vec<u8>,
     pub(super) size: [usize; 3],
+    pub(super) id: u64,
 }
 
 /// True for the name of a picture.
@@ -48,7 +49,7 @@ pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String
     let pixels = over(&image.into_rgba8(), options.background);
     let size = [height, width, 3];
     let size_after = fitted_size(size, options);
-    Ok(Picture { found: [height, width], coloured, pixels: fit(pixels, size, options), size: size_after })
+    Ok(Picture { found: [height, width], coloured, pixels: fit(pixels, size, options), size: size_after, id: xxhash_rust::xxh3::xxh3_64(&bytes) })
 }
 
 /// An upright picture, and true if it is stored in colour.

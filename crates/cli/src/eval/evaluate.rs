@@ -7,7 +7,7 @@ use crate::eval::measures::{
     warn_of_errors,
 };
 use crate::eval::passes::{ActiveUnits, TestLoss, importance_nll, summary};
-use crate::eval::trained::Weights;
+use crate::eval::trained::{DataFacts, Weights};
 use crate::io::error::{Result, bail, ensure};
 use crate::run::folder::Run;
 use crate::run::metrics;
@@ -78,9 +78,13 @@ pub fn evaluate(
     Ok(evaluation)
 }
 
-/// The origin of an evaluation: the checkpoint, its step, and the step that the run has reached.
-pub fn origin(run: &Run, weights: Weights, average: bool, step: Option<u64>) -> Evaluation {
+/// The origin of an evaluation: the checkpoint, its step, the step that the run has reached, and whether the data is the
+/// run's.
+pub fn origin(run: &Run, weights: Weights, average: bool, step: Option<u64>, data: &DataFacts) -> Evaluation {
     Evaluation::from_iter([
+        ("data_checksum".into(), json!(data.fingerprint)),
+        ("same_data".into(), json!(data.same)),
+        ("data_changes".into(), json!(data.difference)),
         ("checkpoint".into(), json!(weights.name())),
         ("step".into(), json!(step)),
         ("average".into(), json!(average)),

@@ -21,4 +21,4 @@ pub use compare::{CompareOptions, compare_sources};
 pub use draw::{Images, reconstruct, sample};
 pub use evaluate::{EvalOptions, evaluate, origin};
 pub use measures::Evaluation;
-pub use trained::{OpenOptions, Opened, Weights, open, step_of};
+pub use trained::{DataFacts, OpenOptions, Opened, Weights, open, step_of};

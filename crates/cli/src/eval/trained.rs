@@ -1,10 +1,10 @@
 //! Trained models: a checkpoint of a run, opened on a device.
 
-use crate::config::Config;
 use crate::data::DataSet;
 use crate::io::error::{Error, ErrorKind, Result, ensure};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
+use crate::run::data::{RunData, absolute};
 use crate::run::device::{self, DeviceOptions};
 use crate::run::folder::Run;
 use crate::run::session::Session;
@@ -85,9 +85,33 @@ pub struct Opened {
     pub session: Session,
     /// The device.
     pub backend: Backend,
+    /// Facts about its data, for an evaluation.
+    pub data: DataFacts,
+}
+
+/// Facts about the data that a model is evaluated on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DataFacts {
+    /// Fingerprint of the images and labels.
+    pub fingerprint: String,
+    /// True if it is that of the run.
+    pub same: bool,
+    /// True if the test images are those of the run.
+    pub same_tests: bool,
+    /// The difference from the data of the run, if there is one.
+    pub difference: Option<String>,
+}
+
+impl DataFacts {
+    /// The facts about data that a run was trained on just now.
+    pub fn of_training(data: &DataSet) -> Self {
+        Self { fingerprint: data.fingerprint(), same: true, same_tests: true, difference: None }
+    }
 }
 
 /// Opens a checkpoint of a run on a device.
+///
+/// Training and test images are those of the run; the terminal shows how the data has changed since.
 ///
 /// # Errors
 /// [`ErrorKind::Run`] if the folder holds no run or not that checkpoint, [`ErrorKind::Checkpoint`] if the file is
@@ -104,8 +128,9 @@ pub struct Opened {
 pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Opened> {
     let run = Run::open_to_read(run)?;
     let mut config = run.config()?;
+    let trained = config.data.source.clone();
     if let Some(source) = &options.data {
-        config.data.source.clone_from(source);
+        config.data.source = absolute(source);
     }
     ensure!(
         !options.average || config.optimiser.average > 0.0,
@@ -114,22 +139,30 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
         run.path.display()
     );
     let mut checkpoint = Checkpoint::load(&options.weights.path(&run)?)?;
-    let data = if options.without_data { black(&checkpoint)? } else { load(&config)? };
+    let (data, facts) = match options.without_data {
+        true => (black(&checkpoint)?, None),
+        false => {
+            let RunData { data, difference, same, same_tests } =
+                RunData::read(&run, &config.data, &trained, &checkpoint)?;
+            if let Some(difference) = &difference {
+                terminal.say(&format!("warning: {difference}"));
+            }
+            (data, Some((same, same_tests, difference)))
+        }
+    };
+    let (same, same_tests, difference) = facts.unwrap_or((false, false, None));
+    let data_facts = DataFacts { fingerprint: data.fingerprint(), same, same_tests, difference };
     let (backend, reason) = device::open(&options.device)?;
     terminal.say(&format!("running on {reason}"));
     let mut session = Session::open(config, data.into(), &backend)?;
     session.restore_weights(&mut checkpoint, options.average)?;
-    Ok(Opened { run, step: step_of(&checkpoint), session, backend })
+    Ok(Opened { run, step: step_of(&checkpoint), session, backend, data: data_facts })
 }
 
 /// The training step of a checkpoint, if it is recorded.
 pub fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
     let progress: Value = serde_json::from_str(checkpoint.metadata.get("progress")?).ok()?;
     progress.get("step")?.as_u64()
-}
-
-fn load(config: &Config) -> Result<DataSet> {
-    DataSet::load(&config.data)
 }
 
 /// A black image of the size that the checkpoint records, in place of the data.

@@ -1,11 +1,12 @@
 //! The run folder: the files of one training.
 //!
 //! ```text
-//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png  evaluation.json
-//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
+//! config.toml  env.json  images.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png
+//! evaluation.json  evaluation-other.json  checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
 //! ```
 
 use crate::config::Config;
+use crate::data::ImageList;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
 use serde_json::Value;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
 const EVALUATION: &str = "evaluation.json";
+const EVALUATION_OTHER: &str = "evaluation-other.json";
+const IMAGES: &str = "images.json";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 const CHECKPOINTS: &str = "checkpoints";
@@ -166,12 +169,42 @@ impl Run {
         serde_json::from_str(&text).map_err(|error| error!(Run, "{} is not valid JSON: {error}", path.display()))
     }
 
-    /// Saves the metrics of an evaluation, for the report.
+    /// Saves the list of the run's images. Built-in data has none.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_images(&self, list: &ImageList) -> Result<()> {
+        if list.is_empty() {
+            return Ok(());
+        }
+        files::write(&self.file(IMAGES), format!("{}\n", list.to_json()).as_bytes())
+    }
+
+    /// The list of the run's images; `None` for built-in data, and for a run of version 0.1.0.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no list.
+    pub fn read_images(&self) -> Result<Option<ImageList>> {
+        let name = self.file(IMAGES).display().to_string();
+        self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()
+    }
+
+    /// Saves the metrics of an evaluation on the test images of the run, for the report.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write_evaluation(&self, metrics: &Value) -> Result<()> {
         files::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
+    }
+
+    /// Saves the metrics of an evaluation on other images. Returns the path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_other_evaluation(&self, metrics: &Value) -> Result<PathBuf> {
+        let path = self.file(EVALUATION_OTHER);
+        files::write(&path, format!("{metrics:#}\n").as_bytes())?;
+        Ok(path)
     }
 
     /// Appends one object as a line to the metrics. A killed process does not lose it.
