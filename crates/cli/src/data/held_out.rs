@@ -57,7 +57,9 @@ pub(super) fn by_content(labels: &[u8], ids: &[u64], share: f64) -> Vec<Part> {
     // 2⁶⁴ times the share; a share below one is below the largest hash.
     let is_below = |hash: u64| (hash as f64) < share * 2f64.powi(64);
     let mut classes: BTreeMap<u8, BTreeSet<u64>> = BTreeMap::new();
-    labels.iter().zip(&hashes).for_each(|(&label, &hash)| drop(classes.entry(label).or_default().insert(hash)));
+    for (&label, &hash) in labels.iter().zip(&hashes) {
+        classes.entry(label).or_default().insert(hash);
+    }
     let largest = classes.values().filter_map(|hashes| hashes.last().copied().filter(|&hash| is_below(hash)));
     let kept: BTreeSet<u64> = largest.collect();
     let mut parts: Vec<Part> = hashes
@@ -195,9 +197,15 @@ mod tests {
         let list = ImageList { train: entries(&[1, 2, 2]), test: entries(&[3, 2]) };
         use Part::{Neither, Test, Train};
         // Held out: of the copies of 2, the first.
-        assert_eq!(by_list(&list, &[2, 1, 9, 2, 3, 2, 2], &[Test; 7]), [Test, Train, Neither, Train, Test, Train, Neither]);
+        assert_eq!(
+            by_list(&list, &[2, 1, 9, 2, 3, 2, 2], &[Test; 7]),
+            [Test, Train, Neither, Train, Test, Train, Neither]
+        );
         // In folders of their own; 1 was moved into that of the test set.
-        assert_eq!(by_list(&list, &[2, 2, 3, 2, 1], &[Train, Train, Test, Test, Test]), [Train, Train, Test, Test, Train]);
+        assert_eq!(
+            by_list(&list, &[2, 2, 3, 2, 1], &[Train, Train, Test, Test, Test]),
+            [Train, Train, Test, Test, Train]
+        );
     }
 
     #[test]

@@ -49,7 +49,13 @@ pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String
     let pixels = over(&image.into_rgba8(), options.background);
     let size = [height, width, 3];
     let size_after = fitted_size(size, options);
-    Ok(Picture { found: [height, width], coloured, pixels: fit(pixels, size, options), size: size_after, id: xxhash_rust::xxh3::xxh3_64(&bytes) })
+    Ok(Picture {
+        found: [height, width],
+        coloured,
+        pixels: fit(pixels, size, options),
+        size: size_after,
+        id: xxhash_rust::xxh3::xxh3_64(&bytes),
+    })
 }
 
 /// An upright picture, and true if it is stored in colour.

@@ -69,12 +69,12 @@ pub fn read(options: &DataOptions) -> Result<Found> {
 pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
     options.check()?;
     let format = Format::of(&options.source)?;
-    let Decoded { splits, ids, sizes, skipped } = format.read(options)?;
+    let Decoded { splits, ids, paths, sizes, skipped } = format.read(options)?;
     let changes = match rule {
         Rule::List(list) => Changes::of(list, ids.iter().flatten().copied()),
         _ => Changes::default(),
     };
-    let mut data = divided(splits, ids, options, rule, changes.other)?;
+    let mut data = divided(splits, (&ids.concat(), &paths.concat()), options, rule, changes.other)?;
     if is_built_in(&options.source) {
         data.list = ImageList::default();
     }
@@ -84,7 +84,7 @@ pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
 /// Splits as a data set: fitted, of one size, divided by a rule, each with images.
 fn divided(
     Splits { train, test, classes }: Splits,
-    ids: [Vec<u64>; 2],
+    (ids, paths): (&[u64], &[String]),
     options: &DataOptions,
     rule: Rule<'_>,
     other: bool,
@@ -97,11 +97,10 @@ fn divided(
     let (split, test) = (train.split, test.map(|test| test.split));
     let tests = test.as_ref().map_or(&[][..], |test| &test.labels);
     let labels = [&split.labels, tests].concat();
-    let ids = ids.concat();
-    let parts = parts(&labels, &ids, test.as_ref().map(|_| split.count), options, rule, other);
+    let parts = parts(&labels, ids, test.as_ref().map(|_| split.count), options, rule, other);
     let entries = |part: Part| {
-        let of_part = ids.iter().zip(&parts).filter(|(_, found)| **found == part);
-        of_part.map(|(&id, _)| Entry { id, path: None }).collect()
+        let of_part = (0..ids.len()).filter(|&number| parts[number] == part);
+        of_part.map(|number| Entry { id: ids[number], path: paths.get(number).cloned() }).collect()
     };
     let list = ImageList { train: entries(Part::Train), test: entries(Part::Test) };
     let (train, test) = match test {
@@ -122,7 +121,9 @@ fn divided(
     refuse_too_large(&format!("{at_once} training images of {name}"), at_once, pixels, advice)?;
     let tests = test.count;
     refuse_too_large(&format!("{tests} test images of {name}"), tests, pixels, "reduce data.size, or use fewer")?;
-    Ok(DataSet { list, ..DataSet::new(name, train, test, [height, width, channels], classes) })
+    let mut data = DataSet::new(name, train, test, [height, width, channels], classes);
+    data.list = list;
+    Ok(data)
 }
 
 /// Refuses splits without images, a single image to divide, and images of two sizes.

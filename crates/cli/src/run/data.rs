@@ -79,3 +79,45 @@ pub(crate) fn absolute(source: &str) -> String {
 fn other_data(data: &DataSet) -> String {
     format!("{} is other data than the run was trained on", data.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::read;
+
+    /// What version 0.1.0 held out, and what it noted of it.
+    #[test]
+    fn a_run_without_a_list_has_the_split_of_version_0_1_0() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("images");
+        std::fs::create_dir(&source).unwrap();
+        for number in 0..40u8 {
+            image::GrayImage::from_pixel(2, 2, image::Luma([number]))
+                .save(source.join(format!("{number:02}.png")))
+                .unwrap();
+        }
+        let run = Run::create(&folder.path().join("run")).unwrap();
+        let trained = source.display().to_string();
+        let options = DataOptions { source: trained.clone(), ..DataOptions::default() };
+        let mut checkpoint = Checkpoint::default();
+        let positional = read_by(&options, Rule::Position).unwrap().data;
+        // Every tenth of 40, from the middle of the first ten.
+        assert_eq!(positional.test.images, [[5; 4], [15; 4], [25; 4], [35; 4]].concat());
+        checkpoint.metadata.insert("data".into(), positional.fingerprint());
+        let found = RunData::read(&run, &options, &trained, &checkpoint).unwrap();
+        assert!(found.same && found.same_tests && found.difference.is_none());
+        let data = found.unchanged().unwrap();
+        assert_eq!(data.train, positional.train);
+
+        // The list keeps that split, though the contents would give another.
+        assert!(read(&options).unwrap().data.test != positional.test);
+        run.write_images(&data.list).unwrap();
+        let listed = RunData::read(&run, &options, &trained, &checkpoint).unwrap().unchanged().unwrap();
+        assert_eq!((&listed.train, &listed.test), (&positional.train, &positional.test));
+        image::GrayImage::from_pixel(2, 2, image::Luma([99])).save(source.join("00a.png")).unwrap();
+        let changed = RunData::read(&run, &options, &trained, &checkpoint).unwrap();
+        assert_eq!(changed.data.test, positional.test);
+        let message = changed.unchanged().unwrap_err().to_string();
+        assert!(message.starts_with("the data changed since training: 1 image added; training continues"), "{message}");
+    }
+}
