@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::config::Config;
 use frit::data::{self, DataSet, Found, Pixels, Split, shrink};
@@ -30,7 +30,7 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     write_png(&args.out, &contact_sheet(&found.data))?;
     let sheet = args.out.display().to_string();
     match args.json {
-        true => out!("{}", json_of(&found, &pixels, &sheet))?,
+        true => put_json("data", json_of(&found, &pixels, &sheet))?,
         false => print(&found, &pixels, &sheet)?,
     }
     Ok(Ending::Done)

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Context, Result};
 use frit::config::Config;
 use frit::eval::Evaluation;
@@ -74,7 +74,7 @@ pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Resul
         return Ok(Ending::Interrupted);
     };
     match json {
-        true => out!("{}", serde_json::Value::Object(metrics))?,
+        true => put_json("train", serde_json::Value::Object(metrics))?,
         false => out!("{path}{}", last_line(&metrics))?,
     }
     Ok(Ending::Done)

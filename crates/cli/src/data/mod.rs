@@ -2,10 +2,11 @@
 //!
 //! [`DataSet::load`] reads a data set as [`DataOptions`](crate::config::data::DataOptions) describe it; [`read()`] also
 //! returns its format and the files that were skipped. Of data without a test set, images are held out by a hash of
-//! their content; [`ImageList`] keeps the images of a run, and [`read_by`] reads them again. A format is a file with a reader and a row of the table in
-//! `formats.rs`.
+//! their content; [`ImageList`] keeps the images of a run, and [`read_by`] reads them again. A format is a file with a
+//! reader and a row of the table in `formats.rs`.
 
 mod arrangement;
+mod budget;
 mod channels;
 mod cifar;
 mod dataset;
@@ -16,10 +17,11 @@ mod given;
 mod held_out;
 mod idx;
 mod image_list;
+mod jpeg;
 mod mnist;
 mod npy;
 mod numpy;
-mod picture;
+pub mod picture;
 mod pixels;
 mod read;
 mod shapes;

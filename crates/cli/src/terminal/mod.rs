@@ -1,5 +1,6 @@
 //! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
 
+use crate::io::format::clean;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 
@@ -19,7 +20,7 @@ impl Terminal {
     pub fn say(&self, line: &str) {
         if !self.quiet {
             // A closed standard error must not stop the work.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", clean(line));
         }
     }
 
@@ -49,7 +50,7 @@ impl Bar {
     /// Advances by one step; the message is made only if the bar is shown.
     pub fn step(&self, message: impl FnOnce() -> String) {
         if self.shown {
-            self.bar.set_message(message());
+            self.bar.set_message(clean(&message()).into_owned());
         }
         self.bar.inc(1);
     }
@@ -57,7 +58,7 @@ impl Bar {
     /// Prints one line above the bar.
     pub fn say(&self, line: &str) {
         match self.shown {
-            true => self.bar.println(line),
+            true => self.bar.println(clean(line)),
             false => self.terminal.say(line),
         }
     }
