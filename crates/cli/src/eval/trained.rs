@@ -1,7 +1,9 @@
 //! Trained models: a checkpoint of a run, opened on a device.
 
 use crate::data::DataSet;
-use crate::io::error::{Error, ErrorKind, Result, ensure};
+use crate::eval::latents::{class, is_class_conditional};
+use crate::eval::own_images::OwnImages;
+use crate::io::error::{Error, ErrorKind, Hint, Result, bail, ensure};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::data::{RunData, absolute};
@@ -73,6 +75,8 @@ pub struct OpenOptions {
     pub device: DeviceOptions,
     /// Does not load the data. The model samples and decodes, and cannot be evaluated.
     pub without_data: bool,
+    /// Images in the place of the test set; the data is not loaded. They are reconstructed or encoded.
+    pub images: Option<OwnImages>,
 }
 
 /// A trained model on a device.
@@ -139,9 +143,15 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
         run.path.display()
     );
     let mut checkpoint = Checkpoint::load(&options.weights.path(&run)?)?;
-    let (data, facts) = match options.without_data {
-        true => (black(&checkpoint)?, None),
-        false => {
+    let mut unlabelled = None;
+    let (data, facts) = match &options.images {
+        Some(images) => {
+            let own = images.read(black(&checkpoint)?, &config.data, terminal)?;
+            unlabelled = own.unlabelled;
+            (own.data, None)
+        }
+        None if options.without_data => (black(&checkpoint)?, None),
+        None => {
             let RunData { data, difference, same, same_tests } =
                 RunData::read(&run, &config.data, &trained, &checkpoint)?;
             if let Some(difference) = &difference {
@@ -155,8 +165,27 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     let (backend, reason) = device::open(&options.device)?;
     terminal.say(&format!("running on {reason}"));
     let mut session = Session::open(config, data.into(), &backend)?;
+    if let Some(images) = &options.images {
+        check_classes(&session, images, unlabelled)?;
+    }
     session.restore_weights(&mut checkpoint, options.average)?;
     Ok(Opened { run, step: step_of(&checkpoint), session, backend, data: data_facts })
+}
+
+/// Refuses a class that the run does not have and, of a class-conditional model, images without one.
+fn check_classes(session: &Session, images: &OwnImages, unlabelled: Option<String>) -> Result<()> {
+    if let Some(name) = &images.class {
+        class(session, name)?;
+    }
+    if let (true, Some(source)) = (is_class_conditional(session), unlabelled) {
+        bail!(
+            Data,
+            hint: Hint::Class,
+            "{source} has images without a class of the run, and {} is class-conditional",
+            session.config.name()
+        );
+    }
+    Ok(())
 }
 
 /// The training step of a checkpoint, if it is recorded.
