@@ -102,8 +102,8 @@ fn other_test_images_leave_the_evaluation_of_the_run() {
     assert!(!said.contains("warning") && figures["recon"] == own["recon"], "{said}");
 
     // Other data has its own test images, without those that the run was trained on.
-    place.put_classes("others/train", 100);
-    place.put_classes("others/test", 200);
+    place.put_classes("others/train", 70);
+    place.put_classes("others/test", 140);
     let (others, said) = place.evaluated("run --data others");
     assert!(said.contains("others is other data than the run was trained on"), "{said}");
     assert_eq!((&others["same_data"], &others["images"]), (&Value::from(false), &Value::from(60)));

@@ -79,7 +79,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
         }
         run.write_environment(&environment(&setup.backend, session))?;
         // A run of version 0.1.0 has none.
-        run.write_images(&session.data.list)?;
+        if run.read_images()?.is_none() {
+            run.write_images(&session.data.list)?;
+        }
         terminal.say(&format!("resuming {name} from step {step}"));
         if session.config.optimiser.has_fallen_to_nothing(step) {
             terminal.say(

@@ -176,8 +176,8 @@ impl<'a> Trainer<'a> {
         if self.progress.step == 0 {
             let reals = training_images(&self.session.data, COUNT, self.session.config.train.seed);
             write_png(&self.run.reals(), &reals.grid())?;
-            self.run.write_images(&self.session.data.list)?;
             self.save()?;
+            self.run.write_images(&self.session.data.list)?;
             // Last: a folder with a configuration is a run that can be resumed.
             self.run.write_config(&self.session.config.to_toml()?)?;
         }
