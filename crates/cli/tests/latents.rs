@@ -265,7 +265,10 @@ fn own_images_take_the_place_of_the_test_images() {
     assert!(named == part(&all_of_cvae, [0, 3], [2, 1]));
     assert!(named == place.picture("reconstruct cvae --images classes"));
     for (line, words) in [
-        ("reconstruct cvae --images mine", &["mine has images without a class", "cvae is class-conditional", "--class"][..]),
+        (
+            "reconstruct cvae --images mine",
+            &["mine has images without a class", "cvae is class-conditional", "--class"][..],
+        ),
         ("encode cvae --images mine --class eleven", &["no class 'eleven'", "0, 1, 2"]),
         ("encode vae --images mine --class 3", &["vae is unconditional"]),
         ("reconstruct vae --images mine/5.png", &["no file or folder 'mine/5.png'"]),

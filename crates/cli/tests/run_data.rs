@@ -29,7 +29,7 @@ impl Place {
         serde_json::from_str(&fs::read_to_string(self.path(file)).unwrap()).unwrap()
     }
 
-    /// Evaluates a run: the figures, and what is said on stderr.
+    /// Evaluates a run: the figures, and what is printed on stderr.
     fn evaluated(&self, line: &str) -> (Value, String) {
         let output = self.frit(&format!("eval {line} --device cpu --json"));
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -56,15 +56,15 @@ fn added_images_change_no_evaluation() {
     let list = place.json_of("run/images.json");
     let count = |part: &str| list[part].as_array().unwrap().len();
     assert!(count("train") + count("test") == 60 && (2..=12).contains(&count("test")), "{list}");
-    let (before, said) = place.evaluated("run");
-    assert!(!said.contains("warning"), "{said}");
+    let (before, printed) = place.evaluated("run");
+    assert!(!printed.contains("warning"), "{printed}");
     assert_eq!((&before["same_data"], &before["images"]), (&Value::from(true), &Value::from(count("test"))));
 
     // Before all others by name, and a copy of an image that was trained on.
     place.put_numbered("pets/a/000.png", 200);
     fs::copy(place.listed("pets", "train", 5), place.path("pets/b/000.png")).unwrap();
-    let (after, said) = place.evaluated("run");
-    assert!(said.contains("warning: the data changed since training: 2 images added"), "{said}");
+    let (after, printed) = place.evaluated("run");
+    assert!(printed.contains("warning: the data changed since training: 2 images added"), "{printed}");
     for key in ["recon", "kl", "mse", "images", "data_checksum", "same_data"] {
         assert_eq!(after[key], before[key], "{key}");
     }
@@ -87,9 +87,12 @@ fn other_test_images_leave_the_evaluation_of_the_run() {
     let own = place.json_of("run/evaluation.json");
     let gone = place.listed("pets", "test", 0);
     fs::rename(&gone, place.path("kept.png")).unwrap();
-    let (figures, said) = place.evaluated("run");
-    assert!(said.contains("1 image missing (1 of the test set)"), "{said}");
-    assert!(said.contains("these are not the test images of the run; saved in run/evaluation-other.json"), "{said}");
+    let (figures, printed) = place.evaluated("run");
+    assert!(printed.contains("1 image missing (1 of the test set)"), "{printed}");
+    assert!(
+        printed.contains("these are not the test images of the run; saved in run/evaluation-other.json"),
+        "{printed}"
+    );
     assert_eq!(
         (place.json_of("run/evaluation.json"), place.json_of("run/evaluation-other.json")),
         (own.clone(), figures)
@@ -98,14 +101,14 @@ fn other_test_images_leave_the_evaluation_of_the_run() {
 
     // The same images in another folder are the run's data.
     fs::rename(place.path("pets"), place.path("moved")).unwrap();
-    let (figures, said) = place.evaluated("run --data moved");
-    assert!(!said.contains("warning") && figures["recon"] == own["recon"], "{said}");
+    let (figures, printed) = place.evaluated("run --data moved");
+    assert!(!printed.contains("warning") && figures["recon"] == own["recon"], "{printed}");
 
     // Other data has its own test images, without those that the run was trained on.
     place.put_classes("others/train", 70);
     place.put_classes("others/test", 140);
-    let (others, said) = place.evaluated("run --data others");
-    assert!(said.contains("others is other data than the run was trained on"), "{said}");
+    let (others, printed) = place.evaluated("run --data others");
+    assert!(printed.contains("others is other data than the run was trained on"), "{printed}");
     assert_eq!((&others["same_data"], &others["images"]), (&Value::from(false), &Value::from(60)));
     let kept = fs::read(place.path("run/evaluation.json")).unwrap();
     for number in 0..20 {
@@ -129,8 +132,8 @@ fn runs_without_a_list_keep_their_split() {
     let by_content = place.json_of("run/images.json");
     fs::remove_file(&list).unwrap();
     // Held out by content, as no run of version 0.1.0 is.
-    let (figures, said) = place.evaluated("run");
-    assert!(said.contains("the data changed since training; the run has no list of its images"), "{said}");
+    let (figures, printed) = place.evaluated("run");
+    assert!(printed.contains("the data changed since training; the run has no list of its images"), "{printed}");
     assert_eq!((&figures["images"], &figures["same_data"]), (&Value::from(6), &Value::from(false)));
     place.refused("resume run --epochs 3", &["no list of its images"]);
     fs::write(&list, by_content.to_string()).unwrap();

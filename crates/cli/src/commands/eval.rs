@@ -19,15 +19,10 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
     evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step, &data));
     let figures = Value::Object(evaluation.clone());
-    let saved = match data.same_tests {
-        true => run.write_evaluation(&figures),
-        // The run's own evaluation is of its own test images.
-        false => run.write_other_evaluation(&figures).map(|path| {
-            terminal.say(&format!("these are not the test images of the run; saved in {}", path.display()));
-        }),
-    };
-    if let Err(error) = saved {
-        terminal.say(&format!("the evaluation was not saved: {error}"));
+    match run.write_evaluation(&figures, data.same_tests) {
+        Ok(_) if data.same_tests => {}
+        Ok(path) => terminal.say(&format!("these are not the test images of the run; saved in {}", path.display())),
+        Err(error) => terminal.say(&format!("the evaluation was not saved: {error}")),
     }
     match args.json {
         true => put_json("eval", Value::Object(evaluation))?,

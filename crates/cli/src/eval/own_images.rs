@@ -27,8 +27,7 @@ impl OwnImages {
     pub(super) fn read(&self, like: DataSet, options: &DataOptions, terminal: &Terminal) -> Result<OwnData> {
         let size @ [height, width, channels] = [like.height, like.width, like.channels];
         // Only squares are fitted.
-        let options =
-            DataOptions { size: if height == width { height } else { 0 }, channels, ..options.clone() };
+        let options = DataOptions { size: if height == width { height } else { 0 }, channels, ..options.clone() };
         let mut test = Split::default();
         let mut unlabelled = None;
         for source in &self.sources {

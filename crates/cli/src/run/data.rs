@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::data::read;
 
-    /// What version 0.1.0 held out, and what it noted of it.
+    /// Version 0.1.0 noted only a fingerprint.
     #[test]
     fn a_run_without_a_list_has_the_split_of_version_0_1_0() {
         let folder = tempfile::tempdir().unwrap();

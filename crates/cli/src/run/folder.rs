@@ -189,20 +189,12 @@ impl Run {
         self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()
     }
 
-    /// Saves the metrics of an evaluation on the test images of the run, for the report.
+    /// Saves the metrics of an evaluation: on the run's `own` test images, for the report, or on others. Returns the path.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write_evaluation(&self, metrics: &Value) -> Result<()> {
-        files::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
-    }
-
-    /// Saves the metrics of an evaluation on other images. Returns the path.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write_other_evaluation(&self, metrics: &Value) -> Result<PathBuf> {
-        let path = self.file(EVALUATION_OTHER);
+    pub fn write_evaluation(&self, metrics: &Value, own: bool) -> Result<PathBuf> {
+        let path = self.file(if own { EVALUATION } else { EVALUATION_OTHER });
         files::write(&path, format!("{metrics:#}\n").as_bytes())?;
         Ok(path)
     }

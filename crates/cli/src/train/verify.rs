@@ -80,7 +80,7 @@ impl Verification {
         let (step, data) = (step_of(&Checkpoint::load(&run.latest())?), DataFacts::of_training(&self.session.data));
         evaluation.extend(origin(&run, Weights::Latest, false, step, &data));
         let verdicts = verdicts(&self.targets, &evaluation);
-        if let Err(error) = run.write_evaluation(&Value::Object(evaluation)) {
+        if let Err(error) = run.write_evaluation(&Value::Object(evaluation), true) {
             terminal.say(&format!("the evaluation was not saved: {error}"));
         }
         Ok(verdicts)
