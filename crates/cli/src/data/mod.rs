@@ -6,10 +6,13 @@
 //! reader and a row of the table in `formats.rs`.
 
 mod arrangement;
+mod bounded;
 mod budget;
 mod channels;
 mod cifar;
+mod classes;
 mod dataset;
+mod elements;
 mod fit;
 mod folder;
 mod formats;

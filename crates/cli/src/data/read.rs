@@ -1,5 +1,6 @@
 //! Loading: finds the format of a source, reads it, and makes a data set of images of one size.
 
+use super::classes;
 use super::dataset::{DataSet, SizedSplit, Split, Splits};
 use super::fit::fit_split;
 use super::folder::{Decoded, Skipped};
@@ -83,7 +84,7 @@ pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
 
 /// Splits as a data set: fitted, of one size, divided by a rule, each with images.
 fn divided(
-    Splits { train, test, classes }: Splits,
+    Splits { train, test, mut classes }: Splits,
     (ids, paths): (&[u64], &[String]),
     options: &DataOptions,
     rule: Rule<'_>,
@@ -93,7 +94,7 @@ fn divided(
     let train = fit_split(train, options);
     let test = test.map(|test| fit_split(test, options));
     refuse_unusable(&name, &train, test.as_ref())?;
-    let [height, width, channels] = train.size;
+    let size @ [height, width, channels] = train.size;
     let (split, test) = (train.split, test.map(|test| test.split));
     let tests = test.as_ref().map_or(&[][..], |test| &test.labels);
     let labels = [&split.labels, tests].concat();
@@ -114,6 +115,12 @@ fn divided(
             bail!(Data, "{name} has none of the run's {which} images; restore them");
         }
     }
+    let [mut train, mut test] = [train, test].map(|split| SizedSplit { split, size });
+    classes::drop_empty(&name, &mut train, &mut test, &mut classes);
+    let [train, test] = [train.split, test.split];
+    if test.count == 0 {
+        bail!(Data, "no test image of {name} is of a class that has training images; add such images");
+    }
     let pixels = height * width * channels;
     // Without a shard size, a device gets as many images as fit.
     let at_once = options.shard.min(train.count);
@@ -121,7 +128,7 @@ fn divided(
     refuse_too_large(&format!("{at_once} training images of {name}"), at_once, pixels, advice)?;
     let tests = test.count;
     refuse_too_large(&format!("{tests} test images of {name}"), tests, pixels, "reduce data.size, or use fewer")?;
-    let mut data = DataSet::new(name, train, test, [height, width, channels], classes);
+    let mut data = DataSet::new(name, train, test, size, classes);
     data.list = list;
     Ok(data)
 }
