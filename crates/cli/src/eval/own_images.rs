@@ -80,20 +80,20 @@ mod tests {
             std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
             image::GrayImage::from_pixel(6, 4, image::Luma([value])).save(path(name)).unwrap();
         }
-        let like = |size: &str| DataSet::black(size, ["bee", "cat", "dog"].map(String::from).to_vec()).unwrap();
-        let read = |sources: &[&str], class: Option<&str>, size: &str| {
+        let like = |size| DataSet::black(size, ["bee", "cat", "dog"].map(String::from).to_vec());
+        let read = |sources: &[&str], class: Option<&str>, size: [usize; 3]| {
             let sources = sources.iter().map(|source| path(source)).collect();
             let own = OwnImages { sources, class: class.map(String::from) };
             own.read(like(size), &DataOptions::default(), &Terminal::new(true))
         };
-        let OwnData { data, unlabelled } = read(&["", "dog/1.png"], None, "2x2x1").unwrap();
+        let OwnData { data, unlabelled } = read(&["", "dog/1.png"], None, [2, 2, 1]).unwrap();
         assert_eq!(data.test.images, [[7; 4], [5; 4], [9; 4], [9; 4]].concat());
         assert_eq!((&data.test.labels[..], unlabelled), (&[1, 0, 2, 0][..], Some(path(""))));
-        let OwnData { data, unlabelled } = read(&["dog/1.png"], Some("dog"), "2x2x3").unwrap();
+        let OwnData { data, unlabelled } = read(&["dog/1.png"], Some("dog"), [2, 2, 3]).unwrap();
         assert_eq!((data.test.images, data.test.labels, unlabelled), (vec![9; 12], vec![2], None));
-        let message = read(&["cat"], None, "4x4x1").map(|own| own.data.test.count);
+        let message = read(&["cat"], None, [4, 4, 1]).map(|own| own.data.test.count);
         assert_eq!(message.unwrap(), 1);
-        let message = read(&["cat"], None, "4x8x1").err().unwrap().to_string();
+        let message = read(&["cat"], None, [4, 8, 1]).err().unwrap().to_string();
         assert!(message.contains("cat is 4×6, and the images of the run are 4×8; resize it"), "{message}");
     }
 }
