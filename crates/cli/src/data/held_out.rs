@@ -45,8 +45,8 @@ pub(super) fn divide(mut all: Split, parts: &[Part]) -> (Split, Split) {
 /// The part of each image, by its content: it is tested on if the hash of its id is below `share` of all hashes. Images
 /// that are added or removed change the part of no other image, and copies of an image are in one part.
 ///
-/// Two exceptions are for small sets. Every class has a training image: if all of its images would be tested on, the one
-/// with the largest hash is trained on. The set has a test image: if none would be, it is the one with the smallest
+/// Two exceptions are for small sets. Every class has a training image: if all of its images would be tested on, the
+/// one with the largest hash is trained on. The set has a test image: if none would be, it is the one with the smallest
 /// hash, of a class with two images if there is one.
 ///
 /// # Panics
@@ -80,8 +80,8 @@ pub(super) fn by_content(labels: &[u8], ids: &[u64], share: f64) -> Vec<Part> {
     parts
 }
 
-/// The part of each image as version 0.1.0 chose it: sorted by class, every (1 / `share`)th is tested on, from the middle
-/// of the first interval.
+/// The part of each image as version 0.1.0 chose it: sorted by class, every (1 / `share`)th is tested on, from the
+/// middle of the first interval.
 ///
 /// # Panics
 /// When there are fewer than two images.

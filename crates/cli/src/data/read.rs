@@ -34,8 +34,8 @@ pub struct Found {
 pub enum Rule<'a> {
     /// As the source has them; of a source without a test set, a hash of each image's content decides.
     Content,
-    /// As the source has them; of a source without a test set, every (1 / `data.test`)th image is held out, in the order
-    /// of classes. Version 0.1.0 did so.
+    /// As the source has them; of a source without a test set, every (1 / `data.test`)th image is held out, in the
+    /// order of classes. Version 0.1.0 did so.
     Position,
     /// As they are in the list of a run; images that it does not have are in neither set. If the source has fewer than
     /// half of the images of the list, it is other data: as [`Rule::Content`], without the images that are trained on.
@@ -159,7 +159,7 @@ fn refuse_unusable(name: &str, train: &SizedSplit, test: Option<&SizedSplit>) ->
     Ok(())
 }
 
-/// The part of each image by a rule. The first `trained` images are the training set of the source, if it has a test set.
+/// The part of each image by a rule. The first `trained` images are the training set of a source that has a test set.
 fn parts(
     labels: &[u8],
     ids: &[u64],

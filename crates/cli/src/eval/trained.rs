@@ -154,8 +154,7 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
         None if options.without_data => (black(&checkpoint)?, None),
         None => {
             let RunData { data, difference, same, same_tests } =
-                RunData::read(&run, &config.data, &trained, &checkpoint)
-                    .map_err(|error| error.or_hint(Hint::Data))?;
+                RunData::read(&run, &config.data, &trained, &checkpoint).map_err(|error| error.or_hint(Hint::Data))?;
             if let Some(difference) = &difference {
                 terminal.say(&format!("warning: {difference}"));
             }

@@ -36,7 +36,10 @@ impl RunData {
             None if is_built_in(trained) => Rule::Content,
             None => Rule::Position,
         };
-        let Found { data, skipped, changes, .. } = read_by(options, rule)?;
+        let Found { mut data, skipped, changes, .. } = read_by(options, rule)?;
+        if let Some(classes) = checkpoint.metadata.get("classes").and_then(|names| serde_json::from_str(names).ok()) {
+            relabel(&mut data, classes);
+        }
         skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
         let same = checkpoint.metadata.get("data").is_none_or(|fingerprint| *fingerprint == data.fingerprint());
         let Changes { missing_tests, other, .. } = changes;
@@ -76,6 +79,17 @@ pub(crate) fn absolute(source: &str) -> String {
     found.map_or_else(|| source.into(), |path| path.display().to_string())
 }
 
+/// Gives images the labels that their classes have in the run, if it has all of them: a class whose images are gone
+/// still counts.
+fn relabel(data: &mut DataSet, classes: Vec<String>) {
+    let of_run = |name: &String| classes.iter().position(|class| class == name).map(|label| label as u8);
+    let Some(labels) = data.classes.iter().map(of_run).collect::<Option<Vec<u8>>>() else { return };
+    for split in [&mut data.train, &mut data.test] {
+        split.labels.iter_mut().for_each(|label| *label = labels[usize::from(*label)]);
+    }
+    data.classes = classes;
+}
+
 fn other_data(data: &DataSet) -> String {
     format!("{} is other data than the run was trained on", data.name)
 }
@@ -83,7 +97,18 @@ fn other_data(data: &DataSet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::read;
+    use crate::data::{Split, read};
+
+    #[test]
+    fn a_class_that_is_gone_keeps_its_label() {
+        let split = |labels: &[u8]| Split { images: labels.to_vec(), labels: labels.to_vec(), count: labels.len() };
+        let of = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let mut data = DataSet::new("here".into(), split(&[0, 1]), split(&[1]), [1, 1, 1], of(&["bee", "dog"]));
+        relabel(&mut data, of(&["ant", "bee", "cat", "dog"]));
+        assert_eq!((&data.train.labels[..], &data.test.labels[..], data.classes.len()), (&[1, 3][..], &[3][..], 4));
+        relabel(&mut data, of(&["ant", "bee"]));
+        assert_eq!((&data.train.labels[..], data.classes.len()), (&[1, 3][..], 4), "other classes");
+    }
 
     /// Version 0.1.0 noted only a fingerprint.
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! config.toml  env.json  images.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png
-//! evaluation.json  evaluation-other.json  checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
+//! evaluation.json  evaluation-other.json  report.html  tensorboard/
+//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors
 //! ```
 
 use crate::config::Config;
@@ -195,7 +196,7 @@ impl Run {
         self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()
     }
 
-    /// Saves the metrics of an evaluation: on the run's `own` test images, for the report, or on others. Returns the path.
+    /// Saves the metrics of an evaluation: on the `own` test images of the run, or on others. Returns the path.
     ///
     /// # Errors
     /// The file cannot be written.
