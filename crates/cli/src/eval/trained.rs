@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::data::DataSet;
-use crate::io::error::{Result, ensure};
+use crate::io::error::{Hint, Result, ensure};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::device::{self, DeviceOptions};
@@ -114,7 +114,7 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
         "{} was trained without averaged weights (set optimiser.average, e.g. 0.999)",
         run.path.display()
     );
-    let mut checkpoint = Checkpoint::load(&options.weights.path(&run)?)?;
+    let mut checkpoint = run.load(&options.weights.path(&run)?)?;
     let data = if options.without_data { black(&checkpoint)? } else { load(&config)? };
     let (backend, reason) = device::open(&options.device)?;
     terminal.say(&format!("running on {reason}"));
@@ -135,7 +135,7 @@ pub fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
 }
 
 fn load(config: &Config) -> Result<DataSet> {
-    DataSet::load(&config.data)
+    DataSet::load(&config.data).map_err(|error| error.or_hint(Hint::Data))
 }
 
 /// A black image of the size that the checkpoint records, in place of the data.

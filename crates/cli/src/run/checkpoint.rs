@@ -5,6 +5,7 @@ mod parse;
 
 use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure};
 use crate::io::files;
+use crate::run::version;
 use flate2::Crc;
 use gpu_core::Array;
 use safetensors::tensor::{Dtype, View};
@@ -135,9 +136,14 @@ impl Checkpoint {
     /// Reads a file that frit or another program wrote.
     ///
     /// # Errors
-    /// The file cannot be read, is another kind of file, or is damaged.
+    /// The file cannot be read, is another kind of file, or is damaged; or a newer frit wrote it.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::parse(&files::read(path, files::BINARY)?, path.display().to_string())
+        let name = path.display().to_string();
+        let checkpoint = Self::parse(&files::read(path, files::BINARY)?, name)?;
+        if let Some(written) = checkpoint.metadata.get("frit") {
+            version::check(&checkpoint.name, written)?;
+        }
+        Ok(checkpoint)
     }
 
     /// A checksum of notes, names, types, shapes and elements.

@@ -89,7 +89,7 @@ pub(crate) fn run_folder() -> Reader {
         drop(report::tensorboard::write(path));
         drop(metrics::read(path));
         let Ok(run) = Run::open_to_read(path) else { return };
-        if let Ok(environment) = run.read_environment() {
+        if let Ok(Some(environment)) = run.read_environment() {
             let _ = device::noted(&environment["variants"]);
         }
         if let Ok(mut opened) = open(path, &options, &Terminal::new(true)) {

@@ -19,9 +19,7 @@ impl Checkpoint {
         if bytes.starts_with(b"PK\x03\x04") {
             bail!(Checkpoint, "{name} is a pickle of PyTorch; save it with safetensors.torch.save_file");
         }
-        let damaged = |why: &str| {
-            error!(Checkpoint, "{name} is damaged ({why}); replace it by another checkpoint of the run, or by a copy")
-        };
+        let damaged = |why: &str| error!(Checkpoint, "{name} is damaged ({why})");
         if bytes.first_chunk().is_some_and(|&length| u64::from_le_bytes(length) > MAX_HEADER) {
             return Err(damaged(&format!("its header is longer than {MAX_HEADER} bytes")));
         }
