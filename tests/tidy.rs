@@ -133,7 +133,6 @@ const DOORS: &[&str] = &[
     "crates/cli/src/data/arrangement.rs",
     "crates/cli/src/data/formats.rs",
     "crates/cli/src/data/numpy.rs",
-    "crates/cli/src/data/picture.rs",
     // The temporary folder of `frit verify`.
     "crates/cli/src/commands/verify.rs",
 ];

@@ -43,6 +43,8 @@ pub enum Hint {
     Size(usize),
     /// Give the data set that the run was trained on.
     Data,
+    /// Name the class of the images.
+    Class,
     /// Write to another path.
     Out,
     /// Run on another device, or on the CPU.
