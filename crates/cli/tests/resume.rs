@@ -150,15 +150,20 @@ fn killed_runs_with_schedules_resume_byte_for_byte() {
     kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
 }
 
-/// A learning rate that diverges twice: the rollbacks repeat too.
+/// Learning rates that end in NaN, and in losses that are large: the rollbacks repeat too.
 #[test]
 fn killed_runs_with_rollbacks_resume_byte_for_byte() {
-    let place = Place::new();
-    let train = format!("{TINY} --set vae.likelihood=gaussian --set vae.sigma=0.01 --lr 50 --device gpu");
-    let output = place.frit(&format!("{train} --epochs 3 --out run"));
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("of the learning rate"), "{}", stderr(&output));
-    kill_and_compare(&format!("{train} --epochs 8"), 3);
+    let nan = format!(
+        "{TINY} --set vae.likelihood=gaussian --set vae.sigma=0.01 --set monitors.divergence=0 --lr 50 --device gpu"
+    );
+    let large = "train ae --data data --hidden 16 --latent-dim 3 --batch-size 32 --save-every 3 --lr 1 --device cpu";
+    for train in [nan.as_str(), large] {
+        let place = Place::new();
+        let output = place.frit(&format!("{train} --epochs 3 --out run"));
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(stderr(&output).contains("of the learning rate"), "{}", stderr(&output));
+        kill_and_compare(&format!("{train} --epochs 8"), 3);
+    }
 }
 
 /// Two clocks and averaged weights, batch statistics, an EMA codebook, data in shards.

@@ -4,6 +4,7 @@
 //! [`Verification`] trains a recipe and checks its targets.
 
 pub mod best_metric;
+mod divergence;
 mod events;
 pub mod fit_memory;
 mod lines;

@@ -24,6 +24,9 @@ pub struct Progress {
     window: Vec<f64>,
     /// Steps since then.
     pub window_steps: u64,
+    /// Losses of the first step, by column; empty in a run of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first: Vec<f64>,
     /// Epoch of the best checkpoint, and its metric times its sign: the smaller, the better.
     pub best: Option<(u64, f64)>,
     /// Lines of metrics.jsonl about rollbacks to a checkpoint, each at half the learning rate of the one before.
@@ -72,6 +75,9 @@ impl Progress {
     /// Adds the losses of a step of `batch` images.
     pub fn add(&mut self, record: &Record, batch: u64) {
         self.step = record.step;
+        if record.step == 1 {
+            self.first.clone_from(&record.values);
+        }
         self.images += batch;
         self.window_steps += 1;
         for sums in [&mut self.sums, &mut self.window] {

@@ -15,15 +15,14 @@ use crate::run::session::Session;
 use crate::run::startup::Startup;
 use crate::terminal::{Bar, Terminal};
 use crate::train::best_metric::BestMetric;
+use crate::train::divergence::{Cause, Failure, diverged};
 use crate::train::events::{Event, Observer};
 use crate::train::lines::{columns_line, epoch_line, epoch_message};
 use crate::train::monitors::ActiveMonitors;
-use crate::train::nan_search::{broken_parameter, first_broken};
 use crate::train::preview::{COUNT, Preview};
 use crate::train::progress::Progress;
 use crate::train::recovery;
 use gpu_core::{Array, Record, SubmitLoop};
-use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,8 +36,8 @@ const SPARK_STEPS: u64 = 10;
 
 /// Everything of a run that its device holds.
 pub struct Prepared {
-    steps: EpochPlan,
-    programs: Programs,
+    pub(super) steps: EpochPlan,
+    pub(super) programs: Programs,
     test: TestLoss,
     code_use: Option<CodeUse>,
     best_metric: Option<BestMetric>,
@@ -63,22 +62,6 @@ impl Prepared {
     }
 }
 
-/// The monitor of losses and weights that are not finite.
-const NON_FINITE: &str = "non_finite";
-
-/// The advice for a loss that is not finite.
-const ADVICE: &str = "train again with a lower optimiser.lr, or with optimiser.clip = 1";
-
-fn explanation(broken: u64, tries: u32, found: Option<String>) -> String {
-    let tried = match tries {
-        0 => String::new(),
-        1 => " after 1 retry at a lower learning rate".into(),
-        tries => format!(" after {tries} retries at lower learning rates"),
-    };
-    let found = found.unwrap_or_else(|| "all tensors are finite when the steps are run again".into());
-    format!("the loss or a weight is not finite at step {broken}{tried}: {found}")
-}
-
 /// The end of training.
 pub enum Outcome {
     /// All steps are done; the losses on the test set, with the model, the data and the device.
@@ -92,16 +75,17 @@ pub enum Outcome {
 /// [`train`](crate::train::train) and [`resume`](crate::train::resume()) build one. It is public for programs that
 /// bring their own [`Session`].
 pub struct Trainer<'a> {
-    session: &'a mut Session,
-    run: Run,
+    pub(super) session: &'a mut Session,
+    pub(super) run: Run,
     terminal: &'a Terminal,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// The step of the latest checkpoint, if there is one.
     saved: Option<u64>,
-    prepared: Prepared,
+    pub(super) prepared: Prepared,
     submit_loop: SubmitLoop,
-    since: Instant,
-    images_since: u64,
+    /// Images since `since`, for the speed.
+    pub(super) images_since: u64,
+    pub(super) since: Instant,
     /// Losses at an interval of [`SPARK_STEPS`], for the bar: the objective, or the first column.
     history: Vec<f64>,
     /// The times before the first step, logged when it is done.
@@ -166,7 +150,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if the device fails, with the run to resume as a hint; [`ErrorKind::File`] if a file
-    /// cannot be written; [`ErrorKind::Training`] if the loss is not finite.
+    /// cannot be written; [`ErrorKind::Training`] if the loss is not finite, or diverges.
     pub fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         let outcome = self.train_on(interrupted);
         outcome.map_err(|error| recovery::with_checkpoint(error, &self.run.path, self.saved))
@@ -186,12 +170,12 @@ impl<'a> Trainer<'a> {
                 self.save()?;
                 return Ok(Outcome::Interrupted);
             }
-            let broken = match self.advance(interrupted, &bar)? {
+            let failure = match self.advance(interrupted, &bar)? {
                 None => self.between_steps(&bar, &mut last)?,
-                broken => broken,
+                failure => failure,
             };
-            if let Some(step) = broken {
-                self.roll_back(step, &bar)?;
+            if let Some(failure) = failure {
+                self.roll_back(&failure, &bar)?;
             }
         }
         bar.finish();
@@ -219,7 +203,7 @@ impl<'a> Trainer<'a> {
 
     /// Runs steps of one size up to the next checkpoint, picture or end of an epoch. Returns the first step whose loss
     /// is not finite, if any.
-    fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<u64>> {
+    fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<Failure>> {
         let step = self.progress.step;
         let steps = self.prepared.steps;
         let position = steps.at(step);
@@ -271,29 +255,49 @@ impl<'a> Trainer<'a> {
         let ring = self.session.model.buffers().ring;
         self.submit_loop.drive(self.session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
         written?;
-        Ok(broken)
+        Ok(broken.map(|step| Failure { step, cause: Cause::NonFinite }))
     }
 
-    /// Ends an epoch, draws or saves, if one is due. Returns the step if the test loss or a weight is not finite.
-    fn between_steps(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<u64>> {
+    /// Ends an epoch, draws or saves, if one is due. Returns a failure if the loss has diverged, or if the test loss or
+    /// a weight is not finite.
+    fn between_steps(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<Failure>> {
         let step = self.progress.step;
+        let failed = |cause| Ok(Some(Failure { step, cause }));
         let whole = step.is_multiple_of(self.prepared.steps.per_epoch);
+        let ended = whole || step == self.prepared.steps.total;
         let due = |every: u64| every > 0 && step.is_multiple_of(every);
         let Train { save_every, sample_every, .. } = self.session.config.train;
-        if whole || step == self.prepared.steps.total {
+        if ended || due(save_every) {
+            // Before anything is saved: a rollback needs a checkpoint from before the divergence.
+            if let Some(seen) = self.diverged("training set", &self.progress.means()) {
+                return failed(Cause::Diverged(seen));
+            }
+        }
+        if ended {
             let test = self.prepared.test.run(self.session)?;
             if !test.means.iter().all(|mean| mean.is_finite()) {
-                return Ok(Some(step));
+                return failed(Cause::NonFinite);
+            }
+            if let Some(seen) = self.diverged("test set", &test.means) {
+                return failed(Cause::Diverged(seen));
             }
             let finite = self.end_epoch(bar, whole, &test)?;
             *last = Some(test);
-            return Ok((!finite).then_some(step));
+            return if finite { Ok(None) } else { failed(Cause::NonFinite) };
         }
         if due(sample_every) {
             self.draw(step)?;
         }
-        let finite = !due(save_every) || self.save()?;
-        Ok((!finite).then_some(step))
+        if due(save_every) && !self.save()? {
+            return failed(Cause::NonFinite);
+        }
+        Ok(None)
+    }
+
+    /// The observation if mean losses are far above those of the first step.
+    fn diverged(&self, part: &str, means: &[f64]) -> Option<String> {
+        let factor = self.session.config.monitors.divergence;
+        diverged(self.session.model.as_ref(), part, &self.progress.first, means, factor)
     }
 
     /// Writes metrics, draws, runs the monitors and saves. Returns false if a number to save is not finite.
@@ -372,37 +376,8 @@ impl<'a> Trainer<'a> {
         Ok(samples)
     }
 
-    /// Rolls back to the last checkpoint and continues at half the learning rate, up to `monitors.non_finite` times.
-    fn roll_back(&mut self, broken: u64, bar: &Bar) -> Result<()> {
-        let checkpoint = Checkpoint::load(&self.run.latest())?;
-        let tries = self.progress.rollbacks.len() as u32;
-        let mut progress = Progress::of(&checkpoint, self.session)?;
-        self.session.restore(&mut checkpoint.clone())?;
-        if tries >= self.session.config.monitors.non_finite || broken_parameter(self.session)?.is_some() {
-            let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
-            let found = first_broken(self.session, &self.prepared.steps, tries, [progress.step, broken], restore)?;
-            let seen = explanation(broken, tries, found);
-            self.run.append_metrics(&json!({ "step": broken, "monitor": NON_FINITE, "seen": seen, "try": ADVICE }))?;
-            let message = format!("{seen}; the last checkpoint is saved in {}; {ADVICE}", self.run.path.display());
-            return Err(Error::new(ErrorKind::Training, message));
-        }
-        let seen = format!("the loss or a weight is not finite at step {broken}");
-        let retry = format!("continuing from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
-        bar.back(progress.step, &format!("warning: {seen}; {retry}"));
-        let line = json!({ "step": progress.step, "monitor": NON_FINITE, "seen": seen, "try": retry });
-        progress.rollbacks = std::mem::take(&mut self.progress.rollbacks);
-        progress.rollbacks.push(line);
-        self.progress = progress;
-        self.prepared.programs = Programs::prepare(self.session, &self.prepared.steps, tries + 1)?;
-        // The checkpoint first: the lines of metrics below can be restored from it.
-        self.save()?;
-        self.run.go_back(self.progress.step, &self.progress.rollbacks)?;
-        (self.since, self.images_since) = (Instant::now(), 0);
-        Ok(())
-    }
-
     /// Saves a checkpoint if all its numbers are finite. Returns false if not.
-    fn save(&mut self) -> Result<bool> {
+    pub(super) fn save(&mut self) -> Result<bool> {
         let checkpoint = self.snapshot()?;
         checkpoint.iter().try_for_each(|checkpoint| self.keep(checkpoint))?;
         Ok(checkpoint.is_some())
