@@ -123,6 +123,44 @@ fn layers_stay_apart() {
     assert_none(problems);
 }
 
+/// Sources that operate on files by themselves.
+const DOORS: &[&str] = &[
+    "crates/cli/src/io/files/folders.rs",
+    "crates/cli/src/io/files/lock.rs",
+    "crates/cli/src/io/files/read.rs",
+    "crates/cli/src/io/files/write.rs",
+    // Readers of data sets.
+    "crates/cli/src/data/arrangement.rs",
+    "crates/cli/src/data/cifar.rs",
+    "crates/cli/src/data/formats.rs",
+    "crates/cli/src/data/idx.rs",
+    "crates/cli/src/data/mnist.rs",
+    "crates/cli/src/data/numpy.rs",
+    "crates/cli/src/data/picture.rs",
+    // The temporary folder of `frit verify`.
+    "crates/cli/src/commands/verify.rs",
+];
+
+#[test]
+fn files_have_one_door() {
+    let words = ["std::fs", "fs::", "File::open", "File::create", "OpenOptions::new", ".exists()", ".is_file()"];
+    let mut problems = Vec::new();
+    for file in code().iter().filter(|file| file.path.starts_with("crates/cli/src/")) {
+        let lines = file.lines().take_while(|(_, line)| *line != "#[cfg(test)]");
+        let code = lines.filter(|(_, line)| !line.trim_start().starts_with("//"));
+        let found: Vec<_> = code.filter(|(_, line)| words.iter().any(|word| line.contains(word))).collect();
+        let listed = DOORS.contains(&file.path.as_str());
+        if listed && found.is_empty() {
+            problems.push(format!("{} needs no place in DOORS of tests/tidy.rs", file.path));
+        }
+        if !listed {
+            let advice = "use io::files, where tests make every operation fail";
+            problems.extend(found.iter().map(|(number, _)| format!("{}:{number}: {advice}", file.path)));
+        }
+    }
+    assert_none(problems);
+}
+
 #[test]
 fn dependencies_point_down() {
     let mut problems = Vec::new();

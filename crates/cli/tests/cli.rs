@@ -168,7 +168,7 @@ fn init_sets_the_initial_weights() {
     place.refused(&format!("{train} cut.safetensors"), &["cut.safetensors is damaged"]);
     place.refused(&format!("{train} pickle.pt"), &["pickle.pt", "pickle", "safetensors"]);
     place.refused(&format!("{train} missing.safetensors"), &["missing.safetensors", "no tensor mean.bias"]);
-    place.refused(&format!("{train} absent"), &["no file absent"]);
+    place.refused(&format!("{train} absent"), &["cannot read absent"]);
     let wider = train.replace("--hidden 16", "--hidden 17");
     place.refused(&format!("{wider} init.safetensors"), &["encoder.0.weight", "17×36", "16×36", "init.safetensors"]);
     place.refused(&format!("{train} words.safetensors"), &["words.safetensors", "float32"]);

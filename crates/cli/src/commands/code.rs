@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use frit::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
 use frit::eval::Opened;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
-use frit::io::atomic_write;
+use frit::io::files;
 use frit::io::images::{destination, grid, write_png};
 use frit::io::tokens::{Tokens, crc32};
 use frit::run::session::Session;
@@ -37,11 +37,11 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
     };
     let path = args.out.clone().unwrap_or_else(|| run.path.join("codes").with_extension(ending));
     check_ending(&path, ending, session.config.name())?;
-    atomic_write::write(&path, &bytes)?;
+    files::write(&path, &bytes)?;
     out!("{}", path.display())?;
     if is_class_conditional(&session) {
         let beside = path.with_extension("classes.npy");
-        atomic_write::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
+        files::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
         out!("{}", beside.display())?;
         terminal.say(&format!("wrote the classes of the images to {0}; decode with --classes {0}", beside.display()));
     }
@@ -83,7 +83,7 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    Ok(files::read(path, files::BINARY)?)
 }
 
 /// Refuses codebook indices for a model of continuous latents, and the other way round.

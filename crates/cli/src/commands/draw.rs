@@ -4,14 +4,13 @@ use crate::Ending;
 use crate::args;
 use crate::commands::trained::{MEASURE, open, open_to_draw};
 use crate::output::out;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use frit::eval::Opened;
 use frit::eval::draw::{Images, Reconstructions, Sampling};
 use frit::eval::latents::class;
-use frit::io::atomic_write::could_not_save;
+use frit::io::files;
 use frit::io::images::{destination, single, write_png};
 use frit::terminal::Terminal;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// The largest number of images in one grid.
@@ -40,29 +39,20 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
 
 /// Refuses a folder that already holds numbered images, which would mix with these.
 fn check_for_pictures(folder: &Path) -> Result<()> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(|error| could_not_save(folder, &error))?,
-    };
     let numbered = |name: &str| {
         let number = name.strip_suffix(".png");
         number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    for entry in entries {
-        let name = entry.map_err(|error| could_not_save(folder, &error))?.file_name();
-        ensure!(
-            !name.to_str().is_some_and(numbered),
-            "{} already contains images, e.g. {}; choose an empty folder",
-            folder.display(),
-            name.display()
-        );
+    let names = files::list(folder)?.into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_string()));
+    match names.into_iter().find(|name| numbered(name)) {
+        Some(name) => bail!("{} already contains images, e.g. {name}; choose an empty folder", folder.display()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes each image to its own file in a folder.
 fn write_each(folder: &Path, images: &Images) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|error| could_not_save(folder, &error))?;
+    files::create_folder(folder)?;
     let pixels: usize = images.size.iter().product();
     for (number, image) in images.values.chunks_exact(pixels).enumerate() {
         write_png(&folder.join(format!("{number:05}.png")), &single(image, images.size))?;

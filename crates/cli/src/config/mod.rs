@@ -11,6 +11,7 @@ pub use train::Train;
 use self::data::DataOptions;
 use self::monitors::Monitors;
 use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
+use crate::io::files;
 use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -130,11 +131,10 @@ impl Config {
             return Self::parse(text, recipe);
         }
         let path = Path::new(recipe);
-        if !recipe.ends_with(".toml") && !path.exists() {
+        if !recipe.ends_with(".toml") && !files::exists(path)? {
             bail!(Setting, "no recipe '{recipe}'; use one of {}, or the path of a .toml file", recipes::names());
         }
-        let text = std::fs::read_to_string(path).with_context(ErrorKind::File, || format!("cannot read {recipe}"))?;
-        Self::parse(&text, recipe)
+        Self::parse(&files::read_text(path)?, recipe)
     }
 
     /// Reads a configuration, which errors call `name`.

@@ -4,8 +4,8 @@
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::eval::passes::TestLoss;
-use crate::io::atomic_write::could_not_save;
 use crate::io::error::{Result, ensure};
+use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::Programs;
@@ -65,7 +65,7 @@ impl TrainedClassifier {
         let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
         let program = session.executor.prepare(&pass.schedule)?;
         let path = cache(&session);
-        let stored = path.as_ref().filter(|path| path.exists()).and_then(|path| Checkpoint::load(path).ok());
+        let stored = path.as_ref().and_then(|path| Checkpoint::load(path).ok());
         // A file that does not fit is replaced.
         let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
         if !restored {
@@ -171,10 +171,8 @@ fn cache(session: &Session) -> Option<PathBuf> {
 /// Saves the classifier in the cache. If that fails, the next evaluation trains again.
 fn keep(session: &mut Session, path: Option<PathBuf>, terminal: &Terminal) {
     let Some(path) = path else { return };
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let saved = folder.map_err(|error| could_not_save(&path, &error));
-    let saved: Result<()> = saved.and_then(|()| session.checkpoint()?.save(&path));
-    if let Err(error) = saved {
+    let folder = path.parent().map_or(Ok(()), files::create_folder);
+    if let Err(error) = folder.and_then(|()| session.checkpoint()?.save(&path)) {
         terminal.say(&format!("warning: the classifier was not cached: {error}"));
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::io::error::{Error, ErrorKind, Result, ensure};
+use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::folder::Run;
@@ -40,7 +41,7 @@ impl Weights {
         match self {
             Self::Latest => Ok(run.latest()),
             Self::Best => {
-                let has = run.best().exists();
+                let has = files::exists(&run.best())?;
                 ensure!(has, Run, "{name} has no best checkpoint: set train.best to a metric when training");
                 Ok(run.best())
             }

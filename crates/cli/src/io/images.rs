@@ -1,7 +1,7 @@
 //! Grids of small pictures, as PNG files.
 
 use super::error::{Context, ErrorKind, Result, ensure};
-use crate::io::atomic_write;
+use crate::io::files;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -83,9 +83,8 @@ pub fn destination(asked: Option<&Path>, run: &Path, name: &str) -> Result<PathB
 /// The name has another ending.
 pub fn check_name(path: &Path) -> Result<()> {
     let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-    let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
     ensure!(
-        is_png || is_special,
+        is_png || files::is_special(path),
         File,
         "images are written as PNG: give a name that ends in .png (got {})",
         path.display()
@@ -102,7 +101,7 @@ pub fn write_png(path: &Path, image: &DynamicImage) -> Result<()> {
     image
         .write_to(&mut png, ImageFormat::Png)
         .with_context(ErrorKind::File, || format!("{} is too large for a PNG file", path.display()))?;
-    atomic_write::write(path, png.get_ref())
+    files::write(path, png.get_ref())
 }
 
 /// An image under construction, divided into equal cells.

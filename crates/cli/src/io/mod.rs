@@ -1,8 +1,8 @@
-//! Files and formats: atomic writes, PNG grids, token files, caches, numbers as text.
+//! Files and formats: reading and writing, PNG grids, token files, caches, numbers as text.
 
-pub mod atomic_write;
 pub mod cache;
 pub mod error;
+pub mod files;
 pub mod format;
 pub mod images;
 pub mod tokens;

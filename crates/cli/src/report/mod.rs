@@ -9,15 +9,13 @@ mod scale;
 pub mod tensorboard;
 mod thin;
 
-use crate::io::atomic_write;
 use crate::io::error::{Error, ErrorKind as Kind, Result};
+use crate::io::files;
 use crate::run::folder::Run;
 use crate::run::metrics;
 use page::Page;
 use pictures::{Drawn, Png};
 use serde_json::{Map, Value};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The page of a run, as HTML: curves, pictures, evaluation, environment and configuration, as far as the run has them.
@@ -59,33 +57,27 @@ pub fn render(run_path: &Path) -> Result<String> {
 /// ```
 pub fn write(run_path: &Path) -> Result<PathBuf> {
     let path = run_path.join("report.html");
-    atomic_write::write(&path, render(run_path)?.as_bytes())?;
+    files::write(&path, render(run_path)?.as_bytes())?;
     Ok(path)
 }
 
 /// The name of a folder, also of `.`.
 fn name(path: &Path) -> String {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let path = files::absolute(path).unwrap_or_else(|| path.into());
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The object in a JSON file; an empty one without a file.
 fn object(path: &Path) -> Result<Map<String, Value>> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|error| file(format!("{} is no JSON object ({error}); remove it", path.display()))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Map::new()),
-        Err(error) => Err(file(format!("cannot read {}: {error}", path.display()))),
-    }
-}
-
-fn file(message: String) -> Error {
-    Error::new(Kind::File, message)
+    let Some(bytes) = files::read_if_exists(path, files::TEXT)? else { return Ok(Map::new()) };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::new(Kind::File, format!("{} is no JSON object ({error}); remove it", path.display())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::io::Cursor;
     use tempfile::TempDir;
 

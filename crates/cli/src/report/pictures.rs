@@ -1,13 +1,13 @@
 //! Pictures of a run, as a page embeds them.
 
 use crate::io::error::{Error, ErrorKind as Kind, Result};
+use crate::io::files;
 use crate::report::thin::evenly;
 use crate::run::folder::Run;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use image::{ImageDecoder, ImageFormat, ImageReader};
 use std::fmt::{self, Display, Formatter};
-use std::fs;
-use std::io::{Cursor, ErrorKind};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 /// Previews in a page, at most.
@@ -33,10 +33,7 @@ impl Png {
     /// # Errors
     /// [`Kind::File`] if the file cannot be read, or is no PNG.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
-        let bytes = match fs::read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|error| unreadable(path, &error))?,
-        };
+        let Some(bytes) = files::read_if_exists(path, files::BINARY)? else { return Ok(None) };
         let decoder = ImageReader::with_format(Cursor::new(&bytes), ImageFormat::Png).into_decoder();
         let decoder =
             decoder.map_err(|error| file(format!("{} is no PNG file ({error}); remove it", path.display())))?;
@@ -79,31 +76,21 @@ pub(crate) fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
     let drawn = if every.is_some_and(|every| every > 0) { Drawn::Step } else { Drawn::Epoch };
     let sample = run.sample(0);
     let folder = sample.parent().expect("a sample has a folder");
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|error| unreadable(folder, &error))?,
-    };
-    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
     let numbered = |path: PathBuf| {
         let number = path.file_name()?.to_str()?.strip_suffix(".png")?.parse().ok()?;
         Some((drawn(number), path))
     };
-    let mut samples: Vec<_> = paths.filter_map(numbered).collect();
+    let mut samples: Vec<_> = files::list(folder)?.into_iter().filter_map(numbered).collect();
     samples.sort();
     Ok(samples)
 }
 
 /// Evenly spaced previews, as many as a page embeds; always the first and the last.
 pub(crate) fn fitting(samples: &[(Drawn, PathBuf)]) -> Vec<&(Drawn, PathBuf)> {
-    let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let sizes: Vec<u64> = samples.iter().map(|(_, path)| size(path)).collect();
+    let sizes: Vec<u64> = samples.iter().map(|(_, path)| files::size(path).unwrap_or(0)).collect();
     let fits = |chosen: &Vec<usize>| chosen.len() <= 2 || chosen.iter().map(|&i| sizes[i]).sum::<u64>() <= BYTES;
     let chosen = (2..=MAX).rev().map(|most| evenly(samples.len(), most)).find(fits);
     chosen.unwrap_or_default().into_iter().map(|i| &samples[i]).collect()
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    file(format!("cannot read {}: {error}", path.display()))
 }
 
 fn file(message: String) -> Error {
@@ -113,6 +100,7 @@ fn file(message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_page_embeds_a_limited_number_of_previews() {

@@ -7,13 +7,12 @@
 //! Messages: `tensorflow/core/util/event.proto` and `tensorflow/core/framework/summary.proto`.
 
 use crate::eval::metrics::metric;
-use crate::io::atomic_write::{self, could_not_save};
 use crate::io::error::Result;
+use crate::io::files;
 use crate::report::pictures::{self, Drawn, Png};
 use crate::run::folder::Run;
 use crate::run::metrics::{self, Metrics, Point};
 use prost::Message;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "tensorboard";
@@ -141,9 +140,9 @@ pub fn write(run_path: &Path) -> Result<PathBuf> {
     let run = Run::open_to_read(run_path)?;
     let bytes = encode(&run, &metrics::read(run_path)?)?;
     let folder = run_path.join(FOLDER);
-    fs::create_dir_all(&folder).map_err(|error| could_not_save(&folder, &error))?;
+    files::create_folder(&folder)?;
     let path = folder.join(FILE);
-    atomic_write::write(&path, &bytes)?;
+    files::write(&path, &bytes)?;
     Ok(path)
 }
 
@@ -189,6 +188,7 @@ fn described(key: &str, part: &str) -> Option<Metadata> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// The messages of a file. Panics on a wrong checksum.
     fn parse(mut bytes: &[u8]) -> Vec<Event> {

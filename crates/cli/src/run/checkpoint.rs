@@ -1,14 +1,13 @@
 //! Checkpoints: named tensors and notes in one safetensors file.
 
-use crate::io::atomic_write;
 use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure, error};
+use crate::io::files;
 use flate2::Crc;
 use gpu_core::Array;
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// The one key of the file's metadata. The library writes metadata in a hash map's order, which changes from run
@@ -118,7 +117,7 @@ impl Checkpoint {
         let bytes = safetensors::serialize(tensors, Some(note)).with_context(Kind::Checkpoint, || {
             format!("cannot write {}: its tensors do not fit a safetensors file", path.display())
         })?;
-        atomic_write::write(path, &bytes)
+        files::write(path, &bytes)
     }
 
     /// Reads a file that frit or another program wrote.
@@ -126,14 +125,7 @@ impl Checkpoint {
     /// # Errors
     /// The file cannot be read, is another kind of file, or is damaged.
     pub fn load(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => error!(File, "no file {name}"),
-            ErrorKind::IsADirectory => error!(File, "{name} is a folder, not a .safetensors file"),
-            ErrorKind::PermissionDenied => error!(File, "cannot read {name}: permission denied"),
-            _ => error!(File, "cannot read {name}: {error}"),
-        })?;
-        Self::parse(&bytes, name)
+        Self::parse(&files::read(path, files::BINARY)?, path.display().to_string())
     }
 
     fn parse(bytes: &[u8], name: String) -> Result<Self> {
@@ -171,7 +163,7 @@ impl Checkpoint {
         crc.update(serde_json::json!(self.metadata).to_string().as_bytes());
         for (name, (shape, array)) in &self.tensors {
             crc.update(format!("{name} {:?} {shape:?}", dtype(array)).as_bytes());
-            crc.update(&bytes(array));
+            crc.update(bytes(array));
         }
         crc.sum()
     }
@@ -209,11 +201,13 @@ fn dtype(array: &Array) -> Dtype {
     }
 }
 
-fn bytes(array: &Array) -> Vec<u8> {
+/// The elements as they are in the file and in memory: with the lowest byte first.
+fn bytes(array: &Array) -> &[u8] {
+    const { assert!(cfg!(target_endian = "little"), "checkpoints are read and written as they are in memory") };
     match array {
-        Array::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Array::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Array::U32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Array::F32(values) => bytemuck::cast_slice(values),
+        Array::F64(values) => bytemuck::cast_slice(values),
+        Array::U32(values) => bytemuck::cast_slice(values),
     }
 }
 
@@ -222,15 +216,11 @@ fn array(info: &TensorInfo, data: &[u8]) -> Option<Array> {
     let (start, end) = info.data_offsets;
     let data = &data[start..end];
     match info.dtype {
-        Dtype::F32 => Some(Array::F32(words(data).map(f32::from_le_bytes).collect())),
-        Dtype::F64 => Some(Array::F64(words(data).map(f64::from_le_bytes).collect())),
-        Dtype::U32 => Some(Array::U32(words(data).map(u32::from_le_bytes).collect())),
+        Dtype::F32 => Some(Array::F32(bytemuck::pod_collect_to_vec(data))),
+        Dtype::F64 => Some(Array::F64(bytemuck::pod_collect_to_vec(data))),
+        Dtype::U32 => Some(Array::U32(bytemuck::pod_collect_to_vec(data))),
         _ => None,
     }
-}
-
-fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
-    data.chunks_exact(N).map(|word| word.try_into().expect("a chunk has its size"))
 }
 
 /// `[400, 784]` as `400×784`; a single number as `a scalar`.
@@ -375,6 +365,6 @@ mod tests {
     #[test]
     fn a_missing_file_has_a_sentence() {
         let message = Checkpoint::load(Path::new("no-such.safetensors")).unwrap_err().to_string();
-        assert_eq!(message, "no file no-such.safetensors");
+        assert_eq!(message, "cannot read no-such.safetensors: there is no such file");
     }
 }

@@ -1,8 +1,8 @@
 //! The device that was asked for, with the shaders that were: by the table, as tuned, or in half precision.
 
-use crate::io::atomic_write;
 use crate::io::cache;
-use crate::io::error::{Context, ErrorKind, Hint, Result, bail};
+use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
+use crate::io::files;
 use gpu_core::Caps;
 use gpu_core::{Backend, DeviceChoice, VariantPolicy, choose};
 use serde_json::{Value, json};
@@ -52,23 +52,24 @@ pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
 /// The variants measured on this device. `None` without a file, or with one that cannot be read.
 pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
     let path = tuned_file(caps, half)?;
-    let text = std::fs::read_to_string(&path).ok()?;
-    match serde_json::from_str(&text) {
-        Ok(choices) => Some(choices),
-        Err(error) => {
-            log::warn!("{} is not what frit tune writes ({error}) and is not used", path.display());
-            None
-        }
-    }
+    let parse = |bytes: Vec<u8>| {
+        serde_json::from_slice(&bytes)
+            .map_err(|error| error!(File, "{} is not what frit tune writes: {error}", path.display()))
+    };
+    let read = files::read_if_exists(&path, files::TEXT).and_then(|bytes| bytes.map(parse).transpose());
+    read.unwrap_or_else(|error| {
+        log::warn!("tuned shader variants are not used: {error}");
+        None
+    })
 }
 
 /// Saves measured variants to the cache folder. Returns the path.
 pub fn keep(caps: &Caps, half: bool, choices: &Choices) -> Result<PathBuf> {
     let path = tuned_file(caps, half).context(ErrorKind::File, "no cache folder; set FRIT_CACHE to one")?;
     let folder = path.parent().expect("a file has a folder");
-    std::fs::create_dir_all(folder).map_err(|error| atomic_write::could_not_save(folder, &error))?;
+    files::create_folder(folder)?;
     let text = serde_json::to_string_pretty(choices).expect("variants are JSON");
-    atomic_write::write(&path, text.as_bytes())?;
+    files::write(&path, text.as_bytes())?;
     Ok(path)
 }
 

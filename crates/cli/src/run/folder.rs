@@ -6,13 +6,10 @@
 //! ```
 
 use crate::config::Config;
-use crate::io::atomic_write::{self, could_not_save};
-use crate::io::error::{Hint, Result, bail, error};
+use crate::io::error::{ErrorKind, Hint, Result, bail, error};
+use crate::io::files::{self, Lock};
 use serde_json::Value;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
@@ -23,8 +20,6 @@ const CHECKPOINTS: &str = "checkpoints";
 const NUMBERED: &str = "step-";
 const CHECKPOINT_END: &str = ".safetensors";
 const LOCK: &str = ".lock";
-/// Time for a killed process to release its run.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A run folder, locked against other processes if it is open for writing.
 ///
@@ -46,15 +41,24 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Run {
     /// The folder.
     pub path: PathBuf,
-    metrics: Option<File>,
-    /// Locked as long as it is open; the system releases it when the process ends.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 impl Run {
-    /// The first of `runs/RECIPE-001`, `runs/RECIPE-002` … that does not exist.
-    pub fn default_path(recipe: &str) -> PathBuf {
-        first_free(Path::new("runs"), recipe)
+    /// Creates and locks the first of `RECIPE-001`, `RECIPE-002` … in `runs` that does not exist. Of processes that
+    /// start together, each gets its own.
+    ///
+    /// # Errors
+    /// The folder cannot be created or written to.
+    pub fn create_numbered(runs: &Path, recipe: &str) -> Result<Self> {
+        let mut number = 1;
+        loop {
+            let path = runs.join(format!("{recipe}-{number:03}"));
+            if files::create_new_folder(&path)? {
+                return Self::create(&path);
+            }
+            number += 1;
+        }
     }
 
     /// Creates the folder and locks it.
@@ -62,7 +66,10 @@ impl Run {
     /// # Errors
     /// The folder holds a run already, is in use, or cannot be written to.
     pub fn create(path: &Path) -> Result<Self> {
-        let run = Self::hold(path)?;
+        let run = Self::hold(path).map_err(|error| match error.kind() {
+            ErrorKind::File => error.with_hint(Hint::Out),
+            _ => error,
+        })?;
         Self::refuse_existing(path)?;
         Ok(run)
     }
@@ -72,7 +79,7 @@ impl Run {
     /// # Errors
     /// The folder holds a run.
     pub fn refuse_existing(path: &Path) -> Result<()> {
-        if path.join(CONFIG).exists() {
+        if files::exists(&path.join(CONFIG))? {
             let path = path.display().to_string();
             bail!(Run, hint: Hint::Resume(path.clone()), "{path} already holds a run");
         }
@@ -93,38 +100,23 @@ impl Run {
     /// # Errors
     /// The folder holds no run.
     pub fn open_to_read(path: &Path) -> Result<Self> {
-        if !path.join(CONFIG).is_file() {
+        if !files::exists(&path.join(CONFIG))? {
             bail!(Run, hint: Hint::Train, "{} is not a run folder: it has no {CONFIG}", path.display());
         }
-        Ok(Self { path: path.into(), metrics: None, _lock: None })
+        Ok(Self { path: path.into(), _lock: None })
     }
 
     fn hold(path: &Path) -> Result<Self> {
         for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
-            fs::create_dir_all(&folder).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => {
-                    error!(File, hint: Hint::Out, "{} is a file, not a folder", folder.display())
-                }
-                _ => could_not_save(&folder, &error),
-            })?;
+            files::create_folder(&folder)?;
         }
-        let lock_path = path.join(LOCK);
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
-        let lock = lock.map_err(|error| could_not_save(&lock_path, &error))?;
-        match try_lock_for(&lock, PATIENCE) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!(Run, "another process is using {}; wait until it ends", path.display())
-            }
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                log::warn!("{} is on a file system without locks: start no second frit there", path.display());
-            }
-            Err(TryLockError::Error(error)) => return Err(could_not_save(&lock_path, &error)),
-        }
+        let Some(lock) = files::lock(&path.join(LOCK))? else {
+            bail!(Run, "another process is using {}; wait until it ends", path.display())
+        };
         for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
-            atomic_write::sweep(&folder);
+            files::sweep(&folder);
         }
-        Ok(Self { path: path.into(), metrics: None, _lock: Some(lock) })
+        Ok(Self { path: path.into(), _lock: Some(lock) })
     }
 
     /// Saves the resolved configuration, as TOML.
@@ -132,7 +124,7 @@ impl Run {
     /// # Errors
     /// The file cannot be written.
     pub fn write_config(&self, toml: &str) -> Result<()> {
-        atomic_write::write(&self.file(CONFIG), toml.as_bytes())
+        files::write(&self.file(CONFIG), toml.as_bytes())
     }
 
     /// The configuration that the run was started with, as TOML.
@@ -161,7 +153,7 @@ impl Run {
     /// # Errors
     /// The file cannot be written.
     pub fn write_environment(&self, environment: &Value) -> Result<()> {
-        atomic_write::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
+        files::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
     }
 
     /// The environment of the run.
@@ -179,7 +171,7 @@ impl Run {
     /// # Errors
     /// The file cannot be written.
     pub fn write_evaluation(&self, metrics: &Value) -> Result<()> {
-        atomic_write::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
+        files::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
     }
 
     /// Appends one object as a line to the metrics. A killed process does not lose it.
@@ -187,21 +179,7 @@ impl Run {
     /// # Errors
     /// The file cannot be written; no part of the line stays.
     pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
-        let path = self.file(METRICS);
-        let mut append = || {
-            let file = match &mut self.metrics {
-                Some(file) => file,
-                none => none.insert(OpenOptions::new().create(true).append(true).open(&path)?),
-            };
-            let before = file.metadata()?.len();
-            let written = file.write_all(format!("{line}\n").as_bytes());
-            if written.is_err() {
-                // Where even this fails, the torn line goes when the run is resumed.
-                let _ = file.set_len(before);
-            }
-            written
-        };
-        append().map_err(|error| could_not_save(&path, &error))
+        files::append(&self.file(METRICS), format!("{line}\n").as_bytes())
     }
 
     /// Removes the metrics after `step`, and a line that was cut off.
@@ -209,21 +187,17 @@ impl Run {
     /// # Errors
     /// The metrics cannot be read or written.
     pub fn truncate_metrics(&mut self, step: u64) -> Result<()> {
-        self.metrics = None;
-        if !self.file(METRICS).exists() {
-            return Ok(());
-        }
+        let Some(text) = self.read_if_exists(METRICS)? else { return Ok(()) };
         let known = |line: &&str| {
             let line: Option<Value> = serde_json::from_str(line).ok();
             line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|at| at <= step)
         };
-        let text = self.read(METRICS)?;
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let kept: String = whole.lines().filter(known).flat_map(|line| [line, "\n"]).collect();
         if kept == text {
             return Ok(());
         }
-        atomic_write::write(&self.file(METRICS), kept.as_bytes())
+        files::write(&self.file(METRICS), kept.as_bytes())
     }
 
     /// Returns the folder to its state at a step: later metrics are removed, and each line of `rollbacks` is kept.
@@ -235,7 +209,7 @@ impl Run {
         if rollbacks.is_empty() {
             return Ok(());
         }
-        let text = if self.file(METRICS).exists() { self.read(METRICS)? } else { String::new() };
+        let text = self.read_if_exists(METRICS)?.unwrap_or_default();
         for line in rollbacks {
             // Checkpoint and metrics are two files; a process may have ended between them.
             let noted = line.to_string();
@@ -282,11 +256,9 @@ impl Run {
     /// The folder cannot be read.
     pub fn kept(&self) -> Result<Vec<u64>> {
         let folder = self.file(CHECKPOINTS);
-        let entries =
-            fs::read_dir(&folder).map_err(|error| error!(File, "cannot read {}: {error}", folder.display()))?;
         let number = |name: &str| name.strip_prefix(NUMBERED)?.strip_suffix(CHECKPOINT_END)?.parse().ok();
-        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut found: Vec<u64> = names.filter_map(|name| number(&name)).collect();
+        let paths = files::list(&folder)?.into_iter();
+        let mut found: Vec<u64> = paths.filter_map(|path| number(path.file_name()?.to_str()?)).collect();
         found.sort_unstable();
         Ok(found)
     }
@@ -300,7 +272,7 @@ impl Run {
         let (known, later) = found.split_at(found.partition_point(|&found| found <= step));
         let old = &known[..known.len().saturating_sub(keep)];
         for path in old.iter().chain(later).map(|&step| self.numbered(step)) {
-            fs::remove_file(&path).map_err(|error| could_not_save(&path, &error))?;
+            files::remove(&path)?;
         }
         Ok(())
     }
@@ -310,33 +282,21 @@ impl Run {
     }
 
     fn read(&self, name: &str) -> Result<String> {
-        let path = self.file(name);
-        let bytes = fs::read(&path).map_err(|error| error!(File, "cannot read {}: {error}", path.display()))?;
+        files::read_text(&self.file(name))
+    }
+
+    fn read_if_exists(&self, name: &str) -> Result<Option<String>> {
+        let bytes = files::read_if_exists(&self.file(name), files::TEXT)?;
         // A torn line of metrics may end inside a character.
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
-}
-
-/// Tries to lock a file for some time: a process that was just killed holds its locks until it is gone.
-fn try_lock_for(file: &File, patience: Duration) -> Result<(), TryLockError> {
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) if start.elapsed() < patience => std::thread::sleep(patience / 50),
-            result => return result,
-        }
-    }
-}
-
-fn first_free(runs: &Path, recipe: &str) -> PathBuf {
-    let numbered = (1..).map(|number| runs.join(format!("{recipe}-{number:03}")));
-    numbered.into_iter().find(|path| !path.exists()).expect("there are enough numbers")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::fs;
     use tempfile::TempDir;
 
     fn place() -> (TempDir, PathBuf) {
@@ -438,10 +398,28 @@ mod tests {
     #[test]
     fn the_first_free_number_is_taken() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(first_free(folder.path(), "vae"), folder.path().join("vae-001"));
-        fs::create_dir(folder.path().join("vae-001")).unwrap();
-        fs::write(folder.path().join("vae-002"), "").unwrap();
-        assert_eq!(first_free(folder.path(), "vae"), folder.path().join("vae-003"));
-        assert!(Run::default_path("ae").starts_with("runs"));
+        let runs = folder.path().join("runs");
+        fs::create_dir_all(runs.join("vae-001")).unwrap();
+        fs::write(runs.join("vae-002"), "").unwrap();
+        assert_eq!(Run::create_numbered(&runs, "vae").unwrap().path, runs.join("vae-003"));
+        assert_eq!(Run::create_numbered(&runs, "ae").unwrap().path, runs.join("ae-001"));
+        fs::write(folder.path().join("file"), "").unwrap();
+        Run::create_numbered(&folder.path().join("file"), "vae").unwrap_err();
+    }
+
+    #[test]
+    fn runs_that_start_together_get_a_folder_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = std::sync::Barrier::new(8);
+        let create = || {
+            start.wait();
+            Run::create_numbered(folder.path(), "vae").unwrap()
+        };
+        let runs: Vec<Run> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let paths: std::collections::BTreeSet<_> = runs.iter().map(|run| &run.path).collect();
+        assert_eq!(paths.len(), 8);
     }
 }

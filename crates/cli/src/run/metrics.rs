@@ -1,10 +1,9 @@
 //! The contents of metrics.jsonl, column by column.
 
-use crate::io::error::{Result, error};
+use crate::io::error::Result;
+use crate::io::files;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// The key that names a monitor, and that of version 0.1.
@@ -69,12 +68,8 @@ pub struct Metrics {
 /// # Errors
 /// The file cannot be read.
 pub fn read(run_path: &Path) -> Result<Metrics> {
-    let path = run_path.join("metrics.jsonl");
-    match fs::read(&path) {
-        Ok(bytes) => Ok(parse(&String::from_utf8_lossy(&bytes))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Metrics::default()),
-        Err(error) => Err(error!(File, "cannot read {}: {error}", path.display())),
-    }
+    let bytes = files::read_if_exists(&run_path.join("metrics.jsonl"), files::TEXT)?;
+    Ok(bytes.map_or_else(Metrics::default, |bytes| parse(&String::from_utf8_lossy(&bytes))))
 }
 
 /// Parses the lines of a run's metrics. An unfinished last line is skipped.

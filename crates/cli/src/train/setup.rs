@@ -3,6 +3,7 @@
 use crate::config::{Config, Train};
 use crate::data::{DataSet, is_built_in};
 use crate::io::error::Result;
+use crate::io::files;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::measured_step;
@@ -172,6 +173,6 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
 
 /// The absolute path of a folder, so that a run can be resumed from anywhere; a built-in set by its name.
 pub(crate) fn absolute(source: &str) -> String {
-    let found = (!is_built_in(source)).then(|| std::fs::canonicalize(source).ok()).flatten();
+    let found = (!is_built_in(source)).then(|| files::absolute(source.as_ref())).flatten();
     found.map_or_else(|| source.into(), |path| path.display().to_string())
 }

@@ -12,7 +12,10 @@ use crate::train::progress::Progress;
 use crate::train::setup::{Inputs, Setup};
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::Backend;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The folder of the runs that are given no path.
+const RUNS: &str = "runs";
 
 /// A run after training.
 pub struct Trained {
@@ -54,8 +57,7 @@ pub struct Trained {
 pub fn train(options: TrainOptions) -> Result<Trained> {
     let mut startup = Startup::default();
     let TrainOptions { config, name, length, micro_batch, device, init, out, terminal, interrupt, observer } = options;
-    let path = out.unwrap_or_else(|| Run::default_path(&name));
-    Run::refuse_existing(&path)?;
+    out.as_deref().map_or(Ok(()), Run::refuse_existing)?;
     let inputs = Inputs::load(config, length, micro_batch)?;
     startup.lap("data");
     let init = init.as_deref().map(Checkpoint::load).transpose()?;
@@ -68,10 +70,13 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
     startup.lap("weights");
     let Setup { data, backend, .. } = &setup;
     let prepared = Trainer::new(&mut session, &terminal, Progress::default(), |session| {
-        let run = Run::create(&path)?;
+        let run = match &out {
+            Some(path) => Run::create(path)?,
+            None => Run::create_numbered(Path::new(RUNS), &name)?,
+        };
         run.write_environment(&environment(backend, session))?;
         let (images, data) = (data.train.count, &data.name);
-        terminal.say(&format!("training {name} on {images} images of {data} into {}", path.display()));
+        terminal.say(&format!("training {name} on {images} images of {data} into {}", run.path.display()));
         Ok(run)
     });
     let mut trainer = match prepared {
@@ -84,6 +89,7 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
     };
     trainer.report_startup(startup);
     trainer.observe(observer);
+    let path = trainer.path().to_path_buf();
     let metrics = match trainer.train(&interrupt)? {
         Outcome::Done(metrics) => Some(metrics),
         Outcome::Interrupted => None,

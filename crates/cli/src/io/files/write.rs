@@ -1,8 +1,11 @@
-//! Files that are written whole or not at all.
+//! Files that are written whole or not at all, and files that grow.
 
-use super::error::{Error, Result, error};
+use super::errors::could_not_save;
+use super::faults::{self, Fault, check};
+use super::folders::{absolute, is_special, list, remove};
+use crate::io::error::Result;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const TEMPORARY_PREFIX: &str = ".frit-";
@@ -18,37 +21,38 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes).map_err(|error| could_not_save(path, &error))
 }
 
-/// The error for a failure to write `path`.
-pub fn could_not_save(path: &Path, error: &io::Error) -> Error {
-    let (why, advice) = match error.kind() {
-        ErrorKind::StorageFull => ("no space left on the device", "free some space, or write to another disk"),
-        ErrorKind::QuotaExceeded => ("the disk quota is used up", "free some space, or write to another disk"),
-        ErrorKind::PermissionDenied => ("writing there is not permitted", "change the permissions or the path"),
-        ErrorKind::ReadOnlyFilesystem => ("the file system is read-only", "choose another path"),
-        ErrorKind::NotFound => ("its folder does not exist", "make the folder, or choose another path"),
-        ErrorKind::NotADirectory => ("a part of its path is a file, not a folder", "choose another path"),
-        ErrorKind::IsADirectory => ("it is a folder", "give the name of a file"),
-        ErrorKind::FileTooLarge => ("it is larger than is allowed here", "raise the limit, or use a smaller model"),
-        kind => return error!(File, "cannot write {}: {kind}", path.display()),
+/// Appends `bytes` to a file, which is made if it is missing.
+///
+/// # Errors
+/// The file cannot be written. The part that was written is cut off again; where even this fails, it stays.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
+    let append = || {
+        check("open to append", path)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        let before = file.metadata()?.len();
+        let written = write_all("append", path, &mut file, bytes);
+        if written.is_err() {
+            let _ = check("truncate", path).and_then(|()| file.set_len(before));
+        }
+        written
     };
-    error!(File, "cannot write {}: {why}; {advice}", path.display())
+    append().map_err(|error| could_not_save(path, &error))
 }
 
 /// Removes the temporary files of killed processes from `folder`, which no other process may be writing to.
 pub fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
+    for path in list(folder).unwrap_or_default() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX) {
             // One that stays does no harm.
-            let _ = fs::remove_file(entry.path());
+            let _ = remove(&path);
         }
     }
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    if fs::metadata(&target).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+    let target = absolute(path).unwrap_or_else(|| path.to_path_buf());
+    if is_special(&target) {
         return OpenOptions::new().write(true).open(&target)?.write_all(bytes);
     }
     let folder = folder_of(&target);
@@ -60,13 +64,16 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
+    check("create", path)?;
     let mut file = builder.tempfile_in(&folder)?;
-    file.write_all(bytes)?;
+    write_all("write", path, file.as_file_mut(), bytes)?;
+    check("sync", path)?;
     file.as_file().sync_all()?;
+    check("rename", path)?;
     file.persist(&target).map_err(|failed| failed.error)?;
     // Makes the rename survive a power cut. If the file system cannot sync a folder, the old or the new file is left.
     if cfg!(unix) {
-        let _ = File::open(&folder).and_then(|folder| folder.sync_all());
+        let _ = check("sync folder", path).and_then(|()| File::open(&folder)?.sync_all());
     }
     Ok(())
 }
@@ -78,8 +85,17 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+fn write_all(operation: &str, path: &Path, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    match faults::next(operation, path) {
+        None => file.write_all(bytes),
+        Some(Fault::Error(kind)) => Err(kind.into()),
+        Some(Fault::Cut(kind)) => file.write_all(&bytes[..bytes.len() / 2]).and(Err(kind.into())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::read_text;
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -110,17 +126,6 @@ mod tests {
         assert!(message.contains("absent/file: its folder does not exist"), "{message}");
     }
 
-    #[test]
-    fn the_world_s_errors_have_sentences() {
-        let message = |kind: ErrorKind| could_not_save(Path::new("a/b"), &kind.into()).to_string();
-        assert_eq!(
-            message(ErrorKind::StorageFull),
-            "cannot write a/b: no space left on the device; free some space, or write to another disk"
-        );
-        assert!(message(ErrorKind::PermissionDenied).contains("not permitted; change the permissions"));
-        assert_eq!(message(ErrorKind::TimedOut), "cannot write a/b: timed out");
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
     fn a_device_is_written_to_and_may_be_full() {
@@ -143,6 +148,16 @@ mod tests {
         fs::write(&usual, b"").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&real), mode(&usual));
+    }
+
+    #[test]
+    fn an_appended_file_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        append(&path, b"a\n").unwrap();
+        append(&path, b"b\n").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "a\nb\n");
+        assert!(append(folder.path(), b"x").unwrap_err().to_string().contains("it is a folder"));
     }
 
     #[test]
