@@ -48,13 +48,13 @@ impl Place {
     }
 }
 
-/// Every file below with its contents; metrics without the speed, which depends on the clock.
+/// Every file below with its contents, but for the report; metrics without what depends on the clock.
 fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for folder in ["", "samples", "checkpoints"] {
         for path in fs::read_dir(run.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
             // Looking at a run leaves this in it.
-            if path.is_file() && !path.ends_with("evaluation.json") {
+            if path.is_file() && !path.ends_with("evaluation.json") && !path.ends_with("report.html") {
                 found.insert(path.strip_prefix(run).unwrap().into(), fs::read(path).unwrap());
             }
         }
@@ -62,7 +62,9 @@ fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     if let Some(metrics) = found.get_mut(Path::new("metrics.jsonl")) {
         let timeless = |line: &str| {
             let mut line: Value = serde_json::from_str(line).unwrap();
-            line.as_object_mut().unwrap().remove("images_per_second");
+            for key in ["images_per_second", "time", "elapsed_s"] {
+                line.as_object_mut().unwrap().remove(key);
+            }
             format!("{line}\n")
         };
         *metrics = String::from_utf8_lossy(metrics).lines().map(timeless).collect::<String>().into();

@@ -10,7 +10,7 @@ use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::Programs;
 use crate::run::session::{Session, spec};
-use crate::terminal::Terminal;
+use crate::terminal::{Status, Terminal};
 use gpu_core::{Array, Backend, Buf, Program, SubmitLoop};
 use models::metrics::Features;
 use models::{Classifier, ModelConfig};
@@ -70,7 +70,7 @@ impl TrainedClassifier {
         let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
         if !restored {
             terminal.say(&format!("training a classifier on {} {purpose}", data.name));
-            train(&mut session)?;
+            train(&mut session, terminal)?;
         }
         let tested = TestLoss::prepare(&mut session, 0)?.run(&mut session)?;
         ensure!(
@@ -140,18 +140,22 @@ fn largest(row: &[f32]) -> usize {
     (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
 }
 
-/// Trains all epochs of the recipe, without output or checkpoints.
-fn train(session: &mut Session) -> Result<()> {
+/// Trains all epochs of the recipe, with a bar and without checkpoints.
+fn train(session: &mut Session, terminal: &Terminal) -> Result<()> {
     session.initialise()?;
     let steps = EpochPlan::new(&session.config, session.data.train.count);
     let ring = session.model.buffers().ring;
     let programs = Programs::prepare(session, &steps, 0)?;
     let (mut submit_loop, mut step) = (SubmitLoop::default(), 0);
+    let bar = terminal.bar(steps.total, 0);
     while step < steps.total {
         let stand = steps.at(step);
         session.put_shard(&steps, &stand)?;
         let runs = stand.runs.min(steps.total - step);
-        let mut seen = |_| ControlFlow::Continue(());
+        let mut seen = |_| {
+            bar.step(Status::default);
+            ControlFlow::Continue(())
+        };
         submit_loop.drive(session.executor.as_mut(), programs.of(stand.size)?, step + 1, runs, ring, &mut seen)?;
         step += runs;
     }

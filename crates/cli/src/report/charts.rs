@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn column(values: &[Option<f64>]) -> Column {
-        let point = |(i, &value)| Point { step: 50 * (i as u64 + 1), epoch: None, value };
+        let point = |(i, &value)| Point { step: 50 * (i as u64 + 1), epoch: None, elapsed: None, value };
         Column { windows: values.iter().enumerate().map(point).collect(), ..Column::default() }
     }
 

@@ -18,6 +18,9 @@ use pictures::{Drawn, Png};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
+/// The name of the page in a run folder.
+pub const REPORT: &str = "report.html";
+
 /// The page of a run, as HTML: curves, pictures, evaluation, environment and configuration, as far as the run has them.
 ///
 /// # Errors
@@ -56,7 +59,7 @@ pub fn render(run_path: &Path) -> Result<String> {
 /// # }
 /// ```
 pub fn write(run_path: &Path) -> Result<PathBuf> {
-    let path = run_path.join("report.html");
+    let path = run_path.join(REPORT);
     files::write(&path, render(run_path)?.as_bytes())?;
     Ok(path)
 }

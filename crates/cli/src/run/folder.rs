@@ -8,6 +8,7 @@
 use crate::config::Config;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
+use crate::run::metrics::{Clock, without_time};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,8 @@ const LOCK: &str = ".lock";
 pub struct Run {
     /// The folder.
     pub path: PathBuf,
+    /// The time of the lines of metrics.
+    clock: Clock,
     _lock: Option<Lock>,
 }
 
@@ -103,7 +106,7 @@ impl Run {
         if !files::exists(&path.join(CONFIG))? {
             bail!(Run, hint: Hint::Train, "{} is not a run folder: it has no {CONFIG}", path.display());
         }
-        Ok(Self { path: path.into(), _lock: None })
+        Ok(Self { path: path.into(), clock: Clock::after(""), _lock: None })
     }
 
     fn hold(path: &Path) -> Result<Self> {
@@ -116,7 +119,9 @@ impl Run {
         for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
             files::sweep(&folder);
         }
-        Ok(Self { path: path.into(), _lock: Some(lock) })
+        let run = Self { path: path.into(), clock: Clock::after(""), _lock: Some(lock) };
+        let clock = Clock::after(&run.read_if_exists(METRICS)?.unwrap_or_default());
+        Ok(Self { clock, ..run })
     }
 
     /// Saves the resolved configuration, as TOML.
@@ -179,7 +184,7 @@ impl Run {
     /// # Errors
     /// The file cannot be written; no part of the line stays.
     pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
-        files::append(&self.file(METRICS), format!("{line}\n").as_bytes())
+        files::append(&self.file(METRICS), format!("{}\n", self.clock.stamped(line)).as_bytes())
     }
 
     /// Removes the metrics after `step`, and a line that was cut off.
@@ -212,8 +217,7 @@ impl Run {
         let text = self.read_if_exists(METRICS)?.unwrap_or_default();
         for line in rollbacks {
             // Checkpoint and metrics are two files; a process may have ended between them.
-            let noted = line.to_string();
-            if !text.lines().any(|found| found == noted) {
+            if !text.lines().any(|found| without_time(found).as_ref() == Some(line)) {
                 self.append_metrics(line)?;
             }
         }
@@ -309,6 +313,11 @@ mod tests {
         fs::read_to_string(run.path.join(METRICS)).unwrap()
     }
 
+    /// The lines of metrics without their times.
+    fn timeless(run: &Run) -> Vec<Value> {
+        metrics(run).lines().map(|line| without_time(line).unwrap()).collect()
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let (_folder, path) = place();
@@ -389,10 +398,13 @@ mod tests {
         for torn in [&b"{\"step\":5,\"\xc3"[..], b"{\"step\":5}"] {
             fs::write(path.join(METRICS), [metrics(&run).as_bytes(), torn].concat()).unwrap();
             run.truncate_metrics(20).unwrap();
-            assert_eq!(metrics(&run), "{\"loss\":0.5,\"step\":10}\n{\"loss\":0.5,\"step\":20}\n");
+            assert_eq!(timeless(&run), [10, 20].map(|step| json!({ "step": step, "loss": 0.5 })));
         }
         run.append_metrics(&json!({ "step": 21 })).unwrap();
-        assert!(metrics(&run).ends_with("\"step\":20}\n{\"step\":21}\n"));
+        assert_eq!(timeless(&run)[2], json!({ "step": 21 }));
+        run.go_back(20, &[json!({ "step": 20, "monitor": "a" })]).unwrap();
+        run.go_back(20, &[json!({ "step": 20, "monitor": "a" })]).unwrap();
+        assert_eq!(timeless(&run).len(), 3, "a rollback is noted once");
     }
 
     #[test]

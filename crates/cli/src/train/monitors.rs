@@ -48,7 +48,8 @@ impl Warning {
 
     /// One line of metrics.jsonl.
     pub fn line(&self, epoch: u64, step: u64) -> Value {
-        json!({ "epoch": epoch, "step": step, "monitor": self.monitor, "seen": self.seen, "try": self.advice })
+        let Self { monitor, seen, advice } = self;
+        json!({ "kind": "warning", "epoch": epoch, "step": step, "monitor": monitor, "seen": seen, "try": advice })
     }
 }
 

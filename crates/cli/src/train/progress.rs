@@ -104,7 +104,7 @@ impl Progress {
     pub fn window_line(&mut self, columns: &[&str]) -> Value {
         let steps = std::mem::take(&mut self.window_steps) as f64;
         let means = std::mem::take(&mut self.window).into_iter().map(|sum| sum / steps);
-        let mut line = Map::from_iter([("step".into(), json!(self.step))]);
+        let mut line = Map::from_iter([("kind".into(), json!("step")), ("step".into(), json!(self.step))]);
         line.extend(columns.iter().zip(means).map(|(column, mean)| (column.to_string(), json!(mean))));
         line.into()
     }

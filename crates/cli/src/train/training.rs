@@ -5,7 +5,6 @@ use crate::eval::draw::{Images, training_images};
 use crate::eval::measures::{Evaluation, Reconstruction};
 use crate::eval::passes::{CodeUse, TestLoss, Tested, summary};
 use crate::io::error::{Error, ErrorKind, Result};
-use crate::io::format::sparkline;
 use crate::io::images::write_png;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition};
@@ -17,7 +16,7 @@ use crate::terminal::{Bar, Terminal};
 use crate::train::best_metric::BestMetric;
 use crate::train::divergence::{Cause, Failure, diverged};
 use crate::train::events::{Event, Observer};
-use crate::train::lines::{columns_line, epoch_line, epoch_message};
+use crate::train::lines::{epoch_line, epoch_messages, status};
 use crate::train::monitors::ActiveMonitors;
 use crate::train::preview::{COUNT, Preview};
 use crate::train::progress::Progress;
@@ -28,8 +27,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Steps between lines of metrics.jsonl, each with mean losses.
+/// Steps between lines of metrics.jsonl, each with mean losses, at most.
 const LOG_STEPS: u64 = 50;
+
+/// Lines of an epoch, about, where it has fewer steps than would fill them.
+const LOG_LINES: u64 = 10;
 
 /// Steps between blocks of the bar's sparkline.
 const SPARK_STEPS: u64 = 10;
@@ -178,7 +180,7 @@ impl<'a> Trainer<'a> {
                 self.roll_back(&failure, &bar)?;
             }
         }
-        bar.finish();
+        drop(bar);
         if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
             let patience = self.session.config.train.patience;
             self.terminal.say(&format!(
@@ -219,6 +221,7 @@ impl<'a> Trainer<'a> {
         let programs = self.prepared.programs.of(size)?;
         let images = steps.images_of(size);
         let columns = self.session.model.columns();
+        let log_every = (steps.per_epoch / LOG_LINES).clamp(1, LOG_STEPS);
         let mut broken: Option<u64> = None;
         let objective = self.session.model.objective();
         let Self { progress, run, since, images_since, history, startup, observer, stopped, .. } = self;
@@ -237,14 +240,11 @@ impl<'a> Trainer<'a> {
             if record.step.is_multiple_of(SPARK_STEPS) {
                 history.push(objective.of(&record.values).unwrap_or(record.values[0]));
             }
-            if progress.window_steps == LOG_STEPS && written.is_ok() {
+            if progress.window_steps >= log_every && written.is_ok() {
                 written = run.append_metrics(&progress.window_line(columns));
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
-            bar.step(|| {
-                let losses = columns_line(columns, &progress.means());
-                format!("{}  {losses}  {rate:.0} images/s", sparkline(history))
-            });
+            bar.step(|| status(columns, &progress.means(), history, rate));
             if let Some(observer) = observer {
                 let event = Event::Step { step: record.step, of: steps.total, columns, losses: &record.values };
                 *stopped |= observer(&event).is_break();
@@ -314,7 +314,7 @@ impl<'a> Trainer<'a> {
         let model = self.session.model.as_ref();
         let line = epoch_line(model, [epoch, step], learning_rate, &train, test, &others, rate);
         self.run.append_metrics(&line)?;
-        bar.say(&epoch_message(model, epoch, self.session.config.train.epochs, &train, test, rate));
+        bar.say_fitting(&epoch_messages(model, [epoch, self.session.config.train.epochs], &train, test, rate));
         let value = self.prepared.best_metric.as_ref().and_then(|metric| metric.value(model, test, &others));
         self.emit(&Event::Epoch { epoch, step, metrics: &line });
         let by_steps = self.session.config.train.sample_every > 0;
