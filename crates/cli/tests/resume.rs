@@ -59,6 +59,11 @@ fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             }
         }
     }
+    if let Some(environment) = found.get_mut(Path::new("env.json")) {
+        let mut noted: Value = serde_json::from_slice(environment).unwrap();
+        noted.as_object_mut().unwrap().remove("command");
+        *environment = noted.to_string().into();
+    }
     if let Some(metrics) = found.get_mut(Path::new("metrics.jsonl")) {
         let timeless = |line: &str| {
             let mut line: Value = serde_json::from_str(line).unwrap();

@@ -147,8 +147,9 @@ pub(crate) struct Eval {
     /// Samples per image for the importance-weighted bound
     #[arg(long, value_name = "K")]
     pub(crate) iw: Option<usize>,
-    /// Also compare generated images with test images in the features of a classifier: Fréchet and kernel distance,
-    /// precision, recall, density, coverage; each with its value for real training images
+    /// Also compare generated images with test images: Fréchet and kernel distance, precision, recall, density,
+    /// coverage; each with its value for real training images. In the features of a classifier of the data, or of a
+    /// random network if the data has no labels
     #[arg(long)]
     pub(crate) generative: bool,
     /// Number of generated images for --generative [default: the number of test images, at most 10000]
@@ -174,7 +175,7 @@ pub(crate) struct Compare {
     pub(crate) a: String,
     /// Images to compare with it
     pub(crate) b: String,
-    /// Labelled data to train the feature classifier on [default: digits]
+    /// Labelled data: compare in the features of a classifier trained on it [default: features of a random network]
     #[arg(long, value_name = "SOURCE")]
     pub(crate) data: Option<String>,
     /// Setting of the [data] section, e.g. data.size=64; can be repeated

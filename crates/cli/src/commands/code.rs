@@ -30,7 +30,7 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
         (1..=images).contains(&count),
         "invalid value '{count}' for -n: expected 1 to {images} (the number of test images)"
     );
-    let (found, width) = codes(&mut session, count)?;
+    let (found, width) = codes(&mut session, (0..count).collect())?;
     let (ending, bytes) = match &found {
         Array::U32(words) => (WORDS, tokens(&mut session, words.clone(), width)?.to_bytes()),
         numbers => (NUMBERS, write_npy(&[count, width], &numbers.to_f32())),

@@ -26,13 +26,14 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
     let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
     let width = latent_width(session)?;
     let images = args.images || !has_prior(session);
+    let rows = if images { pairs(session, args.rows)? } else { Vec::new() };
     let ends = match images {
-        true => latents(session, 2 * args.rows)?,
+        true => latents(session, rows.clone())?,
         false => normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect(),
     };
     // One class per row: only the latent changes.
     let known = session.data.classes.len();
-    let of_row = |row: usize| if images { label(session, 2 * row) } else { (row % known) as u8 };
+    let of_row = |row: usize| if images { label(session, rows[2 * row]) } else { (row % known) as u8 };
     let classes = classes(session, args.class.as_deref(), args.rows, of_row)?;
     let way = if args.spherical { spherical } else { linear };
     let row = |ends: &[Vec<f32>]| {
@@ -115,12 +116,20 @@ fn latent_width(session: &Session) -> Result<usize> {
     Ok(code_width(session)?)
 }
 
-/// The latents of the first `count` test images; for posteriors, their means.
-fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
-    let images = session.data.test.count;
-    ensure!(count <= images, "needs {count} test images, but there are {images}; use fewer --rows");
+/// Pairs of test images, one after another: of each class its share, by the seed of the run.
+fn pairs(session: &Session, count: usize) -> Result<Vec<usize>> {
+    let (test, needed) = (&session.data.test, 2 * count);
+    ensure!(needed <= test.count, "needs {needed} test images, but there are {}; use fewer --rows", test.count);
+    let drawn = test.subset(needed, session.config.train.seed);
+    // From one half to the other: in data sorted by class, between classes.
+    let (from, to) = drawn.split_at(count);
+    Ok(from.iter().zip(to).flat_map(|(&from, &to)| [from, to]).collect())
+}
+
+/// The latents of test images; for posteriors, their means.
+fn latents(session: &mut Session, rows: Vec<usize>) -> Result<Vec<Vec<f32>>> {
     let width = latent_width(session)?;
-    let (found, columns) = codes(session, count)?;
+    let (found, columns) = codes(session, rows)?;
     Ok(found.to_f32().chunks_exact(columns).map(|row| row[..width].to_vec()).collect())
 }
 
@@ -128,7 +137,7 @@ fn latents(session: &mut Session, count: usize) -> Result<Vec<Vec<f32>>> {
 fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
     let count = session.data.test.count;
     ensure!(image < count, "invalid value '{image}' for --image: expected 0 to {} (test images)", count - 1);
-    Ok(latents(session, image + 1)?.remove(image))
+    Ok(latents(session, vec![image])?.remove(0))
 }
 
 /// The standard deviation of each latent dimension over the test images; 1 for models without an encoder.
@@ -136,7 +145,7 @@ fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
     if session.model.encoder().is_none() {
         return Ok(vec![1.0; width]);
     }
-    let rows = latents(session, session.data.test.count)?;
+    let rows = latents(session, (0..session.data.test.count).collect())?;
     let deviation = |unit: usize| {
         let mean =
             |of: &dyn Fn(f64) -> f64| rows.iter().map(|row| of(f64::from(row[unit]))).sum::<f64>() / rows.len() as f64;

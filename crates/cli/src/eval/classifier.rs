@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::data::DataSet;
+use crate::eval::network::FeatureNetwork;
 use crate::eval::passes::TestLoss;
 use crate::io::error::{Result, ensure};
 use crate::io::files;
@@ -11,23 +12,15 @@ use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::Programs;
 use crate::run::session::{Session, spec};
 use crate::terminal::{Status, Terminal};
-use gpu_core::{Array, Backend, Buf, Program, SubmitLoop};
+use gpu_core::{Backend, SubmitLoop};
 use models::metrics::Features;
-use models::{Classifier, ModelConfig};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Images in a batch.
-const BATCH: usize = 100;
-
 /// A trained classifier on a device.
 pub struct TrainedClassifier {
-    session: Session,
-    given: Buf,
-    program: Program,
-    logits: Buf,
-    features: Buf,
+    network: FeatureNetwork,
     /// Error rate on the test images.
     pub errors: f64,
 }
@@ -59,20 +52,17 @@ impl TrainedClassifier {
     ) -> Result<Option<Self>> {
         let Some(config) = Self::recipe(data, backend)? else { return Ok(None) };
         let spec = spec(&config, data);
-        let ModelConfig::Classifier(settings) = &config.model else { unreachable!("the recipe of a classifier") };
-        let model = Classifier::new(settings.clone(), &spec, BATCH);
-        let (given, pass) = (model.given(), model.classify());
-        let mut session = Session::open_model(config, data.clone(), Box::new(model), backend)?;
-        let program = session.executor.prepare(&pass.schedule)?;
-        let path = cache(&session);
+        let mut network = FeatureNetwork::open(config, data.clone(), &spec, backend)?;
+        let session = &mut network.session;
+        let path = cache(session);
         let stored = path.as_ref().and_then(|path| Checkpoint::load(path).ok());
         // A file that does not fit is replaced.
         let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
         if !restored {
             terminal.say(&format!("training a classifier on {} {purpose}", data.name));
-            train(&mut session, terminal)?;
+            train(session, terminal)?;
         }
-        let tested = TestLoss::prepare(&mut session, 0)?.run(&mut session)?;
+        let tested = TestLoss::prepare(session, 0)?.run(session)?;
         ensure!(
             tested.means.iter().all(|mean| mean.is_finite()),
             Training,
@@ -80,55 +70,34 @@ impl TrainedClassifier {
             data.name
         );
         if !restored {
-            keep(&mut session, path, terminal);
+            keep(session, path, terminal);
         }
-        Ok(Some(Self {
-            session,
-            given,
-            program,
-            logits: pass.outputs[0],
-            features: pass.outputs[1],
-            errors: tested.means[1],
-        }))
+        Ok(Some(Self { network, errors: tested.means[1] }))
     }
 
     /// The data set that it was trained on.
     pub fn data(&self) -> &DataSet {
-        &self.session.data
+        &self.network.session.data
     }
 
     /// The class of each image, given by values in [0, 1].
     pub fn classes(&mut self, images: &[f32]) -> Result<Vec<usize>> {
-        let logits = self.run(images, self.logits)?;
-        Ok(logits.chunks_exact(self.logits.shape.cols()).map(largest).collect())
+        let (logits, classes) = self.network.logits(images)?;
+        Ok(logits.chunks_exact(classes).map(largest).collect())
     }
 
     /// The features of each image, given by values in [0, 1]: the input of the classifier's last layer.
     pub fn features(&mut self, images: &[f32]) -> Result<Features> {
-        Ok(Features::from_f32(&self.run(images, self.features)?, self.features.shape.cols()))
-    }
-
-    /// The rows of `output` for the images.
-    fn run(&mut self, images: &[f32], output: Buf) -> Result<Vec<f32>> {
-        let width = self.given.shape.cols();
-        let mut rows = Vec::with_capacity(images.len() / width * output.shape.cols());
-        for batch in images.chunks(BATCH * width) {
-            let mut given = batch.to_vec();
-            given.resize(BATCH * width, 0.0);
-            self.session.executor.write(self.given, &Array::F32(given))?;
-            let ticket = self.session.executor.submit(&[self.program], 1, &[output])?;
-            let found = self.session.executor.wait(ticket)?.remove(0).to_f32();
-            rows.extend(&found[..batch.len() / width * output.shape.cols()]);
-        }
-        Ok(rows)
+        self.network.features(images)
     }
 
     /// A checksum of the weights: metrics of the same classifier can be compared.
     pub fn checksum(&mut self) -> Result<String> {
         let mut crc = flate2::Crc::new();
-        for (name, buf) in self.session.parameter_bufs() {
+        let session = &mut self.network.session;
+        for (name, buf) in session.parameter_bufs() {
             crc.update(name.as_bytes());
-            let values = self.session.executor.read(buf)?.to_f32();
+            let values = session.executor.read(buf)?.to_f32();
             crc.update(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
         }
         Ok(format!("{:08x}", crc.sum()))

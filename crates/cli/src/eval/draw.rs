@@ -1,6 +1,6 @@
 //! Images from a model: samples of its prior, and reconstructions of test images.
 
-use crate::data::{DataSet, Split};
+use crate::data::DataSet;
 use crate::eval::passes::{Prepared, TestPass, prepare_batches};
 use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::images::{self, write_png};
@@ -71,7 +71,7 @@ pub fn sample(session: &mut Session, count: usize, seed: u64) -> Result<Images> 
     Sampling::require(session, count, seed)?.run(session)
 }
 
-/// Draws the first `count` test images above their reconstructions.
+/// Draws `count` test images above their reconstructions: of each class its share, by the seed of the run.
 ///
 /// # Errors
 /// [`ErrorKind::Model`] if the model reconstructs nothing; [`ErrorKind::Data`] if there are fewer test images.
@@ -154,13 +154,15 @@ pub struct Reconstructions {
 }
 
 impl Reconstructions {
-    /// Prepares the first `count` test images; `None` if the model reconstructs nothing.
+    /// Prepares `count` test images, of each class its share, by the seed of the run; `None` if the model reconstructs
+    /// nothing.
     pub fn prepare(session: &mut Session, count: usize) -> Result<Option<Self>> {
         if session.model.reconstructor().is_none() {
             return Ok(None);
         }
         let pass = |session: &Session, batch| session.model.reconstructor().expect("checked above").reconstruct(batch);
-        Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
+        let rows = session.data.test.subset(count, session.config.train.seed);
+        Ok(Some(Self { pass: TestPass::prepare(session, rows, pass)?, count }))
     }
 
     /// Draws one picture: rows of originals, each above a row of reconstructions.
@@ -193,15 +195,10 @@ pub(crate) fn to_unit(session: &Session, values: Vec<f32>) -> Vec<f32> {
     values.into_iter().map(|x| range.to_unit(x)).collect()
 }
 
-/// The first `count` images of a part of the data, with values from 0 (black) to 1 (white).
-pub fn first_images(part: &Split, count: usize, pixels: usize) -> Vec<f32> {
-    part.images[..count * pixels].iter().map(|&byte| f32::from(byte) / 255.0).collect()
-}
-
-/// The first training images, at most `count`.
-pub fn training_images(data: &DataSet, count: usize) -> Images {
+/// Training images, at most `count`: of each class its share, by `seed`.
+pub fn training_images(data: &DataSet, count: usize, seed: u64) -> Images {
     let count = count.min(data.train.count);
-    let values = first_images(&data.train, count, data.pixels());
+    let values = data.train.values(&data.train.subset(count, seed));
     Images { values, size: [data.height, data.width, data.channels], columns: square(count) }
 }
 

@@ -1,6 +1,7 @@
 //! Evaluation of one trained model.
 
 use crate::eval::classifier::TrainedClassifier;
+use crate::eval::features::FeatureSpace;
 use crate::eval::measures::{
     Evaluation, Reconstruction, about, bits, classes, counts_classes, discriminator, generative, images_to_sample,
     warn_of_errors,
@@ -36,7 +37,8 @@ pub struct EvalOptions {
 /// Evaluates a model on the test set of its data.
 ///
 /// Returns every metric by its key of [`METRICS`](crate::eval::metrics::METRICS). Losses are means over the test
-/// images. A classifier of the data is trained, or read from the cache, where classes are counted or images compared.
+/// images. A classifier of labelled data is trained, or read from the cache, where classes are counted or images
+/// compared.
 ///
 /// # Errors
 /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) for counts out of range, [`ErrorKind::Model`](crate::ErrorKind)
@@ -100,8 +102,8 @@ fn importance(options: &EvalOptions, session: &mut Session) -> Result<Option<f64
     }
 }
 
-/// Metrics of generated images, by a classifier of the data: counts of classes where the model has them, and the
-/// comparison of `images` generated images with as many test images.
+/// Metrics of generated images: counts of classes by a classifier of the data, where the model and the data have them,
+/// and the comparison of `images` generated images with as many test images.
 fn generated(
     seed: u64,
     images: Option<usize>,
@@ -118,24 +120,23 @@ fn generated(
         (true, Some(_)) => "to count classes and to compare images in its features",
     };
     let classifier = TrainedClassifier::load_or_train(&session.data, backend, purpose, terminal)?;
-    if images.is_some() {
-        ensure!(
-            classifier.is_some(),
-            Data,
-            "no classifier can be trained on {} to compare images: it has one class, or its images are too small",
-            session.data.name
-        );
-    }
-    let Some(mut classifier) = classifier else { return Ok(evaluation) };
+    let mut space = match classifier {
+        Some(classifier) => FeatureSpace::Classifier(classifier),
+        // Without labels there are no classes to count.
+        None if images.is_none() => return Ok(evaluation),
+        None => FeatureSpace::random(&session.data, backend)?,
+    };
     evaluation.insert("drawn_by_average".into(), json!(session.config.draws_by_average()));
-    if counted {
-        evaluation.extend(classes(session, &mut classifier, COUNTED, seed)?);
+    if let (true, FeatureSpace::Classifier(classifier)) = (counted, &mut space) {
+        evaluation.extend(classes(session, classifier, COUNTED, seed)?);
         evaluation.insert("counted".into(), json!(COUNTED));
-        evaluation.extend(about(&mut classifier)?);
+        evaluation.extend(about(classifier)?);
     }
     if let Some(count) = images {
-        evaluation.extend(generative(session, &mut classifier, count, seed)?);
+        evaluation.extend(generative(session, &mut space, count, seed)?);
     }
-    warn_of_errors(&classifier, terminal);
+    if let FeatureSpace::Classifier(classifier) = &space {
+        warn_of_errors(classifier, terminal);
+    }
     Ok(evaluation)
 }

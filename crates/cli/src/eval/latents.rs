@@ -93,18 +93,18 @@ fn rows_of(codes: &Array, start: usize, given: Buf) -> Array {
     }
 }
 
-/// The codes of the first `count` test images, with the length of one: posterior means and log variances, latents, or
+/// The codes of the test images in `rows`, with the length of one: posterior means and log variances, latents, or
 /// codebook indices.
 ///
 /// # Errors
 /// [`ErrorKind::Model`] if the model has no encoder; [`ErrorKind::Device`] if the device fails.
-pub fn codes(session: &mut Session, count: usize) -> Result<(Array, usize)> {
+pub fn codes(session: &mut Session, rows: Vec<usize>) -> Result<(Array, usize)> {
     let name = session.config.name();
     let encoder = session.model.encoder();
     let encoder = encoder.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no encoder")))?;
     let (words, width) = (encoder.code().dtype == Dtype::U32, encoder.code().width);
     let pass = |session: &Session, batch| session.model.encoder().expect("checked above").encode(batch);
-    let pass = TestPass::prepare(session, count, pass)?;
+    let pass = TestPass::prepare(session, rows, pass)?;
     if words {
         return Ok((Array::U32(pass.run_words(session)?), width));
     }

@@ -2,7 +2,8 @@
 
 use crate::data::DataSet;
 use crate::eval::classifier::TrainedClassifier;
-use crate::eval::draw::{Reconstructions, Sampling, first_images};
+use crate::eval::draw::{Reconstructions, Sampling};
+use crate::eval::features::FeatureSpace;
 use crate::eval::passes::{Codes, TestPass, Tested, metrics_of};
 use crate::eval::quality::{self, not_measured, quality};
 use crate::io::error::{Result, bail, ensure};
@@ -32,7 +33,7 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
         model.quantiser().map(|quantiser| Codes { perplexity: 1.0, used: 1, codes: quantiser.usage().test.len() });
     let tested = Tested { means: vec![0.0; model.columns().len()], code_use };
     let classifier = TrainedClassifier::recipe(&session.data, backend)?.is_some();
-    let draws = classifier && model.sampler().is_some();
+    let draws = model.sampler().is_some();
     let conditional = counts_classes(session) && model.buffers().first().labels.is_some();
     let discriminates = model.discriminator().is_some_and(|discriminator| discriminator.threshold().is_some());
     let parts: [(bool, &[&'static str]); 6] = [
@@ -40,7 +41,7 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
         (model.reconstructor().is_some(), &RECONSTRUCTION),
         (model.quantiser().is_some(), &["bits", "entropy_bits"]),
         (discriminates, &["d_accuracy", "d_precision", "d_recall"]),
-        (draws && conditional, &["class_agreement"]),
+        (classifier && conditional, &["class_agreement"]),
         (draws, &quality::NAMES),
     ];
     let losses = metrics_of(model, &tested).into_iter().map(|(name, _)| name);
@@ -86,7 +87,7 @@ pub fn discriminator(session: &mut Session, seed: u64) -> Result<Evaluation> {
         return Ok(Evaluation::new());
     };
     let pass = |session: &Session, batch| session.model.discriminator().expect("checked above").scores(batch, seed);
-    let outputs = TestPass::prepare(session, session.data.test.count, pass)?.run(session)?;
+    let outputs = TestPass::of_all(session, pass)?.run(session)?;
     let real = |scores: &[f32]| scores.iter().filter(|&&score| f64::from(score) > threshold).count() as f64;
     let [hits, misses] = [real(&outputs[0]), real(&outputs[1])];
     let (reals, fakes) = (outputs[0].len() as f64, outputs[1].len() as f64);
@@ -118,37 +119,33 @@ pub fn images_to_sample(session: &Session, count: Option<usize>) -> Result<usize
     Ok(count)
 }
 
-/// Compares `count` generated images with as many test images, in the features of a classifier. Keys with `_floor` are
-/// the same comparison of training images.
-pub fn generative(
-    session: &mut Session,
-    classifier: &mut TrainedClassifier,
-    count: usize,
-    seed: u64,
-) -> Result<Evaluation> {
+/// Compares `count` generated images with as many test images, in a feature space. Keys with `_floor` are
+/// the same comparison of training images. The real images are drawn by `seed`, of each class its share.
+pub fn generative(session: &mut Session, space: &mut FeatureSpace, count: usize, seed: u64) -> Result<Evaluation> {
     let data = session.data.clone();
     let mut generated = Sampling::require(session, count, seed)?.run(session)?.values;
     generated.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
-    let real = first_images(&data.test, count, data.pixels());
-    let mut evaluation = compare(classifier, &real, &generated, seed)?;
-    let [real, floor] =
-        [real, first_images(&data.train, count, data.pixels())].map(|images| classifier.features(&images));
-    evaluation.extend(quality(&real?, &floor?, seed, "_floor"));
+    let real = data.test.values(&data.test.subset(count, seed));
+    let mut evaluation = compare(space, &real, &generated, seed)?;
+    let floor = data.train.values(&data.train.subset(count, seed));
+    evaluation.extend(quality(&space.features(&real)?, &space.features(&floor)?, seed, "_floor"));
     evaluation.insert("drawn".into(), json!(count));
     Ok(evaluation)
 }
 
-/// Compares `other` images with `real` ones in the features of a classifier: values from 0 to 1, of the size of the
-/// classifier's data.
+/// Compares `other` images with `real` ones in a feature space: values from 0 to 1, of the size of its images.
 ///
 /// # Errors
 /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
-pub fn compare(classifier: &mut TrainedClassifier, real: &[f32], other: &[f32], seed: u64) -> Result<Evaluation> {
-    let [real, other] = [classifier.features(real)?, classifier.features(other)?];
+pub fn compare(space: &mut FeatureSpace, real: &[f32], other: &[f32], seed: u64) -> Result<Evaluation> {
+    let [real, other] = [space.features(real)?, space.features(other)?];
     let mut evaluation = quality(&real, &other, seed, "");
     evaluation.insert("not_measured".into(), json!(not_measured(real.rows().min(other.rows()))));
     evaluation.insert("seed".into(), json!(seed));
-    evaluation.extend(about(classifier)?);
+    evaluation.insert("features".into(), json!(space.name()?));
+    if let FeatureSpace::Classifier(classifier) = space {
+        evaluation.extend(about(classifier)?);
+    }
     Ok(evaluation)
 }
 

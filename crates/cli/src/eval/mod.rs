@@ -4,16 +4,20 @@
 //! [`metrics::METRICS`] is the table of every metric.
 
 pub mod classifier;
+mod compare;
 pub mod draw;
 pub(crate) mod evaluate;
+pub mod features;
 pub mod latents;
 pub mod measures;
 pub mod metrics;
+pub mod network;
 pub mod passes;
 pub mod quality;
 pub mod targets;
 pub(crate) mod trained;
 
+pub use compare::{CompareOptions, compare_sources};
 pub use draw::{Images, reconstruct, sample};
 pub use evaluate::{EvalOptions, evaluate, origin};
 pub use measures::Evaluation;

@@ -210,7 +210,7 @@ impl ActiveUnits {
         }
         let count = session.data.test.count;
         let pass = |session: &Session, batch| session.model.posterior().expect("checked above").posterior(batch);
-        Ok(Some(Self { pass: TestPass::prepare(session, count, pass)?, count }))
+        Ok(Some(Self { pass: TestPass::of_all(session, pass)?, count }))
     }
 
     /// Runs the count: active dimensions, and all.
@@ -250,38 +250,50 @@ pub(crate) fn prepare_batches(
     Ok(batches)
 }
 
-/// A pass over the first test images, batch by batch.
+/// A pass over some test images, batch by batch.
 pub struct TestPass {
     batches: Vec<Prepared>,
+    rows: Vec<usize>,
 }
 
 impl TestPass {
-    /// Prepares `pass(batch)` for `count` images.
-    pub fn prepare(session: &mut Session, count: usize, pass: impl Fn(&Session, usize) -> Pass) -> Result<Self> {
-        Ok(Self { batches: prepare_batches(session, count, EVAL_BATCH, pass)? })
+    /// Prepares `pass(batch)` for the test images in these rows.
+    pub fn prepare(session: &mut Session, rows: Vec<usize>, pass: impl Fn(&Session, usize) -> Pass) -> Result<Self> {
+        Ok(Self { batches: prepare_batches(session, rows.len(), EVAL_BATCH, pass)?, rows })
+    }
+
+    /// Prepares `pass(batch)` for all test images.
+    pub fn of_all(session: &mut Session, pass: impl Fn(&Session, usize) -> Pass) -> Result<Self> {
+        let rows = (0..session.data.test.count).collect();
+        Self::prepare(session, rows, pass)
     }
 
     /// Runs the pass: the words of its first output.
     pub fn run_words(&self, session: &mut Session) -> Result<Vec<u32>> {
-        session.set_side_clock(0)?;
         let mut words = Vec::new();
-        for (program, outputs) in &self.batches {
-            let ticket = session.executor.submit(&[*program], 1, &outputs[..1])?;
-            words.extend(session.executor.wait(ticket)?[0].as_u32().unwrap_or_default());
-        }
+        self.each_batch(session, 1, |arrays| words.extend(arrays[0].as_u32().unwrap_or_default()))?;
         Ok(words)
     }
 
     /// Runs the pass: each output, concatenated over the batches.
     pub fn run(&self, session: &mut Session) -> Result<Vec<Vec<f32>>> {
-        session.set_side_clock(0)?;
         let mut collected: Vec<Vec<f32>> = Vec::new();
-        for (program, outputs) in &self.batches {
-            let ticket = session.executor.submit(&[*program], 1, outputs)?;
-            let arrays = session.executor.wait(ticket)?;
+        self.each_batch(session, usize::MAX, |arrays| {
             collected.resize(arrays.len(), Vec::new());
             collected.iter_mut().zip(arrays).for_each(|(all, array)| all.extend(array.to_f32()));
-        }
+        })?;
         Ok(collected)
+    }
+
+    /// Calls `take` with the outputs of each batch, at most `most` of them.
+    fn each_batch(&self, session: &mut Session, most: usize, mut take: impl FnMut(Vec<Array>)) -> Result<()> {
+        session.with_test_rows(&self.rows, |session| {
+            session.set_side_clock(0)?;
+            for (program, outputs) in &self.batches {
+                let ticket = session.executor.submit(&[*program], 1, &outputs[..most.min(outputs.len())])?;
+                take(session.executor.wait(ticket)?);
+            }
+            Ok(())
+        })
     }
 }

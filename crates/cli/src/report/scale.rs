@@ -30,9 +30,9 @@ impl Scale {
         }
     }
 
-    /// An axis of steps, from zero.
-    pub(crate) fn of_steps(last: u64, ends: [f64; 2]) -> Self {
-        Self { low: 0.0, high: last.max(1) as f64, logarithmic: false, ends }
+    /// An axis from zero to `last`.
+    pub(crate) fn up_to(last: f64, ends: [f64; 2]) -> Self {
+        Self { low: 0.0, high: if differ(0.0, last) { last } else { 1.0 }, logarithmic: false, ends }
     }
 
     /// An axis around `values`: logarithmic if they are positive and far apart, else linear; `None` without values.
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(labels(&[17_000.0, 27_000.0]), ["18k", "20k", "22k", "24k", "26k"]);
         assert_eq!(labels(&[32.0, 32.0]), ["30", "32", "34"]);
         assert_eq!(labels(&[0.0, 0.0]), ["0", "0.02", "0.04", "0.06", "0.08", "0.10"]);
-        let steps = Scale::of_steps(30_000, [0.0, 1.0]).ticks(5);
+        let steps = Scale::up_to(30_000.0, [0.0, 1.0]).ticks(5);
         assert_eq!(steps.last().unwrap(), &(30_000.0, "30k".to_string()));
     }
 

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
 use crate::run::metrics::{Clock, without_time};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
@@ -153,11 +153,15 @@ impl Run {
         self.file(CONFIG)
     }
 
-    /// Saves the environment of the run: adapter, driver, versions.
+    /// Saves the environment of the run: adapter, driver, versions. The command that started the run stays.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write_environment(&self, environment: &Value) -> Result<()> {
+        let mut environment = environment.clone();
+        if let Some(command) = self.read_environment().ok().and_then(|before| before.get("command").cloned()) {
+            environment["command"] = command;
+        }
         files::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
     }
 
@@ -179,12 +183,15 @@ impl Run {
         files::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
     }
 
-    /// Appends one object as a line to the metrics. A killed process does not lose it.
+    /// Appends one object as a line to the metrics, with the time. A killed process does not lose it. Returns the line.
     ///
     /// # Errors
     /// The file cannot be written; no part of the line stays.
-    pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
-        files::append(&self.file(METRICS), format!("{}\n", self.clock.stamped(line)).as_bytes())
+    pub fn append_metrics(&mut self, line: &Value) -> Result<Map<String, Value>> {
+        let line = self.clock.stamped(line);
+        let text = serde_json::to_string(&line).expect("an object of JSON is written");
+        files::append(&self.file(METRICS), (text + "\n").as_bytes())?;
+        Ok(line)
     }
 
     /// Removes the metrics after `step`, and a line that was cut off.

@@ -34,11 +34,11 @@ impl Clock {
     }
 
     /// Adds `time`, in UTC by RFC 3339, and `elapsed_s`, the seconds of training over all processes.
-    pub fn stamped(&self, line: &Value) -> Value {
-        let mut line = line.clone();
+    pub fn stamped(&self, line: &Value) -> Map<String, Value> {
+        let mut line = line.as_object().cloned().unwrap_or_default();
         let elapsed = self.before + self.since.elapsed().as_secs_f64();
-        line["time"] = json!(format_rfc3339_millis(SystemTime::now()).to_string());
-        line["elapsed_s"] = json!((1e3 * elapsed).round() / 1e3);
+        line.insert("time".into(), json!(format_rfc3339_millis(SystemTime::now()).to_string()));
+        line.insert("elapsed_s".into(), json!((1e3 * elapsed).round() / 1e3));
         line
     }
 }
@@ -115,14 +115,37 @@ pub struct Metrics {
 /// # Errors
 /// The file cannot be read.
 pub fn read(run_path: &Path) -> Result<Metrics> {
+    Ok(parse(&text(run_path)?))
+}
+
+fn text(run_path: &Path) -> Result<String> {
     let bytes = files::read_if_exists(&run_path.join("metrics.jsonl"), files::TEXT)?;
-    Ok(bytes.map_or_else(Metrics::default, |bytes| parse(&String::from_utf8_lossy(&bytes))))
+    // A torn line may end inside a character.
+    Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+}
+
+/// The text without an unfinished last line.
+fn whole(text: &str) -> &str {
+    text.rsplit_once('\n').map_or("", |(whole, _)| whole)
+}
+
+/// The lines of a run's metrics in order; none without a file. A line that does not read is left out.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn lines(run_path: &Path) -> Result<Vec<Map<String, Value>>> {
+    let text = text(run_path)?;
+    Ok(whole(&text).lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// True for the numbers of a line that are no metrics: step, epoch and time.
+pub fn is_place(key: &str) -> bool {
+    PLACES.contains(&key)
 }
 
 /// Parses the lines of a run's metrics. An unfinished last line is skipped.
 pub fn parse(text: &str) -> Metrics {
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let lines: Vec<Line> = whole.lines().filter_map(Line::parse).collect();
+    let lines: Vec<Line> = whole(text).lines().filter_map(Line::parse).collect();
     let steps = lines.iter().map(|line| line.step).max().unwrap_or_default();
     let elapsed = lines.iter().filter_map(|line| line.elapsed).reduce(f64::max);
     let mut times = lines.iter().filter_map(|line| line.fields.get("time")?.as_str());
@@ -193,7 +216,7 @@ impl Line {
 /// The names of the lines' metrics.
 fn quantities(lines: &[Line]) -> BTreeSet<String> {
     let fields = lines.iter().flat_map(|line| &line.fields);
-    let numbers = fields.filter(|(key, value)| (value.is_number() || value.is_null()) && !PLACES.contains(&&***key));
+    let numbers = fields.filter(|(key, value)| (value.is_number() || value.is_null()) && !is_place(key));
     numbers.map(|(key, _)| key.clone()).collect()
 }
 
@@ -244,12 +267,13 @@ mod tests {
 
     #[test]
     fn lines_have_a_time_that_continues() {
-        let first = Clock::after("").stamped(&json!({ "kind": "step", "step": 5, "kl": 1.5 }));
+        let stamped = |clock: Clock, line: Value| Value::from(clock.stamped(&line));
+        let first = stamped(Clock::after(""), json!({ "kind": "step", "step": 5, "kl": 1.5 }));
         let time = first["time"].as_str().unwrap();
         assert!(humantime::parse_rfc3339(time).is_ok() && time.ends_with('Z'), "{time}");
         assert!((0.0..60.0).contains(&first["elapsed_s"].as_f64().unwrap()));
         let text = "{\"step\":1,\"elapsed_s\":7.5}\n{\"step\":2}\n";
-        let next = Clock::after(text).stamped(&json!({ "step": 3 }));
+        let next = stamped(Clock::after(text), json!({ "step": 3 }));
         assert!((7.5..60.0).contains(&next["elapsed_s"].as_f64().unwrap()), "{next}");
         assert_eq!(without_time(&first.to_string()), Some(json!({ "kind": "step", "step": 5, "kl": 1.5 })));
         let metrics = parse(&format!("{first}\n{{\"kind\":\"later\",\"step\":9}}\n{next}\n"));

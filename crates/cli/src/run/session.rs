@@ -1,7 +1,7 @@
 //! A model and its data on a device; its state is saved to checkpoints and restored from them.
 
 use crate::config::{Config, renamed};
-use crate::data::DataSet;
+use crate::data::{DataSet, Split};
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
@@ -86,31 +86,37 @@ impl Session {
         let executor = backend.executor(model.memory().clone(), Sharing::On);
         let device = executor.describe();
         let mut session = Self { config, data, model, executor, device, shard: None };
-        let buffers = *session.model.buffers().first();
-        let test = &session.data.test;
-        upload(session.executor.as_mut(), buffers.test, &test.images)?;
-        if let Some(labels) = buffers.labels {
-            upload(session.executor.as_mut(), labels.test, &one_hot(&test.labels, buffers.spec.classes))?;
-        }
+        session.put_test(None)?;
         Ok(session)
     }
 
     /// Puts training images onto the device: these rows, or all.
     fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
-        let (buffers, train) = (*self.model.buffers().first(), &self.data.train);
+        let buffers = *self.model.buffers().first();
         let labels = buffers.labels.map(|labels| (labels.train, buffers.spec.classes));
-        let executor = self.executor.as_mut();
-        let Some(rows) = rows else {
-            upload(executor, buffers.train, &train.images)?;
-            let Some((to, classes)) = labels else { return Ok(()) };
-            return upload(executor, to, &one_hot(&train.labels, classes));
-        };
-        let width = buffers.spec.width();
-        let images: Vec<&[u8]> = rows.iter().map(|row| &train.images[row * width..(row + 1) * width]).collect();
-        upload(executor, buffers.train, &images.concat())?;
-        let Some((to, classes)) = labels else { return Ok(()) };
-        let labels: Vec<u8> = rows.iter().map(|&row| train.labels[row]).collect();
-        upload(executor, to, &one_hot(&labels, classes))
+        put(self.executor.as_mut(), &self.data.train, rows, buffers.train, labels)
+    }
+
+    /// Puts test images onto the device, at the start of the test set: these rows, or all.
+    fn put_test(&mut self, rows: Option<&[usize]>) -> Result<()> {
+        let buffers = *self.model.buffers().first();
+        let labels = buffers.labels.map(|labels| (labels.test, buffers.spec.classes));
+        put(self.executor.as_mut(), &self.data.test, rows, buffers.test, labels)
+    }
+
+    /// Calls `run` with these rows of the test set as the first test images on the device.
+    ///
+    /// # Errors
+    /// Those of `run`, and those of the device.
+    pub fn with_test_rows<T>(&mut self, rows: &[usize], run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let first: Vec<usize> = (0..rows.len()).collect();
+        if rows == first {
+            return run(self);
+        }
+        self.put_test(Some(rows))?;
+        let result = run(self)?;
+        self.put_test(Some(&first))?;
+        Ok(result)
     }
 
     /// Uploads the images of a step, unless they are on the device. A new shard's order starts with its first step.
@@ -339,6 +345,29 @@ impl Session {
     fn network_states(&self) -> Vec<Tensor> {
         let states = self.model.networks().into_iter().flat_map(|network| &network.states);
         states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+    }
+}
+
+/// Puts images of a split onto the device, these rows or all; with `labels`, a buffer and a number of classes, their
+/// labels too.
+fn put(
+    executor: &mut dyn Executor,
+    split: &Split,
+    rows: Option<&[usize]>,
+    to: Buf,
+    labels: Option<(Buf, usize)>,
+) -> Result<()> {
+    match rows {
+        None => upload(executor, to, &split.images)?,
+        Some(rows) => upload(executor, to, &rows.iter().map(|&row| split.image(row)).collect::<Vec<_>>().concat())?,
+    }
+    let Some((to, classes)) = labels else { return Ok(()) };
+    match rows {
+        None => upload(executor, to, &one_hot(&split.labels, classes)),
+        Some(rows) => {
+            let labels: Vec<u8> = rows.iter().map(|&row| split.labels[row]).collect();
+            upload(executor, to, &one_hot(&labels, classes))
+        }
     }
 }
 

@@ -6,17 +6,18 @@ mod timer;
 pub use line::Status;
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use line::{bar_line, fitting, plain_line};
-use timer::StepTimer;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use timer::StepTimer;
 
 /// Columns that a line leaves free: a terminal shows `^C` behind the cursor, which must not wrap.
 const FREE: usize = 3;
 /// Columns of a terminal that does not tell its width.
 const COLUMNS: usize = 80;
+/// Time between two drawings of a bar, at least.
+const BETWEEN_DRAWINGS: Duration = Duration::from_millis(125);
 
 /// Output for people, on standard error.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +41,14 @@ impl Terminal {
 
     /// A bar over `total` steps of which `done` are done.
     pub fn bar(&self, total: u64, done: u64) -> Bar {
-        let shown = !self.quiet && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
-        let colour = std::env::var_os("NO_COLOR").is_none();
-        Bar { bar, shown, colour, terminal: *self, timer: RefCell::new(StepTimer::new(total, done, Instant::now())) }
+        let now = Instant::now();
+        Bar {
+            shown: !self.quiet && std::io::stderr().is_terminal(),
+            colour: std::env::var_os("NO_COLOR").is_none(),
+            terminal: *self,
+            timer: RefCell::new(StepTimer::new(total, done, now)),
+            drawn: Cell::new(None),
+        }
     }
 }
 
@@ -57,11 +60,12 @@ fn columns() -> usize {
 
 /// A progress bar on a terminal; elsewhere, a line from time to time. It is removed when it is dropped.
 pub struct Bar {
-    bar: ProgressBar,
     shown: bool,
     colour: bool,
     terminal: Terminal,
     timer: RefCell<StepTimer>,
+    /// The time of the drawing that is on the terminal.
+    drawn: Cell<Option<Instant>>,
 }
 
 impl Bar {
@@ -70,19 +74,28 @@ impl Bar {
         let now = Instant::now();
         let mut timer = self.timer.borrow_mut();
         timer.step(now);
-        if self.shown {
-            self.bar.set_message(bar_line(&timer, now, &status(), columns(), self.colour));
-        } else if !self.terminal.quiet && timer.line_is_due(now) {
+        let drawn_lately = self.drawn.get().is_some_and(|drawn| now.duration_since(drawn) < BETWEEN_DRAWINGS);
+        if self.shown && !drawn_lately {
+            self.clear();
+            // A terminal that is gone must not stop the work.
+            let _ = write!(std::io::stderr(), "{}", bar_line(&timer, now, &status(), columns(), self.colour));
+            self.drawn.set(Some(now));
+        } else if !self.shown && !self.terminal.quiet && timer.line_is_due(now) {
             self.terminal.say(&plain_line(&timer, now, &status()));
         }
     }
 
     /// Prints one line above the bar.
     pub fn say(&self, line: &str) {
-        self.timer.borrow_mut().said(Instant::now());
-        match self.shown {
-            true => self.bar.println(line),
-            false => self.terminal.say(line),
+        self.timer.borrow_mut().printed(Instant::now());
+        self.clear();
+        self.terminal.say(line);
+    }
+
+    /// Removes the drawing from the terminal.
+    fn clear(&self) {
+        if self.drawn.take().is_some() {
+            let _ = Term::stderr().clear_line();
         }
     }
 
@@ -103,6 +116,6 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.clear();
     }
 }

@@ -17,13 +17,13 @@ pub(super) struct StepTimer {
     pub done: u64,
     /// The steps that were done at the start of the measurement, and its time; `None` before the first step.
     start: Option<(u64, Instant)>,
-    said: Instant,
+    printed: Instant,
 }
 
 impl StepTimer {
     /// A work of `total` steps, of which `done` were done before.
     pub(super) fn new(total: u64, done: u64, now: Instant) -> Self {
-        Self { total, done, start: None, said: now }
+        Self { total, done, start: None, printed: now }
     }
 
     /// Counts a step.
@@ -34,19 +34,19 @@ impl StepTimer {
 
     /// Returns to `done` steps.
     pub(super) fn back(&mut self, done: u64, now: Instant) {
-        *self = Self { start: None, said: now, done, ..*self };
+        *self = Self { start: None, printed: now, done, ..*self };
     }
 
     /// Notes that a line was printed.
-    pub(super) fn said(&mut self, now: Instant) {
-        self.said = now;
+    pub(super) fn printed(&mut self, now: Instant) {
+        self.printed = now;
     }
 
     /// True, and noted, if the last line was long ago.
     pub(super) fn line_is_due(&mut self, now: Instant) -> bool {
-        let due = now.saturating_duration_since(self.said) >= BETWEEN_LINES;
+        let due = now.saturating_duration_since(self.printed) >= BETWEEN_LINES;
         if due {
-            self.said = now;
+            self.printed = now;
         }
         due
     }
@@ -85,7 +85,7 @@ mod tests {
         let mut timer = StepTimer::new(10, 0, start);
         let mut due = |seconds| timer.line_is_due(start + Duration::from_secs(seconds));
         assert_eq!([10, 15, 29, 30].map(&mut due), [false, true, false, true]);
-        timer.said(start + Duration::from_secs(40));
+        timer.printed(start + Duration::from_secs(40));
         assert!(!timer.line_is_due(start + Duration::from_secs(50)));
     }
 }

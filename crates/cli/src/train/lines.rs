@@ -31,11 +31,8 @@ pub(crate) fn epoch_line(
     others: &Evaluation,
     rate: f64,
 ) -> Value {
-    let mut line = Map::from_iter([
-        ("kind".into(), json!("epoch")),
-        ("epoch".into(), json!(epoch)),
-        ("step".into(), json!(step)),
-    ]);
+    let mut line =
+        Map::from_iter([("kind".into(), json!("epoch")), ("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
     for (part, tested) in [("train", train), ("test", test)] {
         let named = metrics_of(model, tested).into_iter().map(|(name, value)| (format!("{part}_{name}"), json!(value)));
         line.extend(named);

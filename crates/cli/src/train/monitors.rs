@@ -3,7 +3,8 @@
 
 use crate::config::Config;
 use crate::config::monitors::Monitors;
-use crate::eval::draw::{Images, first_images};
+use crate::data::DataSet;
+use crate::eval::draw::Images;
 use crate::eval::passes::{ActiveUnits, Tested};
 use crate::io::error::Result;
 use crate::run::epoch_plan::EpochPlan;
@@ -83,7 +84,8 @@ impl ActiveMonitors {
         let units = if posterior { ActiveUnits::prepare(session)? } else { None };
         let watched = modes && session.model.discriminator().is_some();
         let per_epoch = EpochPlan::new(&session.config, session.data.train.count).per_epoch;
-        Ok(Self { units, reals: watched.then(|| diversity_of_data(session, drawn)).flatten(), per_epoch })
+        let reals = || diversity_of_data(&session.data, drawn, session.config.train.seed);
+        Ok(Self { units, reals: watched.then(reals).flatten(), per_epoch })
     }
 
     /// True once a monitor that waits for `epochs` epochs checks: a short run has too few steps to wait for.
@@ -136,10 +138,10 @@ fn rate_limited(found: Vec<Warning>, warned: &mut WarningCounts) -> Vec<Warning>
     found.into_iter().filter(|warning| show(warning)).collect()
 }
 
-/// Mean distance between the first training images.
-fn diversity_of_data(session: &Session, count: usize) -> Option<f64> {
-    let (train, pixels) = (&session.data.train, session.data.pixels());
-    pairwise_distance(&first_images(train, count.min(train.count), pixels), pixels)
+/// Mean distance between training images: of each class its share.
+fn diversity_of_data(data: &DataSet, count: usize, seed: u64) -> Option<f64> {
+    let rows = data.train.subset(count.min(data.train.count), seed);
+    pairwise_distance(&data.train.values(&rows), data.pixels())
 }
 
 fn posterior_collapse(active: usize, all: usize) -> Option<Warning> {
@@ -207,6 +209,7 @@ fn strong_discriminator(config: &Config, train: &Tested) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Split;
     use crate::eval::passes::Codes;
 
     fn names(found: &[Option<Warning>]) -> Vec<&'static str> {
@@ -263,6 +266,21 @@ mod tests {
         // 600 images in batches of 64 are 9 steps an epoch.
         assert_eq!([36, 45, 180].map(|step| awake(9, step, monitors.after_epochs)), [false, true, true]);
         assert_eq!([999, 1000].map(|step| awake(157, step, 2 * monitors.after_epochs)), [false, true]);
+    }
+
+    /// A hundred images of one class and then a hundred of another: the first 64 are alike.
+    #[test]
+    fn the_yardstick_is_of_all_classes() {
+        let split = |order: &dyn Fn(usize) -> usize| Split {
+            images: (0..200).flat_map(|at| [(order(at) / 100 * 200) as u8, (order(at) % 100) as u8]).collect(),
+            labels: (0..200).map(|at| (order(at) / 100) as u8).collect(),
+            count: 200,
+        };
+        let [sorted, shuffled] = [split(&|at| at), split(&|at| at * 7 % 200)].map(|train| {
+            let data = DataSet::new("here".into(), train.clone(), train, [1, 2, 1], vec!["a".into(), "b".into()]);
+            diversity_of_data(&data, 64, 0).unwrap()
+        });
+        assert!((sorted - shuffled).abs() < 1e-12 && sorted > 0.2, "{sorted} and {shuffled}");
     }
 
     /// Three warnings in consecutive epochs, more after an epoch without one, and nine in all.

@@ -1,6 +1,7 @@
 //! Rollbacks: after losses that are not finite or have diverged, training continues from the last checkpoint.
 
 use crate::io::error::{Error, ErrorKind, Result};
+use crate::report::LiveReport;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::programs::Programs;
 use crate::run::session::Session;
@@ -37,6 +38,7 @@ impl Trainer<'_> {
         // The checkpoint first: the lines of metrics below can be restored from it.
         self.save()?;
         self.run.go_back(self.progress.step, &self.progress.rollbacks)?;
+        self.live.iter_mut().for_each(LiveReport::restart);
         (self.since, self.images_since) = (Instant::now(), 0);
         Ok(())
     }
@@ -57,7 +59,7 @@ impl Trainer<'_> {
         }
         let (step, monitor) = (failure.step, failure.monitor());
         let line = json!({ "kind": "error", "step": step, "monitor": monitor, "seen": seen, "try": ADVICE });
-        self.run.append_metrics(&line)?;
+        self.log(&line)?;
         let message = format!("{seen}; the last checkpoint is saved in {}; {ADVICE}", self.run.path.display());
         Ok(Error::new(ErrorKind::Training, message))
     }

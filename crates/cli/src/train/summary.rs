@@ -38,7 +38,8 @@ impl Trained {
         let best = metric.and_then(|metric| {
             let column = metrics.columns.iter().find(|column| column.name == metric.key)?;
             let values = column.test.iter().filter_map(|point| Some((point.value?, point.epoch?)));
-            let (value, epoch) = values.reduce(|best, next| if metric.is_better(next.0, best.0) { next } else { best })?;
+            let (value, epoch) =
+                values.reduce(|best, next| if metric.is_better(next.0, best.0) { next } else { best })?;
             Some((metric.key, value, epoch))
         });
         let run = Run::open_to_read(&self.path)?;

@@ -6,6 +6,7 @@ use crate::eval::measures::{Evaluation, Reconstruction};
 use crate::eval::passes::{CodeUse, TestLoss, Tested, summary};
 use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::images::write_png;
+use crate::report::LiveReport;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition};
 use crate::run::folder::Run;
@@ -22,6 +23,7 @@ use crate::train::preview::{COUNT, Preview};
 use crate::train::progress::Progress;
 use crate::train::recovery;
 use gpu_core::{Array, Record, SubmitLoop};
+use serde_json::Value;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,6 +95,8 @@ pub struct Trainer<'a> {
     /// The times before the first step, logged when it is done.
     startup: Option<Startup>,
     observer: Option<Observer>,
+    /// The report and the event file; `None` before the first step.
+    pub(super) live: Option<LiveReport>,
     /// True once the observer has asked to stop.
     stopped: bool,
 }
@@ -128,6 +132,7 @@ impl<'a> Trainer<'a> {
             history: Vec::new(),
             startup: None,
             observer: None,
+            live: None,
             stopped: false,
         })
     }
@@ -155,15 +160,23 @@ impl<'a> Trainer<'a> {
     /// cannot be written; [`ErrorKind::Training`] if the loss is not finite, or diverges.
     pub fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         let outcome = self.train_on(interrupted);
+        if let Some(live) = &mut self.live {
+            live.finish();
+            live.warnings().iter().for_each(|warning| self.terminal.say(warning));
+        }
         outcome.map_err(|error| recovery::with_checkpoint(error, &self.run.path, self.saved))
     }
 
     fn train_on(&mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         if self.progress.step == 0 {
-            write_png(&self.run.reals(), &training_images(&self.session.data, COUNT).grid())?;
+            let reals = training_images(&self.session.data, COUNT, self.session.config.train.seed);
+            write_png(&self.run.reals(), &reals.grid())?;
             self.save()?;
             // Last: a folder with a configuration is a run that can be resumed.
             self.run.write_config(&self.session.config.to_toml()?)?;
+        }
+        if self.progress.step < self.prepared.steps.total {
+            self.live = Some(LiveReport::start(&self.run.path));
         }
         let mut last = None;
         let bar = self.terminal.bar(self.prepared.steps.total, self.progress.step);
@@ -178,6 +191,10 @@ impl<'a> Trainer<'a> {
             };
             if let Some(failure) = failure {
                 self.roll_back(&failure, &bar)?;
+            }
+            if let Some(live) = &mut self.live {
+                live.refresh();
+                live.warnings().iter().for_each(|warning| bar.say(warning));
             }
         }
         drop(bar);
@@ -224,7 +241,7 @@ impl<'a> Trainer<'a> {
         let log_every = (steps.per_epoch / LOG_LINES).clamp(1, LOG_STEPS);
         let mut broken: Option<u64> = None;
         let objective = self.session.model.objective();
-        let Self { progress, run, since, images_since, history, startup, observer, stopped, .. } = self;
+        let Self { progress, run, since, images_since, history, startup, observer, stopped, live, .. } = self;
         let mut written = Ok(());
         let mut seen = |record: Record| {
             if let Some(mut startup) = startup.take() {
@@ -241,7 +258,9 @@ impl<'a> Trainer<'a> {
                 history.push(objective.of(&record.values).unwrap_or(record.values[0]));
             }
             if progress.window_steps >= log_every && written.is_ok() {
-                written = run.append_metrics(&progress.window_line(columns));
+                written = run.append_metrics(&progress.window_line(columns)).map(|line| {
+                    live.iter_mut().for_each(|live| live.line(&line));
+                });
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
             bar.step(|| status(columns, &progress.means(), history, rate));
@@ -313,9 +332,10 @@ impl<'a> Trainer<'a> {
         let learning_rate = self.session.executor.read(self.session.model.buffers().rates)?.to_f64()[0];
         let model = self.session.model.as_ref();
         let line = epoch_line(model, [epoch, step], learning_rate, &train, test, &others, rate);
-        self.run.append_metrics(&line)?;
-        bar.say_fitting(&epoch_messages(model, [epoch, self.session.config.train.epochs], &train, test, rate));
+        let messages = epoch_messages(model, [epoch, self.session.config.train.epochs], &train, test, rate);
         let value = self.prepared.best_metric.as_ref().and_then(|metric| metric.value(model, test, &others));
+        self.log(&line)?;
+        bar.say_fitting(&messages);
         self.emit(&Event::Epoch { epoch, step, metrics: &line });
         let by_steps = self.session.config.train.sample_every > 0;
         let drawn = self.draw(if by_steps { step } else { epoch })?;
@@ -323,8 +343,9 @@ impl<'a> Trainer<'a> {
             write_png(&self.run.reconstructions(), &pairs)?;
         }
         let warned = &mut self.progress.warned;
-        for warning in self.prepared.monitors.check(self.session, step, &train, drawn.as_ref(), warned)? {
-            self.run.append_metrics(&warning.line(epoch, step))?;
+        let warnings = self.prepared.monitors.check(self.session, step, &train, drawn.as_ref(), warned)?;
+        for warning in warnings {
+            self.log(&warning.line(epoch, step))?;
             bar.say(&warning.sentence());
             self.emit(&Event::Warning { epoch, step, warning: &warning });
         }
@@ -343,6 +364,13 @@ impl<'a> Trainer<'a> {
         self.keep(&checkpoint)?;
         (self.since, self.images_since) = (Instant::now(), 0);
         Ok(true)
+    }
+
+    /// Appends a line to the metrics and to the event file.
+    pub(super) fn log(&mut self, line: &Value) -> Result<()> {
+        let line = self.run.append_metrics(line)?;
+        self.live.iter_mut().for_each(|live| live.line(&line));
+        Ok(())
     }
 
     /// Calls the observer.
@@ -371,7 +399,10 @@ impl<'a> Trainer<'a> {
     fn draw(&mut self, number: u64) -> Result<Option<Images>> {
         let (picture, samples) = self.prepared.preview.draw(self.session)?;
         if let Some(picture) = picture {
-            write_png(&self.run.sample(number), &picture)?;
+            let path = self.run.sample(number);
+            write_png(&path, &picture)?;
+            let step = self.progress.step;
+            self.live.iter_mut().for_each(|live| live.samples(step, &path));
         }
         Ok(samples)
     }

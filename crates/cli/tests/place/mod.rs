@@ -25,14 +25,27 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Four IDX files of pictures with `pixel(number, index)`.
+    /// Four IDX files of pictures with `pixel(number, index)`, of ten classes in turn.
     pub(crate) fn put_data(&self, name: &str, pixel: impl Fn(usize, usize) -> u8) {
+        self.put_ordered(name, |number, _| number, pixel);
+    }
+
+    /// The same, with picture `order(position, count)` at a position of a part of `count` pictures.
+    pub(crate) fn put_ordered(
+        &self,
+        name: &str,
+        order: impl Fn(usize, usize) -> usize,
+        pixel: impl Fn(usize, usize) -> u8,
+    ) {
         fs::create_dir_all(self.path(name)).unwrap();
         let put = |file: &str, bytes| fs::write(self.path(name).join(file), bytes).unwrap();
         for (part, count) in [("train", TRAIN), ("t10k", TEST)] {
-            let images: Vec<u8> =
-                (0..count * SIDE * SIDE).map(|i| pixel(i / (SIDE * SIDE), i % (SIDE * SIDE))).collect();
-            let labels: Vec<u8> = (0..count).map(|i| (i % 10) as u8).collect();
+            let numbers = || (0..count).map(|position| order(position, count));
+            let images: Vec<u8> = numbers()
+                .flat_map(|number| (0..SIDE * SIDE).map(move |i| (number, i)))
+                .map(|(n, i)| pixel(n, i))
+                .collect();
+            let labels: Vec<u8> = numbers().map(|number| (number % 10) as u8).collect();
             put(&format!("{part}-images-idx3-ubyte"), idx(&[count, SIDE, SIDE], &images));
             put(&format!("{part}-labels-idx1-ubyte"), idx(&[count], &labels));
         }
