@@ -12,8 +12,8 @@ const BETWEEN_PAGES: Duration = Duration::from_secs(10);
 /// Time between pages as a multiple of what a page takes.
 const SHARE: u32 = 20;
 
-/// The report and the event file of a run that trains. Where one of them cannot be written, there is a warning, and
-/// training continues without it.
+/// The report and the event file of a run that trains. A failure to write one of them is a warning, and training
+/// continues without it.
 pub struct LiveReport {
     run: PathBuf,
     events: Option<EventFile>,

@@ -120,7 +120,8 @@ impl Run {
             files::sweep(&folder);
         }
         let run = Self { path: path.into(), clock: Clock::after(""), _lock: Some(lock) };
-        let clock = Clock::after(&run.read_if_exists(METRICS)?.unwrap_or_default());
+        // A file that cannot be read is an error where it is written.
+        let clock = Clock::after(&run.read_if_exists(METRICS).ok().flatten().unwrap_or_default());
         Ok(Self { clock, ..run })
     }
 
