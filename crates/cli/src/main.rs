@@ -6,15 +6,22 @@ mod output;
 
 use args::{Cli, Command, Data};
 use clap::Parser;
+use frit::io::format::clean;
 use frit::run::startup;
 use frit::terminal::Terminal;
+use log::Level;
 use output::Ending;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    without_display();
     startup::begin();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     start_log(cli.verbose, cli.quiet);
     let terminal = Terminal::new(cli.quiet);
     let result = match cli.command {
@@ -41,10 +48,32 @@ fn main() -> ExitCode {
     match result {
         Ok(ending) => ending.into(),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}", commands::advice::message(&error));
-            ExitCode::from(2)
+            let _ = writeln!(std::io::stderr(), "{}", clean(&commands::advice::message(&error)));
+            output::code_of(&error).into()
         }
     }
+}
+
+/// Keeps Mesa's device selection from asking for a display, and from printing errors, where there is none.
+fn without_display() {
+    const SELECT: &str = "NODEVICE_SELECT";
+    if ["DISPLAY", "WAYLAND_DISPLAY", SELECT].into_iter().all(|name| std::env::var_os(name).is_none()) {
+        // SAFETY: this is the first line of the program; no other thread reads the environment.
+        unsafe { std::env::set_var(SELECT, "1") };
+    }
+}
+
+/// Prints help, the version or a mistake in the arguments. A message that may quote control characters has no colours.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let is_clean = |argument: OsString| {
+        let text = argument.to_string_lossy();
+        clean(&text) == text
+    };
+    match std::env::args_os().all(is_clean) {
+        true => drop(error.print()),
+        false => drop(write!(std::io::stderr(), "{}", clean(&error.render().to_string()))),
+    }
+    ExitCode::from(if error.use_stderr() { output::USAGE } else { 0 })
 }
 
 /// Shows only errors of wgpu by default; `RUST_LOG` overrides.
@@ -55,5 +84,21 @@ fn start_log(verbose: u8, quiet: bool) {
         (false, 1) => "info,wgpu_core=warn,wgpu_hal=warn,naga=warn",
         (false, _) => "debug",
     };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter)).init();
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter));
+    builder.format(|out, record| match record.level() {
+        level @ (Level::Error | Level::Warn) => writeln!(out, "{}: {}", word(level), clean(&record.args().to_string())),
+        level => writeln!(out, "{} {}: {}", word(level), record.target(), clean(&record.args().to_string())),
+    });
+    builder.init();
+}
+
+/// The level as the other messages of the program have it.
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warning",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    }
 }

@@ -1,6 +1,9 @@
 //! Results: standard output and exit codes.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Error, Result};
+use frit::ErrorKind as Kind;
+use frit::io::format::{clean, clean_json};
+use serde_json::{Value, json};
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -16,9 +19,31 @@ pub(crate) use out;
 /// # Errors
 /// Standard output cannot be written.
 pub(crate) fn put(line: Arguments<'_>) -> Result<()> {
+    write(&clean(&line.to_string()))
+}
+
+/// Writes one line of JSON: an object of `content` with the name and version of its schema, and the version of frit.
+///
+/// # Errors
+/// Standard output cannot be written.
+///
+/// # Panics
+/// The content is no object.
+pub(crate) fn put_json(schema: &str, content: Value) -> Result<()> {
+    let Value::Object(mut fields) = content else { panic!("the results of a command are an object") };
+    fields.insert("schema".into(), json!(schema));
+    fields.insert("version".into(), json!(SCHEMA_VERSION));
+    fields.insert("frit".into(), json!(env!("CARGO_PKG_VERSION")));
+    write(&clean_json(&Value::Object(fields).to_string()))
+}
+
+/// The version of every schema; a change that a reader must know of raises it.
+const SCHEMA_VERSION: u32 = 1;
+
+fn write(line: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(anyhow!("the result could not be written to standard output ({error}); send it elsewhere"))
+            Err(error).context("the result could not be written to standard output; send it elsewhere")
         }
         _ => Ok(()),
     }
@@ -47,5 +72,50 @@ impl From<Ending> for ExitCode {
             Ending::Failed => Self::from(1),
             Ending::Interrupted => Self::from(Ending::INTERRUPTED),
         }
+    }
+}
+
+/// The exit code of invalid arguments and settings.
+pub(crate) const USAGE: u8 = 2;
+/// The exit code of everything else that ends a command: data, files, run folders, devices, training.
+const COULD_NOT_RUN: u8 = 3;
+
+/// The exit code of an error.
+pub(crate) fn code_of(error: &Error) -> u8 {
+    match error.downcast_ref::<frit::Error>().map(frit::Error::kind) {
+        Some(Kind::Setting | Kind::Model) => USAGE,
+        Some(_) => COULD_NOT_RUN,
+        // A command's own message refuses an argument; the errors of other libraries are the system's.
+        None if error.chain().len() == 1 && (error.is::<String>() || error.is::<&str>()) => USAGE,
+        None => COULD_NOT_RUN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn arguments_and_settings_are_usage() {
+        for (kind, code) in [
+            (Kind::Setting, 2),
+            (Kind::Model, 2),
+            (Kind::Data, 3),
+            (Kind::File, 3),
+            (Kind::Checkpoint, 3),
+            (Kind::Run, 3),
+            (Kind::Device, 3),
+            (Kind::Training, 3),
+        ] {
+            assert_eq!(code_of(&frit::Error::new(kind, "no").into()), code, "{kind:?}");
+        }
+        let full = || std::io::Error::from(ErrorKind::StorageFull);
+        assert_eq!(code_of(&anyhow!("-n requires {}", "--generative")), 2);
+        assert_eq!(code_of(&anyhow!("--out is missing")), 2);
+        assert_eq!(code_of(&None::<()>.context("no such operator").unwrap_err()), 2);
+        assert_eq!(code_of(&full().into()), 3);
+        assert_eq!(code_of(&Err::<(), _>(full()).context("cannot write").unwrap_err()), 3);
+        assert_eq!(code_of(&gpu_core::Error::NoAdapter.into()), 3);
     }
 }

@@ -111,7 +111,11 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     ] {
         assert!(lines.iter().any(|found| found == line), "{line} is not in: {printed}");
     }
-    assert!(printed.contains("99.png is neither PNG nor JPEG nor WebP") && !printed.contains("readme"), "{printed}");
+    assert!(
+        printed.contains("99.png is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM")
+            && !printed.contains("readme"),
+        "{printed}"
+    );
     // Twelve cells of 16 pixels, eight in a row, two apart: cats first, then dogs.
     let sheet = place.sheet("contact-sheet.png");
     assert_eq!(sheet.dimensions(), (8 * 18 - 2, 2 * 18 - 2));
@@ -123,7 +127,10 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     assert_eq!(seen["classes"][1], json!({ "name": "dog", "train": 4, "test": 1 }));
     assert_eq!(
         (&seen["skipped"][0]["reason"], &seen["sheet"]),
-        (&json!("is neither PNG nor JPEG nor WebP"), &json!("other.png"))
+        (
+            &json!("is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"),
+            &json!("other.png")
+        )
     );
     assert_eq!(place.sheet("other.png"), sheet);
     let again = place.inspect("pets --set data.size=8 --set data.test=0.2");
@@ -187,7 +194,7 @@ fn unreadable_data_is_refused() {
         ("wrong.npy", &["wrong.npy holds 2", "not between 0 and 1"]),
         ("runs", &["no file or folder 'runs'"]),
         ("pets", &["several sizes", "data.size=64"]),
-        ("damaged", &["11 of 22 pictures in damaged", "a/00.png is damaged", "data.unreadable=11"]),
+        ("damaged", &["11 of 22 pictures in damaged", "a/00.png is cut short", "data.unreadable=11"]),
         ("shapes --set data.channels=2", &["data.channels is 2", "1 for grey"]),
         ("shapes --set data.size=5000", &["data.size is 5000", "4096"]),
         ("shapes --set data.fit=squeeze", &["squeeze", "crop", "pad"]),

@@ -11,9 +11,12 @@ use clap::{Args, Parser, Subcommand};
 use frit::config::Config;
 use std::path::PathBuf;
 
+/// Version, commit and wgpu's version.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("FRIT_BUILD"));
+
 /// Train and sample generative models on any GPU
 #[derive(Debug, Parser)]
-#[command(name = "frit", version, max_term_width = 100)]
+#[command(name = "frit", version = VERSION, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Result, bail, ensure};
 use frit::terminal::Terminal;
 use frit_harness::cases;
@@ -41,9 +41,9 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     if args.json {
         let kernels: Vec<Value> = rows.iter().map(json_of).collect();
         let passed = rows.len() - failed;
-        out!(
-            "{}",
-            json!({ "device": device.caps.to_string(), "kernels": kernels, "passed": passed, "failed": failed })
+        put_json(
+            "check",
+            json!({ "device": device.caps.to_string(), "kernels": kernels, "passed": passed, "failed": failed }),
         )?;
     } else {
         out!("{} passed, {failed} failed on {}", rows.len() - failed, device.caps)?;

@@ -3,7 +3,7 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::eval::print_table;
-use crate::output::out;
+use crate::output::put_json;
 use anyhow::Result;
 use frit::config::Config;
 use frit::eval::{CompareOptions, compare_sources};
@@ -25,7 +25,7 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     };
     let metrics = compare_sources(&args.a, &args.b, &options, terminal)?;
     match args.json {
-        true => out!("{}", Value::Object(metrics))?,
+        true => put_json("compare", Value::Object(metrics))?,
         false => print_table(&metrics, |key, unit| unit_of(key, unit, args))?,
     }
     Ok(Ending::Done)

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::Result;
 use gpu_core::choose;
 use gpu_core::{Adapter, Caps};
@@ -13,7 +13,7 @@ pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
     let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     if args.json {
         let adapters: Vec<Value> = adapters.iter().map(json_of).collect();
-        out!("{}", json!({ "adapters": adapters, "chosen": backend.name(), "why": why }))?;
+        put_json("devices", json!({ "adapters": adapters, "chosen": backend.name(), "why": why }))?;
         return Ok(Ending::Done);
     }
     if adapters.is_empty() {

@@ -3,7 +3,7 @@
 use crate::Ending;
 use crate::args;
 use crate::commands::trained::open;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::eval::metrics::METRICS;
 use frit::eval::{EvalOptions, Opened, evaluate, origin};
@@ -22,7 +22,7 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
         terminal.say(&format!("the evaluation was not saved: {error}"));
     }
     match args.json {
-        true => out!("{}", Value::Object(evaluation))?,
+        true => put_json("eval", Value::Object(evaluation))?,
         false => print_table(&evaluation, |_, unit| unit.into())?,
     }
     Ok(Ending::Done)

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::config::Config;
 use frit::data::{self, DataSet, Found, Pixels, Split, shrink};
@@ -30,14 +30,14 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     write_png(&args.out, &contact_sheet(&found.data))?;
     let sheet = args.out.display().to_string();
     match args.json {
-        true => out!("{}", json_of(&found, &pixels, &sheet))?,
+        true => put_json("data", json_of(&found, &pixels, &sheet))?,
         false => print(&found, &pixels, &sheet)?,
     }
     Ok(Ending::Done)
 }
 
 fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
-    let Found { data, kind, sizes, skipped } = found;
+    let Found { data, kind, sizes, skipped, .. } = found;
     let DataSet { name, train, test, height, width, channels, classes, .. } = data;
     out!("{name}: {kind}")?;
     out!("{:10} {} training, {} test", "images", train.count, test.count)?;
@@ -65,7 +65,7 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
 }
 
 fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
-    let Found { data, kind, sizes, skipped } = found;
+    let Found { data, kind, sizes, skipped, .. } = found;
     let counts = |split: &Split| counts(split, data.classes.len());
     let classes = data.classes.iter().zip(counts(&data.train)).zip(counts(&data.test));
     let side = |side: usize| {

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::Result;
 use frit::run::profile::{Call, NEAR_PRODUCT, Profile, Work};
 use frit::run::session::Session;
@@ -26,7 +26,7 @@ pub(crate) fn profile(args: &args::Profile, terminal: &Terminal) -> Result<Endin
     startup.lap("weights");
     let profile = Profile::measure(&mut session, &setup.backend, args.steps, startup)?;
     match args.show.json {
-        true => out!("{}", json_of(&profile, &session))?,
+        true => put_json("profile", json_of(&profile, &session))?,
         false => print(&profile, &session)?,
     }
     Ok(Ending::Done)

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::Result;
 use frit::config::Config;
 use frit::data::DataSet;
@@ -17,7 +17,7 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     let Inputs { config, data, .. } = Inputs::load(args.configuration()?, Length::default(), None)?;
     let shown = Shown::new(&config, &data);
     if args.json {
-        out!("{}", json_of(&shown))?;
+        put_json("show", json_of(&shown))?;
         return Ok(Ending::Done);
     }
     for planned in &shown.phases {

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Context, Result};
 use frit::config::Config;
 use frit::eval::Evaluation;
@@ -77,7 +77,7 @@ pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Resul
         say_summary(&trained, terminal)?;
     }
     match json {
-        true => out!("{}", serde_json::Value::Object(metrics.clone()))?,
+        true => put_json("train", serde_json::Value::Object(metrics.clone()))?,
         false => out!("{path}{}", last_line(metrics))?,
     }
     Ok(Ending::Done)

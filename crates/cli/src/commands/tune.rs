@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Result, bail};
 use frit::config::Config;
 use frit::data::DataSet;
@@ -48,7 +48,7 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
     choices.extend(found.iter().map(|tuned| (tuned.class.clone(), tuned.best.to_string())));
     let path = device::keep(&device.caps, half, &choices)?;
     if args.show.json {
-        out!("{}", json!({ "device": device.caps.to_string(), "file": path, "classes": json_of(&found) }))?;
+        put_json("tune", json!({ "device": device.caps.to_string(), "file": path, "classes": json_of(&found) }))?;
         return Ok(Ending::Done);
     }
     found.iter().try_for_each(print)?;

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::output::out;
+use crate::output::{out, put_json};
 use anyhow::{Context, Result};
 use frit::run::folder::Run;
 use frit::terminal::Terminal;
@@ -32,7 +32,7 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let verdicts = verification.evaluate(&folder.run, terminal)?;
     let seconds = since.elapsed().as_secs_f64();
     if args.show.json {
-        out!("{}", json!({ "targets": verdicts, "seconds": seconds }))?;
+        put_json("verify", json!({ "targets": verdicts, "seconds": seconds }))?;
     } else {
         verdicts.iter().try_for_each(|verdict| out!("{verdict}"))?;
         let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();

@@ -134,6 +134,9 @@ impl Config {
         if !recipe.ends_with(".toml") && !files::exists(path)? {
             bail!(Setting, "no recipe '{recipe}'; use one of {}, or the path of a .toml file", recipes::names());
         }
+        if !files::exists(path)? {
+            bail!(Setting, "no file '{recipe}'");
+        }
         Self::parse(&files::read_text(path)?, recipe)
     }
 

@@ -5,6 +5,7 @@
 //! `formats.rs`.
 
 mod arrangement;
+mod budget;
 mod channels;
 mod cifar;
 mod dataset;
@@ -14,10 +15,11 @@ mod formats;
 mod given;
 mod held_out;
 mod idx;
+mod jpeg;
 mod mnist;
 mod npy;
 mod numpy;
-mod picture;
+pub mod picture;
 mod pixels;
 mod read;
 mod shapes;

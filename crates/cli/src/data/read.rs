@@ -18,6 +18,9 @@ pub struct Found {
     pub data: DataSet,
     /// Name of its format.
     pub kind: &'static str,
+    /// A hash of each image of the training set and of the test set as the source has them, before images are held out:
+    /// of the file's bytes in a folder, and of the image's pixels otherwise.
+    pub ids: [Vec<u64>; 2],
     /// Height and width of each image before it was fitted.
     pub sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
@@ -44,8 +47,8 @@ impl DataSet {
 pub fn read(options: &DataOptions) -> Result<Found> {
     options.check()?;
     let format = Format::of(&options.source)?;
-    let Decoded { splits, sizes, skipped } = format.read(options)?;
-    Ok(Found { data: finish(splits, options)?, kind: format.name, sizes, skipped })
+    let Decoded { splits, ids, sizes, skipped } = format.read(options)?;
+    Ok(Found { data: finish(splits, options)?, kind: format.name, ids, sizes, skipped })
 }
 
 /// Splits as a data set: fitted, of one size, each with images.

@@ -1,4 +1,6 @@
-//! Numbers and durations as text.
+//! Numbers, durations and untrusted text as text for a terminal.
+
+use std::borrow::Cow;
 
 /// Values in a [`sparkline`].
 const SPARKS: usize = 16;
@@ -29,6 +31,32 @@ pub fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
+/// The text with its control characters escaped, as `\u{1b}`, except for line ends and tabs: names of files and classes
+/// must not move the cursor, colour the terminal or reorder a line.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c.escape_unicode().to_string())
+}
+
+/// JSON with the control characters of its strings escaped as `\u001b`.
+pub fn clean_json(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+    if !text.contains(is_control) {
+        return text.into();
+    }
+    let piece = |c: char| if is_control(c) { escape(c) } else { c.to_string() };
+    text.chars().map(piece).collect::<String>().into()
+}
+
+/// C0 and C1 without line ends and tabs, the marks that change the direction of text, and line separators.
+fn is_control(c: char) -> bool {
+    let direction =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (c.is_control() && !matches!(c, '\n' | '\t')) || direction || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// A line of blocks: the heights of the last 16 values between their minimum and maximum.
 pub fn sparkline(values: &[f64]) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -49,6 +77,15 @@ mod tests {
         assert_eq!(sparkline(&[9.0; 40]).chars().count(), SPARKS);
         assert_eq!([0.4, 65.0, 7_200.0].map(clock), ["0:00", "1:05", "2:00:00"]);
         assert_eq!([12.34, 600.0, 7_200.0].map(lasting), ["12.3 s", "10 minutes", "2.0 hours"]);
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(clean("a\u{1b}[2J\u{9b}b\r\u{202e}c\u{7f}"), "a\\u{1b}[2J\\u{9b}b\\u{d}\\u{202e}c\\u{7f}");
+        assert_eq!(clean("two\nlines,\ta tab, ε and 🙂"), "two\nlines,\ta tab, ε and 🙂");
+        let json = serde_json::to_string("\u{1b}\u{9b}\u{2067}").unwrap();
+        assert_eq!(clean_json(&json), r#""\u001b\u009b\u2067""#);
+        assert_eq!(serde_json::from_str::<String>(&clean_json(&json)).unwrap(), "\u{1b}\u{9b}\u{2067}");
     }
 
     #[test]

@@ -59,8 +59,8 @@ impl Along {
         match self {
             Self::Step => "step",
             Self::Epoch(_) => "epoch",
-            Self::Time(unit) if unit == 1.0 => "seconds",
-            Self::Time(unit) if unit == 60.0 => "minutes",
+            Self::Time(1.0) => "seconds",
+            Self::Time(60.0) => "minutes",
             Self::Time(_) => "hours",
         }
     }

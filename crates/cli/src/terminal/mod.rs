@@ -5,6 +5,7 @@ mod timer;
 
 pub use line::Status;
 
+use crate::io::format::clean;
 use console::Term;
 use line::{bar_line, fitting, plain_line};
 use std::cell::{Cell, RefCell};
@@ -35,7 +36,7 @@ impl Terminal {
     pub fn say(&self, line: &str) {
         if !self.quiet {
             // A closed standard error must not stop the work.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", clean(line));
         }
     }
 

@@ -26,11 +26,11 @@ impl FromStr for DeviceChoice {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
+        Ok(match text.to_ascii_lowercase().as_str() {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu,
-            name => Self::Named(name.into()),
+            _ => Self::Named(text.into()),
         })
     }
 }
