@@ -18,6 +18,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     without_display();
     startup::begin();
+    commands::signals::fail_past_size_limit();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),

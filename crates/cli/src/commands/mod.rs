@@ -14,6 +14,7 @@ pub(crate) mod recipes;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod show;
+pub(crate) mod signals;
 pub(crate) mod train;
 mod trained;
 pub(crate) mod tune;

@@ -5,10 +5,13 @@
 //! `formats.rs`.
 
 mod arrangement;
+mod bounded;
 mod budget;
 mod channels;
 mod cifar;
+mod classes;
 mod dataset;
+mod elements;
 mod fit;
 mod folder;
 mod formats;

@@ -1,5 +1,6 @@
 //! Loading: finds the format of a source, reads it, and makes a data set of images of one size.
 
+use super::classes;
 use super::dataset::{DataSet, SizedSplit, Splits};
 use super::fit::fit_split;
 use super::folder::{Decoded, Skipped};
@@ -52,10 +53,10 @@ pub fn read(options: &DataOptions) -> Result<Found> {
 }
 
 /// Splits as a data set: fitted, of one size, each with images.
-fn finish(Splits { train, test, classes }: Splits, options: &DataOptions) -> Result<DataSet> {
+fn finish(Splits { train, test, mut classes }: Splits, options: &DataOptions) -> Result<DataSet> {
     let name = options.source.clone();
     let train = fit_split(train, options);
-    let (train, test) = match test.map(|test| fit_split(test, options)) {
+    let (mut train, mut test) = match test.map(|test| fit_split(test, options)) {
         Some(test) => (train, test),
         None => {
             let SizedSplit { split, size } = train;
@@ -72,6 +73,10 @@ fn finish(Splits { train, test, classes }: Splits, options: &DataOptions) -> Res
         if sized.split.count == 0 {
             bail!(Data, "{name} has no readable {which} pictures; repair them, or add others");
         }
+    }
+    classes::drop_empty(&name, &mut train, &mut test, &mut classes);
+    if test.split.count == 0 {
+        bail!(Data, "no test image of {name} is of a class that has training images; add such images");
     }
     if train.size != test.size {
         let [train, test] = [train.size, test.size].map(|[h, w, c]| format!("{h}×{w}×{c}"));

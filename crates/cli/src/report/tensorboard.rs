@@ -198,7 +198,7 @@ impl EventFile {
         let mut events = encode(&Run::open_to_read(run_path)?)?;
         let folder = run_path.join(FOLDER);
         files::create_folder(&folder)?;
-        files::sweep(&folder);
+        files::sweep(&folder)?;
         let path = folder.join(FILE);
         files::write(&path, &std::mem::take(&mut events.bytes))?;
         Ok(Self { path, events })

@@ -1,24 +1,20 @@
 //! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
 
+mod count;
+mod drawing;
 mod line;
 mod timer;
 
+pub use count::Count;
 pub use line::Status;
 
 use crate::io::format::clean;
-use console::Term;
+use drawing::{Drawing, columns};
 use line::{bar_line, fitting, plain_line};
-use std::cell::{Cell, RefCell};
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::cell::RefCell;
+use std::io::Write;
+use std::time::Instant;
 use timer::StepTimer;
-
-/// Columns that a line leaves free: a terminal shows `^C` behind the cursor, which must not wrap.
-const FREE: usize = 3;
-/// Columns of a terminal that does not tell its width.
-const COLUMNS: usize = 80;
-/// Time between two drawings of a bar, at least.
-const BETWEEN_DRAWINGS: Duration = Duration::from_millis(125);
 
 /// Output for people, on standard error.
 #[derive(Clone, Copy, Debug)]
@@ -44,29 +40,20 @@ impl Terminal {
     pub fn bar(&self, total: u64, done: u64) -> Bar {
         let now = Instant::now();
         Bar {
-            shown: !self.quiet && std::io::stderr().is_terminal(),
+            drawing: Drawing::new(self.quiet),
             colour: std::env::var_os("NO_COLOR").is_none(),
             terminal: *self,
             timer: RefCell::new(StepTimer::new(total, done, now)),
-            drawn: Cell::new(None),
         }
     }
 }
 
-/// Columns that a line on the terminal may have.
-fn columns() -> usize {
-    let width = Term::stderr().size_checked().map_or(COLUMNS, |(_, columns)| columns.into());
-    width.saturating_sub(FREE).max(1)
-}
-
 /// A progress bar on a terminal; elsewhere, a line from time to time. It is removed when it is dropped.
 pub struct Bar {
-    shown: bool,
+    drawing: Drawing,
     colour: bool,
     terminal: Terminal,
     timer: RefCell<StepTimer>,
-    /// The time of the drawing that is on the terminal.
-    drawn: Cell<Option<Instant>>,
 }
 
 impl Bar {
@@ -75,13 +62,9 @@ impl Bar {
         let now = Instant::now();
         let mut timer = self.timer.borrow_mut();
         timer.step(now);
-        let drawn_lately = self.drawn.get().is_some_and(|drawn| now.duration_since(drawn) < BETWEEN_DRAWINGS);
-        if self.shown && !drawn_lately {
-            self.clear();
-            // A terminal that is gone must not stop the work.
-            let _ = write!(std::io::stderr(), "{}", bar_line(&timer, now, &status(), columns(), self.colour));
-            self.drawn.set(Some(now));
-        } else if !self.shown && !self.terminal.quiet && timer.line_is_due(now) {
+        if self.drawing.shown {
+            self.drawing.draw(|| bar_line(&timer, now, &status(), columns(), self.colour));
+        } else if !self.terminal.quiet && timer.line_is_due(now) {
             self.terminal.say(&plain_line(&timer, now, &status()));
         }
     }
@@ -89,20 +72,13 @@ impl Bar {
     /// Prints one line above the bar.
     pub fn say(&self, line: &str) {
         self.timer.borrow_mut().printed(Instant::now());
-        self.clear();
+        self.drawing.clear();
         self.terminal.say(line);
-    }
-
-    /// Removes the drawing from the terminal.
-    fn clear(&self) {
-        if self.drawn.take().is_some() {
-            let _ = Term::stderr().clear_line();
-        }
     }
 
     /// Prints the first of these lines that fits the terminal, or the last one shortened; elsewhere, the first.
     pub fn say_fitting(&self, lines: &[String]) {
-        match self.shown {
+        match self.drawing.shown {
             true => self.say(&fitting(lines, columns())),
             false => self.say(&lines[0]),
         }
@@ -112,11 +88,5 @@ impl Bar {
     pub fn back(&self, done: u64, line: &str) {
         self.say(line);
         self.timer.borrow_mut().back(done, Instant::now());
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.clear();
     }
 }

@@ -19,7 +19,7 @@ impl Trainer<'_> {
     /// # Errors
     /// [`ErrorKind::Training`] after the last of these, with the first tensor that is not finite.
     pub(super) fn roll_back(&mut self, failure: &Failure, bar: &Bar) -> Result<()> {
-        let checkpoint = Checkpoint::load(&self.run.latest())?;
+        let checkpoint = self.run.load(&self.run.latest())?;
         let tries = self.progress.rollbacks.len() as u32;
         let mut progress = Progress::of(&checkpoint, self.session)?;
         self.session.restore(&mut checkpoint.clone())?;
