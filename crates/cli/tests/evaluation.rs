@@ -65,7 +65,8 @@ fn generative_metrics_have_a_floor_of_real_images() {
     let [worse, better] = ["untrained", "trained"].map(|run| {
         let figures = json(&place.done(&format!("eval {run} --generative --device cpu --json")));
         let kept = json(&fs::read_to_string(place.path(run).join("evaluation.json")).unwrap());
-        assert_eq!(kept, figures, "what is printed is what is kept");
+        // JSON on standard output names its schema as well.
+        assert!(kept.as_object().unwrap().iter().all(|(key, value)| figures[key] == *value), "{kept} and {figures}");
         figures
     });
     assert!(number(&better, "frechet") < 0.5 * number(&worse, "frechet"), "{better} and {worse}");
