@@ -24,7 +24,7 @@ const RUN: &str = "FRIT_TEST_RUN";
 const ENDS: usize = 8;
 
 /// Operations that may fail: the old or the new file is there in any case, or the report cannot read what it shows.
-const HARMLESS: &[&str] = &["sync folder", "open", "read", "list"];
+const HARMLESS: &[&str] = &["sync folder", "open", "read", "list", "find"];
 
 /// True for the report and the event file: training continues without them.
 fn is_report(path: &Path) -> bool {
