@@ -214,6 +214,14 @@ impl Run {
         files::append(&self.file(METRICS), format!("{line}\n").as_bytes())
     }
 
+    /// Brings the metrics to the disk, before a checkpoint that counts on them.
+    ///
+    /// # Errors
+    /// The file cannot be synced.
+    pub fn sync_metrics(&self) -> Result<()> {
+        files::sync(&self.file(METRICS))
+    }
+
     /// Removes the metrics after `step`, and a line that was cut off.
     ///
     /// # Errors

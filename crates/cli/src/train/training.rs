@@ -413,6 +413,7 @@ impl<'a> Trainer<'a> {
     /// Saves a checkpoint as the latest, and by its step if `train.keep` is set.
     fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let (step, keep) = (self.progress.step, self.session.config.train.keep);
+        self.run.sync_metrics()?;
         if keep > 0 {
             checkpoint.save(&self.run.numbered(step))?;
         }
