@@ -187,8 +187,7 @@ fn check_classes(session: &Session, images: &OwnImages, unlabelled: Option<Strin
         bail!(
             Data,
             hint: Hint::Class,
-            "{source} has images without a class of the run, and {} is class-conditional",
-            session.config.name()
+            "{source} has images without a class of the run, and the model is class-conditional"
         );
     }
     Ok(())
