@@ -220,7 +220,9 @@ fn a_model_trains_and_resumes_on_colour_images() {
     let config: toml::Table = fs::read_to_string(place.path("run/config.toml")).unwrap().parse().unwrap();
     assert_eq!((config["data"]["size"].as_integer(), config["data"]["fit"].as_str()), (Some(8), Some("crop")));
     // One pixel of one picture is other data.
-    place.put_picture("pets/cat/00.png", RgbImage::from_pixel(12, 8, Rgb([200, 20, 21])), ImageFormat::Png);
+    let list: Value = serde_json::from_str(&fs::read_to_string(place.path("run/images.json")).unwrap()).unwrap();
+    let trained = format!("pets/{}", list["train"][0]["path"].as_str().unwrap());
+    place.put_picture(&trained, RgbImage::from_pixel(12, 8, Rgb([200, 20, 21])), ImageFormat::Png);
     place.refused("resume run --epochs 3", &["the data changed since training: 1 image added, 1 missing"]);
     place.done("train vae --data shapes --hidden 4 --steps 1 --device cpu --out shapes");
 }

@@ -267,7 +267,7 @@ fn own_images_take_the_place_of_the_test_images() {
     for (line, words) in [
         (
             "reconstruct cvae --images mine",
-            &["mine has images without a class", "cvae is class-conditional", "--class"][..],
+            &["mine has images without a class", "the model is class-conditional", "--class"][..],
         ),
         ("encode cvae --images mine --class eleven", &["no class 'eleven'", "0, 1, 2"]),
         ("encode vae --images mine --class 3", &["vae is unconditional"]),

@@ -69,7 +69,9 @@ fn added_images_change_no_evaluation() {
         assert_eq!(after[key], before[key], "{key}");
     }
     assert_eq!(place.json_of("run/evaluation.json")["data_changes"], after["data_changes"]);
-    for command in ["reconstruct run -n 2 --out p.png", "encode run --out c.npy", "interpolate run --images --rows 1"] {
+    for command in
+        ["reconstruct run -n 2 --out p.png", "encode run --out c.npy", "interpolate run --test-images --rows 1"]
+    {
         let output = place.frit(&format!("{command} --device cpu"));
         assert_eq!(output.status.code(), Some(0), "{command}: {}", stderr(&output));
         assert!(stderr(&output).contains("2 images added"), "{command}: {}", stderr(&output));

@@ -6,7 +6,7 @@ use crate::eval::own_images::OwnImages;
 use crate::io::error::{Hint, Result, bail, ensure};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
-use crate::run::data::{RunData, absolute};
+use crate::run::data::RunData;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::folder::Run;
 use crate::run::session::{Session, spec};
@@ -135,7 +135,7 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     let mut config = run.config()?;
     let trained = config.data.source.clone();
     if let Some(source) = &options.data {
-        config.data.source = absolute(source);
+        config.data.source.clone_from(source);
     }
     ensure!(
         !options.average || config.optimiser.average > 0.0,
@@ -187,8 +187,7 @@ fn check_classes(session: &Session, images: &OwnImages, unlabelled: Option<Strin
         bail!(
             Data,
             hint: Hint::Class,
-            "{source} has images without a class of the run, and {} is class-conditional",
-            session.config.name()
+            "{source} has images without a class of the run, and the model is class-conditional"
         );
     }
     Ok(())

@@ -47,7 +47,7 @@ impl RunData {
         let difference = match &list {
             _ if same && changes.is_none() => None,
             Some(_) if other => Some(other_data(&data)),
-            None if options.source != trained => Some(other_data(&data)),
+            None if absolute(&options.source) != trained => Some(other_data(&data)),
             Some(_) => Some(format!("the data changed since training: {changes}")),
             None => Some(
                 "the data changed since training; the run has no list of its images, so the test set may now have \
@@ -123,7 +123,7 @@ mod tests {
                 .unwrap();
         }
         let run = Run::create(&folder.path().join("run")).unwrap();
-        let trained = source.display().to_string();
+        let trained = absolute(&source.display().to_string());
         let options = DataOptions { source: trained.clone(), ..DataOptions::default() };
         let mut checkpoint = Checkpoint::default();
         let positional = read_by(&options, Rule::Position).unwrap().data;
