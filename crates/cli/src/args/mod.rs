@@ -4,7 +4,9 @@ mod settings;
 mod trained;
 
 pub(crate) use settings::{Device, MicroBatch, Settings};
-pub(crate) use trained::{Compare, Decode, Encode, Eval, Interpolate, Reconstruct, Report, Sample, Trained, Traverse};
+pub(crate) use trained::{
+    Compare, Decode, Encode, Eval, Interpolate, Own, Reconstruct, Report, Sample, Trained, Traverse,
+};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};

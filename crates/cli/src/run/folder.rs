@@ -1,20 +1,25 @@
 //! The run folder: the files of one training.
 //!
 //! ```text
-//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png  evaluation.json
-//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
+//! config.toml  env.json  images.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png
+//! evaluation.json  evaluation-other.json  report.html  tensorboard/
+//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors
 //! ```
 
 use crate::config::Config;
+use crate::data::ImageList;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
+use crate::run::metrics::{Clock, without_time};
 use crate::run::version;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
 const EVALUATION: &str = "evaluation.json";
+const EVALUATION_OTHER: &str = "evaluation-other.json";
+const IMAGES: &str = "images.json";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
@@ -40,6 +45,8 @@ const LOCK: &str = ".lock";
 pub struct Run {
     /// The folder.
     pub path: PathBuf,
+    /// The time of the lines of metrics.
+    clock: Clock,
     _lock: Option<Lock>,
 }
 
@@ -102,7 +109,7 @@ impl Run {
         if !files::exists(&path.join(CONFIG))? {
             bail!(Run, hint: Hint::Train, "{} is not a run folder: it has no {CONFIG}", path.display());
         }
-        Ok(Self { path: path.into(), _lock: None })
+        Ok(Self { path: path.into(), clock: Clock::after(""), _lock: None })
     }
 
     fn hold(path: &Path) -> Result<Self> {
@@ -115,7 +122,10 @@ impl Run {
         for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
             files::sweep(&folder)?;
         }
-        Ok(Self { path: path.into(), _lock: Some(lock) })
+        let run = Self { path: path.into(), clock: Clock::after(""), _lock: Some(lock) };
+        // A file that cannot be read is an error where it is written.
+        let clock = Clock::after(&run.read_if_exists(METRICS).ok().flatten().unwrap_or_default());
+        Ok(Self { clock, ..run })
     }
 
     /// Saves the resolved configuration, as TOML.
@@ -151,11 +161,16 @@ impl Run {
         self.file(CONFIG)
     }
 
-    /// Saves the environment of the run: adapter, driver, versions.
+    /// Saves the environment of the run: adapter, driver, versions. The command that started the run stays.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write_environment(&self, environment: &Value) -> Result<()> {
+        let mut environment = environment.clone();
+        if let Some(command) = self.read_environment().ok().flatten().and_then(|before| before.get("command").cloned())
+        {
+            environment["command"] = command;
+        }
         files::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
     }
 
@@ -172,20 +187,53 @@ impl Run {
         self.read_if_exists(ENVIRONMENT)?.map(parse).transpose()
     }
 
-    /// Saves the metrics of an evaluation, for the report.
+    /// Saves the list of the run's images. Built-in data has none.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write_evaluation(&self, metrics: &Value) -> Result<()> {
-        files::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
+    pub fn write_images(&self, list: &ImageList) -> Result<()> {
+        if list.is_empty() {
+            return Ok(());
+        }
+        files::write(&self.file(IMAGES), format!("{}\n", list.to_json()).as_bytes())
     }
 
-    /// Appends one object as a line to the metrics. A killed process does not lose it.
+    /// The list of the run's images; `None` for built-in data, and for a run of version 0.1.0.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no list.
+    pub fn read_images(&self) -> Result<Option<ImageList>> {
+        let name = self.file(IMAGES).display().to_string();
+        self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()
+    }
+
+    /// Saves the metrics of an evaluation: on the `own` test images of the run, or on others. Returns the path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_evaluation(&self, metrics: &Value, own: bool) -> Result<PathBuf> {
+        let path = self.file(if own { EVALUATION } else { EVALUATION_OTHER });
+        files::write(&path, format!("{metrics:#}\n").as_bytes())?;
+        Ok(path)
+    }
+
+    /// Appends one object as a line to the metrics, with the time. A killed process does not lose it. Returns the line.
     ///
     /// # Errors
     /// The file cannot be written; no part of the line stays.
-    pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
-        files::append(&self.file(METRICS), format!("{line}\n").as_bytes())
+    pub fn append_metrics(&mut self, line: &Value) -> Result<Map<String, Value>> {
+        let line = self.clock.stamped(line);
+        let text = serde_json::to_string(&line).expect("an object of JSON is written");
+        files::append(&self.file(METRICS), (text + "\n").as_bytes())?;
+        Ok(line)
+    }
+
+    /// Brings the metrics to the disk, before a checkpoint that counts on them.
+    ///
+    /// # Errors
+    /// The file cannot be synced.
+    pub fn sync_metrics(&self) -> Result<()> {
+        files::sync(&self.file(METRICS))
     }
 
     /// Removes the metrics after `step`, and a line that was cut off.
@@ -218,8 +266,7 @@ impl Run {
         let text = self.read_if_exists(METRICS)?.unwrap_or_default();
         for line in rollbacks {
             // Checkpoint and metrics are two files; a process may have ended between them.
-            let noted = line.to_string();
-            if !text.lines().any(|found| found == noted) {
+            if !text.lines().any(|found| without_time(found).as_ref() == Some(line)) {
                 self.append_metrics(line)?;
             }
         }
@@ -271,6 +318,11 @@ mod tests {
 
     fn metrics(run: &Run) -> String {
         fs::read_to_string(run.path.join(METRICS)).unwrap()
+    }
+
+    /// The lines of metrics without their times.
+    fn timeless(run: &Run) -> Vec<Value> {
+        metrics(run).lines().map(|line| without_time(line).unwrap()).collect()
     }
 
     #[test]
@@ -353,10 +405,13 @@ mod tests {
         for torn in [&b"{\"step\":5,\"\xc3"[..], b"{\"step\":5}"] {
             fs::write(path.join(METRICS), [metrics(&run).as_bytes(), torn].concat()).unwrap();
             run.truncate_metrics(20).unwrap();
-            assert_eq!(metrics(&run), "{\"loss\":0.5,\"step\":10}\n{\"loss\":0.5,\"step\":20}\n");
+            assert_eq!(timeless(&run), [10, 20].map(|step| json!({ "step": step, "loss": 0.5 })));
         }
         run.append_metrics(&json!({ "step": 21 })).unwrap();
-        assert!(metrics(&run).ends_with("\"step\":20}\n{\"step\":21}\n"));
+        assert_eq!(timeless(&run)[2], json!({ "step": 21 }));
+        run.go_back(20, &[json!({ "step": 20, "monitor": "a" })]).unwrap();
+        run.go_back(20, &[json!({ "step": 20, "monitor": "a" })]).unwrap();
+        assert_eq!(timeless(&run).len(), 3, "a rollback is noted once");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The start of a model: its configuration, data and device, checked, and its first weights.
 
 use crate::config::{Config, Train};
-use crate::data::{DataSet, is_built_in};
+use crate::data::DataSet;
 use crate::io::error::Result;
-use crate::io::files;
+use crate::run::data::absolute;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::measured_step;
@@ -169,10 +169,4 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
     let Train { batch_size, micro_batch, .. } = config.train;
     let micro_batch = if auto_micro_batch { smallest_micro_batch(batch_size) } else { micro_batch };
     config.with_micro_batch(micro_batch).check(&spec(config, data), data.train.count)
-}
-
-/// The absolute path of a folder, so that a run can be resumed from anywhere; a built-in set by its name.
-pub(crate) fn absolute(source: &str) -> String {
-    let found = (!is_built_in(source)).then(|| files::absolute(source.as_ref())).flatten();
-    found.map_or_else(|| source.into(), |path| path.display().to_string())
 }
