@@ -47,8 +47,12 @@ impl Failure {
 
 /// The observation if a loss of `means` exceeds that of the `first` step by `factor`; `part` names the images.
 ///
-/// The objective counts where the model has one, else each loss.
+/// The objective counts where the model has one, else each loss. `None` without a first step, as in a run of version
+/// 0.1.0.
 pub(crate) fn diverged(model: &dyn Model, part: &str, first: &[f64], means: &[f64], factor: f64) -> Option<String> {
+    if first.is_empty() {
+        return None;
+    }
     let objective = model.objective();
     let losses: Vec<(&str, f64, f64)> = match (objective.of(first), objective.of(means)) {
         (Some(first), Some(mean)) => vec![(name(model), first, mean)],
@@ -93,6 +97,7 @@ mod tests {
         // The loss of a model with trained weights begins near zero.
         assert_eq!(found("classifier", &[0.01, 0.0], &[2.3, 0.9], 10.0), None);
         assert_eq!(found("vae", &[540.0, 10.0], &[1e30, 1.0], 0.0), None, "it is off");
+        assert_eq!(found("vae", &[], &[40.0, 5.0], 10.0), None, "the first step is not known");
     }
 
     #[test]
