@@ -125,6 +125,9 @@ impl Header {
     pub fn unpack(self, file: &[u8], name: &str) -> Result<Tokens> {
         let Self { images, per_image, codes, codebook } = self;
         let bits = bits(codes);
+        if bits == 0 {
+            return Ok(Tokens { per_image, codes, codebook, tokens: vec![0; images * per_image] });
+        }
         let mut tokens = Vec::with_capacity(images * per_image);
         let (mut held, mut kept) = (0u64, 0);
         let mut rest = file[HEADER..].iter();
