@@ -222,7 +222,7 @@ mod tests {
         assert!(message("text.npy").contains("text.npy' is in none of the known file formats; use digits, shapes"));
         assert!(message("absent").starts_with("no file or folder '"));
         put("down/sets/raw/train-images-idx3-ubyte", b"");
-        put("cifar-10/cifar-10-batches-bin/test_batch.bin", b"");
+        put("sets/cifar-10/cifar-10-batches-bin/test_batch.bin", b"");
         put("download/cifar.tar.gz", b"");
         let read = |name: &str| {
             let source = root.path().join(name).display().to_string();
@@ -230,7 +230,7 @@ mod tests {
             Format::of(&source).unwrap().read(&options).err().unwrap().to_string()
         };
         assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: give that path"));
-        assert!(read("cifar-10").contains("cifar-10-batches-bin is a folder of CIFAR's binary files"));
+        assert!(read("sets").contains("sets/cifar-10 is a folder of CIFAR's binary files"));
         assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
         assert!(read("other").contains("holds no images"));
         assert!(is_built_in("shapes") && !is_built_in("./shapes"));
