@@ -1,6 +1,6 @@
 //! Arguments shared by several commands: device and settings.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use frit::config::Config;
 use frit::run::device::DeviceOptions;
@@ -10,18 +10,19 @@ use std::str::FromStr;
 
 /// The device.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Device")]
 pub(crate) struct Device {
-    /// auto, cpu, gpu (also a software adapter), or part of an adapter name
+    /// Device: auto, cpu, gpu (also a software adapter), or part of an adapter name [default: auto]
     #[arg(long = "device", value_name = "NAME")]
     name: Option<String>,
     /// Compile shaders with bounds checks
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) checked: bool,
     /// Ignore tuned shader variants; use the built-in table
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) deterministic: bool,
     /// Round the operands of matrix products and convolutions to half precision; sums stay in single precision
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) half: bool,
 }
 
@@ -41,6 +42,7 @@ impl Device {
 
 /// Settings on top of a recipe; flags override `--set`.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Settings (the recipe's by default)")]
 pub(crate) struct Settings {
     /// Batch size
     #[arg(long, value_name = "N")]
@@ -60,7 +62,7 @@ pub(crate) struct Settings {
     /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// Any setting, e.g. train.keep=3; can be repeated
+    /// Any setting, e.g. train.keep=3; can be repeated (see `frit recipes show NAME`)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -97,7 +99,8 @@ impl From<MicroBatch> for MicroBatchSize {
 
 /// A number in TOML's notation.
 fn number(x: f32) -> String {
-    toml::Value::from(f64::from(x)).to_string()
+    // The shortest decimal: of 0.001, not the digits of its float64.
+    toml::Value::from(x.to_string().parse::<f64>().unwrap_or(f64::NAN)).to_string()
 }
 
 impl Settings {
@@ -115,9 +118,25 @@ impl Settings {
             (config.model_key("beta"), self.beta.map(number)),
             ("train.seed".into(), self.seed.map(|n| n.to_string())),
         ];
-        for (key, value) in flags {
-            if let Some(value) = value {
-                config = config.with(&format!("{key}={value}"))?;
+        let names = ["--batch-size", "--lr", "--latent-dim", "--hidden", "--beta", "--seed"];
+        let known = config.keys();
+        let mut given: Vec<(String, String)> = Vec::new();
+        for (flag, (key, value)) in names.into_iter().zip(flags) {
+            let Some(value) = value else { continue };
+            if !known.contains(&key) {
+                let family = config.name();
+                let own = known.iter().filter_map(|key| key.strip_prefix(&format!("{family}.")));
+                let own: Vec<&str> = own.collect();
+                bail!("{flag} is not available for {family}, which has {}", own.join(", "));
+            }
+            config = config.with(&format!("{key}={value}"))?;
+            given.push((flag.into(), key));
+        }
+        let sets = self.set.iter().filter_map(|set| set.split_once('='));
+        given.extend(sets.map(|(key, _)| (format!("--set {}", key.trim()), key.trim().into())));
+        for (given, key) in given {
+            if let Some(reason) = config.unused(&key) {
+                bail!("{given} has no effect: {reason}");
             }
         }
         Ok(config)

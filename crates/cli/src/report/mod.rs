@@ -5,6 +5,7 @@ mod evaluation;
 mod names;
 mod page;
 mod pictures;
+pub mod runs;
 mod scale;
 pub mod tensorboard;
 mod thin;

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod environment;
 pub mod epoch_plan;
+pub mod find;
 pub mod folder;
 pub mod metrics;
 pub mod planned;
