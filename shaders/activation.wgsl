@@ -1,5 +1,5 @@
 // y = act(x) and dx = act'(x) ⊙ dy, over len elements; one invocation per element.
-// Needs common/grid.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 
 struct Params {
     len: u32,

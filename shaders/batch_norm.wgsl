@@ -20,7 +20,7 @@
 // Sums of a chunk are taken about its first element for the mean and about the mean for squares, and joined likewise,
 // so that no digits are lost however far the mean is from zero (Chan, Golub, LeVeque, Algorithms for computing the
 // sample variance, The American Statistician 37, 1983). rows > 1 is asserted in ops/batch_norm.rs.
-// Needs common/grid.wgsl, common/tree.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/tree.wgsl and common/activation.wgsl.
 
 struct Params {
     rows: u32,

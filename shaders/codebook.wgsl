@@ -13,7 +13,7 @@
 //   codebook_place           e[first + j] = z[source[j]] unless source[j] is NONE; one invocation per element
 //   codebook_place_averages  size = weight and total = weight · z[source[j]], likewise
 //
-// Needs common/grid.wgsl, common/philox.wgsl, common/elementary.wgsl and common/tree.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/philox.wgsl, common/elementary.wgsl and common/tree.wgsl.
 
 // Stream::Codebook of schedule/random.rs.
 const CODEBOOK = 6u;
@@ -99,7 +99,7 @@ fn codebook_perplexity(@builtin(local_invocation_index) local: u32) {
     entropy = tree_sum(local, entropy);
     count = tree_sum(local, count);
     if local == 0u {
-        perplexity[0] = exp(min(entropy, 80.0));
+        perplexity[0] = exponential(entropy);
         used[0] = count;
     }
 }

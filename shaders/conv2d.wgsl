@@ -26,7 +26,8 @@
 //
 // Windows may extend past the image on all sides, and sizes need not be multiples of tiles: zeros are read and nothing
 // is stored there. The epilogue is that of matmul.wgsl.
-// Needs common/activation.wgsl, common/grid.wgsl, common/single.wgsl and common/tile.wgsl.
+// Needs common/single.wgsl, common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/activation.wgsl and
+// common/tile.wgsl.
 
 struct Params {
     role: u32,

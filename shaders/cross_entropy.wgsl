@@ -8,7 +8,7 @@
 //
 // The caller must ensure that the shares of a row sum to 1. No term of the loss is below 0, so nothing cancels.
 // Arguments of exp are at most 0 and clamped at −80, where exp is negligible next to that of the row's maximum.
-// Needs common/grid.wgsl and common/tree.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/tree.wgsl.
 
 struct Params {
     m: u32,
@@ -23,7 +23,7 @@ struct Params {
 
 // exp(v − top), for v no more than top.
 fn exp_below(v: f32, top: f32) -> f32 {
-    return exp(clamp(v - top, -80.0, 0.0));
+    return exponential(min(v - top, 0.0));
 }
 
 struct Found {
@@ -49,7 +49,7 @@ fn found(row: u32, k: u32, local: u32) -> Found {
     }
     sum = tree_sum(local, sum);
     short = tree_sum(local, short);
-    return Found(top, sum, short + log(sum));
+    return Found(top, sum, short + ln(sum));
 }
 
 @compute @workgroup_size(256)

@@ -10,7 +10,7 @@
 //
 // Role 0 is the discriminator's, whose first `real` rows are scores of real samples and the rest of generated
 // ones; role 1 is the generator's. 0 ≤ smoothing < 1 is asserted in ops/gan_loss.rs.
-// Needs common/grid.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 
 struct Params {
     m: u32,
@@ -45,7 +45,7 @@ fn loss_and_slope(d: f32, t: f32) -> vec2<f32> {
     let side = select(-1.0, 1.0, t > 0.0);
     switch kind {
         case NON_SATURATING: {
-            return vec2(max(d, 0.0) - t * d + log_one_plus(exp(-min(abs(d), 80.0))), sigmoid(d) - t);
+            return vec2(max(d, 0.0) - t * d + log_one_plus(exponential(-abs(d))), sigmoid(d) - t);
         }
         case LEAST_SQUARES: { return vec2(0.5 * (d - t) * (d - t), d - t); }
         case HINGE: {
@@ -84,9 +84,9 @@ fn gan_loss_with_gradient(
     let found = loss_and_slope(d[r], wanted(r < p_gradient.real, p_gradient.smoothing));
     rows[r] = found.x;
     dd[r] = p_gradient.weight * found.y;
-    if kind == LEAST_SQUARES || kind == WASSERSTEIN {
-        score[r] = d[r];
-    } else {
-        score[r] = sigmoid(d[r]);
+    switch kind {
+        case NON_SATURATING, HINGE: { score[r] = sigmoid(d[r]); }
+        case LEAST_SQUARES, WASSERSTEIN: { score[r] = d[r]; }
+        default: { score[r] = not_a_number(d[r]); }
     }
 }

@@ -17,7 +17,7 @@
 //
 // weight and bias [c] are used only if `affine`. Chunks are summed and joined as in batch_norm.wgsl.
 // c is a multiple of groups, as ops/group_norm.rs asserts.
-// Needs common/grid.wgsl, common/tree.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/tree.wgsl and common/activation.wgsl.
 
 struct Params {
     n: u32,

@@ -10,7 +10,7 @@
 // heads and dheads are [m, 2 latent]: the means of a row, then its log variances. rates[3] is the weight of the
 // divergence at this step, or its capacity; of_units and of_rows are the outputs of kl_units and kl. The argument of
 // exp is clamped to ±80.
-// Needs common/grid.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl and common/elementary.wgsl.
 
 struct Params {
     m: u32,
@@ -24,7 +24,7 @@ struct Params {
 var<workgroup> tree: array<f32, 64>;
 
 fn variance(logvar: f32) -> f32 {
-    return exp(clamp(logvar, -80.0, 80.0));
+    return exponential(logvar);
 }
 
 fn term(mean: f32, logvar: f32) -> f32 {

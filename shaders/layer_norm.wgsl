@@ -10,7 +10,7 @@
 //                               chunk and column, adjacent ones read adjacent columns
 //
 // The mean is summed about the row's first element, the variance about the mean: no digits are lost far from zero.
-// Needs common/grid.wgsl, common/tree.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/tree.wgsl and common/activation.wgsl.
 
 struct Params {
     rows: u32,

@@ -6,7 +6,7 @@
 //   average ← a average + (1 − a) w                          in lion_averaged
 // rates = (lr, ·, ·, ·) comes from tick. sign(0) is 0, and sign(NaN) is NaN. The stored gradient is set to zero, for
 // the next step to add to. One invocation per four elements, 64 apart.
-// Needs common/grid.wgsl, common/clip.wgsl and common/nan.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl and common/clip.wgsl.
 
 struct Params {
     len: u32,

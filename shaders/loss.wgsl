@@ -5,7 +5,8 @@
 //   0  log(1 + eˣ) − t x, the negative log likelihood of t in [0, 1] under a Bernoulli with logit x
 //   1  (x − t)²
 //   2  |x − t|, whose derivative at 0 is 0
-// Needs common/grid.wgsl, common/activation.wgsl and common/tree.wgsl.
+// An unknown kind gives NaN.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/activation.wgsl and common/tree.wgsl.
 
 struct Params {
     m: u32,
@@ -19,6 +20,10 @@ struct Params {
 
 override kind: u32 = 0u;
 
+const BERNOULLI = 0u;
+const SQUARED = 1u;
+const ABSOLUTE = 2u;
+
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> t: array<f32>;
 @group(0) @binding(2) var<storage, read_write> rows: array<f32>;
@@ -26,17 +31,19 @@ override kind: u32 = 0u;
 
 fn l(x: f32, t: f32) -> f32 {
     switch kind {
-        case 1u: { return (x - t) * (x - t); }
-        case 2u: { return abs(x - t); }
-        default: { return max(x, 0.0) - x * t + log_one_plus(exp(-min(abs(x), 80.0))); }
+        case BERNOULLI: { return max(x, 0.0) - x * t + log_one_plus(exponential(-abs(x))); }
+        case SQUARED: { return (x - t) * (x - t); }
+        case ABSOLUTE: { return abs(x - t); }
+        default: { return not_a_number(x); }
     }
 }
 
 fn l_slope(x: f32, t: f32) -> f32 {
     switch kind {
-        case 1u: { return 2.0 * (x - t); }
-        case 2u: { return sign(x - t); }
-        default: { return sigmoid(x) - t; }
+        case BERNOULLI: { return sigmoid(x) - t; }
+        case SQUARED: { return 2.0 * (x - t); }
+        case ABSOLUTE: { return sign(x - t); }
+        default: { return not_a_number(x); }
     }
 }
 

@@ -10,7 +10,8 @@
 // invocation has two vec4 of rows and two of columns (one and one), half a tile apart. Past the edges zeros are loaded
 // and nothing is stored, so every size is allowed. The epilogue adds bias [n], applies act, and multiplies by the slope
 // of the activation `gate` with output gate_y [m, n].
-// Needs common/activation.wgsl, common/grid.wgsl, common/single.wgsl and common/tile.wgsl.
+// Needs common/single.wgsl, common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/activation.wgsl and
+// common/tile.wgsl.
 
 struct Params {
     m: u32,

@@ -7,7 +7,7 @@
 // The gate is the slope of the activation `gate` with output gate_y, which is x. One invocation per element of y or dx,
 // of which there are len. A reflected border is narrower than the image (asserted in ops/pad.rs), so no pixel is
 // reflected twice.
-// Needs common/grid.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 
 struct Params {
     len: u32,

@@ -2,7 +2,7 @@
 // they are, as low + (high − low) u(w), or in pairs as normal √(−2 ln u(w₀)) (cos, sin)(2π u(w₁)) (Box and Muller),
 // where normal numbers skip the elements before `first`. One invocation per block of four; len need not be a multiple
 // of four.
-// Needs common/grid.wgsl, common/philox.wgsl and common/elementary.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/philox.wgsl and common/elementary.wgsl.
 
 struct Params {
     len: u32,

@@ -10,7 +10,7 @@
 // and adds nothing to a sum. The maximum is the first of equal elements in row order, and a NaN counts as the largest.
 // The gate is the slope of the activation `gate` with output gate_y, which is x. One invocation per element of y or dx,
 // of which there are len. pad < kernel is asserted in ops/pool.rs, so no window is wholly outside.
-// Needs common/grid.wgsl, common/activation.wgsl and common/nan.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 
 struct Params {
     len: u32,

@@ -8,10 +8,10 @@
 //   reduce_rows_backward     dx [m, n] from dy [m]; the workgroups of reduce_rows
 //   reduce_columns_backward  dx [m, n] from dy [n]; the invocations of reduce_columns
 //
-// op by kind: 0 sum, 1 maximum, 2 sum of squares. If there are several parts, ops/reduce.rs reduces the partial results
-// again. The derivative of a maximum is shared equally by the elements that attain it; every chunk counts them over the
-// whole row or column itself.
-// Needs common/grid.wgsl.
+// op by kind: 0 sum, 1 maximum, 2 sum of squares; an unknown kind gives NaN. If there are several parts, ops/reduce.rs
+// reduces the partial results again. The derivative of a maximum is shared equally by the elements that attain it;
+// every chunk counts them over the whole row or column itself.
+// Needs common/grid.wgsl and common/nan.wgsl.
 
 struct Params {
     m: u32,
@@ -24,6 +24,7 @@ struct Params {
 
 override kind: u32 = 0u;
 
+const SUM: u32 = 0u;
 const MAXIMUM: u32 = 1u;
 const SQUARES: u32 = 2u;
 
@@ -34,8 +35,11 @@ const SQUARES: u32 = 2u;
 var<workgroup> tree: array<f32, 256>;
 
 fn term(v: f32) -> f32 {
-    if kind == SQUARES { return v * v; }
-    return v;
+    switch kind {
+        case SUM, MAXIMUM: { return v; }
+        case SQUARES: { return v * v; }
+        default: { return not_a_number(v); }
+    }
 }
 
 fn join(u: f32, v: f32) -> f32 {
@@ -116,9 +120,12 @@ var<workgroup> ties: atomic<u32>;
 
 // The derivative at v, where `share` is scale · dy, divided by the number of ties for a maximum.
 fn slope(v: f32, result: f32, share: f32) -> f32 {
-    if kind == MAXIMUM { return select(0.0, share, v == result); }
-    if kind == SQUARES { return 2.0 * v * share; }
-    return share;
+    switch kind {
+        case SUM: { return share; }
+        case MAXIMUM: { return select(0.0, share, v == result); }
+        case SQUARES: { return 2.0 * v * share; }
+        default: { return not_a_number(v); }
+    }
 }
 
 @compute @workgroup_size(256)

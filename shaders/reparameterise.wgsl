@@ -2,7 +2,8 @@
 // §2.4). heads [m, 2L] holds μ | logvar row by row; row r of eps and z [m · repeat, L] belongs to row r / repeat of
 // heads. logvar is clamped to ±80, as in the divergence (kl.wgsl). Beyond that the gradient is that of the clamped
 // exponential, not zero, so that training can recover. One invocation per element of z; in the backward pass one per
-// element of μ, which sums over the repeats in order. Needs common/grid.wgsl.
+// element of μ, which sums over the repeats in order.
+// Needs common/grid.wgsl, common/nan.wgsl and common/elementary.wgsl.
 
 struct Params {
     len: u32,
@@ -16,7 +17,7 @@ struct Params {
 @group(0) @binding(3) var<uniform> p: Params;
 
 fn deviation(logvar: f32) -> f32 {
-    return exp(clamp(0.5 * logvar, -40.0, 40.0));
+    return exponential(clamp(0.5 * logvar, -40.0, 40.0));
 }
 
 @compute @workgroup_size(64)

@@ -6,7 +6,7 @@
 //   softmax_backward     dx = prob ⊙ (dy − Σ_j dy_j prob_j), where prob [m, n] is the output of softmax
 //
 // Arguments of exp are at most 0 and clamped at −80, where exp is negligible next to that of the row's maximum.
-// Needs common/grid.wgsl and common/tree.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/tree.wgsl.
 
 struct Params {
     m: u32,
@@ -19,7 +19,7 @@ struct Params {
 
 // exp(v − top), for v no more than top up to rounding.
 fn exp_below(v: f32, top: f32) -> f32 {
-    return exp(clamp(v - top, -80.0, 80.0));
+    return exponential(v - top);
 }
 
 // The maximum of the n elements from `row` on, and the sum of exp(x − maximum).
@@ -41,7 +41,7 @@ fn logsumexp(
     let i = group_index(group, groups);
     let inside = i < p.m;
     let found = top_and_sum(select(0u, i * p.n, inside), p.n, local);
-    if local == 0u && inside { y[i] = found.x + log(found.y); }
+    if local == 0u && inside { y[i] = found.x + ln(found.y); }
 }
 
 @compute @workgroup_size(256)

@@ -3,7 +3,7 @@
 // row 0. 1 − βᵗ is computed by its recurrence, β (1 − βᵗ⁻¹) + (1 − β), because subtracting a power from 1 cancels. The
 // share of the learning rate rises to one over `lr_warmup` steps; k steps later, with x = min(k / span, 1), it is
 //   1, or 1 − (1 − low) x, or low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋     for decay 0, 1, 2, 3.
-// One invocation in all.
+// An unknown decay gives NaN. One invocation in all. Needs common/nan.wgsl and common/elementary.wgsl.
 
 struct Params {
     batch: u32,
@@ -21,6 +21,11 @@ struct Params {
     kl_weight: f32,
 }
 
+const CONSTANT = 0u;
+const LINEAR = 1u;
+const COSINE = 2u;
+const STEPS = 3u;
+
 @group(0) @binding(0) var<storage, read_write> clock: array<u32>;
 @group(0) @binding(1) var<storage, read_write> rates: array<f32>;
 @group(0) @binding(2) var<uniform> p: Params;
@@ -30,10 +35,11 @@ fn share(step: u32, p: Params) -> f32 {
     let k = step - max(p.lr_warmup, 1u);
     let x = f32(min(k, p.span)) / f32(p.span);
     switch p.decay {
-        case 1u: { return 1.0 - (1.0 - p.low) * x; }
-        case 2u: { return p.low + (1.0 - p.low) * (0.5 + 0.5 * cos(3.14159265 * x)); }
-        case 3u: { return pow(p.low, f32(k / p.span)); }
-        default: { return 1.0; }
+        case CONSTANT: { return 1.0; }
+        case LINEAR: { return 1.0 - (1.0 - p.low) * x; }
+        case COSINE: { return p.low + (1.0 - p.low) * (half_cosine(x)); }
+        case STEPS: { return exponential(f32(k / p.span) * ln(p.low)); }
+        default: { return not_a_number(p.lr); }
     }
 }
 

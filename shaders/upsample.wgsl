@@ -9,7 +9,7 @@
 //
 // The gate is the slope of the activation `gate` with output gate_y, which is x.
 // One invocation per element of y or dx, of which there are len.
-// Needs common/grid.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 
 struct Params {
     len: u32,

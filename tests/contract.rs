@@ -153,6 +153,22 @@ fn a_wrong_shader_is_reported() {
     );
 }
 
+/// Drivers differ in them, so that results would.
+#[test]
+fn a_function_of_the_driver_is_reported() {
+    let kernel = &elementwise::MULTIPLY;
+    for (call, function) in
+        [("cos(a[i])", "Cos"), ("pow(a[i], b[i])", "Pow"), ("exp(a[i])", "Exp"), ("tanh(a[i])", "Tanh")]
+    {
+        assert_reported(&replaced(kernel, "a[i] * b[i]", call), &format!("{function} of the driver"));
+    }
+    assert!(faults(&replaced(kernel, "a[i] * b[i]", "sqrt(abs(a[i])) * b[i]")).is_empty());
+    // In a function that the entry point calls.
+    assert_reported(&replaced(&softmax::LOGSUMEXP, "ln(found.y)", "log(found.y)"), "Log of the driver");
+    let called = replaced(&softmax::LOGSUMEXP, "return exponential(v - top);", "return exp(v - top);");
+    assert_reported(&called, "Exp of the driver");
+}
+
 #[test]
 fn a_return_before_a_barrier_is_reported() {
     let direct = replaced(&kl::KL, "tree[local] = sum;", "if p.m > 7u { return; }\n    tree[local] = sum;");

@@ -5,23 +5,25 @@
 
 use frit_harness::{Case, Fill, cases, compare, coverage, device, differences, report};
 use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backward, forward};
+use gpu_core::ops::gan_loss::GanLoss;
 use gpu_core::ops::permute::permute;
-use gpu_core::ops::{elementwise, kernels};
+use gpu_core::ops::tick::DecayKind;
+use gpu_core::ops::{elementwise, kernels, loss, reduce};
 use gpu_core::{
-    Args, Array, Buf, Counters, Cpu, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule, Sharing,
-    Ticket, Timing,
+    Args, Array, Buf, Call, Counters, Cpu, Dtype, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule,
+    Sharing, Ticket, Timing,
 };
+use std::collections::BTreeSet;
 
 /// Does not compile if a reference becomes optional.
 const _: fn(&Kernel) -> fn(&mut Args<'_>) = |kernel| kernel.reference;
 
-/// Every case, without its inputs, which are large and not needed here.
 fn every_case() -> Vec<Case> {
-    let without_inputs = |mut case: Case| {
-        case.inputs = Vec::new();
-        case
-    };
-    cases::OPERATORS.iter().flat_map(|(_, make)| make().into_iter().map(without_inputs).collect::<Vec<_>>()).collect()
+    cases::OPERATORS.iter().flat_map(|(_, make)| make()).collect()
+}
+
+fn quick_cases() -> Vec<Case> {
+    cases::OPERATORS.iter().flat_map(|(op, _)| cases::quick(op)).collect()
 }
 
 fn calls(case: &Case, kernel: &Kernel) -> bool {
@@ -36,6 +38,83 @@ fn needs_gradient_check(kernel: &Kernel) -> bool {
 fn every_kernel_has_a_case_and_a_gradient_check() {
     let omissions = coverage::omissions(&kernels(), &every_case());
     assert!(omissions.is_empty(), "add to tests/harness/cases/:\n{}", omissions.join("\n"));
+}
+
+/// Parameters that select a kind: the operator, the field, and the kinds that there are.
+const KINDS: [(&str, &str, usize); 5] = [
+    ("activation", "kind", Activation::ALL.len()),
+    ("gan_loss", "kind", GanLoss::ALL.len()),
+    ("loss", "kind", loss::Kind::ALL.len()),
+    ("reduce", "kind", reduce::Operation::ALL.len()),
+    ("tick", "decay", DecayKind::ALL.len()),
+];
+
+fn field(call: &Call, name: &str) -> Option<u32> {
+    let at = call.kernel.params.iter().position(|(field, _)| *field == name)?;
+    Some(call.params[at])
+}
+
+#[test]
+fn every_kind_has_a_case() {
+    assert_kinds(&every_case());
+}
+
+/// `frit check --quick` misses no kernel, variant or kind.
+#[test]
+fn the_quick_cases_run_everything() {
+    let cases = quick_cases();
+    let omissions = coverage::omissions(&kernels(), &cases);
+    let unseen: Vec<&String> = omissions.iter().filter(|omission| omission.ends_with("has no case")).collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+    assert_kinds(&cases);
+    let work = |cases: &[Case]| cases.iter().map(Case::work).sum::<u64>();
+    let (quick, all) = (work(&cases), work(&every_case()));
+    assert!(quick < all / 100, "{quick} of {all}: a kernel has no small case");
+}
+
+/// Every kind runs in a case of every kernel, and so does the first code that is none.
+fn assert_kinds(cases: &[Case]) {
+    for kernel in kernels() {
+        let Some(&(_, name, count)) = KINDS.iter().find(|(op, ..)| *op == kernel.op) else {
+            let unlisted = kernel.params.iter().any(|param| cases::KIND_FIELDS.contains(param));
+            assert!(!unlisted, "add {} to KINDS", kernel.op);
+            continue;
+        };
+        let calls = cases.iter().flat_map(|case| case.schedule.calls()).filter(|call| call.kernel.name == kernel.name);
+        let found: BTreeSet<u32> = calls.filter_map(|call| field(call, name)).collect();
+        // A bias gradient is a sum, and no other operation.
+        let known: Vec<u32> = if kernel.name == "reduce_columns_add" { vec![0] } else { (0..count as u32).collect() };
+        let wanted: BTreeSet<u32> = known.into_iter().chain([count as u32]).collect();
+        assert_eq!(found, wanted, "the values of {name} in the cases of {}", kernel.name);
+    }
+}
+
+/// The reference gives NaN, so that a shader that takes a new kind for another one, or does nothing, fails its case.
+#[test]
+fn an_unknown_kind_gives_nan() -> Result<(), Error> {
+    let mut tried = BTreeSet::new();
+    for (op, name, count) in KINDS {
+        for case in cases::of(op) {
+            let unknown = |call: &Call| call.kernel.op == op && field(call, name) == Some(count as u32);
+            if !case.schedule.calls().iter().any(unknown) {
+                continue;
+            }
+            let mut cpu = compare::reference(&Memory::default());
+            let program = cpu.prepare(&case.schedule)?;
+            case.values().iter().try_for_each(|(buf, values)| cpu.write(*buf, values))?;
+            let ticket = cpu.submit(&[program], 1, &[])?;
+            cpu.wait(ticket)?;
+            for call in case.schedule.calls().iter().filter(|call| unknown(call)) {
+                for buf in call.writes().filter(|buf| buf.dtype == Dtype::F32) {
+                    let values = cpu.read(buf)?.to_f64();
+                    assert!(values.iter().any(|value| value.is_nan()), "{}: {values:?}", call.label);
+                }
+                tried.insert(op);
+            }
+        }
+    }
+    assert_eq!(tried.len(), KINDS.len(), "{tried:?}");
+    Ok(())
 }
 
 #[test]
@@ -117,9 +196,8 @@ fn share(case: &Case, spoil: fn(Array) -> Array) -> f64 {
     let memory = Memory::default();
     let output = case.schedule.calls()[0].writes().next().expect("a call has outputs");
     let mut impostor = Impostor { cpu: Cpu::new(memory.clone(), Sharing::Off), output, spoil };
-    let comparisons =
-        compare::call_by_call(&mut impostor, &memory, &case.schedule, &case.inputs).expect("the CPU executor runs");
-    comparisons[0].error / case.tolerance
+    let found = compare::call_by_call(&mut impostor, &memory, &case.schedule, &case.values());
+    found.expect("the CPU executor runs")[0].error / case.tolerance
 }
 
 /// y = tanh x by a kernel with the buffers and parameters of `ACTIVATION`.

@@ -131,10 +131,7 @@ const DOORS: &[&str] = &[
     "crates/cli/src/io/files/write.rs",
     // Readers of data sets.
     "crates/cli/src/data/arrangement.rs",
-    "crates/cli/src/data/cifar.rs",
     "crates/cli/src/data/formats.rs",
-    "crates/cli/src/data/idx.rs",
-    "crates/cli/src/data/mnist.rs",
     "crates/cli/src/data/numpy.rs",
     "crates/cli/src/data/picture.rs",
     // The temporary folder of `frit verify`.

@@ -3,14 +3,28 @@
 use gpu_core::{Access, Binding, Dtype, Kernel, Needs};
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{
-    AddressSpace, ArraySize, Block, EntryPoint, GlobalVariable, Handle, Module, ScalarKind, ShaderStage, Statement,
-    StorageAccess, Type, TypeInner,
+    AddressSpace, ArraySize, Block, EntryPoint, Expression, Function, GlobalVariable, Handle, MathFunction, Module,
+    ScalarKind, ShaderStage, Statement, StorageAccess, Type, TypeInner,
 };
 
 /// WebGPU's default limits, which baseline kernels stay within.
 const INVOCATIONS: u32 = 256;
 const WORKGROUP_BYTES: u32 = 16 << 10;
 const STORAGE_BUFFERS: usize = 8;
+
+/// The functions of a driver that shaders may use: those that Vulkan bounds to a few units in the last place for every
+/// argument, or that are exact. Others are in shaders/common/elementary.wgsl.
+const FUNCTIONS: &[MathFunction] = &[
+    MathFunction::Abs,
+    MathFunction::Min,
+    MathFunction::Max,
+    MathFunction::Clamp,
+    MathFunction::Floor,
+    MathFunction::Sign,
+    MathFunction::Mix,
+    MathFunction::Sqrt,
+    MathFunction::InverseSqrt,
+];
 
 /// All differences between a kernel's record and its shader, and violations of the rules; empty if there are none.
 pub(crate) fn faults(kernel: &Kernel) -> Vec<String> {
@@ -80,6 +94,7 @@ impl Shader<'_> {
             self.binding_faults(index),
             self.override_faults(),
             self.memory_faults(index).into_iter().collect(),
+            self.function_faults(&entry.function),
             self.barrier_faults(&entry.function.body),
         ]
         .concat()
@@ -238,6 +253,17 @@ impl Shader<'_> {
             TypeInner::Array { size: ArraySize::Pending(_), .. } => u32::MAX / 2,
             ref inner => inner.size(self.module.to_ctx()),
         }
+    }
+
+    /// Reports functions of the driver that differ between drivers by more than rounding.
+    fn function_faults(&self, entry: &Function) -> Vec<String> {
+        let functions = self.module.functions.iter().map(|(_, function)| function);
+        let expressions = functions.chain([entry]).flat_map(|function| function.expressions.iter());
+        let called = expressions.filter_map(|(_, expression)| match expression {
+            Expression::Math { fun, .. } if !FUNCTIONS.contains(fun) => Some(*fun),
+            _ => None,
+        });
+        called.map(|fun| format!("{fun:?} of the driver; write it in shaders/common/elementary.wgsl")).collect()
     }
 
     /// Reports returns before a barrier, which browsers reject because the other invocations would wait for ever.

@@ -1,10 +1,10 @@
 //! A test case: a small schedule with its inputs, and the gradients that it claims to compute.
 
-use gpu_core::{Array, Buf, Dtype, Schedule, Shape};
+use gpu_core::{Array, Buf, Call, Dtype, Schedule, Shape};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// The contents of an input, drawn from the case's own generator, which is seeded by its name.
+/// The contents of an input.
 #[derive(Clone, Debug)]
 pub enum Fill {
     /// Uniform in [low, high).
@@ -37,22 +37,19 @@ pub struct Case {
     pub name: String,
     /// The calls, each of which is compared with the reference.
     pub schedule: Schedule,
-    /// The inputs and their contents.
-    pub inputs: Vec<(Buf, Array)>,
+    /// The inputs and their contents, which are drawn when the case runs ([`Case::values`]), since some are large.
+    pub inputs: Vec<(Buf, Fill)>,
     /// The gradients claimed.
     pub claims: Vec<Differentiation>,
     /// Bound on |gpu − reference| / max(1, |reference|).
     pub tolerance: f64,
-    rng: StdRng,
 }
 
 impl Case {
     /// A case without calls, with the tolerance of an elementwise kernel.
     pub fn new(name: impl Into<String>) -> Self {
-        let name = name.into();
-        let seed = name.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let (schedule, rng) = (Schedule::new(), StdRng::seed_from_u64(seed));
-        Self { name, schedule, inputs: Vec::new(), claims: Vec::new(), tolerance: tolerance(1), rng }
+        let (schedule, inputs, claims) = (Schedule::new(), Vec::new(), Vec::new());
+        Self { name: name.into(), schedule, inputs, claims, tolerance: tolerance(1) }
     }
 
     /// Adds an input.
@@ -62,10 +59,15 @@ impl Case {
             Fill::Words(_) | Fill::Exactly(_) => Dtype::U32,
             _ => Dtype::F32,
         };
+        let given = match &fill {
+            Fill::Numbers(values) => values.len(),
+            Fill::Exactly(words) => words.len(),
+            _ => shape.len(),
+        };
+        assert_eq!(given, shape.len(), "{}: wrong number of values", self.name);
         let buf = self.schedule.scratch_of(shape, dtype);
         self.schedule.feed(buf);
-        let values = self.fill(shape.len(), fill);
-        self.inputs.push((buf, values));
+        self.inputs.push((buf, fill));
         buf
     }
 
@@ -82,25 +84,33 @@ impl Case {
         self.claims.push(Differentiation { y, dy, pairs: pairs.to_vec() });
     }
 
-    fn fill(&mut self, len: usize, fill: Fill) -> Array {
-        let rng = &mut self.rng;
-        // Inputs are exact in f32, so that every executor sees the same numbers.
+    /// The inputs' values, by a generator that is seeded by the name.
+    pub fn values(&self) -> Vec<(Buf, Array)> {
+        let seed = self.name.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut rng = StdRng::seed_from_u64(seed);
+        self.inputs.iter().map(|(buf, fill)| (*buf, fill.draw(buf.len(), &mut rng))).collect()
+    }
+
+    /// The floating-point operations and the elements of all calls: the cost of running it, roughly.
+    pub fn work(&self) -> u64 {
+        let elements = |call: &Call| call.bufs.iter().map(|buf| buf.len() as u64).sum::<u64>();
+        self.schedule.calls().iter().map(|call| call.flops + elements(call)).sum()
+    }
+}
+
+impl Fill {
+    /// Values that are exact in f32, so that every executor sees the same numbers.
+    fn draw(&self, len: usize, rng: &mut StdRng) -> Array {
         let numbers = |draw: &mut dyn FnMut() -> f64| Array::F32((0..len).map(|_| draw() as f32).collect());
-        match fill {
-            Fill::Uniform(low, high) => numbers(&mut || rng.random_range(low..high)),
-            Fill::OffZero => numbers(&mut || {
+        match self {
+            Self::Uniform(low, high) => numbers(&mut || rng.random_range(*low..*high)),
+            Self::OffZero => numbers(&mut || {
                 let x: f64 = rng.random_range(-0.95..0.95);
                 x + 0.05f64.copysign(x)
             }),
-            Fill::Words(below) => Array::U32((0..len).map(|_| rng.random_range(0..below)).collect()),
-            Fill::Numbers(values) => {
-                assert_eq!(values.len(), len, "{}: wrong number of values", self.name);
-                Array::F32(values.iter().map(|&v| v as f32).collect())
-            }
-            Fill::Exactly(words) => {
-                assert_eq!(words.len(), len, "{}: wrong number of words", self.name);
-                Array::U32(words)
-            }
+            Self::Words(below) => Array::U32((0..len).map(|_| rng.random_range(0..*below)).collect()),
+            Self::Numbers(values) => Array::F32(values.iter().map(|&v| v as f32).collect()),
+            Self::Exactly(words) => Array::U32(words.clone()),
         }
     }
 }

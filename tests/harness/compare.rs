@@ -1,4 +1,4 @@
-//! Compares an executor with the reference call by call. The reference's inputs are copied in before each call, so
+//! Compares executors with the reference call by call. The reference's inputs are copied in before each call, so
 //! errors do not compound and the first wrong call is the one reported.
 
 use gpu_core::{Access, Array, Buf, Call, Cpu, Error, Executor, Memory, Schedule, Sharing};
@@ -25,43 +25,65 @@ pub fn reference(memory: &Memory) -> Cpu {
     Cpu::new(memory.clone(), Sharing::Off)
 }
 
-/// Runs `schedule` on both executors with the same inputs and compares every output of every call. Words must be equal.
+/// Runs `schedule` on an executor and on the reference with the same inputs, and compares every output of every call.
 pub fn call_by_call(
     executor: &mut dyn Executor,
     memory: &Memory,
     schedule: &Schedule,
     inputs: &[(Buf, Array)],
 ) -> Result<Vec<Comparison>, Error> {
+    Ok(side_by_side(&mut [executor], &|_, _| true, memory, schedule, inputs)?.remove(0))
+}
+
+/// Runs `schedule` on the executors and on the reference with the same inputs, and compares every output of every call;
+/// one list for each executor. Words must be equal. An executor runs only the calls for which `runs` is true; the
+/// reference runs once for all of them.
+pub fn side_by_side(
+    executors: &mut [&mut dyn Executor],
+    runs: &dyn Fn(usize, &Call) -> bool,
+    memory: &Memory,
+    schedule: &Schedule,
+    inputs: &[(Buf, Array)],
+) -> Result<Vec<Vec<Comparison>>, Error> {
     let mut reference = reference(memory);
     let expected = reference.prepare(schedule)?;
-    let program = executor.prepare(schedule)?;
+    let programs = executors.iter_mut().map(|executor| executor.prepare(schedule)).collect::<Result<Vec<_>, _>>()?;
     for (buf, values) in inputs {
         reference.write(*buf, values)?;
     }
-    let mut comparisons = Vec::new();
+    let mut comparisons: Vec<Vec<Comparison>> = executors.iter().map(|_| Vec::new()).collect();
     for (index, call) in schedule.calls().iter().enumerate() {
-        hand_over(executor, &mut reference, call)?;
+        let mut running: Vec<usize> = (0..executors.len()).collect();
+        running.retain(|&number| runs(number, call));
+        hand_over(executors, &running, &mut reference, call)?;
         reference.run_call(expected, index)?;
-        executor.run_call(program, index)?;
-        for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
-            if binding.access == Access::Read {
-                continue;
+        let outputs = call.kernel.bindings.iter().zip(&call.bufs).filter(|(binding, _)| binding.access != Access::Read);
+        let outputs = outputs.map(|(binding, buf)| Ok((binding.name, *buf, reference.read(*buf)?)));
+        let outputs = outputs.collect::<Result<Vec<_>, Error>>()?;
+        for number in running {
+            executors[number].run_call(programs[number], index)?;
+            for (output, buf, wanted) in &outputs {
+                let (error, worst) = distance(&executors[number].read(*buf)?, wanted);
+                let (kernel, label) = (call.kernel.name, call.label.clone());
+                comparisons[number].push(Comparison { call: index, kernel, label, output, error, worst });
             }
-            let (error, worst) = distance(&executor.read(*buf)?, &reference.read(*buf)?);
-            let (kernel, label) = (call.kernel.name, call.label.clone());
-            comparisons.push(Comparison { call: index, kernel, label, output: binding.name, error, worst });
         }
     }
     Ok(comparisons)
 }
 
 /// Copies the inputs of a call, and overwrites its outputs with NaN, so that an element left unwritten shows.
-fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, call: &Call) -> Result<(), Error> {
+fn hand_over(
+    executors: &mut [&mut dyn Executor],
+    running: &[usize],
+    reference: &mut Cpu,
+    call: &Call,
+) -> Result<(), Error> {
     for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {
         let values = match (binding.access, reference.read(*buf)?) {
             (Access::Write, Array::U32(words)) => Array::U32(vec![0xDEAD_BEEF; words.len()]),
             (Access::Write, numbers) => Array::F32(vec![f32::NAN; numbers.len()]),
-            // The reference continues from single precision too, so that both see the same inputs.
+            // The reference continues from single precision too, so that all see the same inputs.
             (_, Array::F64(numbers)) => {
                 let rounded = Array::F32(numbers.iter().map(|&v| v as f32).collect());
                 reference.write(*buf, &rounded)?;
@@ -69,7 +91,9 @@ fn hand_over(executor: &mut dyn Executor, reference: &mut Cpu, call: &Call) -> R
             }
             (_, words) => words,
         };
-        executor.write(*buf, &values)?;
+        for &number in running {
+            executors[number].write(*buf, &values)?;
+        }
     }
     Ok(())
 }

@@ -31,6 +31,9 @@ impl Slope {
     }
 }
 
+/// The inputs of a case and their values.
+type Inputs = [(Buf, Array)];
+
 /// Checks every claim of a case at a few elements of each input.
 pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
     let memory = Memory::default();
@@ -38,12 +41,14 @@ pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
     let program = cpu.prepare(&case.schedule)?;
     let mut rng = StdRng::seed_from_u64(11);
     let mut slopes = Vec::new();
+    // Nothing to do for the large cases, which make no claims.
+    let inputs = if case.claims.is_empty() { Vec::new() } else { case.values() };
     for claim in &case.claims {
         for (pair, &(x, dx)) in claim.pairs.iter().enumerate() {
-            let claimed = claimed(&mut cpu, program, case, dx)?;
+            let claimed = claimed(&mut cpu, program, &inputs, dx)?;
             let elements = 0..x.len().min(SAMPLES);
             for element in elements.map(|i| if x.len() <= SAMPLES { i } else { rng.random_range(0..x.len()) }) {
-                let mut loss_at = |shift| loss(&mut cpu, program, case, claim, x, element, shift);
+                let mut loss_at = |shift| loss(&mut cpu, program, &inputs, claim, x, element, shift);
                 let differenced = (loss_at(STEP)? - loss_at(-STEP)?) / (2.0 * STEP);
                 let location = format!("pair {pair}, element {element}");
                 slopes.push(Slope { location, claimed: claimed[element], differenced });
@@ -54,10 +59,10 @@ pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
 }
 
 /// The gradient that the schedule adds to dx.
-fn claimed(cpu: &mut dyn Executor, program: Program, case: &Case, dx: Buf) -> Result<Vec<f64>, Error> {
-    run(cpu, program, case)?;
+fn claimed(cpu: &mut dyn Executor, program: Program, inputs: &Inputs, dx: Buf) -> Result<Vec<f64>, Error> {
+    run(cpu, program, inputs)?;
     let after = cpu.read(dx)?.to_f64();
-    let before = case.inputs.iter().find(|(buf, _)| *buf == dx).map(|(_, values)| values.to_f64());
+    let before = inputs.iter().find(|(buf, _)| *buf == dx).map(|(_, values)| values.to_f64());
     Ok(match before {
         Some(before) => after.iter().zip(before).map(|(after, before)| after - before).collect(),
         None => after,
@@ -68,13 +73,13 @@ fn claimed(cpu: &mut dyn Executor, program: Program, case: &Case, dx: Buf) -> Re
 fn loss(
     cpu: &mut dyn Executor,
     program: Program,
-    case: &Case,
+    inputs: &Inputs,
     claim: &Differentiation,
     x: Buf,
     element: usize,
     shift: f64,
 ) -> Result<f64, Error> {
-    for (buf, values) in &case.inputs {
+    for (buf, values) in inputs {
         cpu.write(*buf, values)?;
     }
     let mut moved = cpu.read(x)?.to_f64();
@@ -85,8 +90,8 @@ fn loss(
     Ok(seen[0].to_f64().iter().zip(seen[1].to_f64()).map(|(y, dy)| y * dy).sum())
 }
 
-fn run(cpu: &mut dyn Executor, program: Program, case: &Case) -> Result<(), Error> {
-    for (buf, values) in &case.inputs {
+fn run(cpu: &mut dyn Executor, program: Program, inputs: &Inputs) -> Result<(), Error> {
+    for (buf, values) in inputs {
         cpu.write(*buf, values)?;
     }
     let ticket = cpu.submit(&[program], 1, &[])?;

@@ -1,9 +1,8 @@
 //! Runs cases and summarises them in one row per kernel, for `frit check` and the tests.
 
-use crate::compare::{Comparison, call_by_call};
+use crate::compare::{Comparison, side_by_side};
 use crate::{Case, differences};
-use gpu_core::Device;
-use gpu_core::{Error, Gpu, Memory, Sharing, VariantPolicy, eligible};
+use gpu_core::{Call, Device, Error, Executor, Gpu, Memory, Sharing, VariantPolicy, eligible};
 
 /// The result of all cases of a kernel.
 #[derive(Clone, Debug)]
@@ -43,30 +42,40 @@ impl Row {
 
 /// Compares every call of every case on a device with the reference, for every variant that the device can run.
 pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
-    let mut rows: Vec<Row> = Vec::new();
-    for case in cases {
-        let memory = Memory::default();
-        for suffix in suffixes(device, case) {
-            let device = device.clone().with_policy(VariantPolicy::Only(suffix));
-            let mut gpu = Gpu::new(device.clone(), memory.clone(), Sharing::Off);
-            for comparison in call_by_call(&mut gpu, &memory, &case.schedule, &case.inputs)? {
-                // Calls without such a variant were compared with the default variant.
-                let Some(name) = name(&device, case, &comparison, suffix) else { continue };
-                if rows.iter().all(|row| row.name != name) {
-                    rows.push(Row::new(name));
-                }
-                let row = rows.iter_mut().find(|row| row.name == name).expect("just added");
-                let (index, value, reference) = comparison.worst;
-                row.add(comparison.error, case.tolerance * precision(suffix), || {
-                    format!(
-                        "{}, {}: {}[{index}] is {value}, not {reference}",
-                        case.name, comparison.label, comparison.output
-                    )
-                });
+    let mut rows = Vec::new();
+    cases.iter().try_for_each(|case| add_parity(device, case, &mut rows))?;
+    Ok(rows)
+}
+
+/// The same for one case, added to `rows`.
+pub fn add_parity(device: &Device, case: &Case, rows: &mut Vec<Row>) -> Result<(), Error> {
+    let memory = Memory::default();
+    let suffixes = suffixes(device, case);
+    let executor = |suffix: &&'static str| {
+        let device = device.clone().with_policy(VariantPolicy::Only(suffix));
+        Gpu::new(device, memory.clone(), Sharing::Off)
+    };
+    let mut executors: Vec<Gpu> = suffixes.iter().map(executor).collect();
+    let mut executors: Vec<&mut dyn Executor> = executors.iter_mut().map(|gpu| gpu as &mut dyn Executor).collect();
+    // A call without such a variant would run its default variant again.
+    let runs = |number: usize, call: &Call| name(device, call, suffixes[number]).is_some();
+    let found = side_by_side(&mut executors, &runs, &memory, &case.schedule, &case.values())?;
+    for (suffix, comparisons) in suffixes.iter().zip(found) {
+        for comparison in comparisons {
+            let call = &case.schedule.calls()[comparison.call];
+            let name = name(device, call, suffix).expect("only such calls run");
+            if rows.iter().all(|row| row.name != name) {
+                rows.push(Row::new(name));
             }
+            let row = rows.iter_mut().find(|row| row.name == name).expect("just added");
+            let (index, value, reference) = comparison.worst;
+            row.add(comparison.error, case.tolerance * precision(suffix), || {
+                let Comparison { label, output, .. } = &comparison;
+                format!("{}, {label}: {output}[{index}] = {value}, reference {reference}", case.name)
+            });
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// The rounding of operands relative to f32.
@@ -87,24 +96,34 @@ fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
     suffixes
 }
 
-/// The name of the kernel or variant that ran a call; `None` if the call has no variant with that suffix.
-fn name(device: &Device, case: &Case, comparison: &Comparison, suffix: &str) -> Option<&'static str> {
+/// The name of the kernel, or of its variant with that suffix; `None` if the call has no such variant.
+fn name(device: &Device, call: &Call, suffix: &str) -> Option<&'static str> {
     if suffix.is_empty() {
-        return Some(comparison.kernel);
+        return Some(call.kernel.name);
     }
-    let of_call = eligible(&case.schedule.calls()[comparison.call], &device.caps);
-    of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(comparison.kernel) == Some(suffix))
+    let of_call = eligible(call, &device.caps);
+    of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(call.kernel.name) == Some(suffix))
 }
 
 /// Compares the claimed gradients of an operator's cases with finite differences; `None` if nothing is claimed.
 pub fn gradients(op: &str, cases: &[Case]) -> Result<Option<Row>, Error> {
-    let mut row = Row::new(&format!("{op}, finite differences"));
-    for case in cases {
-        for slope in differences::check(case)? {
-            row.add(slope.error(), differences::TOLERANCE, || {
-                format!("{}, {}: {} is not {}", case.name, slope.location, slope.claimed, slope.differenced)
-            });
-        }
-    }
+    let mut row = gradient_row(op);
+    cases.iter().try_for_each(|case| add_gradients(case, &mut row))?;
     Ok((row.cases > 0).then_some(row))
+}
+
+/// A row for the gradients of an operator.
+pub fn gradient_row(op: &str) -> Row {
+    Row::new(&format!("{op}, finite differences"))
+}
+
+/// Compares the claimed gradients of one case, and adds them to `row`.
+pub fn add_gradients(case: &Case, row: &mut Row) -> Result<(), Error> {
+    for slope in differences::check(case)? {
+        row.add(slope.error(), differences::TOLERANCE, || {
+            let differences::Slope { location, claimed, differenced } = &slope;
+            format!("{}, {location}: gradient {claimed}, finite difference {differenced}", case.name)
+        });
+    }
+    Ok(())
 }

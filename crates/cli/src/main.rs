@@ -18,6 +18,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     without_display();
     startup::begin();
+    commands::signals::fail_past_size_limit();
     let cli = match args::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),

@@ -156,6 +156,15 @@ fn init_sets_the_initial_weights() {
     assert!((first - second).abs() < 1e-5 * first, "{first} became {second}");
     fs::remove_dir_all(place.path("second")).unwrap();
 
+    // The same from torch.compile, with a tensor of another model.
+    let mut wrapped: BTreeMap<_, _> = weights.clone().into_iter().map(|(k, v)| (format!("_orig_mod.{k}"), v)).collect();
+    wrapped.insert("extra.weight".into(), weights["mean.bias"].clone());
+    place.put("wrapped.safetensors", plain_file(&wrapped));
+    let output = place.frit(&format!("{train} wrapped.safetensors --steps 1"));
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("tensors of wrapped.safetensors that are not used: extra.weight\n"));
+    fs::remove_dir_all(place.path("second")).unwrap();
+
     let bytes = place.read("init.safetensors");
     place.put("cut.safetensors", &bytes[..bytes.len() - 10]);
     place.put("pickle.pt", b"PK\x03\x04archive/data.pkl");

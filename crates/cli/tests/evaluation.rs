@@ -246,7 +246,7 @@ fn invalid_targets_are_refused_before_training() {
         place.done(&format!("train {recipe} --data data --batch-size 32 --epochs 1 --device cpu --out {run} -q"));
         let draws = if ["ae", "vqvae", "classifier"].contains(&recipe) { "" } else { "--generative" };
         let figures = json(&place.done(&format!("eval {run} {draws} --device cpu --json")));
-        let other = ["images", "drawn", "counted", "seed", "step", "run_call", "codes", "classifier_errors"];
+        let other = ["images", "drawn", "counted", "seed", "step", "run_step", "codes", "classifier_errors"];
         let measured = figures.as_object().unwrap().iter().filter(|(_, value)| value.is_number());
         let measured = measured.map(|(name, _)| name.clone());
         let measured: BTreeSet<String> =

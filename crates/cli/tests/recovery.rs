@@ -1,14 +1,22 @@
-//! Recovery from errors of a device: the run resumes from its checkpoint with the same result.
+//! Recovery of a run: after errors of a device it resumes with the same result, and a file that is missing, damaged or
+//! too new is named with what helps.
+
+mod place;
 
 use frit::config::Config;
 use frit::data::DataSet;
 use frit::run::checkpoint::Checkpoint;
+use frit::run::device::DeviceOptions;
 use frit::run::folder::Run;
 use frit::run::session::Session;
 use frit::train::progress::Progress;
-use frit::train::{Outcome, Trainer};
-use frit::{Hint, Terminal};
+use frit::train::{Outcome, TrainOptions, Trainer};
+use frit::{DeviceChoice, Hint, Terminal};
 use gpu_core::{Adapter, Array, Backend, Buf, Counters, Device, Error, Executor, Program, Schedule, Ticket, Timing};
+use place::{Place, stderr};
+use serde_json::{Value, json};
+use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -126,10 +134,125 @@ fn a_run_resumes_after_an_error_of_the_device() {
         drop(failing);
         let mut again = session(&Backend::Gpu(Box::new(device())));
         assert!(matches!(train(&mut again, &path, Some(&latest(&path))), Ok(Outcome::Done(_))));
-        assert!(std::fs::read(latest(&path)).unwrap() == std::fs::read(&done).unwrap(), "{name}: another result");
+        assert!(fs::read(latest(&path)).unwrap() == fs::read(&done).unwrap(), "{name}: another result");
     }
 }
 
 fn latest(run: &Path) -> PathBuf {
     run.join("checkpoints/latest.safetensors")
+}
+
+/// A model that trains in a moment: ten steps an epoch.
+const TINY: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --device cpu --set train.keep=2";
+
+#[test]
+fn files_of_a_newer_frit_are_refused() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 1 --out run"));
+    let lines = ["resume run --epochs 2", "eval run --device cpu", "sample run --device cpu"];
+    let (newer, path) = (["was written by frit 99.1.0", "this frit"], place.path("run/env.json"));
+    let environment = fs::read_to_string(&path).unwrap();
+    let mut changed: Value = serde_json::from_str(&environment).unwrap();
+    changed["frit"] = json!("99.1.0");
+    fs::write(&path, changed.to_string()).unwrap();
+    lines.iter().for_each(|line| place.refused(line, &newer));
+    fs::write(&path, environment).unwrap();
+    let path = latest(&place.path("run"));
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    checkpoint.metadata.insert("frit".into(), "99.1.0".into());
+    checkpoint.save(&path).unwrap();
+    lines.iter().for_each(|line| place.refused(line, &["latest.safetensors", newer[0], newer[1]]));
+}
+
+#[test]
+fn a_lost_checkpoint_is_replaced_by_one_that_is_named() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 3 --out whole"));
+    place.done(&format!("{TINY} --epochs 2 --out run"));
+    let checkpoints = place.path("run/checkpoints");
+    let [best, kept, damaged] =
+        ["best", "step-00000010", "step-00000020"].map(|name| checkpoints.join(format!("{name}.safetensors")));
+    let latest = latest(&place.path("run"));
+    fs::write(&damaged, &fs::read(&latest).unwrap()[..900]).unwrap();
+    for (bytes, why) in [(Some(&b"cut"[..]), "is damaged"), (None, "there is no such file")] {
+        bytes.map_or_else(|| fs::remove_file(&latest), |bytes| fs::write(&latest, bytes)).unwrap();
+        for line in ["resume run --epochs 3", "eval run --device cpu"] {
+            let usable = "copy best.safetensors or step-00000010.safetensors over it";
+            place.refused(line, &["run/checkpoints/latest.safetensors", why, usable]);
+        }
+    }
+    fs::remove_file(best).unwrap();
+    fs::copy(kept, &latest).unwrap();
+    place.done("resume run --epochs 3");
+    assert!(fs::read(latest).unwrap() == fs::read(place.path("whole/checkpoints/latest.safetensors")).unwrap());
+}
+
+#[test]
+fn a_run_resumes_without_its_environment() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 2 --out whole"));
+    place.done(&format!("{TINY} --epochs 1 --out run"));
+    fs::remove_file(place.path("run/env.json")).unwrap();
+    let output = place.frit("resume run --epochs 2 --device cpu");
+    assert!(output.status.success() && stderr(&output).contains("run has no env.json"), "{}", stderr(&output));
+    let [run, whole] = ["run", "whole"].map(|name| fs::read(latest(&place.path(name))).unwrap());
+    assert!(run == whole && place.path("run/env.json").exists());
+}
+
+#[test]
+fn data_that_has_moved_is_asked_for() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 1 --out run"));
+    fs::rename(place.path("data"), place.path("moved")).unwrap();
+    for line in ["resume run --epochs 2", "eval run --device cpu"] {
+        place.refused(line, &["no file or folder", "data", "with --data"]);
+    }
+    place.done("resume run --epochs 2 --data moved");
+}
+
+#[test]
+fn a_damaged_classifier_is_named_and_trained_again() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 1 --out run"));
+    let eval = || place.frit("eval run --generative --device cpu --json");
+    let first = eval();
+    let cached = || {
+        let names = fs::read_dir(place.path("cache")).unwrap().map(|entry| entry.unwrap().path());
+        let of_data = |path: &PathBuf| path.to_string_lossy().contains("classifier-");
+        names.into_iter().find(of_data).unwrap()
+    };
+    let (path, sound) = (cached(), fs::read(cached()).unwrap());
+    for damaged in [&sound[..sound.len() / 2], b"text"] {
+        fs::write(&path, damaged).unwrap();
+        let again = eval();
+        let printed = stderr(&again);
+        assert!(printed.contains(&path.display().to_string()) && printed.contains("is damaged"), "{printed}");
+        assert!(again.stdout == first.stdout && fs::read(&path).unwrap() == sound);
+    }
+    assert!(!stderr(&eval()).contains("is damaged"));
+}
+
+#[test]
+fn an_interrupted_run_is_evaluated_at_its_step() {
+    let place = Place::new();
+    let settings = ["vae.hidden=[8]", "vae.latent=2", "train.batch_size=32", "train.best=kl"];
+    let source = format!("data.source={}", place.path("data").display());
+    let settings = settings.into_iter().chain([source.as_str()]);
+    let config = settings.fold(Config::load("vae").unwrap(), |config, setting| config.with(setting).unwrap());
+    let cpu = DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() };
+    let options = TrainOptions::new(config).device(cpu).out(place.path("run"));
+    let stopped = frit::train::train(options.observe(|event| match event {
+        frit::train::Event::Step { step: 17.., .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }));
+    assert!(stopped.unwrap().metrics.is_none());
+    let steps = |weights: &str| {
+        let figures = place.done(&format!("eval run {weights} --device cpu --json"));
+        let figures: Value = serde_json::from_str(&figures).unwrap();
+        ["step", "run_step"].map(|key| figures[key].as_u64().unwrap())
+    };
+    // Steps that were on their way are finished.
+    let [step, reached] = steps("");
+    assert!((17..20).contains(&step) && reached == step);
+    assert_eq!(steps("--best"), [10, reached]);
 }

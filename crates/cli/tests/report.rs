@@ -119,7 +119,7 @@ fn a_page_names_the_evaluated_checkpoint() {
     assert!(stale.contains("The run is now at step 120; evaluate it again."));
 
     let figures: Value = serde_json::from_str(&place.done("eval run --best --average --device cpu --json")).unwrap();
-    let noted = ["checkpoint", "average", "run_call", "images"].map(|key| figures[key].clone());
+    let noted = ["checkpoint", "average", "run_step", "images"].map(|key| figures[key].clone());
     assert_eq!(noted, [json!("best"), json!(true), json!(120), json!(TEST)]);
     let best = page();
     let printed = format!("Of step {}, the best checkpoint, with the running average of its weights.", figures["step"]);

@@ -20,7 +20,7 @@ const BEST: &str = "checkpoints/best.safetensors";
 impl Place {
     /// Runs `frit` with files limited to `blocks` of 512 bytes, like a full disk.
     fn on_a_full_disk(&self, line: &str, blocks: usize) -> Output {
-        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let limited = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
         command.args(["-c", &limited, env!("CARGO_BIN_EXE_frit")]).args(line.split_whitespace());
         command.current_dir(self.path("")).output().unwrap()
@@ -198,6 +198,36 @@ fn an_interrupt_finishes_the_step_and_saves() {
     assert!(output.stdout.is_empty());
     place.finish("run", &train);
     place.assert_same("run", "whole");
+}
+
+/// `nohup` starts a process with hang-ups ignored.
+#[test]
+fn a_hangup_interrupts_unless_it_is_ignored() {
+    let place = Place::new();
+    for (trap, code, epochs) in [("trap '' HUP;", 0, 40), ("", 130, 100_000)] {
+        let line = format!("{TINY} --epochs {epochs} --device cpu --out run-{code}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{trap} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_frit")]);
+        shell.args(line.split_whitespace()).current_dir(place.path("")).stderr(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        wait_until(&mut child, || place.path(&format!("run-{code}/metrics.jsonl")).exists());
+        assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn runs_that_start_together_have_a_folder_each() {
+    let place = Place::new();
+    let train = || place.command(&format!("{TINY} --epochs 1 --device cpu -q")).spawn().unwrap();
+    for child in [train(), train(), train()] {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    for number in 1..=3 {
+        assert!(place.path(&format!("runs/vae-00{number}")).join(LATEST).exists());
+    }
 }
 
 #[test]

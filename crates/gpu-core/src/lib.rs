@@ -22,7 +22,7 @@ pub use gpu::open::Adapter;
 pub use gpu::run::Gpu;
 pub use gpu::tuning;
 pub use gpu::variants::{VariantPolicy, class, eligible};
-pub use run::backend::{Backend, DeviceChoice, choose};
+pub use run::backend::{Backend, DeviceChoice, ProductTimes, TimeProducts, choose, choose_by};
 pub use run::roofline::Roofline;
 pub use run::submit_loop::{Record, SubmitLoop, Waits};
 pub use schedule::barriers::{BarrierCounts, barriers};

@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.push(small_outputs());
     cases.push(folded());
     cases.push(unknown());
+    cases.push(not_a_number());
     cases
 }
 
@@ -87,5 +88,15 @@ fn unknown() -> Case {
     let params = ActivationParams { len: 5, kind: Activation::ALL.len() as u32, alpha: 0.5 };
     s.push(&ACTIVATION, "y", &[x, y], &params, Grid::Linear(1), 0);
     s.push(&ACTIVATION_BACKWARD, "dx", &[x, dy, dx], &params, Grid::Linear(1), 0);
+    case
+}
+
+/// NaN stays NaN in functions of frit's own.
+fn not_a_number() -> Case {
+    let mut case = Case::new("NaN");
+    let x = case.input([3], Fill::Numbers(vec![f64::NAN, 0.5, -f64::NAN]));
+    for act in [Activation::Tanh, Activation::Sigmoid] {
+        forward(&mut case.schedule, &format!("{act:?}"), x, act);
+    }
     case
 }

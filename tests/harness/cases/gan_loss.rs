@@ -1,8 +1,10 @@
 //! Every loss in every role, alone and with its gradient.
 
 use crate::{Case, Fill};
-use gpu_core::MAX_GROUPS;
-use gpu_core::ops::gan_loss::{GanLoss, Loss, Role, forward, with_gradient};
+use gpu_core::ops::gan_loss::{
+    GAN_LOSS, GAN_LOSS_WITH_GRADIENT, GanLoss, GanLossParams, Loss, Role, forward, with_gradient,
+};
+use gpu_core::{Grid, MAX_GROUPS};
 
 const SIZES: [usize; 6] = [1, 3, 63, 64, 65, 257];
 const WEIGHT: f32 = 0.375;
@@ -19,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     cases.push(extremes());
     cases.push(folded());
+    cases.push(unknown());
     cases
 }
 
@@ -63,5 +66,18 @@ fn folded() -> Case {
     case.sums_of(3);
     forward(&mut case.schedule, "rows", d, Role::Generator, loss);
     with_gradient(&mut case.schedule, "both", d, Role::RealThenFake(m - 50), loss, WEIGHT);
+    case
+}
+
+/// A code that no loss has.
+fn unknown() -> Case {
+    let mut case = Case::new("an unknown loss");
+    let d = case.input([5], scores(5));
+    let s = &mut case.schedule;
+    let [alone, rows, dd, score] = [[5]; 4].map(|shape| s.scratch(shape));
+    let kind = GanLoss::ALL.len() as u32;
+    let params = GanLossParams { m: 5, real: 2, kind, role: 0, smoothing: 0.1, weight: WEIGHT };
+    s.push(&GAN_LOSS, "rows", &[d, alone], &params, Grid::Linear(1), 0);
+    s.push(&GAN_LOSS_WITH_GRADIENT, "both", &[d, rows, dd, score], &params, Grid::Linear(1), 0);
     case
 }

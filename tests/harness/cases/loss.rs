@@ -1,18 +1,19 @@
 //! Every loss, with and without its gradient, with targets shared by several rows.
 
 use crate::{Case, Fill};
-use gpu_core::MAX_GROUPS;
-use gpu_core::ops::loss::{Kind, Loss, forward, with_gradient};
+use gpu_core::ops::loss::{Kind, LOSS, LOSS_WITH_GRADIENT, Loss, LossParams, forward, with_gradient};
+use gpu_core::{Grid, MAX_GROUPS};
 
-const KINDS: [Kind; 3] = [Kind::Bernoulli, Kind::Squared, Kind::Absolute];
 const WEIGHT: f32 = 0.375;
 /// Rows of the target, rows of x per row, and columns.
 const SIZES: [[usize; 3]; 7] = [[1, 1, 1], [3, 1, 7], [2, 3, 255], [3, 1, 256], [1, 4, 257], [2, 2, 784], [67, 2, 2]];
 
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = KINDS.iter().flat_map(|&kind| SIZES.map(|size| differentiated(kind, size))).collect();
+    let mut cases: Vec<Case> =
+        Kind::ALL.iter().flat_map(|&kind| SIZES.map(|size| differentiated(kind, size))).collect();
     cases.push(extremes());
     cases.push(folded());
+    cases.push(unknown());
     cases
 }
 
@@ -57,5 +58,18 @@ fn folded() -> Case {
     case.sums_of(n);
     forward(&mut case.schedule, "rows", x, t, scaled(Kind::Bernoulli));
     with_gradient(&mut case.schedule, "both", x, t, scaled(Kind::Bernoulli), WEIGHT);
+    case
+}
+
+/// A code that no kind has.
+fn unknown() -> Case {
+    let mut case = Case::new("an unknown kind");
+    let (x, t) = (case.input([2, 5], Fill::OffZero), case.input([2, 5], Fill::OffZero));
+    let s = &mut case.schedule;
+    let (alone, rows, dx) = (s.scratch([2]), s.scratch([2]), s.scratch(x.shape));
+    let kind = Kind::ALL.len() as u32;
+    let params = LossParams { m: 2, n: 5, repeat: 1, kind, scale: 0.75, offset: -1.25, slope: WEIGHT };
+    s.push(&LOSS, "rows", &[x, t, alone], &params, Grid::Linear(2), 0);
+    s.push(&LOSS_WITH_GRADIENT, "both", &[x, t, rows, dx], &params, Grid::Linear(2), 0);
     case
 }

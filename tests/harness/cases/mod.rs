@@ -1,6 +1,8 @@
 //! The case lists, one file per operator.
 
 use crate::Case;
+use gpu_core::{Call, Grid, Needs};
+use std::collections::BTreeSet;
 
 mod activation;
 mod adam;
@@ -78,3 +80,35 @@ pub const OPERATORS: &[(&str, Maker)] = &[
 pub fn of(op: &str) -> Vec<Case> {
     OPERATORS.iter().filter(|(name, _)| *name == op).flat_map(|(_, cases)| cases()).collect()
 }
+
+/// The work of a case ([`Case::work`]) up to which it is small.
+const SMALL: u64 = 1 << 16;
+
+/// Few cases of an operator, small where it has small ones, that run each of its kernels, variants and kinds.
+pub fn quick(op: &str) -> Vec<Case> {
+    let mut cases = of(op);
+    // The largest of the small ones first, because they have whole tiles as well as edges.
+    cases.sort_by_key(|case| match case.work() {
+        work @ ..=SMALL => (0, SMALL - work),
+        work => (1, work),
+    });
+    let mut seen = BTreeSet::new();
+    cases.retain(|case| {
+        let calls = case.schedule.calls().iter().filter(|call| call.kernel.op == op);
+        // All are inserted, so this does not stop at the first.
+        calls.flat_map(features).filter(|feature| seen.insert(*feature)).count() > 0
+    });
+    cases
+}
+
+/// The kernel of a call and its variants for few columns, each with the kind. Other variants run in every case.
+fn features(call: &Call) -> Vec<(&'static str, Option<u32>)> {
+    let kind = call.kernel.params.iter().position(|&param| KIND_FIELDS.contains(&param)).map(|at| call.params[at]);
+    let few = |tile: [usize; 2]| matches!(call.grid, Grid::Tiles { cols, .. } if cols <= tile[1]);
+    let variants =
+        call.kernel.variants.iter().filter(|variant| variant.needs == Needs::FewColumns && few(variant.tile));
+    variants.map(|variant| variant.name).chain([call.kernel.name]).map(|name| (name, kind)).collect()
+}
+
+/// The parameters that select a kind.
+pub const KIND_FIELDS: [(&str, &str); 2] = [("kind", "u32"), ("decay", "u32")];

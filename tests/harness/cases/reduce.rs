@@ -1,8 +1,11 @@
 //! Every reduction over rows, columns and whole matrices, in one pass and in several, with its derivative.
 
 use crate::{Case, Fill};
-use gpu_core::ops::reduce::{Kind, columns, columns_add, columns_backward, rows, rows_backward, whole, whole_backward};
-use gpu_core::{Buf, MAX_GROUPS, Shape};
+use gpu_core::ops::reduce::{
+    Kind, Operation, REDUCE_COLUMNS, REDUCE_COLUMNS_ADD, REDUCE_COLUMNS_BACKWARD, REDUCE_ROWS, REDUCE_ROWS_BACKWARD,
+    ReduceParams, columns, columns_add, columns_backward, rows, rows_backward, whole, whole_backward,
+};
+use gpu_core::{Buf, Grid, MAX_GROUPS, Shape};
 
 const KINDS: [Kind; 4] = [Kind::Sum, Kind::Mean, Kind::Max, Kind::SumOfSquares];
 /// Around the size of a workgroup, and around the 4,096 elements of a row that one reduces.
@@ -20,7 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         cases.push(over_columns(kind, [300, 6], true));
     }
     cases.extend(COLUMNS.map(added));
-    cases.extend([folded_rows(), folded_columns()]);
+    cases.extend([folded_rows(), folded_columns(), unknown()]);
     cases
 }
 
@@ -103,5 +106,21 @@ fn folded_columns() -> Case {
     let y = columns(&mut case.schedule, "y", x, Kind::SumOfSquares);
     columns_add(&mut case.schedule, "added", x, y);
     columns_backward(&mut case.schedule, "dx", x, y, y, Kind::SumOfSquares);
+    case
+}
+
+/// A code that no operation has.
+fn unknown() -> Case {
+    let mut case = Case::new("an unknown operation");
+    let (x, dy) = (case.input([5, 5], Fill::OffZero), case.input([5], Fill::OffZero));
+    let s = &mut case.schedule;
+    let (rows, columns) = (s.scratch([5]), s.scratch([5]));
+    let (dx_rows, dx_columns) = (s.scratch([5, 5]), s.scratch([5, 5]));
+    let params = ReduceParams { m: 5, n: 5, chunk: 8, parts: 1, kind: Operation::ALL.len() as u32, scale: 0.5 };
+    s.push(&REDUCE_ROWS, "rows", &[x, rows], &params, Grid::Linear(5), 0);
+    s.push(&REDUCE_COLUMNS, "columns", &[x, columns], &params, Grid::Linear(1), 0);
+    s.push(&REDUCE_COLUMNS_ADD, "add", &[x, columns], &params, Grid::Linear(1), 0);
+    s.push(&REDUCE_ROWS_BACKWARD, "rows.dx", &[x, rows, dy, dx_rows], &params, Grid::Linear(5), 0);
+    s.push(&REDUCE_COLUMNS_BACKWARD, "columns.dx", &[x, columns, dy, dx_columns], &params, Grid::Linear(1), 0);
     case
 }

@@ -2,7 +2,8 @@
 //! every warm-up and decay of the learning rate.
 
 use crate::{Case, Fill};
-use gpu_core::ops::tick::{Decay, Tick, tick};
+use gpu_core::Grid;
+use gpu_core::ops::tick::{Decay, DecayKind, TICK, Tick, TickParams, tick};
 
 const STEP: Tick = Tick {
     batch: 4,
@@ -32,9 +33,12 @@ pub(crate) fn cases() -> Vec<Case> {
         run("it rises in one step and falls in a line", start.clone(), &[falls(1, Decay::Linear(4, 0.25)); 7]),
         run("it falls in a line to nothing", start.clone(), &[falls(0, Decay::Linear(3, 0.0)); 5]),
         run("it rises and falls as the cosine does", start.clone(), &[falls(2, Decay::Cosine(6, 0.1)); 10]),
+        run("it falls as the cosine does to nothing", start.clone(), &[falls(0, Decay::Cosine(9, 0.0)); 12]),
         run("it falls by steps", start.clone(), &[falls(0, Decay::Steps(2, 0.5)); 7]),
         run("it rises and falls at every step", start.clone(), &[falls(3, Decay::Steps(1, 0.1)); 6]),
         run("it falls late in a run", late.clone(), &[falls(100, Decay::Cosine(20_000, 0.01)); 2]),
+        run("it falls by many steps late in a run", late.clone(), &[falls(100, Decay::Steps(3, 0.999)); 2]),
+        unknown(),
         run("the KL weight rises in one step", start, &[Tick { kl_warmup: 1, ..STEP }; 2]),
         run("late in a run", late, &[Tick { beta1: 0.9, lr: 1e-4, kl_warmup: 20_000, ..STEP }; 3]),
     ]
@@ -52,5 +56,16 @@ fn run(name: &str, (clock, rates): (Vec<u32>, Vec<f64>), steps: &[Tick]) -> Case
     for (i, &step) in steps.iter().enumerate() {
         tick(&mut case.schedule, &format!("step {}", i + 1), clock, rates, step);
     }
+    case
+}
+
+/// A code that no decay has.
+fn unknown() -> Case {
+    let mut case = Case::new("an unknown decay");
+    let clock = case.input([4], Fill::Exactly(vec![7, 1, 4, 8]));
+    let rates = case.input([4], Fill::Numbers(vec![1e-3, 0.5, 0.25, 0.7]));
+    let decay = DecayKind::ALL.len() as u32;
+    let params = TickParams { batch: 4, count: 10, decay, span: 5, low: 0.5, lr: 2.0, ..TickParams::default() };
+    case.schedule.push(&TICK, "tick", &[clock, rates], &params, Grid::Linear(1), 0);
     case
 }

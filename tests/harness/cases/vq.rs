@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = SIZES.map(on_a_lattice).into();
     cases.extend(SIZES.map(losses));
     cases.push(equal_codes());
+    cases.extend([0.0, 10.0, 30.0, 100.0, 300.0].map(far_from_origin));
     cases.push(quantised());
     cases.push(folded_rows());
     cases.push(folded_elements());
@@ -47,6 +48,18 @@ fn equal_codes() -> Case {
     let last = case.input([130, 2], Fill::Numbers(last));
     nearest(&mut case.schedule, "same", z, same);
     nearest(&mut case.schedule, "last", z, last);
+    case
+}
+
+/// Rows and codes far from the origin, where |e|² − 2 z·e has lost the digits that tell the codes apart.
+fn far_from_origin(offset: f64) -> Case {
+    let [m, k, dim] = [1280, 64, 16];
+    let mut case = Case::new(format!("codes and rows around {offset}"));
+    let z = case.input([m, dim], Fill::Uniform(offset - 1.0, offset + 1.0));
+    let codebook = case.input([k, dim], Fill::Uniform(offset - 1.0, offset + 1.0));
+    // Products are large there, with errors relative to themselves.
+    case.sums_of(dim);
+    nearest(&mut case.schedule, "nearest", z, codebook);
     case
 }
 

@@ -204,6 +204,9 @@ pub(crate) struct Resume {
 pub(crate) struct Check {
     /// Operators to check [default: all]
     pub(crate) ops: Vec<String>,
+    /// Check each kernel, variant and kind on small cases only
+    #[arg(long)]
+    pub(crate) quick: bool,
     /// Print JSON
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,

@@ -4,10 +4,11 @@ use crate::Ending;
 use crate::args;
 use crate::output::{out, put_json};
 use anyhow::{Result, bail, ensure};
+use frit::run::device;
 use frit::terminal::Terminal;
-use frit_harness::cases;
 use frit_harness::report::{self, Row};
-use gpu_core::{Backend, DeviceChoice, choose};
+use frit_harness::{Case, cases};
+use gpu_core::{Backend, DeviceChoice};
 use serde_json::{Value, json};
 
 pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
@@ -15,27 +16,31 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     if let Some(unknown) = args.ops.iter().find(|op| !known.contains(&op.as_str())) {
         bail!("no operator '{unknown}' (available: {})", known.join(", "));
     }
-    let (backend, why) = choose(&args.device.choice().unwrap_or(DeviceChoice::Gpu), args.device.checked)?;
+    let choice = args.device.choice().unwrap_or(DeviceChoice::Gpu);
+    let (backend, why, _) = device::choose(&choice, args.device.checked)?;
     let Backend::Gpu(device) = backend else {
         bail!("the CPU executor is the reference; use --device with the name of a GPU adapter");
     };
     terminal.say(&format!("checking {why}"));
+    let asked = known.into_iter().filter(|op| args.ops.is_empty() || args.ops.iter().any(|asked| asked == op));
+    let work: Vec<(&str, Vec<Case>)> =
+        asked.map(|op| (op, if args.quick { cases::quick(op) } else { cases::of(op) })).collect();
+    let mut count = terminal.count("cases", work.iter().map(|(_, cases)| cases.len()).sum());
     let mut rows = Vec::new();
-    for op in known {
-        if args.ops.is_empty() || args.ops.iter().any(|asked| asked == op) {
-            let cases = cases::of(op);
-            let of_op = report::parity(&device, &cases)?;
-            if !args.json {
-                of_op.iter().try_for_each(print_row)?;
-            }
-            rows.extend(of_op);
-            let gradients = report::gradients(op, &cases)?;
-            if !args.json {
-                gradients.iter().try_for_each(print_row)?;
-            }
-            rows.extend(gradients);
+    for (op, cases) in work {
+        let (mut of_op, mut gradients) = (Vec::new(), report::gradient_row(op));
+        for case in &cases {
+            report::add_parity(&device, case, &mut of_op)?;
+            report::add_gradients(case, &mut gradients)?;
+            count.next(op);
         }
+        of_op.extend((gradients.cases > 0).then_some(gradients));
+        if !args.json {
+            count.aside(|| of_op.iter().try_for_each(print_row))?;
+        }
+        rows.extend(of_op);
     }
+    drop(count);
     ensure!(!rows.is_empty(), "nothing to check");
     let failed = rows.iter().filter(|row| row.failed()).count();
     if args.json {

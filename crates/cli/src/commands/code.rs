@@ -10,7 +10,7 @@ use frit::eval::Opened;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
 use frit::io::files;
 use frit::io::images::{destination, grid, write_png};
-use frit::io::tokens::{Tokens, crc32};
+use frit::io::tokens::{Header, Tokens, crc32};
 use frit::run::session::Session;
 use frit::terminal::Terminal;
 use gpu_core::{Array, Dtype};
@@ -68,7 +68,7 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
     let dtype = session.model.decoder().context("internal error: the model has no decoder")?.code().dtype;
     check_kind(&file, &name, dtype, session.config.name())?;
     let given = match dtype {
-        Dtype::U32 => Array::U32(known(Tokens::parse(&file, &name)?, &mut session, &name)?),
+        Dtype::U32 => Array::U32(known(&file, &mut session, &name)?),
         Dtype::F32 => Array::F32(latents(&file, &name, width)?),
     };
     let count = given.len() / width;
@@ -137,14 +137,16 @@ fn tokens(session: &mut Session, words: Vec<u32>, per_image: usize) -> Result<To
     Ok(Tokens { per_image, codes: codebook.shape.rows(), codebook: mark, tokens: words })
 }
 
-/// The codebook indices of a file, checked against the run's codebook.
-fn known(file: Tokens, session: &mut Session, name: &str) -> Result<Vec<u32>> {
+/// The codebook indices of a file, checked against the run's codebook before they are unpacked.
+fn known(file: &[u8], session: &mut Session, name: &str) -> Result<Vec<u32>> {
+    let header = Header::parse(file, name)?;
     let own = tokens(session, Vec::new(), code_width(session)?)?;
     ensure!(
-        (file.per_image, file.codes, file.codebook) == (own.per_image, own.codes, own.codebook),
+        (header.per_image, header.codes, header.codebook) == (own.per_image, own.codes, own.codebook),
         "{name} was encoded with another codebook; use the run that encoded it"
     );
-    Ok(file.tokens)
+    ensure!(header.images <= MAX, "{name} has the codes of {} images; a grid holds 1 to {MAX}", header.images);
+    Ok(header.unpack(file, name)?.tokens)
 }
 
 /// Latents from an .npy file [n, width], or the means of posteriors [n, 2 · width].

@@ -4,13 +4,13 @@ use crate::Ending;
 use crate::args;
 use crate::output::{out, put_json};
 use anyhow::Result;
-use gpu_core::choose;
+use frit::run::device::{choose, described};
 use gpu_core::{Adapter, Caps};
 use serde_json::{Value, json};
 
 pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
     let adapters: Vec<Caps> = Adapter::all().into_iter().map(|adapter| adapter.caps).collect();
-    let (backend, why) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
+    let (backend, why, times) = choose(&args.device.choice().unwrap_or_default(), args.device.checked)?;
     if args.json {
         let adapters: Vec<Value> = adapters.iter().map(json_of).collect();
         put_json("devices", json!({ "adapters": adapters, "chosen": backend.name(), "why": why }))?;
@@ -38,6 +38,9 @@ pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
         )?;
     }
     out!("chosen: {why}")?;
+    if let Some(times) = times {
+        out!("  {}", described(times))?;
+    }
     Ok(Ending::Done)
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
 }
 
 fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
-    let Found { data, kind, sizes, skipped } = found;
+    let Found { data, kind, sizes, skipped, .. } = found;
     let DataSet { name, train, test, height, width, channels, classes, .. } = data;
     out!("{name}: {kind}")?;
     out!("{:10} {} training, {} test", "images", train.count, test.count)?;
@@ -65,7 +65,7 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str) -> Result<()> {
 }
 
 fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
-    let Found { data, kind, sizes, skipped } = found;
+    let Found { data, kind, sizes, skipped, .. } = found;
     let counts = |split: &Split| counts(split, data.classes.len());
     let classes = data.classes.iter().zip(counts(&data.train)).zip(counts(&data.test));
     let side = |side: usize| {

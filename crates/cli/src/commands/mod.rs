@@ -16,6 +16,7 @@ pub(crate) mod resume;
 pub(crate) mod runs;
 pub(crate) mod shell;
 pub(crate) mod show;
+pub(crate) mod signals;
 pub(crate) mod train;
 mod trained;
 pub(crate) mod tune;

@@ -2,8 +2,9 @@
 
 use crate::Ending;
 use crate::args;
+use crate::commands::signals;
 use crate::output::{out, put_json};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use frit::config::Config;
 use frit::eval::Evaluation;
 use frit::eval::metrics::headline;
@@ -62,7 +63,7 @@ fn print_time(time: &StepTime) -> Result<()> {
 pub(super) fn on_interrupt() -> Result<Arc<AtomicBool>> {
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = interrupt.clone();
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot install a handler for Ctrl-C")?;
+    signals::on_interrupt(move || flag.store(true, Ordering::Relaxed))?;
     Ok(interrupt)
 }
 

@@ -25,9 +25,10 @@ const WORTH: f64 = 1.05;
 struct Tuned {
     class: String,
     trials: Vec<Trial>,
-    /// The variant by the table, and the fastest.
+    /// The variant by the table, the fastest one, and the one chosen.
     table: &'static str,
-    best: &'static str,
+    fastest: &'static str,
+    chosen: &'static str,
 }
 
 pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
@@ -45,14 +46,14 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
     }
     let half = args.device.half;
     let mut choices: Choices = device::tuned(&device.caps, half).unwrap_or_default();
-    choices.extend(found.iter().map(|tuned| (tuned.class.clone(), tuned.best.to_string())));
+    choices.extend(found.iter().map(|tuned| (tuned.class.clone(), tuned.chosen.to_string())));
     let path = device::keep(&device.caps, half, &choices)?;
     if args.show.json {
         put_json("tune", json!({ "device": device.caps.to_string(), "file": path, "classes": json_of(&found) }))?;
         return Ok(Ending::Done);
     }
     found.iter().try_for_each(print)?;
-    let gains = found.iter().filter(|tuned| tuned.best != tuned.table).count();
+    let gains = found.iter().filter(|tuned| tuned.chosen != tuned.table).count();
     out!(
         "{} classes of calls, {gains} with another variant than the table's; saved to {}",
         found.len(),
@@ -81,32 +82,44 @@ fn work(config: &Config, data: &DataSet) -> BTreeMap<String, Call> {
 fn try_all(device: &Device, class: String, step: &Call, half: bool) -> Result<Option<Tuned>> {
     let trials = trials(device, step, half)?;
     let Some(table) = device.variant(step).map(|variant| variant.name) else { return Ok(None) };
-    // Others must be faster by a margin, so that noise changes nothing.
+    Ok(pick(&trials, table).map(|(fastest, chosen)| Tuned { class, trials, table, fastest, chosen }))
+}
+
+/// The fastest variant, and the one to use: the table's, unless another is faster by a margin, so that noise changes
+/// nothing. `None` if none ran.
+fn pick(trials: &[Trial], table: &str) -> Option<(&'static str, &'static str)> {
     let handicap = |name| if name == table { 1.0 } else { WORTH };
-    let timed = trials.iter().filter_map(|trial| Some((trial.name, trial.result.as_ref().ok()?.as_secs_f64())));
-    let timed = timed.map(|(name, seconds)| (name, seconds * handicap(name)));
-    let best = timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, _)| name);
-    Ok(best.map(|best| Tuned { class, trials, table, best }))
+    let timed = || trials.iter().filter_map(|trial| Some((trial.name, trial.result.as_ref().ok()?.as_secs_f64())));
+    let least = |timed: &mut dyn Iterator<Item = (&'static str, f64)>| timed.min_by(|a, b| a.1.total_cmp(&b.1));
+    let fastest = least(&mut timed())?.0;
+    let chosen = least(&mut timed().map(|(name, seconds)| (name, seconds * handicap(name))))?.0;
+    Some((fastest, chosen))
 }
 
 fn print(tuned: &Tuned) -> Result<()> {
     out!("{}", tuned.class)?;
     let time = |name| tuned.trials.iter().find(|trial| trial.name == name).and_then(|trial| trial.result.as_ref().ok());
     for trial in &tuned.trials {
-        let mark = match trial.name {
-            name if name == tuned.best => "fastest",
-            name if name == tuned.table => "table",
-            _ => "",
-        };
         match &trial.result {
-            Ok(took) => out!("  {:34} {:10.3} ms  {mark}", trial.name, ms(*took))?,
+            Ok(took) => out!("  {:34} {:10.3} ms  {}", trial.name, ms(*took), marks(tuned, trial.name))?,
             Err(why) => out!("  {:34} rejected: {why}", trial.name)?,
         }
     }
-    if let (Some(table), Some(best)) = (time(tuned.table), time(tuned.best)) {
-        out!("  speedup over the table: {:.2}", table.as_secs_f64() / best.as_secs_f64())?;
+    if let (Some(table), Some(chosen)) = (time(tuned.table), time(tuned.chosen)) {
+        let kept = if tuned.chosen == tuned.table && tuned.fastest != tuned.table {
+            format!("; the table's variant stays, because none is faster by {:.0} %", 100.0 * (WORTH - 1.0))
+        } else {
+            String::new()
+        };
+        out!("  speedup over the table: {:.2}{kept}", table.as_secs_f64() / chosen.as_secs_f64())?;
     }
     Ok(())
+}
+
+/// Marks of a variant: of the table, the fastest, the one chosen.
+fn marks(tuned: &Tuned, name: &str) -> String {
+    let all = [(tuned.table, "table"), (tuned.fastest, "fastest"), (tuned.chosen, "chosen")];
+    all.into_iter().filter(|(of, _)| *of == name).map(|(_, mark)| mark).collect::<Vec<_>>().join(", ")
 }
 
 fn ms(time: Duration) -> f64 {
@@ -122,9 +135,33 @@ fn json_of(found: &[Tuned]) -> Value {
         json!({
             "class": tuned.class,
             "table": tuned.table,
-            "best": tuned.best,
+            "fastest": tuned.fastest,
+            "chosen": tuned.chosen,
             "trials": tuned.trials.iter().map(trial).collect::<Vec<_>>(),
         })
     };
     found.iter().map(class).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table's variant takes 100 µs, another one `micros`.
+    fn tuned(micros: u64) -> Tuned {
+        let trial = |name, micros| Trial { name, result: Ok(Duration::from_micros(micros)) };
+        let broken = Trial { name: "broken", result: Err("it does not compile".into()) };
+        let trials = vec![trial("table", 100), trial("other", micros), broken];
+        let (fastest, chosen) = pick(&trials, "table").expect("two ran");
+        Tuned { class: "a class".into(), trials, table: "table", fastest, chosen }
+    }
+
+    #[test]
+    fn another_variant_is_chosen_only_if_it_is_faster_by_a_margin() {
+        let marked = |micros| ["table", "other"].map(|name| marks(&tuned(micros), name));
+        assert_eq!(marked(120), ["table, fastest, chosen", ""]);
+        assert_eq!(marked(97), ["table, chosen", "fastest"]);
+        assert_eq!(marked(90), ["table", "fastest, chosen"]);
+        assert_eq!(pick(&tuned(90).trials[2..], "table"), None);
+    }
 }

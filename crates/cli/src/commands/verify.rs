@@ -2,8 +2,9 @@
 
 use crate::Ending;
 use crate::args;
+use crate::commands::signals;
 use crate::output::{out, put_json};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use frit::run::folder::Run;
 use frit::terminal::Terminal;
 use frit::train::Verification;
@@ -91,7 +92,7 @@ impl Interrupts {
                 exit(Ending::INTERRUPTED.into());
             }
         };
-        ctrlc::set_handler(handler).context("cannot install a handler for Ctrl-C")?;
+        signals::on_interrupt(handler)?;
         Ok(listening)
     }
 

@@ -94,7 +94,7 @@ fn classes_of(part: &Path) -> Result<Vec<Class>> {
 fn class_names(folder: &Path, parts: &[Vec<Class>]) -> Result<Vec<String>> {
     let name = folder.display();
     if parts.iter().all(Vec::is_empty) {
-        bail!(Data, "{name} holds no pictures (PNG, JPEG or WebP)");
+        bail!(Data, "{name} holds no pictures ({})", picture::formats());
     }
     if let Some(empty) = parts.iter().position(Vec::is_empty) {
         bail!(Data, "{name} has no {} pictures; add some, or remove that folder", ["training", "test"][empty]);

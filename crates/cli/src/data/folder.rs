@@ -9,6 +9,7 @@ use crate::io::error::{Error, Hint, Result, bail, error};
 use rayon::prelude::*;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A skipped file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +29,9 @@ impl Display for Skipped {
 /// The result of reading a source.
 pub(super) struct Decoded {
     pub(super) splits: Splits,
+    /// A hash of each image of the training set and of the test set, which is empty without one: of the file's bytes,
+    /// or of the image's pixels before they are fitted. It is the same in every version and on every machine.
+    pub(super) ids: [Vec<u64>; 2],
     /// Height and width of each image in the files.
     pub(super) sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
@@ -39,7 +43,14 @@ impl Decoded {
     pub(super) fn whole(splits: Splits) -> Self {
         let sizes = |sized: &SizedSplit| vec![[sized.size[0], sized.size[1]]; sized.split.count];
         let sizes = [Some(&splits.train), splits.test.as_ref()].into_iter().flatten().flat_map(sizes).collect();
-        Self { splits, sizes, skipped: Vec::new() }
+        let ids = |sized: Option<&SizedSplit>| {
+            let Some(SizedSplit { split, size }) = sized else { return Vec::new() };
+            // An image of no pixels has no chunk.
+            let pixels = size.iter().product::<usize>().max(1);
+            split.images.par_chunks_exact(pixels).map(xxh3_64).collect()
+        };
+        let ids = [ids(Some(&splits.train)), ids(splits.test.as_ref())];
+        Self { splits, ids, sizes, skipped: Vec::new() }
     }
 }
 
@@ -71,11 +82,13 @@ pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
     refuse_mixed_sizes(read.iter().flatten())?;
     let grey = options.channels == 0 && !read.iter().flatten().any(|(_, picture)| picture.coloured);
     let sizes = read.iter().flatten().map(|(_, picture)| picture.found).collect();
+    let mut ids = read.iter().map(|part| part.iter().map(|(_, picture)| picture.id).collect());
+    let ids = [ids.next(), ids.next()].map(Option::unwrap_or_default);
     let mut parts = read.into_iter().map(|pictures| joined(pictures, grey));
     let train = parts.next().expect("there is a training set");
     let test = parts.next();
     drop(parts);
-    Ok(Decoded { splits: Splits { train, test, classes }, sizes, skipped })
+    Ok(Decoded { splits: Splits { train, test, classes }, ids, sizes, skipped })
 }
 
 /// Decodes files on all cores; the result is in their order. Unreadable ones go to `skipped`.
@@ -241,14 +254,14 @@ mod tests {
         let read = |unreadable: usize| read(root.path(), &DataOptions { unreadable, ..DataOptions::default() });
         let found = read(2).unwrap();
         let skipped: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
-        assert!(
-            skipped[0].ends_with("0.png is neither PNG nor JPEG nor WebP") && skipped[1].ends_with("3a.jpg is empty")
-        );
+        assert!(skipped[0].contains("0.png is in none of the formats") && skipped[1].ends_with("3a.jpg is empty"));
         assert_eq!((skipped.len(), firsts(&found.splits.train.split)), (2, vec![1, 2, 3, 4]));
         assert_eq!(found.sizes, [[2, 2]; 4]);
+        let hashed = fs::read(root.path().join("2.png")).unwrap();
+        assert_eq!((found.ids[0].len(), found.ids[0][1], found.ids[1].len()), (4, xxh3_64(&hashed), 0));
         let message = read(1).err().unwrap().to_string();
         assert!(message.starts_with("2 of 6 pictures in"), "{message}");
-        assert!(message.contains("0.png is neither") && message.ends_with("set data.unreadable=2"), "{message}");
+        assert!(message.contains("0.png is in none") && message.ends_with("set data.unreadable=2"), "{message}");
         (1..=3).for_each(|value| fs::write(root.path().join(format!("{value}.png")), "").unwrap());
         assert!(sentence(&root).contains("holds one picture"));
         let parts = tempfile::tempdir().unwrap();

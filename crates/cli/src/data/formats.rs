@@ -69,8 +69,8 @@ static FORMATS: &[Format] = &[
         read: Reader::Whole(mnist::read),
     },
     Format {
-        name: "CIFAR-10's binary files",
-        sources: "a folder of CIFAR-10's binary files",
+        name: "CIFAR's binary files",
+        sources: "a folder of CIFAR's binary files",
         detect: Detect::Folder(cifar::is_in),
         read: Reader::Whole(cifar::read),
     },
@@ -173,7 +173,7 @@ mod tests {
         let format = |name: &str| Format::of(root.path().join(name).to_str().unwrap());
         for (source, name) in [
             ("idx", "IDX files as MNIST has them"),
-            ("cifar", "CIFAR-10's binary files"),
+            ("cifar", "CIFAR's binary files"),
             ("other", "folder of pictures"),
             ("array", "NumPy array"),
             ("archive", "NumPy archive"),

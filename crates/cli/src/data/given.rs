@@ -66,7 +66,7 @@ pub fn read_given(source: &str, options: &DataOptions) -> Result<Given> {
 fn one_picture(path: &Path, options: &DataOptions) -> Result<Given> {
     let name = path.display().to_string();
     let read = picture::read(path, options).map_err(|reason| error!(Data, "{name} {reason}"))?;
-    let Picture { found, coloured, pixels, size } = read;
+    let Picture { found, coloured, pixels, size, .. } = read;
     let given = Given {
         name,
         images: Split { images: pixels, labels: vec![0], count: 1 },
@@ -84,7 +84,7 @@ fn one_picture(path: &Path, options: &DataOptions) -> Result<Given> {
 }
 
 fn every_image(options: &DataOptions) -> Result<Given> {
-    let Decoded { splits, sizes, skipped } = Format::of(&options.source)?.read(options)?;
+    let Decoded { splits, sizes, skipped, .. } = Format::of(&options.source)?.read(options)?;
     let SizedSplit { split: mut images, size } = fit_split(splits.train, options);
     let test = splits.test.map(|test| fit_split(test, options)).filter(|test| test.split.count > 0);
     if let Some(test) = test {
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!((colour.size, colour.images.images), ([1, 1, 3], vec![7, 8, 9]));
         std::fs::write(path("words.png"), "no picture").unwrap();
         let message = read("words.png", &DataOptions::default()).unwrap_err().to_string();
-        assert!(message.contains("words.png is neither"), "{message}");
+        assert!(message.contains("words.png is in none of the formats"), "{message}");
         assert!(read("nosuch.png", &DataOptions::default()).unwrap_err().to_string().contains("no file or folder"));
     }
 }

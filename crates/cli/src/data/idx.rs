@@ -1,8 +1,9 @@
 //! IDX files of bytes, the format of MNIST: a magic number, big-endian dimensions, one byte an element.
 
+use super::bounded::read_exactly;
 use crate::io::error::{Error, Result, bail, error};
+use crate::io::files;
 use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
@@ -27,8 +28,7 @@ pub(super) struct Idx {
 /// The file cannot be read, is not an IDX file of bytes, is damaged, truncated or too long.
 pub(super) fn read(path: &Path) -> Result<Idx> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
-    parse(BufReader::new(file), &name)
+    parse(BufReader::new(files::open(path)?), &name)
 }
 
 /// Reads a file from any source; errors call it `name`.
@@ -53,8 +53,7 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
         bail!(Data, "{name} has dimensions {dims:?}, more than 2³¹ − 1 bytes; it is damaged, or must be split");
     };
 
-    let mut bytes = Vec::new();
-    source.by_ref().take(expected as u64).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
+    let bytes = read_exactly(&mut source, expected).map_err(|error| unreadable(name, &error))?;
     if bytes.len() < expected {
         bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
     }
@@ -74,9 +73,6 @@ fn dimension(source: &mut impl Read, name: &str) -> Result<usize> {
 
 fn unreadable(name: &str, error: &io::Error) -> Error {
     match error.kind() {
-        ErrorKind::NotFound => error!(Data, "no file {name}; check the path"),
-        ErrorKind::PermissionDenied => error!(Data, "{name} may not be read; change its permissions"),
-        ErrorKind::IsADirectory => error!(Data, "{name} is a folder, not a file; remove or rename it"),
         ErrorKind::UnexpectedEof => error!(Data, "{name} is truncated; copy it again"),
         // The decoder's errors for a stream that is not gzip, or whose checksum is wrong.
         ErrorKind::InvalidInput | ErrorKind::InvalidData => error!(Data, "{name} is damaged ({error}); copy it again"),
@@ -158,7 +154,7 @@ mod tests {
         assert!(sentence(&encode(&[u32::MAX; 3], &[])).contains("more than 2³¹ − 1"));
         let folder = tempfile::tempdir().unwrap();
         let message = |name: &str| read(&folder.path().join(name)).unwrap_err().to_string();
-        assert!(message("absent").starts_with("no file"));
-        assert!(message("").contains("is a folder"));
+        assert!(message("absent").ends_with("there is no such file"));
+        assert!(message("").ends_with("it is a folder, not a file"));
     }
 }

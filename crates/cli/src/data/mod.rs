@@ -5,19 +5,24 @@
 //! `formats.rs`.
 
 mod arrangement;
+mod bounded;
+mod budget;
 mod channels;
 mod cifar;
+mod classes;
 mod dataset;
+mod elements;
 mod fit;
 mod folder;
 mod formats;
 mod given;
 mod held_out;
 mod idx;
+mod jpeg;
 mod mnist;
 mod npy;
 mod numpy;
-mod picture;
+pub mod picture;
 mod pixels;
 mod read;
 mod shapes;

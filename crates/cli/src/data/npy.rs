@@ -2,6 +2,8 @@
 //!
 //! Source: the NumPy manual, *NPY format*, versions 1.0 to 3.0.
 
+use super::bounded::read_exactly;
+use super::elements::{Array, Kind};
 use crate::io::error::{Context, ErrorKind, Result, bail, error};
 use std::io::Read;
 
@@ -10,51 +12,36 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header of an array of numbers.
 const MAX_HEADER: usize = 1 << 16;
 
-/// The array of a file.
-#[derive(Debug)]
-pub(super) struct Array {
-    /// Its name in errors.
-    pub(super) name: String,
-    /// Its dimensions, the last running fastest.
-    pub(super) shape: Vec<usize>,
-    kind: Kind,
-    bytes: Vec<u8>,
-}
-
-/// The type of an element, and how it lies in the file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Kind {
-    /// Python's letter: `u` for unsigned whole numbers, `i` for signed ones, `f` for fractions.
-    letter: char,
-    width: usize,
-    big_endian: bool,
-}
-
 impl Array {
-    /// Reads an array, called `name` in errors.
+    /// Reads an array of at most `most` bytes, called `name` in errors. Elements in Fortran's order are put in C's.
     ///
     /// # Errors
-    /// The source is not an array, has elements of an unknown type or in Fortran's order, or is truncated.
-    pub(super) fn read(mut source: impl Read, name: String) -> Result<Self> {
+    /// The source is not an array, has elements of an unknown type or too many of them, or is truncated.
+    pub(super) fn read(mut source: impl Read, most: u64, name: String) -> Result<Self> {
         let header = header(&mut source, &name)?;
         let field = |key: &str| {
             field(&header, key).with_context(ErrorKind::Data, || format!("{name} has no {key}; save it again"))
         };
-        let kind = Kind::parse(field("descr")?)
-            .with_context(ErrorKind::Data, || format!("{name} has elements of an unknown type; save it as uint8"))?;
-        if field("fortran_order")?.starts_with("True") {
-            bail!(Data, "{name} is stored in Fortran's order; save np.ascontiguousarray of it");
-        }
+        let descr = field("descr")?;
+        let kind = Kind::parse(descr).with_context(ErrorKind::Data, || {
+            let descr: String = descr.chars().take_while(|c| !matches!(c, ',' | '}')).take(40).collect();
+            format!(
+                "{name} holds elements of the type {descr}, not real numbers; save numbers, such as float32 or uint8"
+            )
+        })?;
+        let fortran = field("fortran_order")?.starts_with("True");
         let shape = shape(field("shape")?)
             .with_context(ErrorKind::Data, || format!("{name} has a malformed shape; save it again"))?;
         let expected = shape.iter().try_fold(kind.width, |product, &dim| product.checked_mul(dim));
         let expected = expected.with_context(ErrorKind::Data, || {
             format!("{name} has the shape {shape:?}, which is impossible; it is damaged")
         })?;
+        if expected as u64 > most {
+            bail!(Data, "{name} unpacks to {expected} bytes, more than {most}; save it without compression, as .npy");
+        }
 
         let unreadable = |error| error!(Data, "{name} could not be read ({error}); copy it again");
-        let mut bytes = Vec::new();
-        source.by_ref().take(expected as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+        let mut bytes = read_exactly(&mut source, expected).map_err(unreadable)?;
         if bytes.len() < expected {
             bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
         }
@@ -62,97 +49,10 @@ impl Array {
         if source.take(1).read_to_end(&mut Vec::new()).map_err(unreadable)? > 0 {
             bail!(Data, "{name} has more than the {expected} bytes of its header; copy it again");
         }
+        if fortran && shape.len() > 1 {
+            bytes = in_c_order(&bytes, &shape, kind.width);
+        }
         Ok(Self { name, shape, kind, bytes })
-    }
-
-    /// Its elements as bytes of pixels: bytes as they are, fractions of 0 to 1 as the nearest of 0 to 255.
-    ///
-    /// # Errors
-    /// The elements have another type, or a fraction is out of range.
-    pub(super) fn into_pixels(self) -> Result<Vec<u8>> {
-        match self.kind {
-            Kind { letter: 'u', width: 1, .. } => Ok(self.bytes),
-            Kind { letter: 'f', .. } => {
-                let numbers = self.numbers();
-                let byte = |number: f64| match number {
-                    0.0..=1.0 => Ok((255.0 * number).round() as u8),
-                    _ => bail!(
-                        Data,
-                        "{} holds {number}, not between 0 and 1; scale it to that, or save bytes",
-                        self.name
-                    ),
-                };
-                numbers.map(byte).collect()
-            }
-            kind => {
-                bail!(Data, "{} holds {kind}, and pixels are uint8, float32 or float64; save it as uint8", self.name)
-            }
-        }
-    }
-
-    /// Its elements as labels.
-    ///
-    /// # Errors
-    /// The elements are not whole numbers, or one is not between 0 and 255.
-    pub(super) fn into_labels(self) -> Result<Vec<u8>> {
-        if self.kind.letter == 'f' {
-            bail!(Data, "{} holds {}, and labels are whole numbers; save it as uint8", self.name, self.kind);
-        }
-        let label = |number: f64| match number {
-            0.0..=255.0 => Ok(number as u8),
-            _ => bail!(Data, "{} holds the label {number}; number the classes from 0 to at most 255", self.name),
-        };
-        self.numbers().map(label).collect()
-    }
-
-    /// Its elements, whole numbers beyond 2⁵³ rounded.
-    fn numbers(&self) -> impl Iterator<Item = f64> {
-        self.bytes.chunks_exact(self.kind.width).map(|element| self.kind.number(element))
-    }
-}
-
-impl Kind {
-    /// From a description such as `'<f4'`.
-    fn parse(descr: &str) -> Option<Self> {
-        let descr = descr.strip_prefix(['\'', '"'])?.split(['\'', '"']).next()?;
-        let mut letters = descr.chars();
-        let big_endian = match letters.next()? {
-            '<' | '|' => false,
-            '>' => true,
-            '=' => cfg!(target_endian = "big"),
-            _ => return None,
-        };
-        let letter = letters.next()?;
-        let width: usize = letters.as_str().parse().ok()?;
-        let known = matches!((letter, width), ('u' | 'i', 1 | 2 | 4 | 8) | ('f', 4 | 8));
-        known.then_some(Self { letter, width, big_endian })
-    }
-
-    fn number(self, element: &[u8]) -> f64 {
-        let mut word = [0; 8];
-        word[..self.width].copy_from_slice(element);
-        if self.big_endian {
-            word[..self.width].reverse();
-        }
-        let bits = u64::from_le_bytes(word);
-        match (self.letter, self.width) {
-            ('f', 4) => f64::from(f32::from_bits(bits as u32)),
-            ('f', _) => f64::from_bits(bits),
-            ('u', _) => bits as f64,
-            // The sign is at the top of the element, wherever that is.
-            _ => ((bits << (64 - 8 * self.width)) as i64 >> (64 - 8 * self.width)) as f64,
-        }
-    }
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = match self.letter {
-            'f' => "float",
-            'u' => "uint",
-            _ => "int",
-        };
-        write!(f, "{name}{}", 8 * self.width)
     }
 }
 
@@ -183,6 +83,21 @@ fn header(source: &mut impl Read, name: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// Elements of `width` bytes with the first dimension running fastest, in the order of the last running fastest.
+fn in_c_order(bytes: &[u8], shape: &[usize], width: usize) -> Vec<u8> {
+    let mut ordered = Vec::with_capacity(bytes.len());
+    for number in 0..bytes.len() / width {
+        let (mut rest, mut at, mut stride) = (number, 0, bytes.len() / width);
+        for &dim in shape.iter().rev() {
+            stride /= dim;
+            at += rest % dim * stride;
+            rest /= dim;
+        }
+        ordered.extend_from_slice(&bytes[at * width..(at + 1) * width]);
+    }
+    ordered
+}
+
 /// The text after a key of the header.
 fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
     let [single, double] = [format!("'{key}'"), format!("\"{key}\"")];
@@ -205,10 +120,14 @@ pub fn write_npy(shape: &[usize], numbers: &[f32]) -> Vec<u8> {
 /// The shape and the numbers of an `.npy` file, called `name` in errors.
 ///
 /// # Errors
-/// The file is not an array of numbers, or is damaged.
+/// The file is not an array of numbers, is damaged, or a number is not finite in single precision.
 pub fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-    let array = Array::read(file, name.into())?;
-    let numbers = array.numbers().map(|number| number as f32).collect();
+    let array = Array::read(file, u64::MAX, name.into())?;
+    let numbers: Vec<f32> = array.numbers().map(|number| number as f32).collect();
+    if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+        let row = at / array.shape.last().copied().unwrap_or(1).max(1);
+        bail!(Data, "{name} holds {} in row {row}; latents are finite numbers", numbers[at]);
+    }
     Ok((array.shape, numbers))
 }
 
@@ -222,7 +141,7 @@ pub fn write_classes(classes: &[u8]) -> Vec<u8> {
 /// # Errors
 /// The file is not an array of `rows` whole numbers from 0 to 255, or is damaged.
 pub fn classes_of_npy(file: &[u8], name: &str, rows: usize) -> Result<Vec<u8>> {
-    let array = Array::read(file, name.into())?;
+    let array = Array::read(file, u64::MAX, name.into())?;
     if array.shape != [rows] {
         bail!(
             Data,
@@ -255,7 +174,7 @@ mod tests {
     use super::*;
 
     fn array(file: &[u8]) -> Result<Array> {
-        Array::read(file, "a.npy".into())
+        Array::read(file, u64::MAX, "a.npy".into())
     }
 
     fn sentence(file: &[u8]) -> String {
@@ -271,38 +190,38 @@ mod tests {
         assert_eq!(encode("|u1", &[3], &[0, 1, 2]), file);
         let array = array(&file).unwrap();
         assert_eq!(array.shape, [3]);
-        assert_eq!(array.into_pixels().unwrap(), [0, 1, 2]);
+        assert_eq!(array.bytes, [0, 1, 2]);
     }
 
     #[test]
-    fn reads_every_number_in_either_order() {
-        let labels = |descr: &str, bytes: &[u8]| array(&encode(descr, &[2], bytes)).unwrap().into_labels().unwrap();
-        assert_eq!(labels("|i1", &[7, 127]), [7, 127]);
-        assert_eq!(labels("<i2", &[7, 0, 200, 0]), [7, 200]);
-        assert_eq!(labels(">u4", &[0, 0, 0, 7, 0, 0, 0, 200]), [7, 200]);
-        assert_eq!(labels("<i8", &[7u64.to_le_bytes(), 255u64.to_le_bytes()].concat()), [7, 255]);
-        let pixels = |descr: &str, bytes: &[u8]| array(&encode(descr, &[3, 1], bytes)).unwrap().into_pixels().unwrap();
-        let numbers = [0.0, 0.5, 1.0];
-        assert_eq!(pixels("<f8", &numbers.map(f64::to_le_bytes).concat()), [0, 128, 255]);
-        assert_eq!(pixels(">f4", &numbers.map(|x| (x as f32).to_be_bytes()).concat()), [0, 128, 255]);
+    fn fortrans_order_becomes_cs() {
+        // np.asfortranarray(np.arange(6, dtype='<u2').reshape(2, 3)), whose columns lie in turn.
+        let columns: Vec<u8> = [0u16, 3, 1, 4, 2, 5].iter().flat_map(|number| number.to_le_bytes()).collect();
+        let file = encode("<u2", &[2, 3], &columns);
+        let header = String::from_utf8_lossy(&file[10..128]).replace("False", "True ");
+        let fortran = [&file[..10], header.as_bytes(), &columns].concat();
+        assert_eq!(array(&fortran).unwrap().into_labels().unwrap(), [0, 1, 2, 3, 4, 5]);
+        let cube = in_c_order(&[0, 4, 2, 6, 1, 5, 3, 7], &[2, 2, 2], 1);
+        assert_eq!(cube, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
-    fn other_types_and_ranges_are_refused() {
-        let pixels = |descr: &str, bytes: &[u8]| {
-            array(&encode(descr, &[1], bytes)).unwrap().into_pixels().unwrap_err().to_string()
-        };
-        assert!(pixels("<f4", &(-0.1f32).to_le_bytes()).contains("holds -0.1"));
-        assert!(pixels("<f8", &1.5f64.to_le_bytes()).contains("holds 1.5, not between 0 and 1"));
-        assert!(pixels("<f8", &f64::NAN.to_le_bytes()).contains("holds NaN"));
-        assert!(pixels("<i8", &[0; 8]).contains("holds int64, and pixels are uint8"));
-        let labels = |descr: &str, bytes: &[u8]| {
-            array(&encode(descr, &[1], bytes)).unwrap().into_labels().unwrap_err().to_string()
-        };
-        assert!(labels("|i1", &[255]).contains("the label -1"));
-        assert!(labels("<i4", &(-300i32).to_le_bytes()).contains("the label -300"));
-        assert!(labels("<u2", &256u16.to_le_bytes()).contains("the label 256"));
-        assert!(labels("<f4", &[0; 4]).contains("holds float32, and labels are whole numbers"));
+    fn latents_are_finite_numbers_of_any_precision() {
+        let of = |descr: &str, bytes: &[u8]| numbers_of_npy(&encode(descr, &[2, 2], bytes), "z.npy");
+        let halves = [0.5, -2.0, 3.0, 0.0].map(|x| half::f16::from_f32(x).to_le_bytes()).concat();
+        assert_eq!(of("<f2", &halves).unwrap(), (vec![2, 2], vec![0.5, -2.0, 3.0, 0.0]));
+        for (odd, shown) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf"), (1e300, "inf")] {
+            let message = of("<f8", &[0.0, 1.0, 2.0, odd].map(f64::to_le_bytes).concat()).unwrap_err().to_string();
+            assert_eq!(message, format!("z.npy holds {shown} in row 1; latents are finite numbers"));
+        }
+    }
+
+    #[test]
+    fn an_array_is_as_large_as_its_bound_at_most() {
+        let file = encode("|u1", &[2, 3], &[1; 6]);
+        assert!(Array::read(&file[..], 6, "a.npy".into()).is_ok());
+        let message = Array::read(&file[..], 5, "a.npy".into()).unwrap_err().to_string();
+        assert!(message.starts_with("a.npy unpacks to 6 bytes, more than 5"), "{message}");
     }
 
     #[test]
@@ -313,12 +232,12 @@ mod tests {
         }
         assert!(sentence(&[&whole[..], &[0]].concat()).contains("has more than the 6 bytes"));
         assert!(sentence(b"PK\x03\x04 is something else").contains("is not a NumPy array"));
-        for descr in ["<f2", "|b1", "<c8", "|O", "<U4"] {
-            assert!(sentence(&encode(descr, &[1], &[0; 8])).contains("unknown type"), "{descr}");
+        for descr in ["<c8", "|O", "<U4", "|b2", "<f16"] {
+            let message = sentence(&encode(descr, &[1], &[0; 8]));
+            assert!(message.contains(&format!("of the type '{descr}', not real numbers")), "{message}");
         }
         let text = String::from_utf8_lossy(&whole[10..]).into_owned();
         let with = |text: &str| [&whole[..10], text.as_bytes()].concat();
-        assert!(sentence(&with(&text.replace("False", "True "))).contains("Fortran's order"));
         assert!(sentence(&with(&text.replace("(2, 3)", "(2,-3)"))).contains("malformed shape"));
         assert!(sentence(&with(&text.replace("descr", "discr"))).contains("has no descr"));
         let huge = encode("<f8", &[usize::MAX, 2], &[]);

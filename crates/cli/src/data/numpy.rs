@@ -2,8 +2,10 @@
 
 use super::channels::interleave;
 use super::dataset::{ONLY_CLASS, SizedSplit, Split, Splits, numbered};
-use super::npy::Array;
+use super::elements::Array;
 use crate::io::error::{Context, Error, ErrorKind, Result, bail, error};
+use crate::io::files;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -13,62 +15,61 @@ use zip::result::ZipError;
 /// First bytes of an archive.
 pub(super) const ARCHIVE_MAGIC: &[u8] = b"PK\x03\x04";
 
-/// Names of arrays; the first that exists is taken.
-const TRAIN_IMAGES: [&str; 3] = ["x_train", "train_images", "images"];
-const TRAIN_LABELS: [&str; 3] = ["y_train", "train_labels", "labels"];
-const TEST_IMAGES: [&str; 2] = ["x_test", "test_images"];
-const TEST_LABELS: [&str; 2] = ["y_test", "test_labels"];
+/// Most bytes that an array of an archive unpacks to; they can be a thousand times as many as those of the file.
+const MAX_UNPACKED: u64 = 1 << 32;
+
+/// Names of arrays, in small letters; the first that exists is taken.
+const TRAIN_IMAGES: &[&str] = &["x_train", "train_images", "images", "x", "data"];
+const TRAIN_LABELS: &[&str] = &["y_train", "train_labels", "labels", "y"];
+const TEST_IMAGES: &[&str] = &["x_test", "test_images", "x_val", "x_valid", "val_images"];
+const TEST_LABELS: &[&str] = &["y_test", "test_labels", "y_val", "y_valid", "val_labels"];
 
 /// Reads a file of images without labels: one class.
 ///
 /// # Errors
 /// Those of [`Array::read`] and [`Array::into_pixels`]; or the shape is not one of images.
 pub(super) fn read_array(path: &Path) -> Result<Splits> {
-    let array = Array::read(BufReader::new(open(path)?), path.display().to_string())?;
+    let array = Array::read(BufReader::new(files::open(path)?), u64::MAX, path.display().to_string())?;
     Ok(Splits { train: split(array, None)?, test: None, classes: vec![ONLY_CLASS.into()] })
 }
 
-/// Reads an archive: training images and, if present, test images and the labels of both.
+/// Reads an archive: training images and, if present, test images and the labels of both. A single array, whatever its
+/// name, is of training images. Arrays that are not read are logged.
 ///
 /// # Errors
 /// Those of [`read_array`]; or no array has a known name, or labels do not match images.
 pub(super) fn read_archive(path: &Path) -> Result<Splits> {
-    let damaged = |error| error!(Data, "{} is damaged ({error}); copy it again", path.display());
-    let mut archive = ZipArchive::new(BufReader::new(open(path)?)).map_err(damaged)?;
-    let mut take = |names: &[&str]| -> Result<Option<Array>> {
-        for name in names {
-            match archive.by_name(&format!("{name}.npy")) {
-                Ok(file) => return Array::read(file, format!("{name} in {}", path.display())).map(Some),
-                Err(ZipError::FileNotFound) => {}
-                Err(error) => return Err(damaged(error)),
-            }
-        }
-        Ok(None)
+    let file = path.display();
+    let mut archive = Archive::open(path)?;
+    let single = if let [single] = &archive.names[..] { Some(single.clone()) } else { None };
+    let images = match single {
+        Some(single) => archive.take(&[&single])?,
+        None => archive.take(TRAIN_IMAGES)?,
     };
-    let images = take(&TRAIN_IMAGES)?.with_context(ErrorKind::Data, || {
+    let images = images.with_context(ErrorKind::Data, || {
+        let [images, labels, tests, test_labels] =
+            [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].map(|names| names.join(" or "));
         format!(
-            "{} has no training images; name them {}, their labels {}, test images {} and their labels {}",
-            path.display(),
-            TRAIN_IMAGES.join(" or "),
-            TRAIN_LABELS.join(" or "),
-            TEST_IMAGES.join(" or "),
-            TEST_LABELS.join(" or ")
+            "{file} has no training images among its arrays ({}); name them {images}, their labels {labels}, test \
+             images {tests} and their labels {test_labels}",
+            archive.names.join(", ")
         )
     })?;
-    let labels = take(&TRAIN_LABELS)?;
-    let test = take(&TEST_IMAGES)?;
-    let test_labels = if test.is_some() { take(&TEST_LABELS)? } else { None };
+    let labels = archive.take(TRAIN_LABELS)?;
+    let test = archive.take(TEST_IMAGES)?;
+    // Labels of the same part of the data as the images.
+    let at = test.as_ref().map(|(place, _)| *place);
+    let test_labels = at.map(|place| archive.take(&TEST_LABELS[place..=place])).transpose()?.flatten();
+    if !archive.names.is_empty() {
+        log::warn!("{file}: arrays that are not read: {}", archive.names.join(", "));
+    }
     let labelled = labels.is_some();
     if test.is_some() && labelled != test_labels.is_some() {
         let [with, without] = if labelled { ["training", "test"] } else { ["test", "training"] };
-        bail!(
-            Data,
-            "{} has labels for {with} images, and none for {without} images; save both, or neither",
-            path.display()
-        );
+        bail!(Data, "{file} has labels for {with} images, and none for {without} images; save both, or neither");
     }
-    let train = split(images, labels)?;
-    let test = test.map(|images| split(images, test_labels)).transpose()?;
+    let train = split(images.1, labels.map(|(_, labels)| labels))?;
+    let test = test.map(|(_, images)| split(images, test_labels.map(|(_, labels)| labels))).transpose()?;
     let classes = match labelled {
         true => numbered([Some(&train), test.as_ref()].into_iter().flatten()),
         false => vec![ONLY_CLASS.into()],
@@ -76,9 +77,43 @@ pub(super) fn read_archive(path: &Path) -> Result<Splits> {
     Ok(Splits { train, test, classes })
 }
 
+/// An archive of arrays, and the names of those that were not taken yet.
+struct Archive<'a> {
+    path: &'a Path,
+    zip: ZipArchive<BufReader<File>>,
+    names: Vec<String>,
+}
+
+impl<'a> Archive<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let zip = ZipArchive::new(BufReader::new(files::open(path)?)).map_err(|error| damaged(path, &error))?;
+        let array = |name: Result<Cow<'_, str>, ZipError>| Some(name.ok()?.strip_suffix(".npy")?.to_string());
+        let mut names: Vec<String> = zip.file_names().filter_map(array).collect();
+        names.sort_unstable();
+        Ok(Self { path, zip, names })
+    }
+
+    /// The first array with one of the names, in small or capital letters, and the place of its name.
+    fn take(&mut self, wanted: &[&str]) -> Result<Option<(usize, Array)>> {
+        let found = |wanted: &str| self.names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+        let Some((place, at)) = wanted.iter().enumerate().find_map(|(place, wanted)| Some((place, found(wanted)?)))
+        else {
+            return Ok(None);
+        };
+        let name = self.names.remove(at);
+        let file = self.zip.by_name(&format!("{name}.npy")).map_err(|error| damaged(self.path, &error))?;
+        let array = Array::read(file, MAX_UNPACKED, format!("{name} in {}", self.path.display()))?;
+        Ok(Some((place, array)))
+    }
+}
+
+fn damaged(path: &Path, error: &ZipError) -> Error {
+    error!(Data, "{} is damaged ({error}); copy it again", path.display())
+}
+
 /// Images with their labels, or all of class 0.
 fn split(images: Array, labels: Option<Array>) -> Result<SizedSplit> {
-    let (count, size, planes) = picture_shape(&images)?;
+    let (count, size, planes) = picture_shape(&images, labels.as_ref().and_then(|labels| labels.shape.first()))?;
     let name = images.name.clone();
     let labels = match labels {
         None => vec![0; count],
@@ -105,9 +140,15 @@ fn split(images: Array, labels: Option<Array>) -> Result<SizedSplit> {
 }
 
 /// Number of images in an array, their height, width and channels, and true if these are stored plane by plane.
-fn picture_shape(Array { name, shape, .. }: &Array) -> Result<(usize, [usize; 3], bool)> {
+/// `labels` is the number of labels, if there are any.
+fn picture_shape(Array { name, shape, .. }: &Array, labels: Option<&usize>) -> Result<(usize, [usize; 3], bool)> {
     let channels = |dim: usize| matches!(dim, 1 | 3);
     match shape[..] {
+        [height, width, last] if channels(last) && labels != Some(&height) => bail!(
+            Data,
+            "{name} has the shape {shape:?}, which may be one image of {height}×{width}×{last} or {height} grey images \
+             of {width}×{last}; reshape it to [1, {height}, {width}, {last}] or [{height}, {width}, {last}, 1]"
+        ),
         [count, height, width] => Ok((count, [height, width, 1], false)),
         [_, first, _, last] if channels(first) && channels(last) => bail!(
             Data,
@@ -116,20 +157,15 @@ fn picture_shape(Array { name, shape, .. }: &Array) -> Result<(usize, [usize; 3]
         ),
         [count, height, width, last] if channels(last) => Ok((count, [height, width, last], false)),
         [count, first, height, width] if channels(first) => Ok((count, [height, width, first], true)),
+        [_, _, _, 4] => {
+            bail!(Data, "{name} has the shape {shape:?} with four channels; leave transparency out: x[..., :3]")
+        }
         _ => bail!(
             Data,
             "{name} has the shape {shape:?}, and images have n×h×w, n×h×w×c or n×c×h×w with 1 or 3 channels; \
              reshape it"
         ),
     }
-}
-
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|error| unreadable(path, &error))
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    error!(Data, "{} could not be read ({error}); check its permissions and the disk", path.display())
 }
 
 #[cfg(test)]
@@ -190,19 +226,37 @@ mod tests {
         for [x, y, test_x, test_y] in
             [["x_train", "y_train", "x_test", "y_test"], ["train_images", "train_labels", "test_images", "test_labels"]]
         {
-            let whole = [(x, images(3, 1)), (y, labels(&[0, 4, 1])), (test_x, images(2, 9)), (test_y, labels(&[5, 0]))];
+            let whole = [(x, images(3, 1)), (y, labels(&[0, 4, 4])), (test_x, images(2, 9)), (test_y, labels(&[4, 0]))];
             let data = load(&archive(&whole)).unwrap();
-            assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), (&[0, 4, 1][..], &[5, 0][..]));
-            assert_eq!((data.test.images.as_slice(), data.classes.len()), (&[9; 8][..], 6));
+            assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), (&[0, 1, 1][..], &[1, 0][..]));
+            assert_eq!((data.test.images, data.classes), (vec![9; 8], vec!["0".to_string(), "4".to_string()]));
+            // The only image of class 0 is held out.
             let alone = load(&archive(&whole[..2])).unwrap();
-            assert_eq!((alone.train.count, alone.test.count, alone.classes.len()), (1, 2, 5));
+            assert_eq!((alone.train.count, alone.test.count, alone.classes), (1, 1, vec!["4".to_string()]));
             assert!(sentence(&archive(&whole[..3])).contains("labels for training images, and none for test images"));
         }
-        let data = load(&archive(&[("images", images(4, 3)), ("other", vec![1])])).unwrap();
-        assert_eq!((data.train.count, data.classes), (2, vec!["pictures".into()]));
-        assert!(sentence(&archive(&[("x", images(4, 3))])).contains("name them x_train or train_images or images"));
+        for name in ["images", "X_Train", "anything"] {
+            let data = load(&archive(&[(name, images(4, 3))])).unwrap();
+            assert_eq!((data.train.count, data.classes), (2, vec!["pictures".into()]), "{name}");
+        }
+        let others = sentence(&archive(&[("a", images(4, 3)), ("b", vec![1])]));
+        assert!(others.contains("among its arrays (a, b); name them x_train or train_images or images"), "{others}");
         let few = archive(&[("x_train", images(3, 1)), ("y_train", labels(&[0, 1]))]);
         assert!(sentence(&few).contains("y_train in") && sentence(&few).contains("expected 3 labels"));
+    }
+
+    #[test]
+    fn a_validation_set_is_the_test_set_where_there_is_no_other() {
+        let images = |byte: u8| encode("|u1", &[2, 2, 2], &[byte; 8]);
+        let labels = encode("|u1", &[2], &[1, 0]);
+        let of = |part: &str, byte: u8| [(format!("x_{part}"), images(byte)), (format!("y_{part}"), labels.clone())];
+        let load = |parts: &[[(String, Vec<u8>); 2]]| {
+            let arrays: Vec<(&str, Vec<u8>)> =
+                parts.iter().flatten().map(|(name, array)| (name.as_str(), array.clone())).collect();
+            load(&archive(&arrays)).unwrap().test.images
+        };
+        assert_eq!(load(&[of("train", 5), of("val", 7)]), [7; 8]);
+        assert_eq!(load(&[of("val", 7), of("test", 9), of("train", 5)]), [9; 8]);
     }
 
     #[test]
@@ -211,7 +265,13 @@ mod tests {
             let bytes = vec![0; shape.iter().product()];
             assert!(sentence(&file(&encode("|u1", &shape, &bytes))).contains("may be the second or the last"));
         }
-        for shape in [&[4, 4][..], &[1, 2, 2, 4], &[1, 4, 2, 2], &[1, 1, 2, 2, 3]] {
+        for shape in [[28, 28, 3], [28, 28, 1], [3, 3, 3]] {
+            let bytes = vec![0; shape.iter().product()];
+            let message = sentence(&file(&encode("|u1", &shape, &bytes)));
+            assert!(message.contains("may be one image of") && message.contains("reshape it to [1, "), "{message}");
+        }
+        assert!(sentence(&file(&encode("|u1", &[1, 2, 2, 4], &[0; 16]))).contains("x[..., :3]"));
+        for shape in [&[4, 4][..], &[1, 4, 2, 2], &[1, 1, 2, 2, 3]] {
             let bytes = vec![0; shape.iter().product()];
             assert!(sentence(&file(&encode("|u1", shape, &bytes))).contains("images have n×h×w"));
         }

@@ -1,76 +1,221 @@
-//! One picture file: PNG, JPEG or WebP, recognised by its content, as red, green and blue.
+//! One image file, recognised by its content, as red, green and blue.
 
+use super::budget::{Budget, Share};
 use super::channels::over;
 use super::fit::{fit, fitted_size};
+use super::jpeg;
 use crate::config::data::DataOptions;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
-use std::io::Cursor;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use std::fs::File;
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
 
-/// Extensions of pictures.
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-/// Most bytes of a picture while it is decoded.
-const MAX_BYTES: u64 = 1 << 30;
+/// Most pixels of an image.
+pub const MAX_PIXELS: u64 = 128_000_000;
+/// Most bytes of an image file.
+pub const MAX_FILE: u64 = 1 << 30;
+/// Most bytes of a decoder, beside those of pixels.
+const MAX_EXTRA: u64 = 1 << 24;
 
-/// A decoded and fitted picture.
-pub(super) struct Picture {
-    /// Height and width in the file.
-    pub(super) found: [usize; 2],
+/// The memory of all decoders: enough for an image of [`MAX_PIXELS`] of 16-bit colour with transparency.
+static DECODING: Budget = Budget::new(24 * MAX_PIXELS + MAX_EXTRA);
+/// The memory of all files that are being decoded.
+static READING: Budget = Budget::new(MAX_FILE + 1);
+/// Bytes at the start of a file that hold most headers.
+const HEAD: u64 = 1 << 17;
+
+/// The formats that are read, their names, and the endings of their files.
+const FORMATS: [(ImageFormat, &str, &[&str]); 7] = [
+    (ImageFormat::Png, "PNG", &["png"]),
+    (ImageFormat::Jpeg, "JPEG", &["jpg", "jpeg", "jpe", "jfif"]),
+    (ImageFormat::WebP, "WebP", &["webp"]),
+    (ImageFormat::Gif, "GIF", &["gif"]),
+    (ImageFormat::Bmp, "BMP", &["bmp"]),
+    (ImageFormat::Tiff, "TIFF", &["tif", "tiff"]),
+    (ImageFormat::Pnm, "PNM", &["pnm", "pbm", "pgm", "ppm"]),
+];
+
+/// Starts of files that may have the name of an image, and what they are.
+const OTHERS: [(usize, &[u8], &str); 10] = [
+    (4, b"ftypheic", "a HEIC image"),
+    (4, b"ftypheix", "a HEIC image"),
+    (4, b"ftypmif1", "a HEIC image"),
+    (4, b"ftypavif", "an AVIF image"),
+    (0, b"\0\0\0\x0CJXL ", "a JPEG XL image"),
+    (0, b"\0\0\0\x0CjP  ", "a JPEG 2000 image"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"<!DOCTYPE html", "a web page"),
+    (0, b"<html", "a web page"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS, whose file was not fetched"),
+];
+
+/// A decoded and fitted image.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Picture {
+    /// Height and width in the file, upright.
+    pub found: [usize; 2],
     /// True if the file stores colours.
-    pub(super) coloured: bool,
-    /// Its pixels, and their height, width and channels.
-    pub(super) pixels: Vec<u8>,
-    pub(super) size: [usize; 3],
+    pub coloured: bool,
+    /// Its pixels, height × width × channels.
+    pub pixels: Vec<u8>,
+    /// Height, width and channels.
+    pub size: [usize; 3],
+    /// Hash of the file's bytes: XXH3, 64 bits. It is the same in every version and on every machine.
+    pub id: u64,
 }
 
-/// True for the name of a picture.
+/// Names of the formats that are read: `PNG, JPEG, … or PNM`.
+pub(super) fn formats() -> String {
+    let names = FORMATS.map(|(_, name, _)| name);
+    let [first @ .., last] = &names;
+    format!("{} or {last}", first.join(", "))
+}
+
+/// True for the name of an image in a format that is read.
 pub(super) fn is_named_so(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    FORMATS.iter().flat_map(|(_, _, endings)| *endings).any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// Height and width in a file's header, before it is decoded or turned; `None` if it cannot be read.
 pub(super) fn announced_size(path: &Path) -> Option<[usize; 2]> {
-    let (width, height) = ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok()?;
-    Some([height as usize, width as usize])
+    // Most headers are at the start; TIFF may have its own at the end.
+    [HEAD, MAX_FILE].into_iter().find_map(|most| {
+        let (bytes, _share) = bytes_of(path, most).ok()?;
+        let (width, height) = decoder_of(&bytes, format_of(&bytes).ok()?).ok()?.dimensions();
+        Some([height as usize, width as usize])
+    })
 }
 
-/// Reads a picture, upright, over the background, fitted as `options` ask; in red, green and blue unless they ask for
-/// grey.
+/// Reads an image file, as [`decode`] does.
 ///
 /// # Errors
-/// The reason, to follow the file's name in a sentence.
+/// The reason, to follow the file's name in a sentence: the file cannot be read, is no regular file, is larger than
+/// [`MAX_FILE`], or one of [`decode`]'s.
 pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("could not be read ({error})"))?;
-    let (image, coloured) = decode(&bytes)?;
-    let [height, width] = [image.height(), image.width()].map(|side| side as usize);
-    let pixels = over(&image.into_rgba8(), options.background);
-    let size = [height, width, 3];
-    let size_after = fitted_size(size, options);
-    Ok(Picture { found: [height, width], coloured, pixels: fit(pixels, size, options), size: size_after })
+    let (bytes, _share) = bytes_of(path, MAX_FILE + 1)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err("is larger than 1 GiB, the most that is read of an image file".into());
+    }
+    decode(&bytes, options)
 }
 
-/// An upright picture, and true if it is stored in colour.
-fn decode(bytes: &[u8]) -> Result<(DynamicImage, bool), String> {
+/// The first bytes of a file, at most `most`.
+fn bytes_of(path: &Path, most: u64) -> Result<(Vec<u8>, Share<'static>), String> {
+    let unreadable = |error| format!("could not be read ({error})");
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    // A pipe would block, and a device may have no end.
+    if !found.is_file() {
+        return Err("is not a regular file".into());
+    }
+    let most = most.min(found.len());
+    let share = READING.take(most);
+    let mut bytes = Vec::with_capacity(most as usize);
+    File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(unreadable)?;
+    Ok((bytes, share))
+}
+
+/// Decodes an image file, upright, over the background, fitted as `options` ask; in red, green and blue unless they ask
+/// for grey. Of an animation, the first image is taken.
+///
+/// All calls at a time take 3 GiB at most; a call waits for memory that others use.
+///
+/// # Errors
+/// The reason, to follow the file's name in a sentence: the file is empty, of another format, cut, damaged, or of more
+/// than [`MAX_PIXELS`].
+pub fn decode(bytes: &[u8], options: &DataOptions) -> Result<Picture, String> {
+    let format = format_of(bytes)?;
+    let mut decoder = decoder_of(bytes, format)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MAX_PIXELS {
+        return Err(format!("is {height}×{width}, and images of more than {MAX_PIXELS} pixels are not read"));
+    }
+    let depth = u64::from(decoder.color_type().bytes_per_pixel());
+    if depth > 8 {
+        return Err("has more than 16 bits a channel; save it with 8 or 16".into());
+    }
+    // Twice what the decoder returns, for its own tables; then the image with and without transparency.
+    let cost = pixels * (2 * depth + 8) + MAX_EXTRA;
+    let _share = DECODING.take(cost);
+    match format {
+        ImageFormat::Jpeg => jpeg::check(bytes)?,
+        ImageFormat::WebP => check_length(bytes)?,
+        _ => {}
+    }
+    decoder.set_limits(limits(cost)).map_err(reason)?;
+    // The orientation that a camera noted; an image without a note is upright.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
+    image.apply_orientation(orientation);
+    let found = [image.height(), image.width()].map(|side| side as usize);
+    let stored_in_colour = image.color().has_color();
+    let pixels = match image.color().has_alpha() {
+        true => over(&image.into_rgba8(), options.background),
+        false => image.into_rgb8().into_raw(),
+    };
+    // These formats have no greys, only palettes.
+    let palette = matches!(format, ImageFormat::Gif | ImageFormat::Bmp);
+    let coloured = stored_in_colour && !(palette && is_grey(&pixels));
+    let size = [found[0], found[1], 3];
+    let pixels = fit(pixels, size, options);
+    Ok(Picture { found, coloured, pixels, size: fitted_size(size, options), id: xxh3_64(bytes) })
+}
+
+/// The format of a file, by its content.
+fn format_of(bytes: &[u8]) -> Result<ImageFormat, String> {
     if bytes.is_empty() {
         return Err("is empty".into());
     }
     let format = image::guess_format(bytes).ok();
-    let known = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
-    let format = format.filter(|format| known.contains(format)).ok_or("is neither PNG nor JPEG nor WebP")?;
-    let damaged = |error: image::ImageError| format!("is damaged ({})", error.to_string().replace('\n', " ").trim());
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(damaged)?;
-    if decoder.total_bytes() > MAX_BYTES {
-        let (width, height) = decoder.dimensions();
-        return Err(format!("is {height}×{width}, too large to decode"));
+    if let Some(format) = format.filter(|format| FORMATS.iter().any(|(known, ..)| known == format)) {
+        return Ok(format);
     }
-    // The orientation that a camera noted; a picture without a note is upright.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    let coloured = image.color().has_color();
-    image.apply_orientation(orientation);
-    Ok((image, coloured))
+    let other = OTHERS.iter().find(|(at, start, _)| bytes.get(*at..).is_some_and(|bytes| bytes.starts_with(start)));
+    match other {
+        Some((.., other)) => Err(format!("is {other}; save it as JPEG or PNG")),
+        None => Err(format!("is in none of the formats that are read: {}", formats())),
+    }
+}
+
+/// A decoder that has read the header.
+fn decoder_of(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, String> {
+    if format == ImageFormat::Jpeg {
+        jpeg::check_kind(bytes)?;
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits(MAX_EXTRA));
+    reader.into_decoder().map_err(reason)
+}
+
+/// Checks that a WebP file is as long as its header says: decoders fill what is missing with grey.
+fn check_length(bytes: &[u8]) -> Result<(), String> {
+    let announced = bytes[4..].first_chunk().map_or(u32::MAX, |length| u32::from_le_bytes(*length));
+    if u64::from(announced) + 8 > bytes.len() as u64 { Err("is cut short".into()) } else { Ok(()) }
+}
+
+fn limits(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+/// The reason to refuse a file, from a decoder's.
+fn reason(error: ImageError) -> String {
+    let text = error.to_string().replace(char::is_control, " ");
+    match error {
+        ImageError::Unsupported(_) => format!("is not supported ({text})"),
+        ImageError::Limits(_) => format!("takes more memory than an image of its size may ({text})"),
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => "is cut short".into(),
+        _ => format!("is damaged ({})", text.trim()),
+    }
+}
+
+/// True if every pixel has red, green and blue alike.
+fn is_grey(pixels: &[u8]) -> bool {
+    pixels.as_chunks().0.iter().all(|&[red, green, blue]| red == green && green == blue)
 }
 
 #[cfg(test)]
@@ -100,7 +245,8 @@ mod tests {
         }
         let named = |name: &str| is_named_so(Path::new(name));
         assert!(named("a.PNG") && named("b.jpeg") && named("c.JPG") && named("d.e.webp"));
-        assert!(!named("png") && !named("a.gif") && !named("a.txt") && !named("a"));
+        assert!(named("e.gif") && named("f.TIF") && named("g.jfif") && named("h.pgm"));
+        assert!(!named("png") && !named("a.heic") && !named("a.txt") && !named("a"));
     }
 
     #[test]
@@ -149,10 +295,13 @@ mod tests {
         RgbImage::new(9, 9).write_to(&mut png, ImageFormat::Png).unwrap();
         let png = png.into_inner();
         assert_eq!(reason("empty.png", b""), "is empty");
-        assert_eq!(reason("words.jpg", b"not a picture at all"), "is neither PNG nor JPEG nor WebP");
-        assert_eq!(reason("old.png", b"GIF89a\x01\0\x01\0\0\0\0;"), "is neither PNG nor JPEG nor WebP");
+        assert_eq!(
+            reason("words.jpg", b"not a picture at all"),
+            "is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"
+        );
+        assert_eq!(reason("photo.jpg", b"\0\0\0\x18ftypheic\0\0\0\0"), "is a HEIC image; save it as JPEG or PNG");
         for cut in 9..png.len() - 12 {
-            assert!(reason("cut.png", &png[..cut]).starts_with("is damaged ("), "cut at {cut}");
+            assert!(reason("cut.png", &png[..cut]).starts_with("is "), "cut at {cut}");
         }
         // A header that promises more than a machine has.
         let mut huge = png.clone();
@@ -163,7 +312,7 @@ mod tests {
             crc.sum()
         };
         huge[29..33].copy_from_slice(&crc.to_be_bytes());
-        assert_eq!(reason("huge.png", &huge), "is 65536×65536, too large to decode");
-        assert!(read(folder.path(), &DataOptions::default()).err().unwrap().starts_with("could not be read"));
+        assert_eq!(reason("huge.png", &huge), "is 65536×65536, and images of more than 128000000 pixels are not read");
+        assert!(read(folder.path(), &DataOptions::default()).err().unwrap().starts_with("is not a regular file"));
     }
 }

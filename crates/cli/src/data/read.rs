@@ -1,5 +1,6 @@
 //! Loading: finds the format of a source, reads it, and makes a data set of images of one size.
 
+use super::classes;
 use super::dataset::{DataSet, SizedSplit, Splits};
 use super::fit::fit_split;
 use super::folder::{Decoded, Skipped};
@@ -18,6 +19,9 @@ pub struct Found {
     pub data: DataSet,
     /// Name of its format.
     pub kind: &'static str,
+    /// A hash of each image of the training set and of the test set as the source has them, before images are held out:
+    /// of the file's bytes in a folder, and of the image's pixels otherwise.
+    pub ids: [Vec<u64>; 2],
     /// Height and width of each image before it was fitted.
     pub sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
@@ -44,15 +48,15 @@ impl DataSet {
 pub fn read(options: &DataOptions) -> Result<Found> {
     options.check()?;
     let format = Format::of(&options.source)?;
-    let Decoded { splits, sizes, skipped } = format.read(options)?;
-    Ok(Found { data: finish(splits, options)?, kind: format.name, sizes, skipped })
+    let Decoded { splits, ids, sizes, skipped } = format.read(options)?;
+    Ok(Found { data: finish(splits, options)?, kind: format.name, ids, sizes, skipped })
 }
 
 /// Splits as a data set: fitted, of one size, each with images.
-fn finish(Splits { train, test, classes }: Splits, options: &DataOptions) -> Result<DataSet> {
+fn finish(Splits { train, test, mut classes }: Splits, options: &DataOptions) -> Result<DataSet> {
     let name = options.source.clone();
     let train = fit_split(train, options);
-    let (train, test) = match test.map(|test| fit_split(test, options)) {
+    let (mut train, mut test) = match test.map(|test| fit_split(test, options)) {
         Some(test) => (train, test),
         None => {
             let SizedSplit { split, size } = train;
@@ -69,6 +73,10 @@ fn finish(Splits { train, test, classes }: Splits, options: &DataOptions) -> Res
         if sized.split.count == 0 {
             bail!(Data, "{name} has no readable {which} pictures; repair them, or add others");
         }
+    }
+    classes::drop_empty(&name, &mut train, &mut test, &mut classes);
+    if test.split.count == 0 {
+        bail!(Data, "no test image of {name} is of a class that has training images; add such images");
     }
     if train.size != test.size {
         let [train, test] = [train.size, test.size].map(|[h, w, c]| format!("{h}×{w}×{c}"));

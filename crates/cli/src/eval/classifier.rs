@@ -15,7 +15,7 @@ use crate::terminal::Terminal;
 use gpu_core::{Backend, SubmitLoop};
 use models::metrics::Features;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A trained classifier on a device.
@@ -55,9 +55,11 @@ impl TrainedClassifier {
         let mut network = FeatureNetwork::open(config, data.clone(), &spec, backend)?;
         let session = &mut network.session;
         let path = cache(session);
-        let stored = path.as_ref().and_then(|path| Checkpoint::load(path).ok());
-        // A file that does not fit is replaced.
-        let restored = stored.is_some_and(|mut stored| session.restore_weights(&mut stored, false).is_ok());
+        let restored = path.as_deref().map_or(Ok(false), |path| restore(session, path));
+        let restored = restored.unwrap_or_else(|error| {
+            terminal.say(&format!("warning: {error}; the cached classifier is trained again"));
+            false
+        });
         if !restored {
             terminal.say(&format!("training a classifier on {} {purpose}", data.name));
             train(session)?;
@@ -135,6 +137,15 @@ fn cache(session: &Session) -> Option<PathBuf> {
         crc.update(part.as_bytes());
     }
     Some(folder.join(format!("classifier-{}-{:08x}.safetensors", session.data.fingerprint(), crc.sum())))
+}
+
+/// Restores the classifier from the cache; false if it is not there.
+fn restore(session: &mut Session, path: &Path) -> Result<bool> {
+    if !files::exists(path)? {
+        return Ok(false);
+    }
+    session.restore_weights(&mut Checkpoint::load(path)?, false)?;
+    Ok(true)
 }
 
 /// Saves the classifier in the cache. If that fails, the next evaluation trains again.

@@ -7,8 +7,9 @@ use crate::eval::measures::{
     warn_of_errors,
 };
 use crate::eval::passes::{ActiveUnits, TestLoss, importance_nll, summary};
-use crate::eval::trained::Weights;
+use crate::eval::trained::{Weights, step_of};
 use crate::io::error::{Result, bail, ensure};
+use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::Run;
 use crate::run::metrics;
 use crate::run::session::Session;
@@ -78,13 +79,20 @@ pub fn evaluate(
     Ok(evaluation)
 }
 
-/// The origin of an evaluation: the checkpoint, its step, and the step that the run has reached.
+/// The origin of an evaluation: the checkpoint, its step, and the step that the run has reached, which may lie after
+/// the last line of metrics.
 pub fn origin(run: &Run, weights: Weights, average: bool, step: Option<u64>) -> Evaluation {
+    let recorded = metrics::read(&run.path).map_or(0, |metrics| metrics.steps);
+    let latest = match weights {
+        Weights::Latest => None,
+        _ => Checkpoint::load(&run.latest()).ok().and_then(|latest| step_of(&latest)),
+    };
+    let reached = [step, latest].into_iter().flatten().fold(recorded, u64::max);
     Evaluation::from_iter([
         ("checkpoint".into(), json!(weights.name())),
         ("step".into(), json!(step)),
         ("average".into(), json!(average)),
-        ("run_call".into(), json!(metrics::read(&run.path).map_or(0, |metrics| metrics.steps))),
+        ("run_step".into(), json!(reached)),
     ])
 }
 

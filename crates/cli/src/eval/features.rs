@@ -83,7 +83,7 @@ impl RandomNetwork {
             "images of {height}×{width} are too small to compare; use larger ones"
         );
         let classes = ["0", "1"].map(String::from).to_vec();
-        let black = DataSet::black(&format!("{height}x{width}x{channels}"), classes).expect("a size of images");
+        let black = DataSet::black([height, width, channels], classes);
         let mut network = FeatureNetwork::open(config, Arc::new(black), &spec, backend)?;
         let session = &mut network.session;
         session.initialise()?;

@@ -7,6 +7,7 @@ use crate::run::session::Session;
 use gpu_core::{Array, Buf, Dtype};
 use models::ASKED_ROWS;
 use models::capabilities::Decoding;
+use unicode_normalization::UnicodeNormalization;
 
 /// Decodes rows of latents, or of codebook indices, to images with values from 0 to 1. `classes` has the class of each
 /// row, for a class-conditional model.
@@ -68,7 +69,9 @@ pub fn class(session: &Session, name: &str) -> Result<u8> {
         session.config.name()
     );
     let classes = &session.data.classes;
-    let found = (0..=u8::MAX).zip(classes).find(|(_, class)| *class == name).map(|(number, _)| number);
+    // The same letters may be written composed, as a keyboard gives them, or decomposed, as some file systems do.
+    let same = |class: &str| class.nfc().eq(name.nfc());
+    let found = (0..=u8::MAX).zip(classes).find(|(_, class)| same(class)).map(|(number, _)| number);
     let known = || classes.join(", ");
     found.ok_or_else(|| Error::new(ErrorKind::Data, format!("no class '{name}' (available: {})", known())))
 }
@@ -109,4 +112,22 @@ pub fn codes(session: &mut Session, rows: Vec<usize>) -> Result<(Array, usize)> 
         return Ok((Array::U32(pass.run_words(session)?), width));
     }
     Ok((Array::F32(pass.run(session)?.remove(0)), width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::data::DataSet;
+    use gpu_core::Backend;
+
+    #[test]
+    fn a_class_is_found_in_either_spelling_of_its_letters() {
+        let config = Config::load("cvae").unwrap().with("vae.hidden=[2]").unwrap();
+        let data = DataSet::black([2, 2, 1], vec!["katze".into(), "ku\u{308}he".into(), "M\u{f6}we".into()]);
+        let session = Session::open(config, data.into(), &Backend::Cpu).unwrap();
+        assert_eq!(class(&session, "k\u{fc}he").unwrap(), 1);
+        assert_eq!(class(&session, "Mo\u{308}we").unwrap(), 2);
+        assert!(class(&session, "kuhe").unwrap_err().to_string().contains("no class 'kuhe'"));
+    }
 }

@@ -2,12 +2,13 @@
 
 use crate::config::Config;
 use crate::data::DataSet;
-use crate::io::error::{Error, ErrorKind, Result, ensure};
+use crate::io::error::{Hint, Result, ensure};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::folder::Run;
-use crate::run::session::Session;
+use crate::run::session::{Session, spec};
+use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use gpu_core::Backend;
 use serde_json::Value;
@@ -113,11 +114,16 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
         "{} was trained without averaged weights (set optimiser.average, e.g. 0.999)",
         run.path.display()
     );
-    let mut checkpoint = Checkpoint::load(&options.weights.path(&run)?)?;
+    let mut checkpoint = run.load(&options.weights.path(&run)?)?;
     let data = if options.without_data { black(&checkpoint)? } else { load(&config)? };
     let (backend, reason) = device::open(&options.device)?;
     terminal.say(&format!("running on {reason}"));
-    let mut session = Session::open(config, data.into(), &backend)?;
+    let spec = spec(&config, &data);
+    config.check_model(&spec, 1)?;
+    let model = config.build(&spec);
+    // Before memory is allocated for a model that the file may not have.
+    check_tensors(model.as_ref(), &checkpoint)?;
+    let mut session = Session::open_model(config, data.into(), model, &backend)?;
     session.restore_weights(&mut checkpoint, options.average)?;
     Ok(Opened { run, step: step_of(&checkpoint), session, backend })
 }
@@ -129,16 +135,10 @@ pub fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
 }
 
 fn load(config: &Config) -> Result<DataSet> {
-    DataSet::load(&config.data)
+    DataSet::load(&config.data).map_err(|error| error.or_hint(Hint::Data))
 }
 
 /// A black image of the size that the checkpoint records, in place of the data.
 fn black(checkpoint: &Checkpoint) -> Result<DataSet> {
-    let note = |key: &str| checkpoint.metadata.get(key);
-    let classes = note("classes").and_then(|names| serde_json::from_str(names).ok());
-    let black = note("picture").and_then(|size| DataSet::black(size, classes.unwrap_or(vec!["0".into()])));
-    let name = &checkpoint.name;
-    black.ok_or_else(|| {
-        Error::new(ErrorKind::Checkpoint, format!("{name} does not record the image size; train the model again"))
-    })
+    Ok(DataSet::black(checkpoint.image_size()?, checkpoint.classes()?))
 }

@@ -79,6 +79,12 @@ impl Error {
         Self { hint: Some(hint), ..self }
     }
 
+    /// The same error with a remedy, unless it has one.
+    #[must_use]
+    pub fn or_hint(self, hint: Hint) -> Self {
+        Self { hint: self.hint.or(Some(hint)), ..self }
+    }
+
     /// The same error with another message.
     #[must_use]
     pub fn with_message(self, message: impl Into<String>) -> Self {

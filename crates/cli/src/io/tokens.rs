@@ -12,11 +12,14 @@
 //!
 //! All numbers have their lowest byte first.
 
-use super::error::{Result, bail, ensure};
+use super::error::{Context, ErrorKind as Kind, Result, ensure, error};
 use flate2::Crc;
 
 const MAGIC: &[u8; 8] = b"frit-vq1";
 const HEADER: usize = 24;
+const CRC: usize = 4;
+/// Most codes of a file: 256 MiB in memory.
+const MAX_TOKENS: usize = 1 << 26;
 
 /// Codes of images.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,11 +42,6 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 }
 
 impl Tokens {
-    /// Bits of a code.
-    fn bits(&self) -> usize {
-        (usize::BITS - (self.codes - 1).leading_zeros()) as usize
-    }
-
     /// The contents of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let images = self.tokens.len() / self.per_image;
@@ -52,7 +50,7 @@ impl Tokens {
         let (mut held, mut count) = (0u64, 0);
         for &token in &self.tokens {
             held |= u64::from(token) << count;
-            count += self.bits();
+            count += bits(self.codes);
             while count >= 8 {
                 file.push(held as u8);
                 (held, count) = (held >> 8, count - 8);
@@ -76,34 +74,77 @@ impl Tokens {
     /// # Errors
     /// The file is not one of codes, or is damaged.
     pub fn parse(file: &[u8], name: &str) -> Result<Self> {
-        ensure!(Self::are_in(file), File, "{name} is not a file of codes");
-        let damaged = format!("{name} is damaged; encode the images again");
-        ensure!(file.len() >= HEADER + 4, File, "{damaged}");
-        let (content, crc) = file.split_at(file.len() - 4);
+        Header::parse(file, name)?.unpack(file, name)
+    }
+}
+
+/// The numbers at the start of a file of codes, checked against its length. They are read before any memory is
+/// allocated, to be compared with the model that decodes the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Images.
+    pub images: usize,
+    /// Codes of an image.
+    pub per_image: usize,
+    /// Codes in the codebook.
+    pub codes: usize,
+    /// CRC-32 of the codebook as f32.
+    pub codebook: u32,
+}
+
+impl Header {
+    /// Reads the start of a file, called `name` in errors, and compares the file's checksum.
+    ///
+    /// # Errors
+    /// The file is not one of codes, is damaged, or has more than 2²⁶ codes.
+    pub fn parse(file: &[u8], name: &str) -> Result<Self> {
+        ensure!(Tokens::are_in(file), File, "{name} is not a file of codes");
+        let damaged = || error!(File, "{name} is damaged; encode the images again");
+        ensure!(file.len() >= HEADER + CRC, File, "{}", damaged());
+        let (content, crc) = file.split_at(file.len() - CRC);
         let number = |at: usize| u32::from_le_bytes(content[at..at + 4].try_into().expect("four bytes"));
-        ensure!(crc32(content).to_le_bytes() == crc, File, "{damaged}");
         let [images, per_image, codes] = [8, 12, 16].map(|at| number(at) as usize);
-        let empty = Self { per_image, codes, codebook: number(20), tokens: Vec::new() };
-        if per_image == 0 || codes == 0 {
-            bail!(File, "{damaged}");
-        }
-        let count = images.checked_mul(per_image);
-        let bytes = count.and_then(|count| count.checked_mul(empty.bits())).map(|bits| bits.div_ceil(8));
-        ensure!(bytes == Some(content.len() - HEADER), File, "{damaged}");
-        let (mut tokens, mut held, mut kept) = (Vec::new(), 0u64, 0);
-        let mut rest = content[HEADER..].iter();
+        let header = Self { images, per_image, codes, codebook: number(20) };
+        ensure!(crc32(content).to_le_bytes() == crc && per_image > 0 && codes > 0, File, "{}", damaged());
+        // A codebook of one code takes no bits: the length of the file does not bound the number of codes.
+        let count =
+            images.checked_mul(per_image).filter(|&count| count <= MAX_TOKENS).with_context(Kind::File, || {
+                format!("{name} has {images} × {per_image} codes, more than {MAX_TOKENS}; encode fewer images")
+            })?;
+        ensure!((count * bits(codes)).div_ceil(8) == content.len() - HEADER, File, "{}", damaged());
+        Ok(header)
+    }
+
+    /// The codes of the same file.
+    ///
+    /// # Errors
+    /// A code is beyond the codebook.
+    ///
+    /// # Panics
+    /// If the file is another one, and shorter.
+    pub fn unpack(self, file: &[u8], name: &str) -> Result<Tokens> {
+        let Self { images, per_image, codes, codebook } = self;
+        let bits = bits(codes);
+        let mut tokens = Vec::with_capacity(images * per_image);
+        let (mut held, mut kept) = (0u64, 0);
+        let mut rest = file[HEADER..].iter();
         for _ in 0..images * per_image {
-            while kept < empty.bits() {
+            while kept < bits {
                 held |= u64::from(*rest.next().expect("as many as were counted")) << kept;
                 kept += 8;
             }
-            let token = (held & ((1 << empty.bits()) - 1)) as u32;
-            ensure!((token as usize) < codes, File, "{damaged}");
+            let token = (held & ((1 << bits) - 1)) as u32;
+            ensure!((token as usize) < codes, File, "{name} is damaged; encode the images again");
             tokens.push(token);
-            (held, kept) = (held >> empty.bits(), kept - empty.bits());
+            (held, kept) = (held >> bits, kept - bits);
         }
-        Ok(Self { tokens, ..empty })
+        Ok(Tokens { per_image, codes, codebook, tokens })
     }
+}
+
+/// Bits of a code of a codebook of `codes`.
+fn bits(codes: usize) -> usize {
+    (usize::BITS - (codes - 1).leading_zeros()) as usize
 }
 
 #[cfg(test)]
@@ -136,5 +177,23 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(Tokens::parse(&damaged, "file").is_err(), "bit {bit}");
         }
+    }
+
+    /// A file of a codebook of one code, which takes no bits, with a checksum that is right.
+    #[test]
+    fn a_number_of_codes_without_bits_is_bounded() {
+        let with = |images: u32, per_image: u32| {
+            let mut file = tokens(1, 0).to_bytes();
+            file.truncate(HEADER);
+            file[8..12].copy_from_slice(&images.to_le_bytes());
+            file[12..16].copy_from_slice(&per_image.to_le_bytes());
+            let crc = crc32(&file);
+            [&file[..], &crc.to_le_bytes()].concat()
+        };
+        let message = |images, per_image| Tokens::parse(&with(images, per_image), "file").unwrap_err().to_string();
+        assert!(message(1 << 31, 1).starts_with("file has 2147483648 × 1 codes, more than 67108864"));
+        assert!(message(u32::MAX, u32::MAX).contains("encode fewer images"));
+        assert!(message(3, 0).contains("is damaged"));
+        assert_eq!(Tokens::parse(&with(2, 3), "file").unwrap().tokens, [0; 6]);
     }
 }

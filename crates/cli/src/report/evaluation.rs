@@ -4,7 +4,7 @@ use crate::report::names::number;
 use serde_json::{Map, Value};
 
 /// Keys that [`Origin`] reads, which are no rows of the table.
-pub(crate) const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_call"];
+pub(crate) const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_step"];
 
 /// The origin of an evaluation, in sentences.
 pub(crate) struct Origin {
@@ -25,7 +25,7 @@ impl Origin {
             return Self { weights, since: None };
         };
         // A checkpoint kept by its step stays current.
-        let is_old = checkpoint != "kept" && steps > number_of("run_call").unwrap_or_default().max(step);
+        let is_old = checkpoint != "kept" && steps > number_of("run_step").unwrap_or_default().max(step);
         let then = if is_old { " at the time" } else { "" };
         let average = match (is("average"), is("drawn_by_average")) {
             (true, _) => ", with the running average of its weights",
@@ -54,13 +54,13 @@ mod tests {
 
     #[test]
     fn the_checkpoint_and_the_current_step_are_named() {
-        let latest = json!({ "checkpoint": "latest", "step": 300, "average": false, "run_call": 300 });
+        let latest = json!({ "checkpoint": "latest", "step": 300, "average": false, "run_step": 300 });
         assert_eq!(sentences(latest.clone(), 300), ("Of step 300, the latest checkpoint.".into(), None));
         let (weights, since) = sentences(latest, 1400);
         assert_eq!(weights, "Of step 300, the latest checkpoint at the time.");
         assert!(since.unwrap().starts_with("The run is now at step 1,400; evaluate it again"));
         // The best checkpoint is an earlier one, and the run has done no steps since the evaluation.
-        let best = json!({ "checkpoint": "best", "step": 100, "average": true, "run_call": 300 });
+        let best = json!({ "checkpoint": "best", "step": 100, "average": true, "run_step": 300 });
         let with = "Of step 100, the best checkpoint, with the running average of its weights.";
         assert_eq!(sentences(best.clone(), 300), (with.into(), None));
         assert!(sentences(best, 400).1.is_some());

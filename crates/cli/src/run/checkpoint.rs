@@ -1,10 +1,14 @@
 //! Checkpoints: named tensors and notes in one safetensors file.
 
-use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure, error};
+mod notes;
+mod parse;
+
+use crate::io::error::{Context, ErrorKind as Kind, Result, bail, ensure};
 use crate::io::files;
+use crate::run::version;
 use flate2::Crc;
 use gpu_core::Array;
-use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
+use safetensors::tensor::{Dtype, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -60,16 +64,16 @@ impl Checkpoint {
         assert!(before.is_none(), "two tensors are called {name}");
     }
 
-    /// Removes a tensor and returns its elements.
+    /// Checks that the file has a tensor of that name and shape, in a type that frit reads.
     ///
     /// # Errors
     /// The tensor is missing, or has another shape or a type that frit does not read.
-    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array> {
+    pub fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
         let file = &self.name;
         if let Some(dtype) = self.foreign.get(name) {
             bail!(Checkpoint, "{name} in {file} has type {dtype}; save it as float32");
         }
-        let Some((found, array)) = self.tensors.remove(name) else {
+        let Some((found, _)) = self.tensors.get(name) else {
             bail!(Checkpoint, "{file} has no tensor {name}; use a file of the same kind of model");
         };
         ensure!(
@@ -77,9 +81,18 @@ impl Checkpoint {
             Checkpoint,
             "{name} has shape {} in the model and {} in {file}; use the settings that the file was made with",
             times(shape),
-            times(&found)
+            times(found)
         );
-        Ok(array)
+        Ok(())
+    }
+
+    /// Removes a tensor and returns its elements.
+    ///
+    /// # Errors
+    /// Those of [`Self::check`].
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array> {
+        self.check(name, shape)?;
+        Ok(self.tensors.remove(name).expect("it was checked").1)
     }
 
     /// Replaces old prefixes of tensors' names by new ones, unless a tensor has the new name already.
@@ -123,36 +136,12 @@ impl Checkpoint {
     /// Reads a file that frit or another program wrote.
     ///
     /// # Errors
-    /// The file cannot be read, is another kind of file, or is damaged.
+    /// The file cannot be read, is another kind of file, or is damaged; or a newer frit wrote it.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::parse(&files::read(path, files::BINARY)?, path.display().to_string())
-    }
-
-    fn parse(bytes: &[u8], name: String) -> Result<Self> {
-        if bytes.starts_with(b"PK\x03\x04") {
-            bail!(Checkpoint, "{name} is a pickle of PyTorch; save it with safetensors.torch.save_file");
-        }
-        let damaged = |why: &str| {
-            error!(Checkpoint, "{name} is damaged ({why}); replace it by another checkpoint of the run, or by a copy")
-        };
-        let (header, contents) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
-        let note = contents.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let note: Option<Note> =
-            note.map(|json| serde_json::from_str(json)).transpose().map_err(|_| damaged("its notes are not JSON"))?;
-
-        let mut checkpoint = Self { name: name.clone(), ..Self::default() };
-        let data = &bytes[size_of::<u64>() + header..];
-        for (tensor, info) in contents.tensors() {
-            match array(info, data) {
-                Some(array) => drop(checkpoint.tensors.insert(tensor, (info.shape.clone(), array))),
-                None => drop(checkpoint.foreign.insert(tensor, format!("{:?}", info.dtype))),
-            }
-        }
-        if let Some(note) = note {
-            checkpoint.metadata = note.metadata;
-            if checkpoint.crc32() != note.crc32 {
-                return Err(damaged("its checksum is wrong"));
-            }
+        let name = path.display().to_string();
+        let checkpoint = Self::parse(&files::read(path, files::BINARY)?, name)?;
+        if let Some(written) = checkpoint.metadata.get("frit") {
+            version::check(&checkpoint.name, written)?;
         }
         Ok(checkpoint)
     }
@@ -208,18 +197,6 @@ fn bytes(array: &Array) -> &[u8] {
         Array::F32(values) => bytemuck::cast_slice(values),
         Array::F64(values) => bytemuck::cast_slice(values),
         Array::U32(values) => bytemuck::cast_slice(values),
-    }
-}
-
-/// The elements of one tensor, unless they are of a type that frit does not compute in.
-fn array(info: &TensorInfo, data: &[u8]) -> Option<Array> {
-    let (start, end) = info.data_offsets;
-    let data = &data[start..end];
-    match info.dtype {
-        Dtype::F32 => Some(Array::F32(bytemuck::pod_collect_to_vec(data))),
-        Dtype::F64 => Some(Array::F64(bytemuck::pod_collect_to_vec(data))),
-        Dtype::U32 => Some(Array::U32(bytemuck::pod_collect_to_vec(data))),
-        _ => None,
     }
 }
 
@@ -316,25 +293,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn reads_what_other_programs_write() {
-        let header = serde_json::json!({
-            "steps": { "dtype": "I64", "shape": [], "data_offsets": [0, 8] },
-            "w": { "dtype": "F32", "shape": [1], "data_offsets": [8, 12] },
-        });
-        let header = header.to_string();
-        let mut file = (header.len() as u64).to_le_bytes().to_vec();
-        file.extend(header.bytes());
-        file.extend(3u64.to_le_bytes());
-        file.extend(2.5f32.to_le_bytes());
-        let mut back = Checkpoint::parse(&file, "torch.safetensors".into()).unwrap();
-        assert!(back.metadata.is_empty());
-        assert_eq!(back.take("w", &[1]).unwrap(), Array::F32(vec![2.5]));
-        let message = back.take("steps", &[]).unwrap_err().to_string();
-        assert_eq!(message, "steps in torch.safetensors has type I64; save it as float32");
-        assert!(sentence(b"PK\x03\x04rest").contains("is a pickle of PyTorch"));
     }
 
     #[test]

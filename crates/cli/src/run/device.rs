@@ -1,13 +1,16 @@
 //! The device that was asked for, with the shaders that were: by the table, as tuned, or in half precision.
+//!
+//! The cache folder has what was measured on a device: tuned variants, and the times of the product by which the CPU
+//! executor is compared with a software adapter.
 
 use crate::io::cache;
 use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
 use crate::io::files;
-use gpu_core::Caps;
-use gpu_core::{Backend, DeviceChoice, VariantPolicy, choose};
+use gpu_core::{Backend, Caps, DeviceChoice, ProductTimes, VariantPolicy, choose_by};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Measured variants by class.
 pub type Choices = BTreeMap<String, String>;
@@ -32,7 +35,10 @@ pub struct DeviceOptions {
 
 /// Opens a device, and returns the reason for the choice.
 pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
-    let (backend, why) = choose(&options.choice, options.checked)?;
+    let (backend, why, times) = choose(&options.choice, options.checked)?;
+    if let Some(times) = times {
+        log::info!("{}", described(times));
+    }
     let untuned = if options.half { VariantPolicy::Half } else { VariantPolicy::Table };
     let policy = match &backend {
         Backend::Cpu if options.half => {
@@ -47,6 +53,67 @@ pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
         _ => untuned,
     };
     Ok((backend.with_policy(policy), why))
+}
+
+/// Chooses a device, and returns the reason for the choice, with the times that decided it, if any did. They are
+/// measured once for each adapter, driver and processor.
+///
+/// # Errors
+/// There is no such adapter, or it does not open.
+pub fn choose(choice: &DeviceChoice, checked: bool) -> Result<(Backend, String, Option<ProductTimes>)> {
+    let file = if checked { "product-checked.json" } else { "product.json" };
+    let mut found = None;
+    let mut times = |caps: &Caps, measure: &dyn Fn() -> Result<ProductTimes, gpu_core::Error>| {
+        let times = measured_once(cache::file(caps, file).as_deref(), &processor(), measure)?;
+        found = Some(times);
+        Ok(times)
+    };
+    let (backend, why) = choose_by(choice, checked, &mut times)?;
+    Ok((backend, why, found))
+}
+
+/// The times in words.
+pub fn described(times: ProductTimes) -> String {
+    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+    format!("matrix product: {} on the CPU executor, {} on the adapter", ms(times.cpu), ms(times.adapter))
+}
+
+/// The times in a cache file, if it has them for this processor; otherwise measures and saves them. A file that cannot
+/// be read or written costs a measurement, and is no error.
+fn measured_once(
+    path: Option<&Path>,
+    processor: &str,
+    measure: &dyn Fn() -> Result<ProductTimes, gpu_core::Error>,
+) -> Result<ProductTimes, gpu_core::Error> {
+    let known = path.and_then(|path| files::read_if_exists(path, files::TEXT).ok().flatten());
+    if let Some(times) = known.and_then(|bytes| parsed(&bytes, processor)) {
+        return Ok(times);
+    }
+    let times = measure()?;
+    if let Some(path) = path {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let text = json!({ "processor": processor, "adapter_ms": ms(times.adapter), "cpu_ms": ms(times.cpu) });
+        let folder = path.parent().expect("a file has a folder");
+        let saved = files::create_folder(folder).and_then(|()| files::write(path, text.to_string().as_bytes()));
+        saved.unwrap_or_else(|error| log::info!("{error}"));
+    }
+    Ok(times)
+}
+
+/// The times that [`measured_once`] wrote; `None` for those of another processor, and for a damaged file.
+fn parsed(bytes: &[u8], processor: &str) -> Option<ProductTimes> {
+    let note: Value = serde_json::from_slice(bytes).ok()?;
+    let time = |key: &str| Duration::try_from_secs_f64(note[key].as_f64()? / 1e3).ok().filter(|time| !time.is_zero());
+    (note["processor"] == processor).then_some(())?;
+    Some(ProductTimes { adapter: time("adapter_ms")?, cpu: time("cpu_ms")? })
+}
+
+/// The processor: its model where the system tells it, and the threads that the CPU executor uses.
+fn processor() -> String {
+    let info = files::read_text(Path::new("/proc/cpuinfo")).unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let threads = std::thread::available_parallelism().map_or(1, Into::into);
+    format!("{}, {threads} threads", model.map_or(std::env::consts::ARCH, |(_, model)| model))
 }
 
 /// The variants measured on this device. `None` without a file, or with one that cannot be read.
@@ -92,5 +159,44 @@ pub fn noted(note: &Value) -> Option<VariantPolicy> {
         Value::String(half) if half == "half" => Some(VariantPolicy::Half),
         Value::String(_) => Some(VariantPolicy::Table),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn times_are_measured_once_for_a_processor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device").join("product.json");
+        let measured = Cell::new(0);
+        let times = |processor: &str| {
+            let measure = || {
+                measured.set(measured.get() + 1);
+                Ok(ProductTimes { adapter: Duration::from_millis(6), cpu: Duration::from_micros(4250) })
+            };
+            measured_once(Some(&path), processor, &measure).unwrap()
+        };
+        let first = times("a");
+        assert_eq!((first, times("a"), measured.get()), (first, first, 1));
+        times("b");
+        assert_eq!((times("b"), measured.get()), (first, 2), "those of another processor are not used");
+        for damaged in ["", "{", "{}", r#"{"processor": "b", "adapter_ms": -1, "cpu_ms": 1e300}"#] {
+            std::fs::write(&path, damaged).unwrap();
+            let before = measured.get();
+            assert_eq!((times("b"), times("b"), measured.get()), (first, first, before + 1), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("device"), "a file where the folder should be").unwrap();
+        let times = ProductTimes { adapter: Duration::from_millis(2), cpu: Duration::from_millis(1) };
+        let path = folder.path().join("device").join("product.json");
+        assert_eq!(measured_once(Some(&path), "a", &|| Ok(times)).unwrap(), times);
+        assert_eq!(measured_once(None, "a", &|| Ok(times)).unwrap(), times);
     }
 }

@@ -8,6 +8,7 @@
 use crate::config::Config;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
+use crate::run::version;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +17,7 @@ const ENVIRONMENT: &str = "env.json";
 const EVALUATION: &str = "evaluation.json";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
-const CHECKPOINTS: &str = "checkpoints";
-const NUMBERED: &str = "step-";
-const CHECKPOINT_END: &str = ".safetensors";
+pub(super) const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 
 /// A run folder, locked against other processes if it is open for writing.
@@ -119,7 +118,7 @@ impl Run {
             bail!(Run, "another process is using {}; wait until it ends", path.display())
         };
         for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
-            files::sweep(&folder);
+            files::sweep(&folder)?;
         }
         Ok(Self { path: path.into(), _lock: Some(lock) })
     }
@@ -143,8 +142,12 @@ impl Run {
     /// The configuration of the run.
     ///
     /// # Errors
-    /// The file cannot be read, or is not a configuration.
+    /// The file cannot be read, or is not a configuration; or a newer frit trained the run.
     pub fn config(&self) -> Result<Config> {
+        let environment = self.read_environment()?;
+        if let Some(written) = environment.as_ref().and_then(|environment| environment["frit"].as_str()) {
+            version::check(&self.path.display().to_string(), written)?;
+        }
         Config::parse_run(&self.read_config()?, &self.config_path().display().to_string())
     }
 
@@ -161,14 +164,17 @@ impl Run {
         files::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
     }
 
-    /// The environment of the run.
+    /// The environment of the run; `None` without the file.
     ///
     /// # Errors
     /// The file cannot be read, or is not JSON.
-    pub fn read_environment(&self) -> Result<Value> {
+    pub fn read_environment(&self) -> Result<Option<Value>> {
         let path = self.file(ENVIRONMENT);
-        let text = self.read(ENVIRONMENT)?;
-        serde_json::from_str(&text).map_err(|error| error!(Run, "{} is not valid JSON: {error}", path.display()))
+        let parse = |text: String| {
+            serde_json::from_str(&text)
+                .map_err(|error| error!(Run, "{} is not valid JSON ({error}): remove it", path.display()))
+        };
+        self.read_if_exists(ENVIRONMENT)?.map(parse).transpose()
     }
 
     /// Saves the metrics of an evaluation, for the report.
@@ -240,48 +246,6 @@ impl Run {
         self.file(SAMPLES).join(format!("{number:06}.png"))
     }
 
-    /// Path of the checkpoint to resume from.
-    pub fn latest(&self) -> PathBuf {
-        self.file(CHECKPOINTS).join("latest.safetensors")
-    }
-
-    /// Path of the checkpoint with the best metric.
-    pub fn best(&self) -> PathBuf {
-        self.file(CHECKPOINTS).join("best.safetensors")
-    }
-
-    /// Path of the numbered checkpoint of a step: `checkpoints/step-00000469.safetensors`.
-    pub fn numbered(&self, step: u64) -> PathBuf {
-        self.file(CHECKPOINTS).join(format!("{NUMBERED}{step:08}{CHECKPOINT_END}"))
-    }
-
-    /// The steps of the numbered checkpoints, in order.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    pub fn kept(&self) -> Result<Vec<u64>> {
-        let folder = self.file(CHECKPOINTS);
-        let number = |name: &str| name.strip_prefix(NUMBERED)?.strip_suffix(CHECKPOINT_END)?.parse().ok();
-        let paths = files::list(&folder)?.into_iter();
-        let mut found: Vec<u64> = paths.filter_map(|path| number(path.file_name()?.to_str()?)).collect();
-        found.sort_unstable();
-        Ok(found)
-    }
-
-    /// Removes numbered checkpoints after `step`, and all but the last `keep` up to it.
-    ///
-    /// # Errors
-    /// A file cannot be removed.
-    pub fn prune(&self, step: u64, keep: usize) -> Result<()> {
-        let found = self.kept()?;
-        let (known, later) = found.split_at(found.partition_point(|&found| found <= step));
-        let old = &known[..known.len().saturating_sub(keep)];
-        for path in old.iter().chain(later).map(|&step| self.numbered(step)) {
-            files::remove(&path)?;
-        }
-        Ok(())
-    }
-
     fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -322,7 +286,7 @@ mod tests {
         run.write_environment(&json!({ "device": "cpu" })).unwrap();
         let reader = Run::open_to_read(&path).unwrap();
         assert_eq!(reader.read_config().unwrap(), "seed = 7\n");
-        assert_eq!(reader.read_environment().unwrap(), json!({ "device": "cpu" }));
+        assert_eq!(reader.read_environment().unwrap(), Some(json!({ "device": "cpu" })));
         assert_eq!(run.sample(7), path.join("samples/000007.png"));
         assert_eq!(run.best(), path.join("checkpoints/best.safetensors"));
         assert!(run.latest().parent().unwrap().is_dir() && run.sample(0).parent().unwrap().is_dir());

@@ -10,5 +10,8 @@ pub mod metrics;
 pub mod planned;
 pub mod profile;
 pub mod programs;
+mod saved;
 pub mod session;
 pub mod startup;
+pub mod tensors;
+mod version;

@@ -5,11 +5,12 @@ use crate::data::{DataSet, Split};
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
+use crate::run::tensors::{self, Tensor, map, numbers};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
-use models::{ASKED_ROWS, DataSpec, Model, Network, SetSpec, initial_values};
+use models::{ASKED_ROWS, DataSpec, Model, SetSpec, initial_values};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -49,13 +50,6 @@ pub struct Session {
     pub device: String,
     /// The epoch and number of the shard on the device, if any; both are 0 if the whole set is one shard.
     shard: Option<(u64, u64)>,
-}
-
-/// One tensor of a network in a file.
-struct Tensor {
-    name: String,
-    buf: Buf,
-    layout: Layout,
 }
 
 impl Session {
@@ -186,11 +180,12 @@ impl Session {
         Ok(())
     }
 
-    /// Replaces the weights by those of a file, which another program may have written.
+    /// Replaces the weights by those of a file, which another program may have written. Returns the names of the file's
+    /// tensors that are not used, without those of a checkpoint's training state.
     ///
     /// # Errors
     /// A tensor is missing, has another shape or type, or is not finite; or those of the device.
-    pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<()> {
+    pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<Vec<String>> {
         let average = self.config.optimiser.average > 0.0;
         for Tensor { name, buf, layout } in self.parameters(Arena::Values).into_iter().chain(self.network_states()) {
             let values = numbers(file, &name, buf, &layout)?;
@@ -205,7 +200,9 @@ impl Session {
                 self.executor.write(buf.sibling(Arena::Average), &values)?;
             }
         }
-        Ok(())
+        // Optimiser state, averages and clocks are apart from every network's tensors.
+        let rest = file.tensors.keys().chain(file.foreign.keys());
+        Ok(rest.filter(|name| !name.contains('/')).cloned().collect())
     }
 
     /// The state that training resumes from, in the executor's precision.
@@ -329,22 +326,12 @@ impl Session {
 
     /// The parameters of every network, each with its range of an arena.
     fn parameters(&self, arena: Arena) -> Vec<Tensor> {
-        let of = |network: &Network| {
-            let id = network.weights.arena(arena);
-            let parameters = network.weights.parameters().iter();
-            let tensor = move |p: &gpu_core::Parameter| {
-                let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
-                Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
-            };
-            parameters.map(tensor).collect::<Vec<_>>()
-        };
-        self.model.networks().into_iter().flat_map(of).collect()
+        tensors::parameters(self.model.as_ref(), arena)
     }
 
     /// The state of the networks other than parameters.
     fn network_states(&self) -> Vec<Tensor> {
-        let states = self.model.networks().into_iter().flat_map(|network| &network.states);
-        states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+        tensors::network_states(self.model.as_ref())
     }
 }
 
@@ -402,22 +389,6 @@ fn one_hot(labels: &[u8], classes: usize) -> Vec<u8> {
     rows
 }
 
-/// A tensor's numbers from a file, in the layout of the buffer.
-fn numbers(file: &mut Checkpoint, name: &str, buf: Buf, layout: &Layout) -> Result<Array> {
-    let values = file.take(name, &layout.file_shape(buf.shape))?;
-    ensure!(values.as_u32().is_none(), Checkpoint, "{name} in {} has type U32; save it as float32", file.name);
-    Ok(map(&values, |x| layout.from_file(x), |x| layout.from_file(x)))
-}
-
-/// Numbers in another order, in whichever precision they have.
-fn map(values: &Array, f32s: impl Fn(&[f32]) -> Vec<f32>, f64s: impl Fn(&[f64]) -> Vec<f64>) -> Array {
-    match values {
-        Array::F32(values) => Array::F32(f32s(values)),
-        Array::F64(values) => Array::F64(f64s(values)),
-        Array::U32(words) => Array::U32(words.clone()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,7 +411,7 @@ mod tests {
     #[test]
     fn the_spec_divides_by_a_variance_above_zero() {
         let config = Config::load("ae").unwrap();
-        let black = DataSet::black("2x2x1", vec!["0".into()]).unwrap();
+        let black = DataSet::black([2, 2, 1], vec!["0".into()]);
         assert_eq!(spec(&config, &black).first().variance, 1.0);
         let digits = DataSet::load(&DataOptions::default()).unwrap();
         let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;

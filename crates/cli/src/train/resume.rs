@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;
-use crate::io::error::{Error, ErrorKind, Result, ensure};
+use crate::io::error::{Error, ErrorKind, Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::environment::{adapter, environment};
@@ -40,14 +40,14 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     if let Some(source) = &options.data {
         config.data.source = absolute(source);
     }
-    let data = DataSet::load(&config.data)?;
+    let data = DataSet::load(&config.data).map_err(|error| error.or_hint(Hint::Data))?;
     if options.length.epochs.is_some() {
         config.train.steps = 0;
     }
     options.length.apply(&mut config, data.train.count);
     let auto_micro_batch = choose_micro_batch(&mut config, options.micro_batch);
     check(&config, auto_micro_batch, &data)?;
-    let mut checkpoint = Checkpoint::load(&run.latest())?;
+    let mut checkpoint = run.load(&run.latest())?;
     let started = started_with(&checkpoint)?;
     config.check_same_run(&started)?;
     let terminal = options.terminal;
@@ -130,6 +130,14 @@ fn started_with(checkpoint: &Checkpoint) -> Result<Config> {
 /// Opens the device that the run was trained on, with its shader variants; another one if it is missing or not wanted.
 fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> {
     let before = run.read_environment()?;
+    let known = before.is_some();
+    if !known {
+        let run = options.run.display();
+        options.terminal.say(&format!(
+            "warning: {run} has no env.json, which names its device; on another one, results will not be bit-identical"
+        ));
+    }
+    let before = before.unwrap_or_default();
     // Bounds checks change the machine code, so they stay as they were.
     let checked = options.device.checked || before.get("checked") == Some(&json!(true));
     let with = |choice: DeviceChoice| DeviceOptions { checked, choice, ..options.device.clone() };
@@ -150,7 +158,7 @@ fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> 
         backend = backend.with_policy(policy);
     }
     let same = |key: &str, now: &serde_json::Value| before.get(key) == Some(now);
-    if !same("device", &json!(backend.name())) || !same("adapter", &adapter(&backend)) {
+    if known && (!same("device", &json!(backend.name())) || !same("adapter", &adapter(&backend))) {
         terminal.say("warning: another device or driver than before; results will not be bit-identical");
     }
     Ok((backend, reason))

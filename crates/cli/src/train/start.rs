@@ -65,7 +65,10 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
     startup.lap("device");
     let mut session = setup.start()?;
     if let Some(mut file) = init {
-        session.initialise_from(&mut file)?;
+        let unused = session.initialise_from(&mut file)?;
+        if !unused.is_empty() {
+            terminal.say(&format!("warning: tensors of {} that are not used: {}", file.name, unused.join(", ")));
+        }
     }
     startup.lap("weights");
     let Setup { data, backend, .. } = &setup;

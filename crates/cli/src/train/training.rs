@@ -375,7 +375,7 @@ impl<'a> Trainer<'a> {
 
     /// Rolls back to the last checkpoint and continues at half the learning rate, up to `monitors.non_finite` times.
     fn roll_back(&mut self, broken: u64, bar: &Bar) -> Result<()> {
-        let checkpoint = Checkpoint::load(&self.run.latest())?;
+        let checkpoint = self.run.load(&self.run.latest())?;
         let tries = self.progress.rollbacks.len() as u32;
         let mut progress = Progress::of(&checkpoint, self.session)?;
         self.session.restore(&mut checkpoint.clone())?;

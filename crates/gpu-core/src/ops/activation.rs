@@ -109,7 +109,7 @@ const INVOCATIONS: usize = 256;
 pub static ACTIVATION: Kernel = Kernel {
     name: "activation",
     op: "activation",
-    source: shader!("activation", "grid", "activation"),
+    source: shader!("activation", "grid", "nan", "elementary", "activation"),
     bindings: &[read("x"), write("y")],
     params: ActivationParams::FIELDS,
     overrides: &["kind"],
@@ -123,7 +123,7 @@ pub static ACTIVATION: Kernel = Kernel {
 pub static ACTIVATION_BACKWARD: Kernel = Kernel {
     name: "activation_backward",
     op: "activation",
-    source: shader!("activation", "grid", "activation"),
+    source: shader!("activation", "grid", "nan", "elementary", "activation"),
     bindings: &[read("x"), read("dy"), write("dx")],
     params: ActivationParams::FIELDS,
     overrides: &["kind"],

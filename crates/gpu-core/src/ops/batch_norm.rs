@@ -54,7 +54,7 @@ const fn kernel(
     Kernel {
         name,
         op: "batch_norm",
-        source: shader!("batch_norm", "grid", "tree", "activation"),
+        source: shader!("batch_norm", "grid", "nan", "elementary", "tree", "activation"),
         bindings,
         params: BatchNormParams::FIELDS,
         overrides,

@@ -124,7 +124,7 @@ const fn kernel(
     Kernel {
         name,
         op: "codebook",
-        source: shader!("codebook", "grid", "philox", "elementary", "tree"),
+        source: shader!("codebook", "grid", "nan", "elementary", "philox", "tree"),
         bindings,
         params,
         overrides: &[],

@@ -101,9 +101,10 @@ const fn kernel(
     }
 }
 
-const SOURCE: &[&str] = shader!("conv2d", "single", "grid", "activation", "tile");
-const HALF: &[&str] = shader!("conv2d", "half", "grid", "activation", "tile");
-const LANES: &[&str] = shader!("conv2d" / "lanes", "single", "grid", "activation", "tile", "lanes");
+const SOURCE: &[&str] = shader!("conv2d", "single", "grid", "nan", "elementary", "activation", "tile");
+const HALF: &[&str] = shader!("conv2d", "half", "grid", "nan", "elementary", "activation", "tile");
+const LANES: &[&str] =
+    shader!("conv2d" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 
 /// y from x and w.
 pub static CONV2D_FORWARD: Kernel =

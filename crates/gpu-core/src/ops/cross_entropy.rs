@@ -23,7 +23,7 @@ params! {
 pub static CROSS_ENTROPY: Kernel = Kernel {
     name: "cross_entropy",
     op: "cross_entropy",
-    source: shader!("cross_entropy", "grid", "tree"),
+    source: shader!("cross_entropy", "grid", "nan", "elementary", "tree"),
     bindings: &[read("x"), read("t"), write("rows")],
     params: CrossEntropyParams::FIELDS,
     overrides: &[],

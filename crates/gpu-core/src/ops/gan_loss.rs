@@ -100,7 +100,7 @@ const INVOCATIONS: usize = 64;
 pub static GAN_LOSS: Kernel = Kernel {
     name: "gan_loss",
     op: "gan_loss",
-    source: shader!("gan_loss", "grid", "activation"),
+    source: shader!("gan_loss", "grid", "nan", "elementary", "activation"),
     bindings: &[read("d"), write("rows")],
     params: GanLossParams::FIELDS,
     overrides: &["kind", "role"],

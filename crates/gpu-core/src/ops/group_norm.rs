@@ -54,7 +54,7 @@ const fn kernel(
     Kernel {
         name,
         op: "group_norm",
-        source: shader!("group_norm", "grid", "tree", "activation"),
+        source: shader!("group_norm", "grid", "nan", "elementary", "tree", "activation"),
         bindings,
         params: GroupNormParams::FIELDS,
         overrides,

@@ -51,7 +51,7 @@ const fn forwards(name: &'static str, bindings: &'static [Binding], reference: f
     Kernel {
         name,
         op: "kl",
-        source: shader!("kl", "grid"),
+        source: shader!("kl", "grid", "nan", "elementary"),
         bindings,
         params: KlParams::FIELDS,
         overrides: &[],
@@ -72,7 +72,7 @@ pub static KL_UNITS: Kernel = forwards("kl_units", &[read("heads"), write("units
 pub static KL_BACKWARD: Kernel = Kernel {
     name: "kl_backward",
     op: "kl",
-    source: shader!("kl", "grid"),
+    source: shader!("kl", "grid", "nan", "elementary"),
     bindings: &[read("heads"), read("rates"), update("dheads")],
     params: KlBackwardParams::FIELDS,
     overrides: &[],
@@ -86,7 +86,7 @@ const fn bounded(name: &'static str, bindings: &'static [Binding], reference: fn
     Kernel {
         name,
         op: "kl",
-        source: shader!("kl", "grid"),
+        source: shader!("kl", "grid", "nan", "elementary"),
         bindings,
         params: KlBoundedParams::FIELDS,
         overrides: &[],

@@ -40,7 +40,7 @@ const CHUNK: usize = 64;
 pub static LAYER_NORM: Kernel = Kernel {
     name: "layer_norm",
     op: "layer_norm",
-    source: shader!("layer_norm", "grid", "tree", "activation"),
+    source: shader!("layer_norm", "grid", "nan", "elementary", "tree", "activation"),
     bindings: &[read("x"), read("weight"), read("bias"), write("y"), write("stats")],
     params: LayerNormParams::FIELDS,
     overrides: &["activation"],

@@ -39,7 +39,7 @@ const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(
     Kernel {
         name,
         op: "lion",
-        source: shader!("lion", "grid", "clip", "nan"),
+        source: shader!("lion", "grid", "nan", "clip"),
         bindings,
         params: LionParams::FIELDS,
         overrides: &[],

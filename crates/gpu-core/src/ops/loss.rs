@@ -6,25 +6,15 @@
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
-/// The loss of one element.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// log(1 + eˣ) − t x: the negative log likelihood, in nats, of t in [0, 1] under a Bernoulli with logit x.
-    Bernoulli,
-    /// (x − t)²
-    Squared,
-    /// |x − t|, whose derivative at 0 is 0.
-    Absolute,
-}
-
-impl Kind {
-    /// Its code in the shader.
-    pub fn code(self) -> u32 {
-        match self {
-            Self::Bernoulli => 0,
-            Self::Squared => 1,
-            Self::Absolute => 2,
-        }
+kinds! {
+    /// The loss of one element.
+    Kind {
+        /// log(1 + eˣ) − t x: the negative log likelihood, in nats, of t in [0, 1] under a Bernoulli with logit x.
+        Bernoulli = 0;
+        /// (x − t)²
+        Squared = 1;
+        /// |x − t|, whose derivative at 0 is 0.
+        Absolute = 2;
     }
 }
 
@@ -63,7 +53,7 @@ params! {
 pub static LOSS: Kernel = Kernel {
     name: "loss",
     op: "loss",
-    source: shader!("loss", "grid", "activation", "tree"),
+    source: shader!("loss", "grid", "nan", "elementary", "activation", "tree"),
     bindings: &[read("x"), read("t"), write("rows")],
     params: LossParams::FIELDS,
     overrides: &["kind"],

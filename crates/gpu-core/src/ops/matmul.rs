@@ -93,9 +93,10 @@ const fn kernel(
     }
 }
 
-const SOURCE: &[&str] = shader!("matmul", "single", "grid", "activation", "tile");
-const HALF: &[&str] = shader!("matmul", "half", "grid", "activation", "tile");
-const LANES: &[&str] = shader!("matmul" / "lanes", "single", "grid", "activation", "tile", "lanes");
+const SOURCE: &[&str] = shader!("matmul", "single", "grid", "nan", "elementary", "activation", "tile");
+const HALF: &[&str] = shader!("matmul", "half", "grid", "nan", "elementary", "activation", "tile");
+const LANES: &[&str] =
+    shader!("matmul" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 
 /// y = gate ⊙ act(a · b + bias)
 pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, reference::matmul::matmul);

@@ -2,6 +2,33 @@
 
 use crate::Kernel;
 
+/// Declares the kinds of an operator: an enum, the list of all, and the code of each in the shader. A shader and a
+/// reference give NaN for a code that no kind has (tests/coverage.rs).
+macro_rules! kinds {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $kind:ident = $code:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $name {
+            $($(#[$of])* $kind,)+
+        }
+
+        impl $name {
+            /// All kinds.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The number that identifies it in the shader.
+            pub fn code(self) -> u32 {
+                match self { $(Self::$kind => $code),+ }
+            }
+
+            /// The kind of that code; none for an unknown one.
+            pub fn decode(code: u32) -> Option<Self> {
+                Self::ALL.iter().copied().find(|kind| kind.code() == code)
+            }
+        }
+    };
+}
+
 pub mod activation;
 pub mod adam;
 pub mod batch_norm;

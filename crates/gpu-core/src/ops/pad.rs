@@ -68,7 +68,7 @@ const INVOCATIONS: usize = 64;
 pub static PAD: Kernel = Kernel {
     name: "pad",
     op: "pad",
-    source: shader!("pad", "grid", "activation"),
+    source: shader!("pad", "grid", "nan", "elementary", "activation"),
     bindings: &[read("x"), write("y")],
     params: PadParams::FIELDS,
     overrides: &["reflect"],

@@ -66,7 +66,7 @@ const fn kernel(
     Kernel {
         name,
         op: "philox",
-        source: shader!("philox", "grid", "philox", "elementary"),
+        source: shader!("philox", "grid", "nan", "elementary", "philox"),
         bindings,
         params,
         overrides: &[],

@@ -67,7 +67,7 @@ const INVOCATIONS: usize = 64;
 pub static MAX_POOL: Kernel = Kernel {
     name: "max_pool",
     op: "pool",
-    source: shader!("pool", "grid", "activation", "nan"),
+    source: shader!("pool", "grid", "nan", "elementary", "activation"),
     bindings: &[read("x"), write("y"), write("argmax").of_u32()],
     params: PoolParams::FIELDS,
     overrides: &[],

@@ -6,6 +6,18 @@
 use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
 use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
 
+kinds! {
+    /// The operation of a pass, as the shader knows it.
+    Operation {
+        /// Σ x
+        Sum = 0;
+        /// max x
+        Max = 1;
+        /// Σ x²
+        SumOfSquares = 2;
+    }
+}
+
 /// The operation of a reduction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -20,12 +32,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its code in the shader.
-    pub fn code(self) -> u32 {
+    /// The operation of a pass; that of a mean is a sum, scaled.
+    fn operation(self) -> Operation {
         match self {
-            Self::Sum | Self::Mean => 0,
-            Self::Max => 1,
-            Self::SumOfSquares => 2,
+            Self::Sum | Self::Mean => Operation::Sum,
+            Self::Max => Operation::Max,
+            Self::SumOfSquares => Operation::SumOfSquares,
         }
     }
 
@@ -57,7 +69,7 @@ params! {
         chunk: u32,
         /// Chunks of each row or column.
         parts: u32,
-        /// [`Kind::code`].
+        /// [`Operation::code`].
         kind: u32,
         /// Multiplies each result.
         scale: f32,
@@ -81,7 +93,7 @@ const fn kernel(
     Kernel {
         name,
         op: "reduce",
-        source: shader!("reduce", "grid"),
+        source: shader!("reduce", "grid", "nan"),
         bindings,
         params: ReduceParams::FIELDS,
         overrides: &["kind"],
@@ -226,7 +238,7 @@ fn column_params(x: Buf, kind: Kind) -> ReduceParams {
 
 fn plain_params(x: Buf, kind: Kind) -> ReduceParams {
     let (m, n) = (x.shape.rows() as u32, x.shape.cols() as u32);
-    ReduceParams { m, n, chunk: 0, parts: 0, kind: kind.code(), scale: 1.0 }
+    ReduceParams { m, n, chunk: 0, parts: 0, kind: kind.operation().code(), scale: 1.0 }
 }
 
 fn column_grid(params: &ReduceParams) -> Grid {

@@ -24,7 +24,7 @@ const INVOCATIONS: usize = 64;
 pub static REPARAMETERISE: Kernel = Kernel {
     name: "reparameterise",
     op: "reparameterise",
-    source: shader!("reparameterise", "grid"),
+    source: shader!("reparameterise", "grid", "nan", "elementary"),
     bindings: &[read("heads"), read("eps"), write("z")],
     params: ReparameteriseParams::FIELDS,
     overrides: &[],
@@ -38,7 +38,7 @@ pub static REPARAMETERISE: Kernel = Kernel {
 pub static REPARAMETERISE_BACKWARD: Kernel = Kernel {
     name: "reparameterise_backward",
     op: "reparameterise",
-    source: shader!("reparameterise", "grid"),
+    source: shader!("reparameterise", "grid", "nan", "elementary"),
     bindings: &[read("heads"), read("eps"), read("dz"), write("dheads")],
     params: ReparameteriseParams::FIELDS,
     overrides: &[],

@@ -19,7 +19,7 @@ params! {
 pub static LOGSUMEXP: Kernel = Kernel {
     name: "logsumexp",
     op: "softmax",
-    source: shader!("softmax", "grid", "tree"),
+    source: shader!("softmax", "grid", "nan", "elementary", "tree"),
     bindings: &[read("x"), write("y")],
     params: SoftmaxParams::FIELDS,
     overrides: &[],

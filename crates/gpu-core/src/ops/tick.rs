@@ -18,7 +18,7 @@ params! {
         kl_warmup: u32,
         /// Steps of the linear warm-up of the learning rate.
         lr_warmup: u32,
-        /// The kind of [`Decay`] after the warm-up.
+        /// [`DecayKind::code`] of the decay after the warm-up.
         decay: u32,
         /// Steps of the decay, or between its steps.
         span: u32,
@@ -43,7 +43,7 @@ params! {
 pub static TICK: Kernel = Kernel {
     name: "tick",
     op: "tick",
-    source: shader!("tick"),
+    source: shader!("tick", "nan", "elementary"),
     bindings: &[update("clock").of_u32(), update("rates")],
     params: TickParams::FIELDS,
     overrides: &[],
@@ -55,6 +55,20 @@ pub static TICK: Kernel = Kernel {
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&TICK];
+
+kinds! {
+    /// The kind of a [`Decay`], as the shader knows it.
+    DecayKind {
+        /// None.
+        Constant = 0;
+        /// Linear.
+        Linear = 1;
+        /// Half a period of the cosine.
+        Cosine = 2;
+        /// Multiplication at intervals.
+        Steps = 3;
+    }
+}
 
 /// The decay of the learning rate, counted from the end of its warm-up.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -71,13 +85,13 @@ pub enum Decay {
 }
 
 impl Decay {
-    /// Its code, steps and factor, as in the kernel.
-    fn parts(self) -> (u32, usize, f32) {
+    /// Its kind, steps and factor, as in the kernel.
+    fn parts(self) -> (DecayKind, usize, f32) {
         match self {
-            Self::Constant => (0, 1, 1.0),
-            Self::Linear(steps, share) => (1, steps, share),
-            Self::Cosine(steps, share) => (2, steps, share),
-            Self::Steps(steps, share) => (3, steps, share),
+            Self::Constant => (DecayKind::Constant, 1, 1.0),
+            Self::Linear(steps, share) => (DecayKind::Linear, steps, share),
+            Self::Cosine(steps, share) => (DecayKind::Cosine, steps, share),
+            Self::Steps(steps, share) => (DecayKind::Steps, steps, share),
         }
     }
 }
@@ -124,7 +138,7 @@ pub fn tick(s: &mut Schedule, label: &str, clock: Buf, rates: Buf, step: Tick) {
         count: count as u32,
         kl_warmup: word(kl_warmup),
         lr_warmup: word(lr_warmup),
-        decay: kind,
+        decay: kind.code(),
         span: word(span),
         low,
         lr,

@@ -43,7 +43,7 @@ const INVOCATIONS: usize = 64;
 pub static UPSAMPLE_NEAREST: Kernel = Kernel {
     name: "upsample_nearest",
     op: "upsample",
-    source: shader!("upsample", "grid", "activation"),
+    source: shader!("upsample", "grid", "nan", "elementary", "activation"),
     bindings: &[read("x"), write("y")],
     params: UpsampleParams::FIELDS,
     overrides: &[],

@@ -18,6 +18,10 @@ params! {
         m: u32,
         /// Codes.
         k: u32,
+        /// Columns of both.
+        dim: u32,
+        /// The rounding error of norms − 2 scores, relative to norms.
+        slack: f32,
     }
 }
 
@@ -80,10 +84,10 @@ const fn kernel(
     }
 }
 
-/// nearest `u32 [m]` from scores [m, k] and norms `[k]`.
+/// nearest `u32 [m]` from z [m, dim], the codebook [k, dim], scores [m, k] and norms `[k]`.
 pub static VQ_NEAREST: Kernel = kernel(
     "vq_nearest",
-    &[read("scores"), read("norms"), write("nearest").of_u32()],
+    &[read("z"), read("codebook"), read("scores"), read("norms"), write("nearest").of_u32()],
     NearestParams::FIELDS,
     reference::vq::vq_nearest,
     Gradient::None("an index; gradients are straight-through"),
@@ -152,18 +156,23 @@ pub struct Assigned {
 /// The index of the code nearest to each row of z, `u32 [m]`; of equally near ones the lowest. z [.., dim] has m rows;
 /// the codebook is [k, dim].
 ///
-/// Distances are computed by one matrix product, |e|² − 2 z·e, so a row equally near to two codes to within rounding
-/// (about 10⁻⁷ of |e|² + 2 |z·e|) may get a different one on another device.
+/// One matrix product gives |e|² − 2 z·e, which loses the digits of |z − e|² if both are far from the origin. So the
+/// codes that are nearest to within its rounding are compared by their differences from z, and a row's code is that of
+/// the differences wherever z and the codes lie. A row equally near to two codes to within the rounding of |z − e|²
+/// may get a different one on another device.
 ///
 /// # Panics
 /// If the rows of z and of the codebook differ in length.
 pub fn nearest(s: &mut Schedule, label: &str, z: Buf, codebook: Buf) -> Buf {
-    let (m, k) = (z.shape.rows(), codebook.shape.rows());
+    let (m, k, dim) = (z.shape.rows(), codebook.shape.rows(), codebook.shape.cols());
     let scores = product(s, &format!("{label}.scores"), z, codebook, Form::NT, PLAIN);
     let norms = reduce::rows(s, &format!("{label}.norms"), codebook, reduce::Kind::SumOfSquares);
     let index = s.scratch_of([m], Dtype::U32);
-    let params = NearestParams { m: m as u32, k: k as u32 };
-    s.push(&VQ_NEAREST, label, &[scores, norms, index], &params, Grid::Linear(m), 3 * scores.len() as u64);
+    // Errors of sums of `dim` terms are about half of this.
+    let slack = 4.0 * f32::EPSILON * (dim as f32).sqrt();
+    let params = NearestParams { m: m as u32, k: k as u32, dim: dim as u32, slack };
+    let bufs = [z, codebook, scores, norms, index];
+    s.push(&VQ_NEAREST, label, &bufs, &params, Grid::Linear(m), 5 * scores.len() as u64);
     index
 }
 
@@ -260,4 +269,64 @@ fn loss_params(label: &str, z: Buf, q: Buf, scale: f32, slope: f32) -> LossParam
 
 fn grid(len: usize) -> Grid {
     Grid::Linear(len.div_ceil(INVOCATIONS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Adapter, Array, Cpu, Executor, Gpu, Memory, Sharing};
+
+    const SIZES: [usize; 3] = [1280, 64, 16];
+
+    /// Pseudo-random numbers in [offset − 1, offset + 1), as f32 holds them.
+    fn numbers(len: usize, seed: u64, offset: f64) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0
+        };
+        (0..len).map(|_| (offset + next()) as f32).collect()
+    }
+
+    /// The nearest codes by differences in f64.
+    fn expected(z: &[f32], codebook: &[f32], dim: usize) -> Vec<u32> {
+        let distance = |z: &[f32], e: &[f32]| -> f64 {
+            z.iter().zip(e).map(|(&z, &e)| (f64::from(z) - f64::from(e)).powi(2)).sum()
+        };
+        let nearest = |z: &[f32]| {
+            let distances = codebook.chunks(dim).map(|e| distance(z, e)).enumerate();
+            distances.min_by(|a, b| a.1.total_cmp(&b.1)).expect("there are codes").0 as u32
+        };
+        z.chunks(dim).map(nearest).collect()
+    }
+
+    /// By the product alone, 6 to 489 of 1,280 rows would get another code at these offsets.
+    #[test]
+    fn codes_far_from_the_origin_are_told_apart() {
+        let [m, k, dim] = SIZES;
+        let mut schedule = Schedule::new();
+        let (z, codebook) = (schedule.scratch([m, dim]), schedule.scratch([k, dim]));
+        [z, codebook].into_iter().for_each(|buf| schedule.feed(buf));
+        let index = nearest(&mut schedule, "nearest", z, codebook);
+        schedule.keep(index);
+        let device = Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed");
+        let executors: [Box<dyn Executor>; 2] = [
+            Box::new(Cpu::new(Memory::default(), Sharing::On)),
+            Box::new(Gpu::new(device, Memory::default(), Sharing::On)),
+        ];
+        for mut executor in executors {
+            let program = executor.prepare(&schedule).unwrap();
+            for offset in [0.0, 10.0, 30.0, 100.0, 300.0, 1000.0] {
+                let (rows, codes) = (numbers(m * dim, 1, offset), numbers(k * dim, 2, offset));
+                let wanted = expected(&rows, &codes, dim);
+                executor.write(z, &Array::F32(rows)).unwrap();
+                executor.write(codebook, &Array::F32(codes)).unwrap();
+                let ticket = executor.submit(&[program], 1, &[index]).unwrap();
+                let found = executor.wait(ticket).unwrap().remove(0);
+                let found = found.as_u32().expect("words");
+                let other = found.iter().zip(&wanted).filter(|(found, wanted)| found != wanted).count();
+                assert_eq!(other, 0, "{other} of {m} rows have another code at {offset} on {}", executor.describe());
+            }
+        }
+    }
 }

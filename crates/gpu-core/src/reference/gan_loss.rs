@@ -44,6 +44,12 @@ pub fn gan_loss_with_gradient(args: &mut Args<'_>) {
     dd.par_iter_mut().zip(d).enumerate().for_each(|(r, (dd, &d))| {
         *dd = f64::from(p.weight) * loss_and_slope(&p, r, d).1;
     });
-    let is_logit = matches!(decode(p.kind), Some(GanLoss::NonSaturating | GanLoss::Hinge));
-    score.par_iter_mut().zip(d).for_each(|(score, &d)| *score = if is_logit { sigmoid(d) } else { d });
+    let loss = decode(p.kind);
+    score.par_iter_mut().zip(d).for_each(|(score, &d)| {
+        *score = match loss {
+            Some(GanLoss::NonSaturating | GanLoss::Hinge) => sigmoid(d),
+            Some(GanLoss::LeastSquares | GanLoss::Wasserstein) => d,
+            None => f64::NAN,
+        };
+    });
 }

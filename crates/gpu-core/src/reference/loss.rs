@@ -1,22 +1,22 @@
 //! rows = scale · Σ l(x, t) + offset, and dx = slope · ∂l/∂x.
 
 use crate::Args;
-use crate::ops::loss::LossParams;
+use crate::ops::loss::{Kind, LossParams};
 use rayon::prelude::*;
 
-/// l and ∂l/∂x, by [`Kind::code`](crate::ops::loss::Kind::code).
+/// l and ∂l/∂x, by [`Kind::code`]; NaN for an unknown code.
 fn loss_and_slope(kind: u32, x: f64, t: f64) -> (f64, f64) {
+    let Some(kind) = Kind::decode(kind) else { return (f64::NAN, f64::NAN) };
     match kind {
-        0 => {
+        Kind::Bernoulli => {
             // Both the logarithm and σ(x) are computed from e^−|x|, which cannot overflow.
             let small = (-x.abs()).exp();
             let sigmoid = if x >= 0.0 { 1.0 } else { small } / (1.0 + small);
             (x.max(0.0) - x * t + small.ln_1p(), sigmoid - t)
         }
-        1 => ((x - t) * (x - t), 2.0 * (x - t)),
-        2 if x == t => (0.0, 0.0),
-        2 => ((x - t).abs(), (x - t).signum()),
-        _ => panic!("no loss has code {kind}"),
+        Kind::Squared => ((x - t) * (x - t), 2.0 * (x - t)),
+        Kind::Absolute if x == t => (0.0, 0.0),
+        Kind::Absolute => ((x - t).abs(), (x - t).signum()),
     }
 }
 

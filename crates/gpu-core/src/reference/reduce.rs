@@ -1,17 +1,17 @@
 //! y = scale · op over the chunks of the rows or columns of x [m, n], and the derivatives for whole rows and columns.
 
 use crate::Args;
-use crate::ops::reduce::ReduceParams;
+use crate::ops::reduce::{Operation, ReduceParams};
 use crate::reference::fold_rows;
 use rayon::prelude::*;
 
-/// op, by [`Kind::code`](crate::ops::reduce::Kind::code).
+/// op, by [`Operation::code`]; NaN for an unknown code.
 fn reduce(kind: u32, values: impl Iterator<Item = f64>) -> f64 {
-    match kind {
-        0 => values.sum(),
-        1 => values.fold(f64::NEG_INFINITY, f64::max),
-        2 => values.map(|v| v * v).sum(),
-        _ => panic!("no reduction has code {kind}"),
+    match Operation::decode(kind) {
+        Some(Operation::Sum) => values.sum(),
+        Some(Operation::Max) => values.fold(f64::NEG_INFINITY, f64::max),
+        Some(Operation::SumOfSquares) => values.map(|v| v * v).sum(),
+        None => f64::NAN,
     }
 }
 
@@ -47,12 +47,13 @@ pub fn reduce_columns_add(args: &mut Args<'_>) {
 fn column_chunks(p: &ReduceParams, x: &[f64], part: usize) -> Vec<f64> {
     let (m, n, chunk) = (p.m as usize, p.n as usize, p.chunk as usize);
     let x = &x[part * chunk * n..m.min((part + 1) * chunk) * n];
-    let mut reduced = vec![if p.kind == 1 { f64::NEG_INFINITY } else { 0.0 }; n];
-    match p.kind {
-        0 => fold_rows(&mut reduced, x, |sum, x| sum + x),
-        1 => fold_rows(&mut reduced, x, f64::max),
-        2 => fold_rows(&mut reduced, x, |sum, x| sum + x * x),
-        _ => panic!("no reduction has code {}", p.kind),
+    let operation = Operation::decode(p.kind);
+    let mut reduced = vec![if operation == Some(Operation::Max) { f64::NEG_INFINITY } else { 0.0 }; n];
+    match operation {
+        Some(Operation::Sum) => fold_rows(&mut reduced, x, |sum, x| sum + x),
+        Some(Operation::Max) => fold_rows(&mut reduced, x, f64::max),
+        Some(Operation::SumOfSquares) => fold_rows(&mut reduced, x, |sum, x| sum + x * x),
+        None => reduced.fill(f64::NAN),
     }
     reduced.iter_mut().for_each(|reduced| *reduced *= f64::from(p.scale));
     reduced
@@ -90,10 +91,11 @@ fn ties<'a>(values: impl Iterator<Item = &'a f64>, result: f64) -> f64 {
 
 /// ∂op/∂v; that of a maximum is shared equally by the values that attain it.
 fn slope(kind: u32, v: f64, result: f64, ties: f64) -> f64 {
-    match kind {
-        0 => 1.0,
-        1 if v == result => 1.0 / ties,
-        1 => 0.0,
-        _ => 2.0 * v,
+    match Operation::decode(kind) {
+        Some(Operation::Sum) => 1.0,
+        Some(Operation::Max) if v == result => 1.0 / ties,
+        Some(Operation::Max) => 0.0,
+        Some(Operation::SumOfSquares) => 2.0 * v,
+        None => f64::NAN,
     }
 }

@@ -1,21 +1,22 @@
 //! Values that change with every step.
 
 use crate::Args;
-use crate::ops::tick::TickParams;
+use crate::ops::tick::{DecayKind, TickParams};
 
 /// The factor of the learning rate at a step: a warm-up over `lr_warmup` steps; then, k steps later, with x = min(k /
-/// span, 1), 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋
+/// span, 1), 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋; NaN for an unknown decay
 fn share(step: u32, p: TickParams) -> f64 {
     if step < p.lr_warmup {
         return f64::from(step) / f64::from(p.lr_warmup);
     }
     let (k, low) = (step - p.lr_warmup.max(1), f64::from(p.low));
     let x = (f64::from(k) / f64::from(p.span)).min(1.0);
-    match p.decay {
-        1 => 1.0 - (1.0 - low) * x,
-        2 => low + (1.0 - low) * 0.5 * (1.0 + (std::f64::consts::PI * x).cos()),
-        3 => low.powf(f64::from(k / p.span)),
-        _ => 1.0,
+    match DecayKind::decode(p.decay) {
+        Some(DecayKind::Constant) => 1.0,
+        Some(DecayKind::Linear) => 1.0 - (1.0 - low) * x,
+        Some(DecayKind::Cosine) => low + (1.0 - low) * 0.5 * (1.0 + (std::f64::consts::PI * x).cos()),
+        Some(DecayKind::Steps) => low.powf(f64::from(k / p.span)),
+        None => f64::NAN,
     }
 }
 

@@ -4,19 +4,23 @@ use crate::Args;
 use crate::ops::vq::{BackwardParams, ElementParams, LossParams, NearestParams};
 use rayon::prelude::*;
 
-/// `nearest[r]` = argmin_j `norms[j]` − 2 scores[r, j], the lowest j of equal ones
+/// `nearest[r]` = argmin_j Σ_l (z[r, l] − e[j, l])², the lowest j of equal ones; the codes tried are those that can be
+/// the nearest by `norms[j]` − 2 scores[r, j] and its rounding error, slack · `norms[j]`
 pub fn vq_nearest(args: &mut Args<'_>) {
     let p: NearestParams = args.params();
-    let (scores, norms, nearest) = (args.read("scores"), args.read("norms"), args.write_u32("nearest"));
-    nearest.par_iter_mut().zip(scores.par_chunks(p.k as usize)).for_each(|(nearest, scores)| {
-        let mut best = (f64::INFINITY, 0);
-        for (j, (norm, score)) in norms.iter().zip(scores).enumerate() {
-            let distance = norm - 2.0 * score;
-            if distance < best.0 {
-                best = (distance, j as u32);
-            }
-        }
-        *nearest = best.1;
+    let (dim, slack) = (p.dim as usize, f64::from(p.slack));
+    let (z, codebook, scores, norms) = (args.read("z"), args.read("codebook"), args.read("scores"), args.read("norms"));
+    let rows = z.par_chunks(dim).zip(scores.par_chunks(p.k as usize));
+    args.write_u32("nearest").par_iter_mut().zip(rows).for_each(|(nearest, (z, scores))| {
+        let bound = |j: usize, side: f64| norms[j] - 2.0 * scores[j] + side * slack * norms[j];
+        let limit = (0..norms.len()).map(|j| bound(j, 1.0)).fold(f64::INFINITY, f64::min);
+        let distance = |j: usize| {
+            let code = &codebook[j * dim..][..dim];
+            z.iter().zip(code).map(|(z, e)| (z - e) * (z - e)).sum::<f64>()
+        };
+        let near = (0..norms.len()).filter(|&j| bound(j, -1.0) <= limit).map(|j| (distance(j), j));
+        let least = near.fold((f64::INFINITY, 0), |least, found| if found.0 < least.0 { found } else { least });
+        *nearest = least.1 as u32;
     });
 }
 

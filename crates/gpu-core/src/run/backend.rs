@@ -3,7 +3,8 @@
 use crate::cpu::element_bytes;
 use crate::ops::matmul::{Form, PLAIN, product};
 use crate::{
-    Adapter, Array, Cpu, Device, DeviceKind, Dtype, Error, Executor, Gpu, Memory, Schedule, Sharing, VariantPolicy,
+    Adapter, Array, Caps, Cpu, Device, DeviceKind, Dtype, Error, Executor, Gpu, Memory, Schedule, Sharing,
+    VariantPolicy,
 };
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -78,14 +79,42 @@ impl Backend {
     }
 }
 
+/// The times of one matrix product, by which the CPU executor is compared with a software adapter.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ProductTimes {
+    /// On the adapter.
+    pub adapter: Duration,
+    /// On the CPU executor.
+    pub cpu: Duration,
+}
+
+/// Returns the times for a software adapter, from a cache or by calling the function, which measures them.
+pub type TimeProducts<'a> =
+    dyn FnMut(&Caps, &dyn Fn() -> Result<ProductTimes, Error>) -> Result<ProductTimes, Error> + 'a;
+
 /// Chooses a backend, and returns it with a line that explains the choice. `WGPU_ADAPTER_NAME` applies if no adapter is
 /// named. `checked` keeps the shaders' bounds checks.
+///
+/// # Errors
+/// There is no such adapter, or it does not open.
 pub fn choose(choice: &DeviceChoice, checked: bool) -> Result<(Backend, String), Error> {
+    choose_by(choice, checked, &mut |_, measure| measure())
+}
+
+/// The same, with `times` between the choice and the measurements that it needs; only [`DeviceChoice::Auto`] needs any.
+///
+/// # Errors
+/// Those of [`choose`].
+pub fn choose_by(
+    choice: &DeviceChoice,
+    checked: bool,
+    times: &mut TimeProducts<'_>,
+) -> Result<(Backend, String), Error> {
     if let (DeviceChoice::Auto | DeviceChoice::Gpu, Ok(name)) = (choice, std::env::var("WGPU_ADAPTER_NAME")) {
-        return choose(&DeviceChoice::Named(name), checked);
+        return choose_by(&DeviceChoice::Named(name), checked, times);
     }
     match choice {
-        DeviceChoice::Auto => automatic(checked),
+        DeviceChoice::Auto => automatic(checked, times),
         DeviceChoice::Cpu => Ok((Backend::Cpu, "the CPU executor, as requested".into())),
         DeviceChoice::Gpu => {
             let adapter = Adapter::best()?;
@@ -103,16 +132,16 @@ fn open(adapter: &Adapter, checked: bool) -> Result<Backend, Error> {
 }
 
 /// The best adapter that opens. A software adapter must be faster than the CPU executor, which is the fallback.
-fn automatic(checked: bool) -> Result<(Backend, String), Error> {
+fn automatic(checked: bool, times: &mut TimeProducts<'_>) -> Result<(Backend, String), Error> {
     let mut passed_over = String::new();
     for adapter in Adapter::all() {
         let name = adapter.caps.to_string();
-        match open(&adapter, checked) {
-            Ok(software) if adapter.caps.kind == DeviceKind::Software => {
-                let (backend, why) = faster(software, &name)?;
-                return Ok((backend, why + &passed_over));
-            }
-            Ok(backend) => return Ok((backend, format!("{name}, the best adapter{passed_over}"))),
+        let found = match adapter.caps.kind {
+            DeviceKind::Software => faster(&adapter, checked, times),
+            _ => open(&adapter, checked).map(|backend| (backend, format!("{name}, the best adapter"))),
+        };
+        match found {
+            Ok((backend, why)) => return Ok((backend, why + &passed_over)),
             Err(error) => passed_over.push_str(&format!(" ({error})")),
         }
     }
@@ -120,14 +149,17 @@ fn automatic(checked: bool) -> Result<(Backend, String), Error> {
     Ok((Backend::Cpu, format!("the CPU executor{none}{passed_over}")))
 }
 
-/// Compares a software adapter with the CPU executor on a matrix product and returns the faster.
-fn faster(software: Backend, name: &str) -> Result<(Backend, String), Error> {
-    let (shaders, cpu) = (product_time(&software)?, product_time(&Backend::Cpu)?);
-    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+/// The faster of a software adapter and the CPU executor, by a matrix product.
+fn faster(adapter: &Adapter, checked: bool, times: &mut TimeProducts<'_>) -> Result<(Backend, String), Error> {
+    let measure = || {
+        let software = open(adapter, checked)?;
+        Ok(ProductTimes { adapter: product_time(&software)?, cpu: product_time(&Backend::Cpu)? })
+    };
+    let ProductTimes { adapter: shaders, cpu } = times(&adapter.caps, &measure)?;
     Ok(if cpu <= shaders {
-        (Backend::Cpu, format!("the CPU executor (matrix product in {}; {name}: {})", ms(cpu), ms(shaders)))
+        (Backend::Cpu, format!("the CPU executor, faster here than {}", adapter.caps.name))
     } else {
-        (software, format!("{name} (matrix product in {}; CPU executor: {})", ms(shaders), ms(cpu)))
+        (open(adapter, checked)?, format!("{}, faster here than the CPU executor", adapter.caps.name))
     })
 }
 

@@ -40,14 +40,17 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Removes the temporary files of killed processes from `folder`, which no other process may be writing to.
-pub fn sweep(folder: &Path) {
-    for path in list(folder).unwrap_or_default() {
+///
+/// # Errors
+/// The folder cannot be read, or a file cannot be removed.
+pub fn sweep(folder: &Path) -> Result<()> {
+    for path in list(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX) {
-            // One that stays does no harm.
-            let _ = remove(&path);
+            remove(&path)?;
         }
     }
+    Ok(())
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -166,7 +169,7 @@ mod tests {
         for name in [".frit-abc.tmp", ".frit-note", "kept.tmp"] {
             fs::write(folder.path().join(name), b"").unwrap();
         }
-        sweep(folder.path());
+        sweep(folder.path()).unwrap();
         assert_eq!(names(folder.path()), [".frit-note", "kept.tmp"]);
     }
 }

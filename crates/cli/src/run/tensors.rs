@@ -1,0 +1,61 @@
+//! The tensors of a model's networks, as a file of weights has them.
+
+use crate::io::error::{Result, ensure};
+use crate::run::checkpoint::Checkpoint;
+use gpu_core::{Arena, Array, Buf, Dtype, Layout};
+use models::{Model, Network};
+
+/// One tensor of a network in a file.
+pub(crate) struct Tensor {
+    /// Its name in the file.
+    pub(crate) name: String,
+    /// Its buffer.
+    pub(crate) buf: Buf,
+    /// Its layout in the buffer.
+    pub(crate) layout: Layout,
+}
+
+/// The parameters of every network of a model, each with its range of an arena.
+pub(crate) fn parameters(model: &dyn Model, arena: Arena) -> Vec<Tensor> {
+    let of = |network: &Network| {
+        let id = network.weights.arena(arena);
+        let parameters = network.weights.parameters().iter();
+        let tensor = move |p: &gpu_core::Parameter| {
+            let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
+            Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
+        };
+        parameters.map(tensor).collect::<Vec<_>>()
+    };
+    model.networks().into_iter().flat_map(of).collect()
+}
+
+/// The state of the networks of a model other than parameters.
+pub(crate) fn network_states(model: &dyn Model) -> Vec<Tensor> {
+    let states = model.networks().into_iter().flat_map(|network| &network.states);
+    states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+}
+
+/// Checks that a file has the weights and the networks' state of a model.
+///
+/// # Errors
+/// A tensor is missing, or has another shape or a type that frit does not read.
+pub fn check_tensors(model: &dyn Model, file: &Checkpoint) -> Result<()> {
+    let mut tensors = parameters(model, Arena::Values).into_iter().chain(network_states(model));
+    tensors.try_for_each(|Tensor { name, buf, layout }| file.check(&name, &layout.file_shape(buf.shape)))
+}
+
+/// A tensor's numbers from a file, in the layout of the buffer.
+pub(crate) fn numbers(file: &mut Checkpoint, name: &str, buf: Buf, layout: &Layout) -> Result<Array> {
+    let values = file.take(name, &layout.file_shape(buf.shape))?;
+    ensure!(values.as_u32().is_none(), Checkpoint, "{name} in {} has type U32; save it as float32", file.name);
+    Ok(map(&values, |x| layout.from_file(x), |x| layout.from_file(x)))
+}
+
+/// Numbers in another order, in whichever precision they have.
+pub(crate) fn map(values: &Array, f32s: impl Fn(&[f32]) -> Vec<f32>, f64s: impl Fn(&[f64]) -> Vec<f64>) -> Array {
+    match values {
+        Array::F32(values) => Array::F32(f32s(values)),
+        Array::F64(values) => Array::F64(f64s(values)),
+        Array::U32(words) => Array::U32(words.clone()),
+    }
+}

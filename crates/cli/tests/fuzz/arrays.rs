@@ -1,0 +1,136 @@
+//! IDX, NumPy and CIFAR files.
+
+use crate::engine::{Reader, folder};
+use flate2::{Compression, write::GzEncoder};
+use frit::config::data::DataOptions;
+use frit::data::{DataSet, classes_of_npy, numbers_of_npy, write_classes, write_npy};
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// Reads a data set, whatever comes of it.
+pub(crate) fn load(source: &Path) {
+    let source = source.to_str().unwrap().into();
+    drop(DataSet::load(&DataOptions { source, test: 0.5, ..DataOptions::default() }));
+}
+
+fn idx_file(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, dims.len() as u8];
+    file.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+    file.extend(bytes);
+    file
+}
+
+fn gzip(bytes: Vec<u8>) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The images or the labels of the training set, beside files that are right.
+pub(crate) fn idx() -> Reader {
+    let folder = folder();
+    let put = |name: &str, bytes: Vec<u8>| fs::write(folder.path().join(name), bytes).unwrap();
+    put("t10k-images-idx3-ubyte", idx_file(&[2, 3, 3], &[5; 18]));
+    put("t10k-labels-idx1-ubyte", idx_file(&[2], &[0, 1]));
+    let [images, labels] = [idx_file(&[4, 3, 3], &[9; 36]), idx_file(&[4], &[0, 1, 1, 0])];
+    Reader::new(vec![images.clone(), labels.clone()], move |bytes| {
+        let files = if bytes.get(3) == Some(&1) { [&images, bytes] } else { [bytes, &labels] };
+        fs::write(folder.path().join("train-images-idx3-ubyte"), files[0]).unwrap();
+        fs::write(folder.path().join("train-labels-idx1-ubyte"), files[1]).unwrap();
+        load(folder.path());
+    })
+}
+
+/// The same in gzip.
+pub(crate) fn idx_gz() -> Reader {
+    let plain = idx();
+    Reader {
+        seeds: plain.seeds.iter().flat_map(|seed| [seed.clone(), gzip(seed.clone())]).collect(),
+        wrap: gzip,
+        ..plain
+    }
+}
+
+fn array(descr: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': ({shape}), }}\n");
+    [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), bytes].concat()
+}
+
+fn arrays() -> Vec<Vec<u8>> {
+    vec![
+        array("|u1", "False", "4, 2, 3", &[200; 24]),
+        array("<f4", "True", "2, 2, 2, 3", &[0; 96]),
+        array("<f2", "False", "2, 3, 2, 2", &[0; 48]),
+        array("|b1", "False", "2, 3, 5", &[1; 30]),
+        array(">u2", "True", "2, 3, 5", &[7; 60]),
+        array("<i8", "False", "4,", &[0; 32]),
+        write_classes(&[0, 1, 1, 0]),
+    ]
+}
+
+pub(crate) fn npy() -> Reader {
+    let folder = folder();
+    let path = folder.path().join("array.npy");
+    Reader::new(arrays(), move |bytes| {
+        let _folder = &folder;
+        fs::write(&path, bytes).unwrap();
+        load(&path);
+    })
+}
+
+/// An archive of images and labels, one of which is given.
+fn archive(given: Vec<u8>) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let [images, labels] = [array("|u1", "False", "4, 2, 3", &[200; 24]), array("|u1", "False", "4,", &[0, 1, 0, 1])];
+    let is_images = given.len() > 110;
+    let [images, labels] = if is_images { [given, labels] } else { [images, given] };
+    for (name, array) in [("x_train", images), ("y_train", labels)] {
+        writer.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+        writer.write_all(&array).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Archives as bytes.
+pub(crate) fn npz() -> Reader {
+    Reader { seeds: arrays().into_iter().map(archive).collect(), ..npy() }
+}
+
+/// Arrays, packed into archives.
+pub(crate) fn npz_array() -> Reader {
+    Reader { wrap: archive, ..npy() }
+}
+
+pub(crate) fn latents() -> Reader {
+    let seeds = vec![write_npy(&[2, 3], &[0.5; 6]), array(">f8", "True", "2, 3", &[0; 48]), write_classes(&[1, 0, 2])];
+    Reader::new(seeds, |bytes| {
+        drop(numbers_of_npy(bytes, "latents"));
+        drop(classes_of_npy(bytes, "classes", 3));
+    })
+}
+
+/// A file of CIFAR-10 or, of other lengths, CIFAR-100, with names of classes at its end.
+pub(crate) fn cifar() -> Reader {
+    let folder = folder();
+    let record = |labels: usize| [vec![1; labels], vec![77; 3072]].concat();
+    let [ten, hundred] = ["ten", "hundred"].map(|name| folder.path().join(name));
+    for folder in [&ten, &hundred] {
+        fs::create_dir(folder).unwrap();
+    }
+    for number in 2..=5 {
+        fs::write(ten.join(format!("data_batch_{number}.bin")), record(1)).unwrap();
+    }
+    fs::write(ten.join("test_batch.bin"), record(1)).unwrap();
+    fs::write(hundred.join("test.bin"), record(2)).unwrap();
+    let seeds = [1, 2].map(|labels| record(labels).repeat(2));
+    Reader::new(seeds.into(), move |bytes| {
+        let _folder = &folder;
+        fs::write(ten.join("data_batch_1.bin"), bytes).unwrap();
+        fs::write(hundred.join("train.bin"), bytes).unwrap();
+        fs::write(ten.join("batches.meta.txt"), &bytes[bytes.len().min(3073)..]).unwrap();
+        load(&ten);
+        load(&hundred);
+    })
+}
