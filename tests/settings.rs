@@ -6,6 +6,8 @@ use models::{
     Activation, AutoencoderConfig, ClassifierConfig, DataSpec, Family, GanConfig, GanLoss, Likelihood, LrSchedule,
     ModelConfig, Optimiser, OptimiserKind, SetSpec, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 const BATCH: usize = 4;
 
@@ -149,10 +151,39 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
     Ok(())
 }
 
+fn configurations() -> Vec<ModelConfig> {
+    let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
+    [vaes(), autoencoders(), gans(), vqvaes(), vec![classifier]].concat()
+}
+
+/// The keys of these settings that are switches or names and have one value in all of them.
+fn constant(settings: &[Value]) -> Vec<String> {
+    let mut values: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
+    for (key, value) in settings.iter().flat_map(|settings| settings.as_object().expect("settings are a table")) {
+        if value.is_boolean() || value.is_string() {
+            values.entry(key).or_default().insert(value.to_string());
+        }
+    }
+    values.into_iter().filter(|(_, values)| values.len() < 2).map(|(key, _)| key.clone()).collect()
+}
+
+/// A new switch or choice that no configuration of these tests sets is reported.
+#[test]
+fn every_switch_and_choice_is_tried() {
+    for &family in Family::ALL {
+        let of_family = configurations().into_iter().filter(|config| config.family() == family);
+        let settings: Vec<Value> =
+            of_family.map(|config| serde_json::to_value(config).expect("settings are JSON")).collect();
+        assert_eq!(constant(&settings), Vec::<String>::new(), "{}: try other values of these", family.name());
+    }
+    let settings: Vec<Value> =
+        optimisers().into_iter().map(|optimiser| serde_json::to_value(optimiser).expect("settings are JSON")).collect();
+    assert_eq!(constant(&settings), Vec::<String>::new(), "optimiser: try other values of these");
+}
+
 #[test]
 fn every_setting_of_every_family_trains() -> Result<(), Error> {
-    let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
-    let all = [vaes(), autoencoders(), gans(), vqvaes(), vec![classifier]].concat();
+    let all = configurations();
     for &family in Family::ALL {
         let mut steps = 0;
         for config in all.iter().filter(|config| config.family() == family) {

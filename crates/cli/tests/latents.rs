@@ -84,14 +84,14 @@ fn interpolations_and_traversals_have_rows_and_columns() {
     let moved = place.picture("traverse vae --image 2 --units 9 --steps 7");
     assert_eq!(moved.dimensions(), (side(7), side(3)), "there are three numbers to move");
     // Between images, the ends are their reconstructions.
-    let ends = place.picture("interpolate vae --images --rows 1 --steps 2");
+    let ends = place.picture("interpolate vae --test-images --rows 1 --steps 2");
     let pairs = place.picture("reconstruct vae -n 2");
     assert!(part(&pairs, [1, 0], [1, 2]) == ends);
     for (line, words) in [
         ("interpolate vqvae", &["cannot be interpolated"][..]),
-        ("interpolate gan --images --rows 1", &["gan has no encoder"]),
+        ("interpolate gan --test-images --rows 1", &["gan has no encoder"]),
         ("interpolate vae --steps 1", &["'1' for --steps", "2 to"]),
-        ("interpolate vae --images --rows 30", &["60 test images", "40"]),
+        ("interpolate vae --test-images --rows 30", &["60 test images", "40"]),
         ("traverse vae --image 40", &["'40' for --image", "0 to 39"]),
         ("traverse vae --reach 0", &["'0' for --reach"]),
         ("traverse vae --reach -2", &["'-2' for --reach"]),
@@ -154,7 +154,7 @@ fn models_without_a_prior_start_from_test_images() {
             assert!(part(&way, [row, column], [1, 1]) == part(&pairs, [1, image], [1, 1]), "{row} {column}");
         }
     }
-    assert!(way == place.picture("interpolate ae --rows 3 --steps 4 --images"));
+    assert!(way == place.picture("interpolate ae --rows 3 --steps 4 --test-images"));
     let all = place.picture(&format!("reconstruct ae -n {TEST}"));
 
     // The middle of a row is the image; its ends are that number of standard deviations away.
@@ -225,13 +225,59 @@ fn each_row_has_one_class() {
     place.put_codes("points.npy", 3, &points(&[[0, 20], [1, 21], [2, 22]]));
     place.put_npy("row-classes.npy", "<i8", "9,", &[0u64, 0, 0, 1, 1, 1, 2, 2, 2].map(u64::to_le_bytes).concat());
     let expected = place.picture("decode cvae --codes points.npy --classes row-classes.npy");
-    let way = place.picture("interpolate cvae --images --rows 20 --steps 3");
+    let way = place.picture("interpolate cvae --test-images --rows 20 --steps 3");
     assert!(difference(&part(&way, [0, 0], [3, 3]), &expected) <= 1);
-    let all = place.picture("interpolate cvae --images --rows 20 --steps 3 --class 9");
+    let all = place.picture("interpolate cvae --test-images --rows 20 --steps 3 --class 9");
     assert!(difference(&part(&all, [0, 0], [3, 3]), &place.picture("decode cvae --codes points.npy --class 9")) <= 1);
     let about = place.picture("traverse cvae --image 13 --units 1 --steps 2");
     assert!(about == place.picture("traverse cvae --image 13 --units 1 --steps 2 --class 3"));
     assert!(about != place.picture("traverse cvae --image 13 --units 1 --steps 2 --class 0"));
+}
+
+#[test]
+fn own_images_take_the_place_of_the_test_images() {
+    let place = Place::new();
+    place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
+    place.done(&format!("train cvae --hidden 16 {TRAIN} --out cvae"));
+    // The test images 3 and 4, as files.
+    for (path, number) in [("mine/3.png", 3), ("mine/4.png", 4), ("classes/3/a.png", 3)] {
+        fs::create_dir_all(place.path(path).parent().unwrap()).unwrap();
+        let pixel = |x, y| image::Luma([place::stripes(number, (y * 6 + x) as usize)]);
+        image::GrayImage::from_fn(6, 6, pixel).save(place.path(path)).unwrap();
+    }
+    place.done("encode vae --device cpu --out all.npy");
+    let [all, all_of_cvae] = ["vae", "cvae"].map(|run| place.picture(&format!("reconstruct {run} -n {TEST}")));
+    // None of these needs the data of the run.
+    fs::rename(place.path("data"), place.path("elsewhere")).unwrap();
+    let own = place.picture("reconstruct vae --images mine/3.png mine/4.png");
+    assert!(own == part(&all, [0, 3], [2, 2]));
+    assert!(own == place.picture("reconstruct vae --images mine"));
+    place.done("encode vae --images mine --device cpu --out own.npy");
+    let [own_codes, all_codes] = ["own.npy", "all.npy"].map(|name| place.codes(name, 6));
+    let pairs = own_codes.iter().flatten().zip(all_codes[3..5].iter().flatten());
+    assert!(own_codes.len() == 2 && pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-5));
+    let way = place.picture("interpolate vae --from mine/3.png --to mine/4.png --steps 3");
+    assert_eq!(way.dimensions(), (side(3), side(1)));
+    assert!([0, 1].iter().all(|&end| part(&way, [0, 2 * end], [1, 1]) == part(&own, [1, end], [1, 1])));
+
+    // A class by its name, or by the name of a folder.
+    let named = place.picture("reconstruct cvae --images mine/3.png --class 3");
+    assert!(named == part(&all_of_cvae, [0, 3], [2, 1]));
+    assert!(named == place.picture("reconstruct cvae --images classes"));
+    for (line, words) in [
+        (
+            "reconstruct cvae --images mine",
+            &["mine has images without a class", "the model is class-conditional", "--class"][..],
+        ),
+        ("encode cvae --images mine --class eleven", &["no class 'eleven'", "0, 1, 2"]),
+        ("encode vae --images mine --class 3", &["vae is unconditional"]),
+        ("reconstruct vae --images mine/5.png", &["no file or folder 'mine/5.png'"]),
+        ("interpolate vae --from mine --to mine/3.png", &["--from and --to have 3 images"]),
+    ] {
+        place.refused(&format!("{line} --device cpu"), words);
+    }
+    place.put_codes("zeros.npy", 3, &[0.0; 6]);
+    place.picture("decode vae --codes zeros.npy");
 }
 
 #[test]

@@ -317,7 +317,9 @@ fn a_failure_between_two_files_leaves_a_usable_run() {
     let place = Place::new();
     let train = format!("{TINY} --epochs 1 --device cpu");
     place.done(&format!("{train} --out whole"));
-    for obstacle in ["env.json", "reals.png", "metrics.jsonl", "samples/000001.png", "reconstructions.png", BEST] {
+    for obstacle in
+        ["env.json", "images.json", "reals.png", "metrics.jsonl", "samples/000001.png", "reconstructions.png", BEST]
+    {
         println!("stopped at {obstacle}");
         let run = format!("stopped-{}", obstacle.replace(['/', '.'], "-"));
         // A folder where a file is to be.
@@ -370,7 +372,10 @@ fn a_damaged_run_is_refused_and_unchanged() {
         place.refused("resume run --epochs 2", &["config.toml has other settings", "restore them", "frit train"]);
     }
     fs::write(&config, &settings).unwrap();
-    place.refused("resume run --epochs 2 --data other", &["trained on other data", "--data"]);
+    place.refused(
+        "resume run --epochs 2 --data other",
+        &["the same images in another order, with other labels", "--data"],
+    );
     place.refused("resume run --epochs 2 --data nosuch", &["no file or folder 'nosuch'"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
     for line in ["resume data", "sample nosuch", "eval data"] {

@@ -6,7 +6,9 @@ mod trained;
 
 pub(crate) use help::command;
 pub(crate) use settings::{Device, MicroBatch, Settings};
-pub(crate) use trained::{Compare, Decode, Encode, Eval, Interpolate, Reconstruct, Report, Sample, Trained, Traverse};
+pub(crate) use trained::{
+    Compare, Decode, Encode, Eval, Interpolate, Own, Reconstruct, Report, Sample, Trained, Traverse,
+};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};

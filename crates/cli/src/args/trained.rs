@@ -25,6 +25,17 @@ pub(crate) struct Trained {
     pub(crate) device: Device,
 }
 
+/// A user's images in place of the test images.
+#[derive(Debug, Args)]
+pub(crate) struct Own {
+    /// Your own images instead of the test images: files and folders, fitted as the run's data
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) images: Vec<String>,
+    /// Class of your images, for class-conditional models [default: the name of their folder]
+    #[arg(long, value_name = "NAME", requires = "images")]
+    pub(crate) class: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
     #[command(flatten)]
@@ -50,7 +61,9 @@ pub(crate) struct Sample {
 pub(crate) struct Reconstruct {
     #[command(flatten)]
     pub(crate) trained: Trained,
-    /// Number of test images [default: 32]
+    #[command(flatten)]
+    pub(crate) own: Own,
+    /// Number of test images [default: 32; all of your own]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// Output image [default: RUN/reconstructions.png]
@@ -73,7 +86,13 @@ pub(crate) struct Interpolate {
     pub(crate) spherical: bool,
     /// Interpolate between test images instead of samples; the default for models without a prior
     #[arg(long)]
-    pub(crate) images: bool,
+    pub(crate) test_images: bool,
+    /// Interpolate from your own image
+    #[arg(long, value_name = "FILE", requires = "to", conflicts_with_all = ["test_images", "rows", "seed"])]
+    pub(crate) from: Option<String>,
+    /// Interpolate to your own image
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) to: Option<String>,
     /// Class, for class-conditional models [default: the class of each row's first image, or each class in turn]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
@@ -113,7 +132,9 @@ pub(crate) struct Traverse {
 pub(crate) struct Encode {
     #[command(flatten)]
     pub(crate) trained: Trained,
-    /// Number of test images [default: all]
+    #[command(flatten)]
+    pub(crate) own: Own,
+    /// Number of test images: the first ones [default: all]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// Output file: .npy of latents (a VAE: means, then log variances), or packed codes of a VQ-VAE. Class-conditional

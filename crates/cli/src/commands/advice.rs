@@ -35,6 +35,7 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::MicroBatch(images) => format!("use --micro-batch {images}"),
         Hint::Resume(run) => format!("continue with `frit resume {run}`"),
         Hint::Data => "pass the data set that the run was trained on with --data".into(),
+        Hint::Class => "name the class of the images with --class".into(),
         Hint::Out => "choose another --out".into(),
         Hint::Device => "choose another --device (see `frit devices`)".into(),
         Hint::Train => "start a new run with `frit train`".into(),

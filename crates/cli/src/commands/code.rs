@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::open;
+use crate::commands::trained::{open_on, open_to_decode};
 use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
 use frit::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
@@ -23,12 +23,12 @@ const NUMBERS: &str = "npy";
 const WORDS: &str = "frit";
 
 pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending> {
-    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let Opened { run, mut session, .. } = open_on(&args.trained, args.own.given(), terminal)?;
     let images = session.data.test.count;
     let count = args.n.unwrap_or(images);
     ensure!(
         (1..=images).contains(&count),
-        "invalid value '{count}' for -n: expected 1 to {images} (the number of test images)"
+        "invalid value '{count}' for -n: expected 1 to {images} (the number of images)"
     );
     let (found, width) = codes(&mut session, (0..count).collect())?;
     let (ending, bytes) = match &found {
@@ -60,10 +60,11 @@ fn check_ending(path: &Path, ending: &str, family: &str) -> Result<()> {
 }
 
 pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending> {
-    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
-    let path = destination(args.out.as_deref(), &run.path, "decoded.png")?;
+    // Before a device is opened.
     let name = args.codes.display().to_string();
     let file = read(&args.codes)?;
+    let Opened { run, mut session, .. } = open_to_decode(&args.trained, terminal)?;
+    let path = destination(args.out.as_deref(), &run.path, "decoded.png")?;
     let width = code_width(&session)?;
     let dtype = session.model.decoder().context("internal error: the model has no decoder")?.code().dtype;
     check_kind(&file, &name, dtype, session.config.name())?;

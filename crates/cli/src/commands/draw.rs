@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{MEASURE, open, open_to_draw};
+use crate::commands::trained::{MEASURE, open_on, open_to_draw};
 use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
 use frit::eval::Opened;
@@ -61,9 +61,11 @@ fn write_each(folder: &Path, images: &Images) -> Result<()> {
 }
 
 pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Result<Ending> {
-    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let own = args.own.given();
+    let most = if own.is_some() { MAX } else { DEFAULT };
+    let Opened { run, mut session, .. } = open_on(&args.trained, own, terminal)?;
     let images = session.data.test.count;
-    let count = args.n.unwrap_or(images.min(DEFAULT));
+    let count = args.n.unwrap_or(images.min(most));
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
     let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
     let pairs = pairs.with_context(|| {
@@ -75,12 +77,12 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     Ok(Ending::Done)
 }
 
-/// Checks the number of test images against the data set and the largest grid.
+/// Checks the number of images against the data set and the largest grid.
 fn check_count(count: usize, images: usize) -> Result<usize> {
     match images {
         ..=MAX => ensure!(
             (1..=images).contains(&count),
-            "invalid value '{count}' for -n: expected 1 to {images} (the number of test images)"
+            "invalid value '{count}' for -n: expected 1 to {images} (the number of images)"
         ),
         _ => ensure!((1..=MAX).contains(&count), "invalid value '{count}' for -n: expected 1 to {MAX}"),
     }

@@ -13,13 +13,16 @@ use serde_json::{Map, Value};
 
 pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     ensure!(args.n.is_none() || args.generative, "-n requires --generative");
-    let Opened { run, step, mut session, backend } = open(&args.trained, terminal)?;
+    let Opened { run, step, mut session, backend, data } = open(&args.trained, terminal)?;
     let options =
         EvalOptions { importance_samples: args.iw, generative: args.generative, images: args.n, seed: args.seed };
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
-    evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step));
-    if let Err(error) = run.write_evaluation(&Value::Object(evaluation.clone())) {
-        terminal.say(&format!("the evaluation was not saved: {error}"));
+    evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step, &data));
+    let figures = Value::Object(evaluation.clone());
+    match run.write_evaluation(&figures, data.same_tests) {
+        Ok(_) if data.same_tests => {}
+        Ok(path) => terminal.say(&format!("these are not the test images of the run; saved in {}", path.display())),
+        Err(error) => terminal.say(&format!("the evaluation was not saved: {error}")),
     }
     match args.json {
         true => put_json("eval", Value::Object(evaluation))?,

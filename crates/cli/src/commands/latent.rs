@@ -2,12 +2,12 @@
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::open;
+use crate::commands::trained::{open, open_on};
 use crate::output::out;
 use anyhow::{Result, ensure};
 use frit::data::DataSet;
-use frit::eval::Opened;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
+use frit::eval::{Opened, OwnImages};
 use frit::io::images::{destination, grid, write_png};
 use frit::run::session::Session;
 use frit::terminal::Terminal;
@@ -21,12 +21,21 @@ const MAX: usize = 100;
 pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Result<Ending> {
     check("--rows", args.rows, 1)?;
     check("--steps", args.steps, 2)?;
-    let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
+    let own = args.from.iter().chain(&args.to).cloned().collect::<Vec<_>>();
+    let own = (!own.is_empty()).then(|| OwnImages { sources: own, class: args.class.clone() });
+    let count = if own.is_some() { 1 } else { args.rows };
+    let images = args.test_images || own.is_some();
+    let Opened { run, mut session, .. } = open_on(&args.trained, own, terminal)?;
     let session = &mut session;
     let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
     let width = latent_width(session)?;
-    let images = args.images || !has_prior(session);
-    let rows = if images { pairs(session, args.rows)? } else { Vec::new() };
+    ensure!(
+        args.from.is_none() || session.data.test.count == 2,
+        "--from and --to have {} images; give one image file each",
+        session.data.test.count
+    );
+    let images = images || !has_prior(session);
+    let rows = if images { pairs(session, count)? } else { Vec::new() };
     let ends = match images {
         true => latents(session, rows.clone())?,
         false => normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect(),
@@ -34,7 +43,7 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
     // One class per row: only the latent changes.
     let known = session.data.classes.len();
     let of_row = |row: usize| if images { label(session, rows[2 * row]) } else { (row % known) as u8 };
-    let classes = classes(session, args.class.as_deref(), args.rows, of_row)?;
+    let classes = classes(session, args.class.as_deref(), count, of_row)?;
     let way = if args.spherical { spherical } else { linear };
     let row = |ends: &[Vec<f32>]| {
         let point = |step: usize| way(&ends[0], &ends[1], step as f32 / (args.steps - 1) as f32);

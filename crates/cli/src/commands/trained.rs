@@ -1,8 +1,8 @@
 //! Opens trained models.
 
-use crate::args::Trained;
+use crate::args::{Own, Trained};
 use anyhow::{Result, bail};
-use frit::eval::{OpenOptions, Opened, Weights};
+use frit::eval::{OpenOptions, Opened, OwnImages, Weights};
 use frit::run::find::{RUNS, find};
 use frit::terminal::Terminal;
 use gpu_core::DeviceChoice;
@@ -28,7 +28,16 @@ impl Trained {
             data: self.data.clone(),
             device: self.device.options(DeviceChoice::Auto),
             without_data: false,
+            images: None,
         }
+    }
+}
+
+impl Own {
+    /// The images, if there are any.
+    pub(crate) fn given(&self) -> Option<OwnImages> {
+        let Self { images, class } = self;
+        (!images.is_empty()).then(|| OwnImages { sources: images.clone(), class: class.clone() })
     }
 }
 
@@ -47,10 +56,21 @@ pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
     Ok(frit::eval::open(&run, &args.options(), terminal)?)
 }
 
+/// Opens a trained model with its data, or with a user's images in the place of the test images.
+pub(crate) fn open_on(args: &Trained, images: Option<OwnImages>, terminal: &Terminal) -> Result<Opened> {
+    let run = run_folder(args.run.as_deref(), terminal)?;
+    Ok(frit::eval::open(&run, &OpenOptions { images, ..args.options() }, terminal)?)
+}
+
+/// Opens a trained model without its data, to decode: only the image size and the classes are needed.
+pub(crate) fn open_to_decode(args: &Trained, terminal: &Terminal) -> Result<Opened> {
+    let run = run_folder(args.run.as_deref(), terminal)?;
+    Ok(frit::eval::open(&run, &OpenOptions { without_data: true, ..args.options() }, terminal)?)
+}
+
 /// Opens a trained model without its data, to sample from it: only the image size is needed.
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
-    let run = run_folder(args.run.as_deref(), terminal)?;
-    let opened = frit::eval::open(&run, &OpenOptions { without_data: true, ..args.options() }, terminal)?;
+    let opened = open_to_decode(args, terminal)?;
     let model = &opened.session.model;
     if model.sampler().is_none() {
         let instead = if model.reconstructor().is_some() { "use `frit reconstruct`" } else { MEASURE };

@@ -1,5 +1,6 @@
 //! Data sets in memory: images of one size, their labels, and the names of the classes.
 
+use super::image_list::ImageList;
 use super::pixels::Pixels;
 use flate2::Crc;
 use std::sync::OnceLock;
@@ -52,6 +53,8 @@ pub struct DataSet {
     pub channels: usize,
     /// Names of the classes by label; at most 256.
     pub classes: Vec<String>,
+    /// The images of both sets by their content; empty for built-in data.
+    pub list: ImageList,
     /// Scans of all bytes, made once.
     variance: OnceLock<f64>,
     fingerprint: OnceLock<String>,
@@ -69,7 +72,8 @@ impl DataSet {
             assert_eq!(split.labels.len(), split.count, "labels of {name}");
         }
         let (variance, fingerprint) = (OnceLock::new(), OnceLock::new());
-        Self { name, train, test, height, width, channels, classes, variance, fingerprint }
+        let list = ImageList::default();
+        Self { name, train, test, height, width, channels, classes, list, variance, fingerprint }
     }
 
     /// Numbers in an image: height × width × channels.

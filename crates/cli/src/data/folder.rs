@@ -7,8 +7,9 @@ use super::picture::{self, Picture};
 use crate::config::data::DataOptions;
 use crate::io::error::{Error, Hint, Result, bail, error};
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A skipped file.
@@ -32,6 +33,8 @@ pub(super) struct Decoded {
     /// A hash of each image of the training set and of the test set, which is empty without one: of the file's bytes,
     /// or of the image's pixels before they are fitted. It is the same in every version and on every machine.
     pub(super) ids: [Vec<u64>; 2],
+    /// The path of each image below the folder; none of images in arrays.
+    pub(super) paths: [Vec<String>; 2],
     /// Height and width of each image in the files.
     pub(super) sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
@@ -50,7 +53,7 @@ impl Decoded {
             split.images.par_chunks_exact(pixels).map(xxh3_64).collect()
         };
         let ids = [ids(Some(&splits.train)), ids(splits.test.as_ref())];
-        Self { splits, ids, sizes, skipped: Vec::new() }
+        Self { splits, ids, paths: Default::default(), sizes, skipped: Vec::new() }
     }
 }
 
@@ -74,9 +77,15 @@ pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
             return Err(mixed_sizes(sizes[0], *other));
         }
     }
-    for part in parts {
+    let mut paths: [Vec<String>; 2] = Default::default();
+    for (part, paths) in parts.into_iter().zip(&mut paths) {
         total += part.len();
+        let files: Vec<PathBuf> = part.iter().map(|file| file.path.clone()).collect();
+        let before = skipped.len();
         read.push(decode(part, options, &mut skipped));
+        let unread: HashSet<&str> = skipped[before..].iter().map(|skipped| skipped.path.as_str()).collect();
+        let below = |path: PathBuf| path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        paths.extend(files.into_iter().filter(|path| !unread.contains(path.display().to_string().as_str())).map(below));
     }
     refuse_too_many(folder, &skipped, total, options)?;
     refuse_mixed_sizes(read.iter().flatten())?;
@@ -88,7 +97,7 @@ pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
     let train = parts.next().expect("there is a training set");
     let test = parts.next();
     drop(parts);
-    Ok(Decoded { splits: Splits { train, test, classes }, ids, sizes, skipped })
+    Ok(Decoded { splits: Splits { train, test, classes }, ids, paths, sizes, skipped })
 }
 
 /// Decodes files on all cores; the result is in their order. Unreadable ones go to `skipped`.
@@ -212,9 +221,15 @@ mod tests {
         fs::create_dir(root.path().join("empty")).unwrap();
         let data = load(&root).unwrap();
         assert_eq!(data.classes, ["cat", "dog"]);
-        // Within cat: a.PNG, c.png, d.png, then what is in the folder b; of all six every second is held out.
-        assert_eq!((firsts(&data.train), data.train.labels.as_slice()), (vec![11, 14, 20], &[0, 0, 1][..]));
-        assert_eq!((firsts(&data.test), data.test.labels.as_slice()), (vec![13, 12, 21], &[0, 0, 1][..]));
+        // Within cat: a.PNG, c.png, d.png, then what is in the folder b.
+        let Decoded { splits, paths, .. } = read(root.path(), &DataOptions::default()).unwrap();
+        let all = splits.train.split;
+        let firsts_of_all = firsts(&all);
+        assert_eq!((&firsts_of_all[..], &all.labels[..]), (&[11, 13, 14, 12, 20, 21][..], &[0, 0, 0, 0, 1, 1][..]));
+        assert_eq!(paths[0], ["cat/a.PNG", "cat/c.png", "cat/d.png", "cat/b/9.png", "dog/1.png", "dog/2.png"]);
+        let path_of = |&first: &u8| paths[0][firsts_of_all.iter().position(|&found| found == first).unwrap()].clone();
+        let listed = data.list.train.iter().map(|entry| entry.path.clone().unwrap());
+        assert!(listed.eq(firsts(&data.train).iter().map(path_of)));
         assert_eq!(load(&root).unwrap().fingerprint(), data.fingerprint());
     }
 
@@ -224,12 +239,14 @@ mod tests {
         (1..=4).for_each(|value| put(&root, &format!("{value}.png"), grey(value)));
         let data = load(&root).unwrap();
         assert_eq!((data.classes.as_slice(), data.channels), (&["pictures".to_string()][..], 1));
-        assert_eq!((firsts(&data.train), firsts(&data.test)), (vec![1, 3], vec![2, 4]));
+        assert_eq!(firsts(&read(root.path(), &DataOptions::default()).unwrap().splits.train.split), [1, 2, 3, 4]);
         put(&root, "5.png", colour(2, 5));
         let data = load(&root).unwrap();
-        assert_eq!((data.channels, &data.train.images[..3]), (3, &[2; 3][..]));
+        let all = [&data.train.images[..], &data.test.images].concat();
+        assert_eq!((data.channels, all.len()), (3, 5 * 4 * 3));
+        assert!(all.chunks(3).filter(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]).count() == 4 * 4);
         let asked = DataSet::load(&DataOptions { channels: 1, ..from(root.path()) }).unwrap();
-        assert_eq!((asked.channels, asked.train.images.len()), (1, 4 * 4));
+        assert_eq!((asked.channels, asked.train.images.len() + asked.test.images.len()), (1, 5 * 4));
     }
 
     #[test]
@@ -240,9 +257,9 @@ mod tests {
         assert!(sentence(&root).contains("several sizes, 4×4 and 4×8 among them"));
         let fitted = |fit: Fit| {
             let options = DataOptions { size: 4, fit, background: Colour([7; 3]), ..from(root.path()) };
-            firsts(&DataSet::load(&options).unwrap().test)
+            firsts(&read(root.path(), &options).unwrap().splits.train.split)
         };
-        assert_eq!([fitted(Fit::Crop), fitted(Fit::Stretch), fitted(Fit::Pad)], [[9], [9], [7]]);
+        assert_eq!([fitted(Fit::Crop), fitted(Fit::Stretch), fitted(Fit::Pad)], [[9, 9], [9, 9], [9, 7]]);
     }
 
     #[test]

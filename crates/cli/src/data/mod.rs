@@ -1,8 +1,9 @@
 //! Data sets: images of one size with their classes, built in or from files.
 //!
 //! [`DataSet::load`] reads a data set as [`DataOptions`](crate::config::data::DataOptions) describe it; [`read()`] also
-//! returns its format and the files that were skipped. A format is a file with a reader and a row of the table in
-//! `formats.rs`.
+//! returns its format and the files that were skipped. Of data without a test set, images are held out by a hash of
+//! their content; [`ImageList`] keeps the images of a run, and [`read_by`] reads them again. A format is a file with a
+//! reader and a row of the table in `formats.rs`.
 
 mod arrangement;
 mod bounded;
@@ -18,6 +19,7 @@ mod formats;
 mod given;
 mod held_out;
 mod idx;
+mod image_list;
 mod jpeg;
 mod mnist;
 mod npy;
@@ -33,9 +35,10 @@ pub use fit::shrink;
 pub use folder::Skipped;
 pub use formats::is_built_in;
 pub use given::{Given, read_given};
+pub use image_list::{Changes, Entry, ImageList};
 pub use npy::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
 pub use pixels::Pixels;
-pub use read::{Found, read};
+pub use read::{Found, Rule, read, read_by};
 
 /// Options for a path, with the defaults, for tests.
 #[cfg(test)]

@@ -230,14 +230,15 @@ mod tests {
             let data = load(&archive(&whole)).unwrap();
             assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), (&[0, 1, 1][..], &[1, 0][..]));
             assert_eq!((data.test.images, data.classes), (vec![9; 8], vec!["0".to_string(), "4".to_string()]));
-            // The only image of class 0 is held out.
-            let alone = load(&archive(&whole[..2])).unwrap();
-            assert_eq!((alone.train.count, alone.test.count, alone.classes), (1, 1, vec!["4".to_string()]));
+            // One of class 4 is held out.
+            let three = encode("|u1", &[3, 2, 2], &[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+            let alone = load(&archive(&[(x, three), whole[1].clone()])).unwrap();
+            assert_eq!((alone.train.count + alone.test.count, alone.classes.len()), (3, 2));
             assert!(sentence(&archive(&whole[..3])).contains("labels for training images, and none for test images"));
         }
         for name in ["images", "X_Train", "anything"] {
             let data = load(&archive(&[(name, images(4, 3))])).unwrap();
-            assert_eq!((data.train.count, data.classes), (2, vec!["pictures".into()]), "{name}");
+            assert_eq!((data.train.count, data.classes), (3, vec!["pictures".into()]), "{name}");
         }
         let others = sentence(&archive(&[("a", images(4, 3)), ("b", vec![1])]));
         assert!(others.contains("among its arrays (a, b); name them x_train or train_images or images"), "{others}");

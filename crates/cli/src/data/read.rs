@@ -1,13 +1,15 @@
 //! Loading: finds the format of a source, reads it, and makes a data set of images of one size.
 
 use super::classes;
-use super::dataset::{DataSet, SizedSplit, Splits};
+use super::dataset::{DataSet, SizedSplit, Split, Splits};
 use super::fit::fit_split;
 use super::folder::{Decoded, Skipped};
-use super::formats::{Format, sources};
-use super::held_out;
+use super::formats::{Format, is_built_in, sources};
+use super::held_out::{Part, by_content, by_list, by_position, divide};
+use super::image_list::{Changes, Entry, ImageList};
 use crate::config::data::DataOptions;
 use crate::io::error::{Hint, Result, bail};
+use std::collections::HashSet;
 
 /// Most bytes that a device can index.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -19,13 +21,25 @@ pub struct Found {
     pub data: DataSet,
     /// Name of its format.
     pub kind: &'static str,
-    /// A hash of each image of the training set and of the test set as the source has them, before images are held out:
-    /// of the file's bytes in a folder, and of the image's pixels otherwise.
-    pub ids: [Vec<u64>; 2],
     /// Height and width of each image before it was fitted.
     pub sizes: Vec<[usize; 2]>,
     /// Files that could not be read.
     pub skipped: Vec<Skipped>,
+    /// The difference from the images of a list.
+    pub changes: Changes,
+}
+
+/// The rule by which images are in the training set or in the test set.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Rule<'a> {
+    /// As the source has them; of a source without a test set, a hash of each image's content decides.
+    Content,
+    /// As the source has them; of a source without a test set, every (1 / `data.test`)th image is held out, in the
+    /// order of classes. Version 0.1.0 did so.
+    Position,
+    /// As they are in the list of a run; images that it does not have are in neither set. If the source has fewer than
+    /// half of the images of the list, it is other data: as [`Rule::Content`], without the images that are trained on.
+    List(&'a ImageList),
 }
 
 impl DataSet {
@@ -41,42 +55,97 @@ impl DataSet {
     }
 }
 
-/// Reads a data set and reports its format, sizes and skipped files.
+/// Reads a data set and reports its format, sizes and skipped files. Images are held out by [`Rule::Content`].
 ///
 /// # Errors
 /// Those of [`DataSet::load`].
 pub fn read(options: &DataOptions) -> Result<Found> {
-    options.check()?;
-    let format = Format::of(&options.source)?;
-    let Decoded { splits, ids, sizes, skipped } = format.read(options)?;
-    Ok(Found { data: finish(splits, options)?, kind: format.name, ids, sizes, skipped })
+    read_by(options, Rule::Content)
 }
 
-/// Splits as a data set: fitted, of one size, each with images.
-fn finish(Splits { train, test, mut classes }: Splits, options: &DataOptions) -> Result<DataSet> {
+/// Reads a data set and divides it by a rule.
+///
+/// # Errors
+/// Those of [`DataSet::load`]; or the source has none of a list's training images, or none of its test images.
+pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
+    options.check()?;
+    let format = Format::of(&options.source)?;
+    let Decoded { splits, ids, paths, sizes, skipped } = format.read(options)?;
+    let changes = match rule {
+        Rule::List(list) => Changes::of(list, ids.iter().flatten().copied()),
+        _ => Changes::default(),
+    };
+    let mut data = divided(splits, (&ids.concat(), &paths.concat()), options, rule, changes.other)?;
+    if is_built_in(&options.source) {
+        data.list = ImageList::default();
+    }
+    Ok(Found { data, kind: format.name, sizes, skipped, changes })
+}
+
+/// Splits as a data set: fitted, of one size, divided by a rule, each with images.
+fn divided(
+    Splits { train, test, mut classes }: Splits,
+    (ids, paths): (&[u64], &[String]),
+    options: &DataOptions,
+    rule: Rule<'_>,
+    other: bool,
+) -> Result<DataSet> {
     let name = options.source.clone();
     let train = fit_split(train, options);
-    let (mut train, mut test) = match test.map(|test| fit_split(test, options)) {
-        Some(test) => (train, test),
-        None => {
-            let SizedSplit { split, size } = train;
-            match split.count {
-                0 => bail!(Data, "{name} holds no readable pictures; repair them, or use {}", sources()),
-                1 => bail!(Data, "{name} holds one picture; training and testing need at least two"),
-                _ => {}
-            }
-            let (train, test) = held_out::split(split, options.test);
-            (SizedSplit { split: train, size }, SizedSplit { split: test, size })
+    let test = test.map(|test| fit_split(test, options));
+    refuse_unusable(&name, &train, test.as_ref())?;
+    let size @ [height, width, channels] = train.size;
+    let (split, test) = (train.split, test.map(|test| test.split));
+    let tests = test.as_ref().map_or(&[][..], |test| &test.labels);
+    let labels = [&split.labels, tests].concat();
+    let parts = parts(&labels, ids, test.as_ref().map(|_| split.count), options, rule, other);
+    let entries = |part: Part| {
+        let of_part = (0..ids.len()).filter(|&number| parts[number] == part);
+        of_part.map(|number| Entry { id: ids[number], path: paths.get(number).cloned() }).collect()
+    };
+    let list = ImageList { train: entries(Part::Train), test: entries(Part::Test) };
+    let (train, test) = match test {
+        // A large training set stays where it is.
+        Some(test) if is_unchanged(&parts, split.count) => (split, test),
+        Some(test) => divide(joined(split, test), &parts),
+        None => divide(split, &parts),
+    };
+    for (split, which) in [(&train, "training"), (&test, "test")] {
+        if split.count == 0 {
+            bail!(Data, "{name} has none of the run's {which} images; restore them");
+        }
+    }
+    let [mut train, mut test] = [train, test].map(|split| SizedSplit { split, size });
+    classes::drop_empty(&name, &mut train, &mut test, &mut classes);
+    let [train, test] = [train.split, test.split];
+    if test.count == 0 {
+        bail!(Data, "no test image of {name} is of a class that has training images; add such images");
+    }
+    let pixels = height * width * channels;
+    // Without a shard size, a device gets as many images as fit.
+    let at_once = options.shard.min(train.count);
+    let advice = "reduce data.shard or data.size";
+    refuse_too_large(&format!("{at_once} training images of {name}"), at_once, pixels, advice)?;
+    let tests = test.count;
+    refuse_too_large(&format!("{tests} test images of {name}"), tests, pixels, "reduce data.size, or use fewer")?;
+    let mut data = DataSet::new(name, train, test, size, classes);
+    data.list = list;
+    Ok(data)
+}
+
+/// Refuses splits without images, a single image to divide, and images of two sizes.
+fn refuse_unusable(name: &str, train: &SizedSplit, test: Option<&SizedSplit>) -> Result<()> {
+    let Some(test) = test else {
+        match train.split.count {
+            0 => bail!(Data, "{name} holds no readable pictures; repair them, or use {}", sources()),
+            1 => bail!(Data, "{name} holds one picture; training and testing need at least two"),
+            _ => return Ok(()),
         }
     };
-    for (sized, which) in [(&train, "training"), (&test, "test")] {
+    for (sized, which) in [(train, "training"), (test, "test")] {
         if sized.split.count == 0 {
             bail!(Data, "{name} has no readable {which} pictures; repair them, or add others");
         }
-    }
-    classes::drop_empty(&name, &mut train, &mut test, &mut classes);
-    if test.split.count == 0 {
-        bail!(Data, "no test image of {name} is of a class that has training images; add such images");
     }
     if train.size != test.size {
         let [train, test] = [train.size, test.size].map(|[h, w, c]| format!("{h}×{w}×{c}"));
@@ -87,15 +156,47 @@ fn finish(Splits { train, test, mut classes }: Splits, options: &DataOptions) ->
              data.size and data.channels"
         );
     }
-    let [height, width, channels] = train.size;
-    let pixels = height * width * channels;
-    // Without a shard size, a device gets as many images as fit.
-    let at_once = options.shard.min(train.split.count);
-    let advice = "reduce data.shard or data.size";
-    refuse_too_large(&format!("{at_once} training images of {name}"), at_once, pixels, advice)?;
-    let tests = test.split.count;
-    refuse_too_large(&format!("{tests} test images of {name}"), tests, pixels, "reduce data.size, or use fewer")?;
-    Ok(DataSet::new(name, train.split, test.split, train.size, classes))
+    Ok(())
+}
+
+/// The part of each image by a rule. The first `trained` images are the training set of a source that has a test set.
+fn parts(
+    labels: &[u8],
+    ids: &[u64],
+    trained: Option<usize>,
+    options: &DataOptions,
+    rule: Rule<'_>,
+    other: bool,
+) -> Vec<Part> {
+    let found = |trained: usize| -> Vec<Part> {
+        (0..ids.len()).map(|number| if number < trained { Part::Train } else { Part::Test }).collect()
+    };
+    if let (Rule::List(list), false) = (rule, other) {
+        return by_list(list, ids, &found(trained.unwrap_or(0)));
+    }
+    let mut parts = match (trained, rule) {
+        (Some(trained), _) => found(trained),
+        (None, Rule::Position) => by_position(labels, options.test),
+        (None, _) => by_content(labels, ids, options.test),
+    };
+    if let Rule::List(list) = rule {
+        let trained: HashSet<u64> = list.train.iter().map(|entry| entry.id).collect();
+        let is_trained = |(part, id): &(&mut Part, &u64)| **part == Part::Test && trained.contains(id);
+        parts.iter_mut().zip(ids).filter(is_trained).for_each(|(part, _)| *part = Part::Neither);
+    }
+    parts
+}
+
+/// True if the first `trained` images are those to train on, and the others those to test on.
+fn is_unchanged(parts: &[Part], trained: usize) -> bool {
+    parts[..trained].iter().all(|&part| part == Part::Train) && parts[trained..].iter().all(|&part| part == Part::Test)
+}
+
+fn joined(mut first: Split, second: Split) -> Split {
+    first.images.extend(second.images);
+    first.labels.extend(second.labels);
+    first.count += second.count;
+    first
 }
 
 /// Refuses `count` images of `pixels` bytes each that a device cannot index.

@@ -58,7 +58,8 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
         None => FeatureSpace::Random(RandomNetwork::open(a.size, &backend)?),
         Some(labelled) => {
             let classifier = TrainedClassifier::load_or_train(labelled, &backend, "for its features", terminal)?;
-            let no_classes = || error!(Data, "{} has no classes to train a classifier on", labelled.name);
+            let no_classes =
+                || error!(Data, "{} has no classes to train a classifier on; choose labelled data", labelled.name);
             let classifier = classifier.ok_or_else(no_classes)?;
             warn_of_errors(&classifier, terminal);
             FeatureSpace::Classifier(classifier)

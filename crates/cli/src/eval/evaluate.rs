@@ -7,7 +7,7 @@ use crate::eval::measures::{
     warn_of_errors,
 };
 use crate::eval::passes::{ActiveUnits, TestLoss, importance_nll, summary};
-use crate::eval::trained::{Weights, step_of};
+use crate::eval::trained::{DataFacts, Weights, step_of};
 use crate::io::error::{Result, bail, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::Run;
@@ -80,8 +80,8 @@ pub fn evaluate(
 }
 
 /// The origin of an evaluation: the checkpoint, its step, and the step that the run has reached, which may lie after
-/// the last line of metrics.
-pub fn origin(run: &Run, weights: Weights, average: bool, step: Option<u64>) -> Evaluation {
+/// the last line of metrics, and whether the data is the run's.
+pub fn origin(run: &Run, weights: Weights, average: bool, step: Option<u64>, data: &DataFacts) -> Evaluation {
     let recorded = metrics::read(&run.path).map_or(0, |metrics| metrics.steps);
     let latest = match weights {
         Weights::Latest => None,
@@ -89,6 +89,9 @@ pub fn origin(run: &Run, weights: Weights, average: bool, step: Option<u64>) -> 
     };
     let reached = [step, latest].into_iter().flatten().fold(recorded, u64::max);
     Evaluation::from_iter([
+        ("data_checksum".into(), json!(data.fingerprint)),
+        ("same_data".into(), json!(data.same)),
+        ("data_changes".into(), json!(data.difference)),
         ("checkpoint".into(), json!(weights.name())),
         ("step".into(), json!(step)),
         ("average".into(), json!(average)),

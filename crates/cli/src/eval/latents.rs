@@ -83,7 +83,9 @@ pub fn class(session: &Session, name: &str) -> Result<u8> {
 pub fn code_width(session: &Session) -> Result<usize> {
     let name = session.config.name();
     let decoder = session.model.decoder();
-    let decoder = decoder.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no decoder")))?;
+    let decoder = decoder.ok_or_else(|| {
+        Error::new(ErrorKind::Model, format!("{name} has no decoder; use a run of a model that makes images"))
+    })?;
     Ok(decoder.code().width)
 }
 
@@ -104,7 +106,9 @@ fn rows_of(codes: &Array, start: usize, given: Buf) -> Array {
 pub fn codes(session: &mut Session, rows: Vec<usize>) -> Result<(Array, usize)> {
     let name = session.config.name();
     let encoder = session.model.encoder();
-    let encoder = encoder.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no encoder")))?;
+    let encoder = encoder.ok_or_else(|| {
+        Error::new(ErrorKind::Model, format!("{name} has no encoder; use a run of an autoencoder, a VAE or a VQ-VAE"))
+    })?;
     let (words, width) = (encoder.code().dtype == Dtype::U32, encoder.code().width);
     let pass = |session: &Session, batch| session.model.encoder().expect("checked above").encode(batch);
     let pass = TestPass::prepare(session, rows, pass)?;

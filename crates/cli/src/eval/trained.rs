@@ -1,10 +1,12 @@
 //! Trained models: a checkpoint of a run, opened on a device.
 
-use crate::config::Config;
 use crate::data::DataSet;
-use crate::io::error::{Hint, Result, ensure};
+use crate::eval::latents::{class, is_class_conditional};
+use crate::eval::own_images::OwnImages;
+use crate::io::error::{Hint, Result, bail, ensure};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
+use crate::run::data::RunData;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::folder::Run;
 use crate::run::session::{Session, spec};
@@ -74,6 +76,8 @@ pub struct OpenOptions {
     pub device: DeviceOptions,
     /// Does not load the data. The model samples and decodes, and cannot be evaluated.
     pub without_data: bool,
+    /// Images in the place of the test set; the data is not loaded. They are reconstructed or encoded.
+    pub images: Option<OwnImages>,
 }
 
 /// A trained model on a device.
@@ -86,9 +90,33 @@ pub struct Opened {
     pub session: Session,
     /// The device.
     pub backend: Backend,
+    /// Facts about its data, for an evaluation.
+    pub data: DataFacts,
+}
+
+/// Facts about the data that a model is evaluated on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DataFacts {
+    /// Fingerprint of the images and labels.
+    pub fingerprint: String,
+    /// True if it is that of the run.
+    pub same: bool,
+    /// True if the test images are those of the run.
+    pub same_tests: bool,
+    /// The difference from the data of the run, if there is one.
+    pub difference: Option<String>,
+}
+
+impl DataFacts {
+    /// The facts about data that a run was trained on just now.
+    pub fn of_training(data: &DataSet) -> Self {
+        Self { fingerprint: data.fingerprint(), same: true, same_tests: true, difference: None }
+    }
 }
 
 /// Opens a checkpoint of a run on a device.
+///
+/// Training and test images are those of the run; the terminal shows how the data has changed since.
 ///
 /// # Errors
 /// [`ErrorKind::Run`] if the folder holds no run or not that checkpoint, [`ErrorKind::Checkpoint`] if the file is
@@ -105,6 +133,7 @@ pub struct Opened {
 pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Opened> {
     let run = Run::open_to_read(run)?;
     let mut config = run.config()?;
+    let trained = config.data.source.clone();
     if let Some(source) = &options.data {
         config.data.source.clone_from(source);
     }
@@ -115,7 +144,25 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
         run.path.display()
     );
     let mut checkpoint = run.load(&options.weights.path(&run)?)?;
-    let data = if options.without_data { black(&checkpoint)? } else { load(&config)? };
+    let mut unlabelled = None;
+    let (data, facts) = match &options.images {
+        Some(images) => {
+            let own = images.read(black(&checkpoint)?, &config.data, terminal)?;
+            unlabelled = own.unlabelled;
+            (own.data, None)
+        }
+        None if options.without_data => (black(&checkpoint)?, None),
+        None => {
+            let RunData { data, difference, same, same_tests } =
+                RunData::read(&run, &config.data, &trained, &checkpoint).map_err(|error| error.or_hint(Hint::Data))?;
+            if let Some(difference) = &difference {
+                terminal.say(&format!("warning: {difference}"));
+            }
+            (data, Some((same, same_tests, difference)))
+        }
+    };
+    let (same, same_tests, difference) = facts.unwrap_or((false, false, None));
+    let data_facts = DataFacts { fingerprint: data.fingerprint(), same, same_tests, difference };
     let (backend, reason) = device::open(&options.device)?;
     terminal.say(&format!("running on {reason}"));
     let spec = spec(&config, &data);
@@ -124,18 +171,32 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     // Before memory is allocated for a model that the file may not have.
     check_tensors(model.as_ref(), &checkpoint)?;
     let mut session = Session::open_model(config, data.into(), model, &backend)?;
+    if let Some(images) = &options.images {
+        check_classes(&session, images, unlabelled)?;
+    }
     session.restore_weights(&mut checkpoint, options.average)?;
-    Ok(Opened { run, step: step_of(&checkpoint), session, backend })
+    Ok(Opened { run, step: step_of(&checkpoint), session, backend, data: data_facts })
+}
+
+/// Refuses a class that the run does not have and, of a class-conditional model, images without one.
+fn check_classes(session: &Session, images: &OwnImages, unlabelled: Option<String>) -> Result<()> {
+    if let Some(name) = &images.class {
+        class(session, name)?;
+    }
+    if let (true, Some(source)) = (is_class_conditional(session), unlabelled) {
+        bail!(
+            Data,
+            hint: Hint::Class,
+            "{source} has images without a class of the run, and the model is class-conditional"
+        );
+    }
+    Ok(())
 }
 
 /// The training step of a checkpoint, if it is recorded.
 pub fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
     let progress: Value = serde_json::from_str(checkpoint.metadata.get("progress")?).ok()?;
     progress.get("step")?.as_u64()
-}
-
-fn load(config: &Config) -> Result<DataSet> {
-    DataSet::load(&config.data).map_err(|error| error.or_hint(Hint::Data))
 }
 
 /// A black image of the size that the checkpoint records, in place of the data.

@@ -41,6 +41,8 @@ pub enum Hint {
     Set(String),
     /// Give the data set that the run was trained on.
     Data,
+    /// Name the class of the images.
+    Class,
     /// Write to another path.
     Out,
     /// Run on another device, or on the CPU.

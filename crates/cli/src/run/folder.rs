@@ -1,11 +1,13 @@
 //! The run folder: the files of one training.
 //!
 //! ```text
-//! config.toml  env.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png  evaluation.json
-//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors  report.html  tensorboard/
+//! config.toml  env.json  images.json  metrics.jsonl  reals.png  samples/NNNNNN.png  reconstructions.png
+//! evaluation.json  evaluation-other.json  report.html  tensorboard/
+//! checkpoints/{latest,best,step-NNNNNNNN}.safetensors
 //! ```
 
 use crate::config::Config;
+use crate::data::ImageList;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
 use crate::run::version;
@@ -15,6 +17,8 @@ use std::path::{Path, PathBuf};
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
 const EVALUATION: &str = "evaluation.json";
+const EVALUATION_OTHER: &str = "evaluation-other.json";
+const IMAGES: &str = "images.json";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
@@ -177,12 +181,34 @@ impl Run {
         self.read_if_exists(ENVIRONMENT)?.map(parse).transpose()
     }
 
-    /// Saves the metrics of an evaluation, for the report.
+    /// Saves the list of the run's images. Built-in data has none.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write_evaluation(&self, metrics: &Value) -> Result<()> {
-        files::write(&self.file(EVALUATION), format!("{metrics:#}\n").as_bytes())
+    pub fn write_images(&self, list: &ImageList) -> Result<()> {
+        if list.is_empty() {
+            return Ok(());
+        }
+        files::write(&self.file(IMAGES), format!("{}\n", list.to_json()).as_bytes())
+    }
+
+    /// The list of the run's images; `None` for built-in data, and for a run of version 0.1.0.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no list.
+    pub fn read_images(&self) -> Result<Option<ImageList>> {
+        let name = self.file(IMAGES).display().to_string();
+        self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()
+    }
+
+    /// Saves the metrics of an evaluation: on the `own` test images of the run, or on others. Returns the path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_evaluation(&self, metrics: &Value, own: bool) -> Result<PathBuf> {
+        let path = self.file(if own { EVALUATION } else { EVALUATION_OTHER });
+        files::write(&path, format!("{metrics:#}\n").as_bytes())?;
+        Ok(path)
     }
 
     /// Appends one object as a line to the metrics. A killed process does not lose it.
@@ -191,6 +217,14 @@ impl Run {
     /// The file cannot be written; no part of the line stays.
     pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
         files::append(&self.file(METRICS), format!("{line}\n").as_bytes())
+    }
+
+    /// Brings the metrics to the disk, before a checkpoint that counts on them.
+    ///
+    /// # Errors
+    /// The file cannot be synced.
+    pub fn sync_metrics(&self) -> Result<()> {
+        files::sync(&self.file(METRICS))
     }
 
     /// Removes the metrics after `step`, and a line that was cut off.

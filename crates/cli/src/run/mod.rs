@@ -1,6 +1,7 @@
 //! A run: its folder, its checkpoints, and its model on a device.
 
 pub mod checkpoint;
+pub mod data;
 pub mod device;
 pub mod environment;
 pub mod epoch_plan;

@@ -1,9 +1,9 @@
 //! Training of a run that was interrupted, or for more epochs.
 
 use crate::config::{Config, Train};
-use crate::data::DataSet;
 use crate::io::error::{Error, ErrorKind, Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
+use crate::run::data::{RunData, absolute};
 use crate::run::device::{self, DeviceOptions};
 use crate::run::environment::{adapter, environment};
 use crate::run::epoch_plan::EpochPlan;
@@ -12,7 +12,7 @@ use crate::run::session::Session;
 use crate::terminal::Terminal;
 use crate::train::options::ResumeOptions;
 use crate::train::progress::Progress;
-use crate::train::setup::{Setup, absolute, check, choose_micro_batch};
+use crate::train::setup::{Setup, check, choose_micro_batch};
 use crate::train::start::Trained;
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::{Backend, DeviceChoice};
@@ -37,17 +37,19 @@ use std::sync::Arc;
 pub fn resume(options: ResumeOptions) -> Result<Trained> {
     let mut run = Run::open(&options.run)?;
     let mut config = run.config()?;
+    let trained = config.data.source.clone();
     if let Some(source) = &options.data {
         config.data.source = absolute(source);
     }
-    let data = DataSet::load(&config.data).map_err(|error| error.or_hint(Hint::Data))?;
+    let mut checkpoint = run.load(&run.latest())?;
+    let data = RunData::read(&run, &config.data, &trained, &checkpoint);
+    let data = data.and_then(RunData::unchanged).map_err(|error| error.or_hint(Hint::Data))?;
     if options.length.epochs.is_some() {
         config.train.steps = 0;
     }
     options.length.apply(&mut config, data.train.count);
     let auto_micro_batch = choose_micro_batch(&mut config, options.micro_batch);
     check(&config, auto_micro_batch, &data)?;
-    let mut checkpoint = run.load(&run.latest())?;
     let started = started_with(&checkpoint)?;
     config.check_same_run(&started)?;
     let terminal = options.terminal;
@@ -77,6 +79,10 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
             return Ok(run);
         }
         run.write_environment(&environment(&setup.backend, session))?;
+        // A run of version 0.1.0 has none.
+        if run.read_images()?.is_none() {
+            run.write_images(&session.data.list)?;
+        }
         terminal.say(&format!("resuming {name} from step {step}"));
         if session.config.optimiser.has_fallen_to_nothing(step) {
             terminal.say(

@@ -1,11 +1,11 @@
 //! The start of a model: its configuration, data and device, checked, and its first weights.
 
 use crate::config::{Config, Train};
-use crate::data::{DataSet, is_built_in};
+use crate::data::DataSet;
 use crate::eval::metrics::METRICS;
 use crate::eval::targets::{check_keys, check_ranges};
 use crate::io::error::Result;
-use crate::io::files;
+use crate::run::data::absolute;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::measured_step;
@@ -179,10 +179,4 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
         check_keys(&config.target, &METRICS.iter().map(|metric| metric.key).collect::<Vec<_>>())?;
     }
     Ok(())
-}
-
-/// The absolute path of a folder, so that a run can be resumed from anywhere; a built-in set by its name.
-pub(crate) fn absolute(source: &str) -> String {
-    let found = (!is_built_in(source)).then(|| files::absolute(source.as_ref())).flatten();
-    found.map_or_else(|| source.into(), |path| path.display().to_string())
 }

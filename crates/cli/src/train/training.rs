@@ -177,6 +177,7 @@ impl<'a> Trainer<'a> {
             let reals = training_images(&self.session.data, COUNT, self.session.config.train.seed);
             write_png(&self.run.reals(), &reals.grid())?;
             self.save()?;
+            self.run.write_images(&self.session.data.list)?;
             // Last: a folder with a configuration is a run that can be resumed.
             self.run.write_config(&self.session.config.to_toml()?)?;
         }
@@ -412,6 +413,7 @@ impl<'a> Trainer<'a> {
     /// Saves a checkpoint as the latest, and by its step if `train.keep` is set.
     fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let (step, keep) = (self.progress.step, self.session.config.train.keep);
+        self.run.sync_metrics()?;
         if keep > 0 {
             checkpoint.save(&self.run.numbered(step))?;
         }

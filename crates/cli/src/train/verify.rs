@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::eval::evaluate::{EvalOptions, evaluate, origin};
 use crate::eval::measures::names;
 use crate::eval::targets::{Targets, Verdict, check_keys, check_ranges, needs_generated, verdicts};
-use crate::eval::trained::{Weights, step_of};
+use crate::eval::trained::{DataFacts, Weights, step_of};
 use crate::io::error::Result;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::device::DeviceOptions;
@@ -77,9 +77,10 @@ impl Verification {
         let options = EvalOptions { generative: needs_generated(&self.targets), ..EvalOptions::default() };
         let mut evaluation = evaluate(&mut self.session, &self.setup.backend, &options, terminal)?;
         let run = Run::open_to_read(path)?;
-        evaluation.extend(origin(&run, Weights::Latest, false, step_of(&Checkpoint::load(&run.latest())?)));
+        let (step, data) = (step_of(&Checkpoint::load(&run.latest())?), DataFacts::of_training(&self.session.data));
+        evaluation.extend(origin(&run, Weights::Latest, false, step, &data));
         let verdicts = verdicts(&self.targets, &evaluation);
-        if let Err(error) = run.write_evaluation(&Value::Object(evaluation)) {
+        if let Err(error) = run.write_evaluation(&Value::Object(evaluation), true) {
             terminal.say(&format!("the evaluation was not saved: {error}"));
         }
         Ok(verdicts)

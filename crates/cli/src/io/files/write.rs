@@ -5,7 +5,7 @@ use super::faults::{self, Fault, check};
 use super::folders::{absolute, is_special, list, remove};
 use crate::io::error::Result;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const TEMPORARY_PREFIX: &str = ".frit-";
@@ -37,6 +37,18 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
         written
     };
     append().map_err(|error| could_not_save(path, &error))
+}
+
+/// Brings what was appended to a file to the disk, where it survives a power cut. A file that is missing is left alone.
+///
+/// # Errors
+/// The file cannot be synced.
+pub fn sync(path: &Path) -> Result<()> {
+    let synced = check("sync", path).and_then(|()| OpenOptions::new().append(true).open(path)?.sync_all());
+    match synced {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        synced => synced.map_err(|error| could_not_save(path, &error)),
+    }
 }
 
 /// Removes the temporary files of killed processes from `folder`, which no other process may be writing to.
