@@ -5,7 +5,7 @@ mod commands;
 mod output;
 
 use args::{Cli, Command, Data};
-use clap::Parser;
+use clap::FromArgMatches;
 use frit::io::format::clean;
 use frit::run::startup;
 use frit::terminal::Terminal;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     without_display();
     startup::begin();
     commands::signals::fail_past_size_limit();
-    let cli = match Cli::try_parse() {
+    let cli = match args::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
@@ -44,6 +44,9 @@ fn main() -> ExitCode {
         Command::Profile(args) => commands::profile::profile(&args, &terminal),
         Command::Tune(args) => commands::tune::tune(&args, &terminal),
         Command::Data(Data::Inspect(args)) => commands::inspect::inspect(&args),
+        Command::Runs(args) => commands::runs::runs(&args),
+        Command::Completions(args) => commands::shell::completions(&args),
+        Command::Man(args) => commands::shell::man(&args),
         Command::Devices(args) => commands::devices::devices(&args),
     };
     match result {

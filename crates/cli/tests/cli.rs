@@ -107,7 +107,9 @@ fn flags_override_settings_and_settings_override_the_recipe() {
     for setting in ["batch_size = 40", "seed = 5", "beta = 2.0", "epochs = 3", "latent = 2", "hidden = [400]"] {
         assert!(printed.contains(setting), "{setting} is not in: {printed}");
     }
-    assert!(place.files() == before, "a dry run leaves nothing: {:?}", place.files().keys());
+    // Except for the time of a product, which the choice of a device needs.
+    let files = place.files().into_iter().filter(|(path, _)| !path.starts_with(place.path("cache")));
+    assert!(files.eq(before), "a dry run leaves nothing: {:?}", place.files().keys());
 }
 
 #[test]
@@ -402,8 +404,8 @@ fn tuned_variants_are_used_unless_deterministic() {
         let trials = class["trials"].as_array().unwrap();
         let ms =
             |name: &Value| trials.iter().find(|trial| trial["name"] == *name).and_then(|trial| trial["ms"].as_f64());
-        let (best, table) = (ms(&class["best"]).unwrap(), ms(&class["table"]).unwrap());
-        assert!(trials.len() > 1 && best <= table, "{class}");
+        let [fastest, chosen, table] = ["fastest", "chosen", "table"].map(|name| ms(&class[name]).unwrap());
+        assert!(trials.len() > 1 && fastest <= chosen && chosen <= table, "{class}");
     }
     let kept = fs::read_to_string(tuned["file"].as_str().unwrap()).unwrap();
     let kept: Value = serde_json::from_str(&kept).unwrap();

@@ -423,7 +423,7 @@ fn damaged_data_is_refused() {
         place.put_data("data", stripes);
     }
     fs::remove_file(place.path("data").join(labels)).unwrap();
-    refusal(&place.frit(&format!("{TINY} --out run")), &["data has no file", labels]);
+    refusal(&place.frit(&format!("{TINY} --out run")), &["has no file", labels]);
     assert!(!place.path("run").exists(), "no run is made for data that cannot be read");
 }
 

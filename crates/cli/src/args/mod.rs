@@ -1,8 +1,10 @@
 //! Command-line arguments.
 
+mod help;
 mod settings;
 mod trained;
 
+pub(crate) use help::command;
 pub(crate) use settings::{Device, MicroBatch, Settings};
 pub(crate) use trained::{
     Compare, Decode, Encode, Eval, Interpolate, Own, Reconstruct, Report, Sample, Trained, Traverse,
@@ -11,6 +13,7 @@ pub(crate) use trained::{
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use frit::config::Config;
+use frit::run::find::RUNS;
 use std::path::PathBuf;
 
 /// Version, commit and wgpu's version.
@@ -34,7 +37,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a model from a recipe or a configuration file
     Train(Train),
-    /// List the built-in recipes, or print one (`frit recipes show NAME`)
+    /// List the built-in recipes, or print one with all settings (`frit recipes show NAME`)
     Recipes(Recipes),
     /// Train a recipe and check its metrics against target ranges
     Verify(Verify),
@@ -52,6 +55,8 @@ pub(crate) enum Command {
     Encode(Encode),
     /// Decode a file of latent codes to images
     Decode(Decode),
+    /// List runs: model, data, epochs, best metric, state
+    Runs(Runs),
     /// Evaluate a trained model on the test set
     Eval(Eval),
     /// Write an HTML report of a run, and an event file for TensorBoard
@@ -71,46 +76,76 @@ pub(crate) enum Command {
     Data(Data),
     /// List GPU adapters and the default choice
     Devices(Devices),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, or write the pages of all commands to a folder
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// Folder of runs
+    #[arg(default_value = RUNS)]
+    pub(crate) folder: PathBuf,
+    /// Print JSON
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Folder to write frit.1, frit-train.1 and so on to [default: print frit.1]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     /// Recipe name (see `frit recipes`) or path of a TOML file
     pub(crate) recipe: String,
-    /// Training data: digits or shapes (built in); a folder of images (sub-folders are classes), of
-    /// IDX files (MNIST, plain or gzipped) or of CIFAR-10 binaries; or an .npy or .npz file [default: digits]
-    #[arg(long, value_name = "SOURCE")]
+    /// Training data: digits, shapes, or the path of a folder or file [default: the recipe's, digits]
+    ///
+    /// Digits and shapes are built in. A folder has images (sub-folders are classes), IDX files
+    /// (MNIST, plain or gzipped) or CIFAR-10 binaries. A file is an .npy or .npz.
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Run folder to create [default: runs/RECIPE-NNN]
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
-    /// Epochs to train
-    #[arg(long, value_name = "N")]
+    /// Epochs to train [default: the recipe's]
+    #[arg(long, value_name = "N", help_heading = "Training")]
     pub(crate) epochs: Option<u64>,
     /// Stop after this many steps
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
     pub(crate) steps: Option<u64>,
-    /// Images per micro-batch, with gradients accumulated over a step's batch: a number, or auto for the largest that
-    /// fits in memory
-    #[arg(long, value_name = "N")]
+    /// Images per micro-batch, or auto [default: the whole batch]
+    ///
+    /// Gradients are accumulated over a step's batch. auto takes the largest that fits in memory.
+    #[arg(long, value_name = "N", help_heading = "Training", hide_short_help = true)]
     pub(crate) micro_batch: Option<MicroBatch>,
     /// Steps between checkpoints, in addition to one after each epoch
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Training", hide_short_help = true)]
     pub(crate) save_every: Option<u64>,
     /// Steps between sample grids, in addition to one after each epoch
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Training", hide_short_help = true)]
     pub(crate) sample_every: Option<u64>,
     /// Initial weights, with PyTorch's names and layouts
-    #[arg(long, value_name = "FILE.safetensors")]
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Training")]
     pub(crate) init: Option<PathBuf>,
     /// Keep the order of the data in every epoch
-    #[arg(long)]
+    #[arg(long, help_heading = "Training")]
     pub(crate) no_shuffle: bool,
     /// Print the model, memory and estimated time without training
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
     pub(crate) dry_run: bool,
     /// Print the final evaluation as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
@@ -126,7 +161,7 @@ pub(crate) struct Recipes {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OneRecipe {
-    /// Print a recipe as TOML
+    /// Print a recipe as TOML: every setting with its value, meaning and allowed values
     Show {
         /// Recipe name
         name: String,
@@ -138,7 +173,7 @@ pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) show: Show,
     /// Run folder to create [default: a temporary folder]
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: Device,
@@ -146,22 +181,22 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Args)]
 pub(crate) struct Resume {
-    /// Run folder
-    pub(crate) run: PathBuf,
+    /// Run folder, or its name in runs/ [default: the latest run in runs/]
+    pub(crate) run: Option<PathBuf>,
     /// Total epochs, counted from the start of the run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Training")]
     pub(crate) epochs: Option<u64>,
     /// Total steps, counted from the start of the run
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
     pub(crate) steps: Option<u64>,
     /// Images per micro-batch, as for `frit train` [default: as before]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Training", hide_short_help = true)]
     pub(crate) micro_batch: Option<MicroBatch>,
     /// Training data, if it has moved
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Print the final evaluation as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) device: Device,
@@ -175,7 +210,7 @@ pub(crate) struct Check {
     #[arg(long)]
     pub(crate) quick: bool,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) device: Device,
@@ -186,10 +221,10 @@ pub(crate) struct Show {
     /// Recipe name (see `frit recipes`) or path of a TOML file
     pub(crate) recipe: String,
     /// Data, as for `frit train`
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
@@ -211,7 +246,7 @@ pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) show: Show,
     /// Steps to time; medians are reported [default: a few seconds' worth, at least 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Training")]
     pub(crate) steps: Option<u64>,
     #[command(flatten)]
     pub(crate) device: Device,
@@ -236,23 +271,23 @@ pub(crate) struct Inspect {
     /// Data, as for `frit train`
     pub(crate) source: String,
     /// Contact sheet of up to 64 training images, balanced over classes
-    #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png")]
+    #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png", help_heading = "Output")]
     pub(crate) out: PathBuf,
     /// Image size: height and width in pixels [default: as in the data]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Data")]
     pub(crate) size: Option<usize>,
     /// Setting of the [data] section, e.g. data.size=64; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Data")]
     pub(crate) set: Vec<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Devices {
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) device: Device,

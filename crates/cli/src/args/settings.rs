@@ -1,6 +1,6 @@
 //! Arguments shared by several commands: device and settings.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use frit::config::Config;
 use frit::run::device::DeviceOptions;
@@ -10,18 +10,19 @@ use std::str::FromStr;
 
 /// The device.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Device")]
 pub(crate) struct Device {
-    /// auto, cpu, gpu (also a software adapter), or part of an adapter name
+    /// Device: auto, cpu, gpu (also a software adapter), or part of an adapter name [default: auto]
     #[arg(long = "device", value_name = "NAME")]
     name: Option<String>,
     /// Compile shaders with bounds checks
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) checked: bool,
     /// Ignore tuned shader variants; use the built-in table
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) deterministic: bool,
     /// Round the operands of matrix products and convolutions to half precision; sums stay in single precision
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) half: bool,
 }
 
@@ -41,6 +42,7 @@ impl Device {
 
 /// Settings on top of a recipe; flags override `--set`.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Settings (the recipe's by default)")]
 pub(crate) struct Settings {
     /// Batch size
     #[arg(long, value_name = "N")]
@@ -63,7 +65,7 @@ pub(crate) struct Settings {
     /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// Any setting, e.g. train.keep=3; can be repeated
+    /// Any setting, e.g. train.keep=3; can be repeated (see `frit recipes show NAME`)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -100,7 +102,8 @@ impl From<MicroBatch> for MicroBatchSize {
 
 /// A number in TOML's notation.
 fn number(x: f32) -> String {
-    toml::Value::from(f64::from(x)).to_string()
+    // The shortest decimal: of 0.001, not the digits of its float64.
+    toml::Value::from(x.to_string().parse::<f64>().unwrap_or(f64::NAN)).to_string()
 }
 
 impl Settings {
@@ -110,18 +113,33 @@ impl Settings {
             config = config.with(setting)?;
         }
         let hidden = (!self.hidden.is_empty()).then(|| format!("{:?}", self.hidden));
-        let flags = [
-            ("train.batch_size".into(), self.batch_size.map(|n| n.to_string())),
-            ("optimiser.lr".into(), self.lr.map(number)),
-            (config.model_key("latent"), self.latent_dim.map(|n| n.to_string())),
-            (config.model_key("hidden"), hidden),
-            (config.model_key("beta"), self.beta.map(number)),
-            ("data.size".into(), self.size.map(|n| n.to_string())),
-            ("train.seed".into(), self.seed.map(|n| n.to_string())),
+        let flags: [(&str, String, Option<String>); 7] = [
+            ("--batch-size", "train.batch_size".into(), self.batch_size.map(|n| n.to_string())),
+            ("--lr", "optimiser.lr".into(), self.lr.map(number)),
+            ("--latent-dim", config.model_key("latent"), self.latent_dim.map(|n| n.to_string())),
+            ("--hidden", config.model_key("hidden"), hidden),
+            ("--beta", config.model_key("beta"), self.beta.map(number)),
+            ("--size", "data.size".into(), self.size.map(|n| n.to_string())),
+            ("--seed", "train.seed".into(), self.seed.map(|n| n.to_string())),
         ];
-        for (key, value) in flags {
-            if let Some(value) = value {
-                config = config.with(&format!("{key}={value}"))?;
+        let known = config.keys();
+        let mut given: Vec<(String, String)> = Vec::new();
+        for (flag, key, value) in flags {
+            let Some(value) = value else { continue };
+            if !known.contains(&key) {
+                let family = config.name();
+                let own = known.iter().filter_map(|key| key.strip_prefix(&format!("{family}.")));
+                let own: Vec<&str> = own.collect();
+                bail!("{flag} is not available for {family}, which has {}", own.join(", "));
+            }
+            config = config.with(&format!("{key}={value}"))?;
+            given.push((flag.into(), key));
+        }
+        let sets = self.set.iter().filter_map(|set| set.split_once('='));
+        given.extend(sets.map(|(key, _)| (format!("--set {}", key.trim()), key.trim().into())));
+        for (given, key) in given {
+            if let Some(reason) = config.unused(&key) {
+                bail!("{given} has no effect: {reason}");
             }
         }
         Ok(config)

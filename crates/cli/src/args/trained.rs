@@ -7,19 +7,19 @@ use std::path::PathBuf;
 /// A trained model and its checkpoint.
 #[derive(Debug, Args)]
 pub(crate) struct Trained {
-    /// Run folder
-    pub(crate) run: PathBuf,
+    /// Run folder, or its name in runs/ [default: the latest run in runs/]
+    pub(crate) run: Option<PathBuf>,
     /// Use the best checkpoint instead of the latest
-    #[arg(long)]
+    #[arg(long, help_heading = "Model")]
     pub(crate) best: bool,
     /// Use the kept checkpoint of this step
-    #[arg(long, value_name = "STEP", conflicts_with = "best")]
+    #[arg(long, value_name = "STEP", conflicts_with = "best", help_heading = "Model")]
     pub(crate) checkpoint: Option<u64>,
     /// Use the averaged weights (EMA)
-    #[arg(long)]
+    #[arg(long, help_heading = "Model")]
     pub(crate) average: bool,
     /// Data, if it has moved
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     #[command(flatten)]
     pub(crate) device: Device,
@@ -47,13 +47,13 @@ pub(crate) struct Sample {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Also write each image to this folder: 00000.png, 00001.png, …; existing numbered files are refused
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) files: Option<PathBuf>,
     /// Class to sample, for class-conditional models [default: each class in turn]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
     /// Output image [default: RUN/sample.png]
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Reconstruct {
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// Output image [default: RUN/reconstructions.png]
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct Interpolate {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Output image [default: RUN/interpolation.png]
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Traverse {
     #[arg(long, value_name = "X", default_value_t = 3.0, allow_negative_numbers = true)]
     pub(crate) reach: f32,
     /// Output image [default: RUN/traversal.png]
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct Encode {
     pub(crate) n: Option<usize>,
     /// Output file: .npy of latents (a VAE: means, then log variances), or packed codes of a VQ-VAE. Class-conditional
     /// models also write the classes, to codes.classes.npy [default: RUN/codes.npy or RUN/codes.frit]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -157,7 +157,7 @@ pub(crate) struct Decode {
     #[arg(long, value_name = "NAME", conflicts_with = "classes")]
     pub(crate) class: Option<String>,
     /// Output image [default: RUN/decoded.png]
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -180,14 +180,14 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Run folder
-    pub(crate) run: PathBuf,
+    /// Run folder, or its name in runs/ [default: the latest run in runs/]
+    pub(crate) run: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -197,16 +197,16 @@ pub(crate) struct Compare {
     /// Images to compare with it
     pub(crate) b: String,
     /// Labelled data: compare in the features of a classifier trained on it [default: features of a random network]
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Setting of the [data] section, e.g. data.size=64; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Data")]
     pub(crate) set: Vec<String>,
     /// Random seed for the subsets of the kernel distance
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) device: Device,

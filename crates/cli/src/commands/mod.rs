@@ -13,6 +13,8 @@ pub(crate) mod profile;
 pub(crate) mod recipes;
 pub(crate) mod report;
 pub(crate) mod resume;
+pub(crate) mod runs;
+pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod signals;
 pub(crate) mod train;

@@ -3,20 +3,26 @@
 use crate::Ending;
 use crate::args;
 use crate::output::out;
-use anyhow::{Result, bail};
-use frit::config::recipes::{RECIPES, about, names, text};
+use anyhow::Result;
+use frit::config::Config;
+use frit::config::meanings::annotated;
+use frit::config::recipes::{RECIPES, about, text, title};
 
 pub(crate) fn recipes(args: &args::Recipes) -> Result<Ending> {
     match &args.command {
         None => {
             for (name, text) in RECIPES {
-                out!("{name:12} {}", about(text))?;
+                out!("{name:12} {}", title(text))?;
             }
+            out!("")?;
+            out!("`frit recipes show NAME` prints all settings of one, with their meaning")?;
         }
-        Some(args::OneRecipe::Show { name }) => match text(name) {
-            Some(text) => out!("{}", text.trim_end())?,
-            None => bail!("no recipe '{name}' (available: {})", names()),
-        },
+        Some(args::OneRecipe::Show { name }) => {
+            if let Some(text) = text(name) {
+                out!("# {}", about(text))?;
+            }
+            out!("{}", annotated(&Config::load(name)?)?.trim_end())?;
+        }
     }
     Ok(Ending::Done)
 }

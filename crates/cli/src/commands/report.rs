@@ -2,14 +2,16 @@
 
 use crate::Ending;
 use crate::args;
+use crate::commands::trained::run_folder;
 use crate::output::out;
 use anyhow::Result;
 use frit::report::{self, tensorboard};
 use frit::terminal::Terminal;
 
 pub(crate) fn report(args: &args::Report, terminal: &Terminal) -> Result<Ending> {
-    let page = report::write(&args.run)?;
-    let events = tensorboard::write(&args.run)?;
+    let run = run_folder(args.run.as_deref(), terminal)?;
+    let page = report::write(&run)?;
+    let events = tensorboard::write(&run)?;
     terminal.say(&format!("TensorBoard event file: {}", events.display()));
     out!("{}", page.display())?;
     Ok(Ending::Done)

@@ -1,6 +1,7 @@
 //! `frit resume`.
 
 use super::train::{finish, on_interrupt};
+use super::trained::run_folder;
 use crate::Ending;
 use crate::args;
 use anyhow::Result;
@@ -9,6 +10,7 @@ use frit::train::{Length, ResumeOptions};
 use gpu_core::DeviceChoice;
 
 pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending> {
+    let run = run_folder(args.run.as_deref(), terminal)?;
     let trained = frit::train::resume(ResumeOptions {
         data: args.data.clone(),
         length: Length { epochs: args.epochs, steps: args.steps },
@@ -17,7 +19,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         same_device: args.device.choice().is_none(),
         terminal: *terminal,
         interrupt: on_interrupt()?,
-        ..ResumeOptions::new(&args.run)
+        ..ResumeOptions::new(run)
     })?;
     if trained.was_complete {
         terminal.say("to train longer, use --epochs with a larger number");

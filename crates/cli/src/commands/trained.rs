@@ -3,8 +3,10 @@
 use crate::args::{Own, Trained};
 use anyhow::{Result, bail};
 use frit::eval::{OpenOptions, Opened, OwnImages, Weights};
+use frit::run::find::{RUNS, find};
 use frit::terminal::Terminal;
 use gpu_core::DeviceChoice;
+use std::path::{Path, PathBuf};
 
 /// The advice for a model that makes no images.
 pub(crate) const MEASURE: &str = "use `frit eval` for its accuracy";
@@ -39,19 +41,31 @@ impl Own {
     }
 }
 
+/// The folder of the run that is meant; names it if it is not the one given.
+pub(crate) fn run_folder(given: Option<&Path>, terminal: &Terminal) -> Result<PathBuf> {
+    let path = find(given, RUNS.as_ref())?;
+    if given != Some(&path) {
+        terminal.say(&format!("using the run {}", path.display()));
+    }
+    Ok(path)
+}
+
 /// Opens a trained model with its data.
 pub(crate) fn open(args: &Trained, terminal: &Terminal) -> Result<Opened> {
-    Ok(frit::eval::open(&args.run, &args.options(), terminal)?)
+    let run = run_folder(args.run.as_deref(), terminal)?;
+    Ok(frit::eval::open(&run, &args.options(), terminal)?)
 }
 
 /// Opens a trained model with its data, or with a user's images in the place of the test images.
 pub(crate) fn open_on(args: &Trained, images: Option<OwnImages>, terminal: &Terminal) -> Result<Opened> {
-    Ok(frit::eval::open(&args.run, &OpenOptions { images, ..args.options() }, terminal)?)
+    let run = run_folder(args.run.as_deref(), terminal)?;
+    Ok(frit::eval::open(&run, &OpenOptions { images, ..args.options() }, terminal)?)
 }
 
 /// Opens a trained model without its data, to decode: only the image size and the classes are needed.
 pub(crate) fn open_to_decode(args: &Trained, terminal: &Terminal) -> Result<Opened> {
-    Ok(frit::eval::open(&args.run, &OpenOptions { without_data: true, ..args.options() }, terminal)?)
+    let run = run_folder(args.run.as_deref(), terminal)?;
+    Ok(frit::eval::open(&run, &OpenOptions { without_data: true, ..args.options() }, terminal)?)
 }
 
 /// Opens a trained model without its data, to sample from it: only the image size is needed.

@@ -1,17 +1,22 @@
 //! Configurations: recipes, files and single settings, resolved to one value for every setting.
 
 pub mod data;
+pub mod meanings;
+mod messages;
 pub mod monitors;
 pub mod recipes;
 pub mod renamed;
 mod train;
+mod unused;
 
 pub use train::Train;
 
 use self::data::DataOptions;
+use self::messages::plain;
 use self::monitors::Monitors;
 use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
 use crate::io::files;
+use crate::io::guess::{closest, did_you_mean};
 use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -132,7 +137,12 @@ impl Config {
         }
         let path = Path::new(recipe);
         if !recipe.ends_with(".toml") && !files::exists(path)? {
-            bail!(Setting, "no recipe '{recipe}'; use one of {}, or the path of a .toml file", recipes::names());
+            bail!(
+                Setting,
+                "no recipe '{recipe}'{} (available: {}, or the path of a .toml file)",
+                did_you_mean(recipe, recipes::RECIPES.iter().map(|(name, _)| *name)),
+                recipes::names()
+            );
         }
         if !files::exists(path)? {
             bail!(Setting, "no file '{recipe}'");
@@ -148,7 +158,10 @@ impl Config {
         if let Some((old, new)) = renamed::first(text) {
             bail!(Setting, "invalid configuration {name}: {old} was renamed: use {new}");
         }
-        toml::from_str(text).map_err(|error| error!(Setting, "invalid configuration {name}:\n{error}"))
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let text = error.to_string().replace(error.message(), &plain(error.message()));
+            error!(Setting, "invalid configuration {name}:\n{text}")
+        })
     }
 
     /// Reads the configuration of a run folder or a checkpoint, which version 0.1.0 may have written.
@@ -157,9 +170,9 @@ impl Config {
     /// Those of [`Config::parse`], except for old names.
     pub fn parse_run(text: &str, name: &str) -> Result<Self> {
         let Some(table) = renamed::migrated(text) else { return Self::parse(text, name) };
-        table
-            .try_into()
-            .map_err(|error: toml::de::Error| error!(Setting, "invalid configuration {name}: {}", error.message()))
+        table.try_into().map_err(|error: toml::de::Error| {
+            error!(Setting, "invalid configuration {name}: {}", plain(error.message()))
+        })
     }
 
     /// This configuration with `key=value` applied, the key dotted (`train.seed=7`), the value TOML or bare text.
@@ -170,7 +183,7 @@ impl Config {
         let Some((key, text)) = setting.split_once('=') else {
             bail!(Setting, "expected key=value, such as train.seed=7 (got {setting})");
         };
-        if let Some(new) = renamed::setting(key.trim()) {
+        if let Some(new) = renamed::with_value(key.trim(), text.trim()) {
             bail!(Setting, "{} was renamed: use {new}", key.trim());
         }
         let mut table = toml::Table::try_from(&self).expect("a configuration is TOML");
@@ -200,7 +213,7 @@ impl Config {
         }
         *slot = value;
         table.try_into().map_err(|error: toml::de::Error| {
-            error!(Setting, "invalid value for {key}: {} (got {text})", error.message())
+            error!(Setting, "invalid value '{text}' for {key}: {}", plain(error.message()))
         })
     }
 
@@ -326,6 +339,14 @@ impl Config {
         self.model.family().name()
     }
 
+    /// The dotted keys of all settings, without targets.
+    pub fn keys(&self) -> Vec<String> {
+        let table = toml::Table::try_from(self).expect("a configuration is TOML");
+        let sections = table.iter().filter(|(name, _)| *name != "target");
+        let sections = sections.filter_map(|(name, keys)| Some((name, keys.as_table()?)));
+        sections.flat_map(|(name, keys)| keys.keys().map(move |key| format!("{name}.{key}"))).collect()
+    }
+
     /// The key of the model's own settings with that name: `latent` as `vae.latent`.
     pub fn model_key(&self, key: &str) -> String {
         format!("{}.{key}", self.name())
@@ -338,10 +359,20 @@ fn unknown_key(key: &str, config: &Config) -> String {
     let section = key.split('.').next().unwrap_or_default().trim();
     if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
         let keys: Vec<_> = keys.keys().map(|key| format!("{section}.{key}")).collect();
-        return format!("no setting {key}; [{section}] has {}", keys.join(", "));
+        let guess = did_you_mean(key, keys.iter().map(String::as_str));
+        return format!("no setting {key}{guess} [{section}] has {}", keys.join(", "));
     }
     let sections: Vec<_> = table.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| &**name).collect();
-    format!("no setting {key}; write section.key, with a section of {}", sections.join(", "))
+    let guess = full_key(key, config).map_or_else(|| ";".into(), |key| format!("; did you mean '{key}'?"));
+    format!("no setting {key}{guess} write section.key, with a section of {}", sections.join(", "))
+}
+
+/// The key with its section, of a setting that was named without one or with a misspelt one.
+fn full_key(key: &str, config: &Config) -> Option<String> {
+    let known = config.keys();
+    let (_, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let same = known.iter().find(|known| known.rsplit_once('.').is_some_and(|(_, last)| last == name));
+    same.cloned().or_else(|| closest(key, known.iter().map(String::as_str)).map(String::from))
 }
 
 #[cfg(test)]

@@ -24,6 +24,13 @@ pub fn about(text: &str) -> String {
     lines.collect::<Vec<_>>().join(" ")
 }
 
+/// The first sentence or clause of the description: what fits a line.
+pub fn title(text: &str) -> String {
+    let about = about(text);
+    let end = about.find(['.', ':', ',', ';']).unwrap_or(about.len());
+    about[..end].into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +40,8 @@ mod tests {
         for (name, text) in RECIPES {
             let about = about(text);
             assert!(about.ends_with('.') && about.len() > 40, "{name}: {about}");
+            let title = title(text);
+            assert!((10..=66).contains(&title.chars().count()), "{name}: {title}");
         }
         assert_eq!(about("# One\n# two.\nfamily = 1\n# not this"), "One two.");
     }

@@ -39,6 +39,15 @@ pub(super) fn setting(key: &str) -> Option<String> {
     })
 }
 
+/// The new key of an old dotted key, with the value where that has changed too.
+pub(super) fn with_value(key: &str, value: &str) -> Option<String> {
+    let new = setting(key)?;
+    Some(match key {
+        "optimiser.decoupled" => format!("{new} = {}", kind(&Value::Boolean(value != "false"))),
+        _ => new,
+    })
+}
+
 /// The first old key of a configuration and its new name.
 pub(super) fn first(text: &str) -> Option<(String, String)> {
     let table: Table = text.parse().ok()?;
@@ -47,7 +56,8 @@ pub(super) fn first(text: &str) -> Option<(String, String)> {
     };
     let (section, old, _) = SETTINGS.iter().find(found)?;
     let key = if old.is_empty() { section.to_string() } else { format!("{section}.{old}") };
-    Some((key.clone(), setting(&key)?))
+    let value = table.get(*section)?.get(old).map(Value::to_string).unwrap_or_default();
+    Some((key.clone(), with_value(&key, &value)?))
 }
 
 /// The configuration with new keys, if any of its keys is an old one.
@@ -117,8 +127,11 @@ mod tests {
         assert!(refused("family = \"vae\"\n[guards]\nafter = 7\n").ends_with("guards was renamed: use monitors"));
         for &(section, old, new) in SETTINGS.iter().filter(|(_, old, _)| !old.is_empty()) {
             let refused = Config::load("vae").unwrap().with(&format!("{section}.{old}=1")).unwrap_err().to_string();
-            assert_eq!(refused, format!("{section}.{old} was renamed: use {section}.{new}"));
+            let kind = if old == "decoupled" { " = \"adamw\"" } else { "" };
+            assert_eq!(refused, format!("{section}.{old} was renamed: use {section}.{new}{kind}"));
         }
+        let decoupled = refused("family = \"vae\"\n[optimiser]\ndecoupled = false\n");
+        assert!(decoupled.ends_with("optimiser.decoupled was renamed: use optimiser.kind = \"adam\""), "{decoupled}");
         let refused = Config::load("vae").unwrap().with("guards.after=7").unwrap_err().to_string();
         assert_eq!(refused, "guards.after was renamed: use monitors.after");
     }

@@ -5,6 +5,7 @@ use crate::eval::metrics::metric;
 use crate::eval::quality;
 use crate::io::error::{Result, bail, ensure};
 use crate::io::format::short;
+use crate::io::guess::did_you_mean;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,7 +32,10 @@ pub fn check_ranges(targets: &Targets, recipe: &str) -> Result<()> {
 /// [`ErrorKind::Setting`](crate::ErrorKind) for the first target that is not.
 pub fn check_keys(targets: &Targets, known: &[&str]) -> Result<()> {
     match targets.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => bail!(Setting, "target.{key} is no metric of this model (available: {})", known.join(", ")),
+        Some(key) => {
+            let guess = did_you_mean(key, known.iter().copied());
+            bail!(Setting, "target.{key} is no metric of this model{guess} (available: {})", known.join(", "))
+        }
         None => Ok(()),
     }
 }

@@ -4,5 +4,6 @@ pub mod cache;
 pub mod error;
 pub mod files;
 pub mod format;
+pub mod guess;
 pub mod images;
 pub mod tokens;

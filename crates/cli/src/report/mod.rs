@@ -6,6 +6,7 @@ mod live;
 mod names;
 mod page;
 mod pictures;
+pub mod runs;
 mod scale;
 pub mod tensorboard;
 mod thin;

@@ -101,6 +101,11 @@ impl Run {
         Self::hold(path)
     }
 
+    /// True if the folder holds a run.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(CONFIG).is_file()
+    }
+
     /// Opens a run without locking it. It may be training: each file changes as a whole.
     ///
     /// # Errors

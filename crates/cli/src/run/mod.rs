@@ -5,6 +5,7 @@ pub mod data;
 pub mod device;
 pub mod environment;
 pub mod epoch_plan;
+pub mod find;
 pub mod folder;
 pub mod metrics;
 pub mod planned;

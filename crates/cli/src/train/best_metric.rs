@@ -4,6 +4,7 @@ use crate::eval::measures::{Evaluation, RECONSTRUCTION};
 use crate::eval::metrics::{Better, better};
 use crate::eval::passes::{Tested, metrics_of};
 use crate::io::error::{Result, bail};
+use crate::io::guess::did_you_mean;
 use models::{Model, Objective};
 
 /// A metric of the test set and its direction.
@@ -39,7 +40,8 @@ impl BestMetric {
         if !known.contains(&key) {
             bail!(
                 Setting,
-                "train.best is '{best}', which is no metric of this model (available: {})",
+                "train.best is '{best}', which is no metric of this model{} (available: {})",
+                did_you_mean(key, known.iter().copied()),
                 known.join(", ")
             );
         }

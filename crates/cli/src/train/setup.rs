@@ -2,6 +2,8 @@
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;
+use crate::eval::metrics::METRICS;
+use crate::eval::targets::{check_keys, check_ranges};
 use crate::io::error::Result;
 use crate::run::data::absolute;
 use crate::run::device::{self, DeviceOptions};
@@ -9,6 +11,7 @@ use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::measured_step;
 use crate::run::session::{Session, spec};
 use crate::terminal::Terminal;
+use crate::train::best_metric::BestMetric;
 use crate::train::fit_memory::{FitMemory, smallest_micro_batch};
 use crate::train::options::{Length, MicroBatchSize};
 use gpu_core::Backend;
@@ -168,5 +171,12 @@ pub(crate) fn choose_micro_batch(config: &mut Config, micro_batch: Option<MicroB
 pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> Result<()> {
     let Train { batch_size, micro_batch, .. } = config.train;
     let micro_batch = if auto_micro_batch { smallest_micro_batch(batch_size) } else { micro_batch };
-    config.with_micro_batch(micro_batch).check(&spec(config, data), data.train.count)
+    let spec = spec(config, data);
+    config.with_micro_batch(micro_batch).check(&spec, data.train.count)?;
+    BestMetric::of(&config.train.best, config.build(&spec).as_ref())?;
+    if !config.target.is_empty() {
+        check_ranges(&config.target, config.name())?;
+        check_keys(&config.target, &METRICS.iter().map(|metric| metric.key).collect::<Vec<_>>())?;
+    }
+    Ok(())
 }

@@ -17,6 +17,11 @@ pub struct Lock {
     _file: File,
 }
 
+/// True if another process holds the lock of a file. Does not wait, and makes no file.
+pub fn is_locked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Locks a file, which is made if it is missing; `None` if another process holds it. Waits a little, as a process that
 /// was just killed holds its locks until it is gone.
 ///

@@ -1,0 +1,190 @@
+//! The table of settings: the meaning of each in one line, and its allowed values.
+
+use super::Config;
+use crate::io::error::{Context, ErrorKind, Result};
+
+/// Dotted key, meaning, allowed values. A list of names is complete.
+#[rustfmt::skip]
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("train.epochs", "Passes over the training set", "1 or more"),
+    ("train.steps", "Most steps; 0 for no limit", "0 or more"),
+    ("train.batch_size", "Batch size", "1 or more"),
+    ("train.micro_batch", "Images of a micro-batch, whose gradients are accumulated; 0 for the whole batch",
+     "0 or more"),
+    ("train.seed", "Random seed", "0 or more"),
+    ("train.shuffle", "Shuffle the images in each epoch", "true, false"),
+    ("train.save_every", "Steps between checkpoints within an epoch; 0 for none", "0 or more"),
+    ("train.sample_every", "Steps between sample grids within an epoch; 0 for none", "0 or more"),
+    ("train.keep", "Numbered checkpoints to keep, in addition to the latest and the best", "0 or more"),
+    ("train.best", "Metric of the test set that selects the best checkpoint; empty for the model's loss",
+     "a metric, such as psnr"),
+    ("train.patience", "Epochs without a better checkpoint that end training; 0 for no limit", "0 or more"),
+    ("data.source", "Data", "digits, shapes, or the path of a folder or file"),
+    ("data.size", "Height and width of the images; 0 for those of the files", "0 to 4096"),
+    ("data.fit", "Method that makes a square of an image", "crop, stretch, pad"),
+    ("data.channels", "Channels: grey, colour, or 0 for those of the files", "0, 1, 3"),
+    ("data.background", "Colour under transparent pixels and around padded images", "six hexadecimal digits"),
+    ("data.test", "Share of the images held out for testing, if the data has no test set", "between 0 and 1"),
+    ("data.unreadable", "Most unreadable files", "0 or more"),
+    ("data.shard", "Training images on the device at once; 0 for as many as fit", "0 or more"),
+    ("optimiser.kind", "Optimiser", "adam, adamw, sgd, lion"),
+    ("optimiser.lr", "Peak learning rate", "above 0"),
+    ("optimiser.lr_warmup", "Steps of linear warm-up; 0 for none", "0 or more"),
+    ("optimiser.lr_schedule", "Decay of the learning rate after the warm-up", "constant, linear, cosine, step"),
+    ("optimiser.lr_decay_steps", "Steps of the decay, or the period of step; 0 for the rest of the run", "0 or more"),
+    ("optimiser.lr_final", "Final share of the learning rate, or the factor of each step", "0 to 1"),
+    ("optimiser.beta1", "Decay of the first moment (Adam, Lion)", "0 to below 1"),
+    ("optimiser.beta2", "Decay of the second moment (Adam, Lion)", "0 to below 1"),
+    ("optimiser.epsilon", "Term added to the root of the second moment (Adam)", "above 0"),
+    ("optimiser.momentum", "Momentum (SGD)", "0 to below 1"),
+    ("optimiser.nesterov", "Nesterov momentum (SGD)", "true, false"),
+    ("optimiser.weight_decay", "Weight decay", "0 or more"),
+    ("optimiser.clip", "Largest norm of a network's gradient; 0 for no clipping", "0 or more"),
+    ("optimiser.average", "Decay of the average of the weights (EMA); 0 for none", "0 to below 1"),
+    ("monitors.non_finite", "Recoveries from a loss that is not finite", "0 or more"),
+    ("monitors.after", "Steps before the other monitors check", "0 or more"),
+    ("monitors.posterior", "Check a VAE for posterior collapse", "true, false"),
+    ("monitors.codes", "Check a VQ-VAE for unused codes", "true, false"),
+    ("monitors.modes", "Check a GAN for mode collapse", "true, false"),
+    ("monitors.discriminator", "Check a GAN for a discriminator that is too strong", "true, false"),
+    ("vae.channels", "Channels of the encoder's convolutions, each of which halves the image",
+     "a list, such as [32, 64], or []"),
+    ("vae.pool", "Max pooling and upsampling in place of strides", "true, false"),
+    ("vae.hidden", "Widths of the encoder's linear layers; the decoder has them in reverse",
+     "a list, such as [400, 200]"),
+    ("vae.latent", "Latent dimensions", "1 to 65536"),
+    ("vae.beta", "Weight of the KL term (β)", "0 or more"),
+    ("vae.kl_warmup", "Steps over which the KL weight rises from zero; 0 for none", "0 or more"),
+    ("vae.free_bits", "Nats of each latent dimension without cost; 0 for none", "0 or more"),
+    ("vae.capacity", "Target of the KL term in nats; 0 for none", "0 or more"),
+    ("vae.likelihood", "Likelihood of the pixels", "bernoulli, gaussian"),
+    ("vae.sigma", "Standard deviation of a Gaussian likelihood", "above 0"),
+    ("vae.activation", "Activation of the hidden layers",
+     "identity, relu, leaky_relu, tanh, sigmoid, softplus, silu, elu"),
+    ("vae.class_conditional", "Give the class to encoder and decoder", "true, false"),
+    ("ae.channels", "Channels of the encoder's convolutions, each of which halves the image",
+     "a list, such as [32, 64], or []"),
+    ("ae.pool", "Max pooling and upsampling in place of strides", "true, false"),
+    ("ae.hidden", "Widths of the encoder's linear layers; the decoder has them in reverse",
+     "a list, such as [400, 200]"),
+    ("ae.latent", "Latent dimensions", "1 to 65536"),
+    ("ae.likelihood", "Likelihood of the pixels", "bernoulli, gaussian"),
+    ("ae.sigma", "Standard deviation of a Gaussian likelihood", "above 0"),
+    ("ae.activation", "Activation of the hidden layers",
+     "identity, relu, leaky_relu, tanh, sigmoid, softplus, silu, elu"),
+    ("gan.latent", "Latent dimensions", "1 to 65536"),
+    ("gan.width", "Channels of the convolutions next to the image; 0 for linear layers", "0 to 65536"),
+    ("gan.hidden", "Widths of the generator's linear layers, if width is 0", "a list, such as [128]"),
+    ("gan.loss", "Loss", "non_saturating, least_squares, hinge, wasserstein"),
+    ("gan.label_smoothing", "Amount taken from the label of real images: 0.1 makes it 0.9", "0 to below 0.5"),
+    ("gan.discriminator_norm", "Batch normalisation in a convolutional discriminator", "true, false"),
+    ("gan.spectral", "Spectral normalisation of the discriminator", "true, false"),
+    ("gan.discriminator_steps", "Steps of the discriminator per step of the generator", "1 or more"),
+    ("gan.discriminator_lr", "Learning rate of the discriminator; 0 for the optimiser's", "0 or more"),
+    ("gan.class_conditional", "Give the class to both networks; for linear layers only", "true, false"),
+    ("vqvae.halvings", "Halvings of the image by the encoder", "1 or more"),
+    ("vqvae.width", "Channels at the smallest size", "1 to 65536"),
+    ("vqvae.residual", "Channels within a residual block", "1 to 65536"),
+    ("vqvae.blocks", "Residual blocks in the encoder, and in the decoder", "0 to 256"),
+    ("vqvae.latent", "Numbers in a code", "1 to 65536"),
+    ("vqvae.codes", "Codes in the codebook", "1 to 8192"),
+    ("vqvae.commitment", "Weight of the commitment loss (β)", "0 or more"),
+    ("vqvae.ema", "Decay of the averages that the codebook follows; 0 to follow the gradient", "0 to below 1"),
+    ("vqvae.restart", "Use below which a code restarts at a random row; 0 for never", "0 or more"),
+    ("classifier.channels", "Channels of the convolutions, each of which halves the image",
+     "a list, such as [16, 32], or []"),
+    ("classifier.hidden", "Widths of the linear layers before the last", "a list, such as [128]"),
+];
+
+/// The meaning of a setting and its allowed values; `None` without one of that name.
+///
+/// ```
+/// let (meaning, values) = frit::config::meanings::of("data.channels").unwrap();
+/// assert!(meaning.starts_with("Channels") && values == "0, 1, 3");
+/// ```
+pub fn of(key: &str) -> Option<(&'static str, &'static str)> {
+    SETTINGS.iter().find(|(known, ..)| *known == key).map(|(_, meaning, values)| (*meaning, *values))
+}
+
+/// The configuration as TOML, with the meaning and the allowed values of each setting as a comment above it.
+///
+/// # Errors
+/// A setting has no row in the table.
+pub fn annotated(config: &Config) -> Result<String> {
+    let mut section = String::new();
+    let mut text = String::new();
+    for line in config.to_toml()?.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').into();
+            if section == "target" {
+                text += "# Ranges of metrics that `frit verify` checks.\n";
+            }
+        } else if let (Some((name, _)), false) = (line.split_once(" = "), matches!(&*section, "" | "target")) {
+            let key = format!("{section}.{name}");
+            let (meaning, values) = of(&key).with_context(ErrorKind::Setting, || format!("{key} has no meaning"))?;
+            text += &format!("# {meaning}: {values}.\n");
+        }
+        text += line;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::recipes::RECIPES;
+    use models::{Activation, Family, GanLoss, Likelihood, OptimiserKind};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_setting_has_a_row_and_every_row_a_setting() {
+        let mut keys = BTreeSet::new();
+        for family in Family::NAMES {
+            keys.extend(Config::parse(&format!("family = \"{family}\""), "bare").unwrap().keys());
+        }
+        let rows: BTreeSet<String> = SETTINGS.iter().map(|(key, ..)| key.to_string()).collect();
+        assert_eq!(rows, keys);
+        assert_eq!(rows.len(), SETTINGS.len(), "a key has two rows");
+    }
+
+    /// Each name of a row is accepted, and the rows have all names.
+    #[test]
+    fn allowed_values_are_complete() {
+        let names = |key: &str| of(key).unwrap().1.split(", ").map(String::from).collect::<Vec<_>>();
+        let kinds: Vec<_> = OptimiserKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names("optimiser.kind"), kinds);
+        assert_eq!(names("vae.activation"), Activation::names());
+        assert_eq!(names("ae.activation"), Activation::names());
+        let losses: Vec<_> = GanLoss::ALL.iter().map(|loss| loss.name()).collect();
+        assert_eq!(names("gan.loss"), losses);
+        assert_eq!(names("vae.likelihood").len(), Likelihood::ALL.len());
+        for (recipe, keys) in [
+            ("vae", &["optimiser.kind", "optimiser.lr_schedule", "data.fit", "data.channels", "train.shuffle"][..]),
+            ("vae", &["vae.likelihood", "vae.activation", "vae.pool"]),
+            ("gan", &["gan.loss", "gan.spectral"]),
+        ] {
+            for key in keys {
+                for name in names(key) {
+                    Config::load(recipe).unwrap().with(&format!("{key}={name}")).unwrap();
+                }
+            }
+        }
+        // A wrong name is answered with the same list.
+        for key in ["optimiser.kind", "optimiser.lr_schedule", "data.fit", "vae.likelihood"] {
+            let error = Config::load("vae").unwrap().with(&format!("{key}=nosuch")).unwrap_err().to_string();
+            assert!(error.contains(&format!("expected one of {} ", of(key).unwrap().1)), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_annotated_recipe_is_the_recipe() {
+        for (name, _) in RECIPES {
+            let config = Config::load(name).unwrap();
+            let text = annotated(&config).unwrap();
+            assert_eq!(Config::parse(&text, name).unwrap(), config);
+            let comments = text.lines().filter(|line| line.starts_with("# ")).count();
+            assert_eq!(comments, config.keys().len() + usize::from(!config.target.is_empty()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Messages on values and keys that a configuration cannot have, in plain words: serde names Rust's types.
+
+use crate::io::guess::did_you_mean;
+
+/// The message of serde in plain words; unchanged if it is of another form.
+pub(super) fn plain(message: &str) -> String {
+    let Some((problem, expected)) = message.trim_end().split_once(", expected ") else { return message.into() };
+    let quoted: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let of = |kind: &str| problem.strip_prefix(kind).map(|name| name.trim_matches('`'));
+    if let Some(key) = of("unknown field ") {
+        let guess = did_you_mean(key, quoted.iter().copied());
+        return format!("no setting '{key}'{guess} (available: {})", quoted.join(", "));
+    }
+    if let Some(value) = of("unknown variant ") {
+        let guess = did_you_mean(value, quoted.iter().copied());
+        return format!("expected one of {} (got '{value}'){guess}", quoted.join(", "));
+    }
+    match kind(expected) {
+        Some(kind) => format!("expected {kind}"),
+        None => message.into(),
+    }
+}
+
+/// A type of Rust or serde in plain words.
+fn kind(expected: &str) -> Option<&'static str> {
+    Some(match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "text",
+        "a sequence" => "a list, such as [400, 200]",
+        "an array of length 2" => "two numbers, such as [118, 123]",
+        _ if expected.starts_with("struct ") || expected == "a map" => "a section of settings",
+        _ if expected.contains("variant") || expected == "string or table" => "a name in quotes",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_become_words() {
+        for (message, words) in [
+            ("invalid type: string \"soon\", expected u64\n", "expected a whole number of at least 0"),
+            ("invalid value: integer `-1`, expected u32", "expected a whole number of at least 0"),
+            ("invalid type: integer `1`, expected a boolean", "expected true or false"),
+            ("invalid type: integer `5`, expected an array of length 2", "expected two numbers, such as [118, 123]"),
+            (
+                "unknown variant `adan`, expected one of `adam`, `sgd`",
+                "expected one of adam, sgd (got 'adan'); did you mean 'adam'?",
+            ),
+            (
+                "unknown field `epoch`, expected `epochs` or `steps`",
+                "no setting 'epoch'; did you mean 'epochs'? (available: epochs, steps)",
+            ),
+            ("missing field `family`", "missing field `family`"),
+        ] {
+            assert_eq!(plain(message), words);
+        }
+    }
+}

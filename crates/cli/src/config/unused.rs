@@ -1,0 +1,91 @@
+//! Settings that others leave without effect.
+
+use super::Config;
+use models::{Likelihood, LrSchedule, ModelConfig, OptimiserKind};
+
+impl Config {
+    /// The reason why a setting has no effect in this configuration, and the remedy; `None` if it has one.
+    ///
+    /// ```
+    /// use frit::config::Config;
+    /// let reason = Config::load("dcgan")?.unused("gan.hidden").unwrap();
+    /// assert!(reason.contains("gan.width is 32"));
+    /// # Ok::<(), frit::Error>(())
+    /// ```
+    pub fn unused(&self, key: &str) -> Option<String> {
+        let (section, name) = key.split_once('.')?;
+        match section {
+            "optimiser" => self.unused_by_optimiser(name),
+            _ if section == self.name() => self.unused_by_model(name),
+            _ => None,
+        }
+    }
+
+    fn unused_by_optimiser(&self, name: &str) -> Option<String> {
+        let kind = self.optimiser.kind;
+        let adam = matches!(kind, OptimiserKind::Adam | OptimiserKind::AdamW);
+        let used = match name {
+            "beta1" | "beta2" => adam || kind == OptimiserKind::Lion,
+            "epsilon" => adam,
+            "momentum" | "nesterov" => kind == OptimiserKind::Sgd,
+            "lr_decay_steps" | "lr_final" if self.optimiser.lr_schedule == LrSchedule::Constant => {
+                let reason = "the learning rate does not decay while optimiser.lr_schedule is constant";
+                return Some(format!("{reason}; set it to linear, cosine or step"));
+            }
+            _ => true,
+        };
+        (!used).then(|| format!("optimiser.kind is {}, which has no {name}", kind.name()))
+    }
+
+    fn unused_by_model(&self, name: &str) -> Option<String> {
+        let of_coder = |channels: &[usize], likelihood: Likelihood| match name {
+            "pool" if channels.is_empty() => {
+                Some(format!("{0}.channels is [], so nothing is pooled; set {0}.channels", self.name()))
+            }
+            "sigma" if likelihood == Likelihood::Bernoulli => {
+                Some(format!("{0}.likelihood is bernoulli; set {0}.likelihood to gaussian", self.name()))
+            }
+            _ => None,
+        };
+        match &self.model {
+            ModelConfig::Vae(vae) => of_coder(&vae.channels, vae.likelihood),
+            ModelConfig::Autoencoder(ae) => of_coder(&ae.channels, ae.likelihood),
+            ModelConfig::Gan(gan) if gan.width > 0 && name == "hidden" => {
+                let width = gan.width;
+                Some(format!("gan.width is {width}, which makes all layers convolutions; set gan.width to 0"))
+            }
+            ModelConfig::Gan(gan) if gan.width == 0 && gan.discriminator_norm && name == "discriminator_norm" => {
+                Some("gan.width is 0, and linear layers have no batch normalisation; set gan.width".into())
+            }
+            ModelConfig::Gan(_) | ModelConfig::VqVae(_) | ModelConfig::Classifier(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_without_effect_has_a_reason() {
+        for (recipe, sets, key, reason) in [
+            ("dcgan", "", "gan.hidden", "gan.width is 32"),
+            ("gan", "gan.discriminator_norm=true", "gan.discriminator_norm", "gan.width is 0"),
+            ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
+            ("ae", "", "ae.pool", "ae.channels is []"),
+            ("vae", "", "optimiser.momentum", "optimiser.kind is adam"),
+            ("vae", "optimiser.kind=sgd", "optimiser.beta1", "optimiser.kind is sgd"),
+            ("vae", "optimiser.kind=lion", "optimiser.epsilon", "optimiser.kind is lion"),
+            ("vae", "", "optimiser.lr_final", "optimiser.lr_schedule is constant"),
+        ] {
+            let config = Config::load(recipe).unwrap();
+            let config = if sets.is_empty() { config } else { config.with(sets).unwrap() };
+            let found = config.unused(key).unwrap_or_else(|| panic!("{key} of {recipe} has an effect"));
+            assert!(found.contains(reason), "{found}");
+        }
+        let config = Config::load("vae").unwrap().with("vae.likelihood=gaussian").unwrap();
+        for key in ["vae.sigma", "vae.hidden", "optimiser.beta1", "train.seed", "gan.hidden"] {
+            assert_eq!(config.unused(key), None, "{key}");
+        }
+    }
+}
