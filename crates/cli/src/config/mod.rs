@@ -12,11 +12,11 @@ mod unused;
 pub use train::Train;
 
 use self::data::DataOptions;
-use self::messages::plain;
+use self::messages::{plain, unknown_key};
 use self::monitors::Monitors;
 use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
 use crate::io::files;
-use crate::io::guess::{closest, did_you_mean};
+use crate::io::guess::did_you_mean;
 use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -351,28 +351,6 @@ impl Config {
     pub fn model_key(&self, key: &str) -> String {
         format!("{}.{key}", self.name())
     }
-}
-
-/// A sentence on a key that is not there, with those of its section, or else the sections.
-fn unknown_key(key: &str, config: &Config) -> String {
-    let table = toml::Table::try_from(config).unwrap_or_default();
-    let section = key.split('.').next().unwrap_or_default().trim();
-    if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
-        let keys: Vec<_> = keys.keys().map(|key| format!("{section}.{key}")).collect();
-        let guess = did_you_mean(key, keys.iter().map(String::as_str));
-        return format!("no setting {key}{guess} [{section}] has {}", keys.join(", "));
-    }
-    let sections: Vec<_> = table.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| &**name).collect();
-    let guess = full_key(key, config).map_or_else(|| ";".into(), |key| format!("; did you mean '{key}'?"));
-    format!("no setting {key}{guess} write section.key, with a section of {}", sections.join(", "))
-}
-
-/// The key with its section, of a setting that was named without one or with a misspelt one.
-fn full_key(key: &str, config: &Config) -> Option<String> {
-    let known = config.keys();
-    let (_, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let same = known.iter().find(|known| known.rsplit_once('.').is_some_and(|(_, last)| last == name));
-    same.cloned().or_else(|| closest(key, known.iter().map(String::as_str)).map(String::from))
 }
 
 #[cfg(test)]
