@@ -186,7 +186,7 @@ impl Config {
         if let Some(new) = renamed::with_value(key.trim(), text.trim()) {
             bail!(Setting, "{} was renamed: use {new}", key.trim());
         }
-        let mut table = toml::Table::try_from(&self).expect("a configuration is TOML");
+        let mut table = self.to_table();
         let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
         if let Some(name) = key.trim().strip_prefix("target.").filter(|name| !name.is_empty()) {
             // A target has the name of a metric and may be new.
@@ -199,9 +199,9 @@ impl Config {
         let last = parts.pop().unwrap_or_default();
         for part in &parts {
             let section = node.get_mut(*part).and_then(toml::Value::as_table_mut);
-            node = section.with_context(ErrorKind::Setting, || unknown_key(key, &self))?;
+            node = section.with_context(ErrorKind::Setting, || unknown_key(key, &self.to_table()))?;
         }
-        let Some(slot) = node.get_mut(last) else { bail!(Setting, "{}", unknown_key(key, &self)) };
+        let Some(slot) = node.get_mut(last) else { bail!(Setting, "{}", unknown_key(key, &self.to_table())) };
         let mut value = parsed.unwrap_or_else(|| toml::Value::String(text.into()));
         // A whole number is a fine value for a key that takes fractions.
         if let (toml::Value::Float(_), toml::Value::Integer(whole)) = (&*slot, &value) {
@@ -341,10 +341,11 @@ impl Config {
 
     /// The dotted keys of all settings, without targets.
     pub fn keys(&self) -> Vec<String> {
-        let table = toml::Table::try_from(self).expect("a configuration is TOML");
-        let sections = table.iter().filter(|(name, _)| *name != "target");
-        let sections = sections.filter_map(|(name, keys)| Some((name, keys.as_table()?)));
-        sections.flat_map(|(name, keys)| keys.keys().map(move |key| format!("{name}.{key}"))).collect()
+        messages::keys(&self.to_table())
+    }
+
+    fn to_table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("a configuration is TOML")
     }
 
     /// The key of the model's own settings with that name: `latent` as `vae.latent`.
