@@ -54,8 +54,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("frit: data", &["crates/cli/src/data/"]),
     ("frit: run", &["crates/cli/src/run/"]),
     ("frit: eval", &["crates/cli/src/eval/"]),
-    ("frit: train", &["crates/cli/src/train/"]),
+    // Before training, which writes the report of its run.
     ("frit: report", &["crates/cli/src/report/"]),
+    ("frit: train", &["crates/cli/src/train/"]),
     (
         "program",
         &["crates/cli/src/args/", "crates/cli/src/commands/", "crates/cli/src/output.rs", "crates/cli/src/main.rs"],

@@ -201,7 +201,7 @@ fn misspelt_names_are_guessed() {
 fn settings_without_effect_are_refused() {
     let place = Place::new();
     place.refused("train dcgan --hidden 4", &["--hidden has no effect", "gan.width is 32"]);
-    place.refused("train gan --beta 2", &["--beta is not available for gan", "latent, label_smoothing"]);
+    place.refused("train gan --beta 2", &["--beta is not available for gan", "label_smoothing"]);
     place.refused("train classifier --latent-dim 4", &["--latent-dim is not available for classifier", "channels"]);
     place.refused("train vae --set vae.sigma=1", &["vae.sigma has no effect", "bernoulli"]);
     place.refused("train vae --set optimiser.momentum=0.9", &["momentum has no effect", "adam"]);

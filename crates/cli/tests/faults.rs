@@ -23,8 +23,13 @@ const RUN: &str = "FRIT_TEST_RUN";
 /// Processes that end.
 const ENDS: usize = 8;
 
-/// Operations that may fail: the old or the new file is there in any case.
-const HARMLESS: &[&str] = &["sync folder"];
+/// Operations that may fail: the old or the new file is there in any case, or the report cannot read what it shows.
+const HARMLESS: &[&str] = &["sync folder", "open", "read", "list", "find"];
+
+/// True for the report and the event file: training continues without them.
+fn is_report(path: &Path) -> bool {
+    path.ends_with("report.html") || path.iter().any(|part| part == "tensorboard")
+}
 
 /// Files of a folder by name.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -147,7 +152,7 @@ fn data(folder: &Path) -> PathBuf {
 
 fn config(recipe: &str, data: &Path) -> Config {
     let own: &[&str] = match recipe {
-        "vae" => &["vae.hidden=[4]", "vae.latent=2", "train.save_every=25", "train.batch_size=1"],
+        "vae" => &["vae.hidden=[4]", "vae.latent=2", "train.save_every=4", "train.batch_size=4"],
         _ => &[
             "train.batch_size=4",
             "gan.width=1",
@@ -249,7 +254,7 @@ impl Trial {
         let operations = watch.operations.lock().unwrap();
         let (operation, path) = operations.get(failure.1).unwrap_or_else(|| panic!("{failure:?} did not come"));
         let failure = format!("{failure:?}, {operation} {}", path.display());
-        let harmless = || HARMLESS.contains(&operation.as_str());
+        let harmless = || HARMLESS.contains(&operation.as_str()) || is_report(path);
         match result {
             Ok(()) => assert!(harmless(), "{failure} is lost"),
             Err(error) => assert!(

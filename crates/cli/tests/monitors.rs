@@ -29,7 +29,8 @@ fn warns(train: &str, monitor: &str, switch: &str, says: &[&str], times: usize) 
     assert_eq!(warnings(&place), vec![monitor; times], "{printed}");
     assert_eq!(printed.matches("warning: ").count(), times, "{printed}");
     assert!(says.iter().all(|words| printed.contains(words)), "{printed}");
-    for silent in [format!("{switch}=false --set monitors.after=0"), "after=200".into()] {
+    let late = "after=200 --set monitors.after_epochs=100";
+    for silent in [format!("{switch}=false --set monitors.after=0"), late.into()] {
         fs::remove_dir_all(place.path("run")).unwrap();
         place.done(&format!("{train} --out run --set monitors.{silent}"));
         assert_eq!(warnings(&place), [""; 0], "{silent}");
@@ -66,6 +67,39 @@ fn a_strong_discriminator_is_reported() {
     let train = "train gan --data data --hidden 64 --latent-dim 3 --batch-size 32 --epochs 3 --lr 1e-9 --device cpu \
                  --set gan.discriminator_lr=0.02 --set monitors.modes=false";
     warns(train, "strong_discriminator", "discriminator", &["D(x) − D(G(z)) was", "gan.label_smoothing = 0.1"], 2);
+}
+
+/// A discriminator that wins within 45 steps, far fewer than `monitors.after`.
+#[test]
+fn monitors_check_in_a_short_run() {
+    let place = Place::new();
+    let train = "train gan --data data --hidden 64 --latent-dim 3 --batch-size 32 --lr 1e-9 --device cpu --out run \
+                 --set gan.discriminator_lr=0.02";
+    let output = place.frit(&format!("{train} --epochs 6"));
+    assert_eq!(warnings(&place), ["strong_discriminator"; 2], "{}", stderr(&output));
+}
+
+#[test]
+fn a_finite_loss_that_diverges_ends_the_run() {
+    let place = Place::new();
+    let ae = "train ae --data data --hidden 16 --latent-dim 3 --batch-size 32 --device cpu --lr 1000 --out run";
+    for (settings, save_every) in [("", 0), (" --save-every 3", 3)] {
+        let output = place.frit(&format!("{ae}{settings} --epochs 3"));
+        refusal(&output, &["training diverged at step", "recon on the training set is", "after 3 retries"]);
+        let printed = stderr(&output);
+        assert!(printed.contains("continuing from step 0 at 1/8 of the learning rate"), "{save_every}: {printed}");
+        assert_eq!(warnings(&place), ["divergence"; 4]);
+        // The checkpoint is from before the divergence.
+        let evaluation: Value = serde_json::from_str(&place.done("eval run --device cpu --json")).unwrap();
+        assert!(evaluation["recon"].as_f64().unwrap() < 50.0, "{evaluation}");
+        fs::remove_dir_all(place.path("run")).unwrap();
+    }
+    // One or two halvings are enough here.
+    let output = place.frit(&format!("{} --epochs 3", ae.replace("1000", "1")));
+    assert!(output.status.success() && stderr(&output).contains("1/2 of the learning rate"), "{}", stderr(&output));
+    fs::remove_dir_all(place.path("run")).unwrap();
+    place.done(&format!("{ae} --epochs 3 --set monitors.divergence=0"));
+    assert_eq!(warnings(&place), [""; 0]);
 }
 
 /// Replaces the first number of a saved tensor by NaN.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The names of browsers.
@@ -59,6 +59,8 @@ fn a_browser_shows_the_whole_page() {
     let of_speed = text.split("data-metric=\"images_per_second\"").nth(1).unwrap().split("</figure>").next().unwrap();
     assert!(of_speed.contains(">0</text>"), "{of_speed}");
     // −ELBO, reconstruction and KL, in training and on the test set, and speed; three grids, the data, and pairs.
+    // By step, by epoch and by time.
+    let curves = curves / 3;
     assert!(curves >= 7 && pictures == 5, "{curves} curves and {pictures} pictures");
 
     let dom = browse(&page, &["--dump-dom"]);
@@ -134,28 +136,37 @@ fn a_page_names_the_evaluated_checkpoint() {
 /// Sixty steps to an epoch.
 const TRAIN: &str = "train vae --data data --hidden 16 --latent-dim 3 --batch-size 5 --epochs 4 --device cpu";
 
-/// The output of `frit` on a terminal emulated by util-linux's `script`; `None` if it is not installed.
-fn on_a_terminal(place: &Place, line: &str) -> Option<String> {
+/// `frit` on a terminal of `columns`, emulated by util-linux's `script`; `None` if it is not installed.
+fn on_a_terminal(place: &Place, line: &str, columns: usize) -> Option<Command> {
     let version = Command::new("script").arg("--version").output().ok()?.stdout;
     if !String::from_utf8_lossy(&version).contains("util-linux") {
+        println!("skipped: there is no `script` of util-linux here");
         return None;
     }
-    let frit = format!("{} {line}", env!("CARGO_BIN_EXE_frit"));
+    let frit = format!("stty rows 24 cols {columns}; exec {} {line}", env!("CARGO_BIN_EXE_frit"));
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &frit, "/dev/null"]).current_dir(place.path("."));
-    let output = script.env("COLUMNS", "160").env("FRIT_CACHE", place.path("cache")).output().unwrap();
+    script.env("FRIT_CACHE", place.path("cache")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    Some(script)
+}
+
+fn seen_on_a_terminal(place: &Place, line: &str, columns: usize) -> Option<String> {
+    let output = on_a_terminal(place, line, columns)?.output().unwrap();
     let seen = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{seen}");
     Some(seen)
 }
 
+/// The lines written to a terminal, also those that replaced each other, without colours.
+fn lines(seen: &str) -> Vec<String> {
+    let plain = seen.replace("\u{1b}[36m", "").replace("\u{1b}[0m", "").replace("\u{1b}[2K", "");
+    plain.split(['\r', '\n']).map(String::from).collect()
+}
+
 #[test]
 fn a_terminal_shows_a_bar_with_losses() {
     let place = Place::new();
-    let Some(seen) = on_a_terminal(&place, &format!("{TRAIN} --out run")) else {
-        println!("skipped: there is no `script` of util-linux here");
-        return;
-    };
+    let Some(seen) = seen_on_a_terminal(&place, &format!("{TRAIN} --out run"), 160) else { return };
     for words in ["━", "/240 steps", " recon ", " kl ", " images/s", " left", "▁", "█", "\u{1b}["] {
         assert!(seen.contains(words), "{words:?} is not in {seen}");
     }
@@ -166,8 +177,54 @@ fn a_terminal_shows_a_bar_with_losses() {
     let last = seen.trim_end().lines().last().unwrap().rsplit("\u{1b}[").next().unwrap();
     assert!(last.contains("run: test −ELBO") && !last.contains("steps"), "{last}");
 
-    let quiet = on_a_terminal(&place, &format!("{TRAIN} --out quiet -q")).unwrap();
+    let quiet = seen_on_a_terminal(&place, &format!("{TRAIN} --out quiet -q"), 160).unwrap();
     assert!(!quiet.contains('━') && !quiet.contains("epoch") && quiet.contains("quiet: test −ELBO"), "{quiet}");
+}
+
+/// Lines that would wrap are shortened: the bar and the epochs, of a model with two losses and of one with four.
+#[test]
+fn progress_fits_a_narrow_terminal() {
+    let place = Place::new();
+    let gan = "train gan --data data --hidden 16 --latent-dim 3 --batch-size 5 --epochs 2 --device cpu \
+               --set monitors.after_epochs=100";
+    for (run, train) in [("vae", TRAIN), ("gan", gan)] {
+        for columns in [80, 40] {
+            let Some(seen) = seen_on_a_terminal(&place, &format!("{train} --out {run}{columns}"), columns) else {
+                return;
+            };
+            let progress: Vec<String> =
+                lines(&seen).into_iter().filter(|line| line.contains(" steps") || line.starts_with("epoch ")).collect();
+            assert!(progress.len() > 4, "{seen}");
+            for line in progress.iter().filter(|line| !line.contains("trained ")) {
+                assert!(line.chars().count() <= columns - 3, "{columns}: {line:?} in {seen}");
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_no_bar() {
+    use std::io::{Read, Write};
+    let place = Place::new();
+    let train = TRAIN.replace("--epochs 4", "--epochs 5000");
+    let Some(mut script) = on_a_terminal(&place, &format!("{train} --out run"), 80) else { return };
+    let mut child = script.spawn().unwrap();
+    while !place.path("run/metrics.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended too early");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // Ctrl-C, which the terminal echoes as `^C`.
+    child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    let mut seen = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut seen).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{seen}");
+    let (before, last) = seen.rsplit_once("interrupted; saved in run").unwrap();
+    assert!(last.contains("frit resume run"), "{seen}");
+    // The bar is cleared from the line that has the echo.
+    let (_, after_bar) = before.rsplit_once(" steps").unwrap();
+    let (of_bar, _) = after_bar.split_once("\r\u{1b}[2K").unwrap_or_else(|| panic!("a bar stays: {seen:?}"));
+    assert!(!of_bar.contains('\n') && of_bar.chars().count() < 80, "{seen:?}");
 }
 
 #[test]
@@ -176,6 +233,18 @@ fn a_pipe_gets_plain_lines() {
     let printed = stderr(&place.frit(&format!("{TRAIN} --out run")));
     assert!(!printed.contains('\u{1b}') && !printed.contains('━') && !printed.contains('\r'), "{printed}");
     assert_eq!(printed.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{printed}");
+    let summary = printed.split_once("trained 4 epochs, 240 steps in ").unwrap().1;
+    for words in ["; best −ELBO ", " nats/image at epoch ", "images: run/samples/000004.png", "`frit sample run`"] {
+        assert!(summary.contains(words), "{words} is not in {printed}");
+    }
+    // Every line of metrics has a kind and a time, and the seconds of training grow, also after an interruption.
+    place.done("resume run --epochs 5 -q");
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let metrics: Vec<Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let elapsed: Vec<f64> = metrics.iter().map(|line| line["elapsed_s"].as_f64().unwrap()).collect();
+    assert!(elapsed.is_sorted() && elapsed[0] >= 0.0, "{elapsed:?}");
+    assert!(metrics.iter().all(|line| line["kind"].is_string() && line["time"].as_str().unwrap().ends_with('Z')));
+    assert_eq!(metrics.iter().filter(|line| line["kind"] == "epoch").count(), 5);
     assert_eq!(stderr(&place.frit(&format!("{TRAIN} --out quiet -q"))), "");
 }
 

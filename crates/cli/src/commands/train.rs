@@ -7,10 +7,10 @@ use crate::output::{out, put_json};
 use anyhow::Result;
 use frit::config::Config;
 use frit::eval::Evaluation;
-use frit::eval::metrics::headline;
+use frit::eval::metrics::{headline, metric, name};
 use frit::io::format::{lasting, short};
 use frit::terminal::Terminal;
-use frit::train::{Inputs, Length, StepTime, TrainOptions, Trained};
+use frit::train::{Inputs, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,18 +67,48 @@ pub(super) fn on_interrupt() -> Result<Arc<AtomicBool>> {
     Ok(interrupt)
 }
 
-/// Prints the result of a training.
+/// Prints the summary and the result of a training.
 pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Result<Ending> {
     let path = trained.path.display();
-    let Some(metrics) = trained.metrics else {
+    let Some(metrics) = &trained.metrics else {
         terminal.say(&format!("interrupted; saved in {path}; continue with `frit resume {path}`"));
         return Ok(Ending::Interrupted);
     };
+    if !trained.was_complete {
+        say_summary(&trained, terminal)?;
+    }
     match json {
-        true => put_json("train", serde_json::Value::Object(metrics))?,
-        false => out!("{path}{}", last_line(&metrics))?,
+        true => put_json("train", serde_json::Value::Object(metrics.clone()))?,
+        false => out!("{path}{}", last_line(metrics))?,
     }
     Ok(Ending::Done)
+}
+
+/// Says how long training took, which epoch was the best, where the files are, and which commands come next.
+fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
+    let Summary { epochs, steps, elapsed, best, samples, report, .. } = trained.summary()?;
+    let count = |count: u64, of: &str| format!("{count} {of}{}", if count == 1 { "" } else { "s" });
+    let took = elapsed.map(|seconds| format!(" in {}", lasting(seconds))).unwrap_or_default();
+    let best = best.map(|(key, value, epoch)| {
+        let unit = metric(&key).map_or("", |metric| metric.unit);
+        format!("; best {} {} {unit}", name(&key), short(value)).trim_end().to_string() + &format!(" at epoch {epoch}")
+    });
+    let (epochs, steps) = (count(epochs, "epoch"), count(steps, "step"));
+    terminal.say(&format!("trained {epochs}, {steps}{took}{}", best.unwrap_or_default()));
+    for (name, path) in [("images", samples), ("report", report)] {
+        if let Some(path) = path {
+            terminal.say(&format!("  {name}: {}", path.display()));
+        }
+    }
+    let path = trained.path.display();
+    let model = &trained.session.model;
+    let draw = match (model.sampler().is_some(), model.reconstructor().is_some()) {
+        (true, _) => format!("`frit sample {path}`, "),
+        (false, true) => format!("`frit reconstruct {path}`, "),
+        (false, false) => String::new(),
+    };
+    terminal.say(&format!("  next: {draw}`frit eval {path}`"));
+    Ok(())
 }
 
 /// The first metric of the table: `: test −ELBO 105.50 nats/image`.

@@ -11,7 +11,7 @@ use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::programs::Programs;
 use crate::run::session::{Session, spec};
-use crate::terminal::Terminal;
+use crate::terminal::{Status, Terminal};
 use gpu_core::{Backend, SubmitLoop};
 use models::metrics::Features;
 use std::ops::ControlFlow;
@@ -62,7 +62,7 @@ impl TrainedClassifier {
         });
         if !restored {
             terminal.say(&format!("training a classifier on {} {purpose}", data.name));
-            train(session)?;
+            train(session, terminal)?;
         }
         let tested = TestLoss::prepare(session, 0)?.run(session)?;
         ensure!(
@@ -111,18 +111,22 @@ fn largest(row: &[f32]) -> usize {
     (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
 }
 
-/// Trains all epochs of the recipe, without output or checkpoints.
-fn train(session: &mut Session) -> Result<()> {
+/// Trains all epochs of the recipe, with a bar and without checkpoints.
+fn train(session: &mut Session, terminal: &Terminal) -> Result<()> {
     session.initialise()?;
     let steps = EpochPlan::new(&session.config, session.data.train.count);
     let ring = session.model.buffers().ring;
     let programs = Programs::prepare(session, &steps, 0)?;
     let (mut submit_loop, mut step) = (SubmitLoop::default(), 0);
+    let bar = terminal.bar(steps.total, 0);
     while step < steps.total {
         let stand = steps.at(step);
         session.put_shard(&steps, &stand)?;
         let runs = stand.runs.min(steps.total - step);
-        let mut seen = |_| ControlFlow::Continue(());
+        let mut seen = |_| {
+            bar.step(Status::default);
+            ControlFlow::Continue(())
+        };
         submit_loop.drive(session.executor.as_mut(), programs.of(stand.size)?, step + 1, runs, ring, &mut seen)?;
         step += runs;
     }

@@ -24,6 +24,13 @@ pub fn lasting(seconds: f64) -> String {
     }
 }
 
+/// A duration as a clock shows it: `1:05` are 65 seconds, `2:00:00` two hours.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
 /// The text with its control characters escaped, as `\u{1b}`, except for line ends and tabs: names of files and classes
 /// must not move the cursor, colour the terminal or reorder a line.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -68,6 +75,7 @@ mod tests {
         assert_eq!(sparkline(&[7.0, 3.5, 0.0]), "█▅▁");
         assert_eq!((sparkline(&[]), sparkline(&[2.0, 2.0])), (String::new(), "▁▁".into()));
         assert_eq!(sparkline(&[9.0; 40]).chars().count(), SPARKS);
+        assert_eq!([0.4, 65.0, 7_200.0].map(clock), ["0:00", "1:05", "2:00:00"]);
         assert_eq!([12.34, 600.0, 7_200.0].map(lasting), ["12.3 s", "10 minutes", "2.0 hours"]);
     }
 

@@ -2,6 +2,7 @@
 
 mod charts;
 mod evaluation;
+mod live;
 mod names;
 mod page;
 mod pictures;
@@ -9,6 +10,8 @@ pub mod runs;
 mod scale;
 pub mod tensorboard;
 mod thin;
+
+pub use live::LiveReport;
 
 use crate::io::error::{Error, ErrorKind as Kind, Result};
 use crate::io::files;
@@ -18,6 +21,9 @@ use page::Page;
 use pictures::{Drawn, Png};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+
+/// The name of the page in a run folder.
+pub const REPORT: &str = "report.html";
 
 /// The page of a run, as HTML: curves, pictures, evaluation, environment and configuration, as far as the run has them.
 ///
@@ -37,6 +43,8 @@ pub fn render(run_path: &Path) -> Result<String> {
         samples: samples.collect::<Result<_>>()?,
         reals: Png::read(&run.reals())?,
         reconstructions: Png::read(&run_path.join("reconstructions.png"))?,
+        interpolation: Png::read(&run_path.join("interpolation.png"))?,
+        traversal: Png::read(&run_path.join("traversal.png"))?,
     };
     Ok(page.html())
 }
@@ -57,7 +65,7 @@ pub fn render(run_path: &Path) -> Result<String> {
 /// # }
 /// ```
 pub fn write(run_path: &Path) -> Result<PathBuf> {
-    let path = run_path.join("report.html");
+    let path = run_path.join(REPORT);
     files::write(&path, render(run_path)?.as_bytes())?;
     Ok(path)
 }
@@ -140,7 +148,7 @@ mod tests {
             assert!(page.contains(part), "{part} is not in the page");
         }
         assert_eq!(page.matches("data:image/png;base64,").count(), 4);
-        assert_eq!(page.matches("<svg").count(), 2);
+        assert_eq!(page.matches("<svg").count(), 4, "by step and by epoch");
         assert!(!page.contains("importance-weighted"), "null metrics are left out");
         assert!(page.contains("<th>executor</th>") && !page.contains("adapter") && !page.contains("variants"));
         // Nothing is fetched from anywhere.
@@ -155,6 +163,43 @@ mod tests {
         assert!(message.contains("nowhere is not a run folder"), "{message}");
         let message = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
         assert!(message.contains("evaluation.json is no JSON object"), "{message}");
+    }
+
+    #[test]
+    fn a_page_has_the_date_the_duration_and_the_command() {
+        let line = |step: u64, time: &str, elapsed: f64| {
+            format!("{{\"step\":{step},\"kl\":1,\"time\":\"2026-11-{time}Z\",\"elapsed_s\":{elapsed}}}\n")
+        };
+        let metrics = line(50, "28T22:59:10.123", 9.5) + &line(100, "29T01:00:00.000", 130.0);
+        let environment = b"{\"command\":\"frit train vae\",\"system\":\"linux x86_64, 8 processors\"}";
+        let folder = run(&[("metrics.jsonl", metrics.as_bytes()), ("env.json", environment)]);
+        let page = render(folder.path()).unwrap();
+        for part in ["<li>2026-11-28 22:59 UTC</li>", "<li>2 minutes of training</li>", "linux x86_64, 8 processors"] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert!(page.contains("<th>command</th><td>frit train vae</td>") && page.contains("class=\"by-time\""));
+    }
+
+    #[test]
+    fn targets_are_those_of_the_built_in_data() {
+        for (source, shown) in [("digits", true), ("photos", false)] {
+            let config =
+                format!("family = \"vae\"\n[data]\nsource = \"{source}\"\n[target]\nneg_elbo = [118.0, 123.0]\n");
+            let folder = run(&[("config.toml", config.as_bytes())]);
+            assert_eq!(render(folder.path()).unwrap().contains("118.0"), shown, "{source}");
+        }
+    }
+
+    #[test]
+    fn reconstructions_are_shown_once() {
+        let png = png();
+        for (family, count) in [("vae", 2), ("ae", 1)] {
+            let config = format!("family = \"{family}\"\n");
+            let files =
+                [("config.toml", config.as_bytes()), ("samples/000001.png", &png), ("reconstructions.png", &png)];
+            let page = render(run(&files).path()).unwrap();
+            assert_eq!(page.matches("data:image/png;base64,").count(), count, "{family}");
+        }
     }
 
     #[test]

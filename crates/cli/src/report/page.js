@@ -11,8 +11,8 @@ function nearest(all, x) {
 }
 
 // A chart says its values where the pointer is, or where the arrow keys have led.
-function read(figure) {
-  const svg = figure.querySelector("svg");
+function read(svg) {
+  const figure = svg.closest(".chart");
   const cursor = svg.querySelector(".cursor");
   const curves = Array.from(svg.querySelectorAll("g[data-points]"), (group) => {
     const mark = document.createElementNS(svg.namespaceURI, "circle");
@@ -129,7 +129,7 @@ function play(figure) {
   player.hidden = false;
 }
 
-document.querySelectorAll(".chart").forEach(read);
+document.querySelectorAll(".chart svg").forEach(read);
 document.querySelectorAll(".samples").forEach(play);
 
 // For programs that look at the page: that all this has run, and how much of it can be seen.

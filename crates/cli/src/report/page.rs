@@ -1,7 +1,9 @@
 //! The HTML page of a run.
 
+use crate::config::data::DIGITS;
 use crate::eval::metrics::{Better, better, metric, name, position};
-use crate::report::charts::{Chart, chart};
+use crate::io::format::lasting;
+use crate::report::charts::{Along, Chart, chart};
 use crate::report::evaluation::{ORIGIN_KEYS, Origin};
 use crate::report::names::{family, number};
 use crate::report::pictures::{Drawn, Png};
@@ -33,6 +35,10 @@ pub(crate) struct Page {
     pub reals: Option<Png>,
     /// Test images above their reconstructions.
     pub reconstructions: Option<Png>,
+    /// Images between latents.
+    pub interpolation: Option<Png>,
+    /// Images along latent dimensions.
+    pub traversal: Option<Png>,
 }
 
 impl Page {
@@ -69,23 +75,40 @@ impl Page {
         self.config.parse().unwrap_or_default()
     }
 
+    /// The source of the data.
+    fn source(&self) -> Option<String> {
+        self.config().get("data")?.get("source")?.as_str().map(String::from)
+    }
+
+    /// The configuration; with targets only where they are for its data, the built-in digits.
+    fn shown_config(&self) -> String {
+        let mut config = self.config();
+        if self.source().is_none_or(|source| source == DIGITS) || config.remove("target").is_none() {
+            return self.config.clone();
+        }
+        toml::to_string(&config).unwrap_or_default()
+    }
+
     fn family(&self) -> String {
         self.config().get("family").and_then(toml::Value::as_str).unwrap_or("model").to_string()
     }
 
     fn header(&self) -> Markup {
-        let config = self.config();
-        let source = config.get("data").and_then(|data| data.get("source")).and_then(toml::Value::as_str);
         // The last part of a path.
-        let source = source.map(|source| source.rsplit(['/', '\\']).next().unwrap_or(source).to_string());
+        let source = self.source().map(|source| source.rsplit(['/', '\\']).next().unwrap_or(&source).to_string());
         let noted = |key: &str| self.environment.get(key).and_then(Value::as_str);
-        let Metrics { epochs, steps, .. } = &self.metrics;
+        let Metrics { epochs, steps, elapsed, times, .. } = &self.metrics;
+        // `2026-11-28T22:59:10.123Z` to the minute.
+        let started = times.as_ref().and_then(|[first, _]| first.get(..16));
         let epoch = epochs.last().map(|(epoch, _)| format!("{}, ", count(*epoch, "epoch")));
         let length = format!("{}{}", epoch.unwrap_or_default(), count(*steps, "step"));
         let facts = [
             source,
             noted("executor").or(noted("device")).map(String::from),
             Some(length).filter(|_| *steps > 0),
+            elapsed.map(|seconds| format!("{} of training", lasting(seconds))),
+            started.map(|time| format!("{} UTC", time.replace('T', " "))),
+            noted("system").map(String::from),
             noted("frit").map(|version| format!("frit {version}")),
         ];
         html! {
@@ -102,7 +125,8 @@ impl Page {
         let draws = Family::find(&self.family()).is_some_and(Family::has_prior);
         let of = if draws { "Samples" } else { "Reconstructions" };
         let last = self.samples.len().saturating_sub(1);
-        if self.samples.is_empty() && self.reals.is_none() && self.reconstructions.is_none() {
+        let others = [&self.reals, &self.reconstructions, &self.interpolation, &self.traversal];
+        if self.samples.is_empty() && others.iter().all(|picture| picture.is_none()) {
             return html! {};
         }
         html! {
@@ -128,8 +152,15 @@ impl Page {
                     @if let Some(reals) = &self.reals {
                         (captioned(reals, "Training images"))
                     }
-                    @if let Some(pairs) = &self.reconstructions {
+                    // Without a prior, the samples are reconstructions too.
+                    @if let (true, Some(pairs)) = (draws, &self.reconstructions) {
                         (captioned(pairs, "Test images above their reconstructions"))
+                    }
+                    @if let Some(rows) = &self.interpolation {
+                        (captioned(rows, "Interpolation between latents, row by row"))
+                    }
+                    @if let Some(rows) = &self.traversal {
+                        (captioned(rows, "One latent dimension varied in each row"))
                     }
                 }
             }
@@ -151,7 +182,7 @@ impl Page {
                 }
                 section {
                     h2 { "Configuration" }
-                    pre { code { (self.config.trim_end()) } }
+                    pre { code { (self.shown_config().trim_end()) } }
                 }
             }
         }
@@ -228,9 +259,10 @@ fn warnings(warnings: &[Warning]) -> Markup {
 }
 
 fn curves(metrics: &Metrics) -> Markup {
+    let axes = axes(metrics);
     let charts = ordered(metrics).into_iter().filter_map(|column| {
         let title = name(&column.name);
-        Some((chart(column, &title)?, column.name.as_str(), title))
+        Some((chart(column, &title, &axes)?, column.name.as_str(), title))
     });
     let charts: Vec<_> = charts.collect();
     html! {
@@ -238,21 +270,35 @@ fn curves(metrics: &Metrics) -> Markup {
             section {
                 h2 { "Curves" }
                 p.legend { span.train { "training" } span.test { "test set" } }
+                // The style sheet shows the charts of the chosen axis, without scripts.
+                @for axis in axes.iter().filter(|_| axes.len() > 1) {
+                    input.axis type="radio" name="axis" id=(axis.class()) checked[*axis == Along::Step];
+                    label for=(axis.class()) { (axis.name()) }
+                }
                 div.charts {
-                    @for (Chart { svg, logarithmic }, key, title) in charts {
+                    @for (Chart { svgs, logarithmic }, key, title) in charts {
                         figure.chart data-metric=(key) {
                             figcaption title=[about(key)] {
                                 (title)
                                 @if !unit(key).is_empty() { span.unit { (unit(key)) } }
                                 @if logarithmic { span.unit { "logarithmic axis" } }
                             }
-                            (svg)
+                            @for svg in svgs { (svg) }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// The horizontal axes that the metrics have.
+fn axes(metrics: &Metrics) -> Vec<Along> {
+    // The last epoch may be a part; the others tell how many steps one has.
+    let steps = metrics.epochs.iter().map(|(epoch, step)| *step as f64 / (*epoch).max(1) as f64).fold(0.0, f64::max);
+    let epoch = (metrics.epochs.len() > 1 && steps > 0.0).then_some(Along::Epoch(steps));
+    let time = metrics.elapsed.filter(|seconds| *seconds > 0.0).map(Along::time);
+    [Some(Along::Step), epoch, time].into_iter().flatten().collect()
 }
 
 /// A picture.

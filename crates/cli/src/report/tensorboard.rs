@@ -1,8 +1,8 @@
 //! An event file for TensorBoard: protocol buffers in TFRecord frames.
 //!
-//! The file is written from the metrics and pictures of a run, without wall-clock times: an interrupted and resumed run
-//! has the same file, byte for byte, as an uninterrupted one. The time of an event is its step in seconds, and the
-//! speed is left out.
+//! The events follow the lines of a run's metrics: a line is appended as its events while the run trains, and the file
+//! is written anew when a run is resumed. Either way it holds every step once. The time of an event is that of its
+//! line; of a line of version 0.1.0, which has none, its step in seconds.
 //!
 //! Messages: `tensorflow/core/util/event.proto` and `tensorflow/core/framework/summary.proto`.
 
@@ -11,13 +11,18 @@ use crate::io::error::Result;
 use crate::io::files;
 use crate::report::pictures::{self, Drawn, Png};
 use crate::run::folder::Run;
-use crate::run::metrics::{self, Metrics, Point};
+use crate::run::metrics;
 use prost::Message;
+use serde_json::{Map, Value as Json};
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 const FOLDER: &str = "tensorboard";
 /// The name of an event file contains `tfevents`.
 const FILE: &str = "events.out.tfevents.0.frit";
+/// The tag of samples.
+const SAMPLES: &str = "samples";
 /// The version in the first message of a file.
 const VERSION: &str = "brain.Event:2";
 
@@ -72,19 +77,53 @@ struct Image {
     encoded_image_string: Vec<u8>,
 }
 
-/// An event file under construction.
-struct Events(Vec<u8>);
+/// Events that are not yet written.
+#[derive(Default)]
+struct Events {
+    bytes: Vec<u8>,
+    /// Time of the last line, in seconds; `None` before the first event.
+    time: Option<f64>,
+    /// Tags with a description: TensorBoard reads that of a tag's first value.
+    described: BTreeSet<String>,
+}
 
 impl Events {
-    fn new() -> Self {
-        let mut events = Self(Vec::new());
-        events.append(&Event { file_version: Some(VERSION.into()), ..Event::default() });
-        events
+    /// Appends the first event of a file.
+    fn start(&mut self, time: f64) {
+        self.time = Some(time);
+        let version = Some(VERSION.into());
+        self.append(&Event { wall_time: time, step: 0, file_version: version, summary: None });
+    }
+
+    /// Appends the numbers of a line of metrics; those that are not finite are left out.
+    fn line(&mut self, line: &Map<String, Json>) {
+        let Some(step) = line.get("step").and_then(Json::as_u64) else { return };
+        self.time = Some(time_of(line).unwrap_or(step as f64));
+        let number = |key: &str| line.get(key).and_then(Json::as_f64);
+        let is_epoch = line.contains_key("epoch");
+        for (key, value) in line {
+            let Some(value) = value.as_f64().filter(|_| !metrics::is_place(key)) else { continue };
+            match key.split_once('_') {
+                _ if !is_epoch => self.scalar(step, key, "train", value),
+                Some(("train", name)) => self.scalar(step, name, "train_epoch", value),
+                Some(("test", name)) => self.scalar(step, name, "test", value),
+                _ => self.scalar(step, key, "epoch", value),
+            }
+        }
+        if let (false, Some(recon), Some(kl), None) = (is_epoch, number("recon"), number("kl"), number("neg_elbo")) {
+            self.scalar(step, "neg_elbo", "train", recon + kl);
+        }
     }
 
     /// Appends a number at a step.
-    fn scalar(&mut self, step: u64, tag: &str, value: f32, metadata: Option<Metadata>) {
-        self.value(step, Value { tag: tag.into(), simple_value: Some(value), image: None, metadata });
+    fn scalar(&mut self, step: u64, key: &str, part: &str, value: f64) {
+        let value = value as f32;
+        if !value.is_finite() {
+            return;
+        }
+        let tag = format!("{key}/{part}");
+        let metadata = if self.described.insert(tag.clone()) { described(key, part) } else { None };
+        self.value(step, Value { tag, simple_value: Some(value), image: None, metadata });
     }
 
     /// Appends a picture at a step.
@@ -100,7 +139,8 @@ impl Events {
 
     fn value(&mut self, step: u64, value: Value) {
         let summary = Some(Summary { value: vec![value] });
-        self.append(&Event { wall_time: step as f64, step: step as i64, file_version: None, summary });
+        let wall_time = self.time.unwrap_or_default();
+        self.append(&Event { wall_time, step: step as i64, file_version: None, summary });
     }
 
     /// Appends one frame: length, checksum of the length, message, checksum of the message, all little-endian.
@@ -108,7 +148,7 @@ impl Events {
         let message = event.encode_to_vec();
         let length = (message.len() as u64).to_le_bytes();
         let sums = [&length[..], &message].map(|bytes| masked_sum(bytes).to_le_bytes());
-        self.0.extend([&length[..], &sums[0], &message, &sums[1]].concat());
+        self.bytes.extend([&length[..], &sums[0], &message, &sums[1]].concat());
     }
 }
 
@@ -117,10 +157,16 @@ fn masked_sum(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
+/// The time of a line of metrics, in seconds since 1970.
+fn time_of(line: &Map<String, Json>) -> Option<f64> {
+    let time = humantime::parse_rfc3339(line.get("time")?.as_str()?).ok()?;
+    Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
+}
+
 /// Writes the event file of a run into its folder `tensorboard`, for `tensorboard --logdir RUN`. Returns its path.
 ///
-/// Scalars are `KEY/train` (means over 50 steps), `KEY/train_epoch` and `KEY/test`, with names and descriptions from
-/// the table of metrics; images are `reals` and `samples`. Values that are not finite are left out.
+/// Scalars are `KEY/train` (means over a few steps), `KEY/train_epoch`, `KEY/test` and `KEY/epoch`, with names and
+/// descriptions from the table of metrics; images are `reals` and `samples`. Values that are not finite are left out.
 ///
 /// # Errors
 /// [`ErrorKind::Run`](crate::ErrorKind) if the folder holds no run, [`ErrorKind::File`](crate::ErrorKind) if a file
@@ -137,44 +183,84 @@ fn masked_sum(bytes: &[u8]) -> u32 {
 /// # }
 /// ```
 pub fn write(run_path: &Path) -> Result<PathBuf> {
-    let run = Run::open_to_read(run_path)?;
-    let bytes = encode(&run, &metrics::read(run_path)?)?;
-    let folder = run_path.join(FOLDER);
-    files::create_folder(&folder)?;
-    let path = folder.join(FILE);
-    files::write(&path, &bytes)?;
-    Ok(path)
+    Ok(EventFile::rewrite(run_path)?.path)
 }
 
-fn encode(run: &Run, metrics: &Metrics) -> Result<Vec<u8>> {
-    let mut events = Events::new();
+/// The event file of a run that trains.
+pub(crate) struct EventFile {
+    path: PathBuf,
+    events: Events,
+}
+
+impl EventFile {
+    /// Writes the events of all that the run has so far, in place of an earlier file.
+    pub(crate) fn rewrite(run_path: &Path) -> Result<Self> {
+        let mut events = encode(&Run::open_to_read(run_path)?)?;
+        let folder = run_path.join(FOLDER);
+        files::create_folder(&folder)?;
+        files::sweep(&folder)?;
+        let path = folder.join(FILE);
+        files::write(&path, &std::mem::take(&mut events.bytes))?;
+        Ok(Self { path, events })
+    }
+
+    /// Appends a line of metrics.
+    pub(crate) fn line(&mut self, line: &Map<String, Json>) -> Result<()> {
+        self.events.line(line);
+        self.flush()
+    }
+
+    /// Appends the samples of a step.
+    pub(crate) fn samples(&mut self, step: u64, path: &Path) -> Result<()> {
+        if let Some(png) = Png::read(path)? {
+            self.events.image(step, SAMPLES, png);
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let bytes = std::mem::take(&mut self.events.bytes);
+        if bytes.is_empty() { Ok(()) } else { files::append(&self.path, &bytes) }
+    }
+}
+
+fn encode(run: &Run) -> Result<Events> {
+    let lines = metrics::lines(&run.path)?;
+    let number = |line: &Map<String, Json>, key: &str| line.get(key).and_then(Json::as_u64);
+    let step_of = |epoch: u64| {
+        let found = lines.iter().rfind(|line| number(line, "epoch") == Some(epoch))?;
+        number(found, "step")
+    };
+    let samples = pictures::samples(run)?.into_iter().filter_map(|(drawn, path)| match drawn {
+        Drawn::Step(step) => Some((step, path)),
+        // A process that was killed may leave a picture of an epoch that is not in the metrics.
+        Drawn::Epoch(epoch) => Some((step_of(epoch)?, path)),
+    });
+    let mut samples: VecDeque<_> = samples.collect();
+    let mut events = Events::default();
+    let elapsed = |line: &Map<String, Json>| line.get("elapsed_s").and_then(Json::as_f64).unwrap_or_default();
+    events.start(match lines.first() {
+        Some(line) => time_of(line).map_or(0.0, |time| time - elapsed(line)),
+        None => UNIX_EPOCH.elapsed().map_or(0.0, |time| time.as_secs_f64()),
+    });
     if let Some(reals) = Png::read(&run.reals())? {
         events.image(0, "reals", reals);
     }
-    for column in &metrics.columns {
-        let parts = [("train", &column.windows), ("train_epoch", &column.train), ("test", &column.test)];
-        for (part, points) in parts {
-            let tag = format!("{}/{part}", column.name);
-            // TensorBoard reads the metadata of a tag's first value.
-            let mut metadata = described(&column.name, part);
-            for &Point { step, value, .. } in points {
-                let value = value.map(|value| value as f32).filter(|value| value.is_finite());
-                value.into_iter().for_each(|value| events.scalar(step, &tag, value, metadata.take()));
+    let mut draw_before = |events: &mut Events, step: u64| -> Result<()> {
+        while samples.front().is_some_and(|(at, _)| *at < step) {
+            let Some((at, path)) = samples.pop_front() else { break };
+            if let Some(png) = Png::read(&path)? {
+                events.image(at, SAMPLES, png);
             }
         }
+        Ok(())
+    };
+    for line in &lines {
+        draw_before(&mut events, number(line, "step").unwrap_or_default())?;
+        events.line(line);
     }
-    for (drawn, path) in pictures::samples(run)? {
-        let step = match drawn {
-            Drawn::Step(step) => Some(step),
-            Drawn::Epoch(epoch) => metrics.step_of(epoch),
-        };
-        // A process that was killed may leave a picture of an epoch that is not in the metrics.
-        let Some(step) = step else { continue };
-        if let Some(png) = Png::read(&path)? {
-            events.image(step, "samples", png);
-        }
-    }
-    Ok(events.0)
+    draw_before(&mut events, u64::MAX)?;
+    Ok(events)
 }
 
 /// The name, unit and description of a metric; `None` if it is unknown.
@@ -221,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn events_repeat_byte_for_byte() {
+    fn events_follow_the_lines_of_metrics() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
         let mut png = std::io::Cursor::new(Vec::new());
@@ -230,28 +316,48 @@ mod tests {
         put("config.toml", b"");
         put("samples/000001.png", png.get_ref());
         put("samples/000002.png", png.get_ref());
-        let metrics = |rate: f64| {
-            format!(
-                "{{\"step\":50,\"kl\":0}}\n{{\"step\":100,\"kl\":null}}\n{{\"step\":110,\"kl\":1e99}}\n\
-                 {{\"epoch\":1,\"step\":120,\"test_kl\":2.5,\"images_per_second\":{rate}}}\n"
-            )
-        };
-        put("metrics.jsonl", metrics(1.0).as_bytes());
-        let bytes = fs::read(write(folder.path()).unwrap()).unwrap();
+        let lines = [
+            "{\"step\":50,\"kl\":0,\"time\":\"1970-01-01T00:16:40Z\",\"elapsed_s\":10}",
+            "{\"step\":100,\"kl\":null}",
+            "{\"step\":110,\"kl\":1e99}",
+            "{\"epoch\":1,\"step\":120,\"test_kl\":2.5,\"time\":\"1970-01-01T00:16:41.5Z\"}",
+            "{\"epoch\":1,\"step\":120,\"monitor\":\"a\",\"seen\":\"b\",\"try\":\"c\"}",
+            "{\"step\":130,\"kl\":3}",
+        ];
+        put("metrics.jsonl", (lines.join("\n") + "\n").as_bytes());
+        let path = write(folder.path()).unwrap();
+        let bytes = fs::read(&path).unwrap();
         let events = parse(&bytes);
-        assert_eq!(events[0].file_version.as_deref(), Some(VERSION));
+        assert_eq!((events[0].file_version.as_deref(), events[0].wall_time), (Some(VERSION), 990.0));
         let values = events[1..].iter().map(|event| (event.step, &event.summary.as_ref().unwrap().value[0]));
         let values: Vec<_> = values.collect();
         let tags = values.iter().map(|(step, value)| (*step, value.tag.as_str(), value.simple_value));
         let tags: Vec<_> = tags.collect();
-        assert_eq!(tags, [(50, "kl/train", Some(0.0)), (120, "kl/test", Some(2.5)), (120, "samples", None)]);
+        let expected = [
+            (50, "kl/train", Some(0.0)),
+            (120, "kl/test", Some(2.5)),
+            (120, "samples", None),
+            (130, "kl/train", Some(3.0)),
+        ];
+        assert_eq!(tags, expected);
+        let times: Vec<f64> = events[1..].iter().map(|event| event.wall_time).collect();
+        assert_eq!(times, [1000.0, 1001.5, 120.0, 130.0]);
         let metadata = values[0].1.metadata.as_ref().unwrap();
         assert_eq!(metadata.display_name, "KL [nats/image], train");
-        assert!(metadata.summary_description.starts_with("KL divergence"));
+        assert!(metadata.summary_description.starts_with("KL divergence") && values[3].1.metadata.is_none());
         let image = values[2].1.image.as_ref().unwrap();
         assert_eq!((image.height, image.width, image.colorspace), (4, 6, 3));
         assert_eq!(&image.encoded_image_string, png.get_ref());
-        put("metrics.jsonl", metrics(2.0).as_bytes());
-        assert!(fs::read(write(folder.path()).unwrap()).unwrap() == bytes, "the file depends on wall-clock time");
+
+        // Line by line, as in training, they are the same bytes.
+        put("metrics.jsonl", format!("{}\n", lines[0]).as_bytes());
+        let mut file = EventFile::rewrite(folder.path()).unwrap();
+        for line in &lines[1..] {
+            file.line(&serde_json::from_str(line).unwrap()).unwrap();
+            if line.contains("monitor") {
+                file.samples(120, &folder.path().join("samples/000001.png")).unwrap();
+            }
+        }
+        assert!(fs::read(&path).unwrap() == bytes);
     }
 }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     fn points(count: u64) -> Vec<Point> {
-        (0..count).map(|step| Point { step, epoch: None, value: Some(step as f64) }).collect()
+        (0..count).map(|step| Point { step, epoch: None, elapsed: None, value: Some(step as f64) }).collect()
     }
 
     #[test]
@@ -45,7 +45,7 @@ mod tests {
             assert_eq!((thinned.first(), thinned.last()), (all.first(), all.last()));
             assert!(thinned.is_sorted_by(|a, b| a.step < b.step && a.value < b.value));
         }
-        assert_eq!(by_means(&points(8), 5)[1], Point { step: 2, epoch: None, value: Some(1.5) });
+        assert_eq!(by_means(&points(8), 5)[1], Point { step: 2, epoch: None, elapsed: None, value: Some(1.5) });
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::run::device;
 use crate::run::session::Session;
 use gpu_core::Backend;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Program, device, executor and data, by name.
 pub fn environment(backend: &Backend, session: &Session) -> Value {
@@ -14,9 +15,26 @@ pub fn environment(backend: &Backend, session: &Session) -> Value {
         "checked": matches!(backend, Backend::Gpu(device) if device.checked),
         "variants": device::note(backend),
         "executor": session.executor.describe(),
-        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "system": system(),
+        "command": command(),
         "data": session.data.fingerprint(),
     })
+}
+
+/// `linux x86_64, 8 processors`
+fn system() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let of = if processors == 1 { "processor" } else { "processors" };
+    format!("{} {}, {processors} {of}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// The command line of the process: the program's name and its arguments.
+fn command() -> String {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_default();
+    let name = Path::new(&program).file_name().map_or_else(Default::default, |name| name.to_string_lossy());
+    let quoted = words.map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
+    [name.into_owned()].into_iter().chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Backend, driver and kind of a device.

@@ -10,8 +10,9 @@ use crate::config::Config;
 use crate::data::ImageList;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
+use crate::run::metrics::{Clock, without_time};
 use crate::run::version;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
@@ -44,6 +45,8 @@ const LOCK: &str = ".lock";
 pub struct Run {
     /// The folder.
     pub path: PathBuf,
+    /// The time of the lines of metrics.
+    clock: Clock,
     _lock: Option<Lock>,
 }
 
@@ -111,7 +114,7 @@ impl Run {
         if !files::exists(&path.join(CONFIG))? {
             bail!(Run, hint: Hint::Train, "{} is not a run folder: it has no {CONFIG}", path.display());
         }
-        Ok(Self { path: path.into(), _lock: None })
+        Ok(Self { path: path.into(), clock: Clock::after(""), _lock: None })
     }
 
     fn hold(path: &Path) -> Result<Self> {
@@ -124,7 +127,10 @@ impl Run {
         for folder in [path.to_path_buf(), path.join(SAMPLES), path.join(CHECKPOINTS)] {
             files::sweep(&folder)?;
         }
-        Ok(Self { path: path.into(), _lock: Some(lock) })
+        let run = Self { path: path.into(), clock: Clock::after(""), _lock: Some(lock) };
+        // A file that cannot be read is an error where it is written.
+        let clock = Clock::after(&run.read_if_exists(METRICS).ok().flatten().unwrap_or_default());
+        Ok(Self { clock, ..run })
     }
 
     /// Saves the resolved configuration, as TOML.
@@ -160,11 +166,16 @@ impl Run {
         self.file(CONFIG)
     }
 
-    /// Saves the environment of the run: adapter, driver, versions.
+    /// Saves the environment of the run: adapter, driver, versions. The command that started the run stays.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write_environment(&self, environment: &Value) -> Result<()> {
+        let mut environment = environment.clone();
+        if let Some(command) = self.read_environment().ok().flatten().and_then(|before| before.get("command").cloned())
+        {
+            environment["command"] = command;
+        }
         files::write(&self.file(ENVIRONMENT), format!("{environment:#}\n").as_bytes())
     }
 
@@ -211,12 +222,15 @@ impl Run {
         Ok(path)
     }
 
-    /// Appends one object as a line to the metrics. A killed process does not lose it.
+    /// Appends one object as a line to the metrics, with the time. A killed process does not lose it. Returns the line.
     ///
     /// # Errors
     /// The file cannot be written; no part of the line stays.
-    pub fn append_metrics(&mut self, line: &Value) -> Result<()> {
-        files::append(&self.file(METRICS), format!("{line}\n").as_bytes())
+    pub fn append_metrics(&mut self, line: &Value) -> Result<Map<String, Value>> {
+        let line = self.clock.stamped(line);
+        let text = serde_json::to_string(&line).expect("an object of JSON is written");
+        files::append(&self.file(METRICS), (text + "\n").as_bytes())?;
+        Ok(line)
     }
 
     /// Brings the metrics to the disk, before a checkpoint that counts on them.
@@ -257,8 +271,7 @@ impl Run {
         let text = self.read_if_exists(METRICS)?.unwrap_or_default();
         for line in rollbacks {
             // Checkpoint and metrics are two files; a process may have ended between them.
-            let noted = line.to_string();
-            if !text.lines().any(|found| found == noted) {
+            if !text.lines().any(|found| without_time(found).as_ref() == Some(line)) {
                 self.append_metrics(line)?;
             }
         }
@@ -310,6 +323,11 @@ mod tests {
 
     fn metrics(run: &Run) -> String {
         fs::read_to_string(run.path.join(METRICS)).unwrap()
+    }
+
+    /// The lines of metrics without their times.
+    fn timeless(run: &Run) -> Vec<Value> {
+        metrics(run).lines().map(|line| without_time(line).unwrap()).collect()
     }
 
     #[test]
@@ -392,10 +410,13 @@ mod tests {
         for torn in [&b"{\"step\":5,\"\xc3"[..], b"{\"step\":5}"] {
             fs::write(path.join(METRICS), [metrics(&run).as_bytes(), torn].concat()).unwrap();
             run.truncate_metrics(20).unwrap();
-            assert_eq!(metrics(&run), "{\"loss\":0.5,\"step\":10}\n{\"loss\":0.5,\"step\":20}\n");
+            assert_eq!(timeless(&run), [10, 20].map(|step| json!({ "step": step, "loss": 0.5 })));
         }
         run.append_metrics(&json!({ "step": 21 })).unwrap();
-        assert!(metrics(&run).ends_with("\"step\":20}\n{\"step\":21}\n"));
+        assert_eq!(timeless(&run)[2], json!({ "step": 21 }));
+        run.go_back(20, &[json!({ "step": 20, "monitor": "a" })]).unwrap();
+        run.go_back(20, &[json!({ "step": 20, "monitor": "a" })]).unwrap();
+        assert_eq!(timeless(&run).len(), 3, "a rollback is noted once");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A running count of the finished parts of some work.
 
 use super::Terminal;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use super::drawing::{Drawing, columns};
+use super::line::fitting;
 use std::time::{Duration, Instant};
 
 /// Time between lines where there is no terminal.
@@ -11,8 +11,7 @@ const LINE: Duration = Duration::from_secs(5);
 /// A count that a terminal shows in its last line, and plain output as a line every few seconds. It is removed when it
 /// is dropped.
 pub struct Count {
-    bar: ProgressBar,
-    shown: bool,
+    drawing: Drawing,
     terminal: Terminal,
     unit: &'static str,
     total: usize,
@@ -23,11 +22,8 @@ pub struct Count {
 impl Terminal {
     /// A count of `total` parts, called `unit`: "cases".
     pub fn count(&self, unit: &'static str, total: usize) -> Count {
-        let shown = !self.quiet && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
-        Count { bar, shown, terminal: *self, unit, total, done: 0, printed: Instant::now() }
+        let drawing = Drawing::new(self.quiet);
+        Count { drawing, terminal: *self, unit, total, done: 0, printed: Instant::now() }
     }
 }
 
@@ -36,9 +32,8 @@ impl Count {
     pub fn next(&mut self, of: &str) {
         self.done += 1;
         let line = format!("{}/{} {}, {of}", self.done, self.total, self.unit);
-        if self.shown {
-            self.bar.set_message(line);
-            self.bar.tick();
+        if self.drawing.shown {
+            self.drawing.draw(|| fitting(&[line], columns()));
         } else if self.printed.elapsed() >= LINE {
             self.terminal.say(&line);
             self.printed = Instant::now();
@@ -47,12 +42,7 @@ impl Count {
 
     /// Runs a function that prints, with the count out of its way.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.bar.suspend(print)
-    }
-}
-
-impl Drop for Count {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.drawing.clear();
+        print()
     }
 }

@@ -1,12 +1,20 @@
 //! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
 
 mod count;
+mod drawing;
+mod line;
+mod timer;
 
 pub use count::Count;
+pub use line::Status;
 
 use crate::io::format::clean;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use drawing::{Drawing, columns};
+use line::{bar_line, fitting, plain_line};
+use std::cell::RefCell;
+use std::io::Write;
+use std::time::Instant;
+use timer::StepTimer;
 
 /// Output for people, on standard error.
 #[derive(Clone, Copy, Debug)]
@@ -30,52 +38,55 @@ impl Terminal {
 
     /// A bar over `total` steps of which `done` are done.
     pub fn bar(&self, total: u64, done: u64) -> Bar {
-        let shown = !self.quiet && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-        let bar =
-            ProgressBar::with_draw_target(Some(total), target).with_position(done).with_elapsed(Default::default());
-        bar.reset_eta();
-        let colour = if std::env::var_os("NO_COLOR").is_some() { "" } else { ".cyan" };
-        let template = format!("{{bar:32{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{eta}} left");
-        let style = ProgressStyle::with_template(&template).expect("the template is right").progress_chars("━╸─");
-        bar.set_style(style);
-        Bar { bar, shown, terminal: *self }
+        let now = Instant::now();
+        Bar {
+            drawing: Drawing::new(self.quiet),
+            colour: std::env::var_os("NO_COLOR").is_none(),
+            terminal: *self,
+            timer: RefCell::new(StepTimer::new(total, done, now)),
+        }
     }
 }
 
-/// A progress bar on a terminal; elsewhere, plain lines.
+/// A progress bar on a terminal; elsewhere, a line from time to time. It is removed when it is dropped.
 pub struct Bar {
-    bar: ProgressBar,
-    shown: bool,
+    drawing: Drawing,
+    colour: bool,
     terminal: Terminal,
+    timer: RefCell<StepTimer>,
 }
 
 impl Bar {
-    /// Advances by one step; the message is made only if the bar is shown.
-    pub fn step(&self, message: impl FnOnce() -> String) {
-        if self.shown {
-            self.bar.set_message(clean(&message()).into_owned());
+    /// Advances by one step; the status is made only if it is shown.
+    pub fn step(&self, status: impl FnOnce() -> Status) {
+        let now = Instant::now();
+        let mut timer = self.timer.borrow_mut();
+        timer.step(now);
+        if self.drawing.shown {
+            self.drawing.draw(|| bar_line(&timer, now, &status(), columns(), self.colour));
+        } else if !self.terminal.quiet && timer.line_is_due(now) {
+            self.terminal.say(&plain_line(&timer, now, &status()));
         }
-        self.bar.inc(1);
     }
 
     /// Prints one line above the bar.
     pub fn say(&self, line: &str) {
-        match self.shown {
-            true => self.bar.println(clean(line)),
-            false => self.terminal.say(line),
+        self.timer.borrow_mut().printed(Instant::now());
+        self.drawing.clear();
+        self.terminal.say(line);
+    }
+
+    /// Prints the first of these lines that fits the terminal, or the last one shortened; elsewhere, the first.
+    pub fn say_fitting(&self, lines: &[String]) {
+        match self.drawing.shown {
+            true => self.say(&fitting(lines, columns())),
+            false => self.say(&lines[0]),
         }
     }
 
     /// Returns to `done` steps, and prints the reason above the bar.
     pub fn back(&self, done: u64, line: &str) {
         self.say(line);
-        self.bar.set_position(done);
-        self.bar.reset_eta();
-    }
-
-    /// Removes the bar.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.timer.borrow_mut().back(done, Instant::now());
     }
 }

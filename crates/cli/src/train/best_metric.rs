@@ -53,6 +53,11 @@ impl BestMetric {
         RECONSTRUCTION.contains(&self.key.as_str())
     }
 
+    /// True if the first of two values of the metric is the better one.
+    pub fn is_better(&self, one: f64, other: f64) -> bool {
+        self.sign * one < self.sign * other
+    }
+
     /// Its value times its sign: the smaller, the better. `others` has the metrics that are no losses.
     pub fn value(&self, model: &dyn Model, test: &Tested, others: &Evaluation) -> Option<f64> {
         let loss = metrics_of(model, test).into_iter().find(|(key, _)| *key == self.key).map(|(_, value)| value);

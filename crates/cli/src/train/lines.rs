@@ -3,17 +3,22 @@
 use crate::eval::measures::Evaluation;
 use crate::eval::passes::{Tested, metrics_of};
 use crate::io::format::short;
+use crate::terminal::Status;
 use models::{Model, Objective};
 use serde_json::{Map, Value, json};
 
-/// Losses by name: `recon 80.80  kl 24.78`.
-pub(crate) fn columns_line(columns: &[&str], means: &[f64]) -> String {
-    joined(columns, means, "  ")
+/// The status of a bar: losses by name, earlier values of one of them, and images per second.
+pub(crate) fn status(columns: &[&str], means: &[f64], history: &[f64], rate: f64) -> Status {
+    Status { values: named(columns, means), history: history.to_vec(), speed: speed(rate) }
 }
 
-fn joined(columns: &[&str], means: &[f64], between: &str) -> String {
-    let parts = columns.iter().zip(means).map(|(column, &mean)| format!("{column} {}", short(mean)));
-    parts.collect::<Vec<_>>().join(between)
+/// Losses by name: `recon 80.80`, `kl 24.78`.
+fn named(columns: &[&str], means: &[f64]) -> Vec<String> {
+    columns.iter().zip(means).map(|(column, &mean)| format!("{column} {}", short(mean))).collect()
+}
+
+fn speed(rate: f64) -> String {
+    format!("{rate:.0} images/s")
 }
 
 /// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are no losses.
@@ -26,7 +31,8 @@ pub(crate) fn epoch_line(
     others: &Evaluation,
     rate: f64,
 ) -> Value {
-    let mut line = Map::from_iter([("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
+    let mut line =
+        Map::from_iter([("kind".into(), json!("epoch")), ("epoch".into(), json!(epoch)), ("step".into(), json!(step))]);
     for (part, tested) in [("train", train), ("test", test)] {
         let named = metrics_of(model, tested).into_iter().map(|(name, value)| (format!("{part}_{name}"), json!(value)));
         line.extend(named);
@@ -37,31 +43,67 @@ pub(crate) fn epoch_line(
     line.into()
 }
 
-/// One line of the terminal for an epoch.
-pub(crate) fn epoch_message(
+/// An epoch on the terminal, in one line: the longest form first, the shortest one last.
+pub(crate) fn epoch_messages(
     model: &dyn Model,
-    epoch: u64,
-    epochs: u64,
+    [epoch, epochs]: [u64; 2],
     train: &Tested,
     test: &Tested,
     rate: f64,
-) -> String {
-    let parts = |tested: &Tested| match model.objective() {
-        Objective::Sum(_) => {
-            format!("{} = {}", short(tested.means.iter().sum()), joined(model.columns(), &tested.means, " + "))
-        }
-        _ => columns_line(model.columns(), &tested.means),
-    };
+) -> Vec<String> {
+    let columns = |tested: &Tested, between: &str| named(model.columns(), &tested.means).join(between);
     let codes = |tested: &Tested| {
         tested.code_use.map_or(String::new(), |code_use| {
             format!("  perplexity {:.1}  codes {}/{}", code_use.perplexity, code_use.used, code_use.codes)
         })
     };
-    format!(
-        "epoch {epoch}/{epochs}  train {}{}  test {}{}  {rate:.0} images/s",
-        parts(train),
-        codes(train),
-        parts(test),
-        codes(test)
-    )
+    let objective = |tested: &Tested| model.objective().of(&tested.means).map(short);
+    let full = |tested: &Tested| match (model.objective(), objective(tested)) {
+        (Objective::Sum(_), Some(sum)) => format!("{sum} = {}{}", columns(tested, " + "), codes(tested)),
+        _ => format!("{}{}", columns(tested, "  "), codes(tested)),
+    };
+    let (start, speed) = (format!("epoch {epoch}/{epochs}"), speed(rate));
+    let mut lines = vec![format!("{start}  train {}  test {}  {speed}", full(train), full(test))];
+    match (objective(train), objective(test)) {
+        (Some(train), Some(of_test)) => {
+            lines.push(format!("{start}  train {train}  test {}  {speed}", full(test)));
+            lines.push(format!("{start}  train {train}  test {of_test}{}  {speed}", codes(test)));
+            lines.push(format!("{start}  train {train}  test {of_test}  {speed}"));
+            lines.push(format!("{start}  train {train}  test {of_test}"));
+        }
+        _ => {
+            lines.push(format!("{start}  test {}  {speed}", full(test)));
+            lines.push(format!("{start}  test {}", full(test)));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use models::SetSpec;
+
+    #[test]
+    fn an_epoch_has_a_short_form() {
+        let spec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
+        let tested = |means: &[f64]| Tested { means: means.to_vec(), code_use: None };
+        let lines = |recipe: &str, means: &[f64]| {
+            let model = Config::load(recipe).unwrap().build(&spec.into());
+            epoch_messages(model.as_ref(), [7, 100], &tested(means), &tested(means), 12_345.6)
+        };
+        let vae = lines("vae", &[101.25, 20.5]);
+        assert_eq!(
+            vae[0],
+            "epoch 7/100  train 121.75 = recon 101.25 + kl 20.50  test 121.75 = recon 101.25 + kl 20.50  12346 images/s"
+        );
+        assert_eq!(vae.last().unwrap(), "epoch 7/100  train 121.75  test 121.75");
+        let gan = lines("gan", &[0.809, 1.487, 0.705, 0.273]);
+        assert_eq!(gan[2], "epoch 7/100  test d_loss 0.809  g_loss 1.487  d_real 0.705  d_fake 0.273");
+        for lines in [vae, gan, lines("ae", &[80.0]), lines("classifier", &[0.1, 0.05])] {
+            assert!(lines.is_sorted_by_key(|line| std::cmp::Reverse(line.len())), "{lines:?}");
+            assert!(lines.last().unwrap().len() <= 77, "{lines:?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! [`Verification`] trains a recipe and checks its targets.
 
 pub mod best_metric;
+mod divergence;
 mod events;
 pub mod fit_memory;
 mod lines;
@@ -14,8 +15,10 @@ mod preview;
 pub mod progress;
 mod recovery;
 mod resume;
+mod rollback;
 mod setup;
 mod start;
+mod summary;
 pub mod training;
 mod verify;
 
@@ -24,5 +27,6 @@ pub use options::{Length, MicroBatchSize, ResumeOptions, TrainOptions, epochs_fo
 pub use resume::resume;
 pub use setup::{Inputs, Setup, StepTime};
 pub use start::{Trained, train};
+pub use summary::Summary;
 pub use training::{Outcome, Trainer};
 pub use verify::Verification;

@@ -7,6 +7,7 @@ use crate::data::DataSet;
 use crate::eval::draw::Images;
 use crate::eval::passes::{ActiveUnits, Tested};
 use crate::io::error::Result;
+use crate::run::epoch_plan::EpochPlan;
 use crate::run::session::Session;
 use models::metrics::pairwise_distance;
 use models::{GanLoss, ModelConfig};
@@ -24,6 +25,8 @@ const ACTIVE: f64 = 0.1;
 const PERPLEXITY: f64 = 0.1;
 /// Mean distance between samples, as a share of that between training images, below which modes have collapsed.
 const DIVERSITY: f64 = 0.5;
+/// Multiple of `monitors.after_epochs` that mode collapse waits for.
+const MODES_WAIT: u64 = 2;
 /// D(x) − D(G(z)) over an epoch, as a share of its maximum, above which the discriminator is too strong.
 const LEAD: f64 = 0.95;
 
@@ -46,7 +49,8 @@ impl Warning {
 
     /// One line of metrics.jsonl.
     pub fn line(&self, epoch: u64, step: u64) -> Value {
-        json!({ "epoch": epoch, "step": step, "monitor": self.monitor, "seen": self.seen, "try": self.advice })
+        let Self { monitor, seen, advice } = self;
+        json!({ "kind": "warning", "epoch": epoch, "step": step, "monitor": monitor, "seen": seen, "try": advice })
     }
 }
 
@@ -69,6 +73,8 @@ pub struct ActiveMonitors {
     units: Option<ActiveUnits>,
     /// Mean distance between training images, as many as there are samples in a preview.
     reals: Option<f64>,
+    /// Steps to an epoch.
+    per_epoch: u64,
 }
 
 impl ActiveMonitors {
@@ -77,10 +83,14 @@ impl ActiveMonitors {
         let Monitors { posterior, modes, .. } = session.config.monitors;
         let units = if posterior { ActiveUnits::prepare(session)? } else { None };
         let watched = modes && session.model.discriminator().is_some();
-        Ok(Self {
-            units,
-            reals: watched.then(|| diversity_of_data(&session.data, drawn, session.config.train.seed)).flatten(),
-        })
+        let per_epoch = EpochPlan::new(&session.config, session.data.train.count).per_epoch;
+        let reals = || diversity_of_data(&session.data, drawn, session.config.train.seed);
+        Ok(Self { units, reals: watched.then(reals).flatten(), per_epoch })
+    }
+
+    /// True once a monitor that waits for `epochs` epochs checks: a short run has too few steps to wait for.
+    fn is_awake(&self, monitors: &Monitors, step: u64, epochs: u64) -> bool {
+        step >= monitors.after.min(epochs.saturating_mul(self.per_epoch))
     }
 
     /// Checks an epoch by its losses on the training set and the samples drawn after it. A monitor that has warned
@@ -93,16 +103,19 @@ impl ActiveMonitors {
         samples: Option<&Images>,
         warned: &mut WarningCounts,
     ) -> Result<Vec<Warning>> {
-        if step < session.config.monitors.after {
+        let after_epochs = session.config.monitors.after_epochs;
+        if !self.is_awake(&session.config.monitors, step, after_epochs) {
             return Ok(Vec::new());
         }
+        // An untrained generator also draws images that look alike.
+        let modes = self.is_awake(&session.config.monitors, step, MODES_WAIT.saturating_mul(after_epochs));
         let units = self.units.as_ref().map(|units| units.run(session)).transpose()?;
         let config = &session.config;
         let drawn = samples.and_then(|samples| pairwise_distance(&samples.values, session.data.pixels()));
         let found = [
             units.and_then(|(active, all)| posterior_collapse(active, all)),
             codebook_collapse(config, train),
-            drawn.zip(self.reals).and_then(|(drawn, reals)| mode_collapse(config, drawn, reals)),
+            drawn.zip(self.reals).filter(|_| modes).and_then(|found| mode_collapse(config, step, found.into())),
             strong_discriminator(config, train),
         ];
         Ok(rate_limited(found.into_iter().flatten().collect(), warned))
@@ -156,22 +169,25 @@ fn codebook_collapse(config: &Config, train: &Tested) -> Option<Warning> {
     })
 }
 
-fn mode_collapse(config: &Config, drawn: f64, reals: f64) -> Option<Warning> {
+fn mode_collapse(config: &Config, step: u64, [drawn, reals]: [f64; 2]) -> Option<Warning> {
     let spectral = matches!(&config.model, ModelConfig::Gan(gan) if gan.spectral);
+    let few_steps = step < config.monitors.after;
+    let longer = if few_steps { "more epochs, " } else { "" };
     let advice = match spectral {
-        true => "try a lower optimiser.lr, a larger train.batch_size, or another gan.loss",
+        true => "a lower optimiser.lr, a larger train.batch_size, or another gan.loss",
         false => {
-            "try a lower optimiser.lr, gan.spectral = true with gan.discriminator_norm = false, or a larger \
+            "a lower optimiser.lr, gan.spectral = true with gan.discriminator_norm = false, or a larger \
              train.batch_size"
         }
     };
     (drawn < DIVERSITY * reals).then(|| Warning {
         monitor: "mode_collapse",
         seen: format!(
-            "generated images are {:.2} times as far from each other as training images: mode collapse",
-            drawn / reals
+            "generated images are {:.2} times as far from each other as training images: mode collapse{}",
+            drawn / reals,
+            if few_steps { ", or an untrained generator" } else { "" }
         ),
-        advice: advice.into(),
+        advice: format!("try {longer}{advice}"),
     })
 }
 
@@ -214,9 +230,14 @@ mod tests {
             ["codebook_collapse"]
         );
         let gan = Config::load("gan").unwrap();
-        assert_eq!(names(&[mode_collapse(&gan, 0.1, 0.21), mode_collapse(&gan, 0.11, 0.21)]), ["mode_collapse"]);
+        assert_eq!(
+            names(&[mode_collapse(&gan, 1000, [0.1, 0.21]), mode_collapse(&gan, 1000, [0.11, 0.21])]),
+            ["mode_collapse"]
+        );
         let spectral = gan.clone().with("gan.spectral=true").unwrap();
-        assert!(!mode_collapse(&spectral, 0.1, 0.21).unwrap().advice.contains("spectral"));
+        assert!(!mode_collapse(&spectral, 1000, [0.1, 0.21]).unwrap().advice.contains("spectral"));
+        let early = mode_collapse(&gan, 90, [0.1, 0.21]).unwrap();
+        assert!(early.seen.ends_with("or an untrained generator") && early.advice.starts_with("try more epochs"));
         let means = |real, fake| Tested { means: vec![0.1, 5.0, real, fake], code_use: None };
         let gan = gan.with("gan.label_smoothing=0").unwrap();
         assert_eq!(
@@ -233,6 +254,18 @@ mod tests {
         );
         let off = gan.with("monitors.discriminator=false").unwrap();
         assert_eq!(strong_discriminator(&off, &means(0.99, 0.01)), None);
+    }
+
+    /// By steps in a long run, by epochs in a short one.
+    #[test]
+    fn monitors_wake_in_short_runs() {
+        let monitors = Config::load("gan").unwrap().monitors;
+        let awake = |per_epoch, step, epochs| {
+            ActiveMonitors { units: None, reals: None, per_epoch }.is_awake(&monitors, step, epochs)
+        };
+        // 600 images in batches of 64 are 9 steps an epoch.
+        assert_eq!([36, 45, 180].map(|step| awake(9, step, monitors.after_epochs)), [false, true, true]);
+        assert_eq!([999, 1000].map(|step| awake(157, step, 2 * monitors.after_epochs)), [false, true]);
     }
 
     /// A hundred images of one class and then a hundred of another: the first 64 are alike.

@@ -24,6 +24,9 @@ pub struct Progress {
     window: Vec<f64>,
     /// Steps since then.
     pub window_steps: u64,
+    /// Losses of the first step, by column; empty in a run of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first: Vec<f64>,
     /// Epoch of the best checkpoint, and its metric times its sign: the smaller, the better.
     pub best: Option<(u64, f64)>,
     /// Lines of metrics.jsonl about rollbacks to a checkpoint, each at half the learning rate of the one before.
@@ -72,6 +75,9 @@ impl Progress {
     /// Adds the losses of a step of `batch` images.
     pub fn add(&mut self, record: &Record, batch: u64) {
         self.step = record.step;
+        if record.step == 1 {
+            self.first.clone_from(&record.values);
+        }
         self.images += batch;
         self.window_steps += 1;
         for sums in [&mut self.sums, &mut self.window] {
@@ -98,7 +104,7 @@ impl Progress {
     pub fn window_line(&mut self, columns: &[&str]) -> Value {
         let steps = std::mem::take(&mut self.window_steps) as f64;
         let means = std::mem::take(&mut self.window).into_iter().map(|sum| sum / steps);
-        let mut line = Map::from_iter([("step".into(), json!(self.step))]);
+        let mut line = Map::from_iter([("kind".into(), json!("step")), ("step".into(), json!(self.step))]);
         line.extend(columns.iter().zip(means).map(|(column, mean)| (column.to_string(), json!(mean))));
         line.into()
     }

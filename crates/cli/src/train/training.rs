@@ -5,8 +5,8 @@ use crate::eval::draw::{Images, training_images};
 use crate::eval::measures::{Evaluation, Reconstruction};
 use crate::eval::passes::{CodeUse, TestLoss, Tested, summary};
 use crate::io::error::{Error, ErrorKind, Result};
-use crate::io::format::sparkline;
 use crate::io::images::write_png;
+use crate::report::LiveReport;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition};
 use crate::run::folder::Run;
@@ -15,30 +15,33 @@ use crate::run::session::Session;
 use crate::run::startup::Startup;
 use crate::terminal::{Bar, Terminal};
 use crate::train::best_metric::BestMetric;
+use crate::train::divergence::{Cause, Failure, diverged};
 use crate::train::events::{Event, Observer};
-use crate::train::lines::{columns_line, epoch_line, epoch_message};
+use crate::train::lines::{epoch_line, epoch_messages, status};
 use crate::train::monitors::ActiveMonitors;
-use crate::train::nan_search::{broken_parameter, first_broken};
 use crate::train::preview::{COUNT, Preview};
 use crate::train::progress::Progress;
 use crate::train::recovery;
 use gpu_core::{Array, Record, SubmitLoop};
-use serde_json::json;
+use serde_json::Value;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Steps between lines of metrics.jsonl, each with mean losses.
+/// Steps between lines of metrics.jsonl, each with mean losses, at most.
 const LOG_STEPS: u64 = 50;
+
+/// Lines of an epoch, about, where it has fewer steps than would fill them.
+const LOG_LINES: u64 = 10;
 
 /// Steps between blocks of the bar's sparkline.
 const SPARK_STEPS: u64 = 10;
 
 /// Everything of a run that its device holds.
 pub struct Prepared {
-    steps: EpochPlan,
-    programs: Programs,
+    pub(super) steps: EpochPlan,
+    pub(super) programs: Programs,
     test: TestLoss,
     code_use: Option<CodeUse>,
     best_metric: Option<BestMetric>,
@@ -63,22 +66,6 @@ impl Prepared {
     }
 }
 
-/// The monitor of losses and weights that are not finite.
-const NON_FINITE: &str = "non_finite";
-
-/// The advice for a loss that is not finite.
-const ADVICE: &str = "train again with a lower optimiser.lr, or with optimiser.clip = 1";
-
-fn explanation(broken: u64, tries: u32, found: Option<String>) -> String {
-    let tried = match tries {
-        0 => String::new(),
-        1 => " after 1 retry at a lower learning rate".into(),
-        tries => format!(" after {tries} retries at lower learning rates"),
-    };
-    let found = found.unwrap_or_else(|| "all tensors are finite when the steps are run again".into());
-    format!("the loss or a weight is not finite at step {broken}{tried}: {found}")
-}
-
 /// The end of training.
 pub enum Outcome {
     /// All steps are done; the losses on the test set, with the model, the data and the device.
@@ -92,21 +79,24 @@ pub enum Outcome {
 /// [`train`](crate::train::train) and [`resume`](crate::train::resume()) build one. It is public for programs that
 /// bring their own [`Session`].
 pub struct Trainer<'a> {
-    session: &'a mut Session,
-    run: Run,
+    pub(super) session: &'a mut Session,
+    pub(super) run: Run,
     terminal: &'a Terminal,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// The step of the latest checkpoint, if there is one.
     saved: Option<u64>,
-    prepared: Prepared,
+    pub(super) prepared: Prepared,
     submit_loop: SubmitLoop,
-    since: Instant,
-    images_since: u64,
+    /// Images since `since`, for the speed.
+    pub(super) images_since: u64,
+    pub(super) since: Instant,
     /// Losses at an interval of [`SPARK_STEPS`], for the bar: the objective, or the first column.
     history: Vec<f64>,
     /// The times before the first step, logged when it is done.
     startup: Option<Startup>,
     observer: Option<Observer>,
+    /// The report and the event file; `None` before the first step.
+    pub(super) live: Option<LiveReport>,
     /// True once the observer has asked to stop.
     stopped: bool,
 }
@@ -142,6 +132,7 @@ impl<'a> Trainer<'a> {
             history: Vec::new(),
             startup: None,
             observer: None,
+            live: None,
             stopped: false,
         })
     }
@@ -166,9 +157,13 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if the device fails, with the run to resume as a hint; [`ErrorKind::File`] if a file
-    /// cannot be written; [`ErrorKind::Training`] if the loss is not finite.
+    /// cannot be written; [`ErrorKind::Training`] if the loss is not finite, or diverges.
     pub fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         let outcome = self.train_on(interrupted);
+        if let Some(live) = &mut self.live {
+            live.finish();
+            live.warnings().iter().for_each(|warning| self.terminal.say(warning));
+        }
         outcome.map_err(|error| recovery::with_checkpoint(error, &self.run.path, self.saved))
     }
 
@@ -181,6 +176,9 @@ impl<'a> Trainer<'a> {
             // Last: a folder with a configuration is a run that can be resumed.
             self.run.write_config(&self.session.config.to_toml()?)?;
         }
+        if self.progress.step < self.prepared.steps.total {
+            self.live = Some(LiveReport::start(&self.run.path));
+        }
         let mut last = None;
         let bar = self.terminal.bar(self.prepared.steps.total, self.progress.step);
         while self.progress.step < self.prepared.steps.total && !self.out_of_patience() {
@@ -188,15 +186,19 @@ impl<'a> Trainer<'a> {
                 self.save()?;
                 return Ok(Outcome::Interrupted);
             }
-            let broken = match self.advance(interrupted, &bar)? {
+            let failure = match self.advance(interrupted, &bar)? {
                 None => self.between_steps(&bar, &mut last)?,
-                broken => broken,
+                failure => failure,
             };
-            if let Some(step) = broken {
-                self.roll_back(step, &bar)?;
+            if let Some(failure) = failure {
+                self.roll_back(&failure, &bar)?;
+            }
+            if let Some(live) = &mut self.live {
+                live.refresh();
+                live.warnings().iter().for_each(|warning| bar.say(warning));
             }
         }
-        bar.finish();
+        drop(bar);
         if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
             let patience = self.session.config.train.patience;
             self.terminal.say(&format!(
@@ -221,7 +223,7 @@ impl<'a> Trainer<'a> {
 
     /// Runs steps of one size up to the next checkpoint, picture or end of an epoch. Returns the first step whose loss
     /// is not finite, if any.
-    fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<u64>> {
+    fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<Failure>> {
         let step = self.progress.step;
         let steps = self.prepared.steps;
         let position = steps.at(step);
@@ -237,9 +239,10 @@ impl<'a> Trainer<'a> {
         let programs = self.prepared.programs.of(size)?;
         let images = steps.images_of(size);
         let columns = self.session.model.columns();
+        let log_every = (steps.per_epoch / LOG_LINES).clamp(1, LOG_STEPS);
         let mut broken: Option<u64> = None;
         let objective = self.session.model.objective();
-        let Self { progress, run, since, images_since, history, startup, observer, stopped, .. } = self;
+        let Self { progress, run, since, images_since, history, startup, observer, stopped, live, .. } = self;
         let mut written = Ok(());
         let mut seen = |record: Record| {
             if let Some(mut startup) = startup.take() {
@@ -255,14 +258,13 @@ impl<'a> Trainer<'a> {
             if record.step.is_multiple_of(SPARK_STEPS) {
                 history.push(objective.of(&record.values).unwrap_or(record.values[0]));
             }
-            if progress.window_steps == LOG_STEPS && written.is_ok() {
-                written = run.append_metrics(&progress.window_line(columns));
+            if progress.window_steps >= log_every && written.is_ok() {
+                written = run.append_metrics(&progress.window_line(columns)).map(|line| {
+                    live.iter_mut().for_each(|live| live.line(&line));
+                });
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
-            bar.step(|| {
-                let losses = columns_line(columns, &progress.means());
-                format!("{}  {losses}  {rate:.0} images/s", sparkline(history))
-            });
+            bar.step(|| status(columns, &progress.means(), history, rate));
             if let Some(observer) = observer {
                 let event = Event::Step { step: record.step, of: steps.total, columns, losses: &record.values };
                 *stopped |= observer(&event).is_break();
@@ -273,29 +275,49 @@ impl<'a> Trainer<'a> {
         let ring = self.session.model.buffers().ring;
         self.submit_loop.drive(self.session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
         written?;
-        Ok(broken)
+        Ok(broken.map(|step| Failure { step, cause: Cause::NonFinite }))
     }
 
-    /// Ends an epoch, draws or saves, if one is due. Returns the step if the test loss or a weight is not finite.
-    fn between_steps(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<u64>> {
+    /// Ends an epoch, draws or saves, if one is due. Returns a failure if the loss has diverged, or if the test loss or
+    /// a weight is not finite.
+    fn between_steps(&mut self, bar: &Bar, last: &mut Option<Tested>) -> Result<Option<Failure>> {
         let step = self.progress.step;
+        let failed = |cause| Ok(Some(Failure { step, cause }));
         let whole = step.is_multiple_of(self.prepared.steps.per_epoch);
+        let ended = whole || step == self.prepared.steps.total;
         let due = |every: u64| every > 0 && step.is_multiple_of(every);
         let Train { save_every, sample_every, .. } = self.session.config.train;
-        if whole || step == self.prepared.steps.total {
+        if ended || due(save_every) {
+            // Before anything is saved: a rollback needs a checkpoint from before the divergence.
+            if let Some(seen) = self.diverged("training set", &self.progress.means()) {
+                return failed(Cause::Diverged(seen));
+            }
+        }
+        if ended {
             let test = self.prepared.test.run(self.session)?;
             if !test.means.iter().all(|mean| mean.is_finite()) {
-                return Ok(Some(step));
+                return failed(Cause::NonFinite);
+            }
+            if let Some(seen) = self.diverged("test set", &test.means) {
+                return failed(Cause::Diverged(seen));
             }
             let finite = self.end_epoch(bar, whole, &test)?;
             *last = Some(test);
-            return Ok((!finite).then_some(step));
+            return if finite { Ok(None) } else { failed(Cause::NonFinite) };
         }
         if due(sample_every) {
             self.draw(step)?;
         }
-        let finite = !due(save_every) || self.save()?;
-        Ok((!finite).then_some(step))
+        if due(save_every) && !self.save()? {
+            return failed(Cause::NonFinite);
+        }
+        Ok(None)
+    }
+
+    /// The observation if mean losses are far above those of the first step.
+    fn diverged(&self, part: &str, means: &[f64]) -> Option<String> {
+        let factor = self.session.config.monitors.divergence;
+        diverged(self.session.model.as_ref(), part, &self.progress.first, means, factor)
     }
 
     /// Writes metrics, draws, runs the monitors and saves. Returns false if a number to save is not finite.
@@ -311,9 +333,10 @@ impl<'a> Trainer<'a> {
         let learning_rate = self.session.executor.read(self.session.model.buffers().rates)?.to_f64()[0];
         let model = self.session.model.as_ref();
         let line = epoch_line(model, [epoch, step], learning_rate, &train, test, &others, rate);
-        self.run.append_metrics(&line)?;
-        bar.say(&epoch_message(model, epoch, self.session.config.train.epochs, &train, test, rate));
+        let messages = epoch_messages(model, [epoch, self.session.config.train.epochs], &train, test, rate);
         let value = self.prepared.best_metric.as_ref().and_then(|metric| metric.value(model, test, &others));
+        self.log(&line)?;
+        bar.say_fitting(&messages);
         self.emit(&Event::Epoch { epoch, step, metrics: &line });
         let by_steps = self.session.config.train.sample_every > 0;
         let drawn = self.draw(if by_steps { step } else { epoch })?;
@@ -321,8 +344,9 @@ impl<'a> Trainer<'a> {
             write_png(&self.run.reconstructions(), &pairs)?;
         }
         let warned = &mut self.progress.warned;
-        for warning in self.prepared.monitors.check(self.session, step, &train, drawn.as_ref(), warned)? {
-            self.run.append_metrics(&warning.line(epoch, step))?;
+        let warnings = self.prepared.monitors.check(self.session, step, &train, drawn.as_ref(), warned)?;
+        for warning in warnings {
+            self.log(&warning.line(epoch, step))?;
             bar.say(&warning.sentence());
             self.emit(&Event::Warning { epoch, step, warning: &warning });
         }
@@ -341,6 +365,13 @@ impl<'a> Trainer<'a> {
         self.keep(&checkpoint)?;
         (self.since, self.images_since) = (Instant::now(), 0);
         Ok(true)
+    }
+
+    /// Appends a line to the metrics and to the event file.
+    pub(super) fn log(&mut self, line: &Value) -> Result<()> {
+        let line = self.run.append_metrics(line)?;
+        self.live.iter_mut().for_each(|live| live.line(&line));
+        Ok(())
     }
 
     /// Calls the observer.
@@ -369,42 +400,16 @@ impl<'a> Trainer<'a> {
     fn draw(&mut self, number: u64) -> Result<Option<Images>> {
         let (picture, samples) = self.prepared.preview.draw(self.session)?;
         if let Some(picture) = picture {
-            write_png(&self.run.sample(number), &picture)?;
+            let path = self.run.sample(number);
+            write_png(&path, &picture)?;
+            let step = self.progress.step;
+            self.live.iter_mut().for_each(|live| live.samples(step, &path));
         }
         Ok(samples)
     }
 
-    /// Rolls back to the last checkpoint and continues at half the learning rate, up to `monitors.non_finite` times.
-    fn roll_back(&mut self, broken: u64, bar: &Bar) -> Result<()> {
-        let checkpoint = self.run.load(&self.run.latest())?;
-        let tries = self.progress.rollbacks.len() as u32;
-        let mut progress = Progress::of(&checkpoint, self.session)?;
-        self.session.restore(&mut checkpoint.clone())?;
-        if tries >= self.session.config.monitors.non_finite || broken_parameter(self.session)?.is_some() {
-            let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
-            let found = first_broken(self.session, &self.prepared.steps, tries, [progress.step, broken], restore)?;
-            let seen = explanation(broken, tries, found);
-            self.run.append_metrics(&json!({ "step": broken, "monitor": NON_FINITE, "seen": seen, "try": ADVICE }))?;
-            let message = format!("{seen}; the last checkpoint is saved in {}; {ADVICE}", self.run.path.display());
-            return Err(Error::new(ErrorKind::Training, message));
-        }
-        let seen = format!("the loss or a weight is not finite at step {broken}");
-        let retry = format!("continuing from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
-        bar.back(progress.step, &format!("warning: {seen}; {retry}"));
-        let line = json!({ "step": progress.step, "monitor": NON_FINITE, "seen": seen, "try": retry });
-        progress.rollbacks = std::mem::take(&mut self.progress.rollbacks);
-        progress.rollbacks.push(line);
-        self.progress = progress;
-        self.prepared.programs = Programs::prepare(self.session, &self.prepared.steps, tries + 1)?;
-        // The checkpoint first: the lines of metrics below can be restored from it.
-        self.save()?;
-        self.run.go_back(self.progress.step, &self.progress.rollbacks)?;
-        (self.since, self.images_since) = (Instant::now(), 0);
-        Ok(())
-    }
-
     /// Saves a checkpoint if all its numbers are finite. Returns false if not.
-    fn save(&mut self) -> Result<bool> {
+    pub(super) fn save(&mut self) -> Result<bool> {
         let checkpoint = self.snapshot()?;
         checkpoint.iter().try_for_each(|checkpoint| self.keep(checkpoint))?;
         Ok(checkpoint.is_some())

@@ -22,7 +22,7 @@ pub(crate) fn tokens() -> Reader {
         let crc = crc32(&file);
         [file, crc.to_le_bytes().to_vec()].concat()
     };
-    let read = |bytes: &[u8]| drop(Tokens::parse(bytes, "codes"));
+    let read = |bytes: &[u8]| Tokens::parse(bytes, "codes").is_ok();
     let seeds = vec![file(512, 3), file(1, 4), file(3, 12)];
     // The codes of a codebook of one code take no bytes of the file.
     Reader { wrap: with_checksum, memory: 300 << 20, ..Reader::new(seeds, read) }
@@ -78,12 +78,12 @@ pub(crate) fn safetensors() -> Reader {
     let read = move |bytes: &[u8]| {
         let path = folder.path().join("file");
         fs::write(&path, bytes).unwrap();
-        if let Ok(mut file) = Checkpoint::load(&path) {
-            let data = DataSet::black([2, 2, 1], vec!["a".into(), "b".into()]);
-            let mut session = Session::open(config.clone(), data.into(), &Backend::Cpu).unwrap();
-            drop(session.restore(&mut file.clone()));
-            drop(session.initialise_from(&mut file));
-        }
+        let Ok(mut file) = Checkpoint::load(&path) else { return false };
+        let data = DataSet::black([2, 2, 1], vec!["a".into(), "b".into()]);
+        let mut session = Session::open(config.clone(), data.into(), &Backend::Cpu).unwrap();
+        drop(session.restore(&mut file.clone()));
+        drop(session.initialise_from(&mut file));
+        true
     };
     Reader { wrap: with_length, ..Reader::new(seeds, read) }
 }
@@ -101,12 +101,10 @@ pub(crate) fn notes() -> Reader {
         Checkpoint { metadata, ..whole.clone() }.save(&path).unwrap();
         let file = Checkpoint::load(&path).unwrap();
         let _ = step_of(&file);
-        let (Ok(size), Ok(classes)) = (file.image_size(), file.classes()) else { return };
-        let Some(config) = file.metadata.get("config") else { return };
-        let Ok(config) = Config::parse_run(config, "notes") else { return };
+        let (Ok(size), Ok(classes)) = (file.image_size(), file.classes()) else { return false };
+        let Some(config) = file.metadata.get("config") else { return false };
+        let Ok(config) = Config::parse_run(config, "notes") else { return false };
         let spec = spec(&config, &DataSet::black(size, classes));
-        if config.check(&spec, 1).is_ok() {
-            drop(check_tensors(config.build(&spec).as_ref(), &file));
-        }
+        config.check(&spec, 1).is_ok() && check_tensors(config.build(&spec).as_ref(), &file).is_ok()
     })
 }

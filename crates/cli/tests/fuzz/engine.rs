@@ -19,8 +19,8 @@ const HANGS: Duration = Duration::from_secs(30);
 /// One reader at a time: the memory of all threads is counted together.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Reads an input, whatever comes of it.
-type Read = dyn FnMut(&[u8]);
+/// Reads an input. True if it is valid.
+type Read = dyn FnMut(&[u8]) -> bool;
 
 /// A reader of the library, and files for it.
 pub(crate) struct Reader {
@@ -35,7 +35,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(seeds: Vec<Vec<u8>>, read: impl FnMut(&[u8]) + 'static) -> Self {
+    pub(crate) fn new(seeds: Vec<Vec<u8>>, read: impl FnMut(&[u8]) -> bool + 'static) -> Self {
         Self { seeds, wrap: |bytes| bytes, memory: 64 << 20, read: Box::new(read) }
     }
 }
@@ -86,7 +86,8 @@ pub(crate) fn fuzz(name: &str, mut reader: Reader) {
     let mut count = 0u64;
     let start = Instant::now();
     for input in &inputs {
-        run(&mut reader, input, &current);
+        let valid = run(&mut reader, input, &current);
+        assert!(valid || !reader.seeds.contains(input), "{name} refuses a valid file");
         count += 1;
     }
     while start.elapsed() < Duration::from_secs(seconds.unwrap_or(1)) {
@@ -99,7 +100,8 @@ pub(crate) fn fuzz(name: &str, mut reader: Reader) {
     println!("{name}: {count} executions, {:.0} a second", count as f64 / start.elapsed().as_secs_f64());
 }
 
-fn run(reader: &mut Reader, input: &[u8], current: &Path) {
+/// Reads an input, and fails if that takes too much. True if the input is valid.
+fn run(reader: &mut Reader, input: &[u8], current: &Path) -> bool {
     // Kept on the disk, for a crash that ends the process.
     fs::write(current, input).unwrap();
     let mut took = SLOW;
@@ -113,14 +115,12 @@ fn run(reader: &mut Reader, input: &[u8], current: &Path) {
         took = start.elapsed();
         let used = memory::peak().saturating_sub(before);
         let bound = reader.memory + 100 * input.len();
-        if outcome.is_err() {
-            fail("the reader panics", input, current);
-        }
+        let Ok(valid) = outcome else { fail("the reader panics", input, current) };
         if used > bound {
             fail(&format!("{used} bytes are allocated, more than {bound},"), input, current);
         }
         if took < SLOW {
-            return;
+            return valid;
         }
     }
     fail(&format!("the reader takes {took:.1?}"), input, current);

@@ -24,7 +24,7 @@ fn reader(ending: &str, format: ImageFormat, images: &[DynamicImage]) -> Reader 
     let seeds = images.iter().map(|image| encoded(image, format)).collect();
     let read = move |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        load(folder.path());
+        load(folder.path())
     };
     Reader { memory: MEMORY, ..Reader::new(seeds, read) }
 }

@@ -23,26 +23,26 @@ fn recipe_texts() -> Vec<Vec<u8>> {
 pub(crate) fn config() -> Reader {
     Reader::new(recipe_texts(), |bytes| {
         let text = String::from_utf8_lossy(bytes);
+        let mut valid = false;
         for config in [Config::parse(&text, "recipe"), Config::parse_run(&text, "run")].into_iter().flatten() {
             drop(config.data.check());
             if config.check(&SPEC.into(), SPEC.train).is_ok() {
                 drop(config.build(&SPEC.into()));
                 let mut config = config;
-                drop(config.resolve_decay(1000));
+                valid |= config.resolve_decay(1000).is_ok();
             }
         }
+        valid
     })
 }
 
 /// Settings as `--set` gives them.
 pub(crate) fn setting() -> Reader {
     let config = Config::load("vqvae").unwrap();
-    let seeds =
-        ["train.seed=7", "vqvae.channels=[4, 8]", "target.kl=[0, 1]", "data.background=102030", "optimiser.lr=1"];
+    let seeds = ["train.seed=7", "vqvae.codes=64", "target.kl=[0, 1]", "data.background=102030", "optimiser.lr=1"];
     Reader::new(seeds.map(|seed| seed.as_bytes().to_vec()).into(), move |bytes| {
-        if let Ok(config) = config.clone().with(&String::from_utf8_lossy(bytes)) {
-            drop(config.check(&SPEC.into(), SPEC.train));
-        }
+        let set = config.clone().with(&String::from_utf8_lossy(bytes));
+        set.is_ok_and(|config| config.check(&SPEC.into(), SPEC.train).is_ok())
     })
 }
 
@@ -88,13 +88,11 @@ pub(crate) fn run_folder() -> Reader {
         drop(report::write(path));
         drop(report::tensorboard::write(path));
         drop(metrics::read(path));
-        let Ok(run) = Run::open_to_read(path) else { return };
+        let Ok(run) = Run::open_to_read(path) else { return false };
         if let Ok(Some(environment)) = run.read_environment() {
             let _ = device::noted(&environment["variants"]);
         }
-        if let Ok(mut opened) = open(path, &options, &Terminal::new(true)) {
-            drop(sample(&mut opened.session, 2, 0));
-        }
+        open(path, &options, &Terminal::new(true)).is_ok_and(|mut opened| sample(&mut opened.session, 2, 0).is_ok())
     };
     // The model's buffers for a batch of the configuration.
     Reader { memory: 1 << 30, ..Reader::new(vec![seed], read) }
@@ -123,6 +121,6 @@ pub(crate) fn tuned() -> Reader {
     Reader::new(vec![seed], move |bytes| {
         let _folder = &folder;
         fs::write(&path, bytes).unwrap();
-        let _ = device::tuned(&caps, false);
+        device::tuned(&caps, false).is_some()
     })
 }
