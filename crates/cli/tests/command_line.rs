@@ -182,3 +182,81 @@ fn no_display_is_asked_for_where_there_is_none() {
     let output = command.output().unwrap();
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }
+
+#[test]
+fn misspelt_names_are_guessed() {
+    let place = Place::new();
+    place.refused("train vqvea", &["no recipe 'vqvea'", "did you mean 'vqvae'?"]);
+    place.refused("recipes show clasifier", &["did you mean 'classifier'?"]);
+    let train = "train vae --data data --device cpu --out run";
+    place.refused(&format!("{train} --set train.epoch=3"), &["did you mean 'train.epochs'?"]);
+    place.refused(&format!("{train} --set epochs=3"), &["did you mean 'train.epochs'?"]);
+    place.refused(&format!("{train} --set train.seed=soon"), &["'soon' for train.seed", "a whole number"]);
+    place.refused(&format!("{train} --set vae.likelihood=gausian"), &["did you mean 'gaussian'?"]);
+    place.refused(&format!("{train} --set train.best=neg_ebo"), &["did you mean 'neg_elbo'?"]);
+    place.refused(&format!("{train} --set target.recn=[0,1]"), &["did you mean 'recon'?"]);
+}
+
+#[test]
+fn settings_without_effect_are_refused() {
+    let place = Place::new();
+    place.refused("train dcgan --hidden 4", &["--hidden has no effect", "gan.width is 32"]);
+    place.refused("train gan --beta 2", &["--beta is not available for gan", "label_smoothing"]);
+    place.refused("train classifier --latent-dim 4", &["--latent-dim is not available for classifier", "channels"]);
+    place.refused("train vae --set vae.sigma=1", &["vae.sigma has no effect", "bernoulli"]);
+    place.refused("train vae --set optimiser.momentum=0.9", &["momentum has no effect", "adam"]);
+}
+
+#[test]
+fn a_dry_run_checks_what_training_checks() {
+    let place = Place::new();
+    for wrong in ["train.best=acc", "target.nosuch=[0,1]", "target.recon=[2,1]"] {
+        for dry in ["", "--dry-run"] {
+            let line = format!("train vae {TINY} --device cpu --out run --set {wrong} {dry}");
+            assert_eq!(code(&place, &line), 2, "frit {line}");
+        }
+    }
+}
+
+#[test]
+fn a_run_is_found_by_name_and_the_latest_by_default() {
+    let place = Place::new();
+    place.refused("eval", &["no run in runs"]);
+    for _ in 0..2 {
+        place.done(&format!("train vae {TINY} --epochs 1 --device cpu"));
+    }
+    for (line, used) in [("report", "runs/vae-002"), ("report vae-001", "runs/vae-001")] {
+        let output = place.frit(line);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains(&format!("using the run {used}")), "{}", stderr(&output));
+    }
+    place.refused("report vae-01", &["no run at 'vae-01'", "did you mean 'vae-001'?"]);
+    let table = place.done("runs");
+    assert!(table.contains("vae-002") && table.contains("1/1") && table.contains("finished"), "{table}");
+    let runs: Value = serde_json::from_str(&place.done("runs --json")).unwrap();
+    assert_eq!((&runs["schema"], runs["runs"].as_array().unwrap().len()), (&"runs".into(), 2));
+}
+
+#[test]
+fn help_has_a_summary_and_details() {
+    let place = Place::new();
+    for command in ["train", "sample", "eval", "recipes"] {
+        let [short, long] = ["-h", "--help"].map(|flag| place.done(&format!("{command} {flag}")));
+        assert!(long.len() > short.len() && long.contains("Examples:") && !short.contains("Examples:"), "{long}");
+    }
+    let train = place.done("train -h");
+    for heading in ["Training:", "Data:", "Device:", "Output:"] {
+        assert!(train.contains(heading), "{heading} is not in {train}");
+    }
+    let root = place.done("--help");
+    for words in ["Use a trained model:", "130", "FRIT_CACHE", "NO_COLOR", "RUST_LOG"] {
+        assert!(root.contains(words), "{words} is not in {root}");
+    }
+    assert!(place.done("recipes").lines().all(|line| line.chars().count() <= 80));
+    assert!(place.done("recipes show vae").contains("bernoulli, gaussian"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(place.done(&format!("completions {shell}")).contains("reconstruct"), "{shell}");
+    }
+    let pages = place.done("man --out pages");
+    assert!(place.done("man").contains(".TH") && pages.lines().any(|path| path.ends_with("frit-train.1")), "{pages}");
+}

@@ -22,7 +22,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("verify", &["frit verify vae", "frit verify dcgan --set target.frechet=[0,30]"]),
     ("sample", &["frit sample", "frit sample vae-001 -n 100 --seed 7", "frit sample cvae-001 --class 7"]),
     ("reconstruct", &["frit reconstruct", "frit reconstruct vqvae-001 -n 16 --best"]),
-    ("interpolate", &["frit interpolate", "frit interpolate vae-001 --images --spherical"]),
+    ("interpolate", &["frit interpolate", "frit interpolate vae-001 --spherical"]),
     ("traverse", &["frit traverse", "frit traverse vae-001 --image 3 --reach 2"]),
     ("encode", &["frit encode", "frit encode vqvae-001 -n 100 --out codes.frit"]),
     ("decode", &["frit decode vae-001 --codes codes.npy", "frit decode cvae-001 --codes codes.npy --class 7"]),

@@ -246,7 +246,7 @@ pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) show: Show,
     /// Steps to time; medians are reported [default: a few seconds' worth, at least 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Training")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) steps: Option<u64>,
     #[command(flatten)]
     pub(crate) device: Device,

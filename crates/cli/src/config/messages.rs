@@ -1,6 +1,6 @@
 //! Messages on values and keys that a configuration cannot have, in plain words: serde names Rust's types.
 
-use crate::io::guess::did_you_mean;
+use crate::io::guess::{closest, did_you_mean};
 
 /// The message of serde in plain words; unchanged if it is of another form.
 pub(super) fn plain(message: &str) -> String {
@@ -35,6 +35,34 @@ fn kind(expected: &str) -> Option<&'static str> {
         _ if expected.contains("variant") || expected == "string or table" => "a name in quotes",
         _ => return None,
     })
+}
+
+/// A sentence on a key that is not there, with those of its section, or else the sections.
+pub(super) fn unknown_key(key: &str, table: &toml::Table) -> String {
+    let section = key.split('.').next().unwrap_or_default().trim();
+    if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
+        let keys: Vec<_> = keys.keys().map(|key| format!("{section}.{key}")).collect();
+        let guess = did_you_mean(key, keys.iter().map(String::as_str));
+        return format!("no setting {key}{guess} ([{section}] has {})", keys.join(", "));
+    }
+    let sections: Vec<_> = table.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| &**name).collect();
+    let guess = full_key(key, table).map_or_else(String::new, |key| format!("; did you mean '{key}'?"));
+    format!("no setting {key}{guess} (write section.key, with a section of {})", sections.join(", "))
+}
+
+/// The key with its section, of a setting that was named without one or with a misspelt one.
+fn full_key(key: &str, table: &toml::Table) -> Option<String> {
+    let known = keys(table);
+    let (_, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let same = known.iter().find(|known| known.rsplit_once('.').is_some_and(|(_, last)| last == name));
+    same.cloned().or_else(|| closest(key, known.iter().map(String::as_str)).map(String::from))
+}
+
+/// The dotted keys of all settings, without targets.
+pub(super) fn keys(table: &toml::Table) -> Vec<String> {
+    let sections = table.iter().filter(|(name, _)| *name != "target");
+    let sections = sections.filter_map(|(name, keys)| Some((name, keys.as_table()?)));
+    sections.flat_map(|(name, keys)| keys.keys().map(move |key| format!("{name}.{key}"))).collect()
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ mod unused;
 pub use train::Train;
 
 use self::data::DataOptions;
-use self::messages::plain;
+use self::messages::{plain, unknown_key};
 use self::monitors::Monitors;
 use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
 use crate::io::files;
-use crate::io::guess::{closest, did_you_mean};
+use crate::io::guess::did_you_mean;
 use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -186,7 +186,7 @@ impl Config {
         if let Some(new) = renamed::with_value(key.trim(), text.trim()) {
             bail!(Setting, "{} was renamed: use {new}", key.trim());
         }
-        let mut table = toml::Table::try_from(&self).expect("a configuration is TOML");
+        let mut table = self.to_table();
         let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
         if let Some(name) = key.trim().strip_prefix("target.").filter(|name| !name.is_empty()) {
             // A target has the name of a metric and may be new.
@@ -199,9 +199,9 @@ impl Config {
         let last = parts.pop().unwrap_or_default();
         for part in &parts {
             let section = node.get_mut(*part).and_then(toml::Value::as_table_mut);
-            node = section.with_context(ErrorKind::Setting, || unknown_key(key, &self))?;
+            node = section.with_context(ErrorKind::Setting, || unknown_key(key, &self.to_table()))?;
         }
-        let Some(slot) = node.get_mut(last) else { bail!(Setting, "{}", unknown_key(key, &self)) };
+        let Some(slot) = node.get_mut(last) else { bail!(Setting, "{}", unknown_key(key, &self.to_table())) };
         let mut value = parsed.unwrap_or_else(|| toml::Value::String(text.into()));
         // A whole number is a fine value for a key that takes fractions.
         if let (toml::Value::Float(_), toml::Value::Integer(whole)) = (&*slot, &value) {
@@ -341,38 +341,17 @@ impl Config {
 
     /// The dotted keys of all settings, without targets.
     pub fn keys(&self) -> Vec<String> {
-        let table = toml::Table::try_from(self).expect("a configuration is TOML");
-        let sections = table.iter().filter(|(name, _)| *name != "target");
-        let sections = sections.filter_map(|(name, keys)| Some((name, keys.as_table()?)));
-        sections.flat_map(|(name, keys)| keys.keys().map(move |key| format!("{name}.{key}"))).collect()
+        messages::keys(&self.to_table())
+    }
+
+    fn to_table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("a configuration is TOML")
     }
 
     /// The key of the model's own settings with that name: `latent` as `vae.latent`.
     pub fn model_key(&self, key: &str) -> String {
         format!("{}.{key}", self.name())
     }
-}
-
-/// A sentence on a key that is not there, with those of its section, or else the sections.
-fn unknown_key(key: &str, config: &Config) -> String {
-    let table = toml::Table::try_from(config).unwrap_or_default();
-    let section = key.split('.').next().unwrap_or_default().trim();
-    if let Some(keys) = table.get(section).and_then(toml::Value::as_table) {
-        let keys: Vec<_> = keys.keys().map(|key| format!("{section}.{key}")).collect();
-        let guess = did_you_mean(key, keys.iter().map(String::as_str));
-        return format!("no setting {key}{guess} [{section}] has {}", keys.join(", "));
-    }
-    let sections: Vec<_> = table.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| &**name).collect();
-    let guess = full_key(key, config).map_or_else(|| ";".into(), |key| format!("; did you mean '{key}'?"));
-    format!("no setting {key}{guess} write section.key, with a section of {}", sections.join(", "))
-}
-
-/// The key with its section, of a setting that was named without one or with a misspelt one.
-fn full_key(key: &str, config: &Config) -> Option<String> {
-    let known = config.keys();
-    let (_, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let same = known.iter().find(|known| known.rsplit_once('.').is_some_and(|(_, last)| last == name));
-    same.cloned().or_else(|| closest(key, known.iter().map(String::as_str)).map(String::from))
 }
 
 #[cfg(test)]

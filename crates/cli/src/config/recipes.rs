@@ -27,7 +27,8 @@ pub fn about(text: &str) -> String {
 /// The first sentence or clause of the description: what fits a line.
 pub fn title(text: &str) -> String {
     let about = about(text);
-    let end = about.find(['.', ':', ',', ';']).unwrap_or(about.len());
+    let ends = [".", ":", ",", ";", " and "];
+    let end = ends.into_iter().filter_map(|end| about.find(end)).min().unwrap_or(about.len());
     about[..end].into()
 }
 

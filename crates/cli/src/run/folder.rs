@@ -103,7 +103,7 @@ impl Run {
 
     /// True if the folder holds a run.
     pub fn is_at(path: &Path) -> bool {
-        path.join(CONFIG).is_file()
+        files::exists(&path.join(CONFIG)).unwrap_or(false)
     }
 
     /// Opens a run without locking it. It may be training: each file changes as a whole.

@@ -2,9 +2,10 @@
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;
-use crate::eval::metrics::METRICS;
-use crate::eval::targets::{check_keys, check_ranges};
-use crate::io::error::Result;
+use crate::eval::metrics::{METRICS, metric};
+use crate::eval::targets::check_ranges;
+use crate::io::error::{Result, bail};
+use crate::io::guess::did_you_mean;
 use crate::run::data::absolute;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
@@ -176,7 +177,10 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
     BestMetric::of(&config.train.best, config.build(&spec).as_ref())?;
     if !config.target.is_empty() {
         check_ranges(&config.target, config.name())?;
-        check_keys(&config.target, &METRICS.iter().map(|metric| metric.key).collect::<Vec<_>>())?;
+        if let Some(key) = config.target.keys().find(|key| metric(key).is_none()) {
+            let guess = did_you_mean(key, METRICS.iter().map(|metric| metric.key));
+            bail!(Setting, "target.{key} is no metric of `frit eval`{guess}");
+        }
     }
     Ok(())
 }
