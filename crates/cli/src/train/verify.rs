@@ -47,9 +47,13 @@ impl Verification {
     /// [`ErrorKind::Setting`](crate::ErrorKind) for a target that cannot be met, and those of
     /// [`train`](crate::train::train).
     pub fn prepare(config: Config, recipe: &str, device: &DeviceOptions, terminal: &Terminal) -> Result<Self> {
+        check_ranges(&config.target, recipe)?;
+        // Their names are checked against what the started model measures, which is more than any other check knows.
         let targets = config.target.clone();
-        check_ranges(&targets, recipe)?;
-        let setup = Inputs::load(config, Length::default(), None)?.open(device, terminal)?;
+        let untargeted = Config { target: Targets::default(), ..config };
+        let mut inputs = Inputs::load(untargeted, Length::default(), None)?;
+        inputs.config.target.clone_from(&targets);
+        let setup = inputs.open(device, terminal)?;
         let session = setup.start()?;
         check_keys(&targets, &names(&session, &setup.backend)?)?;
         Ok(Self { setup, targets, session })
