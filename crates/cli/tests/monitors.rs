@@ -171,7 +171,10 @@ fn invalid_settings_are_refused() {
             "train vae --data data --steps 9 --set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=9",
             ["none are left for the decay", "optimiser.lr_warmup"],
         ),
-        ("train vae --data data --set optimiser.lr_final=2", ["optimiser.lr_final must be between 0 and 1", "got 2"]),
+        (
+            "train vae --data data --set optimiser.lr_schedule=cosine --set optimiser.lr_final=2",
+            ["optimiser.lr_final must be between 0 and 1", "got 2"],
+        ),
     ] {
         place.refused(&format!("{line} --device cpu"), &words);
     }

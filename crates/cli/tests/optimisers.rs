@@ -126,10 +126,10 @@ fn settings_that_the_kind_cannot_use_are_refused() {
             "--set optimiser.kind=sgd --set optimiser.nesterov=true",
             ["optimiser.nesterov needs optimiser.momentum", "momentum = 0.9"],
         ),
-        ("--set optimiser.momentum=0.9", ["optimiser.momentum needs optimiser.kind = sgd", "got adam"]),
+        ("--set optimiser.momentum=0.9", ["optimiser.momentum has no effect", "optimiser.kind is adam"]),
         (
             "--set optimiser.kind=lion --set optimiser.nesterov=true",
-            ["optimiser.nesterov needs optimiser.kind = sgd", "got lion"],
+            ["optimiser.nesterov has no effect", "optimiser.kind is lion"],
         ),
         ("--set optimiser.kind=sgd --set optimiser.momentum=1", ["optimiser.momentum must be", "got 1"]),
         ("--set optimiser.kind=rprop", ["optimiser.kind", "rprop"]),

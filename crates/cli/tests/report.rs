@@ -88,7 +88,7 @@ fn a_browser_shows_the_whole_page() {
 #[test]
 fn a_report_needs_a_run_and_repeats() {
     let place = Place::new();
-    place.refused("report nowhere", &["nowhere is not a run folder"]);
+    place.refused("report nowhere", &["no run at 'nowhere'"]);
     place.done("train ae --data data --hidden 8 --latent-dim 2 --epochs 1 --out run --device cpu -q");
     let report = || {
         place.done("report run -q");

@@ -391,7 +391,7 @@ fn a_damaged_run_is_refused_and_unchanged() {
     place.refused("resume run --epochs 2 --data nosuch", &["no file or folder 'nosuch'"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
     for line in ["resume data", "sample nosuch", "eval data"] {
-        place.refused(line, &["is not a run folder", "config.toml"]);
+        place.refused(line, &["no run at", "config.toml"]);
     }
     place.done("resume run --epochs 2");
 }
