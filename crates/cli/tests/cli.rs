@@ -103,7 +103,8 @@ fn flags_override_settings_and_settings_override_the_recipe() {
     place.put("my.toml", "family = \"vae\"\n[train]\nbatch_size = 20\nseed = 4\nepochs = 3\n[vae]\nlatent = 2\n");
     let before = place.files();
     let sets = "--set train.batch_size=30 --set train.seed=5 --set vae.beta=2";
-    let printed = place.done(&format!("train my.toml {sets} --batch-size 40 --data data --out run --dry-run"));
+    let printed =
+        place.done(&format!("train my.toml {sets} --batch-size 40 --data data --device cpu --out run --dry-run"));
     for setting in ["batch_size = 40", "seed = 5", "beta = 2.0", "epochs = 3", "latent = 2", "hidden = [400]"] {
         assert!(printed.contains(setting), "{setting} is not in: {printed}");
     }

@@ -179,7 +179,7 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
         check_ranges(&config.target, config.name())?;
         if let Some(key) = config.target.keys().find(|key| metric(key).is_none()) {
             let guess = did_you_mean(key, METRICS.iter().map(|metric| metric.key));
-            bail!(Setting, "target.{key} is no metric of `frit eval`{guess}");
+            bail!(Setting, "target.{key} is no metric{guess}");
         }
     }
     Ok(())
