@@ -119,8 +119,9 @@ impl DataFacts {
 /// Training and test images are those of the run; the terminal shows how the data has changed since.
 ///
 /// # Errors
-/// [`ErrorKind::Run`] if the folder holds no run or not that checkpoint, [`ErrorKind::Checkpoint`] if the file is
-/// damaged, [`ErrorKind::Data`] if the data is missing, [`ErrorKind::Device`] if the device cannot be opened.
+/// [`Run`](crate::ErrorKind::Run) if the folder holds no run or not that checkpoint,
+/// [`Checkpoint`](crate::ErrorKind::Checkpoint) if the file is damaged, [`Data`](crate::ErrorKind::Data) if the data is
+/// missing, [`Device`](crate::ErrorKind::Device) if the device cannot be opened.
 ///
 /// ```no_run
 /// # fn main() -> frit::Result<()> {
