@@ -71,7 +71,7 @@ pub(super) fn on_interrupt() -> Result<Arc<AtomicBool>> {
 pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Result<Ending> {
     let path = trained.path.display();
     let Some(metrics) = &trained.metrics else {
-        terminal.say(&format!("interrupted; saved in {path}; continue with `frit resume {path}`"));
+        terminal.say_interrupted(&format!("interrupted; saved in {path}; continue with `frit resume {path}`"));
         return Ok(Ending::Interrupted);
     };
     if !trained.was_complete {

@@ -27,7 +27,7 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let device = args.device.options(DeviceChoice::Auto);
     let mut verification = Verification::prepare(config, recipe, &device, terminal)?;
     if !interrupts.while_training(|flag| Ok(verification.train(&folder.run, flag, terminal)?))? {
-        terminal.say(&folder.interrupted(recipe));
+        terminal.say_interrupted(&folder.interrupted(recipe));
         return Ok(Ending::Interrupted);
     }
     let verdicts = verification.evaluate(&folder.run, terminal)?;
@@ -87,7 +87,7 @@ impl Interrupts {
             if !training.load(Ordering::SeqCst) {
                 let kept = temporary.is_none() && run.exists();
                 let kept = kept.then(|| format!("; {} is kept, for `frit resume` or `frit eval`", run.display()));
-                terminal.say(&format!("interrupted{}", kept.unwrap_or_default()));
+                terminal.say_interrupted(&format!("interrupted{}", kept.unwrap_or_default()));
                 temporary.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
                 exit(Ending::INTERRUPTED.into());
             }

@@ -38,9 +38,17 @@ impl Drawing {
         }
     }
 
-    /// Clears the line.
+    /// Clears the line, if something is drawn.
     pub(super) fn clear(&self) {
-        if self.drawn.take().is_some() {
+        if self.drawn.get().is_some() {
+            self.clear_always();
+        }
+    }
+
+    /// Clears the line, whatever stands there.
+    pub(super) fn clear_always(&self) {
+        self.drawn.set(None);
+        if self.shown {
             let _ = Term::stderr().clear_line();
         }
     }

@@ -36,6 +36,15 @@ impl Terminal {
         }
     }
 
+    /// Prints the last line after an interrupt, in place of what Ctrl-C left in the line.
+    ///
+    /// A terminal drops output that was written at the moment of Ctrl-C, which may be that which cleared the bar, and
+    /// shows `^C`.
+    pub fn say_interrupted(&self, line: &str) {
+        Drawing::new(self.quiet).clear_always();
+        self.say(line);
+    }
+
     /// A bar over `total` steps of which `done` are done.
     pub fn bar(&self, total: u64, done: u64) -> Bar {
         let now = Instant::now();
