@@ -43,7 +43,7 @@ const SCHEMA_VERSION: u32 = 1;
 fn write(line: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("the result could not be written to standard output; send it elsewhere")
+            Err(error).context("cannot write the result to standard output; redirect it to a file")
         }
         _ => Ok(()),
     }

@@ -56,7 +56,7 @@ fn a_full_disk_could_not_run() {
     let mut command = place.command("recipes");
     let output = command.stdout(Stdio::from(full)).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    assert!(stderr(&output).contains("could not be written"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot write the result"), "{}", stderr(&output));
 }
 
 /// Escape, the C1 introducer of control sequences, and a mark that turns text around.

@@ -180,7 +180,7 @@ fn shards_take_the_same_images() {
 fn invalid_settings_are_refused() {
     let place = Place::new();
     place.train("gan", "--epochs 1 -q", "g");
-    // Pictures without labels.
+    // Images without labels.
     place.done("sample g -n 20 --device cpu --files one");
     fs::remove_dir_all(place.path("g")).unwrap();
     for (line, words) in [

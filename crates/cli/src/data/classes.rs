@@ -16,7 +16,7 @@ pub(super) fn drop_empty(name: &str, train: &mut SizedSplit, test: &mut SizedSpl
             (true, _) => kept.push(class_name),
             // A number that no image has names nothing.
             (false, 0) if class_name.parse::<usize>() == Ok(class) => {}
-            (false, 0) => log::warn!("class {class_name} of {name} has no images and is left out"),
+            (false, 0) => log::warn!("class {class_name} of {name} has no images; it is left out"),
             (false, tests) => log::warn!(
                 "class {class_name} of {name} has no training images: it is left out, with its {tests} test images"
             ),

@@ -43,7 +43,7 @@ impl Given {
     }
 }
 
-/// Reads every image of a source: of its training part, then of its test part. The source is a picture file, or any
+/// Reads every image of a source: of its training part, then of its test part. The source is an image file, or any
 /// that a data set is read from.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ fn every_image(options: &DataOptions) -> Result<Given> {
             bail!(
                 Data,
                 hint: Hint::Set("data.size".into()),
-                "the training and the test images of {} have several sizes; set data.size and data.channels",
+                "the training and test images of {} have different sizes; set data.size and data.channels",
                 options.source
             );
         }

@@ -80,7 +80,7 @@ impl RandomNetwork {
         ensure!(
             config.check_model(&spec, 1).is_ok(),
             Data,
-            "images of {height}×{width} are too small to compare; use larger ones"
+            "images of {height}×{width} are too small to compare; use larger images"
         );
         let classes = ["0", "1"].map(String::from).to_vec();
         let black = DataSet::black([height, width, channels], classes);
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use models::metrics::frechet_distance;
 
-    /// Pictures of a square of three pixels at a random place, with noise of such an amplitude.
+    /// Images of a square of three pixels at a random place, with noise of such an amplitude.
     fn squares(count: usize, seed: u32, noise: f32) -> Vec<f32> {
         let side = 12;
         let mut state = seed;

@@ -37,7 +37,7 @@ impl OwnImages {
             ensure!(
                 given.size == size,
                 Data,
-                "{source} is {found_height}×{found_width}, and the images of the run are {height}×{width}; resize it"
+                "{source} is {found_height}×{found_width}, but the images of the run are {height}×{width}; resize it"
             );
             if let Some(([from_height, from_width], count)) = given.resized() {
                 let all = given.images.count;

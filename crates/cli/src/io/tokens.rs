@@ -109,7 +109,7 @@ impl Header {
         // A codebook of one code takes no bits: the length of the file does not bound the number of codes.
         let count =
             images.checked_mul(per_image).filter(|&count| count <= MAX_TOKENS).with_context(Kind::File, || {
-                format!("{name} has {images} × {per_image} codes, more than {MAX_TOKENS}; encode fewer images")
+                format!("{name} has {images} × {per_image} codes (at most {MAX_TOKENS}); encode fewer images")
             })?;
         ensure!((count * bits(codes)).div_ceil(8) == content.len() - HEADER, File, "{}", damaged());
         Ok(header)

@@ -74,12 +74,12 @@ impl Checkpoint {
             bail!(Checkpoint, "{name} in {file} has type {dtype}; save it as float32");
         }
         let Some((found, _)) = self.tensors.get(name) else {
-            bail!(Checkpoint, "{file} has no tensor {name}; use a file of the same kind of model");
+            bail!(Checkpoint, "{file} has no tensor {name}; use a file of the same model");
         };
         ensure!(
             found == shape,
             Checkpoint,
-            "{name} has shape {} in the model and {} in {file}; use the settings that the file was made with",
+            "{name} has shape {} in the model, but {} in {file}; use the settings of the run that wrote the file",
             times(shape),
             times(found)
         );

@@ -50,8 +50,8 @@ impl RunData {
             None if absolute(&options.source) != trained => Some(other_data(&data)),
             Some(_) => Some(format!("the data changed since training: {changes}")),
             None => Some(
-                "the data changed since training; the run has no list of its images, so the test set may now have \
-                 images that were trained on"
+                "the data changed since training; the run has no list of its images, so the test set may contain \
+                 training images"
                     .into(),
             ),
         };
@@ -67,7 +67,7 @@ impl RunData {
         match self.difference {
             None => Ok(self.data),
             Some(difference) => {
-                let message = format!("{difference}; training continues only on the data that it started with");
+                let message = format!("{difference}; training needs the data that it started with");
                 Err(Error::new(ErrorKind::Data, message).with_hint(Hint::Data))
             }
         }
@@ -92,7 +92,7 @@ fn relabel(data: &mut DataSet, classes: Vec<String>) {
 }
 
 fn other_data(data: &DataSet) -> String {
-    format!("{} is other data than the run was trained on", data.name)
+    format!("{} is not the data that the run was trained on", data.name)
 }
 
 #[cfg(test)]
@@ -144,6 +144,6 @@ mod tests {
         let changed = RunData::read(&run, &options, &trained, &checkpoint).unwrap();
         assert_eq!(changed.data.test, positional.test);
         let message = changed.unchanged().unwrap_err().to_string();
-        assert!(message.starts_with("the data changed since training: 1 image added; training continues"), "{message}");
+        assert!(message.starts_with("the data changed since training: 1 image added; training needs"), "{message}");
     }
 }

@@ -121,7 +121,7 @@ pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
     let path = tuned_file(caps, half)?;
     let parse = |bytes: Vec<u8>| {
         serde_json::from_slice(&bytes)
-            .map_err(|error| error!(File, "{} is not what frit tune writes: {error}", path.display()))
+            .map_err(|error| error!(File, "{} is not a file of frit tune: {error}", path.display()))
     };
     let read = files::read_if_exists(&path, files::TEXT).and_then(|bytes| bytes.map(parse).transpose());
     read.unwrap_or_else(|error| {

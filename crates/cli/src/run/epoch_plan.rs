@@ -146,7 +146,7 @@ pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Op
         images <= most,
         Device,
         hint: Hint::BatchSize(most / config.batches().max(1)),
-        "a step has {images} images, and this device binds at most {most} of this size at once"
+        "a step has {images} images, but this device binds at most {most} of this size"
     );
     Ok(Some(images))
 }

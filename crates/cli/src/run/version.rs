@@ -13,7 +13,7 @@ pub(crate) fn check(name: &str, written: &str) -> Result<()> {
     ensure!(
         numbers(written) <= numbers(VERSION),
         Run,
-        "{name} was written by frit {written}, which is newer than this frit {VERSION}: use frit {written} or newer"
+        "{name} was written by frit {written}, newer than this frit {VERSION}; use frit {written} or newer"
     );
     Ok(())
 }

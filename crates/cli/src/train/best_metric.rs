@@ -40,7 +40,7 @@ impl BestMetric {
         if !known.contains(&key) {
             bail!(
                 Setting,
-                "train.best is '{best}', which is no metric of this model{} (available: {})",
+                "invalid value '{best}' for train.best: not a metric of this model{} (available: {})",
                 did_you_mean(key, known.iter().copied()),
                 known.join(", ")
             );

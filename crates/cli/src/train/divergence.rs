@@ -62,7 +62,7 @@ pub(crate) fn diverged(model: &dyn Model, part: &str, first: &[f64], means: &[f6
     // From one up: a loss near zero may grow by any factor.
     let limit = |first: f64| first + factor * first.abs().max(1.0);
     let (name, first, mean) = losses.into_iter().find(|&(_, first, mean)| factor > 0.0 && mean > limit(first))?;
-    Some(format!("{name} on the {part} is {}, and was {} at the first step", short(mean), short(first)))
+    Some(format!("{name} on the {part} is {}; it was {} at the first step", short(mean), short(first)))
 }
 
 /// The name of the objective.

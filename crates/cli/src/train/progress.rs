@@ -46,11 +46,11 @@ impl Progress {
     pub fn of(checkpoint: &Checkpoint, session: &Session) -> Result<Self> {
         let note = |key: &str| {
             let found = checkpoint.metadata.get(key);
-            found.ok_or_else(|| invalid(format!("{} is no checkpoint of frit", checkpoint.name)))
+            found.ok_or_else(|| invalid(format!("{} is not a checkpoint of frit", checkpoint.name)))
         };
         let (trained_on, here) = (note("data")?, session.data.fingerprint());
         if *trained_on != here {
-            let message = format!("{} was trained on other data: {trained_on}, not {here}", checkpoint.name);
+            let message = format!("{} was trained on other data ({trained_on}, not {here})", checkpoint.name);
             return Err(Error::new(ErrorKind::Data, message).with_hint(Hint::Data));
         }
         serde_json::from_str(note("progress")?)

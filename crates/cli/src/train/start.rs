@@ -67,7 +67,7 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
     if let Some(mut file) = init {
         let unused = session.initialise_from(&mut file)?;
         if !unused.is_empty() {
-            terminal.say(&format!("warning: tensors of {} that are not used: {}", file.name, unused.join(", ")));
+            terminal.say(&format!("warning: tensors of {} not used: {}", file.name, unused.join(", ")));
         }
     }
     startup.lap("weights");

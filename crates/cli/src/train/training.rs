@@ -1,4 +1,4 @@
-//! The training loop: epochs of steps, with the checkpoints, pictures and metrics between them.
+//! The training loop: epochs of steps, with checkpoints, sample grids and metrics between them.
 
 use crate::config::Train;
 use crate::eval::draw::{Images, training_images};
@@ -115,7 +115,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         let prepared = Prepared::new(session, progress.rollbacks.len() as u32)?;
         if session.config.train.patience > 0 && prepared.best_metric.is_none() {
-            let message = "train.patience needs a metric, and this model has no objective: set train.best to a metric";
+            let message = "train.patience needs a metric; set train.best to one";
             return Err(Error::new(ErrorKind::Setting, message));
         }
         let run = run(session)?;
@@ -202,7 +202,7 @@ impl<'a> Trainer<'a> {
         if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
             let patience = self.session.config.train.patience;
             self.terminal.say(&format!(
-                "stopped early: none of the last {patience} epochs was better than epoch {epoch} (to continue, raise \
+                "stopped early: no improvement for {patience} epochs since epoch {epoch} (to continue, raise \
                  train.patience in {} and resume the run)",
                 self.run.config_path().display()
             ));
@@ -221,7 +221,7 @@ impl<'a> Trainer<'a> {
         patience > 0 && self.progress.best.is_some_and(|(best, _)| epochs >= best + patience)
     }
 
-    /// Runs steps of one size up to the next checkpoint, picture or end of an epoch. Returns the first step whose loss
+    /// Runs steps of one size up to the next checkpoint, grid or end of an epoch. Returns the first step whose loss
     /// is not finite, if any.
     fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<Failure>> {
         let step = self.progress.step;

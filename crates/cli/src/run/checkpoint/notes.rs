@@ -49,7 +49,7 @@ impl Checkpoint {
         ensure!(
             (1..=MAX_CLASSES).contains(&count),
             Checkpoint,
-            "{name} records {count} classes, and a model has 1 to {MAX_CLASSES}; {damaged}"
+            "{name} records {count} classes; expected 1 to {MAX_CLASSES}; {damaged}"
         );
         Ok(classes)
     }
