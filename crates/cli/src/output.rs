@@ -28,7 +28,7 @@ pub(crate) fn put(line: Arguments<'_>) -> Result<()> {
 /// Standard output cannot be written.
 ///
 /// # Panics
-/// The content is no object.
+/// The content is not an object.
 pub(crate) fn put_json(schema: &str, content: Value) -> Result<()> {
     let Value::Object(mut fields) = content else { panic!("the results of a command are an object") };
     fields.insert("schema".into(), json!(schema));

@@ -47,7 +47,7 @@ fn exit_codes_tell_usage_from_what_could_not_run() {
     }
 }
 
-/// A full disk is no mistake of the user.
+/// A full disk is not a mistake of the user.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_could_not_run() {

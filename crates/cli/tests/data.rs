@@ -184,7 +184,7 @@ fn what_is_no_file_is_skipped() {
         let skipped: Vec<&str> =
             seen["skipped"].as_array().unwrap().iter().map(|skipped| skipped["reason"].as_str().unwrap()).collect();
         let special = "cannot be read (it is a pipe, a device or a socket, not a file)";
-        assert_eq!(skipped, ["cannot be read (there is no such file)", special, special]);
+        assert_eq!(skipped, ["cannot be read (no such file)", special, special]);
     }
 }
 

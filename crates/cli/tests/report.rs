@@ -34,7 +34,7 @@ fn browser() -> String {
 fn browse(page: &Path, arguments: &[&str]) -> String {
     let profile = TempDir::new().unwrap();
     let mut command = Command::new(browser());
-    // In containers there is neither a sandbox of its own nor much shared memory.
+    // In containers there is neither a separate sandbox nor much shared memory.
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]);
     command.args(["--no-first-run", "--virtual-time-budget=10000"]);
     command.arg(format!("--user-data-dir={}", profile.path().display())).args(arguments);
@@ -97,7 +97,7 @@ fn a_report_needs_a_run_and_repeats() {
     };
     assert!(report() == report());
     fs::write(place.path("run/samples/000001.png"), "torn").unwrap();
-    refusal(&place.frit("report run"), &["000001.png is no PNG file", "remove it"]);
+    refusal(&place.frit("report run"), &["000001.png is not a PNG file", "remove it"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The `[data]` section of a configuration: the source, and the images to make of it.
+//! The `[data]` section of a configuration: the source, and the size and channels of its images.
 
 use crate::io::error::{Result, bail};
 use serde::{Deserialize, Serialize};

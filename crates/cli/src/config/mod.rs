@@ -26,7 +26,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// The most micro-batches of a batch; each is a schedule of its own.
+/// The most micro-batches of a batch; each is a separate schedule.
 pub const MAX_MICRO_BATCHES: usize = 256;
 
 /// Everything that decides the result of a run. The resolved configuration of a run is itself a recipe: `family`, the

@@ -21,7 +21,7 @@ const LEFT_BY_SYSTEMS: [&str; 8] = [
     "desktop.ini",
 ];
 
-/// Name of a class without a folder of its own; no folder has it.
+/// Name of a class without its own folder; no folder has it.
 const LOOSE: &str = "";
 
 /// A folder with images in it or below.
@@ -116,7 +116,7 @@ fn rank(name: &str) -> Option<usize> {
 }
 
 /// A folder and all below it, without those of systems and hidden ones; `above` is the path of folders to it, and a
-/// link to one of them is not followed. Files that are no images are counted by their ending.
+/// link to one of them is not followed. Files that are not images are counted by their ending.
 fn scan(folder: &Path, above: &mut Vec<PathBuf>, others: &mut BTreeMap<String, usize>) -> Result<Option<Folder>> {
     let unreadable = || format!("cannot read the folder {}; check its permissions", folder.display());
     let real = folder.canonicalize().with_context(ErrorKind::Data, unreadable)?;
@@ -151,7 +151,7 @@ fn scan(folder: &Path, above: &mut Vec<PathBuf>, others: &mut BTreeMap<String, u
     Ok(Some(found))
 }
 
-/// A clause on files that are no images: `12 files of other types (10 .heic, 2 .mov)`.
+/// A clause on files that are not images: `12 files of other types (10 .heic, 2 .mov)`.
 fn others_of(others: &BTreeMap<String, usize>) -> Option<String> {
     let total: usize = others.values().sum();
     let mut most: Vec<_> = others.iter().map(|(ending, count)| (*count, ending)).collect();
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_around_all_is_passed_over() {
+    fn a_folder_around_all_is_skipped() {
         let root = tempfile::tempdir().unwrap();
         put(&root, "download/dataset/cat/1.png");
         put(&root, "download/dataset/dog/1.png");

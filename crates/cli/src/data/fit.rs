@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// do not alias.
 const FILTER: FilterType = FilterType::CatmullRom;
 
-/// Every image of a split as `options` ask.
+/// Every image of a split, fitted to `options`.
 pub(super) fn fit_split(sized: SizedSplit, options: &DataOptions) -> SizedSplit {
     let SizedSplit { split, size } = sized;
     let to = fitted_size(size, options);
@@ -33,7 +33,7 @@ pub(super) fn fitted_size([height, width, channels]: [usize; 3], options: &DataO
     [height, width, if options.channels == 0 { channels } else { options.channels }]
 }
 
-/// One image of height × width × channels as `options` ask; [`fitted_size`] is its size.
+/// One image of height × width × channels fitted to `options`; [`fitted_size`] is its size.
 pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &DataOptions) -> Vec<u8> {
     let [height, width, channels] = from;
     let to = fitted_size(from, options);

@@ -15,7 +15,7 @@ const SHAPES: &str = "shapes";
 /// Most bytes at the start of a file that tell its format.
 const MAX_MAGIC: u64 = 8;
 
-/// Folders below one that is no source in which sources are looked for.
+/// Folders below one that is not a source in which sources are looked for.
 const DEPTH: usize = 2;
 
 /// A format of data sets.

@@ -1,4 +1,4 @@
-//! Images of a source without a training and a test part: all of them, to compare or to encode.
+//! All images of a source, without a split, to compare or to encode.
 
 use super::channels::convert;
 use super::dataset::{SizedSplit, Split};

@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(ImageList::parse(&text, "images.json").unwrap(), written);
         for wrong in ["", "{}", r#"{"train":[{"id":"xyz"}],"test":[]}"#] {
             let message = ImageList::parse(wrong, "images.json").unwrap_err().to_string();
-            assert!(message.starts_with("images.json is no list of images"), "{message}");
+            assert!(message.starts_with("images.json is not a list of images"), "{message}");
         }
     }
 

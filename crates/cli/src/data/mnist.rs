@@ -1,4 +1,4 @@
-//! The built-in digits, and folders of four IDX files as MNIST, Fashion-MNIST, KMNIST and EMNIST have them.
+//! The built-in digits, and folders of four IDX files: MNIST, Fashion-MNIST, KMNIST and EMNIST.
 
 use super::dataset::{SizedSplit, Split, Splits, numbered};
 use super::idx::{self, Idx};

@@ -93,7 +93,7 @@ pub(super) fn announced_size(path: &Path) -> Option<[usize; 2]> {
 /// Reads an image file, as [`decode`] does.
 ///
 /// # Errors
-/// The reason, to follow the file's name in a sentence: the file cannot be read, is no regular file, is larger than
+/// The reason, to follow the file's name in a sentence: the file cannot be read, is not a regular file, is larger than
 /// [`MAX_FILE`], or one of [`decode`]'s.
 pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String> {
     let (bytes, _share) = bytes_of(path, MAX_FILE + 1)?;

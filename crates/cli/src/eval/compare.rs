@@ -28,7 +28,7 @@ pub struct CompareOptions {
 /// Compares the images of source `b` with those of `a`: folders, files or built-in sets.
 ///
 /// Without labelled data, the images of `b` are fitted to the size of those of `a`, and all are in colour if some are.
-/// With it, all are fitted to its images. The terminal says so.
+/// With it, all are fitted to its images. A line on the terminal reports resized images.
 ///
 /// # Errors
 /// [`ErrorKind::Data`](crate::ErrorKind) if a source cannot be read or the labelled data has no classes;

@@ -1,4 +1,4 @@
-//! Latent codes of images, and images of latent codes.
+//! Encoding of images to latent codes, and decoding.
 
 use crate::eval::draw::{to_unit, with_drawing_weights};
 use crate::eval::passes::{TestPass, rows_that_fit};

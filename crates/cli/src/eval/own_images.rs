@@ -1,4 +1,4 @@
-//! A user's images in the place of the test set.
+//! A user's images instead of the test set.
 
 use crate::config::data::DataOptions;
 use crate::data::{DataSet, Given, Split, read_given};

@@ -124,6 +124,6 @@ mod tests {
             assert!(message(target("kl", range)).contains("two finite numbers"));
         }
         let message = check_keys(&target("nmse", [0.0, 1.0]), &["recon", "kl"]).unwrap_err().to_string();
-        assert_eq!(message, "target.nmse is no metric of this model (available: recon, kl)");
+        assert_eq!(message, "target.nmse is not a metric of this model (available: recon, kl)");
     }
 }

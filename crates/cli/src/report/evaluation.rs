@@ -3,7 +3,7 @@
 use crate::report::names::number;
 use serde_json::{Map, Value};
 
-/// Keys that [`Origin`] reads, which are no rows of the table.
+/// Keys that [`Origin`] reads, which are not rows of the table.
 pub(crate) const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_step"];
 
 /// The origin of an evaluation, in sentences.

@@ -162,7 +162,7 @@ mod tests {
         let message = render(Path::new("nowhere")).unwrap_err().to_string();
         assert!(message.contains("nowhere is not a run folder"), "{message}");
         let message = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
-        assert!(message.contains("evaluation.json is no JSON object"), "{message}");
+        assert!(message.contains("evaluation.json is not a JSON object"), "{message}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Png {
     /// Reads an image; `None` if there is no file.
     ///
     /// # Errors
-    /// [`Kind::File`] if the file cannot be read, or is no PNG.
+    /// [`Kind::File`] if the file cannot be read, or is not a PNG.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let Some(bytes) = files::read_if_exists(path, files::BINARY)? else { return Ok(None) };
         let decoder = ImageReader::with_format(Cursor::new(&bytes), ImageFormat::Png).into_decoder();
@@ -144,6 +144,6 @@ mod tests {
         assert!(Png::read(&path).unwrap().is_none());
         fs::write(&path, "text").unwrap();
         let message = Png::read(&path).err().unwrap().to_string();
-        assert!(message.contains("reals.png is no PNG file") && message.ends_with("remove it"), "{message}");
+        assert!(message.contains("reals.png is not a PNG file") && message.ends_with("remove it"), "{message}");
     }
 }

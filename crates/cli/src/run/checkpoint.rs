@@ -158,7 +158,7 @@ impl Checkpoint {
     }
 }
 
-/// A tensor as the library wants to see it.
+/// A tensor as the library reads it.
 struct Tensor<'a> {
     shape: &'a [usize],
     array: &'a Array,
@@ -323,6 +323,6 @@ mod tests {
     #[test]
     fn a_missing_file_has_a_sentence() {
         let message = Checkpoint::load(Path::new("no-such.safetensors")).unwrap_err().to_string();
-        assert_eq!(message, "cannot read no-such.safetensors: there is no such file");
+        assert_eq!(message, "cannot read no-such.safetensors: no such file");
     }
 }

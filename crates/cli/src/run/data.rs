@@ -1,4 +1,5 @@
-//! The data of a run, read again: its training and test images are those of the run, whatever the source has now.
+//! The data of a run, read again. The split into training and test images is that of the run, even if the source
+//! changed.
 
 use crate::config::data::DataOptions;
 use crate::data::{Changes, DataSet, Found, Rule, is_built_in, read_by};

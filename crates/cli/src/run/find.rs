@@ -1,4 +1,4 @@
-//! The run that a command means: a path, a name in `runs`, or the latest run there.
+//! Finds a run by its path, by its name in `runs`, or as the latest run there.
 
 use super::folder::Run;
 use crate::io::error::{Hint, Result, bail};
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// The folder that holds runs by default.
 pub const RUNS: &str = "runs";
 
-/// The path of a run. Without one it is the latest in `runs`; a bare name that is no run here is looked up there.
+/// The path of a run. Without one it is the latest in `runs`; a bare name that is not a run here is looked up there.
 ///
 /// # Errors
 /// [`ErrorKind::Run`](crate::ErrorKind) if there is no such run.

@@ -18,7 +18,7 @@ pub(crate) fn check(name: &str, written: &str) -> Result<()> {
     Ok(())
 }
 
-/// Major, minor and patch version; zeros for what is no version.
+/// Major, minor and patch version; zeros for what is not a version.
 fn numbers(version: &str) -> [u64; 3] {
     let mut parts = version.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0));
     std::array::from_fn(|_| parts.next().unwrap_or(0))

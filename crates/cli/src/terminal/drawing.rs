@@ -1,4 +1,4 @@
-//! The last line of a terminal, which is drawn anew from time to time.
+//! The last line of a terminal, redrawn in place.
 
 use console::Term;
 use std::cell::Cell;

@@ -41,8 +41,8 @@ impl Progress {
     /// Reads the progress from a checkpoint.
     ///
     /// # Errors
-    /// [`ErrorKind::Checkpoint`] if the file is no checkpoint of frit, [`ErrorKind::Data`] if it was trained on other
-    /// data than the session has.
+    /// [`ErrorKind::Checkpoint`] if the file is not a checkpoint of frit; [`ErrorKind::Data`] if it was trained on data
+    /// other than the session's.
     pub fn of(checkpoint: &Checkpoint, session: &Session) -> Result<Self> {
         let note = |key: &str| {
             let found = checkpoint.metadata.get(key);

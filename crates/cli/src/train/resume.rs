@@ -1,4 +1,4 @@
-//! Training of a run that was interrupted, or for more epochs.
+//! Resuming a run after an interruption, or for more epochs.
 
 use crate::config::{Config, Train};
 use crate::io::error::{Error, ErrorKind, Hint, Result, ensure};

@@ -1,4 +1,4 @@
-//! The start of a model: its configuration, data and device, checked, and its first weights.
+//! Setup of a model: checks of its configuration, data and device, and its initial weights.
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;

@@ -1,4 +1,4 @@
-//! Failures of the system, as sentences.
+//! Messages for errors of the operating system.
 
 use crate::io::error::{Error, error};
 use std::io::{self, ErrorKind};
