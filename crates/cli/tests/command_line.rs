@@ -221,7 +221,7 @@ fn a_dry_run_checks_what_training_checks() {
 #[test]
 fn a_run_is_found_by_name_and_the_latest_by_default() {
     let place = Place::new();
-    place.refused("eval", &["no run in runs"]);
+    place.refused("eval", &["no runs in runs"]);
     for _ in 0..2 {
         place.done(&format!("train vae {TINY} --epochs 1 --device cpu"));
     }

@@ -123,7 +123,7 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
         assert!(lines.iter().any(|found| found == line), "{line} is not in: {printed}");
     }
     assert!(
-        printed.contains("99.png is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM")
+        printed.contains("99.png has an unknown format (supported: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM)")
             && !printed.contains("readme"),
         "{printed}"
     );
@@ -137,10 +137,7 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     assert_eq!(seen["files"]["width"], json!({ "min": 12, "median": 19, "max": 26 }));
     assert_eq!(
         (&seen["skipped"][0]["reason"], &seen["sheet"]),
-        (
-            &json!("is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"),
-            &json!("other.png")
-        )
+        (&json!("has an unknown format (supported: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM)"), &json!("other.png"))
     );
     assert_eq!(place.sheet("other.png"), sheet);
     let again = place.inspect("pets --set data.size=8 --set data.test=0.2");
@@ -164,7 +161,7 @@ fn images_of_several_sizes_are_listed_and_one_is_given() {
     assert!(printed.contains("8×12") && printed.contains("5 others"), "{printed}");
     assert_eq!(place.inspect("pets --size 12")["suggested_size"], Value::Null);
     let train = "train vae --data pets --hidden 4 --latent-dim 2 --batch-size 5 --device cpu --steps 1";
-    place.refused(train, &["the images have 15 sizes, 8×12 and ", "use --size 8"]);
+    place.refused(train, &["the images have 15 sizes, such as 8×12 and ", "use --size 8"]);
     place.done(&format!("{train} --size 8 --out sized"));
 }
 

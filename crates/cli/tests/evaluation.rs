@@ -326,6 +326,6 @@ fn verify_with_out_writes_a_complete_run() {
     assert_eq!((&figures["checkpoint"], number(&figures, "step")), (&Value::from("latest"), 20.0));
     place.done("report verified -q");
     let page = read("verified/report.html");
-    assert!(page.contains("<h2>Environment</h2>") && page.contains("Of step 20, the latest checkpoint."));
+    assert!(page.contains("<h2>Environment</h2>") && page.contains("Checkpoint of step 20 (latest)."));
     place.refused(&format!("verify vae {settings} --out verified"), &["verified already holds a run"]);
 }

@@ -123,5 +123,5 @@ fn invalid_micro_batches_are_refused() {
         );
     }
     let digits = "train vae --batch-size 3000 --device cpu --out b";
-    place.refused(&format!("{digits} --micro-batch 2"), &["into 1500 micro-batches", "256 is the most"]);
+    place.refused(&format!("{digits} --micro-batch 2"), &["into 1500 micro-batches", "at most 256"]);
 }

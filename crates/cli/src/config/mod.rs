@@ -234,11 +234,11 @@ impl Config {
         }
         let batches = self.batches();
         if batch_size.saturating_mul(batches) > images {
-            let of = if batches > 1 { format!(", {batches} batches to a step,") } else { String::new() };
+            let of = if batches > 1 { format!(" ({batches} batches per step)") } else { String::new() };
             bail!(
                 Setting,
                 hint: Hint::BatchSize(images / batches.max(1)),
-                "train.batch_size is {batch_size}{of} but the training set has {images} images"
+                "train.batch_size is {batch_size}{of}, but the training set has {images} images"
             );
         }
         // Steps are counted in a word on the device.

@@ -329,7 +329,7 @@ mod tests {
             put(&root, &format!("{other}/d/1.png"));
             let expected = vec![format!("{train}/b/1.png is b"), format!("{train}/c/1.png is c")];
             assert_eq!(arranged(&root), [expected, vec![format!("{test}/a/1.png is a")]]);
-            let unused = format!("not used, beside '{train}': '{other}' (1 images)");
+            let unused = format!("not used, next to '{train}': '{other}' (1 images)");
             assert_eq!(notes(&root), if ["val", "extra"].contains(&other) { vec![unused] } else { vec![] });
         }
     }
@@ -347,13 +347,13 @@ mod tests {
         assert_eq!(notes(&root), ["not read: 1 file of other types (1 .txt)"]);
         put(&root, "unlabelled/1.png");
         assert_eq!(arranged(&root), expected);
-        assert_eq!(notes(&root)[1], "not used, beside 'train': 'unlabelled' (1 images)");
+        assert_eq!(notes(&root)[1], "not used, next to 'train': 'unlabelled' (1 images)");
         // Beside buses, trains are vehicles.
         let vehicles = tempfile::tempdir().unwrap();
         put(&vehicles, "train/1.png");
         put(&vehicles, "bus/1.png");
         assert_eq!(arranged(&vehicles), [["bus/1.png is bus", "train/1.png is train"]]);
-        assert!(notes(&vehicles)[0].contains("'train': taken as a class"));
+        assert!(notes(&vehicles)[0].contains("'train': used as a class"));
     }
 
     #[test]
@@ -402,10 +402,10 @@ mod tests {
         assert!(sentence(&root).contains("has several training folders: 'Training' (1 images), 'train' (1 images)"));
         let tests = tempfile::tempdir().unwrap();
         put(&tests, "valid/a.png");
-        assert!(sentence(&tests).contains("has 'valid' (1 images) and no folder 'train'"));
+        assert!(sentence(&tests).contains("has 'valid' (1 images), but no folder 'train'"));
         let many = tempfile::tempdir().unwrap();
         (0..257).for_each(|class| put(&many, &format!("{class}/a.png")));
-        assert!(sentence(&many).contains("has 257 sub-folders with images, and a data set has at most 256 classes"));
+        assert!(sentence(&many).contains("has 257 class folders (at most 256)"));
         fs::remove_dir_all(many.path().join("256")).unwrap();
         assert_eq!(arrange(many.path()).unwrap().classes.len(), 256);
     }

@@ -204,7 +204,7 @@ mod tests {
         }
         fs::write(dir.join("test.bin"), &record(3, 99)[1..]).unwrap();
         let message = DataSet::load(&from(&dir)).unwrap_err().to_string();
-        assert!(message.contains("3073 bytes long, not a multiple of 3074"), "{message}");
+        assert!(message.contains("has 3073 bytes; expected a multiple of 3074"), "{message}");
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
     fn says_what_is_wrong() {
         let dir = folder();
         fs::write(dir.path().join("data_batch_2.bin"), &record(1, [0; 3])[1..]).unwrap();
-        assert!(sentence(&dir).contains("data_batch_2.bin is 3072 bytes long"));
+        assert!(sentence(&dir).contains("data_batch_2.bin has 3072 bytes"));
         fs::write(dir.path().join("data_batch_2.bin"), record(10, [0; 3])).unwrap();
         assert!(sentence(&dir).contains("image 0 of") && sentence(&dir).contains("the label 10"));
         fs::remove_file(dir.path().join("data_batch_2.bin")).unwrap();

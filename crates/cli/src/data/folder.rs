@@ -284,7 +284,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         put(&root, "a.png", colour(4, 9));
         put(&root, "b.png", RgbImage::from_pixel(8, 4, Rgb([9, 0, 0])));
-        assert!(sentence(&root).contains("have 2 sizes, 4×4 and 4×8 among them; set one for all, as in data.size=8"));
+        assert!(sentence(&root).contains("have 2 sizes, such as 4×4 and 4×8; resize them with data.size=8"));
         let fitted = |fit: Fit| {
             let options = DataOptions { size: 4, fit, background: Colour([7; 3]), ..from(root.path()) };
             firsts(&read(root.path(), &options).unwrap().splits.train.split)
@@ -301,14 +301,14 @@ mod tests {
         let read = |unreadable: usize| read(root.path(), &DataOptions { unreadable, ..DataOptions::default() });
         let found = read(2).unwrap();
         let skipped: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
-        assert!(skipped[0].contains("0.png is in none of the formats") && skipped[1].ends_with("3a.jpg is empty"));
+        assert!(skipped[0].contains("0.png has an unknown format") && skipped[1].ends_with("3a.jpg is empty"));
         assert_eq!((skipped.len(), firsts(&found.splits.train.split)), (2, vec![1, 2, 3, 4]));
         assert_eq!(found.sizes, [[2, 2]; 4]);
         let hashed = fs::read(root.path().join("2.png")).unwrap();
         assert_eq!((found.ids[0].len(), found.ids[0][1], found.ids[1].len()), (4, xxh3_64(&hashed), 0));
         let message = read(1).err().unwrap().to_string();
         assert!(message.starts_with("2 of 6 images in"), "{message}");
-        assert!(message.contains("0.png is in none") && message.ends_with("set data.unreadable=2"), "{message}");
+        assert!(message.contains("0.png has an unknown") && message.ends_with("set data.unreadable=2"), "{message}");
         (1..=3).for_each(|value| fs::write(root.path().join(format!("{value}.png")), "").unwrap());
         assert!(sentence(&root).contains("holds one image"));
         let parts = tempfile::tempdir().unwrap();

@@ -219,7 +219,7 @@ mod tests {
             ["built-in digits", "built-in shapes"]
         );
         let message = |name: &str| format(name).unwrap_err().to_string();
-        assert!(message("text.npy").contains("text.npy' is in none of the known file formats; use digits, shapes"));
+        assert!(message("text.npy").contains("text.npy' has an unknown file format; use digits, shapes"));
         assert!(message("absent").starts_with("no file or folder '"));
         put("down/sets/raw/train-images-idx3-ubyte", b"");
         put("sets/cifar-10/cifar-10-batches-bin/test_batch.bin", b"");
@@ -229,7 +229,7 @@ mod tests {
             let options = DataOptions { source: source.clone(), ..DataOptions::default() };
             Format::of(&source).unwrap().read(&options).err().unwrap().to_string()
         };
-        assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: give that path"));
+        assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: use that path"));
         assert!(read("sets").contains("sets/cifar-10 is a folder of CIFAR's binary files"));
         assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
         assert!(read("other").contains("holds no images"));

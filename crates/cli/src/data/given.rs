@@ -133,7 +133,7 @@ mod tests {
         assert_eq!((colour.size, colour.images.images), ([1, 1, 3], vec![7, 8, 9]));
         std::fs::write(path("words.png"), "no picture").unwrap();
         let message = read("words.png", &DataOptions::default()).unwrap_err().to_string();
-        assert!(message.contains("words.png is in none of the formats"), "{message}");
+        assert!(message.contains("words.png has an unknown format"), "{message}");
         assert!(read("nosuch.png", &DataOptions::default()).unwrap_err().to_string().contains("no file or folder"));
     }
 }

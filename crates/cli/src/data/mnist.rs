@@ -230,7 +230,7 @@ mod tests {
         let dir = folder();
         let put = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
         put("t10k-images.idx3-ubyte", encode(&[2, 2, 3], &[7; 12]));
-        assert!(sentence(&dir).contains("are 2×2×1 and its test images 2×3×1"));
+        assert!(sentence(&dir).contains("are 2×2×1, but its test images are 2×3×1"));
         let square = DataOptions { size: 2, ..from(dir.path()) };
         assert_eq!(DataSet::load(&square).unwrap().pixels(), 4, "a size reconciles them");
         put("t10k-images.idx3-ubyte", encode(&[1, 2, 2], &[7; 4]));
@@ -272,7 +272,7 @@ mod tests {
         let data = DataSet::load(&from(dir.path())).unwrap();
         assert_eq!((data.classes, data.train.labels), (vec!["A".into(), "B".into()], vec![0, 1]));
         put("emnist-letters-mapping.txt", b"one A\n".to_vec());
-        assert!(sentence(&dir).contains("has the line \"one A\", not a label and a character's number"));
+        assert!(sentence(&dir).contains("has the line \"one A\"; expected a label"));
         put("emnist-digits-train-images-idx3-ubyte.gz", Vec::new());
         assert!(sentence(&dir).contains("several data sets (emnist-digits-, emnist-letters-)"));
     }

@@ -233,14 +233,14 @@ mod tests {
             let three = encode("|u1", &[3, 2, 2], &[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
             let alone = load(&archive(&[(x, three), whole[1].clone()])).unwrap();
             assert_eq!((alone.train.count + alone.test.count, alone.classes.len()), (3, 2));
-            assert!(sentence(&archive(&whole[..3])).contains("labels for training images, and none for test images"));
+            assert!(sentence(&archive(&whole[..3])).contains("labels for training images, but not for test images"));
         }
         for name in ["images", "X_Train", "anything"] {
             let data = load(&archive(&[(name, images(4, 3))])).unwrap();
             assert_eq!((data.train.count, data.classes), (3, vec!["images".into()]), "{name}");
         }
         let others = sentence(&archive(&[("a", images(4, 3)), ("b", vec![1])]));
-        assert!(others.contains("among its arrays (a, b); name them x_train or train_images or images"), "{others}");
+        assert!(others.contains("(arrays: a, b); name them x_train or train_images or images"), "{others}");
         let few = archive(&[("x_train", images(3, 1)), ("y_train", labels(&[0, 1]))]);
         assert!(sentence(&few).contains("y_train in") && sentence(&few).contains("expected 3 labels"));
     }

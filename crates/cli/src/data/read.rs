@@ -253,6 +253,6 @@ mod tests {
         let message =
             |count: usize| refuse_too_large("they", count, 1 << 30, "them").err().map(|error| error.to_string());
         assert_eq!(message(1), None);
-        assert!(message(2).unwrap().starts_with("they are 2147483648 bytes, and a device indexes at most 2147483647"));
+        assert!(message(2).unwrap().starts_with("they have 2147483648 bytes (at most 2147483647)"));
     }
 }

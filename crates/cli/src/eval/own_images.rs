@@ -94,6 +94,6 @@ mod tests {
         let message = read(&["cat"], None, [4, 4, 1]).map(|own| own.data.test.count);
         assert_eq!(message.unwrap(), 1);
         let message = read(&["cat"], None, [4, 8, 1]).err().unwrap().to_string();
-        assert!(message.contains("cat is 4×6, and the images of the run are 4×8; resize it"), "{message}");
+        assert!(message.contains("cat is 4×6, but the images of the run are 4×8; resize it"), "{message}");
     }
 }

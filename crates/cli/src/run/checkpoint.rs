@@ -312,7 +312,7 @@ mod tests {
         let mut back = Checkpoint::parse(&saved(), "init.safetensors".into()).unwrap();
         let message = back.take("encoder.0.weight", &[400, 784]).unwrap_err().to_string();
         assert!(
-            message.starts_with("encoder.0.weight has shape 400×784 in the model and 2×3 in init.safetensors;"),
+            message.starts_with("encoder.0.weight has shape 400×784 in the model, but 2×3 in init.safetensors;"),
             "{message}"
         );
         let message = back.take("decoder.0.bias", &[3]).unwrap_err().to_string();
