@@ -45,7 +45,7 @@ impl Drawing {
         }
     }
 
-    /// Clears the line, whatever stands there.
+    /// Clears the line, whatever is there.
     pub(super) fn clear_always(&self) {
         self.drawn.set(None);
         if self.shown {

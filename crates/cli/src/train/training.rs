@@ -58,8 +58,8 @@ impl Prepared {
         let programs = Programs::prepare(session, &steps, lowered)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
         let code_use = CodeUse::prepare(session, |usage| usage.train)?;
-        let wants_reconstructions = best_metric.as_ref().is_some_and(BestMetric::of_reconstructions);
-        let reconstruction = if wants_reconstructions { Reconstruction::prepare(session)? } else { None };
+        let needs_reconstructions = best_metric.as_ref().is_some_and(BestMetric::of_reconstructions);
+        let reconstruction = if needs_reconstructions { Reconstruction::prepare(session)? } else { None };
         let preview = Preview::prepare(session)?;
         let monitors = ActiveMonitors::prepare(session, COUNT)?;
         Ok(Self { steps, programs, test, code_use, best_metric, reconstruction, preview, monitors })

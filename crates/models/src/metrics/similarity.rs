@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn images_and_channels_stand_for_themselves() {
+    fn images_and_channels_are_independent() {
         let (a, b) = (image(), image().into_iter().rev().collect::<Vec<f32>>());
         let both = ssim(&[&a[..], &b].concat(), &[&b[..], &b].concat(), [13, 12, 2]);
         assert_eq!(both, [ssim(&a, &b, [13, 12, 2])[0], 1.0]);
