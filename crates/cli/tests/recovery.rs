@@ -174,7 +174,7 @@ fn a_lost_checkpoint_is_replaced_by_one_that_is_named() {
         ["best", "step-00000010", "step-00000020"].map(|name| checkpoints.join(format!("{name}.safetensors")));
     let latest = latest(&place.path("run"));
     fs::write(&damaged, &fs::read(&latest).unwrap()[..900]).unwrap();
-    for (bytes, why) in [(Some(&b"cut"[..]), "is damaged"), (None, "there is no such file")] {
+    for (bytes, why) in [(Some(&b"cut"[..]), "is damaged"), (None, "no such file")] {
         bytes.map_or_else(|| fs::remove_file(&latest), |bytes| fs::write(&latest, bytes)).unwrap();
         for line in ["resume run --epochs 3", "eval run --device cpu"] {
             let usable = "copy best.safetensors or step-00000010.safetensors over it";

@@ -281,7 +281,7 @@ fn fewer_epochs_than_done_are_refused() {
     place.done(&format!("{TINY} --epochs 2 --device cpu --out run -q"));
     let before = files(&place.path("run"));
     for (asked, words) in [("--epochs 1", "more than train.epochs = 1"), ("--steps 7", "more than train.steps = 7")] {
-        refusal(&place.frit(&format!("resume run {asked}")), &["has 20 steps done in 2 epochs", words]);
+        refusal(&place.frit(&format!("resume run {asked}")), &["is already at step 20 (epoch 2)", words]);
     }
     let printed = stderr(&place.frit("resume run"));
     assert!(printed.contains("run is complete: all 20 steps are done") && !printed.contains("resuming"), "{printed}");
@@ -298,7 +298,7 @@ fn a_zero_learning_rate_is_reported_on_resume() {
     let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
     assert!(rates.len() == 2 && (rates[0] - 5.5e-4).abs() < 1e-9 && rates[1] < 1e-4, "{rates:?}");
     let printed = stderr(&place.frit("resume run --epochs 3"));
-    assert!(printed.contains("the learning rate is zero from here on"), "{printed}");
+    assert!(printed.contains("the learning rate is zero from now on"), "{printed}");
 }
 
 #[test]
@@ -400,13 +400,10 @@ fn a_damaged_run_is_refused_and_unchanged() {
     for edit in [["latent = 3", "latent = 4"], ["seed = 0", "seed = 1"], ["batch_size = ", "batch_size = 1"]] {
         assert!(settings.contains(edit[0]), "{settings}");
         fs::write(&config, settings.replace(edit[0], edit[1])).unwrap();
-        place.refused("resume run --epochs 2", &["config.toml has other settings", "restore them", "frit train"]);
+        place.refused("resume run --epochs 2", &["the settings in config.toml changed", "restore them", "frit train"]);
     }
     fs::write(&config, &settings).unwrap();
-    place.refused(
-        "resume run --epochs 2 --data other",
-        &["the same images in another order, with other labels", "--data"],
-    );
+    place.refused("resume run --epochs 2 --data other", &["the images have another order, other labels", "--data"]);
     place.refused("resume run --epochs 2 --data nosuch", &["no file or folder 'nosuch'"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
     for line in ["resume data", "sample nosuch", "eval data"] {
@@ -424,7 +421,7 @@ fn damaged_data_is_refused() {
         (sound.clone(), sound_labels[..sound_labels.len() - 1].to_vec(), sound.clone());
     announced[7] -= 1;
     fewer[7] -= 1;
-    // 300 pictures of 6 by 6 as 150 of 6 by 12.
+    // 300 images of 6 by 6 as 150 of 6 by 12.
     (wider[6], wider[7], wider[15]) = (0, 150, 12);
     for (name, bytes, words) in [
         (images, &sound[..900], &[images, "truncated"][..]),

@@ -40,15 +40,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 
 /// The exit codes, and the environment variables.
 const CODES: &[(&str, &str)] = &[
-    ("0", "done"),
+    ("0", "success"),
     ("1", "a check or a target failed"),
     ("2", "invalid arguments or settings"),
-    ("3", "could not run: data, files, run folders, devices, training"),
-    ("130", "interrupted, with everything saved"),
+    ("3", "error in data, files, run folders, devices or training"),
+    ("130", "interrupted; progress is saved"),
 ];
 const VARIABLES: &[(&str, &str)] = &[
-    ("FRIT_CACHE", "folder of tuned shaders and classifiers; empty for none"),
-    ("NO_COLOR", "no colours if set"),
+    ("FRIT_CACHE", "cache folder of tuned shaders and classifiers; empty for none"),
+    ("NO_COLOR", "if set, no colours"),
     ("RUST_LOG", "log filter, such as debug or frit=info"),
     ("WGPU_BACKEND", "vulkan, metal, dx12 or gl"),
     ("WGPU_ADAPTER_NAME", "part of the name of the default adapter"),

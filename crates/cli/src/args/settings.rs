@@ -21,7 +21,7 @@ pub(crate) struct Device {
     /// Ignore tuned shader variants; use the built-in table
     #[arg(long, hide_short_help = true)]
     pub(crate) deterministic: bool,
-    /// Round the operands of matrix products and convolutions to half precision; sums stay in single precision
+    /// Use half precision for the operands of matrix products and convolutions; sums stay in single precision
     #[arg(long, hide_short_help = true)]
     pub(crate) half: bool,
 }
@@ -130,7 +130,7 @@ impl Settings {
                 let family = config.name();
                 let own = known.iter().filter_map(|key| key.strip_prefix(&format!("{family}.")));
                 let own: Vec<&str> = own.collect();
-                bail!("{flag} is not available for {family}, which has {}", own.join(", "));
+                bail!("{flag} is not available for {family} (available: {})", own.join(", "));
             }
             config = config.with(&format!("{key}={value}"))?;
             given.push((flag.into(), key));

@@ -21,7 +21,7 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     let figures = Value::Object(evaluation.clone());
     match run.write_evaluation(&figures, data.same_tests) {
         Ok(_) if data.same_tests => {}
-        Ok(path) => terminal.say(&format!("these are not the test images of the run; saved in {}", path.display())),
+        Ok(path) => terminal.say(&format!("the test images differ from those of the run; saved to {}", path.display())),
         Err(error) => terminal.say(&format!("the evaluation was not saved: {error}")),
     }
     match args.json {

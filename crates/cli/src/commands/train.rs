@@ -51,7 +51,7 @@ fn print_time(time: &StepTime) -> Result<()> {
     let [epoch, run] = time.seconds().map(lasting);
     let StepTime { step, per_epoch, total, device } = time;
     out!("time on {device}: {:.1} ms per step", 1e3 * step.as_secs_f64())?;
-    out!("about {epoch} per epoch of {per_epoch} steps and {run} for all {total} steps, without tests and samples")
+    out!("about {epoch} per epoch of {per_epoch} steps and {run} for all {total} steps, without evaluation and samples")
 }
 
 /// A flag that Ctrl-C and a request to terminate set.

@@ -86,7 +86,7 @@ impl Interrupts {
             seen.store(true, Ordering::SeqCst);
             if !training.load(Ordering::SeqCst) {
                 let kept = temporary.is_none() && run.exists();
-                let kept = kept.then(|| format!("; {} is kept, for `frit resume` or `frit eval`", run.display()));
+                let kept = kept.then(|| format!("; {} is kept for `frit resume` or `frit eval`", run.display()));
                 terminal.say_interrupted(&format!("interrupted{}", kept.unwrap_or_default()));
                 temporary.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
                 exit(Ending::INTERRUPTED.into());

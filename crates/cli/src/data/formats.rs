@@ -15,7 +15,7 @@ const SHAPES: &str = "shapes";
 /// Most bytes at the start of a file that tell its format.
 const MAX_MAGIC: u64 = 8;
 
-/// Folders below one that is no source in which sources are looked for.
+/// Folders below one that is not a source in which sources are looked for.
 const DEPTH: usize = 2;
 
 /// A format of data sets.
@@ -66,7 +66,7 @@ static FORMATS: &[Format] = &[
         read: Reader::BuiltIn(|| Ok(shapes::draw())),
     },
     Format {
-        name: "IDX files as MNIST has them",
+        name: "MNIST's IDX files",
         sources: "a folder of MNIST's IDX files",
         detect: Detect::Folder(mnist::is_in),
         read: Reader::Whole(mnist::read),
@@ -128,7 +128,7 @@ impl Format {
             Detect::File(magic) => start.starts_with(magic),
         };
         let found = FORMATS.iter().find(detects);
-        found.ok_or_else(|| error!(Data, "'{source}' is in none of the known file formats; use {}", sources()))
+        found.ok_or_else(|| error!(Data, "'{source}' has an unknown file format; use {}", sources()))
     }
 
     fn any_size(&self) -> bool {
@@ -145,7 +145,7 @@ impl Format {
             Reader::BuiltIn(read) => read().map(Decoded::whole),
             Reader::Whole(read) => read(path).map(Decoded::whole),
             Reader::Fitted(read) => read(path, options).map_err(|error| match elsewhere(path, DEPTH) {
-                Some(found) => error!(Data, "{} is not itself a data set; {found}", path.display()),
+                Some(found) => error!(Data, "{} is not a data set; {found}", path.display()),
                 None => error,
             }),
         }
@@ -170,8 +170,8 @@ fn elsewhere(folder: &Path, depth: usize) -> Option<String> {
     let array = || files.iter().find(|path| ends(path, &[".npy", ".npz"]));
     let archive = || files.iter().find(|path| ends(path, &[".zip", ".tar", ".tar.gz", ".tgz"]));
     known
-        .map(|known| format!("{known}: give that path"))
-        .or_else(|| array().map(|path| format!("{} is an array: give that path", path.display())))
+        .map(|known| format!("{known}: use that path"))
+        .or_else(|| array().map(|path| format!("{} is an array: use that path", path.display())))
         .or_else(|| archive().map(|path| format!("{} is an archive: unpack it first", path.display())))
         .or_else(|| folders.iter().filter(|_| depth > 0).find_map(|below| elsewhere(below, depth - 1)))
 }
@@ -180,7 +180,7 @@ fn elsewhere(folder: &Path, depth: usize) -> Option<String> {
 fn start_of(path: &Path) -> Result<Vec<u8>> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_MAGIC).read_to_end(&mut start));
-    let unreadable = |error| error!(Data, "{} could not be read ({error}); check its permissions", path.display());
+    let unreadable = |error| error!(Data, "cannot read {} ({error}); check its permissions", path.display());
     read.map_err(unreadable)?;
     Ok(start)
 }
@@ -206,7 +206,7 @@ mod tests {
         put("text.npy", b"1 2 3");
         let format = |name: &str| Format::of(root.path().join(name).to_str().unwrap());
         for (source, name) in [
-            ("idx", "IDX files as MNIST has them"),
+            ("idx", "MNIST's IDX files"),
             ("cifar", "CIFAR's binary files"),
             ("other", "folder of images"),
             ("array", "NumPy array"),
@@ -219,7 +219,7 @@ mod tests {
             ["built-in digits", "built-in shapes"]
         );
         let message = |name: &str| format(name).unwrap_err().to_string();
-        assert!(message("text.npy").contains("text.npy' is in none of the known file formats; use digits, shapes"));
+        assert!(message("text.npy").contains("text.npy' has an unknown file format; use digits, shapes"));
         assert!(message("absent").starts_with("no file or folder '"));
         put("down/sets/raw/train-images-idx3-ubyte", b"");
         put("sets/cifar-10/cifar-10-batches-bin/test_batch.bin", b"");
@@ -229,7 +229,7 @@ mod tests {
             let options = DataOptions { source: source.clone(), ..DataOptions::default() };
             Format::of(&source).unwrap().read(&options).err().unwrap().to_string()
         };
-        assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: give that path"));
+        assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: use that path"));
         assert!(read("sets").contains("sets/cifar-10 is a folder of CIFAR's binary files"));
         assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
         assert!(read("other").contains("holds no images"));

@@ -1,4 +1,4 @@
-//! Latent codes of images, and images of latent codes.
+//! Encoding of images to latent codes, and decoding.
 
 use crate::eval::draw::{to_unit, with_drawing_weights};
 use crate::eval::passes::{TestPass, rows_that_fit};
@@ -84,7 +84,7 @@ pub fn code_width(session: &Session) -> Result<usize> {
     let name = session.config.name();
     let decoder = session.model.decoder();
     let decoder = decoder.ok_or_else(|| {
-        Error::new(ErrorKind::Model, format!("{name} has no decoder; use a run of a model that makes images"))
+        Error::new(ErrorKind::Model, format!("{name} has no decoder; use a run of an autoencoder or a GAN"))
     })?;
     Ok(decoder.code().width)
 }

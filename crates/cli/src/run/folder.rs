@@ -206,7 +206,7 @@ impl Run {
     /// The list of the run's images; `None` for built-in data, and for a run of version 0.1.0.
     ///
     /// # Errors
-    /// The file cannot be read, or is no list.
+    /// The file cannot be read, or is not a list.
     pub fn read_images(&self) -> Result<Option<ImageList>> {
         let name = self.file(IMAGES).display().to_string();
         self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()

@@ -21,7 +21,7 @@ fn speed(rate: f64) -> String {
     format!("{rate:.0} images/s")
 }
 
-/// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are no losses.
+/// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are not losses.
 pub(crate) fn epoch_line(
     model: &dyn Model,
     [epoch, step]: [u64; 2],

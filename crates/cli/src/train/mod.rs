@@ -1,4 +1,4 @@
-//! Training: from a configuration to a run folder with checkpoints, pictures and metrics.
+//! Training: from a configuration to a run folder with checkpoints, sample grids and metrics.
 //!
 //! [`train`] trains a new run and [`resume()`] continues one. [`Setup`] starts a model without training it,
 //! [`Verification`] trains a recipe and checks its targets.

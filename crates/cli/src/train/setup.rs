@@ -1,4 +1,4 @@
-//! The start of a model: its configuration, data and device, checked, and its first weights.
+//! Setup of a model: checks of its configuration, data and device, and its initial weights.
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;
@@ -153,7 +153,7 @@ pub struct StepTime {
 }
 
 impl StepTime {
-    /// Seconds of an epoch, and of the run, without tests and pictures.
+    /// Seconds of an epoch, and of the run, without evaluation and sample grids.
     pub fn seconds(&self) -> [f64; 2] {
         [self.per_epoch, self.total].map(|steps| steps as f64 * self.step.as_secs_f64())
     }
@@ -178,7 +178,7 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
         check_ranges(&config.target, config.name())?;
         if let Some(key) = config.target.keys().find(|key| metric(key).is_none()) {
             let guess = did_you_mean(key, METRICS.iter().map(|metric| metric.key));
-            bail!(Setting, "target.{key} is no metric{guess}");
+            bail!(Setting, "target.{key} is not a metric{guess}");
         }
     }
     Ok(())

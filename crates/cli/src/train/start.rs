@@ -144,7 +144,7 @@ fn started(setup: &Setup, init: Option<Checkpoint>, terminal: &Terminal) -> Resu
     if let Some(mut file) = init {
         let unused = session.initialise_from(&mut file)?;
         if !unused.is_empty() {
-            terminal.say(&format!("warning: tensors of {} that are not used: {}", file.name, unused.join(", ")));
+            terminal.say(&format!("warning: tensors of {} not used: {}", file.name, unused.join(", ")));
         }
     }
     Ok(session)
