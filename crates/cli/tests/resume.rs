@@ -261,7 +261,7 @@ fn fewer_epochs_than_done_are_refused() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 2 --device cpu --out run -q"));
     let before = files(&place.path("run"));
-    for (asked, words) in [("--epochs 1", "more than train.epochs = 1"), ("--steps 7", "more than train.steps = 7")] {
+    for (asked, words) in [("--epochs 1", "past train.epochs = 1"), ("--steps 7", "past train.steps = 7")] {
         refusal(&place.frit(&format!("resume run {asked}")), &["is already at step 20 (epoch 2)", words]);
     }
     let printed = stderr(&place.frit("resume run"));
