@@ -5,7 +5,7 @@ mod place;
 use flate2::{Compression, write::GzEncoder};
 use place::{Place, TEST, refusal, stderr, stripes};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -104,7 +104,7 @@ fn flags_override_settings_and_settings_override_the_recipe() {
     let before = place.files();
     let sets = "--set train.batch_size=30 --set train.seed=5 --set vae.beta=2";
     let printed =
-        place.done(&format!("train my.toml {sets} --batch-size 40 --data data --device cpu --out run --dry-run"));
+        place.done(&format!("train my.toml {sets} --batch-size 40 --data data --device cpu --out run --dry-run -v"));
     for setting in ["batch_size = 40", "seed = 5", "beta = 2.0", "epochs = 3", "latent = 2", "hidden = [400]"] {
         assert!(printed.contains(setting), "{setting} is not in: {printed}");
     }
@@ -184,6 +184,11 @@ fn init_sets_the_initial_weights() {
     let wider = train.replace("--hidden 16", "--hidden 17");
     place.refused(&format!("{wider} init.safetensors"), &["encoder.0.weight", "17×36", "16×36", "init.safetensors"]);
     place.refused(&format!("{train} words.safetensors"), &["words.safetensors", "float32"]);
+    // A dry run checks the same.
+    let dry = train.replace("train", "train --dry-run");
+    place.done(&format!("{dry} init.safetensors"));
+    place.refused(&format!("{dry} missing.safetensors"), &["missing.safetensors", "no tensor mean.bias"]);
+    place.refused(&format!("{} init.safetensors", dry.replace("second", "run")), &["run already holds a run"]);
 }
 
 #[test]
@@ -253,6 +258,10 @@ fn the_device_commands_describe_the_machine_and_the_model() {
     let steps = shown["steps"].as_array().unwrap();
     assert_eq!(shown["parameters"], 652_824);
     assert!(steps.iter().map(|step| step["flops"].as_u64().unwrap()).sum::<u64>() > 0);
+    let (layers, names) = (shown["layers"].as_array().unwrap(), ["encoder.0", "mean+logvar", "decoder.0", "decoder.2"]);
+    assert!(layers.iter().map(|layer| layer["name"].as_str().unwrap()).eq(names), "{layers:?}");
+    assert_eq!(layers.iter().map(|layer| layer["parameters"].as_u64().unwrap()).sum::<u64>(), 652_824);
+    assert_eq!(layers[3]["output"], json!([128, 784]));
     let text = place.done("show vae");
     assert!(text.contains("652824 parameters") && text.contains(&format!("step: {} calls", steps.len())), "{text}");
 

@@ -233,6 +233,7 @@ fn training_stops_early_without_improvement() {
             && stderr(&output).contains("no improvement for 2 epochs since epoch 1 (to continue, raise train.patience")
     );
     assert_eq!(names(&place, "samples"), ["000001.png", "000002.png", "000003.png"]);
+    assert!(place.done("runs .").contains(" finished "));
     // So it stays when it is asked to go on, until it is given more patience.
     place.done("resume run");
     assert_eq!(names(&place, "samples").len(), 3);

@@ -3,6 +3,7 @@
 
 mod place;
 
+use frit::run::checkpoint::Checkpoint;
 use place::{Place, refusal, stderr, stripes};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -155,6 +156,24 @@ fn killed_runs_with_schedules_resume_byte_for_byte() {
                     --set vae.capacity=2 --set vae.kl_warmup=40 --set train.keep=2 --set train.best=recon \
                     --set train.patience=9 --sample-every 4";
     kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
+}
+
+/// The notes of a small checkpoint claim a model of 15 GiB: the tensors are compared before memory is allocated.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_checkpoint_of_a_large_model_is_refused() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 1 --device cpu --out run"));
+    let wider = |text: &str| text.replace("hidden = [16]", "hidden = [20000, 20000]");
+    let [config, latest] = ["run/config.toml".into(), format!("run/{LATEST}")].map(|name| place.path(&name));
+    fs::write(&config, wider(&fs::read_to_string(&config).unwrap())).unwrap();
+    let mut checkpoint = Checkpoint::load(&latest).unwrap();
+    checkpoint.metadata.insert("config".into(), wider(&checkpoint.metadata["config"]));
+    checkpoint.save(&latest).unwrap();
+    let limited = "ulimit -v 4000000; exec \"$0\" resume run --epochs 2";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_frit")]).current_dir(place.path(""));
+    refusal(&command.output().unwrap(), &["encoder.0.weight", "20000×36", "16×36"]);
 }
 
 /// Learning rates that end in NaN, and in losses that are large: the rollbacks repeat too.

@@ -10,7 +10,7 @@ use frit::eval::Evaluation;
 use frit::eval::metrics::{headline, metric, name};
 use frit::io::format::{lasting, short};
 use frit::terminal::Terminal;
-use frit::train::{Inputs, Length, StepTime, Summary, TrainOptions, Trained};
+use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,21 +34,16 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     finish(frit::train::train(TrainOptions { interrupt, ..options })?, terminal, args.json)
 }
 
-/// Prints the configuration, the data, the memory and the estimated time.
+/// Prints the data, the model, the memory and the estimated time; with `-v`, also every setting.
 fn dry_run(options: TrainOptions) -> Result<Ending> {
-    let TrainOptions { config, length, micro_batch, device, terminal, .. } = options;
-    let inputs = Inputs::load(config, length, micro_batch)?;
-    let (config, data) = (inputs.config.clone(), inputs.data.clone());
-    let setup = match inputs.open(&device, &terminal) {
-        Ok(setup) => setup,
-        Err(error) => {
-            // Everything but the time is known without a device.
-            super::show::dry_run(&config, &data, None)?;
-            return Err(error.into());
-        }
-    };
-    super::show::dry_run(&setup.config, &setup.data, Some(&setup.backend))?;
-    print_time(&setup.step_time()?)?;
+    let DryRun { config, data, backend, time } = frit::train::dry_run(options)?;
+    super::show::summary(&config, &data, backend.as_ref())?;
+    // Everything but the time is known without a device.
+    print_time(&time?)?;
+    if log::log_enabled!(log::Level::Info) {
+        out!("")?;
+        out!("{}", config.to_toml()?.trim_end())?;
+    }
     Ok(Ending::Done)
 }
 

@@ -8,7 +8,8 @@ use crate::run::device::{self, DeviceOptions};
 use crate::run::environment::{adapter, environment};
 use crate::run::epoch_plan::EpochPlan;
 use crate::run::folder::Run;
-use crate::run::session::Session;
+use crate::run::session::{Session, spec};
+use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use crate::train::options::ResumeOptions;
 use crate::train::progress::Progress;
@@ -52,6 +53,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     check(&config, auto_micro_batch, &data)?;
     let started = started_with(&checkpoint)?;
     config.check_same_run(&started)?;
+    let model = config.build(&spec(&config, &data));
+    // A small file must not make a large model be allocated.
+    check_tensors(model.as_ref(), &checkpoint)?;
     let terminal = options.terminal;
     let (backend, reason) = same_device(&options, &run)?;
     terminal.say(&format!("running on {reason}"));

@@ -106,12 +106,11 @@ impl Setup {
         start().map_err(|error| self.fit_memory().with_hint(error))
     }
 
-    /// The time of a step on a full batch, measured for about a second.
+    /// The time of a step of a started model on a full batch, measured for about a second.
     ///
     /// # Errors
     /// As [`Setup::start`].
-    pub fn step_time(&self) -> Result<StepTime> {
-        let mut session = self.start()?;
+    pub fn step_time(&self, mut session: Session) -> Result<StepTime> {
         let plan = EpochPlan::new(&session.config, session.data.train.count);
         let measured = measured_step(&mut session, &plan);
         let device = session.device.clone();
