@@ -13,7 +13,7 @@ use frit::train::progress::Progress;
 use frit::train::{Outcome, TrainOptions, Trainer};
 use frit::{DeviceChoice, Hint, Terminal};
 use gpu_core::{Adapter, Array, Backend, Buf, Counters, Device, Error, Executor, Program, Schedule, Ticket, Timing};
-use place::{Place, stderr};
+use place::{Place, refusal, stderr};
 use serde_json::{Value, json};
 use std::fs;
 use std::ops::ControlFlow;
@@ -255,4 +255,12 @@ fn an_interrupted_run_is_evaluated_at_its_step() {
     let [step, reached] = steps("");
     assert!((17..20).contains(&step) && reached == step);
     assert_eq!(steps("--best"), [10, reached]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused() {
+    let place = Place::new();
+    // Not even root writes there.
+    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["cannot write /proc/run"]);
 }

@@ -43,7 +43,7 @@ pub(crate) fn epoch_line(
     line.into()
 }
 
-/// A number of single precision, as the shortest decimal that stands for it: 0.001, and not 0.0010000000474974513.
+/// A number of single precision, as the shortest decimal that rounds to it: 0.001, and not 0.0010000000474974513.
 fn shortest(x: f64) -> f64 {
     (x as f32).to_string().parse().expect("the decimals of a number")
 }
