@@ -50,7 +50,7 @@ pub(crate) fn idx_gz() -> Reader {
     Reader { seeds: vec![images.clone(), gzip(images)], wrap: gzip, ..plain }
 }
 
-fn array(descr: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn array(descr: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': ({shape}), }}\n");
     [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), bytes].concat()
 }
@@ -76,7 +76,7 @@ pub(crate) fn npy() -> Reader {
 }
 
 /// An archive of images and labels, one of which is given.
-fn archive(given: Vec<u8>) -> Vec<u8> {
+pub(crate) fn archive(given: Vec<u8>) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let [images, labels] = [array("|u1", "False", "4, 2, 3", &[200; 24]), array("|u1", "False", "4,", &[0, 1, 0, 1])];
     let is_images = !given.windows(4).any(|four| four == b"(4,)");
@@ -129,5 +129,29 @@ pub(crate) fn cifar() -> Reader {
             None => drop(fs::remove_file(names)),
         }
         load(&ten) | load(&hundred)
+    })
+}
+
+/// The names of classes beside the files of EMNIST and of CIFAR-100.
+pub(crate) fn class_names() -> Reader {
+    let folder = folder();
+    let [emnist, hundred] = ["emnist", "hundred"].map(|name| folder.path().join(name));
+    for folder in [&emnist, &hundred] {
+        fs::create_dir(folder).unwrap();
+    }
+    for part in ["train", "test"] {
+        let put =
+            |kind: &str, bytes: Vec<u8>| fs::write(emnist.join(format!("emnist-x-{part}-{kind}")), bytes).unwrap();
+        put("images-idx3-ubyte", idx_file(&[2, 2, 3], &[5; 12]));
+        put("labels-idx1-ubyte", idx_file(&[2], &[0, 1]));
+        fs::write(hundred.join(format!("{part}.bin")), [7; 3074]).unwrap();
+    }
+    let names = (0..100).map(|class| format!("class {class}\n")).collect::<String>();
+    let seeds = ["0 48\n1 49\n\n", "1 65 97\n", &names].map(|text| text.as_bytes().to_vec());
+    Reader::new(seeds.into(), move |bytes| {
+        let _folder = &folder;
+        fs::write(emnist.join("emnist-x-mapping.txt"), bytes).unwrap();
+        fs::write(hundred.join("fine_label_names.txt"), bytes).unwrap();
+        load(&emnist) | load(&hundred)
     })
 }

@@ -57,7 +57,7 @@ fn saved(checkpoint: &Checkpoint) -> Vec<u8> {
 }
 
 /// Sets the length of the header right.
-fn with_length(mut file: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_length(mut file: Vec<u8>) -> Vec<u8> {
     let header = file.iter().rposition(|&byte| byte == b'}').unwrap_or(0);
     let length = (header as u64).saturating_sub(7);
     if let Some(start) = file.first_chunk_mut() {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
-/// Seconds for each reader; a second without it.
+/// Seconds for each reader; 0.8 without it.
 const SECONDS: &str = "FRIT_FUZZ_SECONDS";
 /// Time after which an input is a hang.
 const SLOW: Duration = Duration::from_secs(1);
@@ -74,9 +74,10 @@ fn fail(why: &str, input: &[u8], current: &Path) -> ! {
 ///
 /// # Panics
 /// An input makes it panic, takes more than a second twice, or more memory than its bound.
-pub(crate) fn fuzz(name: &str, mut reader: Reader) {
+pub(crate) fn fuzz(name: &str, reader: fn() -> Reader) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let seconds = std::env::var(SECONDS).ok().map(|text| text.parse().expect("seconds are a number"));
+    let mut reader = reader();
+    let seconds: Option<f64> = std::env::var(SECONDS).ok().map(|text| text.parse().expect("seconds are a number"));
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let mut rng = StdRng::seed_from_u64(if seconds.is_some() { now } else { 7 });
     watch();
@@ -90,7 +91,7 @@ pub(crate) fn fuzz(name: &str, mut reader: Reader) {
         assert!(valid || !reader.seeds.contains(input), "{name} refuses a valid file");
         count += 1;
     }
-    while start.elapsed() < Duration::from_secs(seconds.unwrap_or(1)) {
+    while start.elapsed() < Duration::from_secs_f64(seconds.unwrap_or(0.8)) {
         let seed = &inputs[rng.random_range(0..inputs.len())];
         let mutated = mutate::mutate(seed, &inputs, &mut rng);
         let input = if rng.random() { (reader.wrap)(mutated) } else { mutated };

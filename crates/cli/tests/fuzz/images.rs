@@ -9,7 +9,7 @@ use std::io::Cursor;
 /// Bytes of the largest image that is decoded, in 16-bit colour with transparency and as bytes.
 const MEMORY: usize = 4 << 30;
 
-fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+pub(crate) fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
