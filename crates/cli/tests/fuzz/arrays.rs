@@ -75,29 +75,55 @@ pub(crate) fn npy() -> Reader {
     })
 }
 
-/// An archive of images and labels, one of which is given.
-pub(crate) fn archive(given: Vec<u8>) -> Vec<u8> {
+fn zip(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let [images, labels] = [array("|u1", "False", "4, 2, 3", &[200; 24]), array("|u1", "False", "4,", &[0, 1, 0, 1])];
-    let is_images = !given.windows(4).any(|four| four == b"(4,)");
-    let [images, labels] = if is_images { [given, labels] } else { [images, given] };
-    for (name, array) in [("x_train", images), ("y_train", labels)] {
+    for (name, array) in arrays {
         writer.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
-        writer.write_all(&array).unwrap();
+        writer.write_all(array).unwrap();
     }
     writer.finish().unwrap().into_inner()
 }
 
+fn labels() -> Vec<u8> {
+    array("|u1", "False", "4,", &[0, 1, 0, 1])
+}
+
+/// An archive of images and labels, one of which is given.
+pub(crate) fn archive(given: Vec<u8>) -> Vec<u8> {
+    let is_images = !given.windows(4).any(|four| four == b"(4,)");
+    let [images, labels] = if is_images { [given, labels()] } else { [arrays().swap_remove(0), given] };
+    zip(&[("x_train", images), ("y_train", labels)])
+}
+
+/// Labels of other types and numbers, and images out of range.
+fn odd_arrays() -> Vec<Vec<u8>> {
+    vec![
+        array("<i8", "False", "4,", &[0; 32]),
+        array("<i2", "False", "4,", &[0, 0, 44, 1, 0, 0, 1, 0]),
+        array("<f4", "False", "4,", &[0; 16]),
+        array("|b1", "False", "4,", &[1; 4]),
+        array("<f4", "False", "4, 1, 2", &300f32.to_le_bytes().repeat(8)),
+        array("<i2", "False", "4, 1, 2", &[44, 1].repeat(8)),
+    ]
+}
+
 /// Archives as bytes.
 pub(crate) fn npz() -> Reader {
-    let labels = [array("<i8", "False", "4,", &[0; 32]), write_classes(&[0, 1, 1, 0])];
-    let whole = [&arrays()[0], &labels[0], &labels[1]];
-    Reader { seeds: whole.into_iter().cloned().map(archive).collect(), ..npy() }
+    let images = || arrays().swap_remove(0);
+    let whole = [images(), array("<i8", "False", "4,", &[0; 32]), write_classes(&[0, 1, 1, 0])];
+    let split = |labels: Vec<u8>| vec![("x_train", images()), ("y_train", labels), ("x_test", images())];
+    let tested = [split(labels()), vec![("y_test", labels())]].concat();
+    let column = zip(&[("images", images()), ("labels", array("|u1", "False", "4, 1", &[0, 1, 0, 1]))]);
+    let seeds = whole.into_iter().map(archive).chain([zip(&tested), zip(&[("any", images())]), column]).collect();
+    let transparent = array("|u1", "False", "4, 2, 2, 4", &[9; 64]);
+    let long = array("|u1", "False", "5,", &[0; 5]);
+    let others = [split(labels()), vec![("x", transparent)], split(long), vec![("a", labels()), ("b", labels())]];
+    Reader { seeds, others: others.iter().map(|arrays| zip(arrays)).collect(), ..npy() }
 }
 
 /// Arrays, packed into archives.
 pub(crate) fn npz_array() -> Reader {
-    Reader { wrap: archive, ..npy() }
+    Reader { others: odd_arrays(), wrap: archive, ..npy() }
 }
 
 pub(crate) fn latents() -> Reader {

@@ -26,6 +26,8 @@ type Read = dyn FnMut(&[u8]) -> bool;
 pub(crate) struct Reader {
     /// Valid files.
     pub(crate) seeds: Vec<Vec<u8>>,
+    /// Files that may be invalid.
+    pub(crate) others: Vec<Vec<u8>>,
     /// Makes the file of mutated contents: sets a checksum right, or packs them. Every other input goes through it.
     pub(crate) wrap: fn(Vec<u8>) -> Vec<u8>,
     /// Most bytes that one input may take, without 100 times its own length.
@@ -36,7 +38,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(seeds: Vec<Vec<u8>>, read: impl FnMut(&[u8]) -> bool + 'static) -> Self {
-        Self { seeds, wrap: |bytes| bytes, memory: 64 << 20, read: Box::new(read) }
+        Self { seeds, others: Vec::new(), wrap: |bytes| bytes, memory: 64 << 20, read: Box::new(read) }
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn fuzz(name: &str, reader: fn() -> Reader) {
     watch();
     let place = folder();
     let current = place.path().join(name);
-    let inputs = [kept(name), reader.seeds.clone()].concat();
+    let inputs = [kept(name), reader.seeds.clone(), reader.others.clone()].concat();
     let mut count = 0u64;
     let start = Instant::now();
     for input in &inputs {

@@ -2,7 +2,6 @@
 
 use crate::checkpoints::model;
 use crate::engine::{Reader, folder};
-use crate::images::encoded;
 use frit::config::Config;
 use frit::eval::{OpenOptions, Weights, open, sample};
 use frit::run::checkpoint::Checkpoint;
@@ -39,7 +38,8 @@ pub(crate) fn run_folder() -> Reader {
     );
     let evaluation = r#"{"neg_elbo":105.5,"images":100,"step":120,"generative":{"frechet":3.5}}"#;
     let toml = config.to_toml().unwrap();
-    let seed = [toml.as_str(), environment, lines, evaluation].join("\u{1}").into_bytes();
+    let with = |environment: &str| [&toml, environment, lines, evaluation].join("\u{1}").into_bytes();
+    let seeds = [environment, r#"{"variants":"half"}"#, r#"{"variants":"table"}"#, ""].map(with);
     let options = OpenOptions {
         weights: Weights::Latest,
         device: DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() },
@@ -59,16 +59,16 @@ pub(crate) fn run_folder() -> Reader {
         open(&path, &options, &Terminal::new(true)).is_ok_and(|mut opened| sample(&mut opened.session, 2, 0).is_ok())
     };
     // The model's buffers for a batch of the configuration.
-    Reader { memory: 1 << 30, ..Reader::new(vec![seed], read) }
+    Reader { memory: 1 << 30, ..Reader::new(seeds.into(), read) }
 }
 
-/// Writes the parts of an input, which are separated, to files. A file without a part is removed.
+/// Writes the parts of an input, which are separated, to files. A file whose part is empty is removed.
 fn unpack<'a>(folder: &Path, names: &[&str], bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut parts = bytes.split(|&byte| byte == 1);
     for name in names {
         match parts.next() {
-            Some(part) => fs::write(folder.join(name), part).unwrap(),
-            None => drop(fs::remove_file(folder.join(name))),
+            Some(part) if !part.is_empty() => fs::write(folder.join(name), part).unwrap(),
+            _ => drop(fs::remove_file(folder.join(name))),
         }
     }
     parts
@@ -82,9 +82,9 @@ pub(crate) fn resumed() -> Reader {
     let folder = folder();
     let [data, path] = ["data", "run"].map(|name| folder.path().join(name));
     fs::create_dir(&data).unwrap();
-    for number in 0..4u8 {
-        let image = image::GrayImage::from_pixel(2, 2, image::Luma([60 * number]));
-        fs::write(data.join(format!("{number}.png")), encoded(&image.into(), image::ImageFormat::Png)).unwrap();
+    // The corpus has the hashes of these bytes.
+    for number in 0..4 {
+        fs::write(data.join(format!("{number}.pgm")), [b"P5 2 2 255\n", &[60 * number; 4][..]].concat()).unwrap();
     }
     let data = data.to_str().unwrap().to_string();
     let source = format!("data.source={data}");
@@ -96,8 +96,15 @@ pub(crate) fn resumed() -> Reader {
     let latest = path.join("checkpoints/latest.safetensors");
     let checkpoint = Checkpoint::load(&latest).unwrap();
     let files = RESUMED.map(|name| fs::read(path.join(name)).unwrap());
-    let notes = checkpoint.metadata.iter().map(|(key, note)| format!("{key}\u{2}{note}").into_bytes());
-    let seed = files.into_iter().chain(notes).collect::<Vec<_>>().join(&1);
+    // As it was stopped, at the end of its last epoch, and without its environment and its list of images.
+    let seed = |files: &[Vec<u8>], step: &str| {
+        let note =
+            |(key, note): (&String, &String)| format!("{key}\u{2}{note}").replace("\"step\":1", step).into_bytes();
+        [files, &checkpoint.metadata.iter().map(note).collect::<Vec<_>>()].concat().join(&1)
+    };
+    let [config, _, metrics, _] = files.clone();
+    let seeds = vec![seed(&files, "\"step\":1"), seed(&files, "\"step\":3")];
+    let others = vec![seed(&[config, Vec::new(), metrics, Vec::new()], "\"step\":1")];
     let read = move |bytes: &[u8]| {
         let _folder = &folder;
         drop(fs::remove_dir_all(&path));
@@ -118,7 +125,7 @@ pub(crate) fn resumed() -> Reader {
         };
         resume(options).is_ok()
     };
-    Reader { memory: 1 << 30, ..Reader::new(vec![seed], read) }
+    Reader { others, memory: 1 << 30, ..Reader::new(seeds, read) }
 }
 
 /// A run folder whose images are given. Its page shows them.
@@ -127,12 +134,12 @@ pub(crate) fn previews() -> Reader {
     let folder = folder();
     fs::create_dir(folder.path().join("samples")).unwrap();
     fs::write(folder.path().join("config.toml"), config.to_toml().unwrap()).unwrap();
-    let Reader { seeds, wrap, .. } = crate::images::png();
+    let Reader { seeds, others, wrap, .. } = crate::images::png();
     let read = move |bytes: &[u8]| {
         for name in ["samples/000001.png", "reals.png", "reconstructions.png"] {
             fs::write(folder.path().join(name), bytes).unwrap();
         }
         report::write(folder.path()).is_ok()
     };
-    Reader { wrap, ..Reader::new(seeds, read) }
+    Reader { others, wrap, ..Reader::new(seeds, read) }
 }

@@ -3,6 +3,7 @@
 use crate::engine::Reader;
 use frit::config::{Config, recipes};
 use models::SetSpec;
+use std::fs;
 
 const SPEC: SetSpec = SetSpec { train: 1000, test: 100, image: [16, 16, 1], classes: 10, variance: 0.1 };
 
@@ -10,9 +11,18 @@ fn recipe_texts() -> Vec<Vec<u8>> {
     recipes::RECIPES.iter().map(|(name, _)| Config::load(name).unwrap().to_toml().unwrap().into_bytes()).collect()
 }
 
+/// Configurations of runs of version 0.1.0, which have old names, and those whose learning rate falls.
+fn other_texts() -> Vec<Vec<u8>> {
+    let old = ["vae", "dcgan", "vqvae"]
+        .map(|run| format!("{}/tests/fixtures/0.1.0/{run}/config.toml", env!("CARGO_MANIFEST_DIR")));
+    let falling = ["optimiser.lr_schedule=cosine", "optimiser.lr_warmup=7"];
+    let falling = falling.iter().fold(Config::load("dcgan").unwrap(), |config, set| config.with(set).unwrap());
+    old.iter().map(|path| fs::read(path).unwrap()).chain([falling.to_toml().unwrap().into_bytes()]).collect()
+}
+
 /// Recipes, configurations of runs, and the checks before training.
 pub(crate) fn config() -> Reader {
-    Reader::new(recipe_texts(), |bytes| {
+    let read = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let mut valid = false;
         for config in [Config::parse(&text, "recipe"), Config::parse_run(&text, "run")].into_iter().flatten() {
@@ -24,7 +34,8 @@ pub(crate) fn config() -> Reader {
             }
         }
         valid
-    })
+    };
+    Reader { others: other_texts(), ..Reader::new(recipe_texts(), read) }
 }
 
 /// Settings as `--set` gives them.
