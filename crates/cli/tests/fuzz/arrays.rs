@@ -11,8 +11,13 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// Reads a data set. True if it is valid.
 pub(crate) fn load(source: &Path) -> bool {
+    load_as(source, 0)
+}
+
+/// Reads a data set in images of a size. True if it is valid.
+pub(crate) fn load_as(source: &Path, size: usize) -> bool {
     let source = source.to_str().unwrap().into();
-    DataSet::load(&DataOptions { source, test: 0.5, ..DataOptions::default() }).is_ok()
+    DataSet::load(&DataOptions { source, size, test: 0.5, ..DataOptions::default() }).is_ok()
 }
 
 fn idx_file(dims: &[u32], bytes: &[u8]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Files of images.
 
-use crate::arrays::load;
+use crate::arrays::{load, load_as};
 use crate::engine::{Reader, folder};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use std::fs;
@@ -29,7 +29,8 @@ fn reader(ending: &str, format: ImageFormat, images: &[DynamicImage]) -> Reader 
     let others = others.into_iter().map(|path| fs::read(path).unwrap()).collect();
     let read = move |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        load(folder.path())
+        // Images of several sizes are decoded only where a size is asked for.
+        load(folder.path()) || load_as(folder.path(), 6)
     };
     Reader { others, memory: MEMORY, ..Reader::new(seeds, read) }
 }
