@@ -6,7 +6,7 @@ use super::picture;
 use super::{cifar, mnist, npy, numpy, shapes};
 use crate::config::data::{DIGITS, DataOptions};
 use crate::io::error::{Result, bail, error};
-use std::fs::File;
+use crate::io::files;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -190,9 +190,8 @@ fn elsewhere(folder: &Path, depth: usize) -> Option<String> {
 /// The first bytes of a file.
 fn start_of(path: &Path) -> Result<Vec<u8>> {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_MAGIC).read_to_end(&mut start));
-    let unreadable = |error| error!(Data, "cannot read {} ({error}); check its permissions", path.display());
-    read.map_err(unreadable)?;
+    let read = files::open(path)?.take(MAX_MAGIC).read_to_end(&mut start);
+    read.map_err(|error| files::could_not_read(path, &error))?;
     Ok(start)
 }
 
@@ -245,5 +244,15 @@ mod tests {
         assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
         assert!(read("other").contains("holds no images"));
         assert!(is_built_in("shapes") && !is_built_in("./shapes"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_source_that_is_a_pipe_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let pipe = root.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let message = Format::of(pipe.to_str().unwrap()).unwrap_err().to_string();
+        assert!(message.ends_with("it is a pipe, a device or a socket, not a file"), "{message}");
     }
 }

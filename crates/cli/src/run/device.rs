@@ -80,7 +80,10 @@ pub fn described(times: ProductTimes) -> String {
 
 /// The times in a cache file, if it has them for this processor; otherwise measures and saves them. A file that cannot
 /// be read or written costs a measurement, and is not an error.
-fn measured_once(
+///
+/// # Errors
+/// Those of the measurement.
+pub fn measured_once(
     path: Option<&Path>,
     processor: &str,
     measure: &dyn Fn() -> Result<ProductTimes, gpu_core::Error>,

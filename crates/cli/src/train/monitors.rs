@@ -132,7 +132,7 @@ fn rate_limited(found: Vec<Warning>, warned: &mut WarningCounts) -> Vec<Warning>
     let mut show = |warning: &Warning| {
         let WarningCount { consecutive, total } = warned.entry(warning.monitor.into()).or_default();
         let shown = *consecutive < MAX_CONSECUTIVE && *total < MAX_TOTAL;
-        (*consecutive, *total) = (*consecutive + 1, *total + u32::from(shown));
+        (*consecutive, *total) = (consecutive.saturating_add(1), *total + u32::from(shown));
         shown
     };
     found.into_iter().filter(|warning| show(warning)).collect()
