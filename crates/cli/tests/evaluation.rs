@@ -193,7 +193,7 @@ fn a_comparison_reports_its_classifier_and_resizing() {
     let printed = stderr(&output);
     for words in [
         "training a classifier on noise for its features",
-        "resized 8 of the 8 images of large (e.g. 9×12) to 6×6 of noise",
+        "resized 8 of 8 images of large (e.g. 9×12) to 6×6, the size of noise",
         "warning: the classifier's error rate on noise is ",
         "its metrics are unreliable",
     ] {

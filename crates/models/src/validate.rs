@@ -94,7 +94,10 @@ pub(crate) fn activation(key: &str, name: &str) -> Check {
 /// A class-conditional model on data of this many classes.
 pub(crate) fn conditional(key: &str, conditional: bool, classes: usize) -> Check {
     ensure(!conditional || classes >= 2, key, || {
-        format!("needs labelled data with at least two classes (this data has {classes})")
+        format!(
+            "needs labelled data with at least two classes (this data has {classes}); a folder of images needs a \
+             sub-folder for each class"
+        )
     })
 }
 

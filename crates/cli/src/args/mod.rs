@@ -273,8 +273,8 @@ pub(crate) struct Inspect {
     /// Contact sheet of up to 64 training images, balanced over classes
     #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png", help_heading = "Output")]
     pub(crate) out: PathBuf,
-    /// Image size: height and width in pixels [default: as in the data]
-    #[arg(long, value_name = "N", help_heading = "Data")]
+    /// Image size: height and width in pixels [default: those of the images, if equal]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
     pub(crate) size: Option<usize>,
     /// Setting of the [data] section, e.g. data.size=64; can be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Data")]

@@ -59,8 +59,8 @@ pub(crate) struct Settings {
     /// Weight of the KL term (β)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta: Option<f32>,
-    /// Image size: height and width in pixels [default: as in the data]
-    #[arg(long, value_name = "N")]
+    /// Image size: height and width in pixels [default: those of the images, if equal]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     size: Option<usize>,
     /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]

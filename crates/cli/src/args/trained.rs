@@ -199,7 +199,10 @@ pub(crate) struct Compare {
     /// Labelled data: compare in the features of a classifier trained on it [default: features of a random network]
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
-    /// Setting of the [data] section, e.g. data.size=64; can be repeated
+    /// Image size: height and width in pixels [default: those of the images, if equal]
+    #[arg(long, value_name = "N", help_heading = "Data", allow_negative_numbers = true)]
+    pub(crate) size: Option<usize>,
+    /// Setting of the [data] section, e.g. data.fit=pad; can be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Data")]
     pub(crate) set: Vec<String>,
     /// Random seed for the subsets of the kernel distance

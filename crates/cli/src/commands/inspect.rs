@@ -67,19 +67,19 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str, share: f64) -> Result<()> 
     let by_size = counted(sizes);
     if by_size.len() > 1 {
         out!("{:10} {}", "sizes", by_size.len())?;
-        by_size
-            .iter()
-            .take(SIZES)
-            .try_for_each(|([h, w], count)| out!("  {:24} {count:7} images", format!("{h}×{w}")))?;
+        by_size.iter().take(SIZES).try_for_each(|([h, w], count)| out!("  {:24} {count:7}", format!("{h}×{w}")))?;
         let others: usize = by_size.iter().skip(SIZES).map(|(_, count)| count).sum();
         if others > 0 {
-            out!("  {:24} {others:7} images", format!("{} others", by_size.len() - SIZES))?;
+            out!("  {:24} {others:7}", format!("{} others", by_size.len() - SIZES))?;
         }
     }
     out!("{:10} {} to {} of 255", "pixels", pixels.least, pixels.most)?;
     out!("{:10} {:.4}, variance {:.4} (of pixels / 255)", "mean", pixels.mean, pixels.variance)?;
     out!("{:10} {}", "checksum", data.fingerprint())?;
-    out!("{:10} {}", "classes", classes.len())?;
+    match classes.len() {
+        1 => out!("{:10} none: there are no labels, or no class folders", "classes")?,
+        count => out!("{:10} {count}", "classes")?,
+    }
     let counts = |split: &Split| counts(split, classes.len());
     for ((class, train), test) in classes.iter().zip(counts(train)).zip(counts(test)) {
         out!("  {class:24} {train:7} training {test:7} test")?;

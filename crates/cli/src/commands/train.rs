@@ -8,7 +8,7 @@ use anyhow::Result;
 use frit::config::Config;
 use frit::eval::Evaluation;
 use frit::eval::metrics::{headline, metric, name};
-use frit::io::format::{lasting, short};
+use frit::io::format::{lasting, quoted, short};
 use frit::terminal::Terminal;
 use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
@@ -66,7 +66,7 @@ pub(super) fn on_interrupt() -> Result<Arc<AtomicBool>> {
 pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Result<Ending> {
     let path = trained.path.display();
     let Some(metrics) = &trained.metrics else {
-        terminal.say_interrupted(&format!("interrupted; saved in {path}; continue with `frit resume {path}`"));
+        terminal.say_interrupted(&interrupted(&trained.path));
         return Ok(Ending::Interrupted);
     };
     if !trained.was_complete {
@@ -79,11 +79,17 @@ pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Resul
     Ok(Ending::Done)
 }
 
+/// The message after an interrupted training.
+pub(super) fn interrupted(run: &Path) -> String {
+    format!("interrupted; saved in {}; continue with `frit resume {}`", run.display(), quoted(run))
+}
+
 /// Says how long training took, which epoch was the best, where the files are, and which commands come next.
 fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     let Summary { epochs, steps, elapsed, best, samples, report, .. } = trained.summary()?;
     let count = |count: u64, of: &str| format!("{count} {of}{}", if count == 1 { "" } else { "s" });
     let took = elapsed.map(|seconds| format!(" in {}", lasting(seconds))).unwrap_or_default();
+    let best_is_earlier = best.as_ref().is_some_and(|(.., epoch)| *epoch < epochs);
     let best = best.map(|(key, value, epoch)| {
         let unit = metric(&key).map_or("", |metric| metric.unit);
         format!("; best {} {} {unit}", name(&key), short(value)).trim_end().to_string() + &format!(" at epoch {epoch}")
@@ -95,14 +101,14 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
             terminal.say(&format!("  {name}: {}", path.display()));
         }
     }
-    let path = trained.path.display();
+    let run = quoted(&trained.path) + if best_is_earlier { " --best" } else { "" };
     let model = &trained.session.model;
     let draw = match (model.sampler().is_some(), model.reconstructor().is_some()) {
-        (true, _) => format!("`frit sample {path}`, "),
-        (false, true) => format!("`frit reconstruct {path}`, "),
+        (true, _) => format!("`frit sample {run}`, "),
+        (false, true) => format!("`frit reconstruct {run}`, "),
         (false, false) => String::new(),
     };
-    terminal.say(&format!("  next: {draw}`frit eval {path}`"));
+    terminal.say(&format!("  next: {draw}`frit eval {run}`"));
     Ok(())
 }
 

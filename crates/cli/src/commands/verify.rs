@@ -61,10 +61,9 @@ impl Folder {
 
     /// The message after an interrupted training.
     fn interrupted(&self, recipe: &str) -> String {
-        let path = self.run.display();
         match self.temporary {
             Some(_) => format!("interrupted; start again with `frit verify {recipe}`"),
-            None => format!("interrupted; saved in {path}; continue with `frit resume {path}`"),
+            None => super::train::interrupted(&self.run),
         }
     }
 }

@@ -237,7 +237,7 @@ impl Config {
             let of = if batches > 1 { format!(" ({batches} batches per step)") } else { String::new() };
             bail!(
                 Setting,
-                hint: Hint::BatchSize(images / batches.max(1)),
+                hint: Hint::MaxBatchSize(images / batches.max(1)),
                 "train.batch_size is {batch_size}{of}, but the training set has {images} images"
             );
         }

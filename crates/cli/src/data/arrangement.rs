@@ -236,7 +236,12 @@ fn classes_of(part: Folder) -> Result<Vec<Class>> {
             .collect()),
         Some(_) if folders.is_empty() => Ok(vec![Class { name: LOOSE.into(), files: images }]),
         Some(first) => {
-            bail!(Data, "{} is next to class folders; move it into one of them, or remove it", first.display())
+            bail!(
+                Data,
+                "{} is next to class folders ({}); move it into one of them, or remove it or the folders",
+                first.display(),
+                folders.iter().map(|class| class.name.as_str()).take(3).collect::<Vec<_>>().join(", ")
+            )
         }
     }
 }

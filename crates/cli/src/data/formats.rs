@@ -2,6 +2,7 @@
 
 use super::dataset::Splits;
 use super::folder::{self, Decoded};
+use super::picture;
 use super::{cifar, mnist, npy, numpy, shapes};
 use crate::config::data::{DIGITS, DataOptions};
 use crate::io::error::{Result, bail, error};
@@ -97,6 +98,9 @@ static FORMATS: &[Format] = &[
     },
 ];
 
+/// Endings of images that are not read.
+const OTHER_IMAGES: [&str; 7] = ["heic", "heif", "avif", "jxl", "svg", "psd", "dng"];
+
 /// All possible sources, for messages: `digits, shapes, … or an .npz file`.
 pub(super) fn sources() -> String {
     let sources: Vec<&str> = FORMATS.iter().map(|format| format.sources).collect();
@@ -128,7 +132,14 @@ impl Format {
             Detect::File(magic) => start.starts_with(magic),
         };
         let found = FORMATS.iter().find(detects);
-        found.ok_or_else(|| error!(Data, "'{source}' has an unknown file format; use {}", sources()))
+        let images = picture::formats();
+        found.ok_or_else(|| match path.extension().and_then(|ending| ending.to_str()) {
+            _ if picture::is_named_so(path) => error!(Data, "'{source}' is one image; use the folder that holds it"),
+            Some(ending) if OTHER_IMAGES.iter().any(|other| ending.eq_ignore_ascii_case(other)) => {
+                error!(Data, "'{source}' has an image format that frit does not read; convert it to one of {images}")
+            }
+            _ => error!(Data, "'{source}' has an unknown file format; use {}", sources()),
+        })
     }
 
     fn any_size(&self) -> bool {

@@ -48,8 +48,11 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
         if let Some(([height, width], count)) = set.resized() {
             let (all, name) = (set.images.count, &set.name);
             let [to_height, to_width, _] = set.size;
-            let of = format!("{to_height}×{to_width} of {}", labelled.as_ref().map_or(&a.name, |data| &data.name));
-            terminal.say(&format!("resized {count} of the {all} images of {name} (e.g. {height}×{width}) to {of}"));
+            let like = labelled.as_ref().map_or(&a.name, |data| &data.name);
+            terminal.say(&format!(
+                "resized {count} of {all} images of {name} (e.g. {height}×{width}) to {to_height}×{to_width}, the size \
+                 of {like}"
+            ));
         }
     }
     let (backend, reason) = device::open(&options.device)?;

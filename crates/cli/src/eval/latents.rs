@@ -73,7 +73,7 @@ pub fn class(session: &Session, name: &str) -> Result<u8> {
     let same = |class: &str| class.nfc().eq(name.nfc());
     let found = (0..=u8::MAX).zip(classes).find(|(_, class)| same(class)).map(|(number, _)| number);
     let known = || classes.join(", ");
-    found.ok_or_else(|| Error::new(ErrorKind::Data, format!("no class '{name}' (available: {})", known())))
+    found.ok_or_else(|| Error::new(ErrorKind::Setting, format!("no class '{name}' (available: {})", known())))
 }
 
 /// The length of a code: latent dimensions, or codebook indices.

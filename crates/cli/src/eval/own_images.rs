@@ -42,7 +42,7 @@ impl OwnImages {
             if let Some(([from_height, from_width], count)) = given.resized() {
                 let all = given.images.count;
                 terminal.say(&format!(
-                    "resized {count} of the {all} images of {source} (e.g. {from_height}×{from_width}) to \
+                    "resized {count} of {all} images of {source} (e.g. {from_height}×{from_width}) to \
                      {height}×{width}"
                 ));
             }

@@ -172,5 +172,6 @@ fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> 
     if known && (!same("device", &json!(backend.name())) || !same("adapter", &adapter(&backend))) {
         terminal.say("warning: the device or driver changed; results will not be bit-identical");
     }
-    Ok((backend, reason))
+    let asked = if options.same_device { "as before" } else { "as requested" };
+    Ok((backend, reason.replace("as requested", asked)))
 }

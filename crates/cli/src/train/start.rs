@@ -6,6 +6,7 @@ use crate::eval::measures::Evaluation;
 use crate::io::error::Result;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::environment::environment;
+use crate::run::epoch_plan::EpochPlan;
 use crate::run::folder::Run;
 use crate::run::session::{Session, spec};
 use crate::run::startup::Startup;
@@ -21,6 +22,9 @@ use std::sync::Arc;
 
 /// The folder of the runs that are given no path.
 const RUNS: &str = "runs";
+
+/// Steps of a run below which a model has hardly begun to learn.
+const FEW_STEPS: u64 = 200;
 
 /// A run after training.
 pub struct Trained {
@@ -77,6 +81,12 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
         run.write_environment(&environment(backend, session))?;
         let (images, data) = (data.train.count, &data.name);
         terminal.say(&format!("training {name} on {images} images of {data} into {}", run.path.display()));
+        let steps = EpochPlan::new(&session.config, images).total;
+        if steps < FEW_STEPS && session.config.train.steps == 0 {
+            terminal.say(&format!(
+                "note: this run has only {steps} steps; a smaller train.batch_size or more train.epochs make more"
+            ));
+        }
         Ok(run)
     });
     let mut trainer = match prepared {
