@@ -19,7 +19,7 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     let choice = args.device.choice().unwrap_or(DeviceChoice::Gpu);
     let (backend, why, _) = device::choose(&choice, args.device.checked)?;
     let Backend::Gpu(device) = backend else {
-        bail!("the CPU executor is the reference; use --device with the name of a GPU adapter");
+        bail!("the CPU executor is the reference itself; use --device gpu");
     };
     terminal.say(&format!("checking {why}"));
     let asked = known.into_iter().filter(|op| args.ops.is_empty() || args.ops.iter().any(|asked| asked == op));

@@ -44,16 +44,16 @@ impl Progress {
     /// Reads the progress from a checkpoint.
     ///
     /// # Errors
-    /// [`ErrorKind::Checkpoint`] if the file is no checkpoint of frit or notes a count that no run gets to,
-    /// [`ErrorKind::Data`] if it was trained on other data than the session has.
+    /// [`ErrorKind::Checkpoint`] if the file is not a checkpoint of frit, or notes a count that no run gets to;
+    /// [`ErrorKind::Data`] if it was trained on data other than the session's.
     pub fn of(checkpoint: &Checkpoint, session: &Session) -> Result<Self> {
         let note = |key: &str| {
             let found = checkpoint.metadata.get(key);
-            found.ok_or_else(|| invalid(format!("{} is no checkpoint of frit", checkpoint.name)))
+            found.ok_or_else(|| invalid(format!("{} is not a checkpoint of frit", checkpoint.name)))
         };
         let (trained_on, here) = (note("data")?, session.data.fingerprint());
         if *trained_on != here {
-            let message = format!("{} was trained on other data: {trained_on}, not {here}", checkpoint.name);
+            let message = format!("{} was trained on other data ({trained_on}, not {here})", checkpoint.name);
             return Err(Error::new(ErrorKind::Data, message).with_hint(Hint::Data));
         }
         let progress: Self = serde_json::from_str(note("progress")?)

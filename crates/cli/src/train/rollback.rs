@@ -56,7 +56,7 @@ impl Trainer<'_> {
             let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
             let found = first_broken(self.session, &self.prepared.steps, tries, [from, failure.step], restore)?;
             seen += ": ";
-            seen += found.as_deref().unwrap_or("all tensors are finite when the steps are run again");
+            seen += found.as_deref().unwrap_or("all tensors are finite when the steps run again");
         }
         let (step, monitor) = (failure.step, failure.monitor());
         let line = json!({ "kind": "error", "step": step, "monitor": monitor, "seen": seen, "try": ADVICE });

@@ -95,7 +95,7 @@ pub(crate) fn safetensors() -> Reader {
     Reader { others: vec![b"PK\x03\x04".to_vec()], wrap: with_length, ..Reader::new(seeds, read) }
 }
 
-/// The notes of a checkpoint, with a checksum that is right: each on lines of its own, below its name.
+/// The notes of a checkpoint, with a checksum that is right: each on separate lines, below its name.
 pub(crate) fn notes() -> Reader {
     let (_, whole) = model();
     let text: String = whole.metadata.iter().map(|(key, note)| format!("\u{1}{key}\u{2}{note}")).collect();

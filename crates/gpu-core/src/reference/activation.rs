@@ -90,7 +90,7 @@ pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// x = act(x) for many; the usual ones are loops of their own, without a choice inside.
+/// x = act(x) for many; the usual ones are separate loops, without a choice inside.
 pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
     match Activation::decode(kind, alpha as f32) {
         None => values.fill(f64::NAN),
