@@ -11,7 +11,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     let mut rest = bytes.get(8..).unwrap_or_default();
     while let Some((&[a, b, c, d, ref kind @ ..], contents)) = rest.split_first_chunk::<8>() {
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        if kind == b"PLTE" && (length % 3 != 0 || length > 3 * MAX_COLOURS) {
+        if kind == b"PLTE" && (!length.is_multiple_of(3) || length > 3 * MAX_COLOURS) {
             return Err(format!("is damaged (a palette of {length} bytes)"));
         }
         // After the contents comes a checksum.
