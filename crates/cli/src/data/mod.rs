@@ -26,6 +26,7 @@ mod npy;
 mod numpy;
 pub mod picture;
 mod pixels;
+mod png;
 mod read;
 mod shapes;
 mod sizes;

@@ -114,7 +114,10 @@ fn damaged(path: &Path, error: &ZipError) -> Error {
 /// Images with their labels, or all of class 0.
 fn split(images: Array, labels: Option<Array>) -> Result<SizedSplit> {
     let (count, size, planes) = picture_shape(&images, labels.as_ref().and_then(|labels| labels.shape.first()))?;
-    let name = images.name.clone();
+    // Before memory for labels is allocated: an empty array may have any number of rows.
+    if images.shape.contains(&0) {
+        bail!(Data, "{} holds no images", images.name);
+    }
     let labels = match labels {
         None => vec![0; count],
         Some(labels) if matches!(labels.shape[..], [rows] | [rows, 1] if rows == count) => labels.into_labels()?,
@@ -128,9 +131,6 @@ fn split(images: Array, labels: Option<Array>) -> Result<SizedSplit> {
         }
     };
     let pixels: usize = size.iter().product();
-    if count * pixels == 0 {
-        bail!(Data, "{name} holds no images");
-    }
     let mut images = images.into_pixels()?;
     if planes && size[2] > 1 {
         let planar = std::mem::take(&mut images);

@@ -3,7 +3,7 @@
 use super::budget::{Budget, Share};
 use super::channels::over;
 use super::fit::{fit, fitted_size};
-use super::jpeg;
+use super::{jpeg, png};
 use crate::config::data::DataOptions;
 use crate::io::error::Error;
 use crate::io::files;
@@ -146,6 +146,7 @@ pub fn decode(bytes: &[u8], options: &DataOptions) -> Result<Picture, String> {
     match format {
         ImageFormat::Jpeg => jpeg::check(bytes)?,
         ImageFormat::WebP => check_length(bytes)?,
+        ImageFormat::Png => png::check(bytes)?,
         _ => {}
     }
     decoder.set_limits(limits(cost)).map_err(reason)?;
