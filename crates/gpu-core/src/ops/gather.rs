@@ -26,7 +26,7 @@ pub static GATHER: Kernel = Kernel {
     name: "gather",
     op: "gather",
     source: shader!("gather", "grid"),
-    bindings: &[read("data").of_u32(), read("order").of_u32(), write("y")],
+    bindings: &[read("data").of_u32().in_part(), read("order").of_u32(), write("y")],
     params: GatherParams::FIELDS,
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],

@@ -26,7 +26,7 @@ pub static RECORD: Kernel = Kernel {
     name: "record",
     op: "record",
     source: shader!("record", "tree"),
-    bindings: &[read("rows"), read("clock").of_u32(), update("ring")],
+    bindings: &[read("rows"), read("clock").of_u32(), update("ring").in_part()],
     params: RecordParams::FIELDS,
     overrides: &[],
     workgroup: [256, 1, 1],

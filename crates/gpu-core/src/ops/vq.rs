@@ -96,7 +96,7 @@ pub static VQ_NEAREST: Kernel = kernel(
 /// q [m, dim] from index `u32 [m]` and the codebook [k, dim].
 pub static VQ_LOOKUP: Kernel = kernel(
     "vq_lookup",
-    &[read("index").of_u32(), read("codebook"), write("q")],
+    &[read("index").of_u32(), read("codebook").in_part(), write("q")],
     ElementParams::FIELDS,
     reference::vq::vq_lookup,
     Gradient::Forward,

@@ -65,13 +65,18 @@ pub struct Call {
 }
 
 impl Call {
-    /// The least bytes that the call must move: each buffer once, an updated one twice.
+    /// The least bytes that the call must move: each buffer once, an updated one twice. A buffer that it touches in
+    /// part counts as no more than all the others.
     pub fn bytes(&self) -> u64 {
-        let cost = |(binding, buf): (&crate::Binding, &Buf)| match binding.access {
-            Access::Update => 2 * buf.bytes(),
-            Access::Read | Access::Write => buf.bytes(),
+        let cost = |in_part: bool| {
+            let bound = self.kernel.bindings.iter().zip(&self.bufs).filter(move |(of, _)| of.in_part == in_part);
+            let bytes = bound.map(|(binding, buf)| match binding.access {
+                Access::Update => 2 * buf.bytes(),
+                Access::Read | Access::Write => buf.bytes(),
+            });
+            bytes.sum::<u64>()
         };
-        self.kernel.bindings.iter().zip(&self.bufs).map(cost).sum()
+        cost(false) + cost(true).min(cost(false))
     }
 
     /// The parameters that are also pipeline constants.

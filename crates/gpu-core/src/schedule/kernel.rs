@@ -22,27 +22,34 @@ pub struct Binding {
     pub access: Access,
     /// The type of its elements.
     pub dtype: Dtype,
+    /// True if a call touches only some of its elements, for the cost.
+    pub in_part: bool,
 }
 
 /// A buffer of f32 that a kernel only reads.
 pub const fn read(name: &'static str) -> Binding {
-    Binding { name, access: Access::Read, dtype: Dtype::F32 }
+    Binding { name, access: Access::Read, dtype: Dtype::F32, in_part: false }
 }
 
 /// A buffer of f32 that a kernel writes in full.
 pub const fn write(name: &'static str) -> Binding {
-    Binding { name, access: Access::Write, dtype: Dtype::F32 }
+    Binding { name, access: Access::Write, dtype: Dtype::F32, in_part: false }
 }
 
 /// A buffer of f32 that a kernel reads and writes, or writes in part.
 pub const fn update(name: &'static str) -> Binding {
-    Binding { name, access: Access::Update, dtype: Dtype::F32 }
+    Binding { name, access: Access::Update, dtype: Dtype::F32, in_part: false }
 }
 
 impl Binding {
     /// The same binding with elements of u32.
     pub const fn of_u32(self) -> Self {
         Self { dtype: Dtype::U32, ..self }
+    }
+
+    /// The same binding of a buffer of which a call touches only some elements.
+    pub const fn in_part(self) -> Self {
+        Self { in_part: true, ..self }
     }
 }
 
