@@ -9,7 +9,7 @@
 //
 // where h = oh stride_h + i dilation_h − pad_h and w = ow stride_w + j dilation_w − pad_w; each also with tiles of
 // 32 × 32 instead of 64 × 64 (_small), the first also without tiles, for at most four columns (_narrow).
-// For an image with that few channels, such as a picture, the gradient is a product y · w followed by
+// For an input with that few channels, such as an image, the gradient is a product y · w followed by
 //
 //   conv2d_fold             x[n, h, w, ci] = gate ⊙ act(Σ spread[(n, oh, ow), (i, j, ci)] + bias[ci])
 //

@@ -247,7 +247,7 @@ fn a_wrong_shader_fails() -> Result<(), Error> {
     let kernel = Box::leak(Box::new(Kernel { source: vec![source].leak(), ..ACTIVATION }));
     let rows = report::parity(&adapter(true), &[tanh(kernel)])?;
     assert!(rows[0].failed(), "{rows:?}");
-    // Pipelines are cached by name, so the right shader needs a device of its own.
+    // Pipelines are cached by name, so the right shader needs a separate device.
     let rows = report::parity(&adapter(true), &[tanh(&ACTIVATION)])?;
     assert!(!rows[0].failed(), "{rows:?}");
     Ok(())

@@ -201,7 +201,7 @@ fn losses(setup: &Setup) -> Vec<(usize, usize, Vec<f64>)> {
 }
 
 /// True if the gradient of a parameter is the derivative of the whole loss. In a VQ-VAE, the encoder's gradient is
-/// straight-through, and the codebook's is that of its own term; tests/golden_models.rs checks both.
+/// straight-through, and the codebook's is that of the codebook term; tests/golden_models.rs checks both.
 fn is_derivative(setup: &Setup, parameter: &str) -> bool {
     !setup.name.contains("vqvae") || parameter.starts_with("decoder")
 }

@@ -43,7 +43,7 @@ fn random(seed: u64) -> Random {
         let len = rng.random_range(1..=400);
         let long_enough: Vec<Buf> = bufs.iter().copied().filter(|buf| buf.len() >= len).collect();
         if long_enough.is_empty() || rng.random_range(0..10) == 0 {
-            // Words have slots of their own. That nothing reads them makes no difference.
+            // Words have separate slots. That nothing reads them makes no difference.
             philox::words(&mut s, &label, [len], clock, seed, Stream::Train);
             continue;
         }
@@ -299,7 +299,7 @@ fn slots_of_prepared_programs_grow() -> Result<(), Error> {
     Ok(())
 }
 
-/// A GAN: two networks with rounds of their own, the first of which runs twice.
+/// A GAN: two networks with separate rounds, the first of which runs twice.
 fn gan() -> Gan {
     let config = GanConfig { latent: 6, hidden: vec![19, 11], discriminator_steps: 2, ..GanConfig::default() };
     Gan::new(config, &SPEC.into())

@@ -117,7 +117,7 @@ fn layers_stay_apart() {
         let program = ["args/", "commands/", "main.rs", "output.rs"].map(|path| format!("crates/cli/src/{path}"));
         if file.path.contains("/src/") && !program.iter().any(|path| file.path.starts_with(path)) {
             forbid("println!", "a library does not print; return it, or use log");
-            forbid("anyhow", "a library returns errors of its own type");
+            forbid("anyhow", "a library returns its own error type");
         }
     }
     assert_none(problems);

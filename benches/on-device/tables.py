@@ -9,7 +9,7 @@ import report
 HEAVY = 6  # kernels shown of each recipe
 LONG = 200  # characters shown of a reason
 HEADS = {"kernels": ("median ms", "GFLOP/s", "of roof"), "steps": ("ms of two steps", "images/s"),
-         "sampling": ("ms of 256 pictures", "pictures/s")}
+         "sampling": ("ms of 256 images", "images/s")}
 
 
 def number(value, digits=3):

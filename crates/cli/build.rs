@@ -22,7 +22,7 @@ fn main() {
 /// `commit` and the first digits of the hash that HEAD has; `None` outside a repository. Calls `watch` with the files
 /// that were read.
 pub(crate) fn commit(git: &Path, watch: impl Fn(&Path)) -> Option<String> {
-    // In a work tree of its own, `.git` is a file with the path of the folder.
+    // In a separate work tree, `.git` is a file with the path of the folder.
     let folder = match fs::read_to_string(git) {
         Ok(text) => git.parent()?.join(text.strip_prefix("gitdir:")?.trim()),
         Err(_) => git.to_path_buf(),

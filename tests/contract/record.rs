@@ -234,7 +234,7 @@ impl Shader<'_> {
                 Some(_) => {}
             }
             if !self.kernel.params.contains(&(name, "u32")) {
-                faults.push(format!("the override {name} is no u32 field of the parameters"));
+                faults.push(format!("the override {name} is not a u32 field of the parameters"));
             }
         }
         faults

@@ -3,7 +3,7 @@
     pip install -r requirements.txt
     python conv.py
 
-The rules are make.py's: float64 on the CPU, inputs exact in float32, every case drawn from the generator of its own
+The rules are make.py's: float64 on the CPU, inputs exact in float32, every case drawn from a generator seeded by its
 name. Images are NHWC in the file, weights [co, kh, kw, ci] and, transposed, [ci, kh, kw, co]; both are turned to
 PyTorch's NCHW, [co, ci, kh, kw] and [ci, co, kh, kw] here. Tensors are `<op>/<case>/<tensor>`, all F64; a case holds
 `x`, `w`, `b`, `y`, an upstream `dy`, the gradients `dx`, `dw` and `db`, and its window, rows before columns.

@@ -3,8 +3,8 @@
     pip install -r requirements.txt
     python discrete.py
 
-The rules are make.py's: float64 on the CPU, inputs and hyperparameters exact in float32, every case drawn from the
-generator of its own name. Tensors are `<op>/<case>/<tensor>`, all F64, indices too; a scalar has one element.
+The rules are make.py's: float64 on the CPU, inputs and hyperparameters exact in float32, every case drawn from a
+generator seeded by its name. Tensors are `<op>/<case>/<tensor>`, all F64, indices too; a scalar has one element.
 """
 
 from pathlib import Path

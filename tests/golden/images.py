@@ -3,7 +3,7 @@
     pip install -r requirements.txt
     python images.py
 
-The rules are make.py's: float64 on the CPU, inputs exact in float32, every case drawn from the generator of its own
+The rules are make.py's: float64 on the CPU, inputs exact in float32, every case drawn from a generator seeded by its
 name. Images are NHWC in the file, and turned to PyTorch's NCHW here. Tensors are `<op>/<case>/<tensor>`, all F64,
 indices too; a case holds its inputs, y, an upstream dy, the gradients, and what was asked for, rows before columns.
 """

@@ -14,7 +14,7 @@ use gpu_core::{Adapter, Backend, Device};
 /// Opens the best adapter. `checked` keeps the shaders' bounds checks.
 ///
 /// # Panics
-/// If there is no adapter, with the command that installs one: a missing adapter fails a test; it is no reason to skip.
+/// If there is no adapter, with the command that installs one: a missing adapter fails a test.
 pub fn device(checked: bool) -> Device {
     let opened = Adapter::best().and_then(|adapter| adapter.open(checked));
     opened.unwrap_or_else(|error| panic!("{error}"))

@@ -14,7 +14,7 @@ const ROOTS: [(&str, &str); 4] = [
     ("program", "crates/cli/src/main.rs"),
 ];
 
-/// Layers from the lowest to the highest. A file uses files of its own layer and of lower ones. A path that ends in a
+/// Layers from the lowest to the highest. A file uses files of the same layer and of lower ones. A path that ends in a
 /// slash is a folder; of several paths that match a file, the longest counts.
 const LAYERS: &[(&str, &[&str])] = &[
     ("gpu-core: schedule", &["crates/gpu-core/src/schedule/"]),
@@ -119,7 +119,7 @@ fn cycles(uses: &Uses) -> Vec<String> {
             format!("\n  {from}:{} uses {} of {to}", found.line, found.path)
         });
         problems.push(format!(
-            "a cycle of {} files: move what they share to a file of its own{}",
+            "a cycle of {} files: move what they share to a separate file{}",
             cycle.len(),
             steps.collect::<String>()
         ));
@@ -217,7 +217,7 @@ fn structure_problems_are_found() {
     assert_eq!(used("reference/add.rs"), ["crates/gpu-core/src/ops/add.rs"], "under another name");
     assert_eq!(
         cycles(&uses),
-        ["a cycle of 2 files: move what they share to a file of its own\n  \
+        ["a cycle of 2 files: move what they share to a separate file\n  \
           crates/gpu-core/src/ops/add.rs:1 uses super::sub::Sub of crates/gpu-core/src/ops/sub.rs\n  \
           crates/gpu-core/src/ops/sub.rs:2 uses super::add::Add of crates/gpu-core/src/ops/add.rs"]
     );

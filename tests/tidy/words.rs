@@ -36,7 +36,17 @@ const RETIRED: &[(&str, &str)] = &[
     ("as it should be", "passed"),
     ("so many", "n, as many"),
     ("the way from one", "interpolate"),
+    ("of its own", "separate, its own"),
+    ("of their own", "separate, their own"),
+    ("stand for", "are, mean"),
+    ("stands for", "is, means"),
+    ("for want of", "without"),
+    ("passed over", "skipped"),
+    ("wants", "needs"),
 ];
+
+/// Words retired in documentation only; code in backticks is excepted.
+const RETIRED_IN_DOCS: &[(&str, &str)] = &[("picture", "image"), ("pictures", "images")];
 
 /// Words in which a retired one keeps its plain sense.
 const KEPT: &[&str] = &["told apart", "tell apart"];
@@ -96,6 +106,17 @@ fn retired(file: &File) -> Offences {
             if text.contains(&format!(" {word} ")) {
                 found.push((number, format!("'{word}' is retired: {plain}")));
             }
+        }
+    }
+    found
+}
+
+fn retired_in_docs(file: &File) -> Offences {
+    let mut found = Offences::new();
+    for (number, line) in documentation(file).into_iter().flatten() {
+        let text = words(&line.split('`').step_by(2).collect::<Vec<_>>().join(" "));
+        for (word, plain) in RETIRED_IN_DOCS.iter().filter(|(word, _)| text.contains(&format!(" {word} "))) {
+            found.push((number, format!("'{word}' is retired: {plain}")));
         }
     }
     found
@@ -178,8 +199,9 @@ fn is_worded(file: &File) -> bool {
 fn offences() -> BTreeMap<String, Offences> {
     let worded = files().into_iter().filter(is_worded);
     let found = worded.map(|file| {
-        let opened = if is_quoted(&file.path, "") { Vec::new() } else { openings(&file) };
-        let mut found = [retired(&file), opened].concat();
+        let of_docs =
+            if is_quoted(&file.path, "") { Vec::new() } else { [openings(&file), retired_in_docs(&file)].concat() };
+        let mut found = [retired(&file), of_docs].concat();
         found.sort();
         (file.path, found)
     });
@@ -220,6 +242,8 @@ fn words_are_found() {
         "# What it is\n\n# What is it?\n\n- Where: here\n- so\n  Where\n\n```\nHow\n```\n| Whether | x |\n",
     );
     assert_eq!(numbers(openings(&page)), [1, 5, 12]);
+    let pictures = file("e.rs", "/// A picture.\n/// Of [`Picture`].\nlet picture = 1;\n");
+    assert_eq!(numbers(retired_in_docs(&pictures)), [1]);
     let help = file("d.rs", "#[arg(long, help = \"How many\")]\nlet a = \"How many\";\n");
     assert_eq!(numbers(openings(&help)), [1]);
 }

@@ -9,7 +9,7 @@ use frit::train::{Event, TrainOptions, train};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Trains for `steps` steps into a run folder. Returns the picture.
+/// Trains for `steps` steps into a run folder. Returns the path of the sample grid.
 pub(crate) fn run(folder: &Path, steps: u64) -> frit::Result<PathBuf> {
     let config = Config::load("vae")?.with("vae.hidden=[128]")?.with("vae.latent=8")?;
     // The device is the best GPU, or the CPU if there is none.

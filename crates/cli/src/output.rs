@@ -28,7 +28,7 @@ pub(crate) fn put(line: Arguments<'_>) -> Result<()> {
 /// Standard output cannot be written.
 ///
 /// # Panics
-/// The content is no object.
+/// The content is not an object.
 pub(crate) fn put_json(schema: &str, content: Value) -> Result<()> {
     let Value::Object(mut fields) = content else { panic!("the results of a command are an object") };
     fields.insert("schema".into(), json!(schema));
@@ -43,7 +43,7 @@ const SCHEMA_VERSION: u32 = 1;
 fn write(line: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("the result could not be written to standard output; send it elsewhere")
+            Err(error).context("cannot write the result to standard output; redirect it to a file")
         }
         _ => Ok(()),
     }

@@ -5,7 +5,7 @@ mod place;
 use flate2::{Compression, write::GzEncoder};
 use place::{Place, TEST, refusal, stderr, stripes};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -101,7 +101,7 @@ fn flags_override_settings_and_settings_override_the_recipe() {
     let before = place.files();
     let sets = "--set train.batch_size=30 --set train.seed=5 --set vae.beta=2";
     let printed =
-        place.done(&format!("train my.toml {sets} --batch-size 40 --data data --device cpu --out run --dry-run"));
+        place.done(&format!("train my.toml {sets} --batch-size 40 --data data --device cpu --out run --dry-run -v"));
     for setting in ["batch_size = 40", "seed = 5", "beta = 2.0", "epochs = 3", "latent = 2", "hidden = [400]"] {
         assert!(printed.contains(setting), "{setting} is not in: {printed}");
     }
@@ -162,7 +162,7 @@ fn init_sets_the_initial_weights() {
     place.put("wrapped.safetensors", plain_file(&wrapped));
     let output = place.frit(&format!("{train} wrapped.safetensors --steps 1"));
     assert_eq!(output.status.code(), Some(0));
-    assert!(stderr(&output).contains("tensors of wrapped.safetensors that are not used: extra.weight\n"));
+    assert!(stderr(&output).contains("tensors of wrapped.safetensors not used: extra.weight\n"));
     fs::remove_dir_all(place.path("second")).unwrap();
 
     let bytes = place.read("init.safetensors");
@@ -181,6 +181,11 @@ fn init_sets_the_initial_weights() {
     let wider = train.replace("--hidden 16", "--hidden 17");
     place.refused(&format!("{wider} init.safetensors"), &["encoder.0.weight", "17×36", "16×36", "init.safetensors"]);
     place.refused(&format!("{train} words.safetensors"), &["words.safetensors", "float32"]);
+    // A dry run checks the same.
+    let dry = train.replace("train", "train --dry-run");
+    place.done(&format!("{dry} init.safetensors"));
+    place.refused(&format!("{dry} missing.safetensors"), &["missing.safetensors", "no tensor mean.bias"]);
+    place.refused(&format!("{} init.safetensors", dry.replace("second", "run")), &["run already holds a run"]);
 }
 
 #[test]
@@ -236,7 +241,7 @@ fn evaluation_repeats_and_agrees_between_devices() {
     }
     assert!(cpu["device"].as_str().unwrap().contains("CPU") && cpu["device"] != gpu["device"]);
     assert!(place.done("eval run --device cpu").contains("−ELBO ↓"));
-    place.refused("eval run --iw 0 --device cpu", &["0 importance samples"]);
+    place.refused("eval run --iw 0 --device cpu", &["importance samples 0", "expected 1 to"]);
 }
 
 #[test]
@@ -250,6 +255,10 @@ fn the_device_commands_describe_the_machine_and_the_model() {
     let steps = shown["steps"].as_array().unwrap();
     assert_eq!(shown["parameters"], 652_824);
     assert!(steps.iter().map(|step| step["flops"].as_u64().unwrap()).sum::<u64>() > 0);
+    let (layers, names) = (shown["layers"].as_array().unwrap(), ["encoder.0", "mean+logvar", "decoder.0", "decoder.2"]);
+    assert!(layers.iter().map(|layer| layer["name"].as_str().unwrap()).eq(names), "{layers:?}");
+    assert_eq!(layers.iter().map(|layer| layer["parameters"].as_u64().unwrap()).sum::<u64>(), 652_824);
+    assert_eq!(layers[3]["output"], json!([128, 784]));
     let text = place.done("show vae");
     assert!(text.contains("652824 parameters") && text.contains(&format!("step: {} calls", steps.len())), "{text}");
 
@@ -356,7 +365,7 @@ fn invalid_arguments_are_refused() {
         ("--device nosuchadapter", &["nosuchadapter"]),
         ("--data nosuch", &["no file or folder 'nosuch'", "digits, shapes, a folder of"]),
         ("--batch-size 0", &["batch_size must be at least 1"]),
-        ("--batch-size 301", &["batch_size is 301", "only 300 images"]),
+        ("--batch-size 301", &["batch_size is 301", "has 300 images"]),
         ("--epochs 0", &["epochs must be at least 1"]),
         ("--latent-dim 0", &["vae.latent must be between 1 and 65536 (got 0)"]),
         ("--latent-dim 100000", &["vae.latent must be between", "got 100000"]),

@@ -47,7 +47,7 @@ fn exit_codes_tell_usage_from_what_could_not_run() {
     }
 }
 
-/// A full disk is no mistake of the user.
+/// A full disk is not a mistake of the user.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_could_not_run() {
@@ -56,7 +56,7 @@ fn a_full_disk_could_not_run() {
     let mut command = place.command("recipes");
     let output = command.stdout(Stdio::from(full)).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    assert!(stderr(&output).contains("could not be written"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot write the result"), "{}", stderr(&output));
 }
 
 /// Escape, the C1 introducer of control sequences, and a mark that turns text around.
@@ -221,7 +221,7 @@ fn a_dry_run_checks_what_training_checks() {
 #[test]
 fn a_run_is_found_by_name_and_the_latest_by_default() {
     let place = Place::new();
-    place.refused("eval", &["no run in runs"]);
+    place.refused("eval", &["no runs in runs"]);
     for _ in 0..2 {
         place.done(&format!("train vae {TINY} --epochs 1 --device cpu"));
     }

@@ -73,13 +73,13 @@ fn formats_are_detected() {
     for (source, kind, parts, size, classes) in [
         ("digits", "built-in digits", [10_000, 2000], [28, 28, 1], 10),
         ("shapes", "built-in shapes", [6000, 1200], [32, 32, 3], 24),
-        ("data", "IDX files as MNIST has them", [300, 40], [6, 6, 1], 10),
+        ("data", "MNIST's IDX files", [300, 40], [6, 6, 1], 10),
         ("cifar", "CIFAR's binary files", [10, 1], [32, 32, 3], 5),
         ("array.npy", "NumPy array", [19, 1], [4, 6, 1], 1),
         ("archive.npz", "NumPy archive", [19, 1], [4, 6, 1], 4),
         ("pets --set data.size=10", "folder of images", held_out, [10, 10, 3], 2),
         ("pets --set data.size=9 --set data.channels=1", "folder of images", held_out, [9, 9, 1], 2),
-        ("data --set data.size=8 --set data.channels=3", "IDX files as MNIST has them", [300, 40], [8, 8, 3], 10),
+        ("data --set data.size=8 --set data.channels=3", "MNIST's IDX files", [300, 40], [8, 8, 3], 10),
     ] {
         let seen = place.inspect(source);
         assert_eq!((&seen["kind"], [&seen["train"], &seen["test"]]), (&json!(kind), parts.map(Value::from).each_ref()));
@@ -110,7 +110,7 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     for line in [
         "pets: folder of images",
         &format!("images {} training, {} test", cats[0] + dogs[0], cats[1] + dogs[1]),
-        "split a share of 0.2 is held out for testing (data.test)",
+        "split held out for testing: a share of 0.2 (data.test)",
         "note not read: 1 file of other types (1 .txt)",
         "size 8×8×3",
         "files height 8 to 11, median 9",
@@ -123,7 +123,7 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
         assert!(lines.iter().any(|found| found == line), "{line} is not in: {printed}");
     }
     assert!(
-        printed.contains("99.png is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM")
+        printed.contains("99.png has an unknown format (supported: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM)")
             && !printed.contains("readme"),
         "{printed}"
     );
@@ -137,10 +137,7 @@ fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     assert_eq!(seen["files"]["width"], json!({ "min": 12, "median": 19, "max": 26 }));
     assert_eq!(
         (&seen["skipped"][0]["reason"], &seen["sheet"]),
-        (
-            &json!("is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"),
-            &json!("other.png")
-        )
+        (&json!("has an unknown format (supported: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM)"), &json!("other.png"))
     );
     assert_eq!(place.sheet("other.png"), sheet);
     let again = place.inspect("pets --set data.size=8 --set data.test=0.2");
@@ -160,11 +157,11 @@ fn images_of_several_sizes_are_listed_and_one_is_given() {
     assert_eq!(sizes.iter().map(|size| size["count"].as_u64().unwrap()).sum::<u64>(), 15);
     assert_eq!((sizes.len(), &sizes[0]), (15, &json!({ "height": 8, "width": 12, "count": 1 })));
     let printed = place.done("data inspect pets");
-    assert!(printed.contains("the images have several sizes: train with --size 8"), "{printed}");
+    assert!(printed.contains("several sizes: train with --size 8"), "{printed}");
     assert!(printed.contains("8×12") && printed.contains("5 others"), "{printed}");
     assert_eq!(place.inspect("pets --size 12")["suggested_size"], Value::Null);
     let train = "train vae --data pets --hidden 4 --latent-dim 2 --batch-size 5 --device cpu --steps 1";
-    place.refused(train, &["the images have 15 sizes, 8×12 and ", "use --size 8"]);
+    place.refused(train, &["the images have 15 sizes, such as 8×12 and ", "use --size 8"]);
     place.done(&format!("{train} --size 8 --out sized"));
 }
 
@@ -184,7 +181,7 @@ fn what_is_no_file_is_skipped() {
         let skipped: Vec<&str> =
             seen["skipped"].as_array().unwrap().iter().map(|skipped| skipped["reason"].as_str().unwrap()).collect();
         let special = "cannot be read (it is a pipe, a device or a socket, not a file)";
-        assert_eq!(skipped, ["cannot be read (there is no such file)", special, special]);
+        assert_eq!(skipped, ["cannot be read (no such file)", special, special]);
     }
 }
 
@@ -215,11 +212,11 @@ fn a_model_trains_and_resumes_on_colour_images() {
     assert!(stderr(&output).contains("training vae on 1"), "{}", stderr(&output));
     place.done("resume run --epochs 2");
     place.done("sample run -n 4 --device cpu --out drawn.png");
-    // Two by two pictures of twice eight pixels.
+    // Two by two images of twice eight pixels.
     assert_eq!(place.sheet("drawn.png").dimensions(), (34, 34));
     let config: toml::Table = fs::read_to_string(place.path("run/config.toml")).unwrap().parse().unwrap();
     assert_eq!((config["data"]["size"].as_integer(), config["data"]["fit"].as_str()), (Some(8), Some("crop")));
-    // One pixel of one picture is other data.
+    // One pixel of one image is other data.
     let list: Value = serde_json::from_str(&fs::read_to_string(place.path("run/images.json")).unwrap()).unwrap();
     let trained = format!("pets/{}", list["train"][0]["path"].as_str().unwrap());
     place.put_picture(&trained, RgbImage::from_pixel(12, 8, Rgb([200, 20, 21])), ImageFormat::Png);
@@ -240,17 +237,17 @@ fn unreadable_data_is_refused() {
     place.put("wrong.npy", npy("<f4", "1, 1, 2", &[2.0f32, 0.0].map(f32::to_le_bytes).concat()));
     for (line, words) in [
         ("nosuch", &["no file or folder 'nosuch'", "shapes"][..]),
-        ("text.npy", &["'text.npy' is in none of the known file formats"]),
-        ("wrong.npy", &["wrong.npy holds 2", "not between 0 and 1"]),
+        ("text.npy", &["'text.npy' has an unknown file format"]),
+        ("wrong.npy", &["wrong.npy holds 2", "scale floats to 0 to 1"]),
         ("runs", &["no file or folder 'runs'"]),
         ("damaged", &["11 of 22 images in damaged", "a/00.png is cut short", "data.unreadable=11"]),
-        ("shapes --set data.channels=2", &["data.channels is 2", "1 for grey"]),
-        ("shapes --set data.size=5000", &["data.size is 5000", "4096"]),
+        ("shapes --set data.channels=2", &["data.channels must be", "1 (grey)", "got 2"]),
+        ("shapes --set data.size=5000", &["data.size must be at most 4096", "got 5000"]),
         ("shapes --set data.fit=squeeze", &["squeeze", "crop", "pad"]),
         ("shapes --set data.background=red", &["red", "ffffff"]),
-        ("pets --set data.test=1", &["data.test is 1", "0.1"]),
+        ("pets --set data.test=1", &["data.test must be above 0", "got 1"]),
         ("shapes --set data.sizes=3", &["no setting data.sizes", "data.size"]),
-        ("shapes --set train.epochs=3", &["train.epochs=3 is not a setting of the [data] section"]),
+        ("shapes --set train.epochs=3", &["invalid value 'train.epochs=3' for --set", "a setting of [data]"]),
         ("shapes --out nosuch/a.png", &["nosuch/a.png", "folder does not exist"]),
     ] {
         place.refused(&format!("data inspect {line}"), words);

@@ -75,7 +75,7 @@ fn generative_metrics_have_a_floor_of_real_images() {
     assert_eq!((&better["drawn"], &better["classifier"]), (&worse["drawn"], &worse["classifier"]));
     let again = place.done("eval trained --generative --device cpu --json");
     assert_eq!(json(&again), better, "a seed fixes it all");
-    refusal(&place.frit("eval trained --generative -n 41 --device cpu"), &["41 generated images", "40 test images"]);
+    refusal(&place.frit("eval trained --generative -n 41 --device cpu"), &["generated images 41", "expected 2 to 40"]);
     let table = place.done("eval trained --generative --device cpu");
     assert!(table.contains("Fréchet distance") && table.contains("coverage"), "{table}");
     assert!(!table.contains("not measured") && better["not_measured"].is_null(), "{table}");
@@ -128,7 +128,7 @@ fn images_without_labels_are_compared_by_a_random_network() {
     let figures = json(&place.done("compare data colour --device cpu --json"));
     assert_eq!(figures["features"], "random network 1 of 6×6×3");
     let output = place.frit("compare colour data --data colour --device cpu");
-    refusal(&output, &["colour has no classes to train a classifier on"]);
+    refusal(&output, &["colour has no labels to train a classifier on"]);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn folders_are_compared() {
     let [same, alike, real] = [compare("one", "one"), compare("one", "two"), compare("data", "two")];
     assert!(number(&same, "frechet").abs() < 1e-6 && number(&same, "precision") == 1.0, "{same}");
     assert!(number(&alike, "frechet") > 0.0 && number(&real, "frechet") > 0.0, "{alike}");
-    assert_eq!((&real["pictures"], &real["resized"]), (&serde_json::json!([340, 60]), &serde_json::json!([0, 0])));
+    assert_eq!((&real["compared"], &real["resized"]), (&serde_json::json!([340, 60]), &serde_json::json!([0, 0])));
     let output = place.frit("compare data two --data data --device cpu");
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     for (name, unit) in [("precision", "two"), ("recall", "data"), ("coverage", "data")] {
@@ -193,7 +193,7 @@ fn a_comparison_reports_its_classifier_and_resizing() {
     let printed = stderr(&output);
     for words in [
         "training a classifier on noise for its features",
-        "resized 8 of the 8 images of large (e.g. 9×12) to 6×6 of noise",
+        "resized 8 of 8 images of large (e.g. 9×12) to 6×6, the size of noise",
         "warning: the classifier's error rate on noise is ",
         "its metrics are unreliable",
     ] {
@@ -235,8 +235,8 @@ fn invalid_targets_are_refused_before_training() {
         place.refused(&line, &["target."]);
         stderr(&place.frit(&line))
     };
-    assert!(verify("vae", "kl=[300,200]").contains("target.kl is [300, 200]: use the lower number first"));
-    assert!(verify("vae", "kl=[0,inf]").contains("target.kl is [0, inf]: use two finite numbers"));
+    assert!(verify("vae", "kl=[300,200]").contains("target.kl must have the lower number first (got [300, 200])"));
+    assert!(verify("vae", "kl=[0,inf]").contains("target.kl must be two finite numbers (got [0, inf])"));
     // Whatever `frit eval` measures can be a target, and nothing else: the list and the figures are the same.
     for recipe in ["vae", "cvae", "ae", "vqvae", "gan", "cgan", "classifier"] {
         let printed = verify(recipe, "nosuch=[0,1]");
@@ -326,6 +326,6 @@ fn verify_with_out_writes_a_complete_run() {
     assert_eq!((&figures["checkpoint"], number(&figures, "step")), (&Value::from("latest"), 20.0));
     place.done("report verified -q");
     let page = read("verified/report.html");
-    assert!(page.contains("<h2>Environment</h2>") && page.contains("Of step 20, the latest checkpoint."));
+    assert!(page.contains("<h2>Environment</h2>") && page.contains("Checkpoint of step 20 (latest)."));
     place.refused(&format!("verify vae {settings} --out verified"), &["verified already holds a run"]);
 }

@@ -180,7 +180,7 @@ fn shards_take_the_same_images() {
 fn invalid_settings_are_refused() {
     let place = Place::new();
     place.train("gan", "--epochs 1 -q", "g");
-    // Pictures without labels.
+    // Images without labels.
     place.done("sample g -n 20 --device cpu --files one");
     fs::remove_dir_all(place.path("g")).unwrap();
     for (line, words) in [
@@ -191,11 +191,11 @@ fn invalid_settings_are_refused() {
         ),
         ("gan --set gan.label_smoothing=0.9", &["below 0.5 (got 0.9)", "0.1 makes the label of real images 0.9"]),
         ("gan --set gan.discriminator_steps=0", &["gan.discriminator_steps must be between 1", "(got 0)"]),
-        ("gan --set gan.discriminator_steps=9", &["train.batch_size is 64, 9 batches to a step"]),
+        ("gan --set gan.discriminator_steps=9", &["train.batch_size is 64 (9 batches per step)"]),
         ("dcgan --set gan.width=70000", &["gan.width must be between 1", "(got 70000)"]),
         ("vqvae --set vqvae.ema=0", &["vqvae.restart needs running averages"]),
         ("vqvae --set vqvae.codes=0", &["vqvae.codes must be between 1"]),
-        ("vqvae --set vqvae.halvings=9", &["vqvae.halvings halves images of 6×6 9 times", "too often"]),
+        ("vqvae --set vqvae.halvings=9", &["vqvae.halvings halves images of 6×6 too often (9 times)", "fewer"]),
         ("pool-vae", &["vae.channels with pool = true halves images of 6×6 2 times", "a remainder"]),
         ("conv-vae --set vae.channels=[0]", &["vae.channels must have widths", "a layer of 0"]),
         ("dcgan --set gan.class_conditional=true", &["gan.class_conditional needs linear layers"]),

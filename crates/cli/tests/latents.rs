@@ -304,7 +304,7 @@ fn encode_writes_the_classes_too() {
     for (line, words) in [
         (decode.to_string(), &["class-conditional", "--classes", "--class"][..]),
         (format!("{decode} --class eleven"), &["no class 'eleven'", "0, 1, 2"]),
-        (format!("{decode} --classes few.npy"), &["few.npy has the shape [3]", "16 codes"]),
+        (format!("{decode} --classes few.npy"), &["few.npy has shape [3]", "expected [16]"]),
         (format!("{decode} --classes unknown.npy"), &["unknown.npy has class index 10", "10 classes"]),
         (format!("{decode} --classes halves.npy"), &["halves.npy holds float32", "whole numbers"]),
         (format!("{decode} --classes nosuch.npy"), &["cannot read nosuch.npy"]),
@@ -334,7 +334,7 @@ fn images_are_png_and_folders_are_not_mixed() {
     place.refused("data inspect data --out sheet.jpg", &["sheet.jpg", "ends in .png"]);
     place.done("sample vae -n 2 --device cpu --out X.PNG");
 
-    // What is not a numbered picture may stay beside them.
+    // What is not a numbered image may stay beside them.
     fs::create_dir(place.path("drawn")).unwrap();
     fs::write(place.path("drawn/notes.txt"), "").unwrap();
     place.done("sample vae -n 12 --device cpu --files drawn");

@@ -158,7 +158,10 @@ fn invalid_settings_are_refused() {
     let place = Place::new();
     for (line, words) in [
         ("train gan --data data --set train.patience=3", ["train.patience", "train.best"]),
-        ("train vae --data data --set train.best=perplexity", ["train.best is 'perplexity'", "recon, kl, neg_elbo"]),
+        (
+            "train vae --data data --set train.best=perplexity",
+            ["invalid value 'perplexity' for train.best", "recon, kl, neg_elbo"],
+        ),
         (
             "train vae --data data --set vae.free_bits=1 --set vae.capacity=2",
             ["vae.free_bits cannot be combined with vae.capacity", "set one"],
@@ -169,7 +172,7 @@ fn invalid_settings_are_refused() {
         ),
         (
             "train vae --data data --steps 9 --set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=9",
-            ["none are left for the decay", "optimiser.lr_warmup"],
+            ["leaves none of 9 steps for the decay", "optimiser.lr_warmup"],
         ),
         (
             "train vae --data data --set optimiser.lr_schedule=cosine --set optimiser.lr_final=2",
@@ -227,10 +230,10 @@ fn training_stops_early_without_improvement() {
     let output = place.frit(&train);
     assert!(
         output.status.success()
-            && stderr(&output)
-                .contains("none of the last 2 epochs was better than epoch 1 (to continue, raise train.patience")
+            && stderr(&output).contains("no improvement for 2 epochs since epoch 1 (to continue, raise train.patience")
     );
     assert_eq!(names(&place, "samples"), ["000001.png", "000002.png", "000003.png"]);
+    assert!(place.done("runs .").contains(" finished "));
     // So it stays when it is asked to go on, until it is given more patience.
     place.done("resume run");
     assert_eq!(names(&place, "samples").len(), 3);

@@ -13,7 +13,7 @@ use frit::train::progress::Progress;
 use frit::train::{Outcome, TrainOptions, Trainer};
 use frit::{DeviceChoice, Hint, Terminal};
 use gpu_core::{Adapter, Array, Backend, Buf, Counters, Device, Error, Executor, Program, Schedule, Ticket, Timing};
-use place::{Place, stderr};
+use place::{Place, refusal, stderr};
 use serde_json::{Value, json};
 use std::fs;
 use std::ops::ControlFlow;
@@ -174,7 +174,7 @@ fn a_lost_checkpoint_is_replaced_by_one_that_is_named() {
         ["best", "step-00000010", "step-00000020"].map(|name| checkpoints.join(format!("{name}.safetensors")));
     let latest = latest(&place.path("run"));
     fs::write(&damaged, &fs::read(&latest).unwrap()[..900]).unwrap();
-    for (bytes, why) in [(Some(&b"cut"[..]), "is damaged"), (None, "there is no such file")] {
+    for (bytes, why) in [(Some(&b"cut"[..]), "is damaged"), (None, "no such file")] {
         bytes.map_or_else(|| fs::remove_file(&latest), |bytes| fs::write(&latest, bytes)).unwrap();
         for line in ["resume run --epochs 3", "eval run --device cpu"] {
             let usable = "copy best.safetensors or step-00000010.safetensors over it";
@@ -255,4 +255,12 @@ fn an_interrupted_run_is_evaluated_at_its_step() {
     let [step, reached] = steps("");
     assert!((17..20).contains(&step) && reached == step);
     assert_eq!(steps("--best"), [10, reached]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused() {
+    let place = Place::new();
+    // Not even root writes there.
+    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["cannot write /proc/run"]);
 }

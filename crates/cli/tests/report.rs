@@ -34,7 +34,7 @@ fn browser() -> String {
 fn browse(page: &Path, arguments: &[&str]) -> String {
     let profile = TempDir::new().unwrap();
     let mut command = Command::new(browser());
-    // In containers there is neither a sandbox of its own nor much shared memory.
+    // In containers there is neither a separate sandbox nor much shared memory.
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]);
     command.args(["--no-first-run", "--virtual-time-budget=10000"]);
     command.arg(format!("--user-data-dir={}", profile.path().display())).args(arguments);
@@ -97,7 +97,7 @@ fn a_report_needs_a_run_and_repeats() {
     };
     assert!(report() == report());
     fs::write(place.path("run/samples/000001.png"), "torn").unwrap();
-    refusal(&place.frit("report run"), &["000001.png is no PNG file", "remove it"]);
+    refusal(&place.frit("report run"), &["000001.png is not a PNG file", "remove it"]);
 }
 
 #[test]
@@ -113,18 +113,18 @@ fn a_page_names_the_evaluated_checkpoint() {
     let table = place.done("eval run --device cpu");
     assert!(table.lines().any(|line| line.split_whitespace().eq(["step", "90"])), "{table}");
     let fresh = page();
-    assert!(fresh.contains("Of step 90, the latest checkpoint.") && !fresh.contains("class=\"since\""));
+    assert!(fresh.contains("Checkpoint of step 90 (latest).") && !fresh.contains("class=\"since\""));
 
     place.done("resume run --epochs 4 -q");
     let stale = page();
-    assert!(stale.contains("Of step 90, the latest checkpoint at the time.") && !stale.contains("<th>step</th>"));
+    assert!(stale.contains("Checkpoint of step 90 (latest at the time).") && !stale.contains("<th>step</th>"));
     assert!(stale.contains("The run is now at step 120; evaluate it again."));
 
     let figures: Value = serde_json::from_str(&place.done("eval run --best --average --device cpu --json")).unwrap();
     let noted = ["checkpoint", "average", "run_step", "images"].map(|key| figures[key].clone());
     assert_eq!(noted, [json!("best"), json!(true), json!(120), json!(TEST)]);
     let best = page();
-    let printed = format!("Of step {}, the best checkpoint, with the running average of its weights.", figures["step"]);
+    let printed = format!("Checkpoint of step {} (best), with averaged weights.", figures["step"]);
     assert!(best.contains(&printed) && !best.contains("class=\"since\""), "{printed}");
 
     // What an older frit has measured is still shown.

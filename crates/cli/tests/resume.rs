@@ -3,6 +3,7 @@
 
 mod place;
 
+use frit::run::checkpoint::Checkpoint;
 use place::{Place, refusal, stderr, stripes};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -157,6 +158,24 @@ fn killed_runs_with_schedules_resume_byte_for_byte() {
     kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
 }
 
+/// The notes of a small checkpoint claim a model of 15 GiB: the tensors are compared before memory is allocated.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_checkpoint_of_a_large_model_is_refused() {
+    let place = Place::new();
+    place.done(&format!("{TINY} --epochs 1 --device cpu --out run"));
+    let wider = |text: &str| text.replace("hidden = [16]", "hidden = [20000, 20000]");
+    let [config, latest] = ["run/config.toml".into(), format!("run/{LATEST}")].map(|name| place.path(&name));
+    fs::write(&config, wider(&fs::read_to_string(&config).unwrap())).unwrap();
+    let mut checkpoint = Checkpoint::load(&latest).unwrap();
+    checkpoint.metadata.insert("config".into(), wider(&checkpoint.metadata["config"]));
+    checkpoint.save(&latest).unwrap();
+    let limited = "ulimit -v 4000000; exec \"$0\" resume run --epochs 2";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_frit")]).current_dir(place.path(""));
+    refusal(&command.output().unwrap(), &["encoder.0.weight", "20000×36", "16×36"]);
+}
+
 /// Learning rates that end in NaN, and in losses that are large: the rollbacks repeat too.
 #[test]
 fn killed_runs_with_rollbacks_resume_byte_for_byte() {
@@ -261,8 +280,8 @@ fn fewer_epochs_than_done_are_refused() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 2 --device cpu --out run -q"));
     let before = files(&place.path("run"));
-    for (asked, words) in [("--epochs 1", "more than train.epochs = 1"), ("--steps 7", "more than train.steps = 7")] {
-        refusal(&place.frit(&format!("resume run {asked}")), &["has 20 steps done in 2 epochs", words]);
+    for (asked, words) in [("--epochs 1", "past train.epochs = 1"), ("--steps 7", "past train.steps = 7")] {
+        refusal(&place.frit(&format!("resume run {asked}")), &["is already at step 20 (epoch 2)", words]);
     }
     let printed = stderr(&place.frit("resume run"));
     assert!(printed.contains("run is complete: all 20 steps are done") && !printed.contains("resuming"), "{printed}");
@@ -279,7 +298,7 @@ fn a_zero_learning_rate_is_reported_on_resume() {
     let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
     assert!(rates.len() == 2 && (rates[0] - 5.5e-4).abs() < 1e-9 && rates[1] < 1e-4, "{rates:?}");
     let printed = stderr(&place.frit("resume run --epochs 3"));
-    assert!(printed.contains("the learning rate is zero from here on"), "{printed}");
+    assert!(printed.contains("the learning rate is zero from now on"), "{printed}");
 }
 
 #[test]
@@ -295,14 +314,6 @@ fn one_process_at_a_time_trains_a_run() {
     place.done("eval run --device cpu --json");
     child.kill().unwrap();
     child.wait().unwrap();
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_folder_that_cannot_be_written_to_is_refused() {
-    let place = Place::new();
-    // Not even root writes there.
-    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["cannot write /proc/run"]);
 }
 
 #[test]
@@ -381,13 +392,10 @@ fn a_damaged_run_is_refused_and_unchanged() {
     for edit in [["latent = 3", "latent = 4"], ["seed = 0", "seed = 1"], ["batch_size = ", "batch_size = 1"]] {
         assert!(settings.contains(edit[0]), "{settings}");
         fs::write(&config, settings.replace(edit[0], edit[1])).unwrap();
-        place.refused("resume run --epochs 2", &["config.toml has other settings", "restore them", "frit train"]);
+        place.refused("resume run --epochs 2", &["the settings in config.toml changed", "restore them", "frit train"]);
     }
     fs::write(&config, &settings).unwrap();
-    place.refused(
-        "resume run --epochs 2 --data other",
-        &["the same images in another order, with other labels", "--data"],
-    );
+    place.refused("resume run --epochs 2 --data other", &["the images have another order, other labels", "--data"]);
     place.refused("resume run --epochs 2 --data nosuch", &["no file or folder 'nosuch'"]);
     place.refused(&format!("{TINY} --device cpu --out run"), &["run already holds a run", "frit resume run"]);
     for line in ["resume data", "sample nosuch", "eval data"] {
@@ -405,7 +413,7 @@ fn damaged_data_is_refused() {
         (sound.clone(), sound_labels[..sound_labels.len() - 1].to_vec(), sound.clone());
     announced[7] -= 1;
     fewer[7] -= 1;
-    // 300 pictures of 6 by 6 as 150 of 6 by 12.
+    // 300 images of 6 by 6 as 150 of 6 by 12.
     (wider[6], wider[7], wider[15]) = (0, 150, 12);
     for (name, bytes, words) in [
         (images, &sound[..900], &[images, "truncated"][..]),

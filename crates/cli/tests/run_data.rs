@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const TRAIN: &str = "train vae --hidden 8 --latent-dim 2 --batch-size 8 --device cpu -q";
 
 impl Place {
-    /// A picture of a number, and no other.
+    /// An image of a number, and no other.
     fn put_numbered(&self, name: &str, number: usize) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -18,7 +18,7 @@ impl Place {
         image::GrayImage::from_fn(6, 6, pixel).save(path).unwrap();
     }
 
-    /// Two classes of 30 pictures, from `first` on.
+    /// Two classes of 30 images, from `first` on.
     fn put_classes(&self, folder: &str, first: usize) {
         for number in first..first + 60 {
             self.put_numbered(&format!("{folder}/{}/{number:03}.png", ["a", "b"][number % 2]), number);
@@ -92,7 +92,7 @@ fn other_test_images_leave_the_evaluation_of_the_run() {
     let (figures, printed) = place.evaluated("run");
     assert!(printed.contains("1 image missing (1 of the test set)"), "{printed}");
     assert!(
-        printed.contains("these are not the test images of the run; saved in run/evaluation-other.json"),
+        printed.contains("the test images differ from those of the run; saved to run/evaluation-other.json"),
         "{printed}"
     );
     assert_eq!(place.json_of("run/evaluation.json"), own);
@@ -108,7 +108,7 @@ fn other_test_images_leave_the_evaluation_of_the_run() {
     place.put_classes("others/train", 70);
     place.put_classes("others/test", 140);
     let (others, printed) = place.evaluated("run --data others");
-    assert!(printed.contains("others is other data than the run was trained on"), "{printed}");
+    assert!(printed.contains("others is not the data that the run was trained on"), "{printed}");
     assert_eq!((&others["same_data"], &others["images"]), (&Value::from(false), &Value::from(60)));
     let kept = fs::read(place.path("run/evaluation.json")).unwrap();
     for number in 0..20 {
@@ -140,5 +140,5 @@ fn runs_without_a_list_keep_their_split() {
     place.done("resume run --epochs 3");
     assert_eq!(place.json_of("run/images.json"), by_content);
     fs::write(&list, "{}").unwrap();
-    place.refused("eval run --device cpu", &["run/images.json is no list of images"]);
+    place.refused("eval run --device cpu", &["run/images.json is not a list of images"]);
 }

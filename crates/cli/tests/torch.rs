@@ -66,7 +66,7 @@ const RUNS: [(&str, &str, &str); 16] = [
 
 /// The relative tolerance of metrics, and of the largest of several numbers. Both sides compute in f64 from
 /// the checkpoint's own weights, but frit rounds constants to f32, as fl(1/255) of a pixel and the variance of all, and
-/// codes and pictures before they are written or compared: each 6·10⁻⁸ relative, and more of what is left of large
+/// codes and images before they are written or compared: each 6·10⁻⁸ relative, and more of what is left of large
 /// terms, as a mean score is. Seen are 5·10⁻⁷.
 const TOLERANCE: f64 = 1e-6;
 

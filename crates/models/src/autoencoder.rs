@@ -105,7 +105,7 @@ impl Autoencoder {
         let (output, encoder, decoder) = self.forward(s, x, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), micro_batch.share());
 
-        let dcode = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the code wants a gradient");
+        let dcode = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the code needs a gradient");
         self.encoder.backward(s, &encoder, dcode, Wrt::Params);
 
         micro_batch.record(s, "recon", recon, clock, ring, 0);

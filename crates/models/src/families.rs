@@ -1,6 +1,6 @@
 //! The table of model families.
 //!
-//! A new family is a row here, beside the files of its own: everything else asks this table or the model's
+//! A new family is a row here, with its own files: everything else asks this table or the model's
 //! [capabilities](crate::capabilities).
 
 use crate::data::DataSpec;

@@ -52,7 +52,7 @@ impl Base {
 
 /// A model with its settings and sizes fixed.
 ///
-/// Batches are sized when a schedule is built, so the last, smaller batch of an epoch has a schedule of its own. A
+/// Batches are sized when a schedule is built, so the last, smaller batch of an epoch has a separate schedule. A
 /// capability that the family lacks is `None`.
 pub trait Model {
     /// The parts that all models have.

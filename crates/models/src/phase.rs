@@ -92,7 +92,7 @@ impl Round<'_> {
         phases
     }
 
-    /// A backward pass whose gradient is computed in an arena of its own and then added to the network's.
+    /// A backward pass whose gradient is computed in a separate arena and then added to the network's.
     fn accumulated(&self, memory: &Memory, backward: Schedule) -> Schedule {
         let weights = &self.network.weights;
         let [sum, own] = [Arena::Gradients, Arena::MicroGradients].map(|arena| memory.whole(weights.arena(arena)));

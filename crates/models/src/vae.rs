@@ -197,11 +197,11 @@ impl Vae {
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
         let kl = kl::forward(s, "kl", heads);
 
-        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("z wants a gradient");
+        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("z needs a gradient");
         let dz = self.without_classes(s, "dz", dz);
         let dheads = reparameterise::backward(s, "dheads", heads, eps, dz);
         self.kl_backward(s, heads, kl, mean, dheads);
-        let dh = self.heads.backward(s, &head, dheads, Wrt::Both).expect("h wants a gradient");
+        let dh = self.heads.backward(s, &head, dheads, Wrt::Both).expect("h needs a gradient");
         let dh = self.without_classes(s, "dh", dh);
         self.encoder.backward(s, &encoder, dh, Wrt::Params);
 

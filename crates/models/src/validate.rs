@@ -94,7 +94,10 @@ pub(crate) fn activation(key: &str, name: &str) -> Check {
 /// A class-conditional model on data of this many classes.
 pub(crate) fn conditional(key: &str, conditional: bool, classes: usize) -> Check {
     ensure(!conditional || classes >= 2, key, || {
-        format!("needs labelled data with at least two classes (this data has {classes})")
+        format!(
+            "needs labelled data with at least two classes (this data has {classes}); a folder of images needs a \
+             sub-folder for each class"
+        )
     })
 }
 
@@ -112,7 +115,7 @@ pub(crate) fn load(key: &str, others: &str, numbers: &[usize], weights: usize, b
 /// Random numbers of a batch, of which `per_image` are drawn for each image.
 pub(crate) fn noise(per_image: usize, batch: usize) -> Check {
     ensure(i32::try_from(batch.saturating_mul(per_image)).is_ok(), "train.batch_size", || {
-        format!("is too large for {per_image} latent numbers an image (got {batch}); lower it")
+        format!("is too large for {per_image} latent values per image (got {batch}); lower it")
     })
 }
 
@@ -149,7 +152,7 @@ pub(crate) fn halvings(key: &str, image: [usize; 3], times: usize, even: bool) -
     let mut size = [h, w];
     for _ in 0..times {
         ensure(size.iter().any(|&size| size > 1), key, || {
-            format!("halves images of {h}×{w} {times} times, which is too often; use fewer convolutions")
+            format!("halves images of {h}×{w} too often ({times} times); use fewer convolutions")
         })?;
         ensure(!even || size.iter().all(|size| size % 2 == 0), key, || {
             format!(

@@ -57,7 +57,7 @@ impl Workload for Convolution {
     }
 }
 
-/// Pictures of 10,000 latents.
+/// Images of 10,000 latents.
 pub struct Decode {
     model: Mlp,
     z: Tensor<2>,

@@ -61,7 +61,7 @@ fn trained<M: Module>(module: &M) -> usize {
 
 fn build(name: &str, device: &Device) -> Result<Box<dyn Workload>, String> {
     let training = device.clone().autodiff();
-    // A software rasteriser is no card; there a product of 4096 takes minutes.
+    // A software rasteriser is not a card; there a product of 4096 takes minutes.
     let software = device.identity().is_some_and(|identity| identity.physical.is_none());
     Ok(match name {
         "mlp-vae" => Box::new(vae::training(vae::Mlp::new(&training), [128, 784], &training)),

@@ -14,7 +14,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// Examples of each command.
 const EXAMPLES: &[(&str, &[&str])] = &[
-    ("train", &["frit train vae", "frit train dcgan --data IMAGES --set data.size=32", "frit train vae --dry-run"]),
+    ("train", &["frit train vae", "frit train dcgan --data IMAGES --size 32", "frit train vae --dry-run"]),
     ("resume", &["frit resume", "frit resume vae-001 --epochs 40"]),
     ("runs", &["frit runs", "frit runs elsewhere --json"]),
     ("report", &["frit report", "frit report runs/vae-001"]),
@@ -27,28 +27,28 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("encode", &["frit encode", "frit encode vqvae-001 -n 100 --out codes.frit"]),
     ("decode", &["frit decode vae-001 --codes codes.npy", "frit decode cvae-001 --codes codes.npy --class 7"]),
     ("eval", &["frit eval", "frit eval vae-001 --iw 100 --json", "frit eval dcgan-001 --generative"]),
-    ("compare", &["frit compare REAL GENERATED", "frit compare REAL GENERATED --json"]),
-    ("data", &["frit data inspect IMAGES", "frit data inspect IMAGES --set data.size=64"]),
+    ("compare", &["frit compare REAL GENERATED", "frit compare REAL GENERATED --size 64"]),
+    ("data", &["frit data inspect IMAGES", "frit data inspect IMAGES --size 64"]),
     ("devices", &["frit devices", "frit devices --json"]),
     ("check", &["frit check", "frit check matmul conv2d"]),
     ("tune", &["frit tune dcgan"]),
     ("show", &["frit show vae", "frit show dcgan --batch-size 32"]),
     ("profile", &["frit profile vae", "frit profile dcgan --steps 20"]),
     ("completions", &["frit completions bash > ~/.local/share/bash-completion/completions/frit"]),
-    ("man", &["frit man --out ~/.local/share/man/man1"]),
+    ("man", &["frit man | man -l -", "frit man --out ~/.local/share/man/man1"]),
 ];
 
 /// The exit codes, and the environment variables.
 const CODES: &[(&str, &str)] = &[
-    ("0", "done"),
+    ("0", "success"),
     ("1", "a check or a target failed"),
     ("2", "invalid arguments or settings"),
-    ("3", "could not run: data, files, run folders, devices, training"),
-    ("130", "interrupted, with everything saved"),
+    ("3", "error in data, files, run folders, devices or training"),
+    ("130", "interrupted; progress is saved"),
 ];
 const VARIABLES: &[(&str, &str)] = &[
-    ("FRIT_CACHE", "folder of tuned shaders and classifiers; empty for none"),
-    ("NO_COLOR", "no colours if set"),
+    ("FRIT_CACHE", "cache folder of tuned shaders and classifiers; empty for none"),
+    ("NO_COLOR", "if set, no colours"),
     ("RUST_LOG", "log filter, such as debug or frit=info"),
     ("WGPU_BACKEND", "vulkan, metal, dx12 or gl"),
     ("WGPU_ADAPTER_NAME", "part of the name of the default adapter"),

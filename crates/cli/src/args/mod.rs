@@ -112,7 +112,7 @@ pub(crate) struct Train {
     /// Training data: digits, shapes, or the path of a folder or file [default: the recipe's, digits]
     ///
     /// Digits and shapes are built in. A folder has images (sub-folders are classes), IDX files
-    /// (MNIST, plain or gzipped) or CIFAR-10 binaries. A file is an .npy or .npz.
+    /// (MNIST, plain or gzipped) or CIFAR binaries. A file is an .npy or .npz.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Run folder to create [default: runs/RECIPE-NNN]
@@ -138,7 +138,7 @@ pub(crate) struct Train {
     /// Initial weights, with PyTorch's names and layouts
     #[arg(long, value_name = "FILE.safetensors", help_heading = "Training")]
     pub(crate) init: Option<PathBuf>,
-    /// Keep the order of the data in every epoch
+    /// Do not shuffle the training data
     #[arg(long, help_heading = "Training")]
     pub(crate) no_shuffle: bool,
     /// Print the model, memory and estimated time without training
@@ -192,7 +192,7 @@ pub(crate) struct Resume {
     /// Images per micro-batch, as for `frit train` [default: as before]
     #[arg(long, value_name = "N", help_heading = "Training", hide_short_help = true)]
     pub(crate) micro_batch: Option<MicroBatch>,
-    /// Training data, if it has moved
+    /// Path of the training data, if it has moved
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Print the final evaluation as JSON
@@ -243,11 +243,11 @@ impl Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Profile {
-    #[command(flatten)]
-    pub(crate) show: Show,
-    /// Steps to time; medians are reported [default: a few seconds' worth, at least 3]
+    /// Number of steps to time [default: as many as take a few seconds, at least 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) steps: Option<u64>,
+    #[command(flatten)]
+    pub(crate) show: Show,
     #[command(flatten)]
     pub(crate) device: Device,
 }
@@ -273,8 +273,8 @@ pub(crate) struct Inspect {
     /// Contact sheet of up to 64 training images, balanced over classes
     #[arg(long, value_name = "FILE.png", default_value = "contact-sheet.png", help_heading = "Output")]
     pub(crate) out: PathBuf,
-    /// Image size: height and width in pixels [default: as in the data]
-    #[arg(long, value_name = "N", help_heading = "Data")]
+    /// Image size: height and width in pixels [default: those of the images, if equal]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
     pub(crate) size: Option<usize>,
     /// Setting of the [data] section, e.g. data.size=64; can be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Data")]

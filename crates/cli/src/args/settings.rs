@@ -22,7 +22,7 @@ pub(crate) struct Device {
     /// Ignore tuned shader variants; use the built-in table
     #[arg(long, hide_short_help = true)]
     pub(crate) deterministic: bool,
-    /// Round the operands of matrix products and convolutions to half precision; sums stay in single precision
+    /// Use half precision for the operands of matrix products and convolutions; sums stay in single precision
     #[arg(long, hide_short_help = true)]
     pub(crate) half: bool,
 }
@@ -60,8 +60,8 @@ pub(crate) struct Settings {
     /// Weight of the KL term (β)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta: Option<f32>,
-    /// Image size: height and width in pixels [default: as in the data]
-    #[arg(long, value_name = "N")]
+    /// Image size: height and width in pixels [default: those of the images, if equal]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     size: Option<usize>,
     /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -131,7 +131,7 @@ impl Settings {
                 let family = config.name();
                 let own = known.iter().filter_map(|key| key.strip_prefix(&format!("{family}.")));
                 let own: Vec<&str> = own.collect();
-                bail!("{flag} is not available for {family}, which has {}", own.join(", "));
+                bail!("{flag} is not available for {family} (available: {})", own.join(", "));
             }
             config = config.with(&format!("{key}={value}"))?;
             given.push((flag.into(), key));

@@ -18,7 +18,7 @@ pub(crate) struct Trained {
     /// Use the averaged weights (EMA)
     #[arg(long, help_heading = "Model")]
     pub(crate) average: bool,
-    /// Data, if it has moved
+    /// Path of the data, if it has moved
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub(crate) struct Trained {
 /// A user's images in place of the test images.
 #[derive(Debug, Args)]
 pub(crate) struct Own {
-    /// Your own images instead of the test images: files and folders, fitted as the run's data
+    /// Your own images instead of the test images: files and folders, resized as the run's data
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) images: Vec<String>,
     /// Class of your images, for class-conditional models [default: the name of their folder]
@@ -38,8 +38,6 @@ pub(crate) struct Own {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
-    #[command(flatten)]
-    pub(crate) trained: Trained,
     /// Number of images
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     pub(crate) n: usize,
@@ -55,27 +53,27 @@ pub(crate) struct Sample {
     /// Output image [default: RUN/sample.png]
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Reconstruct {
     #[command(flatten)]
-    pub(crate) trained: Trained,
-    #[command(flatten)]
     pub(crate) own: Own,
-    /// Number of test images [default: 32; all of your own]
+    /// Number of images [default: 32 test images, or all of --images]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// Output image [default: RUN/reconstructions.png]
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Interpolate {
-    #[command(flatten)]
-    pub(crate) trained: Trained,
-    /// Interpolations, one per row
+    /// Number of interpolations, one per row
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(crate) rows: usize,
     /// Images per interpolation, including both ends
@@ -102,51 +100,51 @@ pub(crate) struct Interpolate {
     /// Output image [default: RUN/interpolation.png]
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Traverse {
-    #[command(flatten)]
-    pub(crate) trained: Trained,
     /// Index of the test image to start from [default: the mean of the prior, or image 0 without a prior]
     #[arg(long, value_name = "N")]
     pub(crate) image: Option<usize>,
     /// Class, for class-conditional models [default: the class of the image, or the first class]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
-    /// Latent dimensions to vary, those with the largest variance over the test images
+    /// Number of latent dimensions to vary; those with the largest variance on the test set
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) units: usize,
-    /// Values per dimension
+    /// Number of values per dimension
     #[arg(long, value_name = "N", default_value_t = 11)]
     pub(crate) steps: usize,
-    /// Range to either side, in standard deviations
+    /// Range on each side, in standard deviations
     #[arg(long, value_name = "X", default_value_t = 3.0, allow_negative_numbers = true)]
     pub(crate) reach: f32,
     /// Output image [default: RUN/traversal.png]
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
     #[command(flatten)]
-    pub(crate) trained: Trained,
-    #[command(flatten)]
     pub(crate) own: Own,
-    /// Number of test images: the first ones [default: all]
+    /// Number of images, from the first [default: all]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// Output file: .npy of latents (a VAE: means, then log variances), or packed codes of a VQ-VAE. Class-conditional
     /// models also write the classes, to codes.classes.npy [default: RUN/codes.npy or RUN/codes.frit]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
-    #[command(flatten)]
-    pub(crate) trained: Trained,
     /// File written by `frit encode`, or an .npy of latents
     #[arg(long, value_name = "FILE")]
     pub(crate) codes: PathBuf,
@@ -159,18 +157,18 @@ pub(crate) struct Decode {
     /// Output image [default: RUN/decoded.png]
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Eval {
-    #[command(flatten)]
-    pub(crate) trained: Trained,
     /// Samples per image for the importance-weighted bound
     #[arg(long, value_name = "K")]
     pub(crate) iw: Option<usize>,
     /// Also compare generated images with test images: Fréchet and kernel distance, precision, recall, density,
-    /// coverage; each with its value for real training images. In the features of a classifier of the data, or of a
-    /// random network if the data has no labels
+    /// coverage. Each metric is printed with its value for training images. The features are those of a classifier
+    /// trained on the data, or of a random network if the data has no labels
     #[arg(long)]
     pub(crate) generative: bool,
     /// Number of generated images for --generative [default: the number of test images, at most 10000]
@@ -182,6 +180,8 @@ pub(crate) struct Eval {
     /// Print JSON
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
 }
 
 #[derive(Debug, Args)]
@@ -199,7 +199,10 @@ pub(crate) struct Compare {
     /// Labelled data: compare in the features of a classifier trained on it [default: features of a random network]
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
-    /// Setting of the [data] section, e.g. data.size=64; can be repeated
+    /// Image size: height and width in pixels [default: those of the images, if equal]
+    #[arg(long, value_name = "N", help_heading = "Data", allow_negative_numbers = true)]
+    pub(crate) size: Option<usize>,
+    /// Setting of the [data] section, e.g. data.fit=pad; can be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Data")]
     pub(crate) set: Vec<String>,
     /// Random seed for the subsets of the kernel distance

@@ -1,7 +1,9 @@
 //! Error messages of the program: the library's message, and the flag or command that helps.
 
 use frit::Hint;
+use frit::io::format::quoted;
 use gpu_core::Error::{NoAdapter, NoSuchAdapter, Refused};
+use std::path::Path;
 
 /// `error: …`, and a line `help: …` where a flag or a command can help.
 pub(crate) fn message(error: &anyhow::Error) -> String {
@@ -32,13 +34,14 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 fn text(hint: &Hint) -> Option<String> {
     Some(match hint {
         Hint::BatchSize(images) => format!("use --batch-size {images}, or --micro-batch auto"),
+        Hint::MaxBatchSize(images) => format!("use --batch-size {images} or less"),
         Hint::MicroBatch(images) => format!("use --micro-batch {images}"),
-        Hint::Resume(run) => format!("continue with `frit resume {run}`"),
+        Hint::Resume(run) => format!("continue with `frit resume {}`", quoted(Path::new(run))),
         Hint::Data => "pass the data set that the run was trained on with --data".into(),
         Hint::Class => "name the class of the images with --class".into(),
         Hint::Out => "choose another --out".into(),
         Hint::Device => "choose another --device (see `frit devices`)".into(),
-        Hint::Train => "start a new run with `frit train`".into(),
+        Hint::Train => "`frit runs` lists the runs; `frit train` starts a new one".into(),
         Hint::Set(key) => format!("change {key}, on the command line with --set {key}=…"),
         Hint::Size(size) => format!("use --size {size}; `frit data inspect` prints all sizes"),
         Hint::FullPrecision => "leave out --half".into(),

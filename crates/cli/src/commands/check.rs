@@ -19,7 +19,7 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     let choice = args.device.choice().unwrap_or(DeviceChoice::Gpu);
     let (backend, why, _) = device::choose(&choice, args.device.checked)?;
     if let Backend::Reference = backend {
-        bail!("the reference executor is what others are checked against; use --device cpu, or a GPU adapter");
+        bail!("the reference executor is the reference itself; use --device cpu or --device gpu");
     }
     let device = backend.executor(Memory::default(), Sharing::Off).describe();
     terminal.say(&format!("checking {why}"));

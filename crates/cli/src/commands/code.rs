@@ -73,7 +73,7 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
         Dtype::F32 => Array::F32(latents(&file, &name, width)?),
     };
     let count = given.len() / width;
-    ensure!((1..=MAX).contains(&count), "{name} has {count} codes; a grid holds 1 to {MAX}");
+    ensure!((1..=MAX).contains(&count), "{name} has {count} codes; expected 1 to {MAX}");
     let classes = classes(args, &session, count)?;
     let images = pictures(&mut session, &given, classes.as_deref())?;
     let DataSet { height, width, channels, .. } = *session.data;
@@ -146,7 +146,7 @@ fn known(file: &[u8], session: &mut Session, name: &str) -> Result<Vec<u32>> {
         (header.per_image, header.codes, header.codebook) == (own.per_image, own.codes, own.codebook),
         "{name} was encoded with another codebook; use the run that encoded it"
     );
-    ensure!(header.images <= MAX, "{name} has the codes of {} images; a grid holds 1 to {MAX}", header.images);
+    ensure!(header.images <= MAX, "{name} has the codes of {} images; expected 1 to {MAX}", header.images);
     Ok(header.unpack(file, name)?.tokens)
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     for setting in &args.set {
         config = config.with(setting)?;
     }
+    config.data.size = args.size.unwrap_or(config.data.size);
     let options = CompareOptions {
         labelled: args.data.clone(),
         data: config.data,

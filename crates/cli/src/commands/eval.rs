@@ -18,10 +18,9 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
         EvalOptions { importance_samples: args.iw, generative: args.generative, images: args.n, seed: args.seed };
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
     evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step, &data));
-    let figures = Value::Object(evaluation.clone());
-    match run.write_evaluation(&figures, data.same_tests) {
+    match run.write_evaluation(&evaluation, data.same_tests) {
         Ok(_) if data.same_tests => {}
-        Ok(path) => terminal.say(&format!("these are not the test images of the run; saved in {}", path.display())),
+        Ok(path) => terminal.say(&format!("the test images differ from those of the run; saved to {}", path.display())),
         Err(error) => terminal.say(&format!("the evaluation was not saved: {error}")),
     }
     match args.json {

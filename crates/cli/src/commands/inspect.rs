@@ -23,7 +23,10 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     // Any recipe has a [data] section.
     let mut config = Config::load("vae")?;
     for setting in &args.set {
-        ensure!(setting.starts_with("data."), "--set {setting} is not a setting of the [data] section");
+        ensure!(
+            setting.starts_with("data."),
+            "invalid value '{setting}' for --set: expected a setting of [data], such as data.size=64"
+        );
         config = config.with(setting)?;
     }
     if let Some(size) = args.size {
@@ -47,12 +50,12 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str, share: f64) -> Result<()> 
     out!("{name}: {kind}")?;
     out!("{:10} {} training, {} test", "images", train.count, test.count)?;
     match held_out {
-        true => out!("{:10} a share of {share} is held out for testing (data.test)", "split")?,
-        false => out!("{:10} the training and the test part of the data", "split")?,
+        true => out!("{:10} held out for testing: a share of {share} (data.test)", "split")?,
+        false => out!("{:10} as in the data", "split")?,
     }
     out!("{:10} {height}×{width}×{channels}", "size")?;
     if let Some(size) = resized {
-        out!("{:10} the images have several sizes: train with --size {size}, or another", "")?;
+        out!("{:10} several sizes: train with --size {size}, or another", "")?;
     }
     for (side, name) in ["height", "width"].into_iter().enumerate() {
         let [least, median, most] = spread(sizes, side);
@@ -64,19 +67,19 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str, share: f64) -> Result<()> 
     let by_size = counted(sizes);
     if by_size.len() > 1 {
         out!("{:10} {}", "sizes", by_size.len())?;
-        by_size
-            .iter()
-            .take(SIZES)
-            .try_for_each(|([h, w], count)| out!("  {:24} {count:7} images", format!("{h}×{w}")))?;
+        by_size.iter().take(SIZES).try_for_each(|([h, w], count)| out!("  {:24} {count:7}", format!("{h}×{w}")))?;
         let others: usize = by_size.iter().skip(SIZES).map(|(_, count)| count).sum();
         if others > 0 {
-            out!("  {:24} {others:7} images", format!("{} others", by_size.len() - SIZES))?;
+            out!("  {:24} {others:7}", format!("{} others", by_size.len() - SIZES))?;
         }
     }
     out!("{:10} {} to {} of 255", "pixels", pixels.least, pixels.most)?;
     out!("{:10} {:.4}, variance {:.4} (of pixels / 255)", "mean", pixels.mean, pixels.variance)?;
     out!("{:10} {}", "checksum", data.fingerprint())?;
-    out!("{:10} {}", "classes", classes.len())?;
+    match classes.len() {
+        1 => out!("{:10} none: there are no labels, or no class folders", "classes")?,
+        count => out!("{:10} {count}", "classes")?,
+    }
     let counts = |split: &Split| counts(split, classes.len());
     for ((class, train), test) in classes.iter().zip(counts(train)).zip(counts(test)) {
         out!("  {class:24} {train:7} training {test:7} test")?;

@@ -31,7 +31,7 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
     let width = latent_width(session)?;
     ensure!(
         args.from.is_none() || session.data.test.count == 2,
-        "--from and --to have {} images; give one image file each",
+        "--from and --to have {} images; use one image file each",
         session.data.test.count
     );
     let images = images || !has_prior(session);
@@ -128,7 +128,8 @@ fn latent_width(session: &Session) -> Result<usize> {
 /// Pairs of test images, one after another: of each class its share, by the seed of the run.
 fn pairs(session: &Session, count: usize) -> Result<Vec<usize>> {
     let (test, needed) = (&session.data.test, 2 * count);
-    ensure!(needed <= test.count, "needs {needed} test images, but there are {}; use fewer --rows", test.count);
+    let has = test.count;
+    ensure!(needed <= has, "interpolation needs {needed} test images, but there are {has}; use fewer --rows");
     let drawn = test.subset(needed, session.config.train.seed);
     // From one half to the other: in data sorted by class, between classes.
     let (from, to) = drawn.split_at(count);

@@ -85,14 +85,22 @@ const HEAD: &str = "calls         ms  share    GFLOP/s      GB/s  of roof";
 /// Calls, milliseconds, share of the step, rates, share of the roofline.
 fn row(work: &Work, total: &Work) -> String {
     format!(
-        "{:5} {:10.3} {:5.1}% {:>10} {:>9} {:7.1}%",
+        "{:5} {:10.3} {:5.1}% {:>10} {:>9} {:>8}",
         work.calls,
         ms(work.time),
         100.0 * work.time.as_secs_f64() / total.time.as_secs_f64().max(1e-9),
         figure(work.flop_rate() / 1e9),
         figure(work.byte_rate() / 1e9),
-        100.0 * work.roof_share()
+        roof_share(work)
     )
+}
+
+/// The share of the roofline. Data that comes from a cache is faster than the memory that the roofline measures.
+fn roof_share(work: &Work) -> String {
+    match work.roof_share() {
+        share if share > 1.0 => "cache".into(),
+        share => format!("{:.1}%", 100.0 * share),
+    }
 }
 
 fn print_step(profile: &Profile) -> Result<()> {

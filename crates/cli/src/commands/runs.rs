@@ -19,23 +19,34 @@ pub(crate) fn runs(args: &args::Runs) -> Result<Ending> {
         out!("no runs in {}", args.folder.display())?;
         return Ok(Ending::Done);
     }
-    out!("{:16} {:10} {:14} {:>9}  {:24} {:12} changed", "run", "model", "data", "epochs", "best", "state")?;
-    found.iter().try_for_each(|run| out!("{}", row(run)))?;
+    let heads = ["run", "model", "data", "epochs", "best", "state", "changed"].map(String::from);
+    let rows: Vec<[String; 7]> = [heads].into_iter().chain(found.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        out!("{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
     Ok(Ending::Done)
 }
 
-fn row(run: &RunSummary) -> String {
+/// The cells of a run.
+fn row(run: &RunSummary) -> [String; 7] {
     let last = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or_default().to_string();
-    let name = last(&run.path.display().to_string());
-    let epochs = format!("{}/{}", run.epochs, run.of_epochs);
     let best = run.metric.as_deref().and_then(metric).zip(run.best);
-    let best = best.map_or_else(|| "-".into(), |(metric, value)| format!("{} {}", metric.name, short(value)));
     let state = match run.state {
         State::Running => "running",
         State::Finished => "finished",
         State::Interrupted => "interrupted",
         State::Unreadable => "unreadable",
     };
-    let age = run.age_s.map_or_else(|| "-".into(), |seconds| format!("{} ago", lasting(seconds as f64)));
-    format!("{name:16} {:10} {:14} {epochs:>9}  {best:24} {state:12} {age}", run.model, last(&run.data))
+    [
+        last(&run.path.display().to_string()),
+        run.model.clone(),
+        last(&run.data),
+        format!("{}/{}", run.epochs, run.of_epochs),
+        best.map_or_else(|| "-".into(), |(metric, value)| format!("{} {}", metric.name, short(value))),
+        state.into(),
+        run.age_s.map_or_else(|| "-".into(), |seconds| format!("{} ago", lasting(seconds as f64))),
+    ]
 }

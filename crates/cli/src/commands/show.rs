@@ -6,6 +6,7 @@ use crate::output::{out, put_json};
 use anyhow::Result;
 use frit::config::Config;
 use frit::data::DataSet;
+use frit::run::layers::{Layer, layers, parameters};
 use frit::run::planned::{Footprint, Planned, barriers_of, of_step, phases, schedules, slots};
 use frit::run::session::spec;
 use frit::train::{Inputs, Length};
@@ -20,14 +21,18 @@ pub(crate) fn show(args: &args::Show) -> Result<Ending> {
         put_json("show", json_of(&shown))?;
         return Ok(Ending::Done);
     }
+    print_layers(&shown)?;
     for planned in &shown.phases {
         let phase = &planned.phase;
+        out!("")?;
         let times = if phase.times > 1 { format!(", {} times", phase.times) } else { String::new() };
         out!("{}{times}{}:", phase.name, part(phase, &shown.phases))?;
+        out!("  #  {:48} {:26} {:>11} {:>13}  {}", "call", "kernel", "MFLOP", "KiB moved", "writes")?;
         for (index, call) in phase.schedule.calls().iter().enumerate() {
             out!("{}", line(index, call, planned, shown.optim))?;
         }
     }
+    out!("")?;
     print_totals(&shown)?;
     Ok(Ending::Done)
 }
@@ -49,27 +54,34 @@ fn part(phase: &Phase, phases: &[Planned]) -> String {
     }
 }
 
-/// Prints the configuration, the data and the memory for `frit train --dry-run`.
-pub(crate) fn dry_run(config: &Config, data: &DataSet, backend: Option<&Backend>) -> Result<Ending> {
+/// Prints the data, the model and the memory.
+pub(crate) fn summary(config: &Config, data: &DataSet, backend: Option<&Backend>) -> Result<()> {
     let shown = Shown::new(config, data);
-    out!("{}", config.to_toml()?.trim_end())?;
+    let (train, test) = (data.train.count, data.test.count);
+    let (height, width, channels) = (data.height, data.width, data.channels);
+    out!("{}: {train} training and {test} test images of {height}×{width}×{channels}", data.name)?;
     out!("")?;
-    out!(
-        "{}: {} training and {} test images of {}×{}×{}",
-        data.name,
-        data.train.count,
-        data.test.count,
-        data.height,
-        data.width,
-        data.channels
-    )?;
+    print_layers(&shown)?;
+    out!("")?;
     print_totals(&shown)?;
     if let Some(Backend::Reference) = backend {
         let Shown { model, schedules, .. } = &shown;
         let bytes = Footprint::of(model.as_ref(), schedules, |dtype| Backend::Reference.element_bytes(dtype)).total();
         out!("memory on the reference executor (double precision): {:.1} MiB", mib(bytes))?;
     }
-    Ok(Ending::Done)
+    Ok(())
+}
+
+/// Prints the layers of every network, in the order of the parameters.
+fn print_layers(shown: &Shown) -> Result<()> {
+    out!("{:28} {:12} {:16} {:>12} {:>10}", "layer", "operator", "output", "parameters", "MFLOP")?;
+    for network in shown.model.networks() {
+        for Layer { name, operator, output, parameters, flops } in layers(network, &shown.phases) {
+            let output = output.to_string();
+            out!("{name:28} {operator:12} {output:16} {parameters:12} {:10.3}", flops as f64 / 1e6)?;
+        }
+    }
+    Ok(())
 }
 
 /// A model and its schedules.
@@ -92,26 +104,34 @@ impl Shown {
     }
 }
 
-/// Number, label, kernel, shapes, cost, and the buffers written.
+/// Number, label, kernel, cost, and the buffers written.
 fn line(index: usize, call: &Call, planned: &Planned, optim: &[&str]) -> String {
-    let shapes: Vec<String> = call.writes().map(|buf| format!("{} {}", buf.shape, home(buf, planned, optim))).collect();
+    let writes = call.writes().map(|buf| {
+        let slot = slot(buf, planned).map_or_else(String::new, |slot| format!(" {slot}"));
+        format!("{} {}{slot}", buf.shape, memory(buf, optim))
+    });
     format!(
-        "{index:3}  {:32} {:24} {:28} {:9.3} MFLOP {:9.1} KiB",
+        "{index:3}  {:48} {:26} {:11.3} {:13.1}  {}",
         call.label,
         call.kernel.name,
-        shapes.join(", "),
         call.flops as f64 / 1e6,
-        call.bytes() as f64 / 1024.0
+        call.bytes() as f64 / 1024.0,
+        writes.collect::<Vec<_>>().join(", ")
     )
 }
 
-/// The arena or slot of a buffer; `optim` names the optimiser's state tensors.
-fn home(buf: Buf, planned: &Planned, optim: &[&str]) -> String {
-    match (buf.id.arena, planned.slot(buf.id)) {
-        (Arena::Scratch, Some(slot)) => format!("slot {slot}"),
-        (Arena::OptimSlot(slot), _) => format!("optim.{}", optim[usize::from(slot)]),
-        (arena, _) => format!("{arena:?}").to_lowercase(),
+/// The memory of a buffer; `optim` names the optimiser's state tensors.
+fn memory(buf: Buf, optim: &[&str]) -> String {
+    match buf.id.arena {
+        Arena::Scratch => "slot".into(),
+        Arena::OptimSlot(slot) => format!("optim.{}", optim[usize::from(slot)]),
+        arena => format!("{arena:?}").to_lowercase(),
     }
+}
+
+/// The slot of a scratch buffer.
+fn slot(buf: Buf, planned: &Planned) -> Option<usize> {
+    planned.slot(buf.id).filter(|_| buf.id.arena == Arena::Scratch)
 }
 
 fn mib(bytes: u64) -> f64 {
@@ -151,7 +171,10 @@ fn print_totals(Shown { model, phases, schedules, .. }: &Shown) -> Result<()> {
 fn json_of(Shown { optim, model, phases, schedules }: &Shown) -> Value {
     let step = |planned: &Planned, call: &Call| {
         let phase = &planned.phase;
-        let buf = |buf: &Buf| json!({ "shape": buf.shape.to_string(), "home": home(*buf, planned, optim) });
+        let buf = |buf: &Buf| {
+            let (slot, memory) = (slot(*buf, planned), memory(*buf, optim));
+            json!({ "shape": buf.shape.dims(), "memory": memory, "slot": slot })
+        };
         json!({
             "phase": phase.name,
             "times": phase.times,
@@ -165,8 +188,11 @@ fn json_of(Shown { optim, model, phases, schedules }: &Shown) -> Value {
     let of_phase =
         |planned: &Planned| planned.phase.schedule.calls().iter().map(|of| step(planned, of)).collect::<Vec<_>>();
     let (memory, waits) = (Footprint::on_a_device(model.as_ref(), schedules), barriers_of(phases));
+    let layer = |Layer { name, operator, output, parameters, flops }| json!({ "name": name, "operator": operator, "output": output.dims(), "parameters": parameters, "flops": flops });
+    let layers = model.networks().into_iter().flat_map(|network| layers(network, phases)).map(layer);
     json!({
-        "parameters": model.networks().iter().map(|network| network.weights.count()).sum::<usize>(),
+        "parameters": parameters(model.as_ref()),
+        "layers": layers.collect::<Vec<_>>(),
         "steps": phases.iter().flat_map(of_phase).collect::<Vec<_>>(),
         "slots": slots(schedules).iter().map(|slot| slot.len * 4).collect::<Vec<_>>(),
         "scratch_bytes": memory.scratch,

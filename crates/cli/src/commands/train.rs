@@ -8,9 +8,9 @@ use anyhow::Result;
 use frit::config::Config;
 use frit::eval::Evaluation;
 use frit::eval::metrics::{headline, metric, name};
-use frit::io::format::{lasting, short};
+use frit::io::format::{lasting, quoted, short};
 use frit::terminal::Terminal;
-use frit::train::{Inputs, Length, StepTime, Summary, TrainOptions, Trained};
+use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,21 +34,16 @@ pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
     finish(frit::train::train(TrainOptions { interrupt, ..options })?, terminal, args.json)
 }
 
-/// Prints the configuration, the data, the memory and the estimated time.
+/// Prints the data, the model, the memory and the estimated time; with `-v`, also every setting.
 fn dry_run(options: TrainOptions) -> Result<Ending> {
-    let TrainOptions { config, length, micro_batch, device, terminal, .. } = options;
-    let inputs = Inputs::load(config, length, micro_batch)?;
-    let (config, data) = (inputs.config.clone(), inputs.data.clone());
-    let setup = match inputs.open(&device, &terminal) {
-        Ok(setup) => setup,
-        Err(error) => {
-            // Everything but the time is known without a device.
-            super::show::dry_run(&config, &data, None)?;
-            return Err(error.into());
-        }
-    };
-    super::show::dry_run(&setup.config, &setup.data, Some(&setup.backend))?;
-    print_time(&setup.step_time()?)?;
+    let DryRun { config, data, backend, time } = frit::train::dry_run(options)?;
+    super::show::summary(&config, &data, backend.as_ref())?;
+    // Everything but the time is known without a device.
+    print_time(&time?)?;
+    if log::log_enabled!(log::Level::Info) {
+        out!("")?;
+        out!("{}", config.to_toml()?.trim_end())?;
+    }
     Ok(Ending::Done)
 }
 
@@ -56,7 +51,7 @@ fn print_time(time: &StepTime) -> Result<()> {
     let [epoch, run] = time.seconds().map(lasting);
     let StepTime { step, per_epoch, total, device } = time;
     out!("time on {device}: {:.1} ms per step", 1e3 * step.as_secs_f64())?;
-    out!("about {epoch} per epoch of {per_epoch} steps and {run} for all {total} steps, without tests and pictures")
+    out!("about {epoch} per epoch of {per_epoch} steps and {run} for all {total} steps, without evaluation and samples")
 }
 
 /// A flag that Ctrl-C and a request to terminate set.
@@ -71,7 +66,7 @@ pub(super) fn on_interrupt() -> Result<Arc<AtomicBool>> {
 pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Result<Ending> {
     let path = trained.path.display();
     let Some(metrics) = &trained.metrics else {
-        terminal.say_interrupted(&format!("interrupted; saved in {path}; continue with `frit resume {path}`"));
+        terminal.say_interrupted(&interrupted(&trained.path));
         return Ok(Ending::Interrupted);
     };
     if !trained.was_complete {
@@ -84,11 +79,17 @@ pub(super) fn finish(trained: Trained, terminal: &Terminal, json: bool) -> Resul
     Ok(Ending::Done)
 }
 
+/// The message after an interrupted training.
+pub(super) fn interrupted(run: &Path) -> String {
+    format!("interrupted; saved in {}; continue with `frit resume {}`", run.display(), quoted(run))
+}
+
 /// Says how long training took, which epoch was the best, where the files are, and which commands come next.
 fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     let Summary { epochs, steps, elapsed, best, samples, report, .. } = trained.summary()?;
     let count = |count: u64, of: &str| format!("{count} {of}{}", if count == 1 { "" } else { "s" });
     let took = elapsed.map(|seconds| format!(" in {}", lasting(seconds))).unwrap_or_default();
+    let best_is_earlier = best.as_ref().is_some_and(|(.., epoch)| *epoch < epochs);
     let best = best.map(|(key, value, epoch)| {
         let unit = metric(&key).map_or("", |metric| metric.unit);
         format!("; best {} {} {unit}", name(&key), short(value)).trim_end().to_string() + &format!(" at epoch {epoch}")
@@ -100,14 +101,14 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
             terminal.say(&format!("  {name}: {}", path.display()));
         }
     }
-    let path = trained.path.display();
+    let run = quoted(&trained.path) + if best_is_earlier { " --best" } else { "" };
     let model = &trained.session.model;
     let draw = match (model.sampler().is_some(), model.reconstructor().is_some()) {
-        (true, _) => format!("`frit sample {path}`, "),
-        (false, true) => format!("`frit reconstruct {path}`, "),
+        (true, _) => format!("`frit sample {run}`, "),
+        (false, true) => format!("`frit reconstruct {run}`, "),
         (false, false) => String::new(),
     };
-    terminal.say(&format!("  next: {draw}`frit eval {path}`"));
+    terminal.say(&format!("  next: {draw}`frit eval {run}`"));
     Ok(())
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
     found.iter().try_for_each(print)?;
     let gains = found.iter().filter(|tuned| tuned.chosen != tuned.table).count();
     out!(
-        "{} classes of calls, {gains} with another variant than the table's; saved to {}",
+        "{} classes of calls, {gains} with a variant other than the built-in one; saved to {}",
         found.len(),
         path.display()
     )?;
@@ -107,11 +107,11 @@ fn print(tuned: &Tuned) -> Result<()> {
     }
     if let (Some(table), Some(chosen)) = (time(tuned.table), time(tuned.chosen)) {
         let kept = if tuned.chosen == tuned.table && tuned.fastest != tuned.table {
-            format!("; the table's variant stays, because none is faster by {:.0} %", 100.0 * (WORTH - 1.0))
+            format!("; the built-in variant stays, because none is faster by {:.0} %", 100.0 * (WORTH - 1.0))
         } else {
             String::new()
         };
-        out!("  speedup over the table: {:.2}{kept}", table.as_secs_f64() / chosen.as_secs_f64())?;
+        out!("  speedup over the built-in variant: {:.2}{kept}", table.as_secs_f64() / chosen.as_secs_f64())?;
     }
     Ok(())
 }

@@ -61,10 +61,9 @@ impl Folder {
 
     /// The message after an interrupted training.
     fn interrupted(&self, recipe: &str) -> String {
-        let path = self.run.display();
         match self.temporary {
             Some(_) => format!("interrupted; start again with `frit verify {recipe}`"),
-            None => format!("interrupted; saved in {path}; continue with `frit resume {path}`"),
+            None => super::train::interrupted(&self.run),
         }
     }
 }
@@ -86,7 +85,7 @@ impl Interrupts {
             seen.store(true, Ordering::SeqCst);
             if !training.load(Ordering::SeqCst) {
                 let kept = temporary.is_none() && run.exists();
-                let kept = kept.then(|| format!("; {} is kept, for `frit resume` or `frit eval`", run.display()));
+                let kept = kept.then(|| format!("; {} is kept for `frit resume` or `frit eval`", run.display()));
                 terminal.say_interrupted(&format!("interrupted{}", kept.unwrap_or_default()));
                 temporary.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
                 exit(Ending::INTERRUPTED.into());

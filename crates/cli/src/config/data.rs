@@ -1,4 +1,4 @@
-//! The `[data]` section of a configuration: the source, and the images to make of it.
+//! The `[data]` section of a configuration: the source, and the size and channels of its images.
 
 use crate::io::error::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,11 @@ pub struct DataOptions {
     pub source: String,
     /// Height and width of the images; 0 keeps those of the files, which must then be equal.
     pub size: usize,
-    /// Method that makes a square of `size` of a picture.
+    /// Method that makes a square of `size` of an image.
     pub fit: Fit,
     /// Channels: 1 for grey, 3 for red, green and blue, 0 for those of the files.
     pub channels: usize,
-    /// Colour under transparent pixels and around padded pictures.
+    /// Colour under transparent pixels and around padded images.
     pub background: Colour,
     /// Share of the images held out for testing, if the data has no test set.
     pub test: f64,
@@ -53,22 +53,19 @@ impl DataOptions {
     pub fn check(&self) -> Result<()> {
         let Self { size, channels, test, .. } = *self;
         if size > MAX_SIZE {
-            bail!(Setting, "data.size is {size}; use at most {MAX_SIZE}");
+            bail!(Setting, "data.size must be at most {MAX_SIZE} (got {size})");
         }
         if !matches!(channels, 0 | 1 | 3) {
-            bail!(
-                Setting,
-                "data.channels is {channels}; use 1 for grey, 3 for colour, or 0 for the channels of the files"
-            );
+            bail!(Setting, "data.channels must be 0 (as in the files), 1 (grey) or 3 (colour) (got {channels})");
         }
         if !(test > 0.0 && test < 1.0) {
-            bail!(Setting, "data.test is {test}; use a share between 0 and 1, as in 0.1");
+            bail!(Setting, "data.test must be above 0 and below 1 (got {test})");
         }
         Ok(())
     }
 }
 
-/// Method that makes a square of a picture.
+/// Method that makes a square of an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
@@ -94,7 +91,7 @@ impl TryFrom<String> for Colour {
         let hexadecimal = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         match u32::from_str_radix(digits, 16) {
             Ok(colour) if hexadecimal => Ok(Self([(colour >> 16) as u8, (colour >> 8) as u8, colour as u8])),
-            _ => Err(format!("'{text}' is not a colour; use six hexadecimal digits, as in ffffff")),
+            _ => Err(format!("expected six hexadecimal digits, such as ffffff (got '{text}')")),
         }
     }
 }
@@ -129,10 +126,10 @@ mod tests {
         let message = |options: DataOptions| options.check().unwrap_err().to_string();
         let usual = DataOptions::default;
         assert!(usual().check().is_ok());
-        assert!(message(DataOptions { size: 5000, ..usual() }).contains("data.size is 5000"));
-        assert!(message(DataOptions { channels: 2, ..usual() }).contains("data.channels is 2"));
+        assert!(message(DataOptions { size: 5000, ..usual() }).contains("at most 4096 (got 5000)"));
+        assert!(message(DataOptions { channels: 2, ..usual() }).contains("(got 2)"));
         for test in [0.0, 1.0, -0.1, f64::NAN] {
-            assert!(message(DataOptions { test, ..usual() }).contains("between 0 and 1"));
+            assert!(message(DataOptions { test, ..usual() }).contains("above 0 and below 1"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Messages on values and keys that a configuration cannot have, in plain words: serde names Rust's types.
+//! Messages for invalid keys and values of a configuration, in place of serde's, which name Rust types.
 
 use crate::io::guess::{closest, did_you_mean};
 

@@ -26,7 +26,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// The most micro-batches of a batch; each is a schedule of its own.
+/// The most micro-batches of a batch; each is a separate schedule.
 pub const MAX_MICRO_BATCHES: usize = 256;
 
 /// Everything that decides the result of a run. The resolved configuration of a run is itself a recipe: `family`, the
@@ -115,10 +115,8 @@ impl<'de> Visitor<'de> for ConfigVisitor {
         let family: Family = family.ok_or_else(|| A::Error::missing_field("family"))?;
         if let Some(other) = models.iter().map(ModelConfig::family).find(|&other| other != family) {
             let (family, other) = (family.name(), other.name());
-            let message = format!(
-                "section [{other}] in a configuration with family = '{family}'; remove it, or change \
-                                   the family"
-            );
+            let message =
+                format!("section [{other}] does not belong to family = '{family}'; remove it, or change the family");
             return Err(A::Error::custom(message));
         }
         let model = models.pop().unwrap_or_else(|| family.defaults());
@@ -236,24 +234,24 @@ impl Config {
         }
         let batches = self.batches();
         if batch_size.saturating_mul(batches) > images {
-            let of = if batches > 1 { format!(", {batches} batches to a step,") } else { String::new() };
+            let of = if batches > 1 { format!(" ({batches} batches per step)") } else { String::new() };
             bail!(
                 Setting,
-                hint: Hint::BatchSize(images / batches.max(1)),
-                "train.batch_size is {batch_size}{of} and the training set has only {images} images"
+                hint: Hint::MaxBatchSize(images / batches.max(1)),
+                "train.batch_size is {batch_size}{of}, but the training set has {images} images"
             );
         }
         // Steps are counted in a word on the device.
         let per_epoch = images.div_ceil(batch_size) as u64;
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
-            bail!(Setting, "train.epochs is {epochs}: a run has fewer than 2³² steps");
+            bail!(Setting, "train.epochs is {epochs}, which makes 2³² steps or more; use fewer epochs");
         }
         let parts = self.micro_batches();
         if parts.len() > MAX_MICRO_BATCHES {
             bail!(
                 Setting,
-                "train.micro_batch is {}: it splits a batch of {batch_size} into {} micro-batches, and \
-                 {MAX_MICRO_BATCHES} is the most; use larger micro-batches",
+                "train.micro_batch is {}: it splits a batch of {batch_size} into {} micro-batches (at most \
+                 {MAX_MICRO_BATCHES}); use larger micro-batches",
                 self.train.micro_batch,
                 parts.len()
             );
@@ -291,8 +289,8 @@ impl Config {
             if left == 0 && total > 0 {
                 bail!(
                     Setting,
-                    "optimiser.lr_warmup is {lr_warmup} and the run has {total} steps, so none are left for the decay \
-                     of the learning rate; use a shorter warm-up, or set optimiser.lr_decay_steps"
+                    "optimiser.lr_warmup is {lr_warmup}, which leaves none of {total} steps for the decay of the \
+                     learning rate; use a shorter warm-up, or set optimiser.lr_decay_steps"
                 );
             }
             self.optimiser.lr_decay_steps = left.max(1);
@@ -323,7 +321,7 @@ impl Config {
             bail!(
                 Run,
                 hint: Hint::Train,
-                "config.toml has other settings than the run was started with; restore them"
+                "the settings in config.toml changed since the run was started; restore them"
             );
         }
         Ok(())

@@ -21,7 +21,7 @@ const LEFT_BY_SYSTEMS: [&str; 8] = [
     "desktop.ini",
 ];
 
-/// Name of a class without a folder of its own; no folder has it.
+/// Name of a class without its own folder; no folder has it.
 const LOOSE: &str = "";
 
 /// A folder with images in it or below.
@@ -116,16 +116,16 @@ fn rank(name: &str) -> Option<usize> {
 }
 
 /// A folder and all below it, without those of systems and hidden ones; `above` is the path of folders to it, and a
-/// link to one of them is not followed. Files that are no images are counted by their ending.
+/// link to one of them is not followed. Files that are not images are counted by their ending.
 fn scan(folder: &Path, above: &mut Vec<PathBuf>, others: &mut BTreeMap<String, usize>) -> Result<Option<Folder>> {
-    let unreadable = || format!("the folder {} could not be read; check its permissions", folder.display());
+    let unreadable = || format!("cannot read the folder {}; check its permissions", folder.display());
     let real = folder.canonicalize().with_context(ErrorKind::Data, unreadable)?;
     if above.contains(&real) {
         return Ok(None);
     }
     above.push(real);
     let unreadable =
-        |error| error!(Data, "the folder {} could not be read ({error}); check its permissions", folder.display());
+        |error| error!(Data, "cannot read the folder {} ({error}); check its permissions", folder.display());
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
     let mut paths = entries.map(|entry| Ok(entry.map_err(unreadable)?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
@@ -151,7 +151,7 @@ fn scan(folder: &Path, above: &mut Vec<PathBuf>, others: &mut BTreeMap<String, u
     Ok(Some(found))
 }
 
-/// A clause on files that are no images: `12 files of other types (10 .heic, 2 .mov)`.
+/// A clause on files that are not images: `12 files of other types (10 .heic, 2 .mov)`.
 fn others_of(others: &BTreeMap<String, usize>) -> Option<String> {
     let total: usize = others.values().sum();
     let mut most: Vec<_> = others.iter().map(|(ending, count)| (*count, ending)).collect();
@@ -191,14 +191,14 @@ fn parts_of(root: &Path, mut folder: Folder, notes: &mut Vec<String>) -> Result<
     let (mut tests, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|folder| folder.test_rank().is_some());
     tests.sort_by_key(Folder::test_rank);
     if trains.len() > 1 {
-        bail!(Data, "{name} has several training parts, {}; keep one", names(&trains));
+        bail!(Data, "{name} has several training folders: {}; keep one", names(&trains));
     }
     let Some(train) = trains.pop() else {
         if !tests.is_empty() && others.is_empty() && folder.images.is_empty() {
-            bail!(Data, "{name} has {} and no folder 'train' with images; add one", names(&tests));
+            bail!(Data, "{name} has {}, but no folder 'train' with images; add one", names(&tests));
         }
         if !tests.is_empty() {
-            notes.push(format!("{}: taken as a class, as there is no folder 'train'", names(&tests)));
+            notes.push(format!("{}: used as a class, because there is no folder 'train'", names(&tests)));
         }
         folder.folders = others.into_iter().chain(tests).collect();
         folder.folders.sort_by(|a, b| a.name.cmp(&b.name));
@@ -211,17 +211,17 @@ fn parts_of(root: &Path, mut folder: Folder, notes: &mut Vec<String>) -> Result<
     }
     // Among folders of images, `train` may be a kind of vehicle.
     if tests.is_empty() && !others.is_empty() && !train.images.is_empty() {
-        notes.push(format!("'{}': taken as a class, as other folders of images are beside it", train.name));
+        notes.push(format!("'{}': used as a class, because there are other folders of images", train.name));
         folder.folders = others.into_iter().chain([train]).collect();
         folder.folders.sort_by(|a, b| a.name.cmp(&b.name));
         return Ok((folder, None));
     }
     let unused: Vec<Folder> = others.into_iter().chain(tests.drain(tests.len().min(1)..)).collect();
     if !unused.is_empty() {
-        notes.push(format!("not used, beside '{}': {}", train.name, names(&unused)));
+        notes.push(format!("not used, next to '{}': {}", train.name, names(&unused)));
     }
     if !folder.images.is_empty() {
-        notes.push(format!("not used, beside '{}': {} images", train.name, folder.images.len()));
+        notes.push(format!("not used, next to '{}': {} images", train.name, folder.images.len()));
     }
     Ok((train, tests.pop()))
 }
@@ -235,11 +235,14 @@ fn classes_of(part: Folder) -> Result<Vec<Class>> {
             .map(|class| Class { name: class.name.clone(), files: class.into_images() })
             .collect()),
         Some(_) if folders.is_empty() => Ok(vec![Class { name: LOOSE.into(), files: images }]),
-        Some(first) => bail!(
-            Data,
-            "{} is next to folders of images, each of which is a class; move it into one of them, or remove it",
-            first.display()
-        ),
+        Some(first) => {
+            bail!(
+                Data,
+                "{} is next to class folders ({}); move it into one of them, or remove it or the folders",
+                first.display(),
+                folders.iter().map(|class| class.name.as_str()).take(3).collect::<Vec<_>>().join(", ")
+            )
+        }
     }
 }
 
@@ -250,17 +253,13 @@ fn class_names(folder: &Path, parts: &[Vec<Class>]) -> Result<Vec<String>> {
     if parts.iter().any(loose) && !parts.iter().all(loose) {
         bail!(
             Data,
-            "one part of {name} has its images in sub-folders, one for each class, and the other has not; arrange both \
-             alike"
+            "{name} has class folders in only one of its parts, training and test; use class folders in both, or in \
+             neither"
         );
     }
     let names: BTreeSet<&str> = parts.iter().flatten().map(|class| class.name.as_str()).collect();
     if names.len() > MAX_CLASSES {
-        bail!(
-            Data,
-            "{name} has {} sub-folders with images, and a data set has at most {MAX_CLASSES} classes; use fewer",
-            names.len()
-        );
+        bail!(Data, "{name} has {} class folders (at most {MAX_CLASSES}); use fewer", names.len());
     }
     Ok(names.into_iter().map(String::from).collect())
 }
@@ -311,7 +310,7 @@ mod tests {
         let loose = tempfile::tempdir().unwrap();
         put(&loose, "b.png");
         put(&loose, "a.png");
-        assert_eq!(arranged(&loose), [["a.png is pictures", "b.png is pictures"]]);
+        assert_eq!(arranged(&loose), [["a.png is images", "b.png is images"]]);
     }
 
     fn notes(root: &TempDir) -> Vec<String> {
@@ -335,7 +334,7 @@ mod tests {
             put(&root, &format!("{other}/d/1.png"));
             let expected = vec![format!("{train}/b/1.png is b"), format!("{train}/c/1.png is c")];
             assert_eq!(arranged(&root), [expected, vec![format!("{test}/a/1.png is a")]]);
-            let unused = format!("not used, beside '{train}': '{other}' (1 images)");
+            let unused = format!("not used, next to '{train}': '{other}' (1 images)");
             assert_eq!(notes(&root), if ["val", "extra"].contains(&other) { vec![unused] } else { vec![] });
         }
     }
@@ -353,17 +352,17 @@ mod tests {
         assert_eq!(notes(&root), ["not read: 1 file of other types (1 .txt)"]);
         put(&root, "unlabelled/1.png");
         assert_eq!(arranged(&root), expected);
-        assert_eq!(notes(&root)[1], "not used, beside 'train': 'unlabelled' (1 images)");
+        assert_eq!(notes(&root)[1], "not used, next to 'train': 'unlabelled' (1 images)");
         // Beside buses, trains are vehicles.
         let vehicles = tempfile::tempdir().unwrap();
         put(&vehicles, "train/1.png");
         put(&vehicles, "bus/1.png");
         assert_eq!(arranged(&vehicles), [["bus/1.png is bus", "train/1.png is train"]]);
-        assert!(notes(&vehicles)[0].contains("'train': taken as a class"));
+        assert!(notes(&vehicles)[0].contains("'train': used as a class"));
     }
 
     #[test]
-    fn a_folder_around_all_is_passed_over() {
+    fn a_folder_around_all_is_skipped() {
         let root = tempfile::tempdir().unwrap();
         put(&root, "download/dataset/cat/1.png");
         put(&root, "download/dataset/dog/1.png");
@@ -374,7 +373,7 @@ mod tests {
         put(&parts, "images/train/1.png");
         put(&parts, "images/test/1.png");
         put(&parts, "labels/train/1.txt");
-        assert_eq!(arranged(&parts), [["images/train/1.png is pictures"], ["images/test/1.png is pictures"]]);
+        assert_eq!(arranged(&parts), [["images/train/1.png is images"], ["images/test/1.png is images"]]);
         // One class has its own name.
         let one = tempfile::tempdir().unwrap();
         put(&one, "cat/1.png");
@@ -401,17 +400,17 @@ mod tests {
         fs::create_dir(root.path().join("test")).unwrap();
         assert!(sentence(&root).contains("has no test images in 'test'"));
         put(&root, "test/cat/a.png");
-        assert!(sentence(&root).contains("the other has not; arrange both alike"));
+        assert!(sentence(&root).contains("in only one of its parts"));
         put(&root, "test/b.png");
-        assert!(sentence(&root).contains("b.png is next to folders of images"));
+        assert!(sentence(&root).contains("b.png is next to class folders"));
         put(&root, "Training/b.png");
-        assert!(sentence(&root).contains("has several training parts, 'Training' (1 images), 'train' (1 images)"));
+        assert!(sentence(&root).contains("has several training folders: 'Training' (1 images), 'train' (1 images)"));
         let tests = tempfile::tempdir().unwrap();
         put(&tests, "valid/a.png");
-        assert!(sentence(&tests).contains("has 'valid' (1 images) and no folder 'train'"));
+        assert!(sentence(&tests).contains("has 'valid' (1 images), but no folder 'train'"));
         let many = tempfile::tempdir().unwrap();
         (0..257).for_each(|class| put(&many, &format!("{class}/a.png")));
-        assert!(sentence(&many).contains("has 257 sub-folders with images, and a data set has at most 256 classes"));
+        assert!(sentence(&many).contains("has 257 class folders (at most 256)"));
         fs::remove_dir_all(many.path().join("256")).unwrap();
         assert_eq!(arrange(many.path()).unwrap().classes.len(), 256);
     }

@@ -1,4 +1,4 @@
-//! Reading of as many bytes as a header promises.
+//! Reading of the number of bytes that a header declares.
 
 use std::io::{Read, Result};
 

@@ -1,4 +1,4 @@
-//! One limit of memory for all threads that decode.
+//! A memory limit shared by all decoding threads.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

@@ -34,7 +34,7 @@ pub(super) fn over(pixels: &[u8], Colour(background): Colour) -> Vec<u8> {
     pixels.as_chunks().0.iter().map(pixel).collect::<Vec<_>>().into_flattened()
 }
 
-/// Appends a picture that is stored plane by plane, pixel by pixel.
+/// Appends an image that is stored plane by plane, pixel by pixel.
 pub(super) fn interleave(planes: &[u8], channels: usize, into: &mut Vec<u8>) {
     let pixels = planes.len() / channels;
     for pixel in 0..pixels {

@@ -67,7 +67,7 @@ fn has(folder: &Path, name: &str) -> bool {
     files::exists(&folder.join(name)).unwrap_or(false)
 }
 
-/// True for a folder that holds any of the files with pictures, or the version for Python.
+/// True for a folder that holds any of the files with images, or the version for Python.
 pub(super) fn is_in(folder: &Path) -> bool {
     within(folder).is_some() || for_python(folder).is_some()
 }
@@ -101,7 +101,7 @@ impl Set {
             if bytes.is_empty() || bytes.len() % record != 0 {
                 bail!(
                     Data,
-                    "{name} is {} bytes long, not a multiple of {record}, the bytes of a picture; copy it again",
+                    "{name} has {} bytes; expected a multiple of {record}, the size of an image; copy it again",
                     bytes.len()
                 );
             }
@@ -110,7 +110,7 @@ impl Set {
                 if usize::from(label) >= classes {
                     bail!(
                         Data,
-                        "picture {number} of {name} has the label {label}, beyond {}; give {set}'s binary files",
+                        "image {number} of {name} has the label {label}; expected 0 to {}; use {set}'s binary files",
                         classes - 1
                     );
                 }
@@ -151,12 +151,12 @@ mod tests {
     use std::fs;
     use tempfile::TempDir;
 
-    /// A picture whose planes are constant.
+    /// An image whose planes are constant.
     fn record(label: u8, colour: [u8; 3]) -> Vec<u8> {
         [vec![label], colour.iter().flat_map(|&byte| [byte; 32 * 32]).collect()].concat()
     }
 
-    /// Six files, the training ones of `number + 1` pictures each.
+    /// Six files, the training ones of `number + 1` images each.
     fn folder() -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (number, name) in SETS[0].train.iter().enumerate() {
@@ -204,7 +204,7 @@ mod tests {
         }
         fs::write(dir.join("test.bin"), &record(3, 99)[1..]).unwrap();
         let message = DataSet::load(&from(&dir)).unwrap_err().to_string();
-        assert!(message.contains("3073 bytes long, not a multiple of 3074"), "{message}");
+        assert!(message.contains("has 3073 bytes; expected a multiple of 3074"), "{message}");
     }
 
     #[test]
@@ -219,9 +219,9 @@ mod tests {
     fn says_what_is_wrong() {
         let dir = folder();
         fs::write(dir.path().join("data_batch_2.bin"), &record(1, [0; 3])[1..]).unwrap();
-        assert!(sentence(&dir).contains("data_batch_2.bin is 3072 bytes long"));
+        assert!(sentence(&dir).contains("data_batch_2.bin has 3072 bytes"));
         fs::write(dir.path().join("data_batch_2.bin"), record(10, [0; 3])).unwrap();
-        assert!(sentence(&dir).contains("picture 0 of") && sentence(&dir).contains("the label 10"));
+        assert!(sentence(&dir).contains("image 0 of") && sentence(&dir).contains("the label 10"));
         fs::remove_file(dir.path().join("data_batch_2.bin")).unwrap();
         assert!(sentence(&dir).contains("no file") && sentence(&dir).contains("data_batch_2.bin"));
         let dir = folder();

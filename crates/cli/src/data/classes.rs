@@ -1,8 +1,8 @@
-//! Classes without images: a data set has the classes that its training set has.
+//! Removal of classes without training images.
 
 use super::dataset::{SizedSplit, Split};
 
-/// Leaves out the classes without training images, with the test images of them, and says so. The others keep their
+/// Leaves out classes without training images, with their test images, and logs a warning. The others keep their
 /// names: labels from 1 to 10 are ten classes, called 1 to 10.
 pub(super) fn drop_empty(name: &str, train: &mut SizedSplit, test: &mut SizedSplit, classes: &mut Vec<String>) {
     let count = |split: &Split, class: usize| split.labels.iter().filter(|&&label| usize::from(label) == class).count();
@@ -16,7 +16,7 @@ pub(super) fn drop_empty(name: &str, train: &mut SizedSplit, test: &mut SizedSpl
             (true, _) => kept.push(class_name),
             // A number that no image has names nothing.
             (false, 0) if class_name.parse::<usize>() == Ok(class) => {}
-            (false, 0) => log::warn!("class {class_name} of {name} has no images and is left out"),
+            (false, 0) => log::warn!("class {class_name} of {name} has no images; it is left out"),
             (false, tests) => log::warn!(
                 "class {class_name} of {name} has no training images: it is left out, with its {tests} test images"
             ),

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 /// Most classes of a data set: a label is a byte.
 pub(super) const MAX_CLASSES: usize = 256;
 /// Name of the class of images without labels.
-pub(super) const ONLY_CLASS: &str = "pictures";
+pub(super) const ONLY_CLASS: &str = "images";
 
 /// Images and their labels: the training set or the test set.
 #[derive(Clone, PartialEq, Debug, Default)]

@@ -97,19 +97,19 @@ impl Array {
                 let most = self.numbers().fold(0.0, f64::max);
                 let scale = if (kind.letter, width) == ('u', 2) && most > WHITE { 257.0 } else { 1.0 };
                 if scale > 1.0 {
-                    log::warn!("{name} holds {kind} up to {most}; they are divided by 257, as 65535 is white");
+                    log::warn!("{name} holds {kind} up to {most}; dividing by 257, so that 65535 is white");
                 }
                 let byte = |number: f64| match number / scale {
                     scaled @ 0.0..=WHITE => Ok(scaled.round() as u8),
-                    _ => bail!(Data, "{name} holds {number}, and pixels are 0 to 255; scale it to that"),
+                    _ => bail!(Data, "{name} holds {number}; scale pixels to 0 to 255"),
                 };
                 self.numbers().map(byte).collect::<Result<_>>()?
             }
         };
         if pixels.iter().all(|&byte| byte <= 1) && !pixels.is_empty() {
             log::warn!(
-                "the images of {name} are black: no pixel is above 1 of 255; multiply it by 255, or save booleans or \
-                 fractions of 0 to 1"
+                "the images of {name} are black: no pixel is above 1 of 255; multiply it by 255, or save it as \
+                 booleans or floats of 0 to 1"
             );
         }
         Ok(pixels)
@@ -120,11 +120,11 @@ impl Array {
         let name = &self.name;
         let byte = |number: f64| match number {
             0.0..=1.0 => Ok((WHITE * number).round() as u8),
-            _ if !number.is_finite() => bail!(Data, "{name} holds {number}, which is no pixel; replace it"),
+            _ if !number.is_finite() => bail!(Data, "{name} holds {number}; replace it by a number of 0 to 1"),
             _ if number > 1.0 => {
-                bail!(Data, "{name} holds {number}, not between 0 and 1; divide it by its white, such as 255")
+                bail!(Data, "{name} holds {number}; scale floats to 0 to 1, for instance by dividing by 255")
             }
-            _ => bail!(Data, "{name} holds {number}, not between 0 and 1; scale it, from -1 to 1 by (x + 1) / 2"),
+            _ => bail!(Data, "{name} holds {number}; scale floats to 0 to 1, for instance from -1 to 1 by (x + 1) / 2"),
         };
         self.numbers().map(byte).collect()
     }
@@ -135,11 +135,11 @@ impl Array {
     /// The elements are not whole numbers, or one is not between 0 and 255.
     pub(super) fn into_labels(self) -> Result<Vec<u8>> {
         if self.kind.letter == 'f' {
-            bail!(Data, "{} holds {}, and labels are whole numbers; save it as uint8", self.name, self.kind);
+            bail!(Data, "{} holds {}; save labels as whole numbers, such as uint8", self.name, self.kind);
         }
         let label = |number: f64| match number {
             0.0..=255.0 => Ok(number as u8),
-            _ => bail!(Data, "{} holds the label {number}; number the classes from 0 to at most 255", self.name),
+            _ => bail!(Data, "{} holds the label {number}; use labels of 0 to 255", self.name),
         };
         self.numbers().map(label).collect()
     }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(pixels(">f2", &numbers.map(|x| f16::from_f64(x).to_be_bytes()).concat()), [0, 128, 255]);
     }
 
-    /// The same picture in every type that people save it in.
+    /// The same image in every type that people save it in.
     #[test]
     fn whole_numbers_and_booleans_become_the_pixels_that_they_mean() {
         assert_eq!(pixels("|b1", &[0, 1, 1]), [0, 255, 255]);
@@ -187,14 +187,14 @@ mod tests {
     fn other_types_and_ranges_are_refused() {
         let refused = |descr: &str, bytes: &[u8]| array(descr, bytes).into_pixels().unwrap_err().to_string();
         assert!(refused("<f4", &(-0.1f32).to_le_bytes()).contains("holds -0.1"));
-        assert!(refused("<f8", &37f64.to_le_bytes()).contains("holds 37, not between 0 and 1; divide it by its white"));
-        assert!(refused("<f8", &f64::NAN.to_le_bytes()).contains("holds NaN, which is no pixel"));
-        assert!(refused("<i8", &256i64.to_le_bytes()).contains("holds 256, and pixels are 0 to 255"));
+        assert!(refused("<f8", &37f64.to_le_bytes()).contains("holds 37; scale floats to 0 to 1"));
+        assert!(refused("<f8", &f64::NAN.to_le_bytes()).contains("holds NaN; replace it"));
+        assert!(refused("<i8", &256i64.to_le_bytes()).contains("holds 256; scale pixels to 0 to 255"));
         assert!(refused("<i2", &(-1i16).to_le_bytes()).contains("holds -1"));
         let labels = |descr: &str, bytes: &[u8]| array(descr, bytes).into_labels().unwrap_err().to_string();
         assert!(labels("|i1", &[255]).contains("the label -1"));
         assert!(labels("<i4", &(-300i32).to_le_bytes()).contains("the label -300"));
         assert!(labels("<u2", &256u16.to_le_bytes()).contains("the label 256"));
-        assert!(labels("<f4", &[0; 4]).contains("holds float32, and labels are whole numbers"));
+        assert!(labels("<f4", &[0; 4]).contains("holds float32; save labels as whole numbers"));
     }
 }

@@ -1,4 +1,4 @@
-//! Resizing: pictures of any size become images of the size and the channels that the options ask for.
+//! Resizing: images of any size become images of the configured size and channels.
 
 use super::channels::{convert, luma};
 use super::dataset::{SizedSplit, Split};
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// do not alias.
 const FILTER: FilterType = FilterType::CatmullRom;
 
-/// Every picture of a split as `options` ask.
+/// Every image of a split, fitted to `options`.
 pub(super) fn fit_split(sized: SizedSplit, options: &DataOptions) -> SizedSplit {
     let SizedSplit { split, size } = sized;
     let to = fitted_size(size, options);
@@ -27,13 +27,13 @@ pub(super) fn fit_split(sized: SizedSplit, options: &DataOptions) -> SizedSplit 
     SizedSplit { split: Split { images, ..split }, size: to }
 }
 
-/// Height, width and channels of a fitted picture.
+/// Height, width and channels of a fitted image.
 pub(super) fn fitted_size([height, width, channels]: [usize; 3], options: &DataOptions) -> [usize; 3] {
     let [height, width] = if options.size == 0 { [height, width] } else { [options.size; 2] };
     [height, width, if options.channels == 0 { channels } else { options.channels }]
 }
 
-/// One picture of height × width × channels as `options` ask; [`fitted_size`] is its size.
+/// One image of height × width × channels fitted to `options`; [`fitted_size`] is its size.
 pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &DataOptions) -> Vec<u8> {
     let [height, width, channels] = from;
     let to = fitted_size(from, options);
@@ -48,7 +48,7 @@ pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &DataOptions) -> 
     }
 }
 
-/// A picture of at most `most` pixels on either side, in its proportions, with its height and width.
+/// An image of at most `most` pixels on either side, in its proportions, with its height and width.
 pub fn shrink(picture: &[u8], [height, width, channels]: [usize; 3], most: usize) -> (Vec<u8>, [usize; 2]) {
     let to = within([height, width], most);
     let picture = picture.to_vec();
@@ -59,7 +59,7 @@ pub fn shrink(picture: &[u8], [height, width, channels]: [usize; 3], most: usize
     }
 }
 
-/// A picture as a square of `size`.
+/// An image as a square of `size`.
 fn square<P>(picture: Vec<u8>, [height, width]: [usize; 2], size: usize, fit: Fit, background: P) -> Vec<u8>
 where
     P: Pixel<Subpixel = u8> + 'static,
@@ -91,7 +91,7 @@ fn within([height, width]: [usize; 2], size: usize) -> [usize; 2] {
 }
 
 fn buffer<P: Pixel<Subpixel = u8>>(picture: Vec<u8>, [height, width]: [usize; 2]) -> ImageBuffer<P, Vec<u8>> {
-    ImageBuffer::from_raw(width as u32, height as u32, picture).expect("a picture has as many bytes as its size says")
+    ImageBuffer::from_raw(width as u32, height as u32, picture).expect("the size is that of the bytes")
 }
 
 fn resize<I>(picture: &I, [height, width]: [usize; 2]) -> ImageBuffer<I::Pixel, Vec<u8>>

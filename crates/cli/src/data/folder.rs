@@ -64,10 +64,10 @@ impl Decoded {
     }
 }
 
-/// Reads every picture below a folder, fitted as `options` ask.
+/// Reads every image below a folder, fitted as `options` ask.
 ///
 /// # Errors
-/// Those of [`arrange`]; or more files are unreadable than the options allow, or pictures have several sizes and the
+/// Those of [`arrange`]; or more files are unreadable than the options allow, or images have several sizes and the
 /// options ask for none.
 pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
     let Arrangement { parts, classes, notes } = arrange(folder)?;
@@ -78,7 +78,7 @@ pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
     if options.size == 0 {
         // Before anything is decoded: photographs of several sizes can be more than memory holds.
         let sizes: Vec<_> = files.par_iter().filter_map(|file| picture::announced_size(&file.path)).collect();
-        // Held sideways, a picture is as wide as it is high in the file.
+        // Held sideways, an image is as wide as it is high in the file.
         let upright = |[h, w]: [usize; 2]| [h.min(w), h.max(w)];
         if sizes.iter().any(|size| upright(*size) != upright(sizes[0])) {
             return Err(mixed_sizes(&sizes));
@@ -130,8 +130,8 @@ fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &D
         bail!(
             Data,
             hint: Hint::Set("data.unreadable".into()),
-            "{} of {total} images in {} cannot be read, and data.unreadable allows {}: {first}; repair or remove \
-             them, or set data.unreadable={}",
+            "{} of {total} images in {} cannot be read (data.unreadable allows {}): {first}; repair or remove them, \
+             or set data.unreadable={}",
             skipped.len(),
             folder.display(),
             options.unreadable,
@@ -156,7 +156,7 @@ fn mixed_sizes(sizes: &[[usize; 2]]) -> Error {
     error!(
         Data,
         hint: Hint::Size(size),
-        "the images have {} sizes, {h}×{w} and {other_h}×{other_w} among them; set one for all, as in data.size={size}",
+        "the images have {} sizes, such as {h}×{w} and {other_h}×{other_w}; resize them with data.size={size}",
         counts.len()
     )
 }
@@ -168,8 +168,8 @@ fn refuse_too_large(folder: &Path, count: usize, [height, width]: [usize; 2]) ->
         bail!(
             Data,
             hint: Hint::Size(64),
-            "the {count} images of {} take {} GiB at {height}×{width}, and at most {} are loaded; set a smaller \
-             data.size, as in data.size=64",
+            "the {count} images of {} take {} GiB at {height}×{width} (at most {}); use a smaller data.size, such as \
+             data.size=64",
             folder.display(),
             bytes >> 30,
             MAX_LOADED >> 30
@@ -178,7 +178,7 @@ fn refuse_too_large(folder: &Path, count: usize, [height, width]: [usize; 2]) ->
     Ok(())
 }
 
-/// The pictures of one split, one after another.
+/// The images of one split, one after another.
 fn joined(pictures: Vec<(u8, Picture)>, grey: bool) -> SizedSplit {
     let Some((_, first)) = pictures.first() else {
         return SizedSplit { split: Split::default(), size: [0; 3] };
@@ -187,7 +187,7 @@ fn joined(pictures: Vec<(u8, Picture)>, grey: bool) -> SizedSplit {
     let labels: Vec<u8> = pictures.iter().map(|(label, _)| *label).collect();
     let to = if grey { 1 } else { channels };
     let mut images = Vec::with_capacity(pictures.len() * height * width * to);
-    // Each picture is freed as soon as it is copied.
+    // Each image is freed as soon as it is copied.
     for (_, picture) in pictures {
         images.extend(convert(picture.pixels, channels, to));
     }
@@ -227,7 +227,7 @@ mod tests {
         load(root).unwrap_err().to_string()
     }
 
-    /// The first byte of each picture.
+    /// The first byte of each image.
     fn firsts(split: &Split) -> Vec<u8> {
         split.images.chunks(split.images.len() / split.count).map(|picture| picture[0]).collect()
     }
@@ -268,7 +268,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         (1..=4).for_each(|value| put(&root, &format!("{value}.png"), grey(value)));
         let data = load(&root).unwrap();
-        assert_eq!((data.classes.as_slice(), data.channels), (&["pictures".to_string()][..], 1));
+        assert_eq!((data.classes.as_slice(), data.channels), (&["images".to_string()][..], 1));
         assert_eq!(firsts(&read(root.path(), &DataOptions::default()).unwrap().splits.train.split), [1, 2, 3, 4]);
         put(&root, "5.png", colour(2, 5));
         let data = load(&root).unwrap();
@@ -284,7 +284,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         put(&root, "a.png", colour(4, 9));
         put(&root, "b.png", RgbImage::from_pixel(8, 4, Rgb([9, 0, 0])));
-        assert!(sentence(&root).contains("have 2 sizes, 4×4 and 4×8 among them; set one for all, as in data.size=8"));
+        assert!(sentence(&root).contains("have 2 sizes, such as 4×4 and 4×8; resize them with data.size=8"));
         let fitted = |fit: Fit| {
             let options = DataOptions { size: 4, fit, background: Colour([7; 3]), ..from(root.path()) };
             firsts(&read(root.path(), &options).unwrap().splits.train.split)
@@ -301,14 +301,14 @@ mod tests {
         let read = |unreadable: usize| read(root.path(), &DataOptions { unreadable, ..DataOptions::default() });
         let found = read(2).unwrap();
         let skipped: Vec<String> = found.skipped.iter().map(Skipped::to_string).collect();
-        assert!(skipped[0].contains("0.png is in none of the formats") && skipped[1].ends_with("3a.jpg is empty"));
+        assert!(skipped[0].contains("0.png has an unknown format") && skipped[1].ends_with("3a.jpg is empty"));
         assert_eq!((skipped.len(), firsts(&found.splits.train.split)), (2, vec![1, 2, 3, 4]));
         assert_eq!(found.sizes, [[2, 2]; 4]);
         let hashed = fs::read(root.path().join("2.png")).unwrap();
         assert_eq!((found.ids[0].len(), found.ids[0][1], found.ids[1].len()), (4, xxh3_64(&hashed), 0));
         let message = read(1).err().unwrap().to_string();
         assert!(message.starts_with("2 of 6 images in"), "{message}");
-        assert!(message.contains("0.png is in none") && message.ends_with("set data.unreadable=2"), "{message}");
+        assert!(message.contains("0.png has an unknown") && message.ends_with("set data.unreadable=2"), "{message}");
         (1..=3).for_each(|value| fs::write(root.path().join(format!("{value}.png")), "").unwrap());
         assert!(sentence(&root).contains("holds one image"));
         let parts = tempfile::tempdir().unwrap();

@@ -2,10 +2,11 @@
 
 use super::dataset::Splits;
 use super::folder::{self, Decoded};
+use super::picture;
 use super::{cifar, mnist, npy, numpy, shapes};
 use crate::config::data::{DIGITS, DataOptions};
 use crate::io::error::{Result, bail, error};
-use std::fs::File;
+use crate::io::files;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ const SHAPES: &str = "shapes";
 /// Most bytes at the start of a file that tell its format.
 const MAX_MAGIC: u64 = 8;
 
-/// Folders below one that is no source in which sources are looked for.
+/// Folders below one that is not a source in which sources are looked for.
 const DEPTH: usize = 2;
 
 /// A format of data sets.
@@ -66,7 +67,7 @@ static FORMATS: &[Format] = &[
         read: Reader::BuiltIn(|| Ok(shapes::draw())),
     },
     Format {
-        name: "IDX files as MNIST has them",
+        name: "MNIST's IDX files",
         sources: "a folder of MNIST's IDX files",
         detect: Detect::Folder(mnist::is_in),
         read: Reader::Whole(mnist::read),
@@ -96,6 +97,9 @@ static FORMATS: &[Format] = &[
         read: Reader::Whole(numpy::read_archive),
     },
 ];
+
+/// Endings of images that are not read.
+const OTHER_IMAGES: [&str; 7] = ["heic", "heif", "avif", "jxl", "svg", "psd", "dng"];
 
 /// All possible sources, for messages: `digits, shapes, … or an .npz file`.
 pub(super) fn sources() -> String {
@@ -128,7 +132,14 @@ impl Format {
             Detect::File(magic) => start.starts_with(magic),
         };
         let found = FORMATS.iter().find(detects);
-        found.ok_or_else(|| error!(Data, "'{source}' is in none of the known file formats; use {}", sources()))
+        let images = picture::formats();
+        found.ok_or_else(|| match path.extension().and_then(|ending| ending.to_str()) {
+            _ if picture::is_named_so(path) => error!(Data, "'{source}' is one image; use the folder that holds it"),
+            Some(ending) if OTHER_IMAGES.iter().any(|other| ending.eq_ignore_ascii_case(other)) => {
+                error!(Data, "'{source}' has an image format that frit does not read; convert it to one of {images}")
+            }
+            _ => error!(Data, "'{source}' has an unknown file format; use {}", sources()),
+        })
     }
 
     fn any_size(&self) -> bool {
@@ -145,7 +156,7 @@ impl Format {
             Reader::BuiltIn(read) => read().map(Decoded::whole),
             Reader::Whole(read) => read(path).map(Decoded::whole),
             Reader::Fitted(read) => read(path, options).map_err(|error| match elsewhere(path, DEPTH) {
-                Some(found) => error!(Data, "{} is not itself a data set; {found}", path.display()),
+                Some(found) => error!(Data, "{} is not a data set; {found}", path.display()),
                 None => error,
             }),
         }
@@ -170,8 +181,8 @@ fn elsewhere(folder: &Path, depth: usize) -> Option<String> {
     let array = || files.iter().find(|path| ends(path, &[".npy", ".npz"]));
     let archive = || files.iter().find(|path| ends(path, &[".zip", ".tar", ".tar.gz", ".tgz"]));
     known
-        .map(|known| format!("{known}: give that path"))
-        .or_else(|| array().map(|path| format!("{} is an array: give that path", path.display())))
+        .map(|known| format!("{known}: use that path"))
+        .or_else(|| array().map(|path| format!("{} is an array: use that path", path.display())))
         .or_else(|| archive().map(|path| format!("{} is an archive: unpack it first", path.display())))
         .or_else(|| folders.iter().filter(|_| depth > 0).find_map(|below| elsewhere(below, depth - 1)))
 }
@@ -179,9 +190,8 @@ fn elsewhere(folder: &Path, depth: usize) -> Option<String> {
 /// The first bytes of a file.
 fn start_of(path: &Path) -> Result<Vec<u8>> {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_MAGIC).read_to_end(&mut start));
-    let unreadable = |error| error!(Data, "{} could not be read ({error}); check its permissions", path.display());
-    read.map_err(unreadable)?;
+    let read = files::open(path)?.take(MAX_MAGIC).read_to_end(&mut start);
+    read.map_err(|error| files::could_not_read(path, &error))?;
     Ok(start)
 }
 
@@ -206,7 +216,7 @@ mod tests {
         put("text.npy", b"1 2 3");
         let format = |name: &str| Format::of(root.path().join(name).to_str().unwrap());
         for (source, name) in [
-            ("idx", "IDX files as MNIST has them"),
+            ("idx", "MNIST's IDX files"),
             ("cifar", "CIFAR's binary files"),
             ("other", "folder of images"),
             ("array", "NumPy array"),
@@ -219,7 +229,7 @@ mod tests {
             ["built-in digits", "built-in shapes"]
         );
         let message = |name: &str| format(name).unwrap_err().to_string();
-        assert!(message("text.npy").contains("text.npy' is in none of the known file formats; use digits, shapes"));
+        assert!(message("text.npy").contains("text.npy' has an unknown file format; use digits, shapes"));
         assert!(message("absent").starts_with("no file or folder '"));
         put("down/sets/raw/train-images-idx3-ubyte", b"");
         put("sets/cifar-10/cifar-10-batches-bin/test_batch.bin", b"");
@@ -229,10 +239,20 @@ mod tests {
             let options = DataOptions { source: source.clone(), ..DataOptions::default() };
             Format::of(&source).unwrap().read(&options).err().unwrap().to_string()
         };
-        assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: give that path"));
+        assert!(read("down").ends_with("down/sets is a folder of MNIST's IDX files: use that path"));
         assert!(read("sets").contains("sets/cifar-10 is a folder of CIFAR's binary files"));
         assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
         assert!(read("other").contains("holds no images"));
         assert!(is_built_in("shapes") && !is_built_in("./shapes"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_source_that_is_a_pipe_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let pipe = root.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let message = Format::of(pipe.to_str().unwrap()).unwrap_err().to_string();
+        assert!(message.ends_with("it is a pipe, a device or a socket, not a file"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! Images of a source without a training and a test part: all of them, to compare or to encode.
+//! All images of a source, without a split, to compare or to encode.
 
 use super::channels::convert;
 use super::dataset::{SizedSplit, Split};
@@ -43,7 +43,7 @@ impl Given {
     }
 }
 
-/// Reads every image of a source: of its training part, then of its test part. The source is a picture file, or any
+/// Reads every image of a source: of its training part, then of its test part. The source is an image file, or any
 /// that a data set is read from.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ fn every_image(options: &DataOptions) -> Result<Given> {
             bail!(
                 Data,
                 hint: Hint::Set("data.size".into()),
-                "the training and the test images of {} have several sizes; set data.size and data.channels",
+                "the training and test images of {} have different sizes; set data.size and data.channels",
                 options.source
             );
         }
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!((colour.size, colour.images.images), ([1, 1, 3], vec![7, 8, 9]));
         std::fs::write(path("words.png"), "no picture").unwrap();
         let message = read("words.png", &DataOptions::default()).unwrap_err().to_string();
-        assert!(message.contains("words.png is in none of the formats"), "{message}");
+        assert!(message.contains("words.png has an unknown format"), "{message}");
         assert!(read("nosuch.png", &DataOptions::default()).unwrap_err().to_string().contains("no file or folder"));
     }
 }

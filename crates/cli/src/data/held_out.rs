@@ -1,4 +1,4 @@
-//! The part of each image: training set or test set.
+//! The split into training and test images.
 
 use super::dataset::Split;
 use super::image_list::ImageList;
@@ -134,7 +134,7 @@ mod tests {
     fn by_position_images_are_spread_evenly_over_every_class() {
         let chosen = |labels: &[u8], share: f64| chosen(&by_position(labels, share));
         assert_eq!(chosen(&[0; 10], 0.2), [2, 7]);
-        // Two classes that alternate: each gives every fifth of its own.
+        // Two classes that alternate: each gives every fifth of its images.
         let labels: Vec<u8> = (0..40).map(|number| number % 2).collect();
         assert_eq!(chosen(&labels, 0.2), [4, 5, 14, 15, 24, 25, 34, 35]);
         let labels: Vec<u8> = (0..1000).map(|number| (number * number % 7) as u8).collect();
@@ -201,7 +201,7 @@ mod tests {
             by_list(&list, &[2, 1, 9, 2, 3, 2, 2], &[Test; 7]),
             [Test, Train, Neither, Train, Test, Train, Neither]
         );
-        // In folders of their own; 1 was moved into that of the test set.
+        // In separate folders; 1 was moved into that of the test set.
         assert_eq!(
             by_list(&list, &[2, 2, 3, 2, 1], &[Train, Train, Test, Test, Test]),
             [Train, Train, Test, Test, Train]

@@ -45,12 +45,15 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
     source.read_exact(&mut magic).map_err(|error| unreadable(name, &error))?;
     let rank = match magic {
         [0, 0, 8, rank @ (1 | 3)] => usize::from(rank),
-        _ => bail!(Data, "{name} is not an IDX file of bytes; MNIST is published in such files"),
+        _ => bail!(Data, "{name} is not an IDX file of bytes; use MNIST's files"),
     };
     let dims = (0..rank).map(|_| dimension(&mut source, name)).collect::<Result<Vec<_>>>()?;
     let expected = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
     let Some(expected) = expected.filter(|&count| count <= MAX_BYTES) else {
-        bail!(Data, "{name} has dimensions {dims:?}, more than 2³¹ − 1 bytes; it is damaged, or must be split");
+        bail!(
+            Data,
+            "{name} has dimensions {dims:?}, which exceed 2³¹ − 1 bytes; split it, or copy it again if it is damaged"
+        );
     };
 
     let bytes = read_exactly(&mut source, expected).map_err(|error| unreadable(name, &error))?;
@@ -76,7 +79,7 @@ fn unreadable(name: &str, error: &io::Error) -> Error {
         ErrorKind::UnexpectedEof => error!(Data, "{name} is truncated; copy it again"),
         // The decoder's errors for a stream that is not gzip, or whose checksum is wrong.
         ErrorKind::InvalidInput | ErrorKind::InvalidData => error!(Data, "{name} is damaged ({error}); copy it again"),
-        _ => error!(Data, "{name} could not be read ({error}); check the disk, and copy it again"),
+        _ => error!(Data, "cannot read {name} ({error}); check the disk, and copy it again"),
     }
 }
 
@@ -151,10 +154,10 @@ mod tests {
         assert!(sentence(&[0, 0, 0x0d, 1, 0, 0, 0, 1]).contains("not an IDX file of bytes"));
         assert!(sentence(&encode(&[2], &[0; 3])).contains("has more than the 2 bytes"));
         assert!(sentence(&gzip(&encode(&[2], &[0; 3]))).contains("has more than the 2 bytes"));
-        assert!(sentence(&encode(&[u32::MAX; 3], &[])).contains("more than 2³¹ − 1"));
+        assert!(sentence(&encode(&[u32::MAX; 3], &[])).contains("exceed 2³¹ − 1"));
         let folder = tempfile::tempdir().unwrap();
         let message = |name: &str| read(&folder.path().join(name)).unwrap_err().to_string();
-        assert!(message("absent").ends_with("there is no such file"));
+        assert!(message("absent").ends_with("no such file"));
         assert!(message("").ends_with("it is a folder, not a file"));
     }
 }

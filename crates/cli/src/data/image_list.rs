@@ -46,7 +46,7 @@ impl ImageList {
     /// # Errors
     /// The text is not that of a list.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| error!(Run, "{name} is no list of images ({error}); restore it"))
+        serde_json::from_str(text).map_err(|error| error!(Run, "{name} is not a list of images ({error}); restore it"))
     }
 
     /// The number of copies of each image: for training and for testing.
@@ -101,7 +101,7 @@ impl Display for Changes {
         let images = |count: usize| if count == 1 { "image" } else { "images" };
         let gone = missing + missing_tests;
         match (added, gone) {
-            (0, 0) => write!(f, "the same images in another order, with other labels or of another size")?,
+            (0, 0) => write!(f, "the images have another order, other labels or another size")?,
             (added, 0) => write!(f, "{added} {} added", images(added))?,
             (0, gone) => write!(f, "{gone} {} missing", images(gone))?,
             (added, gone) => write!(f, "{added} {} added, {gone} missing", images(added))?,
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(ImageList::parse(&text, "images.json").unwrap(), written);
         for wrong in ["", "{}", r#"{"train":[{"id":"xyz"}],"test":[]}"#] {
             let message = ImageList::parse(wrong, "images.json").unwrap_err().to_string();
-            assert!(message.starts_with("images.json is no list of images"), "{message}");
+            assert!(message.starts_with("images.json is not a list of images"), "{message}");
         }
     }
 

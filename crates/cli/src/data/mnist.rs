@@ -1,4 +1,4 @@
-//! The built-in digits, and folders of four IDX files as MNIST, Fashion-MNIST, KMNIST and EMNIST have them.
+//! The built-in digits, and folders of four IDX files: MNIST, Fashion-MNIST, KMNIST and EMNIST.
 
 use super::dataset::{SizedSplit, Split, Splits, numbered};
 use super::idx::{self, Idx};
@@ -76,7 +76,7 @@ pub(super) fn read(folder: &Path) -> Result<Splits> {
     let [prefix] = prefixes[..] else {
         bail!(
             Data,
-            "{} holds the IDX files of several data sets ({}); move those of one into a folder of their own",
+            "{} holds the IDX files of several data sets ({}); use one folder for each",
             folder.display(),
             prefixes.join(", ")
         )
@@ -121,7 +121,7 @@ fn name_classes(classes: &mut [String], path: &Path) -> Result<()> {
             _ => None,
         };
         let malformed =
-            || error!(Data, "{} has the line {line:?}, not a label and a character's number", path.display());
+            || error!(Data, "{} has the line {line:?}; expected a label and a character code", path.display());
         let (label, character) = named.ok_or_else(malformed)?;
         if let Some(class) = classes.get_mut(label) {
             *class = character.to_string();
@@ -141,7 +141,7 @@ fn read_split(place: Option<(&Path, &str)>, [images, labels]: &[Source; 2]) -> R
         bail!(Data, "{labels_name} holds images, not labels; check that the two files are not swapped");
     }
     if images.bytes.is_empty() {
-        bail!(Data, "{images_name} holds no pictures ({count} of {height}×{width}); give a file that does");
+        bail!(Data, "{images_name} holds no images ({count} of {height}×{width}); use another file");
     }
     let label_count = labels.bytes.len();
     if label_count != count {
@@ -178,7 +178,7 @@ mod tests {
     use std::fs;
     use tempfile::TempDir;
 
-    /// A folder with three training and two test pictures of 2×2.
+    /// A folder with three training and two test images of 2×2.
     fn folder() -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: Vec<u8>| fs::write(folder.path().join(name), bytes).unwrap();
@@ -230,13 +230,13 @@ mod tests {
         let dir = folder();
         let put = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
         put("t10k-images.idx3-ubyte", encode(&[2, 2, 3], &[7; 12]));
-        assert!(sentence(&dir).contains("are 2×2×1 and its test images 2×3×1"));
+        assert!(sentence(&dir).contains("are 2×2×1, but its test images are 2×3×1"));
         let square = DataOptions { size: 2, ..from(dir.path()) };
         assert_eq!(DataSet::load(&square).unwrap().pixels(), 4, "a size reconciles them");
         put("t10k-images.idx3-ubyte", encode(&[1, 2, 2], &[7; 4]));
         assert!(sentence(&dir).contains("holds 1 images"));
         put("t10k-images.idx3-ubyte", encode(&[0, 2, 2], &[]));
-        assert!(sentence(&dir).contains("holds no pictures"));
+        assert!(sentence(&dir).contains("holds no images"));
         fs::remove_file(dir.path().join("t10k-images.idx3-ubyte")).unwrap();
         assert!(sentence(&dir).contains("has no file t10k-images-idx3-ubyte"));
     }
@@ -272,7 +272,7 @@ mod tests {
         let data = DataSet::load(&from(dir.path())).unwrap();
         assert_eq!((data.classes, data.train.labels), (vec!["A".into(), "B".into()], vec![0, 1]));
         put("emnist-letters-mapping.txt", b"one A\n".to_vec());
-        assert!(sentence(&dir).contains("has the line \"one A\", not a label and a character's number"));
+        assert!(sentence(&dir).contains("has the line \"one A\"; expected a label"));
         put("emnist-digits-train-images-idx3-ubyte.gz", Vec::new());
         assert!(sentence(&dir).contains("several data sets (emnist-digits-, emnist-letters-)"));
     }

@@ -25,22 +25,19 @@ impl Array {
         let descr = field("descr")?;
         let kind = Kind::parse(descr).with_context(ErrorKind::Data, || {
             let descr: String = descr.chars().take_while(|c| !matches!(c, ',' | '}')).take(40).collect();
-            format!(
-                "{name} holds elements of the type {descr}, not real numbers; save numbers, such as float32 or uint8"
-            )
+            format!("{name} holds elements of type {descr}; save it as float32 or uint8")
         })?;
         let fortran = field("fortran_order")?.starts_with("True");
         let shape = shape(field("shape")?)
             .with_context(ErrorKind::Data, || format!("{name} has a malformed shape; save it again"))?;
         let expected = shape.iter().try_fold(kind.width, |product, &dim| product.checked_mul(dim));
-        let expected = expected.with_context(ErrorKind::Data, || {
-            format!("{name} has the shape {shape:?}, which is impossible; it is damaged")
-        })?;
+        let expected = expected
+            .with_context(ErrorKind::Data, || format!("{name} has the impossible shape {shape:?}; copy it again"))?;
         if expected as u64 > most {
-            bail!(Data, "{name} unpacks to {expected} bytes, more than {most}; save it without compression, as .npy");
+            bail!(Data, "{name} unpacks to {expected} bytes (at most {most}); save it without compression, as .npy");
         }
 
-        let unreadable = |error| error!(Data, "{name} could not be read ({error}); copy it again");
+        let unreadable = |error| error!(Data, "cannot read {name} ({error}); copy it again");
         let mut bytes = read_exactly(&mut source, expected).map_err(unreadable)?;
         if bytes.len() < expected {
             bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
@@ -72,11 +69,11 @@ fn header(source: &mut impl Read, name: &str) -> Result<String> {
     match start[6] {
         1 => read(&mut length[..2])?,
         2 | 3 => read(&mut length)?,
-        version => bail!(Data, "{name} has the unknown version {version} of NumPy's format; save it as version 1"),
+        version => bail!(Data, "{name} has the unsupported version {version} of NumPy's format; save it as version 1"),
     }
     let length = u32::from_le_bytes(length) as usize;
     if length > MAX_HEADER {
-        bail!(Data, "{name} has a header of {length} bytes, too long for an array of numbers; save it as uint8");
+        bail!(Data, "{name} has a header of {length} bytes, which is too long; save it as uint8");
     }
     let mut text = vec![0; length];
     read(&mut text)?;
@@ -126,7 +123,7 @@ pub fn numbers_of_npy(file: &[u8], name: &str) -> Result<(Vec<usize>, Vec<f32>)>
     let numbers: Vec<f32> = array.numbers().map(|number| number as f32).collect();
     if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
         let row = at / array.shape.last().copied().unwrap_or(1).max(1);
-        bail!(Data, "{name} holds {} in row {row}; latents are finite numbers", numbers[at]);
+        bail!(Data, "{name} holds {} in row {row}; expected finite numbers", numbers[at]);
     }
     Ok((array.shape, numbers))
 }
@@ -143,11 +140,7 @@ pub fn write_classes(classes: &[u8]) -> Vec<u8> {
 pub fn classes_of_npy(file: &[u8], name: &str, rows: usize) -> Result<Vec<u8>> {
     let array = Array::read(file, u64::MAX, name.into())?;
     if array.shape != [rows] {
-        bail!(
-            Data,
-            "{name} has the shape {:?}, and there are {rows} codes; give one class for each code, [{rows}]",
-            array.shape
-        );
+        bail!(Data, "{name} has shape {:?}; expected [{rows}], one class for each code", array.shape);
     }
     array.into_labels()
 }
@@ -212,7 +205,7 @@ mod tests {
         assert_eq!(of("<f2", &halves).unwrap(), (vec![2, 2], vec![0.5, -2.0, 3.0, 0.0]));
         for (odd, shown) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf"), (1e300, "inf")] {
             let message = of("<f8", &[0.0, 1.0, 2.0, odd].map(f64::to_le_bytes).concat()).unwrap_err().to_string();
-            assert_eq!(message, format!("z.npy holds {shown} in row 1; latents are finite numbers"));
+            assert_eq!(message, format!("z.npy holds {shown} in row 1; expected finite numbers"));
         }
     }
 
@@ -221,7 +214,7 @@ mod tests {
         let file = encode("|u1", &[2, 3], &[1; 6]);
         assert!(Array::read(&file[..], 6, "a.npy".into()).is_ok());
         let message = Array::read(&file[..], 5, "a.npy".into()).unwrap_err().to_string();
-        assert!(message.starts_with("a.npy unpacks to 6 bytes, more than 5"), "{message}");
+        assert!(message.starts_with("a.npy unpacks to 6 bytes (at most 5)"), "{message}");
     }
 
     #[test]
@@ -234,14 +227,14 @@ mod tests {
         assert!(sentence(b"PK\x03\x04 is something else").contains("is not a NumPy array"));
         for descr in ["<c8", "|O", "<U4", "|b2", "<f16"] {
             let message = sentence(&encode(descr, &[1], &[0; 8]));
-            assert!(message.contains(&format!("of the type '{descr}', not real numbers")), "{message}");
+            assert!(message.contains(&format!("of type '{descr}'; save it as float32")), "{message}");
         }
         let text = String::from_utf8_lossy(&whole[10..]).into_owned();
         let with = |text: &str| [&whole[..10], text.as_bytes()].concat();
         assert!(sentence(&with(&text.replace("(2, 3)", "(2,-3)"))).contains("malformed shape"));
         assert!(sentence(&with(&text.replace("descr", "discr"))).contains("has no descr"));
         let huge = encode("<f8", &[usize::MAX, 2], &[]);
-        assert!(sentence(&huge).contains("it is damaged"));
+        assert!(sentence(&huge).contains("impossible shape"));
         let mut version = whole.clone();
         version[6] = 9;
         assert!(sentence(&version).contains("version 9"));

@@ -50,8 +50,8 @@ pub(super) fn read_archive(path: &Path) -> Result<Splits> {
         let [images, labels, tests, test_labels] =
             [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS].map(|names| names.join(" or "));
         format!(
-            "{file} has no training images among its arrays ({}); name them {images}, their labels {labels}, test \
-             images {tests} and their labels {test_labels}",
+            "{file} has no array of training images (arrays: {}); name them {images}; name their labels {labels}; name \
+             test images {tests}, and their labels {test_labels}",
             archive.names.join(", ")
         )
     })?;
@@ -61,12 +61,12 @@ pub(super) fn read_archive(path: &Path) -> Result<Splits> {
     let at = test.as_ref().map(|(place, _)| *place);
     let test_labels = at.map(|place| archive.take(&TEST_LABELS[place..=place])).transpose()?.flatten();
     if !archive.names.is_empty() {
-        log::warn!("{file}: arrays that are not read: {}", archive.names.join(", "));
+        log::warn!("{file}: arrays not read: {}", archive.names.join(", "));
     }
     let labelled = labels.is_some();
     if test.is_some() && labelled != test_labels.is_some() {
         let [with, without] = if labelled { ["training", "test"] } else { ["test", "training"] };
-        bail!(Data, "{file} has labels for {with} images, and none for {without} images; save both, or neither");
+        bail!(Data, "{file} has labels for {with} images, but not for {without} images; save both, or neither");
     }
     let train = split(images.1, labels.map(|(_, labels)| labels))?;
     let test = test.map(|(_, images)| split(images, test_labels.map(|(_, labels)| labels))).transpose()?;
@@ -129,7 +129,7 @@ fn split(images: Array, labels: Option<Array>) -> Result<SizedSplit> {
     };
     let pixels: usize = size.iter().product();
     if count * pixels == 0 {
-        bail!(Data, "{name} holds no pictures");
+        bail!(Data, "{name} holds no images");
     }
     let mut images = images.into_pixels()?;
     if planes && size[2] > 1 {
@@ -146,24 +146,23 @@ fn picture_shape(Array { name, shape, .. }: &Array, labels: Option<&usize>) -> R
     match shape[..] {
         [height, width, last] if channels(last) && labels != Some(&height) => bail!(
             Data,
-            "{name} has the shape {shape:?}, which may be one image of {height}×{width}×{last} or {height} grey images \
-             of {width}×{last}; reshape it to [1, {height}, {width}, {last}] or [{height}, {width}, {last}, 1]"
+            "{name} has the ambiguous shape {shape:?}; reshape it to [1, {height}, {width}, {last}] for one image, or \
+             to [{height}, {width}, {last}, 1] for {height} grey images"
         ),
         [count, height, width] => Ok((count, [height, width, 1], false)),
         [_, first, _, last] if channels(first) && channels(last) => bail!(
             Data,
-            "{name} has the shape {shape:?}, in which the channels may be the second or the last dimension; save it as \
-             n×h×w×c with another size, or as n×h×w"
+            "{name} has the ambiguous shape {shape:?}: the channels may be the second or the last dimension; save it \
+             as n×h×w×c with another size, or as n×h×w"
         ),
         [count, height, width, last] if channels(last) => Ok((count, [height, width, last], false)),
         [count, first, height, width] if channels(first) => Ok((count, [height, width, first], true)),
         [_, _, _, 4] => {
-            bail!(Data, "{name} has the shape {shape:?} with four channels; leave transparency out: x[..., :3]")
+            bail!(Data, "{name} has the shape {shape:?} with four channels; remove transparency with x[..., :3]")
         }
         _ => bail!(
             Data,
-            "{name} has the shape {shape:?}, and images have n×h×w, n×h×w×c or n×c×h×w with 1 or 3 channels; \
-             reshape it"
+            "{name} has the shape {shape:?}; reshape it to n×h×w, or to n×h×w×c or n×c×h×w with 1 or 3 channels"
         ),
     }
 }
@@ -205,10 +204,10 @@ mod tests {
     #[test]
     fn an_array_of_any_layout_is_one_class_of_pictures() {
         let bytes: Vec<u8> = (0..24).collect();
-        // Two pictures of 2×2, the second of which is held out or the first.
+        // Two images of 2×2, the second of which is held out or the first.
         let grey = load(&file(&encode("|u1", &[2, 2, 2], &bytes[..8]))).unwrap();
         assert_eq!((grey.height, grey.width, grey.channels, grey.train.count, grey.test.count), (2, 2, 1, 1, 1));
-        assert_eq!((grey.classes.as_slice(), grey.test.labels.as_slice()), (&["pictures".to_string()][..], &[0][..]));
+        assert_eq!((grey.classes.as_slice(), grey.test.labels.as_slice()), (&["images".to_string()][..], &[0][..]));
         let last = load(&file(&encode("|u1", &[2, 2, 2, 3], &bytes))).unwrap();
         assert_eq!((last.channels, last.train.images.as_slice()), (3, &bytes[..12]));
         let first = load(&file(&encode("|u1", &[2, 3, 2, 2], &bytes))).unwrap();
@@ -234,14 +233,14 @@ mod tests {
             let three = encode("|u1", &[3, 2, 2], &[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
             let alone = load(&archive(&[(x, three), whole[1].clone()])).unwrap();
             assert_eq!((alone.train.count + alone.test.count, alone.classes.len()), (3, 2));
-            assert!(sentence(&archive(&whole[..3])).contains("labels for training images, and none for test images"));
+            assert!(sentence(&archive(&whole[..3])).contains("labels for training images, but not for test images"));
         }
         for name in ["images", "X_Train", "anything"] {
             let data = load(&archive(&[(name, images(4, 3))])).unwrap();
-            assert_eq!((data.train.count, data.classes), (3, vec!["pictures".into()]), "{name}");
+            assert_eq!((data.train.count, data.classes), (3, vec!["images".into()]), "{name}");
         }
         let others = sentence(&archive(&[("a", images(4, 3)), ("b", vec![1])]));
-        assert!(others.contains("among its arrays (a, b); name them x_train or train_images or images"), "{others}");
+        assert!(others.contains("(arrays: a, b); name them x_train or train_images or images"), "{others}");
         let few = archive(&[("x_train", images(3, 1)), ("y_train", labels(&[0, 1]))]);
         assert!(sentence(&few).contains("y_train in") && sentence(&few).contains("expected 3 labels"));
     }
@@ -269,14 +268,14 @@ mod tests {
         for shape in [[28, 28, 3], [28, 28, 1], [3, 3, 3]] {
             let bytes = vec![0; shape.iter().product()];
             let message = sentence(&file(&encode("|u1", &shape, &bytes)));
-            assert!(message.contains("may be one image of") && message.contains("reshape it to [1, "), "{message}");
+            assert!(message.contains("ambiguous shape") && message.contains("reshape it to [1, "), "{message}");
         }
         assert!(sentence(&file(&encode("|u1", &[1, 2, 2, 4], &[0; 16]))).contains("x[..., :3]"));
         for shape in [&[4, 4][..], &[1, 4, 2, 2], &[1, 1, 2, 2, 3]] {
             let bytes = vec![0; shape.iter().product()];
-            assert!(sentence(&file(&encode("|u1", shape, &bytes))).contains("images have n×h×w"));
+            assert!(sentence(&file(&encode("|u1", shape, &bytes))).contains("reshape it to n×h×w"));
         }
-        assert!(sentence(&file(&encode("|u1", &[0, 2, 2], &[]))).contains("holds no pictures"));
+        assert!(sentence(&file(&encode("|u1", &[0, 2, 2], &[]))).contains("holds no images"));
         assert!(sentence(&file(&encode("|u1", &[1, 2, 2], &[0; 4]))).contains("holds one image"));
     }
 

@@ -49,7 +49,7 @@ const OTHERS: [(usize, &[u8], &str); 10] = [
     (0, b"8BPS", "a Photoshop file"),
     (0, b"<!DOCTYPE html", "a web page"),
     (0, b"<html", "a web page"),
-    (0, b"version https://git-lfs", "a pointer of Git LFS, whose file was not fetched"),
+    (0, b"version https://git-lfs", "a Git LFS pointer; fetch its file with git lfs pull"),
 ];
 
 /// A decoded and fitted image.
@@ -93,12 +93,12 @@ pub(super) fn announced_size(path: &Path) -> Option<[usize; 2]> {
 /// Reads an image file, as [`decode`] does.
 ///
 /// # Errors
-/// The reason, to follow the file's name in a sentence: the file cannot be read, is no regular file, is larger than
+/// The reason, to follow the file's name in a sentence: the file cannot be read, is not a regular file, is larger than
 /// [`MAX_FILE`], or one of [`decode`]'s.
 pub(super) fn read(path: &Path, options: &DataOptions) -> Result<Picture, String> {
     let (bytes, _share) = bytes_of(path, MAX_FILE + 1)?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err("is larger than 1 GiB, the most that is read of an image file".into());
+        return Err("is larger than 1 GiB".into());
     }
     decode(&bytes, options)
 }
@@ -134,11 +134,11 @@ pub fn decode(bytes: &[u8], options: &DataOptions) -> Result<Picture, String> {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MAX_PIXELS {
-        return Err(format!("is {height}×{width}, and images of more than {MAX_PIXELS} pixels are not read"));
+        return Err(format!("is {height}×{width} (at most {MAX_PIXELS} pixels)"));
     }
     let depth = u64::from(decoder.color_type().bytes_per_pixel());
     if depth > 8 {
-        return Err("has more than 16 bits a channel; save it with 8 or 16".into());
+        return Err("has more than 16 bits per channel; save it with 8 or 16".into());
     }
     // Twice what the decoder returns, for its own tables; then the image with and without transparency.
     let cost = pixels * (2 * depth + 8) + MAX_EXTRA;
@@ -179,7 +179,7 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, String> {
     let other = OTHERS.iter().find(|(at, start, _)| bytes.get(*at..).is_some_and(|bytes| bytes.starts_with(start)));
     match other {
         Some((.., other)) => Err(format!("is {other}; save it as JPEG or PNG")),
-        None => Err(format!("is in none of the formats that are read: {}", formats())),
+        None => Err(format!("has an unknown format (supported: {})", formats())),
     }
 }
 
@@ -210,7 +210,7 @@ fn reason(error: ImageError) -> String {
     let text = error.to_string().replace(char::is_control, " ");
     match error {
         ImageError::Unsupported(_) => format!("is not supported ({text})"),
-        ImageError::Limits(_) => format!("takes more memory than an image of its size may ({text})"),
+        ImageError::Limits(_) => format!("needs too much memory for its size ({text})"),
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => "is cut short".into(),
         _ => format!("is damaged ({})", text.trim()),
     }
@@ -229,7 +229,7 @@ mod tests {
     use image::codecs::jpeg::JpegEncoder;
     use image::{GrayAlphaImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
-    /// Reads a picture that is saved under `name`, in `format`.
+    /// Reads an image that is saved under `name`, in `format`.
     fn saved(image: impl Into<DynamicImage>, name: &str, format: ImageFormat, options: &DataOptions) -> Picture {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(reason("empty.png", b""), "is empty");
         assert_eq!(
             reason("words.jpg", b"not a picture at all"),
-            "is in none of the formats that are read: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"
+            "has an unknown format (supported: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM)"
         );
         assert_eq!(reason("photo.jpg", b"\0\0\0\x18ftypheic\0\0\0\0"), "is a HEIC image; save it as JPEG or PNG");
         for cut in 9..png.len() - 12 {
@@ -315,7 +315,7 @@ mod tests {
             crc.sum()
         };
         huge[29..33].copy_from_slice(&crc.to_be_bytes());
-        assert_eq!(reason("huge.png", &huge), "is 65536×65536, and images of more than 128000000 pixels are not read");
+        assert_eq!(reason("huge.png", &huge), "is 65536×65536 (at most 128000000 pixels)");
         assert!(read(folder.path(), &DataOptions::default()).err().unwrap().contains("it is a folder"));
     }
 }

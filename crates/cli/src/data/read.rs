@@ -139,14 +139,14 @@ fn divided(
     };
     for (split, which) in [(&train, "training"), (&test, "test")] {
         if split.count == 0 {
-            bail!(Data, "{name} has none of the run's {which} images; restore them");
+            bail!(Data, "{name} has none of the run's {which} images; restore them, or use other data");
         }
     }
     let [mut train, mut test] = [train, test].map(|split| SizedSplit { split, size });
     classes::drop_empty(&name, &mut train, &mut test, &mut classes);
     let [train, test] = [train.split, test.split];
     if test.count == 0 {
-        bail!(Data, "no test image of {name} is of a class that has training images; add such images");
+        bail!(Data, "{name} has no test images of a class with training images; add some");
     }
     let pixels = height * width * channels;
     // Without a shard size, a device gets as many images as fit.
@@ -164,8 +164,8 @@ fn divided(
 fn refuse_unusable(name: &str, train: &SizedSplit, test: Option<&SizedSplit>) -> Result<()> {
     let Some(test) = test else {
         match train.split.count {
-            0 => bail!(Data, "{name} holds no readable images; repair them, or use {}", sources()),
-            1 => bail!(Data, "{name} holds one image; training and testing need at least two"),
+            0 => bail!(Data, "{name} holds no readable images; repair them, or use other data: {}", sources()),
+            1 => bail!(Data, "{name} holds one image; add at least one more"),
             _ => return Ok(()),
         }
     };
@@ -179,8 +179,8 @@ fn refuse_unusable(name: &str, train: &SizedSplit, test: Option<&SizedSplit>) ->
         bail!(
             Data,
             hint: Hint::Set("data.size".into()),
-            "the training images of {name} are {train} and its test images {test}; take both from one set, or set \
-             data.size and data.channels"
+            "the training images of {name} are {train}, but its test images are {test}; set data.size and \
+             data.channels"
         );
     }
     Ok(())
@@ -230,7 +230,7 @@ fn joined(mut first: Split, second: Split) -> Split {
 fn refuse_too_large(what: &str, count: usize, pixels: usize, advice: &str) -> Result<()> {
     let bytes = count * pixels;
     if bytes > MAX_BYTES {
-        bail!(Data, "{what} are {bytes} bytes, and a device indexes at most {MAX_BYTES}; {advice}");
+        bail!(Data, "{what} have {bytes} bytes (at most {MAX_BYTES}); {advice}");
     }
     Ok(())
 }
@@ -253,6 +253,6 @@ mod tests {
         let message =
             |count: usize| refuse_too_large("they", count, 1 << 30, "them").err().map(|error| error.to_string());
         assert_eq!(message(1), None);
-        assert!(message(2).unwrap().starts_with("they are 2147483648 bytes, and a device indexes at most 2147483647"));
+        assert!(message(2).unwrap().starts_with("they have 2147483648 bytes (at most 2147483647)"));
     }
 }

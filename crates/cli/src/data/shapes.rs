@@ -1,4 +1,4 @@
-//! The built-in shapes: 32 × 32 colour pictures, each of one shape in one colour on a plain ground.
+//! The built-in shapes: 32 × 32 colour images, each of one shape in one colour on a plain ground.
 //!
 //! They are drawn from Philox words with additions, products, quotients and square roots only, which every machine
 //! rounds alike: the images are the same everywhere.
@@ -13,7 +13,7 @@ const SEED: u64 = 0;
 /// The second word of every counter, apart from the streams of training: “shap”.
 const STREAM: u32 = u32::from_be_bytes(*b"shap");
 
-/// Pictures of each class in the training set and in the test set.
+/// Images of each class in the training set and in the test set.
 const EACH: [usize; 2] = [250, 50];
 
 const COLOURS: [(&str, [f64; 3]); 6] = [
@@ -36,7 +36,7 @@ enum Shape {
     Star,
 }
 
-/// Draws the set: 6,000 training and 1,200 test pictures, the classes in turn.
+/// Draws the set: 6,000 training and 1,200 test images, the classes in turn.
 pub(super) fn draw() -> Splits {
     let [train, test] = [0, 1].map(|split| draw_split(split, EACH[split] * classes().len()));
     Splits { train, test: Some(test), classes: classes() }
@@ -58,7 +58,7 @@ fn draw_split(split: usize, count: usize) -> SizedSplit {
     SizedSplit { split: Split { images, labels, count }, size: [SIDE, SIDE, 3] }
 }
 
-/// Sequential numbers in (0, 1) for one picture of one split.
+/// Sequential numbers in (0, 1) for one image of one split.
 struct Draws {
     counter: [u32; 4],
     words: [u32; 4],
@@ -93,7 +93,7 @@ impl Draws {
     }
 }
 
-/// The content of a picture; lengths in pixels, colours in [0, 1].
+/// The content of an image; lengths in pixels, colours in [0, 1].
 struct Scene {
     shape: Shape,
     colour: [f64; 3],
@@ -124,7 +124,7 @@ impl Scene {
         Self { shape, colour: colour.map(|channel| channel * brightness), centre, radius, turn, ground, slope }
     }
 
-    /// Fills a picture of [`PIXELS`] bytes.
+    /// Fills an image of [`PIXELS`] bytes.
     fn paint(&self, picture: &mut [u8]) {
         for (at, pixel) in picture.chunks_exact_mut(3).enumerate() {
             let [x, y] = [(at % SIDE) as f64 + 0.5, (at / SIDE) as f64 + 0.5];

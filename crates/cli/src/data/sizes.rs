@@ -1,4 +1,4 @@
-//! Sizes of images: how often each occurs, and one that suits all.
+//! Sizes of images: their counts, and a suggested common size.
 
 /// Each size (height and width) and the number of images that have it, the most frequent first.
 pub fn counted(sizes: &[[usize; 2]]) -> Vec<([usize; 2], usize)> {

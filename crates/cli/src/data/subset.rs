@@ -1,4 +1,4 @@
-//! A part of a data set: a seeded draw in which every class has its share.
+//! A seeded, stratified subset of a data set.
 
 use super::dataset::Split;
 use xxhash_rust::xxh3::xxh3_64_with_seed;

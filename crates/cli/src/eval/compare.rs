@@ -28,7 +28,7 @@ pub struct CompareOptions {
 /// Compares the images of source `b` with those of `a`: folders, files or built-in sets.
 ///
 /// Without labelled data, the images of `b` are fitted to the size of those of `a`, and all are in colour if some are.
-/// With it, all are fitted to its images. The terminal says so.
+/// With it, all are fitted to its images. A line on the terminal reports resized images.
 ///
 /// # Errors
 /// [`ErrorKind::Data`](crate::ErrorKind) if a source cannot be read or the labelled data has no classes;
@@ -48,8 +48,11 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
         if let Some(([height, width], count)) = set.resized() {
             let (all, name) = (set.images.count, &set.name);
             let [to_height, to_width, _] = set.size;
-            let of = format!("{to_height}×{to_width} of {}", labelled.as_ref().map_or(&a.name, |data| &data.name));
-            terminal.say(&format!("resized {count} of the {all} images of {name} (e.g. {height}×{width}) to {of}"));
+            let like = labelled.as_ref().map_or(&a.name, |data| &data.name);
+            terminal.say(&format!(
+                "resized {count} of {all} images of {name} (e.g. {height}×{width}) to {to_height}×{to_width}, the size \
+                 of {like}"
+            ));
         }
     }
     let (backend, reason) = device::open(&options.device)?;
@@ -59,7 +62,7 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
         Some(labelled) => {
             let classifier = TrainedClassifier::load_or_train(labelled, &backend, "for its features", terminal)?;
             let no_classes =
-                || error!(Data, "{} has no classes to train a classifier on; choose labelled data", labelled.name);
+                || error!(Data, "{} has no labels to train a classifier on; use labelled data", labelled.name);
             let classifier = classifier.ok_or_else(no_classes)?;
             warn_of_errors(&classifier, terminal);
             FeatureSpace::Classifier(classifier)
@@ -67,7 +70,7 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
     };
     let values = |set: &Given| set.images.values(&(0..set.images.count).collect::<Vec<_>>());
     let mut evaluation = compare(&mut space, &values(&a), &values(&b), options.seed)?;
-    evaluation.insert("pictures".into(), json!([a.images.count, b.images.count]));
+    evaluation.insert("compared".into(), json!([a.images.count, b.images.count]));
     evaluation.insert("resized".into(), json!([&a, &b].map(|set| set.resized().map_or(0, |(_, count)| count))));
     if let Some(labelled) = &labelled {
         evaluation.insert("features_of".into(), json!(labelled.name));
@@ -82,7 +85,7 @@ fn like(labelled: &DataSet, sources: [&str; 2], options: &DataOptions) -> Result
         height == width,
         Data,
         hint: Hint::Set("data.size".into()),
-        "the images of {name} are {height}×{width}; the classifier needs squares"
+        "the images of {name} are {height}×{width}; the classifier needs square images"
     );
     let options = DataOptions { size: *height, channels: *channels, ..options.clone() };
     let [a, b] = sources.map(|source| read_given(source, &options));

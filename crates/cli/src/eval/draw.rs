@@ -34,7 +34,7 @@ impl Images {
         self.values.len() / self.size.iter().product::<usize>()
     }
 
-    /// All images in one picture.
+    /// All images in one grid.
     pub fn grid(&self) -> DynamicImage {
         let [height, width, channels] = self.size;
         images::grid(&self.values, self.count(), height, width, channels, self.columns)
@@ -78,11 +78,12 @@ pub fn sample(session: &mut Session, count: usize, seed: u64) -> Result<Images> 
 pub fn reconstruct(session: &mut Session, count: usize) -> Result<DynamicImage> {
     let images = session.data.test.count;
     if !(1..=images).contains(&count) {
-        return Err(Error::new(ErrorKind::Data, format!("cannot reconstruct {count} of {images} test images")));
+        let message = format!("invalid number of test images {count}: expected 1 to {images}");
+        return Err(Error::new(ErrorKind::Data, message));
     }
     let pairs = Reconstructions::prepare(session, count)?;
     let name = session.config.name();
-    pairs.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} reconstructs nothing")))?.run(session)
+    pairs.ok_or_else(|| Error::new(ErrorKind::Model, format!("{name} has no encoder")))?.run(session)
 }
 
 /// Samples of the prior, prepared once and drawn as often as wanted.
@@ -165,7 +166,7 @@ impl Reconstructions {
         Ok(Some(Self { pass: TestPass::prepare(session, rows, pass)?, count }))
     }
 
-    /// Draws one picture: rows of originals, each above a row of reconstructions.
+    /// Draws one image: rows of originals, each above a row of reconstructions.
     pub fn run(&self, session: &mut Session) -> Result<DynamicImage> {
         let [originals, copies] = self.values(session)?;
         let DataSet { height, width, channels, .. } = *session.data;

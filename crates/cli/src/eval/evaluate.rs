@@ -105,7 +105,7 @@ fn importance(options: &EvalOptions, session: &mut Session) -> Result<Option<f64
     ensure!(
         (1..=MAX_IMPORTANCE_SAMPLES).contains(&samples),
         Setting,
-        "cannot use {samples} importance samples (1 to {MAX_IMPORTANCE_SAMPLES})"
+        "invalid number of importance samples {samples}: expected 1 to {MAX_IMPORTANCE_SAMPLES}"
     );
     match importance_nll(session, samples, options.seed)? {
         None => bail!(Model, "{} has no importance-weighted bound", session.config.name()),

@@ -1,9 +1,9 @@
 //! Feature spaces, in which sets of images are compared.
 //!
-//! Labelled data has a classifier trained on it: its features tell apart what its classes do. Data without labels, and
-//! images of another size or number of channels, have a network of the same layers with random weights: it needs no
-//! training, and tells apart shapes and colours, but not what they mean. Naeem et al., 2020, *Reliable fidelity and
-//! diversity metrics for generative models*, use random networks for images that no trained network fits.
+//! Labelled data is compared in the features of a classifier trained on it. Data without labels, and images of another
+//! size or number of channels, are compared in those of a network with the same layers and random weights. It needs no
+//! training; its features depend on shapes and colours, but not on their meaning. Naeem et al., 2020, *Reliable
+//! fidelity and diversity metrics for generative models*, use random networks for images that no trained network fits.
 //!
 //! Figures of two spaces cannot be compared, so every comparison is stored with the name of its space.
 
@@ -80,7 +80,7 @@ impl RandomNetwork {
         ensure!(
             config.check_model(&spec, 1).is_ok(),
             Data,
-            "images of {height}×{width} are too small to compare; use larger ones"
+            "images of {height}×{width} are too small to compare; use larger images"
         );
         let classes = ["0", "1"].map(String::from).to_vec();
         let black = DataSet::black([height, width, channels], classes);
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use models::metrics::frechet_distance;
 
-    /// Pictures of a square of three pixels at a random place, with noise of such an amplitude.
+    /// Images of a square of three pixels at a random place, with noise of such an amplitude.
     fn squares(count: usize, seed: u32, noise: f32) -> Vec<f32> {
         let side = 12;
         let mut state = seed;

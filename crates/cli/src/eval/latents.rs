@@ -1,4 +1,4 @@
-//! Latent codes of images, and images of latent codes.
+//! Encoding of images to latent codes, and decoding.
 
 use crate::eval::draw::{to_unit, with_drawing_weights};
 use crate::eval::passes::{TestPass, rows_that_fit};
@@ -73,7 +73,7 @@ pub fn class(session: &Session, name: &str) -> Result<u8> {
     let same = |class: &str| class.nfc().eq(name.nfc());
     let found = (0..=u8::MAX).zip(classes).find(|(_, class)| same(class)).map(|(number, _)| number);
     let known = || classes.join(", ");
-    found.ok_or_else(|| Error::new(ErrorKind::Data, format!("no class '{name}' (available: {})", known())))
+    found.ok_or_else(|| Error::new(ErrorKind::Setting, format!("no class '{name}' (available: {})", known())))
 }
 
 /// The length of a code: latent dimensions, or codebook indices.
@@ -84,7 +84,7 @@ pub fn code_width(session: &Session) -> Result<usize> {
     let name = session.config.name();
     let decoder = session.model.decoder();
     let decoder = decoder.ok_or_else(|| {
-        Error::new(ErrorKind::Model, format!("{name} has no decoder; use a run of a model that makes images"))
+        Error::new(ErrorKind::Model, format!("{name} has no decoder; use a run of an autoencoder or a GAN"))
     })?;
     Ok(decoder.code().width)
 }

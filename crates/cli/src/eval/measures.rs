@@ -114,7 +114,7 @@ pub fn images_to_sample(session: &Session, count: Option<usize>) -> Result<usize
     ensure!(
         (2..=most).contains(&count),
         Data,
-        "cannot compare {count} generated images with as many of the {most} {part} images (2 to {most})"
+        "invalid number of generated images {count}: expected 2 to {most} (the number of {part} images)"
     );
     Ok(count)
 }

@@ -157,7 +157,7 @@ pub const METRICS: &[Metric] = &[
     fact("features_of", "classifier data", "", "Data set that the classifier was trained on."),
     loss("errors", "error rate", "of test images", "Test images with another predicted class than their label."),
     loss("cross_entropy", "cross-entropy", NATS, "Cross-entropy of the predicted classes."),
-    fact("pictures", "images", "", "Images compared."),
+    fact("compared", "images", "", "Images compared."),
     fact("resized", "images resized", "", "Images that were resized before the comparison."),
     fact("images", "test images", "", "Images in the test set."),
     fact("data", "data", "", "Data set."),

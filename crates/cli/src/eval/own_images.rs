@@ -1,4 +1,4 @@
-//! A user's images in the place of the test set.
+//! A user's images instead of the test set.
 
 use crate::config::data::DataOptions;
 use crate::data::{DataSet, Given, Split, read_given};
@@ -37,12 +37,12 @@ impl OwnImages {
             ensure!(
                 given.size == size,
                 Data,
-                "{source} is {found_height}×{found_width}, and the images of the run are {height}×{width}; resize it"
+                "{source} is {found_height}×{found_width}, but the images of the run are {height}×{width}; resize it"
             );
             if let Some(([from_height, from_width], count)) = given.resized() {
                 let all = given.images.count;
                 terminal.say(&format!(
-                    "resized {count} of the {all} images of {source} (e.g. {from_height}×{from_width}) to \
+                    "resized {count} of {all} images of {source} (e.g. {from_height}×{from_width}) to \
                      {height}×{width}"
                 ));
             }
@@ -94,6 +94,6 @@ mod tests {
         let message = read(&["cat"], None, [4, 4, 1]).map(|own| own.data.test.count);
         assert_eq!(message.unwrap(), 1);
         let message = read(&["cat"], None, [4, 8, 1]).err().unwrap().to_string();
-        assert!(message.contains("cat is 4×6, and the images of the run are 4×8; resize it"), "{message}");
+        assert!(message.contains("cat is 4×6, but the images of the run are 4×8; resize it"), "{message}");
     }
 }

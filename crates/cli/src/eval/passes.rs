@@ -184,7 +184,7 @@ pub fn summary(session: &Session, test: &Tested) -> Map<String, Value> {
 /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) if that many samples do not fit at once.
 pub fn importance_nll(session: &mut Session, samples: usize, seed: u64) -> Result<Option<f64>> {
     let most = rows_that_fit(session);
-    ensure!(samples <= most, Setting, "{samples} importance samples do not fit at once; use at most {most}");
+    ensure!(samples <= most, Setting, "{samples} importance samples do not fit in memory; use at most {most}");
     let batch = (IMPORTANCE_ROWS.min(most) / samples).clamp(1, session.data.test.count);
     if session.model.posterior().is_none() {
         return Ok(None);

@@ -20,8 +20,12 @@ pub type Targets = BTreeMap<String, [f64; 2]>;
 pub fn check_ranges(targets: &Targets, recipe: &str) -> Result<()> {
     ensure!(!targets.is_empty(), Setting, "{recipe} has no [target] section, e.g. neg_elbo = [105, 107]");
     for (key, [from, to]) in targets {
-        ensure!(from.is_finite() && to.is_finite(), Setting, "target.{key} is [{from}, {to}]: use two finite numbers");
-        ensure!(from <= to, Setting, "target.{key} is [{from}, {to}]: use the lower number first");
+        ensure!(
+            from.is_finite() && to.is_finite(),
+            Setting,
+            "target.{key} must be two finite numbers (got [{from}, {to}])"
+        );
+        ensure!(from <= to, Setting, "target.{key} must have the lower number first (got [{from}, {to}])");
     }
     Ok(())
 }
@@ -34,7 +38,7 @@ pub fn check_keys(targets: &Targets, known: &[&str]) -> Result<()> {
     match targets.keys().find(|key| !known.contains(&key.as_str())) {
         Some(key) => {
             let guess = did_you_mean(key, known.iter().copied());
-            bail!(Setting, "target.{key} is no metric of this model{guess} (available: {})", known.join(", "))
+            bail!(Setting, "target.{key} is not a metric of this model{guess} (available: {})", known.join(", "))
         }
         None => Ok(()),
     }
@@ -112,11 +116,14 @@ mod tests {
     fn targets_that_cannot_be_met_are_refused() {
         let message = |targets: Targets| check_ranges(&targets, "vae").unwrap_err().to_string();
         assert!(message(Targets::new()).starts_with("vae has no [target] section"));
-        assert_eq!(message(target("kl", [300.0, 200.0])), "target.kl is [300, 200]: use the lower number first");
+        assert_eq!(
+            message(target("kl", [300.0, 200.0])),
+            "target.kl must have the lower number first (got [300, 200])"
+        );
         for range in [[0.0, f64::INFINITY], [f64::NAN, 1.0]] {
             assert!(message(target("kl", range)).contains("two finite numbers"));
         }
         let message = check_keys(&target("nmse", [0.0, 1.0]), &["recon", "kl"]).unwrap_err().to_string();
-        assert_eq!(message, "target.nmse is no metric of this model (available: recon, kl)");
+        assert_eq!(message, "target.nmse is not a metric of this model (available: recon, kl)");
     }
 }

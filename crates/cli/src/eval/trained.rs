@@ -45,7 +45,7 @@ impl Weights {
             Self::Latest => Ok(run.latest()),
             Self::Best => {
                 let has = files::exists(&run.best())?;
-                ensure!(has, Run, "{name} has no best checkpoint: set train.best to a metric when training");
+                ensure!(has, Run, "{name} has no best checkpoint; train with train.best set to a metric");
                 Ok(run.best())
             }
             Self::Step(step) => {
@@ -141,7 +141,7 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     ensure!(
         !options.average || config.optimiser.average > 0.0,
         Run,
-        "{} was trained without averaged weights (set optimiser.average, e.g. 0.999)",
+        "{} was trained without averaged weights; train with optimiser.average, such as 0.999",
         run.path.display()
     );
     let mut checkpoint = run.load(&options.weights.path(&run)?)?;

@@ -35,6 +35,8 @@ pub enum Hint {
     MicroBatch(usize),
     /// Resume this run.
     Resume(String),
+    /// The batch size is limited by the training set: this is the largest.
+    MaxBatchSize(usize),
     /// Start a new run.
     Train,
     /// Change this setting, such as `data.size`.

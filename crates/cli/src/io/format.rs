@@ -1,6 +1,7 @@
 //! Numbers, durations and untrusted text as text for a terminal.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Values in a [`sparkline`].
 const SPARKS: usize = 16;
@@ -37,6 +38,12 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c.escape_unicode().to_string())
 }
 
+/// A path as a word of a shell: in quotes, if it needs them.
+pub fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    shlex::try_quote(&text).map_or_else(|_| text.to_string(), String::from)
+}
+
 /// JSON with the control characters of its strings escaped as `\u001b`.
 pub fn clean_json(text: &str) -> Cow<'_, str> {
     escaped(text, |c| format!("\\u{:04x}", u32::from(c)))
@@ -69,6 +76,12 @@ pub fn sparkline(values: &[f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_quoted_for_a_shell() {
+        let paths = ["runs/vae-001", "my runs/a", "it's"];
+        assert_eq!(paths.map(|path| quoted(Path::new(path))), ["runs/vae-001", "'my runs/a'", "\"it's\""]);
+    }
 
     #[test]
     fn lines_of_blocks_go_from_the_least_to_the_greatest() {

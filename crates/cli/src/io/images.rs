@@ -1,4 +1,4 @@
-//! Grids of small pictures, as PNG files.
+//! Grids of small images, as PNG files.
 
 use super::error::{Context, ErrorKind, Result, ensure};
 use crate::io::files;
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 /// Side of the square that a pixel is drawn as.
 const SCALE: usize = 2;
-/// Pixels between two pictures.
+/// Pixels between two images.
 const GAP: usize = 2;
-/// Grey of the gaps, and of cells without a picture.
+/// Grey of the gaps, and of cells without an image.
 const BACKGROUND: u8 = 48;
 
-/// Pictures in rows of `columns`, twice their size, with a dark-grey gap between them.
+/// Images in rows of `columns`, twice their size, with a dark-grey gap between them.
 ///
 /// `images`: `count` × `height` × `width` × `channels`, clamped to [0, 1]. One channel is grey,
 /// three are red, green and blue.
@@ -29,7 +29,7 @@ pub fn grid(
     columns: usize,
 ) -> DynamicImage {
     let pixels = height * width * channels;
-    assert_eq!(images.len(), count * pixels, "{count} pictures of {height}×{width}×{channels} were announced");
+    assert_eq!(images.len(), count * pixels, "expected {count} images of {height}×{width}×{channels}");
     let columns = columns.min(count);
     let mut canvas = Canvas::new(count.div_ceil(columns), columns, [height, width, channels]);
     for (number, picture) in images.chunks_exact(pixels).enumerate() {
@@ -38,7 +38,7 @@ pub fn grid(
     canvas.finish()
 }
 
-/// One picture as it is, `height` × `width` × `channels` in [0, 1]; panics as for [`grid`].
+/// One image as it is, `height` × `width` × `channels` in [0, 1]; panics as for [`grid`].
 pub fn single(picture: &[f32], [height, width, channels]: [usize; 3]) -> DynamicImage {
     let bytes = picture.iter().map(|x| (x.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
     as_image(bytes, [height, width, channels])
@@ -55,7 +55,7 @@ pub fn pairs(
     columns: usize,
 ) -> DynamicImage {
     let pixels = height * width * channels;
-    assert_eq!(originals.len(), count * pixels, "{count} pictures of {height}×{width}×{channels} were announced");
+    assert_eq!(originals.len(), count * pixels, "expected {count} images of {height}×{width}×{channels}");
     assert_eq!(originals.len(), reconstructions.len(), "an original has one reconstruction");
     let columns = columns.min(count);
     let mut canvas = Canvas::new(2 * count.div_ceil(columns), columns, [height, width, channels]);
@@ -86,7 +86,7 @@ pub fn check_name(path: &Path) -> Result<()> {
     ensure!(
         is_png || files::is_special(path),
         File,
-        "images are written as PNG: give a name that ends in .png (got {})",
+        "images are written as PNG: use a name that ends in .png (got {})",
         path.display()
     );
     Ok(())
@@ -115,8 +115,8 @@ struct Canvas {
 impl Canvas {
     fn new(rows: usize, columns: usize, cell: [usize; 3]) -> Self {
         let [cell_height, cell_width, channels] = cell;
-        assert!(rows * columns * cell_height * cell_width > 0, "a grid without pictures cannot be drawn");
-        assert!(matches!(channels, 1 | 3), "a picture has one or three channels, not {channels}");
+        assert!(rows * columns * cell_height * cell_width > 0, "a grid has at least one image");
+        assert!(matches!(channels, 1 | 3), "an image has one or three channels, not {channels}");
         let height = rows * (SCALE * cell_height + GAP) - GAP;
         let width = columns * (SCALE * cell_width + GAP) - GAP;
         Self { bytes: vec![BACKGROUND; height * width * channels], width, height, cell }
@@ -142,14 +142,14 @@ impl Canvas {
     }
 }
 
-/// Bytes as a picture, grey or coloured.
+/// Bytes as an image, grey or coloured.
 fn as_image(bytes: Vec<u8>, [height, width, channels]: [usize; 3]) -> DynamicImage {
     let (width, height) = (width as u32, height as u32);
     let image = match channels {
         1 => GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
         _ => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
     };
-    image.expect("there are as many bytes as the picture has")
+    image.expect("the size is that of the bytes")
 }
 
 #[cfg(test)]
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_grid_places_scales_and_clamps() {
-        // Three pictures of 1×2, two to a row: 2·2·2 + 2 wide, 2·2·1 + 2 high.
+        // Three images of 1×2, two to a row: 2·2·2 + 2 wide, 2·2·1 + 2 high.
         let image = grid(&[0.0, 1.0, -1.0, 2.0, 0.5, f32::NAN], 3, 1, 2, 1, 2).into_luma8();
         assert_eq!(image.dimensions(), (10, 6));
         let row = |y: u32| (0..10).map(|x| image.get_pixel(x, y).0[0]).collect::<Vec<_>>();

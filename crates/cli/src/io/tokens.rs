@@ -109,7 +109,7 @@ impl Header {
         // A codebook of one code takes no bits: the length of the file does not bound the number of codes.
         let count =
             images.checked_mul(per_image).filter(|&count| count <= MAX_TOKENS).with_context(Kind::File, || {
-                format!("{name} has {images} × {per_image} codes, more than {MAX_TOKENS}; encode fewer images")
+                format!("{name} has {images} × {per_image} codes (at most {MAX_TOKENS}); encode fewer images")
             })?;
         ensure!((count * bits(codes)).div_ceil(8) == content.len() - HEADER, File, "{}", damaged());
         Ok(header)
@@ -194,7 +194,7 @@ mod tests {
             [&file[..], &crc.to_le_bytes()].concat()
         };
         let message = |images, per_image| Tokens::parse(&with(images, per_image), "file").unwrap_err().to_string();
-        assert!(message(1 << 31, 1).starts_with("file has 2147483648 × 1 codes, more than 67108864"));
+        assert!(message(1 << 31, 1).starts_with("file has 2147483648 × 1 codes (at most 67108864)"));
         assert!(message(u32::MAX, u32::MAX).contains("encode fewer images"));
         assert!(message(3, 0).contains("is damaged"));
         assert_eq!(Tokens::parse(&with(2, 3), "file").unwrap().tokens, [0; 6]);

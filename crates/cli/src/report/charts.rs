@@ -96,7 +96,7 @@ impl Curve {
 
 /// A chart.
 pub(crate) struct Chart {
-    /// A picture for each horizontal axis.
+    /// A chart for each horizontal axis.
     pub svgs: Vec<Markup>,
     /// True if the vertical axis is logarithmic.
     pub logarithmic: bool,
@@ -120,7 +120,7 @@ pub(crate) fn chart(column: &Column, title: &str, axes: &[Along]) -> Option<Char
     Some(Chart { svgs, logarithmic: y.is_logarithmic() })
 }
 
-/// The picture of the curves along one axis.
+/// The chart of the curves along one axis.
 fn drawing(curves: &[Curve], y: &Scale, along: Along, title: &str) -> Markup {
     let y_ticks = y.ticks(4);
     let letters = y_ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);

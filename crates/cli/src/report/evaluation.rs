@@ -3,12 +3,12 @@
 use crate::report::names::number;
 use serde_json::{Map, Value};
 
-/// Keys that [`Origin`] reads, which are no rows of the table.
+/// Keys that [`Origin`] reads, which are not rows of the table.
 pub(crate) const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_step"];
 
 /// The origin of an evaluation, in sentences.
 pub(crate) struct Origin {
-    /// `Of step 237, the latest checkpoint.`
+    /// `Checkpoint of step 237 (latest).`
     pub weights: String,
     /// `The run is now at step 316.`
     pub since: Option<String>,
@@ -28,12 +28,12 @@ impl Origin {
         let is_old = checkpoint != "kept" && steps > number_of("run_step").unwrap_or_default().max(step);
         let then = if is_old { " at the time" } else { "" };
         let average = match (is("average"), is("drawn_by_average")) {
-            (true, _) => ", with the running average of its weights",
-            (false, true) => "; images were generated with the running average of its weights",
+            (true, _) => ", with averaged weights",
+            (false, true) => "; images were generated with averaged weights",
             (false, false) => "",
         };
         Self {
-            weights: format!("Of step {}, the {checkpoint} checkpoint{then}{average}.", number(step as f64)),
+            weights: format!("Checkpoint of step {} ({checkpoint}{then}){average}.", number(step as f64)),
             since: is_old.then(|| {
                 let steps = number(steps as f64);
                 format!("The run is now at step {steps}; evaluate it again.")
@@ -55,13 +55,13 @@ mod tests {
     #[test]
     fn the_checkpoint_and_the_current_step_are_named() {
         let latest = json!({ "checkpoint": "latest", "step": 300, "average": false, "run_step": 300 });
-        assert_eq!(sentences(latest.clone(), 300), ("Of step 300, the latest checkpoint.".into(), None));
+        assert_eq!(sentences(latest.clone(), 300), ("Checkpoint of step 300 (latest).".into(), None));
         let (weights, since) = sentences(latest, 1400);
-        assert_eq!(weights, "Of step 300, the latest checkpoint at the time.");
+        assert_eq!(weights, "Checkpoint of step 300 (latest at the time).");
         assert!(since.unwrap().starts_with("The run is now at step 1,400; evaluate it again"));
         // The best checkpoint is an earlier one, and the run has done no steps since the evaluation.
         let best = json!({ "checkpoint": "best", "step": 100, "average": true, "run_step": 300 });
-        let with = "Of step 100, the best checkpoint, with the running average of its weights.";
+        let with = "Checkpoint of step 100 (best), with averaged weights.";
         assert_eq!(sentences(best.clone(), 300), (with.into(), None));
         assert!(sentences(best, 400).1.is_some());
     }

@@ -1,4 +1,4 @@
-//! The report and the event file of a run that trains.
+//! The report and the event file of a run, written during training.
 
 use crate::io::error::Result;
 use crate::report;

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// The name of the page in a run folder.
 pub const REPORT: &str = "report.html";
 
-/// The page of a run, as HTML: curves, pictures, evaluation, environment and configuration, as far as the run has them.
+/// The page of a run, as HTML: curves, images, evaluation, environment and configuration, as far as the run has them.
 ///
 /// # Errors
 /// [`Run`](Kind::Run) if the folder holds no run, [`File`](Kind::File) if one of its files cannot be read.
@@ -79,8 +79,8 @@ fn name(path: &Path) -> String {
 /// The object in a JSON file; an empty one without a file.
 fn object(path: &Path) -> Result<Map<String, Value>> {
     let Some(bytes) = files::read_if_exists(path, files::TEXT)? else { return Ok(Map::new()) };
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Error::new(Kind::File, format!("{} is no JSON object ({error}); remove it", path.display())))
+    let malformed = |error| format!("{} is not a JSON object ({error}); remove it", path.display());
+    serde_json::from_slice(&bytes).map_err(|error| Error::new(Kind::File, malformed(error)))
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
         let message = render(Path::new("nowhere")).unwrap_err().to_string();
         assert!(message.contains("nowhere is not a run folder"), "{message}");
         let message = render(run(&[("evaluation.json", b"[]")]).path()).unwrap_err().to_string();
-        assert!(message.contains("evaluation.json is no JSON object"), "{message}");
+        assert!(message.contains("evaluation.json is not a JSON object"), "{message}");
     }
 
     #[test]

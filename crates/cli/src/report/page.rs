@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 /// Content security policy: the page loads nothing from outside.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-/// Width in pixels to which small pictures are enlarged, by whole factors.
+/// Width in pixels to which small images are enlarged, by whole factors.
 const ACROSS: u32 = 480;
 
 /// The contents of a page.
@@ -131,7 +131,7 @@ impl Page {
         }
         html! {
             section {
-                h2 { "Pictures" }
+                h2 { "Images" }
                 div.pictures {
                     @if let Some((drawn, _)) = self.samples.last() {
                         figure.samples {
@@ -301,7 +301,7 @@ fn axes(metrics: &Metrics) -> Vec<Along> {
     [Some(Along::Step), epoch, time].into_iter().flatten().collect()
 }
 
-/// A picture.
+/// An image element.
 fn picture(png: &Png, about: &str, shown: bool, drawn: Option<Drawn>) -> Markup {
     let width = png.width * (ACROSS / png.width.max(1)).max(1);
     html! {

@@ -1,4 +1,4 @@
-//! Pictures of a run, as a page embeds them.
+//! Images of a run, as a page embeds them.
 
 use crate::io::error::{Error, ErrorKind as Kind, Result};
 use crate::io::files;
@@ -28,21 +28,21 @@ pub(crate) struct Png {
 }
 
 impl Png {
-    /// Reads a picture; `None` if there is no file.
+    /// Reads an image; `None` if there is no file.
     ///
     /// # Errors
-    /// [`Kind::File`] if the file cannot be read, or is no PNG.
+    /// [`Kind::File`] if the file cannot be read, or is not a PNG.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let Some(bytes) = files::read_if_exists(path, files::BINARY)? else { return Ok(None) };
         let decoder = ImageReader::with_format(Cursor::new(&bytes), ImageFormat::Png).into_decoder();
         let decoder =
-            decoder.map_err(|error| file(format!("{} is no PNG file ({error}); remove it", path.display())))?;
+            decoder.map_err(|error| file(format!("{} is not a PNG file ({error}); remove it", path.display())))?;
         let ((width, height), channels) = (decoder.dimensions(), decoder.color_type().channel_count());
         drop(decoder);
         Ok(Some(Self { bytes, width, height, channels }))
     }
 
-    /// The picture as a data URL.
+    /// The image as a data URL.
     pub(crate) fn address(&self) -> String {
         format!("data:image/png;base64,{}", STANDARD.encode(&self.bytes))
     }
@@ -144,6 +144,6 @@ mod tests {
         assert!(Png::read(&path).unwrap().is_none());
         fs::write(&path, "text").unwrap();
         let message = Png::read(&path).err().unwrap().to_string();
-        assert!(message.contains("reals.png is no PNG file") && message.ends_with("remove it"), "{message}");
+        assert!(message.contains("reals.png is not a PNG file") && message.ends_with("remove it"), "{message}");
     }
 }

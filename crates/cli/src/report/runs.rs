@@ -8,7 +8,7 @@ use crate::run::find::{all, changed};
 use crate::run::folder::Run;
 use crate::run::metrics::{Metrics, read};
 use serde::Serialize;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -62,8 +62,8 @@ pub fn runs(folder: &Path) -> Result<Vec<RunSummary>> {
 fn summary(path: &Path) -> RunSummary {
     let age = changed(path).and_then(|changed| SystemTime::now().duration_since(changed).ok());
     let age_s = age.map(|age| age.as_secs());
-    let read = Run::open_to_read(path).and_then(|run| Ok((run.config()?, read(path)?)));
-    let Ok((config, metrics)) = read else {
+    let read = Run::open_to_read(path).and_then(|run| Ok((run.config()?, read(path)?, run)));
+    let Ok((config, metrics, run)) = read else {
         let (model, data) = (String::new(), String::new());
         let state = State::Unreadable;
         return RunSummary {
@@ -83,6 +83,7 @@ fn summary(path: &Path) -> RunSummary {
     let state = match () {
         () if files::is_locked(&path.join(".lock")) => State::Running,
         () if is_finished(&config, &metrics, epochs) => State::Finished,
+        () if is_out_of_patience(&run, config.train.patience, epochs) => State::Finished,
         () => State::Interrupted,
     };
     RunSummary {
@@ -103,10 +104,20 @@ fn is_finished(config: &Config, metrics: &Metrics, epochs: u64) -> bool {
     epochs >= config.train.epochs || (config.train.steps > 0 && metrics.steps >= config.train.steps)
 }
 
+/// True if `train.patience` has ended the run: by its latest checkpoint, no epoch since was better than the best one.
+fn is_out_of_patience(run: &Run, patience: u64, epochs: u64) -> bool {
+    let best = || -> Option<u64> {
+        let checkpoint = run.load(&run.latest()).ok()?;
+        let progress: Value = serde_json::from_str(checkpoint.metadata.get("progress")?).ok()?;
+        progress["best"][0].as_u64()
+    };
+    patience > 0 && best().is_some_and(|best| epochs >= best + patience)
+}
+
 /// The first metric of the table that the run has a test value of, and the best one.
 fn best(metrics: &Metrics) -> Option<(&'static str, f64)> {
     let last = |column: &crate::run::metrics::Column| Some((column.name.clone(), column.test.last()?.value?.into()));
-    let last: Map<String, serde_json::Value> = metrics.columns.iter().filter_map(last).collect();
+    let last: Map<String, Value> = metrics.columns.iter().filter_map(last).collect();
     let (key, _) = headline(&last).map(|(metric, value)| (metric.key, value))?;
     let column = metrics.columns.iter().find(|column| column.name == key)?;
     let values = column.test.iter().filter_map(|point| point.value);

@@ -126,7 +126,7 @@ impl Events {
         self.value(step, Value { tag, simple_value: Some(value), image: None, metadata });
     }
 
-    /// Appends a picture at a step.
+    /// Appends an image at a step.
     fn image(&mut self, step: u64, tag: &str, png: Png) {
         let image = Image {
             height: png.height as i32,
@@ -233,7 +233,7 @@ fn encode(run: &Run) -> Result<Events> {
     };
     let samples = pictures::samples(run)?.into_iter().filter_map(|(drawn, path)| match drawn {
         Drawn::Step(step) => Some((step, path)),
-        // A process that was killed may leave a picture of an epoch that is not in the metrics.
+        // A process that was killed may leave an image of an epoch that is not in the metrics.
         Drawn::Epoch(epoch) => Some((step_of(epoch)?, path)),
     });
     let mut samples: VecDeque<_> = samples.collect();

@@ -1,4 +1,4 @@
-//! Thinning of curves and pictures.
+//! Thinning of curves and images.
 
 use crate::run::metrics::Point;
 

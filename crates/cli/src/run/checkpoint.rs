@@ -74,12 +74,12 @@ impl Checkpoint {
             bail!(Checkpoint, "{name} in {file} has type {dtype}; save it as float32");
         }
         let Some((found, _)) = self.tensors.get(name) else {
-            bail!(Checkpoint, "{file} has no tensor {name}; use a file of the same kind of model");
+            bail!(Checkpoint, "{file} has no tensor {name}; use a file of the same model");
         };
         ensure!(
             found == shape,
             Checkpoint,
-            "{name} has shape {} in the model and {} in {file}; use the settings that the file was made with",
+            "{name} has shape {} in the model, but {} in {file}; use the settings of the run that wrote the file",
             times(shape),
             times(found)
         );
@@ -158,7 +158,7 @@ impl Checkpoint {
     }
 }
 
-/// A tensor as the library wants to see it.
+/// A tensor as the library reads it.
 struct Tensor<'a> {
     shape: &'a [usize],
     array: &'a Array,
@@ -312,7 +312,7 @@ mod tests {
         let mut back = Checkpoint::parse(&saved(), "init.safetensors".into()).unwrap();
         let message = back.take("encoder.0.weight", &[400, 784]).unwrap_err().to_string();
         assert!(
-            message.starts_with("encoder.0.weight has shape 400×784 in the model and 2×3 in init.safetensors;"),
+            message.starts_with("encoder.0.weight has shape 400×784 in the model, but 2×3 in init.safetensors;"),
             "{message}"
         );
         let message = back.take("decoder.0.bias", &[3]).unwrap_err().to_string();
@@ -323,6 +323,6 @@ mod tests {
     #[test]
     fn a_missing_file_has_a_sentence() {
         let message = Checkpoint::load(Path::new("no-such.safetensors")).unwrap_err().to_string();
-        assert_eq!(message, "cannot read no-such.safetensors: there is no such file");
+        assert_eq!(message, "cannot read no-such.safetensors: no such file");
     }
 }

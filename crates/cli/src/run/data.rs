@@ -1,4 +1,5 @@
-//! The data of a run, read again: its training and test images are those of the run, whatever the source has now.
+//! The data of a run, read again. The split into training and test images is that of the run, even if the source
+//! changed.
 
 use crate::config::data::DataOptions;
 use crate::data::{Changes, DataSet, Found, Rule, is_built_in, read_by};
@@ -50,8 +51,8 @@ impl RunData {
             None if absolute(&options.source) != trained => Some(other_data(&data)),
             Some(_) => Some(format!("the data changed since training: {changes}")),
             None => Some(
-                "the data changed since training; the run has no list of its images, so the test set may now have \
-                 images that were trained on"
+                "the data changed since training; the run has no list of its images, so the test set may contain \
+                 training images"
                     .into(),
             ),
         };
@@ -67,7 +68,7 @@ impl RunData {
         match self.difference {
             None => Ok(self.data),
             Some(difference) => {
-                let message = format!("{difference}; training continues only on the data that it started with");
+                let message = format!("{difference}; training needs the data that it started with");
                 Err(Error::new(ErrorKind::Data, message).with_hint(Hint::Data))
             }
         }
@@ -92,7 +93,7 @@ fn relabel(data: &mut DataSet, classes: Vec<String>) {
 }
 
 fn other_data(data: &DataSet) -> String {
-    format!("{} is other data than the run was trained on", data.name)
+    format!("{} is not the data that the run was trained on", data.name)
 }
 
 #[cfg(test)]
@@ -144,6 +145,6 @@ mod tests {
         let changed = RunData::read(&run, &options, &trained, &checkpoint).unwrap();
         assert_eq!(changed.data.test, positional.test);
         let message = changed.unchanged().unwrap_err().to_string();
-        assert!(message.starts_with("the data changed since training: 1 image added; training continues"), "{message}");
+        assert!(message.starts_with("the data changed since training: 1 image added; training needs"), "{message}");
     }
 }

@@ -1,7 +1,7 @@
-//! The device that was asked for, with the shaders that were: by the table, as tuned, or in half precision.
+//! The requested device and its shader variants: built-in, tuned, or in half precision.
 //!
-//! The cache folder has what was measured on a device: tuned variants, and the times of the product by which the CPU
-//! executor is compared with a software adapter.
+//! The cache folder has the measurements of a device: tuned variants, and the times of a matrix product on the CPU
+//! executor and on a software adapter.
 
 use crate::io::cache;
 use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
@@ -79,8 +79,11 @@ pub fn described(times: ProductTimes) -> String {
 }
 
 /// The times in a cache file, if it has them for this processor; otherwise measures and saves them. A file that cannot
-/// be read or written costs a measurement, and is no error.
-fn measured_once(
+/// be read or written costs a measurement, and is not an error.
+///
+/// # Errors
+/// Those of the measurement.
+pub fn measured_once(
     path: Option<&Path>,
     processor: &str,
     measure: &dyn Fn() -> Result<ProductTimes, gpu_core::Error>,
@@ -121,7 +124,7 @@ pub fn tuned(caps: &Caps, half: bool) -> Option<Choices> {
     let path = tuned_file(caps, half)?;
     let parse = |bytes: Vec<u8>| {
         serde_json::from_slice(&bytes)
-            .map_err(|error| error!(File, "{} is not what frit tune writes: {error}", path.display()))
+            .map_err(|error| error!(File, "{} is not a file of frit tune: {error}", path.display()))
     };
     let read = files::read_if_exists(&path, files::TEXT).and_then(|bytes| bytes.map(parse).transpose());
     read.unwrap_or_else(|error| {

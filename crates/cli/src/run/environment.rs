@@ -1,5 +1,6 @@
 //! The environment of a run: the file env.json.
 
+use crate::io::format::quoted;
 use crate::run::device;
 use crate::run::session::Session;
 use gpu_core::Backend;
@@ -33,7 +34,7 @@ fn command() -> String {
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let program = words.next().unwrap_or_default();
     let name = Path::new(&program).file_name().map_or_else(Default::default, |name| name.to_string_lossy());
-    let quoted = words.map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
+    let quoted = words.map(|word| quoted(Path::new(&word)));
     [name.into_owned()].into_iter().chain(quoted).collect::<Vec<_>>().join(" ")
 }
 

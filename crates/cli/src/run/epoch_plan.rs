@@ -146,7 +146,7 @@ pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Op
         images <= most,
         Device,
         hint: Hint::BatchSize(most / config.batches().max(1)),
-        "a step has {images} images, and this device binds at most {most} of this size at once"
+        "a step has {images} images, but this device binds at most {most} of this size"
     );
     Ok(Some(images))
 }
@@ -217,7 +217,7 @@ mod tests {
         let mut config = Config::load("vae").unwrap();
         assert_eq!(fit_shard(&mut config, &data, 10_000 * 784 + 4).unwrap(), None);
         let error = fit_shard(&mut config.clone(), &data, 127 * 784 + 4).unwrap_err();
-        assert!(error.to_string().starts_with("a step has 128 images, and this device binds at most 127"), "{error}");
+        assert!(error.to_string().starts_with("a step has 128 images, but this device binds at most 127"), "{error}");
         assert_eq!(error.hint(), Some(&Hint::BatchSize(127)));
         assert_eq!(fit_shard(&mut config, &data, 10_000 * 784 - 1).unwrap(), Some(78 * 128));
         assert_eq!(config.data.shard, 9_999);

@@ -1,4 +1,4 @@
-//! The run that a command means: a path, a name in `runs`, or the latest run there.
+//! Finds a run by its path, by its name in `runs`, or as the latest run there.
 
 use super::folder::Run;
 use crate::io::error::{Hint, Result, bail};
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// The folder that holds runs by default.
 pub const RUNS: &str = "runs";
 
-/// The path of a run. Without one it is the latest in `runs`; a bare name that is no run here is looked up there.
+/// The path of a run. Without one it is the latest in `runs`; a bare name that is not a run here is looked up there.
 ///
 /// # Errors
 /// [`ErrorKind::Run`](crate::ErrorKind) if there is no such run.
@@ -18,7 +18,7 @@ pub fn find(given: Option<&Path>, runs: &Path) -> Result<PathBuf> {
     let Some(given) = given else {
         let latest = all(runs)?.into_iter().max_by_key(|path| changed(path));
         let Some(latest) = latest else {
-            bail!(Run, hint: Hint::Train, "no run in {}: name the folder of one", runs.display());
+            bail!(Run, hint: Hint::Train, "no runs in {}; name a run folder", runs.display());
         };
         return Ok(latest);
     };
@@ -65,7 +65,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path().join("runs");
         let message = |given: Option<&str>| find(given.map(Path::new), &runs).unwrap_err().to_string();
-        assert!(message(None).starts_with("no run in "), "{}", message(None));
+        assert!(message(None).starts_with("no runs in "), "{}", message(None));
         for (name, age) in [("vae-001", 20), ("vae-002", 10), ("gan-001", 30)] {
             let run = Run::create(&runs.join(name)).unwrap();
             run.write_config("").unwrap();

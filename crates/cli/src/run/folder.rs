@@ -13,6 +13,7 @@ use crate::io::files::{self, Lock};
 use crate::run::metrics::{Clock, without_time};
 use crate::run::version;
 use serde_json::{Map, Value};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
@@ -24,6 +25,11 @@ const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
+/// Files and folders that training makes before [`CONFIG`].
+const EARLY: [&str; 5] = [ENVIRONMENT, IMAGES, METRICS, SAMPLES, CHECKPOINTS];
+
+/// Keys of an evaluation that name its weights and its data.
+const SAME_WEIGHTS: [&str; 4] = ["data_checksum", "checkpoint", "step", "average"];
 
 /// A run folder, locked against other processes if it is open for writing.
 ///
@@ -80,14 +86,22 @@ impl Run {
         Ok(run)
     }
 
-    /// Checks that a folder holds no run.
+    /// Checks that a folder holds no run and no files of others.
     ///
     /// # Errors
-    /// The folder holds a run.
+    /// The folder holds a run, or other files.
     pub fn refuse_existing(path: &Path) -> Result<()> {
         if files::exists(&path.join(CONFIG))? {
-            let path = path.display().to_string();
-            bail!(Run, hint: Hint::Resume(path.clone()), "{path} already holds a run");
+            bail!(Run, hint: Hint::Resume(path.display().to_string()), "{} already holds a run", path.display());
+        }
+        let names = files::list(path)?.into_iter().filter_map(|entry| entry.file_name().map(OsString::from));
+        let mut others = names.filter(|name| {
+            let name = name.to_string_lossy();
+            !name.starts_with('.') && !EARLY.contains(&&*name)
+        });
+        if let Some(other) = others.next() {
+            let (path, other) = (path.display(), other.display());
+            bail!(Run, hint: Hint::Out, "{path} is not empty: it holds {other}");
         }
         Ok(())
     }
@@ -206,7 +220,7 @@ impl Run {
     /// The list of the run's images; `None` for built-in data, and for a run of version 0.1.0.
     ///
     /// # Errors
-    /// The file cannot be read, or is no list.
+    /// The file cannot be read, or is not a list.
     pub fn read_images(&self) -> Result<Option<ImageList>> {
         let name = self.file(IMAGES).display().to_string();
         self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()
@@ -216,9 +230,14 @@ impl Run {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write_evaluation(&self, metrics: &Value, own: bool) -> Result<PathBuf> {
+    pub fn write_evaluation(&self, metrics: &Map<String, Value>, own: bool) -> Result<PathBuf> {
         let path = self.file(if own { EVALUATION } else { EVALUATION_OTHER });
-        files::write(&path, format!("{metrics:#}\n").as_bytes())?;
+        let before = files::read_if_exists(&path, files::TEXT)?;
+        let before: Map<String, Value> = before.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let same = metrics["step"].is_u64() && SAME_WEIGHTS.iter().all(|key| before.get(*key) == metrics.get(*key));
+        let mut all = if same { before } else { Map::new() };
+        all.extend(metrics.clone());
+        files::write(&path, format!("{:#}\n", Value::Object(all)).as_bytes())?;
         Ok(path)
     }
 

@@ -14,7 +14,7 @@ const MONITOR: [&str; 2] = ["monitor", "guard"];
 /// Kinds of lines that [`parse`] reads; version 0.1.0 wrote none.
 const KINDS: [&str; 5] = ["step", "epoch", "warning", "rollback", "error"];
 
-/// Numbers of a line that are no metrics.
+/// Numbers of a line that are not metrics.
 const PLACES: [&str; 3] = ["step", "epoch", "elapsed_s"];
 
 /// The clock of a run: it adds the time to lines of metrics.jsonl. Only this file and the report depend on it.
@@ -138,7 +138,7 @@ pub fn lines(run_path: &Path) -> Result<Vec<Map<String, Value>>> {
     Ok(whole(&text).lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// True for the numbers of a line that are no metrics: step, epoch and time.
+/// True for the numbers of a line that are not metrics: step, epoch and time.
 pub fn is_place(key: &str) -> bool {
     PLACES.contains(&key)
 }
@@ -279,7 +279,7 @@ mod tests {
         let metrics = parse(&format!("{first}\n{{\"kind\":\"later\",\"step\":9}}\n{next}\n"));
         assert_eq!((metrics.steps, metrics.elapsed), (5, next["elapsed_s"].as_f64()));
         assert_eq!(metrics.times.unwrap()[0], time);
-        assert_eq!(metrics.columns.len(), 1, "the time is no metric");
+        assert_eq!(metrics.columns.len(), 1, "the time is not a metric");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod environment;
 pub mod epoch_plan;
 pub mod find;
 pub mod folder;
+pub mod layers;
 pub mod metrics;
 pub mod planned;
 pub mod profile;

@@ -58,7 +58,7 @@ impl Run {
             if usable.is_empty() {
                 return error;
             }
-            let message = format!("{error}; to use another checkpoint of the run in its place, copy {usable} over it");
+            let message = format!("{error}; to use another checkpoint of the run, copy {usable} over it");
             error.with_message(message)
         })
     }

@@ -74,7 +74,7 @@ impl Session {
             tests <= most,
             Device,
             hint: Hint::Set("data.size".into()),
-            "the test set of {} has {tests} images, and this device binds at most {most} of this size at once",
+            "the test set of {} has {tests} images, but this device binds at most {most} of this size",
             data.name
         );
         let executor = backend.executor(model.memory().clone(), Sharing::On);
@@ -192,7 +192,7 @@ impl Session {
             ensure!(
                 values.to_f64().iter().all(|v| v.is_finite()),
                 Checkpoint,
-                "{name} in {} has numbers that are not finite",
+                "{name} in {} contains NaN or infinite values",
                 file.name
             );
             self.executor.write(buf, &values)?;

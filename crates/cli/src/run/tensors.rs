@@ -1,4 +1,4 @@
-//! The tensors of a model's networks, as a file of weights has them.
+//! The tensors of a model's networks, with the names and layouts of a weights file.
 
 use crate::io::error::{Result, ensure};
 use crate::run::checkpoint::Checkpoint;

@@ -13,12 +13,12 @@ pub(crate) fn check(name: &str, written: &str) -> Result<()> {
     ensure!(
         numbers(written) <= numbers(VERSION),
         Run,
-        "{name} was written by frit {written}, which is newer than this frit {VERSION}: use frit {written} or newer"
+        "{name} was written by frit {written}, newer than this frit {VERSION}; use frit {written} or newer"
     );
     Ok(())
 }
 
-/// Major, minor and patch version; zeros for what is no version.
+/// Major, minor and patch version; zeros for what is not a version.
 fn numbers(version: &str) -> [u64; 3] {
     let mut parts = version.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0));
     std::array::from_fn(|_| parts.next().unwrap_or(0))

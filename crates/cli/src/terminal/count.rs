@@ -1,4 +1,4 @@
-//! A running count of the finished parts of some work.
+//! A running count of finished items.
 
 use super::Terminal;
 use super::drawing::{Drawing, columns};

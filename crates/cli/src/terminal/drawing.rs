@@ -1,4 +1,4 @@
-//! The last line of a terminal, which is drawn anew from time to time.
+//! The last line of a terminal, redrawn in place.
 
 use console::Term;
 use std::cell::Cell;
@@ -45,7 +45,7 @@ impl Drawing {
         }
     }
 
-    /// Clears the line, whatever stands there.
+    /// Clears the line, whatever is there.
     pub(super) fn clear_always(&self) {
         self.drawn.set(None);
         if self.shown {

@@ -1,4 +1,4 @@
-//! The time that the steps of a work take: what is left of it, and when a line is due.
+//! Time of a loop of steps: the time left, and the time between lines.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The metric by which a checkpoint is the best.
+//! The metric that selects the best checkpoint.
 
 use crate::eval::measures::{Evaluation, RECONSTRUCTION};
 use crate::eval::metrics::{Better, better};
@@ -40,7 +40,7 @@ impl BestMetric {
         if !known.contains(&key) {
             bail!(
                 Setting,
-                "train.best is '{best}', which is no metric of this model{} (available: {})",
+                "invalid value '{best}' for train.best: not a metric of this model{} (available: {})",
                 did_you_mean(key, known.iter().copied()),
                 known.join(", ")
             );
@@ -58,7 +58,7 @@ impl BestMetric {
         self.sign * one < self.sign * other
     }
 
-    /// Its value times its sign: the smaller, the better. `others` has the metrics that are no losses.
+    /// Its value times its sign: the smaller, the better. `others` has the metrics that are not losses.
     pub fn value(&self, model: &dyn Model, test: &Tested, others: &Evaluation) -> Option<f64> {
         let loss = metrics_of(model, test).into_iter().find(|(key, _)| *key == self.key).map(|(_, value)| value);
         loss.or_else(|| others.get(&self.key)?.as_f64()).map(|value| self.sign * value)

@@ -62,7 +62,7 @@ pub(crate) fn diverged(model: &dyn Model, part: &str, first: &[f64], means: &[f6
     // From one up: a loss near zero may grow by any factor.
     let limit = |first: f64| first + factor * first.abs().max(1.0);
     let (name, first, mean) = losses.into_iter().find(|&(_, first, mean)| factor > 0.0 && mean > limit(first))?;
-    Some(format!("{name} on the {part} is {}, and was {} at the first step", short(mean), short(first)))
+    Some(format!("{name} on the {part} is {}; it was {} at the first step", short(mean), short(first)))
 }
 
 /// The name of the objective.
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_objective_may_grow_by_the_factor() {
         let seen = found("vae", &[540.0, 10.0], &[5000.0, 1100.0], 10.0).unwrap();
-        assert_eq!(seen, "neg_elbo on the test set is 6100.00, and was 550.00 at the first step");
+        assert_eq!(seen, "neg_elbo on the test set is 6100.00; it was 550.00 at the first step");
         assert_eq!(found("vae", &[540.0, 10.0], &[5000.0, 1000.0], 10.0), None);
         // A density may be above one, and its logarithm below zero.
         assert_eq!(found("vae", &[-50.0, 1.0], &[300.0, 1.0], 10.0), None);

@@ -21,7 +21,7 @@ fn speed(rate: f64) -> String {
     format!("{rate:.0} images/s")
 }
 
-/// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are no losses.
+/// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are not losses.
 pub(crate) fn epoch_line(
     model: &dyn Model,
     [epoch, step]: [u64; 2],
@@ -38,9 +38,14 @@ pub(crate) fn epoch_line(
         line.extend(named);
     }
     line.extend(others.iter().map(|(key, value)| (format!("test_{key}"), value.clone())));
-    line.insert("learning_rate".into(), json!(learning_rate));
+    line.insert("learning_rate".into(), json!(shortest(learning_rate)));
     line.insert("images_per_second".into(), json!(rate));
     line.into()
+}
+
+/// A number of single precision, as the shortest decimal that rounds to it: 0.001, and not 0.0010000000474974513.
+fn shortest(x: f64) -> f64 {
+    (x as f32).to_string().parse().expect("the decimals of a number")
 }
 
 /// An epoch on the terminal, in one line: the longest form first, the shortest one last.

@@ -1,4 +1,4 @@
-//! Training: from a configuration to a run folder with checkpoints, pictures and metrics.
+//! Training: from a configuration to a run folder with checkpoints, sample grids and metrics.
 //!
 //! [`train`] trains a new run and [`resume()`] continues one. [`Setup`] starts a model without training it,
 //! [`Verification`] trains a recipe and checks its targets.
@@ -26,7 +26,7 @@ pub use events::{Event, Observer};
 pub use options::{Length, MicroBatchSize, ResumeOptions, TrainOptions, epochs_for};
 pub use resume::resume;
 pub use setup::{Inputs, Setup, StepTime};
-pub use start::{Trained, train};
+pub use start::{DryRun, Trained, dry_run, train};
 pub use summary::Summary;
 pub use training::{Outcome, Trainer};
 pub use verify::Verification;

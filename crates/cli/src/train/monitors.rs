@@ -132,7 +132,7 @@ fn rate_limited(found: Vec<Warning>, warned: &mut WarningCounts) -> Vec<Warning>
     let mut show = |warning: &Warning| {
         let WarningCount { consecutive, total } = warned.entry(warning.monitor.into()).or_default();
         let shown = *consecutive < MAX_CONSECUTIVE && *total < MAX_TOTAL;
-        (*consecutive, *total) = (*consecutive + 1, *total + u32::from(shown));
+        (*consecutive, *total) = (consecutive.saturating_add(1), *total + u32::from(shown));
         shown
     };
     found.into_iter().filter(|warning| show(warning)).collect()
@@ -154,10 +154,11 @@ fn posterior_collapse(active: usize, all: usize) -> Option<Warning> {
 
 fn codebook_collapse(config: &Config, train: &Tested) -> Option<Warning> {
     let codes = train.code_use.filter(|_| config.monitors.codes)?;
-    let followed = matches!(&config.model, ModelConfig::VqVae(vqvae) if vqvae.ema > 0.0);
-    let advice = match followed {
-        true => "try vqvae.restart = 1, or fewer vqvae.codes",
-        false => "try vqvae.ema = 0.99 with vqvae.restart = 1, or fewer vqvae.codes",
+    let ModelConfig::VqVae(vqvae) = &config.model else { return None };
+    let advice = match (vqvae.ema > 0.0, vqvae.restart > 0.0) {
+        (true, true) => "try more epochs, or fewer vqvae.codes",
+        (true, false) => "try vqvae.restart = 1, or fewer vqvae.codes",
+        (false, _) => "try vqvae.ema = 0.99 with vqvae.restart = 1, or fewer vqvae.codes",
     };
     (codes.perplexity < PERPLEXITY * codes.codes as f64).then(|| Warning {
         monitor: "codebook_collapse",

@@ -1,4 +1,4 @@
-//! The picture drawn after each epoch: the same latents or the same images every time.
+//! The sample grid of each epoch: the same latents or the same images every time.
 
 use crate::eval::draw::{Images, Reconstructions, Sampling};
 use crate::eval::passes::rows_that_fit;
@@ -9,7 +9,7 @@ use image::DynamicImage;
 /// Images in a preview.
 pub(crate) const COUNT: usize = 64;
 
-/// The picture that a model can draw.
+/// The grid that a model can draw.
 pub(crate) enum Preview {
     /// Samples of the prior, and reconstructions if the model has them.
     Samples(Sampling, Option<Reconstructions>),
@@ -32,7 +32,7 @@ impl Preview {
         })
     }
 
-    /// Draws the picture, with the samples in it.
+    /// Draws the grid, with the samples in it.
     pub(crate) fn draw(&self, session: &mut Session) -> Result<(Option<DynamicImage>, Option<Images>)> {
         match self {
             Self::Samples(samples, _) => {

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::config::data::DataOptions;
-use crate::io::error::{Error, ErrorKind, Hint, Result};
+use crate::io::error::{Error, ErrorKind, Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::session::Session;
 use crate::train::monitors::WarningCounts;
@@ -10,6 +10,9 @@ use gpu_core::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+
+/// Largest count that a checkpoint may note. No run gets there, and counts are added up.
+const MAX_COUNT: u64 = 1 << 53;
 
 /// Progress of training.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -41,20 +44,29 @@ impl Progress {
     /// Reads the progress from a checkpoint.
     ///
     /// # Errors
-    /// [`ErrorKind::Checkpoint`] if the file is no checkpoint of frit, [`ErrorKind::Data`] if it was trained on other
-    /// data than the session has.
+    /// [`ErrorKind::Checkpoint`] if the file is not a checkpoint of frit or notes counts that no run reaches;
+    /// [`ErrorKind::Data`] if it was trained on data other than the session's.
     pub fn of(checkpoint: &Checkpoint, session: &Session) -> Result<Self> {
         let note = |key: &str| {
             let found = checkpoint.metadata.get(key);
-            found.ok_or_else(|| invalid(format!("{} is no checkpoint of frit", checkpoint.name)))
+            found.ok_or_else(|| invalid(format!("{} is not a checkpoint of frit", checkpoint.name)))
         };
         let (trained_on, here) = (note("data")?, session.data.fingerprint());
         if *trained_on != here {
-            let message = format!("{} was trained on other data: {trained_on}, not {here}", checkpoint.name);
+            let message = format!("{} was trained on other data ({trained_on}, not {here})", checkpoint.name);
             return Err(Error::new(ErrorKind::Data, message).with_hint(Hint::Data));
         }
-        serde_json::from_str(note("progress")?)
-            .map_err(|error| invalid(format!("cannot read the progress in {}: {error}", checkpoint.name)))
+        let progress: Self = serde_json::from_str(note("progress")?)
+            .map_err(|error| invalid(format!("cannot read the progress in {}: {error}", checkpoint.name)))?;
+        let best_epoch = progress.best.map_or(0, |(epoch, _)| epoch);
+        let most = [progress.step, progress.images, progress.window_steps, best_epoch].into_iter().max();
+        ensure!(
+            most <= Some(MAX_COUNT),
+            Checkpoint,
+            "{} notes more than {MAX_COUNT} steps, images or epochs; replace it by another checkpoint of the run",
+            checkpoint.name
+        );
+        Ok(progress)
     }
 
     /// The metadata of a checkpoint. Nothing in it depends on the time or the machine.

@@ -1,4 +1,4 @@
-//! Errors of a device during training: the checkpoint that is safe, and the run to resume.
+//! Device errors during training: the last checkpoint, and the run to resume.
 
 use crate::io::error::{Error, Hint};
 use gpu_core::Error::{Fault, Lost, OutOfMemory};

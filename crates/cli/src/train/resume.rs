@@ -1,4 +1,4 @@
-//! Training of a run that was interrupted, or for more epochs.
+//! Resuming a run after an interruption, or for more epochs.
 
 use crate::config::{Config, Train};
 use crate::io::error::{Error, ErrorKind, Hint, Result, ensure};
@@ -8,7 +8,8 @@ use crate::run::device::{self, DeviceOptions};
 use crate::run::environment::{adapter, environment};
 use crate::run::epoch_plan::EpochPlan;
 use crate::run::folder::Run;
-use crate::run::session::Session;
+use crate::run::session::{Session, spec};
+use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use crate::train::options::ResumeOptions;
 use crate::train::progress::Progress;
@@ -52,6 +53,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     check(&config, auto_micro_batch, &data)?;
     let started = started_with(&checkpoint)?;
     config.check_same_run(&started)?;
+    let model = config.build(&spec(&config, &data));
+    // A small file must not make a large model be allocated.
+    check_tensors(model.as_ref(), &checkpoint)?;
     let terminal = options.terminal;
     let (backend, reason) = same_device(&options, &run)?;
     terminal.say(&format!("running on {reason}"));
@@ -60,7 +64,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
         setup.fit_micro_batch(&terminal)?;
     }
     if setup.config.micro_batches() != started.micro_batches() {
-        terminal.say("warning: other micro-batches than the run was started with; results will not be bit-identical");
+        terminal.say("warning: the micro-batch size changed; results will not be bit-identical");
     }
     let mut session = Session::open(setup.config.clone(), setup.data.clone(), &setup.backend)?;
     let progress = Progress::of(&checkpoint, &session)?;
@@ -86,8 +90,8 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
         terminal.say(&format!("resuming {name} from step {step}"));
         if session.config.optimiser.has_fallen_to_nothing(step) {
             terminal.say(
-                "warning: the learning rate is zero from here on; train again with a larger optimiser.lr_decay_steps, \
-                 or an optimiser.lr_final above zero",
+                "warning: the learning rate is zero from now on; start a new run with a larger \
+                 optimiser.lr_decay_steps, or with optimiser.lr_final above zero",
             );
         }
         Ok(run)
@@ -114,7 +118,7 @@ fn check_length(options: &ResumeOptions, progress: &Progress, plan: &EpochPlan, 
     ensure!(
         plan.total >= step,
         Run,
-        "{} has {step} steps done in {} epochs, more than {}",
+        "{} is already at step {step} (epoch {}), past {}",
         options.run.display(),
         step.div_ceil(plan.per_epoch),
         match config.train {
@@ -129,7 +133,8 @@ fn check_length(options: &ResumeOptions, progress: &Progress, plan: &EpochPlan, 
 fn started_with(checkpoint: &Checkpoint) -> Result<Config> {
     let name = &checkpoint.name;
     let config = checkpoint.metadata.get("config");
-    let config = config.ok_or_else(|| Error::new(ErrorKind::Checkpoint, format!("{name} is no checkpoint of frit")))?;
+    let foreign = || Error::new(ErrorKind::Checkpoint, format!("{name} is not a checkpoint of frit"));
+    let config = config.ok_or_else(foreign)?;
     Config::parse_run(config, name)
 }
 
@@ -174,7 +179,8 @@ fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> 
     }
     let same_device = device_name(&before) == Some(&backend.name());
     if known && (!same_device || before.get("adapter") != Some(&adapter(&backend))) {
-        terminal.say("warning: another device or driver than before; results will not be bit-identical");
+        terminal.say("warning: the device or driver changed; results will not be bit-identical");
     }
-    Ok((backend, reason))
+    let asked = if options.same_device { "as before" } else { "as requested" };
+    Ok((backend, reason.replace("as requested", asked)))
 }

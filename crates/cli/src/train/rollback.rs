@@ -27,7 +27,8 @@ impl Trainer<'_> {
             return Err(self.ended_by(failure, tries, progress.step, &checkpoint)?);
         }
         let seen = failure.seen();
-        let retry = format!("continuing from step {} at 1/{} of the learning rate", progress.step, 2u64.pow(tries + 1));
+        let retry =
+            format!("continuing from step {} at 1/{} of the learning rate", progress.step, 2f64.powi(tries as i32 + 1));
         bar.back(progress.step, &format!("warning: {seen}; {retry}"));
         let (step, monitor) = (progress.step, failure.monitor());
         let line = json!({ "kind": "rollback", "step": step, "monitor": monitor, "seen": seen, "try": retry });
@@ -55,7 +56,7 @@ impl Trainer<'_> {
             let restore = |session: &mut Session| session.restore(&mut checkpoint.clone());
             let found = first_broken(self.session, &self.prepared.steps, tries, [from, failure.step], restore)?;
             seen += ": ";
-            seen += found.as_deref().unwrap_or("all tensors are finite when the steps are run again");
+            seen += found.as_deref().unwrap_or("all tensors are finite when the steps run again");
         }
         let (step, monitor) = (failure.step, failure.monitor());
         let line = json!({ "kind": "error", "step": step, "monitor": monitor, "seen": seen, "try": ADVICE });

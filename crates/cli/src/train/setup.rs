@@ -1,4 +1,4 @@
-//! The start of a model: its configuration, data and device, checked, and its first weights.
+//! Setup of a model: checks of its configuration, data and device, and its initial weights.
 
 use crate::config::{Config, Train};
 use crate::data::DataSet;
@@ -106,12 +106,11 @@ impl Setup {
         start().map_err(|error| self.fit_memory().with_hint(error))
     }
 
-    /// The time of a step on a full batch, measured for about a second.
+    /// The time of a step of a started model on a full batch, measured for about a second.
     ///
     /// # Errors
     /// As [`Setup::start`].
-    pub fn step_time(&self) -> Result<StepTime> {
-        let mut session = self.start()?;
+    pub fn step_time(&self, mut session: Session) -> Result<StepTime> {
         let plan = EpochPlan::new(&session.config, session.data.train.count);
         let measured = measured_step(&mut session, &plan);
         let device = session.device.clone();
@@ -154,7 +153,7 @@ pub struct StepTime {
 }
 
 impl StepTime {
-    /// Seconds of an epoch, and of the run, without tests and pictures.
+    /// Seconds of an epoch, and of the run, without evaluation and sample grids.
     pub fn seconds(&self) -> [f64; 2] {
         [self.per_epoch, self.total].map(|steps| steps as f64 * self.step.as_secs_f64())
     }
@@ -179,7 +178,7 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
         check_ranges(&config.target, config.name())?;
         if let Some(key) = config.target.keys().find(|key| metric(key).is_none()) {
             let guess = did_you_mean(key, METRICS.iter().map(|metric| metric.key));
-            bail!(Setting, "target.{key} is no metric{guess}");
+            bail!(Setting, "target.{key} is not a metric{guess}");
         }
     }
     Ok(())

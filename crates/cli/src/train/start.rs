@@ -1,21 +1,30 @@
 //! Training of a new run.
 
+use crate::config::Config;
+use crate::data::DataSet;
 use crate::eval::measures::Evaluation;
 use crate::io::error::Result;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::environment::environment;
+use crate::run::epoch_plan::EpochPlan;
 use crate::run::folder::Run;
-use crate::run::session::Session;
+use crate::run::session::{Session, spec};
 use crate::run::startup::Startup;
+use crate::run::tensors::check_tensors;
+use crate::terminal::Terminal;
 use crate::train::options::TrainOptions;
 use crate::train::progress::Progress;
-use crate::train::setup::{Inputs, Setup};
+use crate::train::setup::{Inputs, Setup, StepTime};
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::Backend;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The folder of the runs that are given no path.
 const RUNS: &str = "runs";
+
+/// Steps of a run below which a model has hardly begun to learn.
+const FEW_STEPS: u64 = 200;
 
 /// A run after training.
 pub struct Trained {
@@ -56,20 +65,12 @@ pub struct Trained {
 /// ```
 pub fn train(options: TrainOptions) -> Result<Trained> {
     let mut startup = Startup::default();
-    let TrainOptions { config, name, length, micro_batch, device, init, out, terminal, interrupt, observer } = options;
-    out.as_deref().map_or(Ok(()), Run::refuse_existing)?;
-    let inputs = Inputs::load(config, length, micro_batch)?;
+    let (inputs, init) = checked(&options)?;
+    let TrainOptions { name, device, out, terminal, interrupt, observer, .. } = options;
     startup.lap("data");
-    let init = init.as_deref().map(Checkpoint::load).transpose()?;
     let setup = inputs.open(&device, &terminal)?;
     startup.lap("device");
-    let mut session = setup.start()?;
-    if let Some(mut file) = init {
-        let unused = session.initialise_from(&mut file)?;
-        if !unused.is_empty() {
-            terminal.say(&format!("warning: tensors of {} that are not used: {}", file.name, unused.join(", ")));
-        }
-    }
+    let mut session = started(&setup, init, &terminal)?;
     startup.lap("weights");
     let Setup { data, backend, .. } = &setup;
     let prepared = Trainer::new(&mut session, &terminal, Progress::default(), |session| {
@@ -80,6 +81,12 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
         run.write_environment(&environment(backend, session))?;
         let (images, data) = (data.train.count, &data.name);
         terminal.say(&format!("training {name} on {images} images of {data} into {}", run.path.display()));
+        let steps = EpochPlan::new(&session.config, images).total;
+        if steps < FEW_STEPS && session.config.train.steps == 0 {
+            terminal.say(&format!(
+                "note: this run has only {steps} steps; a smaller train.batch_size or more train.epochs make more"
+            ));
+        }
         Ok(run)
     });
     let mut trainer = match prepared {
@@ -98,4 +105,57 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
         Outcome::Interrupted => None,
     };
     Ok(Trained { path, session, backend: setup.backend, metrics, was_complete: false })
+}
+
+/// A training that is checked and not run.
+pub struct DryRun {
+    /// Configuration, as the training would use it.
+    pub config: Config,
+    /// Data set.
+    pub data: Arc<DataSet>,
+    /// Device; `None` if it cannot be opened.
+    pub backend: Option<Backend>,
+    /// The measured time of a step, or what keeps the model from the device.
+    pub time: Result<StepTime>,
+}
+
+/// Checks a training as [`train`] does, and measures a step. Nothing is written.
+///
+/// # Errors
+/// Those of [`train`] that need no device.
+pub fn dry_run(options: TrainOptions) -> Result<DryRun> {
+    let (inputs, init) = checked(&options)?;
+    let (config, data) = (inputs.config.clone(), inputs.data.clone());
+    let setup = match inputs.open(&options.device, &options.terminal) {
+        Ok(setup) => setup,
+        Err(error) => return Ok(DryRun { config, data, backend: None, time: Err(error) }),
+    };
+    let time = started(&setup, init, &options.terminal).and_then(|session| setup.step_time(session));
+    let Setup { config, data, backend } = setup;
+    Ok(DryRun { config, data, backend: Some(backend), time })
+}
+
+/// The configuration, the data and the file of first weights, checked; the run folder does not exist.
+fn checked(options: &TrainOptions) -> Result<(Inputs, Option<Checkpoint>)> {
+    options.out.as_deref().map_or(Ok(()), Run::refuse_existing)?;
+    let inputs = Inputs::load(options.config.clone(), options.length, options.micro_batch)?;
+    let init = options.init.as_deref().map(Checkpoint::load).transpose()?;
+    if let Some(file) = &init {
+        let model = inputs.config.build(&spec(&inputs.config, &inputs.data));
+        // A small file must not make a large model be allocated.
+        check_tensors(model.as_ref(), file)?;
+    }
+    Ok((inputs, init))
+}
+
+/// The model on the device, with the weights of a file or new ones.
+fn started(setup: &Setup, init: Option<Checkpoint>, terminal: &Terminal) -> Result<Session> {
+    let mut session = setup.start()?;
+    if let Some(mut file) = init {
+        let unused = session.initialise_from(&mut file)?;
+        if !unused.is_empty() {
+            terminal.say(&format!("warning: tensors of {} not used: {}", file.name, unused.join(", ")));
+        }
+    }
+    Ok(session)
 }

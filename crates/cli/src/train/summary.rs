@@ -21,7 +21,7 @@ pub struct Summary {
     pub elapsed: Option<f64>,
     /// Key, value and epoch of the best metric by `train.best`; `None` for a model without one.
     pub best: Option<(String, f64, u64)>,
-    /// The last picture drawn.
+    /// The last sample grid.
     pub samples: Option<PathBuf>,
     /// The report.
     pub report: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! The training loop: epochs of steps, with the checkpoints, pictures and metrics between them.
+//! The training loop: epochs of steps, with checkpoints, sample grids and metrics between them.
 
 use crate::config::Train;
 use crate::eval::draw::{Images, training_images};
@@ -58,8 +58,8 @@ impl Prepared {
         let programs = Programs::prepare(session, &steps, lowered)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
         let code_use = CodeUse::prepare(session, |usage| usage.train)?;
-        let wants_reconstructions = best_metric.as_ref().is_some_and(BestMetric::of_reconstructions);
-        let reconstruction = if wants_reconstructions { Reconstruction::prepare(session)? } else { None };
+        let needs_reconstructions = best_metric.as_ref().is_some_and(BestMetric::of_reconstructions);
+        let reconstruction = if needs_reconstructions { Reconstruction::prepare(session)? } else { None };
         let preview = Preview::prepare(session)?;
         let monitors = ActiveMonitors::prepare(session, COUNT)?;
         Ok(Self { steps, programs, test, code_use, best_metric, reconstruction, preview, monitors })
@@ -115,7 +115,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         let prepared = Prepared::new(session, progress.rollbacks.len() as u32)?;
         if session.config.train.patience > 0 && prepared.best_metric.is_none() {
-            let message = "train.patience needs a metric, and this model has no objective: set train.best to a metric";
+            let message = "train.patience needs a metric; set train.best to one";
             return Err(Error::new(ErrorKind::Setting, message));
         }
         let run = run(session)?;
@@ -202,7 +202,7 @@ impl<'a> Trainer<'a> {
         if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
             let patience = self.session.config.train.patience;
             self.terminal.say(&format!(
-                "stopped early: none of the last {patience} epochs was better than epoch {epoch} (to continue, raise \
+                "stopped early: no improvement for {patience} epochs since epoch {epoch} (to continue, raise \
                  train.patience in {} and resume the run)",
                 self.run.config_path().display()
             ));
@@ -221,7 +221,7 @@ impl<'a> Trainer<'a> {
         patience > 0 && self.progress.best.is_some_and(|(best, _)| epochs >= best + patience)
     }
 
-    /// Runs steps of one size up to the next checkpoint, picture or end of an epoch. Returns the first step whose loss
+    /// Runs steps of one size up to the next checkpoint, grid or end of an epoch. Returns the first step whose loss
     /// is not finite, if any.
     fn advance(&mut self, interrupted: &AtomicBool, bar: &Bar) -> Result<Option<Failure>> {
         let step = self.progress.step;

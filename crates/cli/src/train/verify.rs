@@ -16,7 +16,6 @@ use crate::train::options::Length;
 use crate::train::progress::Progress;
 use crate::train::setup::{Inputs, Setup};
 use crate::train::training::{Outcome, Trainer};
-use serde_json::Value;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -84,7 +83,7 @@ impl Verification {
         let (step, data) = (step_of(&Checkpoint::load(&run.latest())?), DataFacts::of_training(&self.session.data));
         evaluation.extend(origin(&run, Weights::Latest, false, step, &data));
         let verdicts = verdicts(&self.targets, &evaluation);
-        if let Err(error) = run.write_evaluation(&Value::Object(evaluation), true) {
+        if let Err(error) = run.write_evaluation(&evaluation, true) {
             terminal.say(&format!("the evaluation was not saved: {error}"));
         }
         Ok(verdicts)

@@ -11,8 +11,13 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// Reads a data set. True if it is valid.
 pub(crate) fn load(source: &Path) -> bool {
+    load_as(source, 0)
+}
+
+/// Reads a data set in images of a size. True if it is valid.
+pub(crate) fn load_as(source: &Path, size: usize) -> bool {
     let source = source.to_str().unwrap().into();
-    DataSet::load(&DataOptions { source, test: 0.5, ..DataOptions::default() }).is_ok()
+    DataSet::load(&DataOptions { source, size, test: 0.5, ..DataOptions::default() }).is_ok()
 }
 
 fn idx_file(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
@@ -50,7 +55,7 @@ pub(crate) fn idx_gz() -> Reader {
     Reader { seeds: vec![images.clone(), gzip(images)], wrap: gzip, ..plain }
 }
 
-fn array(descr: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn array(descr: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': ({shape}), }}\n");
     [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), bytes].concat()
 }
@@ -75,29 +80,55 @@ pub(crate) fn npy() -> Reader {
     })
 }
 
-/// An archive of images and labels, one of which is given.
-fn archive(given: Vec<u8>) -> Vec<u8> {
+fn zip(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let [images, labels] = [array("|u1", "False", "4, 2, 3", &[200; 24]), array("|u1", "False", "4,", &[0, 1, 0, 1])];
-    let is_images = !given.windows(4).any(|four| four == b"(4,)");
-    let [images, labels] = if is_images { [given, labels] } else { [images, given] };
-    for (name, array) in [("x_train", images), ("y_train", labels)] {
+    for (name, array) in arrays {
         writer.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
-        writer.write_all(&array).unwrap();
+        writer.write_all(array).unwrap();
     }
     writer.finish().unwrap().into_inner()
 }
 
+fn labels() -> Vec<u8> {
+    array("|u1", "False", "4,", &[0, 1, 0, 1])
+}
+
+/// An archive of images and labels, one of which is given.
+pub(crate) fn archive(given: Vec<u8>) -> Vec<u8> {
+    let is_images = !given.windows(4).any(|four| four == b"(4,)");
+    let [images, labels] = if is_images { [given, labels()] } else { [arrays().swap_remove(0), given] };
+    zip(&[("x_train", images), ("y_train", labels)])
+}
+
+/// Labels of other types and numbers, and images out of range.
+fn odd_arrays() -> Vec<Vec<u8>> {
+    vec![
+        array("<i8", "False", "4,", &[0; 32]),
+        array("<i2", "False", "4,", &[0, 0, 44, 1, 0, 0, 1, 0]),
+        array("<f4", "False", "4,", &[0; 16]),
+        array("|b1", "False", "4,", &[1; 4]),
+        array("<f4", "False", "4, 1, 2", &300f32.to_le_bytes().repeat(8)),
+        array("<i2", "False", "4, 1, 2", &[44, 1].repeat(8)),
+    ]
+}
+
 /// Archives as bytes.
 pub(crate) fn npz() -> Reader {
-    let labels = [array("<i8", "False", "4,", &[0; 32]), write_classes(&[0, 1, 1, 0])];
-    let whole = [&arrays()[0], &labels[0], &labels[1]];
-    Reader { seeds: whole.into_iter().cloned().map(archive).collect(), ..npy() }
+    let images = || arrays().swap_remove(0);
+    let whole = [images(), array("<i8", "False", "4,", &[0; 32]), write_classes(&[0, 1, 1, 0])];
+    let split = |labels: Vec<u8>| vec![("x_train", images()), ("y_train", labels), ("x_test", images())];
+    let tested = [split(labels()), vec![("y_test", labels())]].concat();
+    let column = zip(&[("images", images()), ("labels", array("|u1", "False", "4, 1", &[0, 1, 0, 1]))]);
+    let seeds = whole.into_iter().map(archive).chain([zip(&tested), zip(&[("any", images())]), column]).collect();
+    let transparent = array("|u1", "False", "4, 2, 2, 4", &[9; 64]);
+    let long = array("|u1", "False", "5,", &[0; 5]);
+    let others = [split(labels()), vec![("x", transparent)], split(long), vec![("a", labels()), ("b", labels())]];
+    Reader { seeds, others: others.iter().map(|arrays| zip(arrays)).collect(), ..npy() }
 }
 
 /// Arrays, packed into archives.
 pub(crate) fn npz_array() -> Reader {
-    Reader { wrap: archive, ..npy() }
+    Reader { others: odd_arrays(), wrap: archive, ..npy() }
 }
 
 pub(crate) fn latents() -> Reader {
@@ -129,5 +160,29 @@ pub(crate) fn cifar() -> Reader {
             None => drop(fs::remove_file(names)),
         }
         load(&ten) | load(&hundred)
+    })
+}
+
+/// The names of classes beside the files of EMNIST and of CIFAR-100.
+pub(crate) fn class_names() -> Reader {
+    let folder = folder();
+    let [emnist, hundred] = ["emnist", "hundred"].map(|name| folder.path().join(name));
+    for folder in [&emnist, &hundred] {
+        fs::create_dir(folder).unwrap();
+    }
+    for part in ["train", "test"] {
+        let put =
+            |kind: &str, bytes: Vec<u8>| fs::write(emnist.join(format!("emnist-x-{part}-{kind}")), bytes).unwrap();
+        put("images-idx3-ubyte", idx_file(&[2, 2, 3], &[5; 12]));
+        put("labels-idx1-ubyte", idx_file(&[2], &[0, 1]));
+        fs::write(hundred.join(format!("{part}.bin")), [7; 3074]).unwrap();
+    }
+    let names = (0..100).map(|class| format!("class {class}\n")).collect::<String>();
+    let seeds = ["0 48\n1 49\n\n", "1 65 97\n", &names].map(|text| text.as_bytes().to_vec());
+    Reader::new(seeds.into(), move |bytes| {
+        let _folder = &folder;
+        fs::write(emnist.join("emnist-x-mapping.txt"), bytes).unwrap();
+        fs::write(hundred.join("fine_label_names.txt"), bytes).unwrap();
+        load(&emnist) | load(&hundred)
     })
 }

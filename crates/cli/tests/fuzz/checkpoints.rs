@@ -57,7 +57,7 @@ fn saved(checkpoint: &Checkpoint) -> Vec<u8> {
 }
 
 /// Sets the length of the header right.
-fn with_length(mut file: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_length(mut file: Vec<u8>) -> Vec<u8> {
     let header = file.iter().rposition(|&byte| byte == b'}').unwrap_or(0);
     let length = (header as u64).saturating_sub(7);
     if let Some(start) = file.first_chunk_mut() {
@@ -71,10 +71,17 @@ pub(crate) fn safetensors() -> Reader {
     let mut small = Checkpoint::default();
     small.insert("a", &[2], Array::F32(vec![0.5, -1.0]));
     small.insert("b", &[1, 1], Array::U32(vec![3]));
-    let of_torch = br#"{"module.w":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]}}"#;
-    let of_torch = [&(of_torch.len() as u64).to_le_bytes()[..], of_torch, &[1; 4]].concat();
+    let of_torch = |kind: &str| {
+        let header = format!(r#"{{"module.w":{{"dtype":"{kind}","shape":[2,1],"data_offsets":[0,4]}}}}"#);
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[1; 4]].concat()
+    };
     let (config, whole) = model();
-    let seeds = vec![saved(&small), of_torch, saved(&whole)];
+    let whole_file = saved(&whole);
+    // Under another name frit's note is none, and no checksum is compared.
+    let note = whole_file.windows(6).position(|six| six == b"\"frit\"").unwrap();
+    let mut unsigned = whole_file.clone();
+    unsigned[note + 1..note + 5].copy_from_slice(b"note");
+    let seeds = vec![saved(&small), of_torch("F16"), of_torch("BF16"), of_torch("I16"), whole_file, unsigned];
     let read = move |bytes: &[u8]| {
         let path = folder.path().join("file");
         fs::write(&path, bytes).unwrap();
@@ -85,10 +92,10 @@ pub(crate) fn safetensors() -> Reader {
         drop(session.initialise_from(&mut file));
         true
     };
-    Reader { wrap: with_length, ..Reader::new(seeds, read) }
+    Reader { others: vec![b"PK\x03\x04".to_vec()], wrap: with_length, ..Reader::new(seeds, read) }
 }
 
-/// The notes of a checkpoint, with a checksum that is right: each on lines of its own, below its name.
+/// The notes of a checkpoint, with a checksum that is right: each on separate lines, below its name.
 pub(crate) fn notes() -> Reader {
     let (_, whole) = model();
     let text: String = whole.metadata.iter().map(|(key, note)| format!("\u{1}{key}\u{2}{note}")).collect();

@@ -10,7 +10,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
-/// Seconds for each reader; a second without it.
+/// Seconds for each reader; 0.8 without it.
 const SECONDS: &str = "FRIT_FUZZ_SECONDS";
 /// Time after which an input is a hang.
 const SLOW: Duration = Duration::from_secs(1);
@@ -26,6 +26,8 @@ type Read = dyn FnMut(&[u8]) -> bool;
 pub(crate) struct Reader {
     /// Valid files.
     pub(crate) seeds: Vec<Vec<u8>>,
+    /// Files that may be invalid.
+    pub(crate) others: Vec<Vec<u8>>,
     /// Makes the file of mutated contents: sets a checksum right, or packs them. Every other input goes through it.
     pub(crate) wrap: fn(Vec<u8>) -> Vec<u8>,
     /// Most bytes that one input may take, without 100 times its own length.
@@ -36,7 +38,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(seeds: Vec<Vec<u8>>, read: impl FnMut(&[u8]) -> bool + 'static) -> Self {
-        Self { seeds, wrap: |bytes| bytes, memory: 64 << 20, read: Box::new(read) }
+        Self { seeds, others: Vec::new(), wrap: |bytes| bytes, memory: 64 << 20, read: Box::new(read) }
     }
 }
 
@@ -74,15 +76,16 @@ fn fail(why: &str, input: &[u8], current: &Path) -> ! {
 ///
 /// # Panics
 /// An input makes it panic, takes more than a second twice, or more memory than its bound.
-pub(crate) fn fuzz(name: &str, mut reader: Reader) {
+pub(crate) fn fuzz(name: &str, reader: fn() -> Reader) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let seconds = std::env::var(SECONDS).ok().map(|text| text.parse().expect("seconds are a number"));
+    let mut reader = reader();
+    let seconds: Option<f64> = std::env::var(SECONDS).ok().map(|text| text.parse().expect("seconds are a number"));
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let mut rng = StdRng::seed_from_u64(if seconds.is_some() { now } else { 7 });
     watch();
     let place = folder();
     let current = place.path().join(name);
-    let inputs = [kept(name), reader.seeds.clone()].concat();
+    let inputs = [kept(name), reader.seeds.clone(), reader.others.clone()].concat();
     let mut count = 0u64;
     let start = Instant::now();
     for input in &inputs {
@@ -90,7 +93,7 @@ pub(crate) fn fuzz(name: &str, mut reader: Reader) {
         assert!(valid || !reader.seeds.contains(input), "{name} refuses a valid file");
         count += 1;
     }
-    while start.elapsed() < Duration::from_secs(seconds.unwrap_or(1)) {
+    while start.elapsed() < Duration::from_secs_f64(seconds.unwrap_or(0.8)) {
         let seed = &inputs[rng.random_range(0..inputs.len())];
         let mutated = mutate::mutate(seed, &inputs, &mut rng);
         let input = if rng.random() { (reader.wrap)(mutated) } else { mutated };

@@ -1,6 +1,6 @@
 //! Files of images.
 
-use crate::arrays::load;
+use crate::arrays::{load, load_as};
 use crate::engine::{Reader, folder};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use std::fs;
@@ -15,18 +15,24 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A folder of an image that is right and one that is given.
+/// A folder of an image that is right and one that is given. It starts from the fixtures, too.
 fn reader(ending: &str, format: ImageFormat, images: &[DynamicImage]) -> Reader {
     let folder = folder();
     let colour = RgbImage::from_fn(6, 6, |x, y| Rgb([40 * x as u8, 40 * y as u8, 9]));
     fs::write(folder.path().join("0.png"), encoded(&colour.into(), ImageFormat::Png)).unwrap();
     let path = folder.path().join(format!("1.{ending}"));
     let seeds = images.iter().map(|image| encoded(image, format)).collect();
+    let fixtures = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/images")).unwrap();
+    let mut others: Vec<_> = fixtures.map(|entry| entry.unwrap().path()).collect();
+    others.retain(|path| path.extension().is_some_and(|other| other == ending));
+    others.sort();
+    let others = others.into_iter().map(|path| fs::read(path).unwrap()).collect();
     let read = move |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        load(folder.path())
+        // Images of several sizes are decoded only where a size is asked for.
+        load(folder.path()) || load_as(folder.path(), 6)
     };
-    Reader { memory: MEMORY, ..Reader::new(seeds, read) }
+    Reader { others, memory: MEMORY, ..Reader::new(seeds, read) }
 }
 
 fn colour() -> DynamicImage {

@@ -25,12 +25,12 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Four IDX files of pictures with `pixel(number, index)`, of ten classes in turn.
+    /// Four IDX files of images with `pixel(number, index)`, of ten classes in turn.
     pub(crate) fn put_data(&self, name: &str, pixel: impl Fn(usize, usize) -> u8) {
         self.put_ordered(name, |number, _| number, pixel);
     }
 
-    /// The same, with picture `order(position, count)` at a position of a part of `count` pictures.
+    /// The same, with image `order(position, count)` at a position of a part of `count` images.
     pub(crate) fn put_ordered(
         &self,
         name: &str,

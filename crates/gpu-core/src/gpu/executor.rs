@@ -70,7 +70,7 @@ impl Executor for Gpu {
         let buffer = self.buffer(buf.id)?;
         self.uploads(buf.bytes());
         let write = |bytes: &[u8]| self.device.queue.write_buffer(&buffer, u64::from(buf.offset) * 4, bytes);
-        // wgpu copies the values to a staging buffer of its own, which must be allocated too.
+        // wgpu copies the values to a separate staging buffer, which must be allocated too.
         self.device.with_error_scopes("an upload", buf.bytes(), || match (buf.dtype, values) {
             (Dtype::U32, Array::U32(words)) => write(bytemuck::cast_slice(words)),
             (Dtype::F32, Array::F32(_) | Array::F64(_)) => write(bytemuck::cast_slice(&values.to_f32())),

@@ -25,7 +25,7 @@ pub(crate) fn run(device: &Device, needs: Needs) -> bool {
     }
 }
 
-/// The largest error of a product whose sizes are no multiples of a tile, by the variants with this suffix.
+/// The largest error of a product whose sizes are not multiples of a tile, by the variants with this suffix.
 fn error(device: &Device, suffix: &'static str) -> Result<f64, Error> {
     let (m, n, k) = (37, 70, 19);
     let mut schedule = Schedule::new();

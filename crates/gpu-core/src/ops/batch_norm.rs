@@ -140,9 +140,9 @@ pub struct BatchNorm {
     pub weight: Buf,
     /// The offset.
     pub bias: Buf,
-    /// The running mean, updated in training; a buffer of its own.
+    /// The running mean, updated in training; a separate buffer.
     pub running_mean: Buf,
-    /// The running unbiased variance, updated in training; a buffer of its own.
+    /// The running unbiased variance, updated in training; a separate buffer.
     pub running_var: Buf,
     /// ε, added to the variance.
     pub epsilon: f32,

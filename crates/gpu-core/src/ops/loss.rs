@@ -78,7 +78,7 @@ pub static KERNELS: &[&Kernel] = &[&LOSS, &LOSS_WITH_GRADIENT];
 /// The loss of each row of x [m, n] against t [m / repeat, n]: `[m]`.
 ///
 /// # Panics
-/// If `t` has other columns than `x`, or the rows of `x` are no multiple of those of `t`.
+/// If `t` has other columns than `x`, or the rows of `x` are not a multiple of those of `t`.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss) -> Buf {
     let params = parameters(label, x, t, loss, 0.0);
     let rows = s.scratch([x.shape.rows()]);
@@ -89,7 +89,7 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss) -> Buf
 /// The loss of each row, and the derivative with respect to x of Σ weight · rows: `[m]`, and of x's shape.
 ///
 /// # Panics
-/// If `t` has other columns than `x`, or the rows of `x` are no multiple of those of `t`.
+/// If `t` has other columns than `x`, or the rows of `x` are not a multiple of those of `t`.
 pub fn with_gradient(s: &mut Schedule, label: &str, x: Buf, t: Buf, loss: Loss, weight: f32) -> (Buf, Buf) {
     let params = parameters(label, x, t, loss, loss.scale * weight);
     let (rows, dx) = (s.scratch([x.shape.rows()]), s.scratch(x.shape));

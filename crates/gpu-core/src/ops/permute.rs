@@ -54,7 +54,7 @@ pub fn half_bits(count: u32) -> u32 {
 
 /// The rows `rows.start` to `rows.end` of a batch out of `count`, as a new buffer, `u32 [rows]`. `clock` is `u32 [4]`:
 /// its second element is the epoch, its third the batch's first position in the epoch. A batch must not extend past its
-/// epoch, so a shorter last batch needs a schedule of its own.
+/// epoch, so a shorter last batch needs a separate schedule.
 ///
 /// # Panics
 /// If `clock` is not `[4]`, `rows` is empty, or `count` is less than `rows.end` or more than 2³¹ − 1.

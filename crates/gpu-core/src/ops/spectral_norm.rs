@@ -110,7 +110,7 @@ pub static KERNELS: &[&Kernel] = &[
     &SPECTRAL_NORM_BACKWARD,
 ];
 
-/// The state of one normalised matrix: two approximate unit vectors, in buffers of their own.
+/// The state of one normalised matrix: two approximate unit vectors, in separate buffers.
 #[derive(Clone, Copy, Debug)]
 pub struct SpectralNorm {
     /// The estimate of the left singular vector, `[m]`.

@@ -95,7 +95,7 @@ pub fn sigmoid<E: Element>(x: E) -> E {
     E::one() / (E::one() + (-x).exp())
 }
 
-/// x = act(x) for many; the usual ones are loops of their own, without a choice inside.
+/// x = act(x) for many; the usual ones are separate loops, without a choice inside.
 pub fn activate_all<E: Element>(kind: u32, alpha: f32, values: &mut [E]) {
     match Activation::decode(kind, alpha) {
         None => values.fill(E::nan()),

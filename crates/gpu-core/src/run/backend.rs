@@ -141,7 +141,7 @@ fn open(adapter: &Adapter, checked: bool) -> Result<Backend, Error> {
 
 /// The best adapter that opens. A software adapter must be faster than the CPU executor, which is the fallback.
 fn automatic(checked: bool, times: &mut TimeProducts<'_>) -> Result<(Backend, String), Error> {
-    let mut passed_over = String::new();
+    let mut rejected = String::new();
     for adapter in Adapter::all() {
         let name = adapter.caps.to_string();
         let found = match adapter.caps.kind {
@@ -149,12 +149,12 @@ fn automatic(checked: bool, times: &mut TimeProducts<'_>) -> Result<(Backend, St
             _ => open(&adapter, checked).map(|backend| (backend, format!("{name}, the best adapter"))),
         };
         match found {
-            Ok((backend, why)) => return Ok((backend, why + &passed_over)),
-            Err(error) => passed_over.push_str(&format!(" ({error})")),
+            Ok((backend, why)) => return Ok((backend, why + &rejected)),
+            Err(error) => rejected.push_str(&format!(" ({error})")),
         }
     }
-    let none = if passed_over.is_empty() { " (no adapter found)" } else { "" };
-    Ok((Backend::Cpu, format!("the CPU executor{none}{passed_over}")))
+    let none = if rejected.is_empty() { " (no adapter found)" } else { "" };
+    Ok((Backend::Cpu, format!("the CPU executor{none}{rejected}")))
 }
 
 /// The faster of a software adapter and the CPU executor, by a matrix product.

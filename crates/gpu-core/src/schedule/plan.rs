@@ -12,7 +12,7 @@ pub enum Sharing {
     /// Buffers with disjoint lifetimes share a slot.
     #[default]
     On,
-    /// Every buffer has a slot of its own.
+    /// Every buffer has a separate slot.
     Off,
 }
 

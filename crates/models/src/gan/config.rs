@@ -24,7 +24,7 @@ pub struct GanConfig {
     pub discriminator_norm: bool,
     /// Spectral normalisation of the discriminator's weights.
     pub spectral: bool,
-    /// Steps of the discriminator, each on a batch of its own, per step of the generator.
+    /// Steps of the discriminator, each on a separate batch, per step of the generator.
     pub discriminator_steps: usize,
     /// Learning rate of the discriminator; 0 for the optimiser's.
     pub discriminator_lr: f32,

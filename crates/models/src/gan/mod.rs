@@ -218,7 +218,7 @@ impl Gan {
         ([loss("real.loss", of_real, Role::Real), loss("fake.loss", of_fake, Role::Fake)], of_fake)
     }
 
-    /// G's micro-batch of latents of its own, forward and backward.
+    /// The generator's micro-batch of separate latents, forward and backward.
     fn generator_backward(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training) {
         let SharedBuffers { clock, ring, .. } = self.base.buffers;
         let z = self.micro_batch_latents(s, micro_batch, clock, training.seed, Stream::Latent);
@@ -230,7 +230,7 @@ impl Gan {
             gan_loss::with_gradient(s, "loss", scores, Role::Generator, self.config.score_loss(), micro_batch.share());
 
         let dfake =
-            self.discriminator.backward(s, &discriminator, dscores, Wrt::Input).expect("the image wants a gradient");
+            self.discriminator.backward(s, &discriminator, dscores, Wrt::Input).expect("the image needs a gradient");
         let dfake = match y {
             Some(_) => channels::slice(s, "dfake", dfake, 0..self.spec().width()),
             None => dfake,

@@ -54,7 +54,7 @@ impl Linear {
             (None, None) => (Layout::Same, Layout::Same),
             (Some(image), None) => (Layout::of_image(outputs, image), Layout::Same),
             (None, Some(image)) => (Layout::to_image(image, inputs), Layout::bias_to_image(image)),
-            (Some(_), Some(_)) => panic!("{name}: images on both sides want a convolution"),
+            (Some(_), Some(_)) => panic!("{name}: images on both sides need a convolution"),
         };
         let full = format!("{name}.weight{}", if spectral { "_orig" } else { "" });
         let w = network.weights.add_laid(memory, &full, [outputs, inputs], weight, start);

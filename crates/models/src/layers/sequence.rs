@@ -10,7 +10,7 @@ use gpu_core::ops::{pool, upsample};
 use gpu_core::{Init, Memory};
 
 /// A stack under construction. Its layers have the names of an `nn.Sequential` in which activations, flattening and
-/// unflattening are modules of their own: `name.0`, `name.2`, ….
+/// unflattening are separate modules: `name.0`, `name.2`, ….
 pub struct Sequence<'a> {
     memory: &'a mut Memory,
     network: &'a mut Network,
@@ -172,7 +172,7 @@ impl<'a> Sequence<'a> {
         self.image = [2 * h, 2 * w, c];
     }
 
-    /// An activation of its own.
+    /// A separate activation.
     pub fn activate(&mut self, act: Activation) {
         let name = self.name(Activation::Identity);
         self.layers.push(Layer::Activate(name, act));

@@ -18,7 +18,7 @@ pub enum Layer {
     MaxPool(MaxPool),
     /// Upsampling.
     Upsample(Upsample),
-    /// An activation of its own, after a layer that cannot apply it; its slope must follow from its output.
+    /// A separate activation, after a layer that cannot apply it; its slope must follow from its output.
     Activate(String, Activation),
     /// Rows as images [h, w, c].
     Unflatten([usize; 3]),

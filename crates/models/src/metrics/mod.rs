@@ -93,7 +93,7 @@ fn assert_same_width(a: &Features, b: &Features) {
 
 /// |x − y|², from the differences: |x|² + |y|² − 2 x·y would lose digits for near rows.
 fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
-    // Sums of their own let the compiler use vectors; one sum would fix the order of all additions.
+    // Separate sums let the compiler use vectors; one sum would fix the order of all additions.
     const LANES: usize = 8;
     let (x, x_rest) = x.as_chunks::<LANES>();
     let (y, y_rest) = y.as_chunks::<LANES>();

@@ -15,7 +15,7 @@ const C2: f64 = 0.03 * 0.03;
 /// The mean squared error between each image [h, w, c] of one list and that of the other. NaN if a number is NaN.
 ///
 /// # Panics
-/// When the lists' lengths differ or are no multiple of an image's, or an image is empty.
+/// When the lists' lengths differ or are not a multiple of an image's, or an image is empty.
 pub fn mse(a: &[f32], b: &[f32], image: [usize; 3]) -> Vec<f64> {
     each(a, b, image, |a, b| {
         let squares = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn images_and_channels_stand_for_themselves() {
+    fn images_and_channels_are_independent() {
         let (a, b) = (image(), image().into_iter().rev().collect::<Vec<f32>>());
         let both = ssim(&[&a[..], &b].concat(), &[&b[..], &b].concat(), [13, 12, 2]);
         assert_eq!(both, [ssim(&a, &b, [13, 12, 2])[0], 1.0]);

@@ -127,7 +127,7 @@ impl VqVae {
         let (nmse, doutput) = loss::with_gradient(s, "nmse", output, x, self.error(), mean);
 
         // Straight through: the gradient of q is taken for that of z.
-        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes want a gradient");
+        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes need a gradient");
         let dz = dz.reshape(z.shape);
         let weight = self.config.commitment * mean * per_code;
         let commitment = vq::loss_with_gradient(s, "commitment", z, q, per_code, weight, dz);

@@ -63,7 +63,7 @@ impl<'a> Bits<'a> {
                 while self.bytes.get(next) == Some(&0xFF) {
                     next += 1;
                 }
-                // A zero after 255 says that it is no marker.
+                // A zero after 255 says that it is not a marker.
                 if self.bytes.get(next) != Some(&0) {
                     return;
                 }

@@ -11,5 +11,5 @@ pub(super) fn damaged(part: &str) -> Reason {
 }
 
 pub(super) fn unsupported(kind: &str) -> Reason {
-    format!("is a JPEG with {kind}, which is not supported; save it as a usual JPEG or as PNG")
+    format!("is a JPEG with {kind}, which is not supported; save it as a baseline JPEG or as PNG")
 }

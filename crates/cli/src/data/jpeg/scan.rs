@@ -72,7 +72,7 @@ fn header(content: &[u8], components: &[Component], progressive: bool) -> Result
     if !progressive && members.len() < components.len() {
         return Err(unsupported("a scan for each channel"));
     }
-    // In progressive files, first coefficients have scans of their own, and the others one for each component.
+    // In progressive files, first coefficients have separate scans, and the others one for each component.
     let separate = !progressive || (first == 0 && last == 0) || (first > 0 && members.len() == 1);
     if first > last || last > 63 || !separate {
         return Err(wrong());

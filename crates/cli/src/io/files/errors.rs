@@ -1,4 +1,4 @@
-//! Failures of the system, as sentences.
+//! Messages for errors of the operating system.
 
 use crate::io::error::{Error, error};
 use std::io::{self, ErrorKind};
@@ -7,11 +7,11 @@ use std::path::Path;
 /// The error for a failure to read `path`.
 pub fn could_not_read(path: &Path, error: &io::Error) -> Error {
     let why = match error.kind() {
-        ErrorKind::NotFound => "there is no such file".into(),
+        ErrorKind::NotFound => "no such file".into(),
         ErrorKind::PermissionDenied => "permission denied".into(),
         ErrorKind::IsADirectory => "it is a folder, not a file".into(),
-        ErrorKind::NotADirectory => "a part of its path is a file, not a folder".into(),
-        ErrorKind::OutOfMemory => "it does not fit into memory".into(),
+        ErrorKind::NotADirectory => "part of its path is a file, not a folder".into(),
+        ErrorKind::OutOfMemory => "it does not fit in memory".into(),
         _ => error.to_string(),
     };
     error!(File, "cannot read {}: {why}", path.display())
@@ -21,13 +21,13 @@ pub fn could_not_read(path: &Path, error: &io::Error) -> Error {
 pub fn could_not_save(path: &Path, error: &io::Error) -> Error {
     let (why, advice) = match error.kind() {
         ErrorKind::StorageFull => ("no space left on the device", "free some space, or write to another disk"),
-        ErrorKind::QuotaExceeded => ("the disk quota is used up", "free some space, or write to another disk"),
-        ErrorKind::PermissionDenied => ("writing there is not permitted", "change the permissions or the path"),
+        ErrorKind::QuotaExceeded => ("disk quota exceeded", "free some space, or write to another disk"),
+        ErrorKind::PermissionDenied => ("permission denied", "change the permissions or the path"),
         ErrorKind::ReadOnlyFilesystem => ("the file system is read-only", "choose another path"),
-        ErrorKind::NotFound => ("its folder does not exist", "make the folder, or choose another path"),
-        ErrorKind::NotADirectory => ("a part of its path is a file, not a folder", "choose another path"),
-        ErrorKind::IsADirectory => ("it is a folder", "give the name of a file"),
-        ErrorKind::FileTooLarge => ("it is larger than is allowed here", "raise the limit, or use a smaller model"),
+        ErrorKind::NotFound => ("its folder does not exist", "create the folder, or choose another path"),
+        ErrorKind::NotADirectory => ("part of its path is a file, not a folder", "choose another path"),
+        ErrorKind::IsADirectory => ("it is a folder", "use the path of a file"),
+        ErrorKind::FileTooLarge => ("it exceeds the limit on file sizes", "raise the limit, or use a smaller model"),
         kind => return error!(File, "cannot write {}: {kind}", path.display()),
     };
     error!(File, "cannot write {}: {why}; {advice}", path.display())
@@ -44,7 +44,7 @@ mod tests {
             message(ErrorKind::StorageFull),
             "cannot write a/b: no space left on the device; free some space, or write to another disk"
         );
-        assert!(message(ErrorKind::PermissionDenied).contains("not permitted; change the permissions"));
+        assert!(message(ErrorKind::PermissionDenied).contains("permission denied; change the permissions"));
         assert_eq!(message(ErrorKind::TimedOut), "cannot write a/b: timed out");
     }
 }

@@ -1,4 +1,4 @@
-//! Failures on purpose: a test decides what each operation on a file meets.
+//! Injected failures: a test makes chosen operations on files fail.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(crate) fn next(operation: &str, path: &Path) -> Option<Fault> {
     PLAN.get()?(operation, path)
 }
 
-/// Fails if a test wants the operation to.
+/// Fails if a test planned a failure of the operation.
 pub(crate) fn check(operation: &str, path: &Path) -> io::Result<()> {
     match next(operation, path) {
         None => Ok(()),

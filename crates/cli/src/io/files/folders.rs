@@ -1,4 +1,4 @@
-//! Folders, and questions about paths.
+//! Folders and paths.
 
 use super::errors::{could_not_read, could_not_save};
 use super::faults::check;

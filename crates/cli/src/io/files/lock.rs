@@ -38,7 +38,7 @@ pub fn lock(path: &Path) -> Result<Option<Lock>> {
             Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 50),
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                log::warn!("{} is on a file system without locks: start no second frit there", path.display());
+                log::warn!("{} is on a file system without locks; do not start a second frit there", path.display());
                 return Ok(Some(Lock { _file: file }));
             }
             Err(TryLockError::Error(error)) => return Err(could_not_save(path, &error)),

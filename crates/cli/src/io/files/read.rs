@@ -96,14 +96,14 @@ mod tests {
             let message = read.unwrap_err().to_string();
             message.split_once(": ").unwrap().1.to_string()
         };
-        assert_eq!(reason(read(&path, TEXT)), "there is no such file");
+        assert_eq!(reason(read(&path, TEXT)), "no such file");
         assert_eq!(read_if_exists(&path, TEXT).unwrap(), None);
         write(&path, b"\xff12345").unwrap();
         assert_eq!(read(&path, 6).unwrap(), b"\xff12345");
         assert_eq!(reason(read(&path, 5)), "it has more than 5 bytes");
         assert!(read_text(&path).unwrap_err().to_string().ends_with("file is not a text file"));
         assert_eq!(reason(read(folder.path(), TEXT)), "it is a folder, not a file");
-        assert_eq!(reason(read(&path.join("below"), TEXT)), "a part of its path is a file, not a folder");
+        assert_eq!(reason(read(&path.join("below"), TEXT)), "part of its path is a file, not a folder");
         assert!(!exists(&path.join("below")).unwrap() && exists(&path).unwrap());
         assert!(list(&path.with_file_name("absent")).unwrap().is_empty());
         // A hole of four petabytes takes no space on the disk.

@@ -135,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("taken")).unwrap();
         let message = write(&folder.path().join("taken"), b"x").unwrap_err().to_string();
-        assert!(message.contains("it is a folder; give the name of a file"), "{message}");
+        assert!(message.contains("it is a folder; use the path of a file"), "{message}");
         assert_eq!(names(folder.path()), ["taken"]);
         let message = write(&folder.path().join("absent/file"), b"x").unwrap_err().to_string();
         assert!(message.contains("absent/file: its folder does not exist"), "{message}");

@@ -49,7 +49,7 @@ impl Checkpoint {
         ensure!(
             (1..=MAX_CLASSES).contains(&count),
             Checkpoint,
-            "{name} records {count} classes, and a model has 1 to {MAX_CLASSES}; {damaged}"
+            "{name} records {count} classes; expected 1 to {MAX_CLASSES}; {damaged}"
         );
         Ok(classes)
     }
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(with("picture", "1x1x1").classes().unwrap(), ["0"]);
         let message = |note: &str| with("classes", note).classes().unwrap_err().to_string();
         assert!(message("[]").starts_with("latest records 0 classes"));
-        assert!(message(&serde_json::json!(vec!["a"; 257]).to_string()).contains("257 classes, and a model has 1 to"));
+        assert!(message(&serde_json::json!(vec!["a"; 257]).to_string()).contains("257 classes; expected 1 to"));
         for note in ["", "7", "[1]", "{\"a\":1}"] {
             assert!(message(note).contains("not a list of names"), "{note}");
         }

@@ -17,7 +17,7 @@ impl Checkpoint {
     /// Reads the contents of a file, which errors call `name`. Half precision becomes single precision.
     pub(super) fn parse(bytes: &[u8], name: String) -> Result<Self> {
         if bytes.starts_with(b"PK\x03\x04") {
-            bail!(Checkpoint, "{name} is a pickle of PyTorch; save it with safetensors.torch.save_file");
+            bail!(Checkpoint, "{name} is a PyTorch pickle; save it with safetensors.torch.save_file");
         }
         let damaged = |why: &str| error!(Checkpoint, "{name} is damaged ({why})");
         if bytes.first_chunk().is_some_and(|&length| u64::from_le_bytes(length) > MAX_HEADER) {
@@ -92,7 +92,7 @@ mod tests {
         let message = back.take("steps", &[]).unwrap_err().to_string();
         assert_eq!(message, "steps in torch.safetensors has type I64; save it as float32");
         let pickle = Checkpoint::parse(b"PK\x03\x04rest", "file".into()).unwrap_err().to_string();
-        assert!(pickle.contains("is a pickle of PyTorch"));
+        assert!(pickle.contains("is a PyTorch pickle"));
     }
 
     #[test]
