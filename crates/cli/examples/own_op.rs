@@ -53,9 +53,6 @@ pub(crate) fn run(device: &DeviceChoice) -> Result<Vec<f64>, gpu_core::Error> {
 
 fn main() -> Result<(), gpu_core::Error> {
     let pairs = run(&DeviceChoice::Reference)?.into_iter().zip(run(&DeviceChoice::Auto)?);
-    println!(
-        "largest difference: {:.1e}",
-        pairs.map(|(reference, other)| (reference - other).abs()).fold(0.0, f64::max)
-    );
+    println!("largest difference: {:.1e}", pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max));
     Ok(())
 }

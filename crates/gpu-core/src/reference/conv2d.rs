@@ -14,7 +14,7 @@ pub fn conv2d_forward<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (x, w, y) = (args.read("image"), args.read("factor"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
-    let (co, terms, some) = (p.y_c as usize, terms(&p), rows_at_once::<E>(&p));
+    let (co, terms, some) = (p.y_c as usize, terms(&p), rows_at_once(&p));
     y.par_chunks_mut(some * co).enumerate().for_each_init(Vec::new, |windows, (chunk, y)| {
         let rows = y.len() / co;
         gather(&p, x, chunk * some..chunk * some + rows, windows);
@@ -29,7 +29,7 @@ pub fn conv2d_backward_input<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (dy, w, dx) = (args.read("image"), args.read("factor"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
-    let (ci, co, terms, some) = (p.x_c as usize, p.y_c as usize, terms(&p), rows_at_once::<E>(&p));
+    let (ci, co, terms, some) = (p.x_c as usize, p.y_c as usize, terms(&p), rows_at_once(&p));
     let (of_dx, of_dy) = ((p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
     // Whole images, as many as have that number of windows.
     let images = (some / of_dy).max(1);
@@ -66,7 +66,7 @@ pub fn conv2d_backward_weight<E: Element>(args: &mut Args<'_, E>) {
     let (co, terms, chunk) = (p.y_c as usize, terms(&p), p.chunk as usize);
     partial.par_chunks_mut(co * terms).enumerate().for_each_init(Vec::new, |windows, (z, dw)| {
         let all = z * chunk..((z + 1) * chunk).min(dy.len() / co);
-        for pixels in pieces(all.clone(), rows_at_once::<E>(&p)) {
+        for pixels in pieces(all.clone(), rows_at_once(&p)) {
             gather(&p, x, pixels.clone(), windows);
             let dy = &dy[pixels.start * co..pixels.end * co];
             let (product, add) = (plain_params(co, terms, pixels.len(), Form::TN), pixels.start > all.start);
@@ -92,8 +92,8 @@ fn terms(p: &Conv2dParams) -> usize {
 
 /// The number of windows gathered at once: enough to amortise the product's packing of its other factor, and few enough
 /// to stay in a core's share of the cache.
-fn rows_at_once<E>(p: &Conv2dParams) -> usize {
-    ((1 << 20) / size_of::<E>() / terms(p)).clamp(128, 1024)
+fn rows_at_once(p: &Conv2dParams) -> usize {
+    ((1 << 17) / terms(p)).clamp(128, 1024)
 }
 
 /// A product with the convolution's epilogue.
