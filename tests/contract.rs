@@ -98,7 +98,7 @@ fn a_wrong_record_is_reported() {
     assert_reported(&Kernel { workgroup: [64, 1, 1], ..*kernel }, "workgroup [64, 1, 1] in the record");
     assert_reported(&Kernel { name: "activate", ..*kernel }, "no entry point");
     assert_reported(&Kernel { overrides: &["alpha"], ..*kernel }, "no override alpha");
-    assert_reported(&Kernel { overrides: &["alpha"], ..*kernel }, "no u32 field");
+    assert_reported(&Kernel { overrides: &["alpha"], ..*kernel }, "is not a u32 field");
     let params = &[("kind", "u32"), ("len", "u32"), ("alpha", "f32")];
     assert_reported(&Kernel { params, ..*kernel }, "p has the fields");
 }

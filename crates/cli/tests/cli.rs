@@ -133,7 +133,7 @@ fn without_shuffling_the_first_step_takes_the_first_images() {
     // The same first 32 images, and others after them.
     place.put_data("other", |number, index| if number < 32 { stripes(number, index) } else { 128 });
     let trained = |data: &str, flag: &str| {
-        let out = format!("{data}{flag}");
+        let out = format!("of-{data}{flag}");
         let line = format!("train vae --data {data} --hidden 4 --batch-size 32 --steps 1 {flag} --out {out}");
         place.done(&format!("{line} --device cpu"));
         place.tensors(&format!("{out}/checkpoints/latest.safetensors"))

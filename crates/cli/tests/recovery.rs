@@ -262,5 +262,5 @@ fn an_interrupted_run_is_evaluated_at_its_step() {
 fn a_folder_that_cannot_be_written_to_is_refused() {
     let place = Place::new();
     // Not even root writes there.
-    refusal(&place.frit(&format!("{TINY} --device cpu --out /proc/run")), &["cannot write /proc/run"]);
+    refusal(&place.frit(&format!("{TINY} --out /proc/run")), &["cannot write /proc/run"]);
 }

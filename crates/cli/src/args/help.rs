@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(names, shown);
         for (name, lines) in EXAMPLES {
             for line in *lines {
-                let words = line.split(" > ").next().unwrap_or_default().split_whitespace();
+                let words = line.split(['>', '|']).next().unwrap_or_default().split_whitespace();
                 let parsed = command.clone().try_get_matches_from(words);
                 let parsed = parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
                 assert_eq!(parsed.subcommand_name(), Some(*name));

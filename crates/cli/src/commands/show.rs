@@ -188,7 +188,15 @@ fn json_of(Shown { optim, model, phases, schedules }: &Shown) -> Value {
     let of_phase =
         |planned: &Planned| planned.phase.schedule.calls().iter().map(|of| step(planned, of)).collect::<Vec<_>>();
     let (memory, waits) = (Footprint::on_a_device(model.as_ref(), schedules), barriers_of(phases));
-    let layer = |Layer { name, operator, output, parameters, flops }| json!({ "name": name, "operator": operator, "output": output.dims(), "parameters": parameters, "flops": flops });
+    let layer = |Layer { name, operator, output, parameters, flops }| {
+        json!({
+            "name": name,
+            "operator": operator,
+            "output": output.dims(),
+            "parameters": parameters,
+            "flops": flops,
+        })
+    };
     let layers = model.networks().into_iter().flat_map(|network| layers(network, phases)).map(layer);
     json!({
         "parameters": parameters(model.as_ref()),

@@ -18,8 +18,6 @@ use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
-const EVALUATION: &str = "evaluation.json";
-const EVALUATION_OTHER: &str = "evaluation-other.json";
 const IMAGES: &str = "images.json";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
@@ -27,9 +25,6 @@ pub(super) const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 /// Files and folders that training makes before [`CONFIG`].
 const EARLY: [&str; 5] = [ENVIRONMENT, IMAGES, METRICS, SAMPLES, CHECKPOINTS];
-
-/// Keys of an evaluation that name its weights and its data.
-const SAME_WEIGHTS: [&str; 4] = ["data_checksum", "checkpoint", "step", "average"];
 
 /// A run folder, locked against other processes if it is open for writing.
 ///
@@ -226,21 +221,6 @@ impl Run {
         self.read_if_exists(IMAGES)?.map(|text| ImageList::parse(&text, &name)).transpose()
     }
 
-    /// Saves the metrics of an evaluation: on the `own` test images of the run, or on others. Returns the path.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write_evaluation(&self, metrics: &Map<String, Value>, own: bool) -> Result<PathBuf> {
-        let path = self.file(if own { EVALUATION } else { EVALUATION_OTHER });
-        let before = files::read_if_exists(&path, files::TEXT)?;
-        let before: Map<String, Value> = before.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        let same = metrics["step"].is_u64() && SAME_WEIGHTS.iter().all(|key| before.get(*key) == metrics.get(*key));
-        let mut all = if same { before } else { Map::new() };
-        all.extend(metrics.clone());
-        files::write(&path, format!("{:#}\n", Value::Object(all)).as_bytes())?;
-        Ok(path)
-    }
-
     /// Appends one object as a line to the metrics, with the time. A killed process does not lose it. Returns the line.
     ///
     /// # Errors
@@ -312,7 +292,7 @@ impl Run {
         self.file(SAMPLES).join(format!("{number:06}.png"))
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 

@@ -5,6 +5,7 @@ pub mod data;
 pub mod device;
 pub mod environment;
 pub mod epoch_plan;
+mod evaluation;
 pub mod find;
 pub mod folder;
 pub mod layers;
