@@ -238,6 +238,7 @@ fn a_hangup_interrupts_unless_it_is_ignored() {
     for (trap, code, epochs) in [("trap '' HUP;", 0, 40), ("", 130, 100_000)] {
         let line = format!("{TINY} --epochs {epochs} --device cpu --out run-{code}");
         let mut shell = Command::new("sh");
+        place::with_signals(&mut shell);
         shell.args(["-c", &format!("{trap} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_frit")]);
         shell.args(line.split_whitespace()).current_dir(place.path("")).stderr(Stdio::piped());
         let mut child = shell.spawn().unwrap();

@@ -11,6 +11,24 @@ const TRAIN: usize = 300;
 pub(crate) const TEST: usize = 40;
 const SIDE: usize = 6;
 
+/// Restores the signals that a shell makes its background jobs ignore.
+#[cfg(unix)]
+pub(crate) fn with_signals(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let restore = || {
+        for signal in [libc::SIGINT, libc::SIGHUP] {
+            // SAFETY: no code is called on the signal; the call is allowed between fork and exec.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: the function only makes system calls that are allowed there.
+    unsafe { command.pre_exec(restore) };
+}
+
+#[cfg(not(unix))]
+pub(crate) fn with_signals(_: &mut Command) {}
+
 /// A temporary folder with a small data set in `data`, where `frit` runs.
 pub(crate) struct Place(TempDir);
 
@@ -57,6 +75,7 @@ impl Place {
         command.args(line.split_whitespace()).current_dir(self.0.path()).env_remove("RUST_LOG");
         command.env("FRIT_CACHE", self.path("cache"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        with_signals(&mut command);
         command
     }
 
