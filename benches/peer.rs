@@ -1,6 +1,6 @@
 //! frit's side of benches/peers: reads names of workloads from stdin and answers with JSON lines.
 //!
-//!     cargo bench --bench peer -- --device <cpu|gpu|part of an adapter's name> [--seconds S]
+//!     cargo bench --bench peer -- --device <cpu|reference|gpu|part of an adapter's name> [--seconds S]
 
 mod workloads;
 
@@ -44,7 +44,8 @@ impl Engine {
     fn versions(&self) -> Value {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let device = match &self.backend {
-            Backend::Cpu => "CPU executor".into(),
+            Backend::Cpu => "CPU executor, f32".into(),
+            Backend::Reference => "CPU reference executor, f64".into(),
             Backend::Gpu(device) => format!("{}, {}, {}", device.caps.name, device.caps.backend, device.caps.driver),
         };
         json!({"frit": env!("CARGO_PKG_VERSION"), "device": device, "threads": threads})

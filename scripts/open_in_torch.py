@@ -326,7 +326,7 @@ def build(notes):
 def load(checkpoint, average=False, dtype=None):
     """Load the module of a run's latest checkpoint, or of a .safetensors file, in evaluation mode.
 
-    The default dtype is that of the file: float64 from the CPU executor, float32 from a GPU."""
+    The default dtype is that of the file: float64 from the reference executor, float32 otherwise."""
     path = Path(checkpoint)
     path = path / "checkpoints" / "latest.safetensors" if path.is_dir() else path
     with safe_open(path, framework="pt") as file:

@@ -3,20 +3,20 @@
 //! No test is needed for the existence of references: [`Kernel::reference`] is not an option, so a record without one
 //! does not compile.
 
-use frit_harness::{Case, Fill, cases, compare, coverage, device, differences, report};
+use frit_harness::{Case, Fill, adapter, cases, compare, coverage, differences, report};
 use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backward, forward};
 use gpu_core::ops::gan_loss::GanLoss;
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::tick::DecayKind;
 use gpu_core::ops::{elementwise, kernels, loss, reduce};
 use gpu_core::{
-    Args, Array, Buf, Call, Counters, Cpu, Dtype, Error, Executor, Gradient, Grid, Kernel, Memory, Program, Schedule,
-    Sharing, Ticket, Timing,
+    Array, Buf, Call, Counters, Dtype, Error, Executor, Functions, Gradient, Grid, Kernel, Memory, Program, Reference,
+    Schedule, Sharing, Ticket, Timing,
 };
 use std::collections::BTreeSet;
 
 /// Does not compile if a reference becomes optional.
-const _: fn(&Kernel) -> fn(&mut Args<'_>) = |kernel| kernel.reference;
+const _: fn(&Kernel) -> Functions = |kernel| kernel.reference;
 
 fn every_case() -> Vec<Case> {
     cases::OPERATORS.iter().flat_map(|(_, make)| make()).collect()
@@ -154,7 +154,7 @@ fn an_unclaimed_backward_kernel_is_reported() {
 
 /// A CPU executor that changes the results of each call: a wrong kernel that needs no device.
 struct Impostor {
-    cpu: Cpu,
+    cpu: Reference,
     output: Buf,
     spoil: fn(Array) -> Array,
 }
@@ -195,7 +195,7 @@ impl Executor for Impostor {
 fn share(case: &Case, spoil: fn(Array) -> Array) -> f64 {
     let memory = Memory::default();
     let output = case.schedule.calls()[0].writes().next().expect("a call has outputs");
-    let mut impostor = Impostor { cpu: Cpu::new(memory.clone(), Sharing::Off), output, spoil };
+    let mut impostor = Impostor { cpu: Reference::new(memory.clone(), Sharing::Off), output, spoil };
     let found = compare::call_by_call(&mut impostor, &memory, &case.schedule, &case.values());
     found.expect("the CPU executor runs")[0].error / case.tolerance
 }
@@ -245,10 +245,10 @@ fn a_wrong_shader_fails() -> Result<(), Error> {
     assert_ne!(right, wrong);
     let source: &'static str = wrong.leak();
     let kernel = Box::leak(Box::new(Kernel { source: vec![source].leak(), ..ACTIVATION }));
-    let rows = report::parity(&device(true), &[tanh(kernel)])?;
+    let rows = report::parity(&adapter(true), &[tanh(kernel)])?;
     assert!(rows[0].failed(), "{rows:?}");
     // Pipelines are cached by name, so the right shader needs a separate device.
-    let rows = report::parity(&device(true), &[tanh(&ACTIVATION)])?;
+    let rows = report::parity(&adapter(true), &[tanh(&ACTIVATION)])?;
     assert!(!rows[0].failed(), "{rows:?}");
     Ok(())
 }

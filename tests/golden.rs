@@ -14,7 +14,7 @@ use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::sgd::{self, Sgd, sgd_with};
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
-use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Memory, Schedule, Sharing};
+use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Memory, Reference, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt};
 use vectors::Tensor;
 
@@ -258,7 +258,7 @@ fn learning_rates_agree_with_pytorch() -> Result<(), Error> {
         let (clock, rates) = (memory.add("clock", [4], Dtype::U32), memory.add("rates", [4], Dtype::F32));
         let mut s = Schedule::new();
         tick(&mut s, "tick", clock, rates, Tick { batch: 1, count: 100, lr: 2.0, lr_warmup, decay, ..Tick::default() });
-        let mut cpu = Cpu::new(memory, Sharing::Off);
+        let mut cpu = Reference::new(memory, Sharing::Off);
         let program = cpu.prepare(&s)?;
         for (step, &expected) in expected.iter().enumerate() {
             let ticket = cpu.submit(&[program], 1, &[rates])?;

@@ -6,7 +6,7 @@ mod vectors;
 
 use frit_harness::device;
 use gpu_core::ops::gather::pack;
-use gpu_core::{Arena, Array, Buf, Cpu, Error, Executor, Gpu, Layout, Program, Sharing};
+use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Phase, RING_ROWS, SetSpec,
     Settings, Training, VaeConfig, VqVaeConfig, in_order,
@@ -238,7 +238,7 @@ fn golden_weights_have_the_names_and_shapes_of_the_models() {
 fn training_agrees_with_pytorch() -> Result<(), Error> {
     let mut faults = Vec::new();
     for run in runs() {
-        let mut cpu = Cpu::new(run.model.memory().clone(), Sharing::Off);
+        let mut cpu = Reference::new(run.model.memory().clone(), Sharing::Off);
         let found = differences(&mut cpu, &run, &Golden::open(run.stem), &REFERENCE)?;
         faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
     }

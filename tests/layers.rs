@@ -1,7 +1,7 @@
 //! Tests of layers: tangents, and gradients with respect to inputs or parameters only.
 
 use gpu_core::ops::activation::Activation;
-use gpu_core::{Arena, Array, Call, Cpu, Error, Executor, Memory, Schedule, Sharing};
+use gpu_core::{Arena, Array, Call, Error, Executor, Memory, Reference, Schedule, Sharing};
 use models::{Mode, Network, Sequence, Stack, Value, Wrt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -35,7 +35,7 @@ fn tangents_are_derivatives() -> Result<(), Error> {
             let mut rng = StdRng::seed_from_u64(3);
             let mut numbers = || (0..18).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f64>>();
             let (at, direction) = (numbers(), numbers());
-            let mut cpu = Cpu::new(memory.clone(), Sharing::Off);
+            let mut cpu = Reference::new(memory.clone(), Sharing::Off);
             let program = cpu.prepare(&s)?;
             cpu.write(memory.whole(network.weights.arena(Arena::Values)), &Array::F32(network.weights.initial(1)))?;
             cpu.write(u, &Array::F64(direction.clone()))?;
@@ -76,7 +76,7 @@ fn the_input_gradient_does_not_need_parameter_gradients() -> Result<(), Error> {
             let (_, saved) = mlp.forward(&mut s, Value::plain(x), Mode::Train);
             let dx = mlp.backward(&mut s, &saved, dy, wrt).expect("wrt includes the input");
             let writes = s.calls().iter().flat_map(Call::writes).any(|buf| buf.id.arena == Arena::Gradients);
-            let mut cpu = Cpu::new(memory.clone(), Sharing::Off);
+            let mut cpu = Reference::new(memory.clone(), Sharing::Off);
             let program = cpu.prepare(&s)?;
             cpu.write(memory.whole(network.weights.arena(Arena::Values)), &Array::F32(network.weights.initial(1)))?;
             for (buf, values) in [(gradients, &before), (x, &at), (dy, &upstream)] {

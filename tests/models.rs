@@ -8,7 +8,7 @@ use frit_harness::case::tolerance;
 use frit_harness::compare::{Comparison, call_by_call};
 use frit_harness::device;
 use gpu_core::Device;
-use gpu_core::{Arena, Array, Call, Cpu, Error, Executor, Gpu, Program, Schedule, Sharing};
+use gpu_core::{Arena, Array, Call, Error, Executor, Gpu, Program, Reference, Schedule, Sharing};
 use models::capabilities::Sampler;
 use models::{Likelihood, Model, PhaseKind, Training, Vae};
 use rand::rngs::StdRng;
@@ -103,7 +103,7 @@ fn every_call_agrees_with_bounds_checks() -> Result<(), Error> {
 /// The gradient computation of one training phase, on the reference.
 struct Loss<'a> {
     setup: &'a Setup,
-    cpu: Cpu,
+    cpu: Reference,
     schedule: Schedule,
     program: Program,
     /// The network that the phase trains.
@@ -114,7 +114,7 @@ struct Loss<'a> {
 
 impl<'a> Loss<'a> {
     fn new(setup: &'a Setup, phase: usize, network: usize, weights: &[f64]) -> Result<Self, Error> {
-        let mut cpu = Cpu::new(setup.model.memory().clone(), Sharing::Off);
+        let mut cpu = Reference::new(setup.model.memory().clone(), Sharing::Off);
         start(&mut cpu, &*setup.model, SEED)?;
         let schedule = setup.model.train(setup.batch, &setup.training(SEED)).remove(phase).schedule;
         let program = cpu.prepare(&schedule)?;
@@ -293,7 +293,7 @@ fn a_pass_with_averaged_weights_uses_their_arena() -> Result<(), Error> {
     let image = [7, 9, 1];
     let model = Vae::new(vae(image, &[3], false, "relu", Likelihood::Bernoulli), &spec(image, 4));
     let values = arena(&model, model.networks()[0], Arena::Values);
-    let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
+    let mut cpu = Reference::new(model.memory().clone(), Sharing::Off);
     let pass = model.sample(4, 3);
     let moved = pass.schedule.clone().moved(values.id, values.sibling(Arena::Average).id);
     let programs = [cpu.prepare(&pass.schedule)?, cpu.prepare(&moved)?];
@@ -314,7 +314,7 @@ fn a_pass_with_averaged_weights_uses_their_arena() -> Result<(), Error> {
 /// The state of a model after three steps on the reference, with batches divided into micro-batches.
 fn in_micro_batches(setup: &Setup, micro_batch: usize) -> Result<Vec<Vec<f64>>, Error> {
     let (model, inputs) = (&*setup.model, under_way(setup)?);
-    let mut cpu = Cpu::new(model.memory().clone(), Sharing::On);
+    let mut cpu = Reference::new(model.memory().clone(), Sharing::On);
     for (buf, values) in &inputs {
         cpu.write(*buf, values)?;
     }
@@ -393,7 +393,7 @@ fn gradients_of_micro_batches_are_finished_sums_added_in_order() -> Result<(), E
     let device = device(false);
     for setup in setups() {
         let memory = setup.model.memory();
-        let cpu = || Box::new(Cpu::new(memory.clone(), Sharing::On)) as Box<dyn Executor>;
+        let cpu = || Box::new(Reference::new(memory.clone(), Sharing::On)) as Box<dyn Executor>;
         let gpu = || Box::new(Gpu::new(device.clone(), memory.clone(), Sharing::On)) as Box<dyn Executor>;
         let executors: [&dyn Fn() -> Box<dyn Executor>; 2] = [&cpu, &gpu];
         for executor in executors {

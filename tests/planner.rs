@@ -8,8 +8,8 @@ use gpu_core::ops::gather::pack;
 use gpu_core::ops::philox;
 use gpu_core::random::Stream;
 use gpu_core::{
-    Arena, Array, Buf, BufferId, Cpu, Dtype, Error, Executor, Gpu, Grid, Memory, Plan, Pool, Schedule, Shape, Sharing,
-    plan,
+    Arena, Array, Buf, BufferId, Dtype, Error, Executor, Gpu, Grid, Memory, Plan, Pool, Reference, Schedule, Shape,
+    Sharing, plan,
 };
 use models::{
     Gan, GanConfig, LrSchedule, Model, Optimiser, OptimiserKind, SetSpec, Training, Vae, VaeConfig, in_order,
@@ -119,7 +119,7 @@ fn sharing_changes_no_result() -> Result<(), Error> {
     for seed in 0..60 {
         let Random { schedule, memory, inputs, outputs } = random(seed);
         let results = [Sharing::On, Sharing::Off].map(|sharing| {
-            let mut cpu = Cpu::new(memory.clone(), sharing);
+            let mut cpu = Reference::new(memory.clone(), sharing);
             let program = cpu.prepare(&schedule)?;
             for buf in &inputs {
                 let values = (0..buf.len()).map(|i| (i as f64 * 0.37).sin()).collect();
@@ -216,7 +216,7 @@ fn trained(executor: &mut dyn Executor, vae: &Vae) -> Result<Vec<Array>, Error> 
 fn training_is_the_same_with_sharing_and_without() -> Result<(), Error> {
     let vae = vae();
     step(&vae, 13).iter().for_each(|phase| check(phase, Sharing::On));
-    let cpu = |sharing| trained(&mut Cpu::new(vae.memory().clone(), sharing), &vae);
+    let cpu = |sharing| trained(&mut Reference::new(vae.memory().clone(), sharing), &vae);
     assert_eq!(cpu(Sharing::On)?, cpu(Sharing::Off)?);
     Ok(())
 }
@@ -287,7 +287,7 @@ fn slots_of_prepared_programs_grow() -> Result<(), Error> {
         programs.iter().map(|(_, x, _)| (0..x.len()).map(|i| (i % 7) as f64 / 32.0).collect()).collect();
     let mut peaks = Vec::new();
     for sharing in [Sharing::On, Sharing::Off] {
-        let (mut cpu, mut gpu) = (Cpu::new(memory(), sharing), Gpu::new(device.clone(), memory(), sharing));
+        let (mut cpu, mut gpu) = (Reference::new(memory(), sharing), Gpu::new(device.clone(), memory(), sharing));
         let executors: [&mut dyn Executor; 2] = [&mut cpu, &mut gpu];
         for executor in executors {
             let found = programs_in_turn(executor, &programs)?;
@@ -332,7 +332,7 @@ fn trained_gan(executor: &mut dyn Executor, gan: &Gan) -> Result<(Vec<Array>, u6
 #[test]
 fn phases_train_the_same_with_sharing_and_without() -> Result<(), Error> {
     let gan = gan();
-    let cpu = |sharing| trained_gan(&mut Cpu::new(gan.memory().clone(), sharing), &gan);
+    let cpu = |sharing| trained_gan(&mut Reference::new(gan.memory().clone(), sharing), &gan);
     let ((on, shared), (off, unshared)) = (cpu(Sharing::On)?, cpu(Sharing::Off)?);
     assert!(on == off && shared < unshared, "{shared} bytes with sharing, {unshared} without");
     let device = device(false);

@@ -1,7 +1,7 @@
 //! Every enumerated setting of every family: built, and trained for a step on the CPU executor.
 
 use gpu_core::ops::gather::pack;
-use gpu_core::{Arena, Array, Cpu, Error, Executor, Sharing};
+use gpu_core::{Arena, Array, Error, Executor, Reference, Sharing};
 use models::{
     Activation, AutoencoderConfig, ClassifierConfig, DataSpec, Family, GanConfig, GanLoss, Likelihood, LrSchedule,
     ModelConfig, Optimiser, OptimiserKind, SetSpec, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
@@ -119,7 +119,7 @@ fn optimisers() -> Vec<Optimiser> {
 fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
     let spec = spec();
     let model = config.build(&spec);
-    let mut cpu = Cpu::new(model.memory().clone(), Sharing::On);
+    let mut cpu = Reference::new(model.memory().clone(), Sharing::On);
     let initial = initial_values(&*model, 1, true);
     for (buf, values) in &initial {
         cpu.write(*buf, &Array::F32(values.clone()))?;

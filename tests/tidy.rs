@@ -75,7 +75,7 @@ fn references_have_their_kernels_names() {
     for kernel in kernels() {
         let path = format!("crates/gpu-core/src/reference/{}.rs", kernel.op);
         let text = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
-        if !text.contains(&format!("pub fn {}(args: &mut Args<'_>)", kernel.name)) {
+        if !text.contains(&format!("pub fn {}<E: Element>(args: &mut Args<'_, E>)", kernel.name)) {
             problems.push(format!("{path} has no `pub fn {}`: a reference is called as its kernel", kernel.name));
         }
         let ops = std::fs::read_to_string(root().join(format!("crates/gpu-core/src/ops/{}.rs", kernel.op)));

@@ -1,7 +1,7 @@
 //! Compares the reference with one case of golden vectors.
 
 use crate::vectors::{Golden, Tensor, distance};
-use gpu_core::{Array, Buf, Cpu, Error, Executor, Memory, Schedule, Shape, Sharing};
+use gpu_core::{Array, Buf, Error, Executor, Memory, Reference, Schedule, Shape, Sharing};
 use std::collections::BTreeSet;
 
 /// Both compute in f64; the results differ by the order of a few dozen additions.
@@ -59,7 +59,7 @@ impl<'a> Bench<'a> {
 
     /// Runs the case and lists the outputs that differ.
     fn faults(self) -> Result<Vec<String>, Error> {
-        let mut cpu = Cpu::new(self.memory, Sharing::Off);
+        let mut cpu = Reference::new(self.memory, Sharing::Off);
         let program = cpu.prepare(&self.s)?;
         for (buf, values) in self.inputs {
             cpu.write(buf, &values)?;

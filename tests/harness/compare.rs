@@ -1,7 +1,7 @@
 //! Compares executors with the reference call by call. The reference's inputs are copied in before each call, so
 //! errors do not compound and the first wrong call is the one reported.
 
-use gpu_core::{Access, Array, Buf, Call, Cpu, Error, Executor, Memory, Schedule, Sharing};
+use gpu_core::{Access, Array, Buf, Call, Error, Executor, Memory, Reference, Schedule, Sharing};
 
 /// The comparison of one output of a call.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub struct Comparison {
 }
 
 /// The reference for comparisons. It shares no memory, so that every buffer can be read.
-pub fn reference(memory: &Memory) -> Cpu {
-    Cpu::new(memory.clone(), Sharing::Off)
+pub fn reference(memory: &Memory) -> Reference {
+    Reference::new(memory.clone(), Sharing::Off)
 }
 
 /// Runs `schedule` on an executor and on the reference with the same inputs, and compares every output of every call.
@@ -76,7 +76,7 @@ pub fn side_by_side(
 fn hand_over(
     executors: &mut [&mut dyn Executor],
     running: &[usize],
-    reference: &mut Cpu,
+    reference: &mut Reference,
     call: &Call,
 ) -> Result<(), Error> {
     for (binding, buf) in call.kernel.bindings.iter().zip(&call.bufs) {

@@ -9,7 +9,7 @@ pub mod report;
 
 pub use case::{Case, Differentiation, Fill};
 
-use gpu_core::{Adapter, Device};
+use gpu_core::{Adapter, Backend, Device};
 
 /// Opens the best adapter. `checked` keeps the shaders' bounds checks.
 ///
@@ -18,4 +18,9 @@ use gpu_core::{Adapter, Device};
 pub fn device(checked: bool) -> Device {
     let opened = Adapter::best().and_then(|adapter| adapter.open(checked));
     opened.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The best adapter as a backend; see [`device`].
+pub fn adapter(checked: bool) -> Backend {
+    Backend::Gpu(Box::new(device(checked)))
 }

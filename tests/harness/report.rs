@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, side_by_side};
 use crate::{Case, differences};
-use gpu_core::{Call, Device, Error, Executor, Gpu, Memory, Sharing, VariantPolicy, eligible};
+use gpu_core::{Backend, Call, Error, Executor, Memory, Sharing, Variant, VariantPolicy, eligible};
 
 /// The result of all cases of a kernel.
 #[derive(Clone, Debug)]
@@ -40,30 +40,30 @@ impl Row {
     }
 }
 
-/// Compares every call of every case on a device with the reference, for every variant that the device can run.
-pub fn parity(device: &Device, cases: &[Case]) -> Result<Vec<Row>, Error> {
+/// Compares every call of every case on a backend with the reference, for every variant that the backend can run.
+pub fn parity(backend: &Backend, cases: &[Case]) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
-    cases.iter().try_for_each(|case| add_parity(device, case, &mut rows))?;
+    cases.iter().try_for_each(|case| add_parity(backend, case, &mut rows))?;
     Ok(rows)
 }
 
 /// The same for one case, added to `rows`.
-pub fn add_parity(device: &Device, case: &Case, rows: &mut Vec<Row>) -> Result<(), Error> {
+pub fn add_parity(backend: &Backend, case: &Case, rows: &mut Vec<Row>) -> Result<(), Error> {
     let memory = Memory::default();
-    let suffixes = suffixes(device, case);
+    let suffixes = suffixes(backend, case);
     let executor = |suffix: &&'static str| {
-        let device = device.clone().with_policy(VariantPolicy::Only(suffix));
-        Gpu::new(device, memory.clone(), Sharing::Off)
+        backend.clone().with_policy(VariantPolicy::Only(suffix)).executor(memory.clone(), Sharing::Off)
     };
-    let mut executors: Vec<Gpu> = suffixes.iter().map(executor).collect();
-    let mut executors: Vec<&mut dyn Executor> = executors.iter_mut().map(|gpu| gpu as &mut dyn Executor).collect();
+    let mut executors: Vec<Box<dyn Executor>> = suffixes.iter().map(executor).collect();
+    let mut executors: Vec<&mut dyn Executor> =
+        executors.iter_mut().map(|executor| executor.as_mut() as &mut dyn Executor).collect();
     // A call without such a variant would run its default variant again.
-    let runs = |number: usize, call: &Call| name(device, call, suffixes[number]).is_some();
+    let runs = |number: usize, call: &Call| name(backend, call, suffixes[number]).is_some();
     let found = side_by_side(&mut executors, &runs, &memory, &case.schedule, &case.values())?;
     for (suffix, comparisons) in suffixes.iter().zip(found) {
         for comparison in comparisons {
             let call = &case.schedule.calls()[comparison.call];
-            let name = name(device, call, suffix).expect("only such calls run");
+            let name = name(backend, call, suffix).expect("only such calls run");
             if rows.iter().all(|row| row.name != name) {
                 rows.push(Row::new(name));
             }
@@ -83,11 +83,19 @@ fn precision(suffix: &str) -> f64 {
     if suffix == "_half" { 2f64.powi(13) } else { 1.0 }
 }
 
+/// The variants of a call that a backend can run; the executors on the CPU have none.
+fn variants(backend: &Backend, call: &Call) -> Vec<&'static Variant> {
+    match backend {
+        Backend::Gpu(device) => eligible(call, &device.caps),
+        Backend::Cpu | Backend::Reference => Vec::new(),
+    }
+}
+
 /// The suffixes of the variants in a case; the default first.
-fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
+fn suffixes(backend: &Backend, case: &Case) -> Vec<&'static str> {
     let mut suffixes = vec![""];
     for call in case.schedule.calls() {
-        for suffix in eligible(call, &device.caps).iter().map(|variant| variant.suffix(call.kernel)) {
+        for suffix in variants(backend, call).iter().map(|variant| variant.suffix(call.kernel)) {
             if !suffixes.contains(&suffix) {
                 suffixes.push(suffix);
             }
@@ -97,11 +105,11 @@ fn suffixes(device: &Device, case: &Case) -> Vec<&'static str> {
 }
 
 /// The name of the kernel, or of its variant with that suffix; `None` if the call has no such variant.
-fn name(device: &Device, call: &Call, suffix: &str) -> Option<&'static str> {
+fn name(backend: &Backend, call: &Call, suffix: &str) -> Option<&'static str> {
     if suffix.is_empty() {
         return Some(call.kernel.name);
     }
-    let of_call = eligible(call, &device.caps);
+    let of_call = variants(backend, call);
     of_call.iter().map(|variant| variant.name).find(|name| name.strip_prefix(call.kernel.name) == Some(suffix))
 }
 

@@ -1,7 +1,7 @@
 //! The models of tests/models.rs: small ones of every family, with odd sizes.
 
 use gpu_core::ops::gather::pack;
-use gpu_core::{Arena, Array, Buf, Cpu, Dtype, Error, Executor, Program, Sharing};
+use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model, Optimiser,
     OptimiserKind, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
@@ -186,7 +186,7 @@ pub(crate) fn before_updates(setup: &Setup) -> Result<Vec<(Buf, Array)>, Error> 
 /// The persistent buffers after an epoch of training, and after those phases of one more step that `last` selects.
 fn trained(setup: &Setup, last: impl Fn(&Phase) -> bool) -> Result<Vec<(Buf, Array)>, Error> {
     let model = &*setup.model;
-    let mut cpu = Cpu::new(model.memory().clone(), Sharing::Off);
+    let mut cpu = Reference::new(model.memory().clone(), Sharing::Off);
     start(&mut cpu, model, SEED)?;
     let training = setup.training(SEED);
     if let Some(schedule) = model.start(&training) {

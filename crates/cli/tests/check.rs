@@ -1,4 +1,4 @@
-//! `frit check --quick` on the best adapter, and on SwiftShader where Chromium is installed.
+//! `frit check --quick` on the best adapter, on the CPU executor, and on SwiftShader where Chromium is installed.
 
 use serde_json::Value;
 use std::path::Path;
@@ -8,11 +8,11 @@ use std::process::Command;
 const SWIFTSHADER: [&str; 2] =
     ["/usr/lib/chromium/vk_swiftshader_icd.json", "/usr/lib/chromium-browser/vk_swiftshader_icd.json"];
 
-/// Runs the check with these variables, and returns its rows.
+/// Runs the check with these variables and arguments, and returns its rows.
 #[track_caller]
-fn checked(variables: &[(&str, &str)], device: &str) -> Vec<Value> {
+fn checked(variables: &[(&str, &str)], more: &[&str], device: &str) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frit"));
-    command.args(["check", "--quick", "--json"]).envs(variables.iter().copied()).env("FRIT_CACHE", "");
+    command.args(["check", "--quick", "--json"]).args(more).envs(variables.iter().copied()).env("FRIT_CACHE", "");
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -25,7 +25,7 @@ fn checked(variables: &[(&str, &str)], device: &str) -> Vec<Value> {
 
 #[test]
 fn the_quick_check_passes() {
-    let rows = checked(&[], "");
+    let rows = checked(&[], &[], "");
     for kernel in ["matmul", "conv2d_forward", "tick", "vq_nearest", "vq, finite differences"] {
         assert!(rows.iter().any(|row| row["name"] == kernel), "{kernel}");
     }
@@ -36,10 +36,16 @@ fn the_quick_check_passes() {
 }
 
 #[test]
+fn the_quick_check_passes_on_the_cpu_executor() {
+    let rows = checked(&[], &["--device", "cpu"], "CPU executor, f32");
+    assert!(rows.iter().any(|row| row["name"] == "matmul" && row["worst_error"].as_f64() > Some(0.0)), "{rows:?}");
+}
+
+#[test]
 fn the_quick_check_passes_on_swiftshader() {
     let Some(driver) = SWIFTSHADER.into_iter().find(|path| Path::new(path).exists()) else {
         println!("nothing to test: Chromium, which has SwiftShader, is not installed");
         return;
     };
-    checked(&[("VK_DRIVER_FILES", driver), ("NODEVICE_SELECT", "1")], "SwiftShader");
+    checked(&[("VK_DRIVER_FILES", driver), ("NODEVICE_SELECT", "1")], &[], "SwiftShader");
 }

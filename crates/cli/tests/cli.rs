@@ -47,13 +47,10 @@ impl Place {
     }
 }
 
-/// A float32 file without frit's metadata, as another program writes it, from the CPU executor's float64 tensors.
+/// A float32 file without frit's metadata, as another program writes it.
 fn plain_file(tensors: &BTreeMap<String, (Vec<usize>, Vec<u8>)>) -> Vec<u8> {
-    let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().unwrap()) as f32;
-    let single = |raw: &[u8]| raw.chunks_exact(8).flat_map(|bytes| number(bytes).to_le_bytes()).collect::<Vec<u8>>();
-    let data: Vec<_> = tensors.iter().map(|(name, (shape, raw))| (name, shape, single(raw))).collect();
     let view = |shape: &Vec<usize>, raw| TensorView::new(Dtype::F32, shape.clone(), raw).unwrap();
-    safetensors::serialize(data.iter().map(|(name, shape, raw)| (name, view(shape, raw))), None).unwrap()
+    safetensors::serialize(tensors.iter().map(|(name, (shape, raw))| (name, view(shape, raw))), None).unwrap()
 }
 
 #[test]
@@ -267,7 +264,7 @@ fn the_device_commands_describe_the_machine_and_the_model() {
 
     let checked = place.json("check fill tick --json");
     assert!(checked["failed"] == 0 && !checked["kernels"].as_array().unwrap().is_empty(), "{checked}");
-    place.refused("check fill --device cpu", &["CPU executor", "reference"]);
+    place.refused("check fill --device reference", &["reference executor", "--device cpu"]);
     place.refused("check nosuch", &["no operator 'nosuch'", "matmul"]);
 }
 
@@ -317,11 +314,12 @@ fn a_profile_times_every_call_of_a_step() {
 fn a_dry_run_estimates_the_time_and_writes_nothing() {
     let place = Place::new();
     let before = place.files();
-    let printed = place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 3 --device cpu --dry-run");
+    let printed =
+        place.done("train vae --data data --hidden 16 --batch-size 32 --epochs 3 --device reference --dry-run");
     for words in [
         "300 training and 40 test images",
         "memory: ",
-        "memory on the CPU executor",
+        "memory on the reference executor (double precision)",
         "ms per step",
         "per epoch of 10 steps",
         "all 30 steps",

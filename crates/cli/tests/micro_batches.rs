@@ -20,7 +20,7 @@ fn a_run_in_micro_batches_is_the_run() {
         ("cgan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2", ["d_loss", "g_loss"]),
         ("classifier --hidden 8 --set classifier.channels=[3]", ["cross_entropy", "errors"]),
     ] {
-        for (device, near) in [("cpu", 1e-6), ("gpu", 1e-3)] {
+        for (device, near) in [("reference", 1e-6), ("cpu", 1e-3), ("gpu", 1e-3)] {
             let place = Place::new();
             let line = format!("{model} --batch-size 32 --device {device}");
             let whole = trained(&place, &format!("{line} --out whole"));

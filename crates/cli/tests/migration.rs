@@ -1,14 +1,14 @@
 //! Runs of frit 0.1.0: their settings and checkpoints have old names, and they resume to the same numbers.
 //!
 //! Each fixture is the run folder of 20 steps on `shapes`, and `end.safetensors`, which 0.1.0 wrote when it resumed the
-//! run to 40 steps on the CPU executor: `frit resume RUN --steps 40`.
+//! run to 40 steps on its CPU executor, now the reference executor: `frit resume RUN --steps 40`.
 
 mod place;
 
 use frit::config::renamed::TENSORS;
 use frit::run::checkpoint::Checkpoint;
 use gpu_core::Array;
-use place::Place;
+use place::{Place, stderr};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn runs_of_0_1_0_resume_to_the_same_numbers() {
     for recipe in ["vae", "dcgan", "vqvae"] {
         let place = Place::new();
         copy(&Path::new(FIXTURES).join(recipe), &place.path("run"));
-        place.done("resume run --steps 40 --device cpu -q");
+        place.done("resume run --steps 40 -q");
         let mut expected = Checkpoint::load(&place.path("run/end.safetensors")).unwrap();
         let found = latest(&place, "run");
         assert!(expected.tensors.keys().any(|name| name.starts_with("adam.m/")), "{recipe}: the fixture has new names");
@@ -80,14 +80,14 @@ fn a_migrated_run_resumes_to_the_same_bytes_in_one_go_or_two() {
         for run in ["once", "again", "twice"] {
             copy(&Path::new(FIXTURES).join(recipe), &place.path(run));
         }
-        place.done("resume once --steps 40 --device cpu -q");
-        place.done("resume again --steps 40 --device cpu -q");
-        place.done("resume twice --steps 30 --device cpu -q");
+        place.done("resume once --steps 40 -q");
+        place.done("resume again --steps 40 -q");
+        place.done("resume twice --steps 30 -q");
         // The first resume wrote the new names.
         let config = fs::read_to_string(place.path("twice/config.toml")).unwrap();
         assert!(config.contains("[monitors]") && !config.contains("[guards]"), "{config}");
         assert!(latest(&place, "twice").tensors.keys().any(|name| name.starts_with("optim.m/")));
-        place.done("resume twice --steps 40 --device cpu -q");
+        place.done("resume twice --steps 40 -q");
         let file = |run: &str| fs::read(place.path(run).join("checkpoints/latest.safetensors")).unwrap();
         assert!(file("once") == file("again"), "{recipe}");
         let (once, twice) = (latest(&place, "once"), latest(&place, "twice"));
@@ -106,4 +106,21 @@ fn old_names_are_refused_in_recipes_and_read_in_runs() {
     place.refused("train dcgan --set gan.critic_steps=2 --out other", &[new]);
     fs::copy(place.path("run/config.toml"), place.path("old.toml")).unwrap();
     place.refused("train old.toml --out other", &["old.toml", "was renamed: use"]);
+}
+
+#[test]
+fn the_cpu_of_0_1_0_is_the_reference_executor() {
+    let place = Place::new();
+    copy(&Path::new(FIXTURES).join("vae"), &place.path("run"));
+    let device = || {
+        let text = fs::read_to_string(place.path("run/env.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["device"].clone()
+    };
+    assert_eq!(device(), "cpu");
+    let output = place.frit("resume run --steps 21");
+    assert!(!stderr(&output).contains("driver changed"), "{}", stderr(&output));
+    assert_eq!(device(), "reference");
+    let output = place.frit("resume run --steps 22 --device cpu");
+    assert!(stderr(&output).contains("the device or driver changed"), "{}", stderr(&output));
+    assert_eq!(device(), "cpu");
 }

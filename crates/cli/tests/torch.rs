@@ -106,7 +106,7 @@ impl Place {
 
     /// The metrics of a run.
     fn eval(&self, run: &str, more: &str) -> Value {
-        serde_json::from_str(&self.done(&format!("eval {run} --device cpu --json --seed 42 {more}"))).unwrap()
+        serde_json::from_str(&self.done(&format!("eval {run} --device reference --json --seed 42 {more}"))).unwrap()
     }
 
     /// Runs a script of the repository and returns its output.
@@ -125,7 +125,7 @@ fn trained() -> Place {
     let place = Place::new();
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
-        let device = if line.contains("--device") { "" } else { "--device cpu" };
+        let device = if line.contains("--device") { "" } else { "--device reference" };
         let latent = if run == "classifier" { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));
@@ -196,13 +196,13 @@ fn codes_agree(place: &Place, python: &OsString) {
         let start = 1 + bytes.iter().position(|&byte| byte == b'\n').expect("a header");
         bytes[start..].chunks_exact(4).map(|word| f32::from_le_bytes(word.try_into().unwrap()).into()).collect()
     };
-    place.done("encode ae --device cpu --out ae.npy");
+    place.done("encode ae --device reference --out ae.npy");
     script("ae colour_x_test.npy ae.safetensors");
     near(&made("ae.safetensors", "code"), &codes("ae.npy"));
     script("ae ae.npy decoded.safetensors");
     near(&made("decoded.safetensors", "picture"), &made("ae.safetensors", "picture"));
 
-    place.done("encode cvae --device cpu --out cvae.npy");
+    place.done("encode cvae --device reference --out cvae.npy");
     script("cvae colour_x_test.npy cvae.safetensors --classes colour_y_test.npy");
     let [mean, logvar] = ["mean", "logvar"].map(|name| made("cvae.safetensors", name));
     let rows = mean.chunks(3).zip(logvar.chunks(3));

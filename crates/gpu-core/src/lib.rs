@@ -1,7 +1,7 @@
-//! Kernels, schedules, and the two executors that run them.
+//! Kernels, schedules, and the executors that run them.
 //!
 //! A model is a [`Schedule`]: kernel calls over [`Buf`]s, as plain data. [`Gpu`] runs it in f32 through wgpu and the
-//! WGSL shaders; [`Cpu`], the reference executor, runs it in f64. See docs/architecture.md.
+//! WGSL shaders; [`Cpu`] runs it in f32 on the processor; [`Reference`] runs it in f64. See docs/architecture.md.
 
 mod cpu;
 mod executor;
@@ -11,7 +11,8 @@ pub mod reference;
 mod run;
 mod schedule;
 
-pub use cpu::Cpu;
+pub use cpu::precision::Precision;
+pub use cpu::{Cpu, CpuExecutor, Reference};
 pub use executor::array::Array;
 pub use executor::counters::{Clock, Counters, Timing};
 pub use executor::error::Error;
@@ -28,8 +29,9 @@ pub use run::submit_loop::{Record, SubmitLoop, Waits};
 pub use schedule::barriers::{BarrierCounts, barriers};
 pub use schedule::buf::{ALIGN, ALIGN_BYTES, Arena, Buf, BufferId, Dtype};
 pub use schedule::calls::{Call, Grid, MAX_GROUPS, Schedule};
+pub use schedule::element::Element;
 pub use schedule::kernel::{
-    Access, Args, Binding, Gradient, Kernel, Needs, Params, Scalar, Variant, read, update, write,
+    Access, Args, Binding, Functions, Gradient, Kernel, Needs, Params, Scalar, Variant, read, update, write,
 };
 pub use schedule::layout::Layout;
 pub use schedule::memory::Memory;

@@ -12,7 +12,8 @@ use std::str::FromStr;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub(crate) struct Device {
-    /// Device: auto, cpu, gpu (also a software adapter), or part of an adapter name [default: auto]
+    /// Device: auto, cpu, gpu (also a software adapter), part of an adapter name, or reference (the CPU in double
+    /// precision) [default: auto]
     #[arg(long = "device", value_name = "NAME")]
     name: Option<String>,
     /// Compile shaders with bounds checks

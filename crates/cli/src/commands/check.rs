@@ -8,7 +8,7 @@ use frit::run::device;
 use frit::terminal::Terminal;
 use frit_harness::report::{self, Row};
 use frit_harness::{Case, cases};
-use gpu_core::{Backend, DeviceChoice};
+use gpu_core::{Backend, DeviceChoice, Memory, Sharing};
 use serde_json::{Value, json};
 
 pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
@@ -18,9 +18,10 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     }
     let choice = args.device.choice().unwrap_or(DeviceChoice::Gpu);
     let (backend, why, _) = device::choose(&choice, args.device.checked)?;
-    let Backend::Gpu(device) = backend else {
-        bail!("the CPU executor is the reference itself; use --device gpu");
-    };
+    if let Backend::Reference = backend {
+        bail!("the reference executor is the reference itself; use --device cpu or --device gpu");
+    }
+    let device = backend.executor(Memory::default(), Sharing::Off).describe();
     terminal.say(&format!("checking {why}"));
     let asked = known.into_iter().filter(|op| args.ops.is_empty() || args.ops.iter().any(|asked| asked == op));
     let work: Vec<(&str, Vec<Case>)> =
@@ -30,7 +31,7 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     for (op, cases) in work {
         let (mut of_op, mut gradients) = (Vec::new(), report::gradient_row(op));
         for case in &cases {
-            report::add_parity(&device, case, &mut of_op)?;
+            report::add_parity(&backend, case, &mut of_op)?;
             report::add_gradients(case, &mut gradients)?;
             count.next(op);
         }
@@ -46,12 +47,9 @@ pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     if args.json {
         let kernels: Vec<Value> = rows.iter().map(json_of).collect();
         let passed = rows.len() - failed;
-        put_json(
-            "check",
-            json!({ "device": device.caps.to_string(), "kernels": kernels, "passed": passed, "failed": failed }),
-        )?;
+        put_json("check", json!({ "device": device, "kernels": kernels, "passed": passed, "failed": failed }))?;
     } else {
-        out!("{} passed, {failed} failed on {}", rows.len() - failed, device.caps)?;
+        out!("{} passed, {failed} failed on {device}", rows.len() - failed)?;
     }
     Ok(ending(&rows))
 }

@@ -64,10 +64,10 @@ pub(crate) fn summary(config: &Config, data: &DataSet, backend: Option<&Backend>
     print_layers(&shown)?;
     out!("")?;
     print_totals(&shown)?;
-    if let Some(Backend::Cpu) = backend {
+    if let Some(Backend::Reference) = backend {
         let Shown { model, schedules, .. } = &shown;
-        let bytes = Footprint::of(model.as_ref(), schedules, |dtype| Backend::Cpu.element_bytes(dtype)).total();
-        out!("memory on the CPU executor (double precision): {:.1} MiB", mib(bytes))?;
+        let bytes = Footprint::of(model.as_ref(), schedules, |dtype| Backend::Reference.element_bytes(dtype)).total();
+        out!("memory on the reference executor (double precision): {:.1} MiB", mib(bytes))?;
     }
     Ok(())
 }

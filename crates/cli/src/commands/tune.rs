@@ -35,7 +35,7 @@ pub(crate) fn tune(args: &args::Tune, terminal: &Terminal) -> Result<Ending> {
     let Inputs { config, data, .. } = Inputs::load(args.show.configuration()?, Length::default(), None)?;
     let (backend, why) = device::open(&args.device.options(DeviceChoice::Auto))?;
     let Backend::Gpu(device) = backend.with_policy(VariantPolicy::Table) else {
-        bail!("the CPU executor has no shader variants; use --device gpu");
+        bail!("the CPU has no shader variants; use --device gpu");
     };
     terminal.say(&format!("tuning {} on {why}", args.show.recipe));
     let work = work(&config, &data);

@@ -41,8 +41,8 @@ pub fn open(options: &DeviceOptions) -> Result<(Backend, String)> {
     }
     let untuned = if options.half { VariantPolicy::Half } else { VariantPolicy::Table };
     let policy = match &backend {
-        Backend::Cpu if options.half => {
-            bail!(Device, hint: Hint::FullPrecision, "the CPU executor has no half precision")
+        Backend::Cpu | Backend::Reference if options.half => {
+            bail!(Device, hint: Hint::FullPrecision, "the CPU has no half precision")
         }
         Backend::Gpu(device) if options.half && !device.caps.features.contains(&"f16") => {
             bail!(Device, hint: Hint::FullPrecision, "{} has no half precision", device.caps.name)
@@ -111,12 +111,12 @@ fn parsed(bytes: &[u8], processor: &str) -> Option<ProductTimes> {
     Some(ProductTimes { adapter: time("adapter_ms")?, cpu: time("cpu_ms")? })
 }
 
-/// The processor: its model where the system tells it, and the threads that the CPU executor uses.
+/// The processor: its model where the system tells it, and the threads and the precision that the CPU executor uses.
 fn processor() -> String {
     let info = files::read_text(Path::new("/proc/cpuinfo")).unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let threads = std::thread::available_parallelism().map_or(1, Into::into);
-    format!("{}, {threads} threads", model.map_or(std::env::consts::ARCH, |(_, model)| model))
+    format!("{}, {threads} threads, f32", model.map_or(std::env::consts::ARCH, |(_, model)| model))
 }
 
 /// The variants measured on this device. `None` without a file, or with one that cannot be read.
@@ -146,7 +146,7 @@ pub fn keep(caps: &Caps, half: bool, choices: &Choices) -> Result<PathBuf> {
 /// The variant policy as JSON, for a run's environment: a resumed run uses the same.
 pub fn note(backend: &Backend) -> Value {
     match backend {
-        Backend::Cpu => json!(null),
+        Backend::Cpu | Backend::Reference => json!(null),
         Backend::Gpu(device) => match device.policy() {
             VariantPolicy::Tuned(choices) => json!(**choices),
             VariantPolicy::Half => json!("half"),

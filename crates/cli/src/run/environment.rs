@@ -41,7 +41,7 @@ fn command() -> String {
 /// Backend, driver and kind of a device.
 pub fn adapter(backend: &Backend) -> Value {
     match backend {
-        Backend::Cpu => json!(null),
+        Backend::Cpu | Backend::Reference => json!(null),
         Backend::Gpu(device) => {
             let caps = &device.caps;
             json!({ "backend": caps.backend, "driver": caps.driver, "kind": caps.kind.to_string() })

@@ -122,7 +122,7 @@ impl EpochPlan {
 /// Bytes that a device binds at once.
 pub fn binding_bytes(backend: &Backend) -> usize {
     let bytes = match backend {
-        Backend::Cpu => u64::MAX,
+        Backend::Cpu | Backend::Reference => u64::MAX,
         Backend::Gpu(device) => device.caps.max_binding_bytes.min(device.caps.max_buffer_bytes),
     };
     bytes.min(i32::MAX as u64) as usize

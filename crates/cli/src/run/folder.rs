@@ -20,11 +20,12 @@ const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
 const IMAGES: &str = "images.json";
 const METRICS: &str = "metrics.jsonl";
+const REALS: &str = "reals.png";
 const SAMPLES: &str = "samples";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 /// Files and folders that training makes before [`CONFIG`].
-const EARLY: [&str; 5] = [ENVIRONMENT, IMAGES, METRICS, SAMPLES, CHECKPOINTS];
+const EARLY: [&str; 6] = [ENVIRONMENT, IMAGES, METRICS, REALS, SAMPLES, CHECKPOINTS];
 
 /// A run folder, locked against other processes if it is open for writing.
 ///
@@ -279,7 +280,7 @@ impl Run {
 
     /// Path of a grid of training images.
     pub fn reals(&self) -> PathBuf {
-        self.file("reals.png")
+        self.file(REALS)
     }
 
     /// Path of a grid of test images over their reconstructions, after the last epoch.

@@ -141,7 +141,7 @@ impl Profile {
         let schedules = schedules(&session.config, model, &phases);
         let planned = match backend {
             Backend::Gpu(_) => Footprint::on_a_device(model, &schedules),
-            Backend::Cpu => Footprint::of(model, &schedules, |dtype| backend.element_bytes(dtype)),
+            Backend::Cpu | Backend::Reference => Footprint::of(model, &schedules, |dtype| backend.element_bytes(dtype)),
         };
         let calls = calls(&phases, &times, &rates, backend);
         let barriers = barriers_of(&phases);
@@ -299,11 +299,11 @@ fn with_its_part(mut calls: Vec<Call>, call: Call) -> Vec<Call> {
     calls
 }
 
-/// The variant of a call's kernel; the CPU executor has none.
+/// The variant of a call's kernel; the executors on the CPU have none.
 fn variant(step: &gpu_core::Call, backend: &Backend) -> &'static str {
     let variant = match backend {
         Backend::Gpu(device) => device.variant(step),
-        Backend::Cpu => None,
+        Backend::Cpu | Backend::Reference => None,
     };
     variant.map_or(step.kernel.name, |variant| variant.name)
 }

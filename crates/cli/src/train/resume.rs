@@ -17,7 +17,7 @@ use crate::train::setup::{Setup, check, choose_micro_batch};
 use crate::train::start::Trained;
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::{Backend, DeviceChoice};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Resumes a run from its latest checkpoint. On the same device the result is the same, byte for byte, as without the
@@ -138,6 +138,15 @@ fn started_with(checkpoint: &Checkpoint) -> Result<Config> {
     Config::parse_run(config, name)
 }
 
+/// The name of the device in a run's environment. Version 0.1.0 called the reference executor `cpu`.
+fn device_name(environment: &Value) -> Option<&str> {
+    let text = |key: &str| environment.get(key).and_then(|text| text.as_str());
+    match text("device")? {
+        "cpu" if text("executor").is_some_and(|executor| executor.starts_with("CPU reference")) => Some("reference"),
+        name => Some(name),
+    }
+}
+
 /// Opens the device that the run was trained on, with its shader variants; another one if it is missing or not wanted.
 fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> {
     let before = run.read_environment()?;
@@ -156,7 +165,7 @@ fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> 
     let (mut backend, reason) = match options.same_device {
         false => device::open(&with(options.device.choice.clone()))?,
         true => {
-            let name = before.get("device").and_then(|name| name.as_str()).unwrap_or("auto");
+            let name = device_name(&before).unwrap_or("auto");
             device::open(&with(name.parse().unwrap_or_default())).or_else(|error| {
                 terminal.say(&format!("warning: {error}"));
                 device::open(&with(options.device.choice.clone()))
@@ -168,8 +177,8 @@ fn same_device(options: &ResumeOptions, run: &Run) -> Result<(Backend, String)> 
     if let Some(policy) = policy {
         backend = backend.with_policy(policy);
     }
-    let same = |key: &str, now: &serde_json::Value| before.get(key) == Some(now);
-    if known && (!same("device", &json!(backend.name())) || !same("adapter", &adapter(&backend))) {
+    let same_device = device_name(&before) == Some(&backend.name());
+    if known && (!same_device || before.get("adapter") != Some(&adapter(&backend))) {
         terminal.say("warning: the device or driver changed; results will not be bit-identical");
     }
     let asked = if options.same_device { "as before" } else { "as requested" };

@@ -1,20 +1,29 @@
-//! The reference executor: runs schedules in f64 on the CPU.
+//! The executors on the CPU: single precision, and the reference in double precision.
+
+pub(crate) mod precision;
 
 use crate::schedule::kernel::Slot;
 use crate::{
     Access, Arena, Args, Array, Buf, BufferId, Call, Clock, Counters, Dtype, Error, Executor, Memory, Pool, Program,
     Schedule, Sharing, Ticket, Timing, plan,
 };
+use precision::Precision;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-/// Runs schedules by the reference functions of their kernels, in f64. Submitted work is queued, and runs when its
-/// result, or a buffer that it may change, is requested.
+/// Runs schedules on the CPU in f32.
+pub type Cpu = CpuExecutor<f32>;
+
+/// Runs schedules on the CPU in f64: the results that every other executor must agree with.
+pub type Reference = CpuExecutor<f64>;
+
+/// Runs schedules by the reference functions of their kernels, with elements E. Submitted work is queued, and runs when
+/// its result, or a buffer that it may change, is requested.
 #[derive(Debug)]
-pub struct Cpu {
+pub struct CpuExecutor<E> {
     memory: Memory,
     sharing: Sharing,
-    stores: Vec<Store>,
+    stores: Vec<Store<E>>,
     index: HashMap<BufferId, usize>,
     /// The scratch slots of all programs; `slots` holds the store of each.
     pool: Pool,
@@ -37,12 +46,12 @@ struct Submission {
 
 /// The contents of one buffer.
 #[derive(Debug)]
-enum Store {
-    Numbers(Vec<f64>),
+enum Store<E> {
+    Numbers(Vec<E>),
     Words(Vec<u32>),
 }
 
-impl Store {
+impl<E: Precision> Store<E> {
     fn zeros(len: usize, dtype: Dtype) -> Result<Self, Error> {
         Ok(match dtype {
             Dtype::F32 => Self::Numbers(zeros(len)?),
@@ -57,14 +66,14 @@ impl Store {
         }
     }
 
-    fn view(&self, buf: Buf) -> Slot<'_> {
+    fn view(&self, buf: Buf) -> Slot<'_, E> {
         match self {
             Self::Numbers(values) => Slot::Read(&values[buf.range()]),
             Self::Words(words) => Slot::ReadU32(&words[buf.range()]),
         }
     }
 
-    fn view_mut(&mut self, buf: Buf) -> Slot<'_> {
+    fn view_mut(&mut self, buf: Buf) -> Slot<'_, E> {
         match self {
             Self::Numbers(values) => Slot::Write(&mut values[buf.range()]),
             Self::Words(words) => Slot::WriteU32(&mut words[buf.range()]),
@@ -72,10 +81,10 @@ impl Store {
     }
 }
 
-/// Bytes of an element in this executor.
-pub(crate) fn element_bytes(dtype: Dtype) -> u64 {
+/// Bytes of an element of a buffer in the executor with elements E.
+pub(crate) fn element_bytes<E>(dtype: Dtype) -> u64 {
     match dtype {
-        Dtype::F32 => size_of::<f64>() as u64,
+        Dtype::F32 => size_of::<E>() as u64,
         Dtype::U32 => size_of::<u32>() as u64,
     }
 }
@@ -89,7 +98,7 @@ fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
     Ok(values)
 }
 
-impl Cpu {
+impl<E: Precision> CpuExecutor<E> {
     /// Creates an executor over the buffers of `memory`.
     pub fn new(memory: Memory, sharing: Sharing) -> Self {
         Self {
@@ -121,7 +130,7 @@ impl Cpu {
     /// Allocates a store of zeros.
     fn make(&mut self, len: usize, dtype: Dtype) -> Result<usize, Error> {
         self.stores.push(Store::zeros(len, dtype)?);
-        self.counters.take(len as u64 * element_bytes(dtype));
+        self.counters.take(len as u64 * element_bytes::<E>(dtype));
         Ok(self.stores.len() - 1)
     }
 
@@ -136,9 +145,9 @@ impl Cpu {
             if old < new.len {
                 // Release the old store first, so that both need not fit in memory at once.
                 self.stores[store] = Store::Words(Vec::new());
-                self.counters.give(old as u64 * element_bytes(new.dtype));
+                self.counters.give(old as u64 * element_bytes::<E>(new.dtype));
                 self.stores[store] = Store::zeros(new.len, new.dtype)?;
-                self.counters.take(new.len as u64 * element_bytes(new.dtype));
+                self.counters.take(new.len as u64 * element_bytes::<E>(new.dtype));
             }
         }
         for slot in self.slots.len()..self.pool.slots.len() {
@@ -174,7 +183,7 @@ impl Cpu {
     fn look(&mut self, buf: Buf) -> Result<Array, Error> {
         let index = self.store(buf.id)?;
         Ok(match self.stores[index].view(buf) {
-            Slot::Read(values) => Array::F64(values.to_vec()),
+            Slot::Read(values) => E::array(values),
             Slot::ReadU32(words) => Array::U32(words.to_vec()),
             _ => unreachable!("Store::view returns readable slots"),
         })
@@ -184,7 +193,7 @@ impl Cpu {
         // Written stores are taken out of the list, so that the others can be borrowed at the same time.
         // `Schedule::push` has checked that a written buffer is bound only once in a call.
         let indices: Vec<usize> = call.bufs.iter().map(|buf| self.index[&buf.id]).collect();
-        let mut lifted: Vec<Option<Store>> = Vec::with_capacity(indices.len());
+        let mut lifted: Vec<Option<Store<E>>> = Vec::with_capacity(indices.len());
         for (binding, &index) in call.kernel.bindings.iter().zip(&indices) {
             let written = binding.access != Access::Read;
             lifted.push(written.then(|| std::mem::replace(&mut self.stores[index], Store::Words(Vec::new()))));
@@ -195,7 +204,7 @@ impl Cpu {
             None => self.stores[index].view(buf),
         });
         let mut args = Args { kernel: call.kernel, params: &call.params, slots: slots.collect() };
-        (call.kernel.reference)(&mut args);
+        E::function(&call.kernel.reference)(&mut args);
         drop(args);
         for (index, store) in indices.into_iter().zip(lifted) {
             if let Some(store) = store {
@@ -205,9 +214,9 @@ impl Cpu {
     }
 }
 
-impl Executor for Cpu {
+impl<E: Precision> Executor for CpuExecutor<E> {
     fn describe(&self) -> String {
-        format!("CPU reference executor, f64, {} threads", rayon::current_num_threads())
+        format!("{}, {} threads", E::EXECUTOR, rayon::current_num_threads())
     }
 
     fn prepare(&mut self, schedule: &Schedule) -> Result<Program, Error> {
@@ -252,9 +261,11 @@ impl Executor for Cpu {
         self.finish(u64::MAX)?;
         let index = self.store(buf.id)?;
         match (self.stores[index].view_mut(buf), values) {
-            (Slot::Write(store), Array::F64(values)) => store.copy_from_slice(values),
+            (Slot::Write(store), Array::F64(values)) => {
+                store.iter_mut().zip(values).for_each(|(store, &value)| *store = E::of(value));
+            }
             (Slot::Write(store), Array::F32(values)) => {
-                store.iter_mut().zip(values).for_each(|(store, &value)| *store = value.into());
+                store.iter_mut().zip(values).for_each(|(store, &value)| *store = E::of(value));
             }
             (Slot::WriteU32(store), Array::U32(words)) => store.copy_from_slice(words),
             _ => panic!("wrong element type for {buf:?}"),

@@ -1,6 +1,6 @@
 //! Buffer contents on the host.
 
-/// The contents of a buffer on the host. The reference executor returns f64, a GPU f32.
+/// The contents of a buffer on the host. The reference executor returns f64, others f32.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Array {
     /// Numbers in single precision.

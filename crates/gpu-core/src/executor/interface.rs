@@ -1,4 +1,4 @@
-//! The trait that both executors implement.
+//! The trait that the executors implement.
 
 use crate::executor::counters::{Counters, Timing};
 use crate::{Array, Buf, Error, Schedule};

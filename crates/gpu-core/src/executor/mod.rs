@@ -1,4 +1,4 @@
-//! The interface of both executors: the trait, host arrays, errors, and counters.
+//! The interface of the executors: the trait, host arrays, errors, and counters.
 
 pub(crate) mod array;
 pub(crate) mod counters;

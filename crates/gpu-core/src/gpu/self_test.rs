@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::run::Gpu;
 use crate::ops::matmul::{Form, PLAIN, product};
-use crate::{Array, Cpu, Error, Executor, Memory, Needs, Schedule, Sharing, VariantPolicy};
+use crate::{Array, Error, Executor, Memory, Needs, Reference, Schedule, Sharing, VariantPolicy};
 
 /// Compares a small product by variants with these requirements against the reference executor.
 pub(crate) fn run(device: &Device, needs: Needs) -> bool {
@@ -36,7 +36,7 @@ fn error(device: &Device, suffix: &'static str) -> Result<f64, Error> {
     let device = device.clone().with_policy(VariantPolicy::Only(suffix));
     let mut executors: [Box<dyn Executor>; 2] = [
         Box::new(Gpu::new(device, Memory::default(), Sharing::Off)),
-        Box::new(Cpu::new(Memory::default(), Sharing::Off)),
+        Box::new(Reference::new(Memory::default(), Sharing::Off)),
     ];
     let mut found = Vec::new();
     for executor in &mut executors {

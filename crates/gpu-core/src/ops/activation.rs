@@ -3,7 +3,7 @@
 //! y = act(x) and dx = act′(x) ⊙ dy, element by element.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 /// One row per activation: its code, its name in settings and, in capitals, in shaders/common/activation.wgsl. The
 /// name in settings implies the default of the parameter.
@@ -115,7 +115,7 @@ pub static ACTIVATION: Kernel = Kernel {
     overrides: &["kind"],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::activation::activation,
+    reference: functions!(reference::activation::activation),
     gradient: Gradient::Forward,
 };
 
@@ -129,7 +129,7 @@ pub static ACTIVATION_BACKWARD: Kernel = Kernel {
     overrides: &["kind"],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::activation::activation_backward,
+    reference: functions!(reference::activation::activation_backward),
     gradient: Gradient::Backward,
 };
 
@@ -165,7 +165,7 @@ fn grid(x: Buf) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Adapter, Array, Cpu, Executor, Gpu, Memory, Sharing};
+    use crate::{Adapter, Array, Executor, Gpu, Memory, Reference, Sharing};
 
     /// The constants `NAME: u32 = <code>u` of a shader, in its order.
     fn constants(source: &str) -> Vec<(String, u32)> {
@@ -206,7 +206,7 @@ mod tests {
         [y, dx].into_iter().for_each(|buf| schedule.keep(buf));
         let device = Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed");
         let executors: [Box<dyn Executor>; 2] = [
-            Box::new(Cpu::new(Memory::default(), Sharing::On)),
+            Box::new(Reference::new(Memory::default(), Sharing::On)),
             Box::new(Gpu::new(device, Memory::default(), Sharing::On)),
         ];
         for mut executor in executors {

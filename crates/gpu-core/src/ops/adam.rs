@@ -3,8 +3,8 @@
 //! PyTorch's form: w −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with the corrections 1 − βᵗ from
 //! [`tick`](crate::ops::tick).
 
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
-use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update};
+use crate::{Arena, Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of both kernels.
@@ -38,7 +38,7 @@ const INVOCATIONS: usize = 64;
 /// Elements of a workgroup.
 const ELEMENTS: usize = 4 * INVOCATIONS;
 
-const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Functions) -> Kernel {
     Kernel {
         name,
         op: "adam",
@@ -58,9 +58,9 @@ const AVERAGED: &[Binding] =
     &[update("w"), update("g"), update("m"), update("v"), read("rates"), read("norm"), update("average")];
 
 /// One step of Adam.
-pub static ADAM: Kernel = kernel("adam", PLAIN, reference::adam::adam);
+pub static ADAM: Kernel = kernel("adam", PLAIN, functions!(reference::adam::adam));
 /// One step of Adam, and the running average of the weights.
-pub static ADAM_AVERAGED: Kernel = kernel("adam_averaged", AVERAGED, reference::adam::adam_averaged);
+pub static ADAM_AVERAGED: Kernel = kernel("adam_averaged", AVERAGED, functions!(reference::adam::adam_averaged));
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&ADAM, &ADAM_AVERAGED];

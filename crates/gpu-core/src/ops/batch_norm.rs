@@ -7,8 +7,8 @@
 
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update, write};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of every kernel of batch normalisation.
@@ -48,7 +48,7 @@ const fn kernel(
     name: &'static str,
     bindings: &'static [Binding],
     overrides: &'static [&'static str],
-    reference: fn(&mut Args<'_>),
+    reference: Functions,
     gradient: Gradient,
 ) -> Kernel {
     Kernel {
@@ -70,7 +70,7 @@ pub static BATCH_NORM_PARTIAL: Kernel = kernel(
     "batch_norm_partial",
     &[read("x"), write("partial")],
     &[],
-    reference::batch_norm::batch_norm_partial,
+    functions!(reference::batch_norm::batch_norm_partial),
     Gradient::Forward,
 );
 /// stats [2, c], the mean and 1 / √(var + ε), and an update of the running statistics.
@@ -78,7 +78,7 @@ pub static BATCH_NORM_FINISH: Kernel = kernel(
     "batch_norm_finish",
     &[read("partials"), write("stats"), update("running_mean"), update("running_var")],
     &[],
-    reference::batch_norm::batch_norm_finish,
+    functions!(reference::batch_norm::batch_norm_finish),
     Gradient::Forward,
 );
 /// stats [2, c] from the running statistics.
@@ -86,7 +86,7 @@ pub static BATCH_NORM_RUNNING: Kernel = kernel(
     "batch_norm_running",
     &[read("mean"), write("stats"), read("variance")],
     &[],
-    reference::batch_norm::batch_norm_running,
+    functions!(reference::batch_norm::batch_norm_running),
     Gradient::Forward,
 );
 /// y = act(weight · x̂ + bias).
@@ -94,7 +94,7 @@ pub static BATCH_NORM_APPLY: Kernel = kernel(
     "batch_norm_apply",
     &[read("x"), read("saved"), write("y"), read("weight"), read("bias")],
     &["activation"],
-    reference::batch_norm::batch_norm_apply,
+    functions!(reference::batch_norm::batch_norm_apply),
     Gradient::Forward,
 );
 /// Σ dy x̂ and Σ dy of each chunk, [parts, c].
@@ -102,7 +102,7 @@ pub static BATCH_NORM_BACKWARD_PARTIAL: Kernel = kernel(
     "batch_norm_backward_partial",
     &[read("x"), read("saved"), read("dy"), write("partial_dot"), write("partial_sum")],
     &[],
-    reference::batch_norm::batch_norm_backward_partial,
+    functions!(reference::batch_norm::batch_norm_backward_partial),
     Gradient::Backward,
 );
 /// Their sums over the chunks, `[c]`.
@@ -110,7 +110,7 @@ pub static BATCH_NORM_BACKWARD_FINISH: Kernel = kernel(
     "batch_norm_backward_finish",
     &[read("dots"), read("sums"), write("total_dot"), write("total_sum")],
     &[],
-    reference::batch_norm::batch_norm_backward_finish,
+    functions!(reference::batch_norm::batch_norm_backward_finish),
     Gradient::Backward,
 );
 /// dx = weight · inv_std (dy − Σ dy / rows − x̂ Σ dy x̂ / rows) · slope.
@@ -118,7 +118,7 @@ pub static BATCH_NORM_BACKWARD_APPLY: Kernel = kernel(
     "batch_norm_backward_apply",
     &[read("x"), read("saved"), read("dy"), read("weight"), read("dot"), read("sum"), read("gate_y"), write("dx")],
     &["training", "gate"],
-    reference::batch_norm::batch_norm_backward_apply,
+    functions!(reference::batch_norm::batch_norm_backward_apply),
     Gradient::Backward,
 );
 

@@ -3,7 +3,7 @@
 //! The gradients of a concatenation are slices of dy: [`slice()`].
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 use std::ops::Range;
 
 params! {
@@ -32,7 +32,7 @@ pub static CONCAT_CHANNELS: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::channels::concat_channels,
+    reference: functions!(reference::channels::concat_channels),
     gradient: Gradient::Forward,
 };
 
@@ -40,7 +40,7 @@ pub static CONCAT_CHANNELS: Kernel = Kernel {
 pub static SLICE_CHANNELS: Kernel = Kernel {
     name: "slice_channels",
     bindings: &[read("x"), write("part")],
-    reference: reference::channels::slice_channels,
+    reference: functions!(reference::channels::slice_channels),
     ..CONCAT_CHANNELS
 };
 
@@ -48,7 +48,7 @@ pub static SLICE_CHANNELS: Kernel = Kernel {
 pub static SLICE_CHANNELS_BACKWARD: Kernel = Kernel {
     name: "slice_channels_backward",
     bindings: &[read("dpart"), write("dx")],
-    reference: reference::channels::slice_channels_backward,
+    reference: functions!(reference::channels::slice_channels_backward),
     gradient: Gradient::Backward,
     ..CONCAT_CHANNELS
 };

@@ -14,7 +14,7 @@ use crate::ops::vq::Assigned;
 use crate::ops::{fill, reduce};
 use crate::random::key;
 use crate::schedule::kernel::{Binding, Gradient, Kernel, read, update, write};
-use crate::{Args, Buf, Dtype, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Dtype, Functions, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`CODEBOOK_EMA`].
@@ -118,7 +118,7 @@ const fn kernel(
     name: &'static str,
     bindings: &'static [Binding],
     params: &'static [(&'static str, &'static str)],
-    reference: fn(&mut Args<'_>),
+    reference: Functions,
     why: &'static str,
 ) -> Kernel {
     Kernel {
@@ -144,7 +144,7 @@ pub static CODEBOOK_EMA: Kernel = kernel(
     "codebook_ema",
     &[read("counts"), read("sums"), update("size"), update("total")],
     EmaParams::FIELDS,
-    reference::codebook::codebook_ema,
+    functions!(reference::codebook::codebook_ema),
     AVERAGED,
 );
 
@@ -153,7 +153,7 @@ pub static CODEBOOK_SMOOTH: Kernel = kernel(
     "codebook_smooth",
     &[read("sizes"), read("totals"), read("n"), write("codebook")],
     SmoothParams::FIELDS,
-    reference::codebook::codebook_smooth,
+    functions!(reference::codebook::codebook_smooth),
     AVERAGED,
 );
 
@@ -165,7 +165,7 @@ pub static CODEBOOK_PERPLEXITY: Kernel = Kernel {
         "codebook_perplexity",
         &[read("histogram"), write("perplexity"), write("used")],
         PerplexityParams::FIELDS,
-        reference::codebook::codebook_perplexity,
+        functions!(reference::codebook::codebook_perplexity),
         "a metric, only reported",
     )
 };
@@ -175,7 +175,7 @@ pub static CODEBOOK_DEAD: Kernel = kernel(
     "codebook_dead",
     &[read("usage"), read("clock").of_u32(), write("chosen").of_u32()],
     DeadParams::FIELDS,
-    reference::codebook::codebook_dead,
+    functions!(reference::codebook::codebook_dead),
     DRAWN,
 );
 
@@ -187,7 +187,7 @@ pub static CODEBOOK_DRAW: Kernel = Kernel {
         "codebook_draw",
         &[read("distance"), read("clock").of_u32(), write("row").of_u32()],
         DrawParams::FIELDS,
-        reference::codebook::codebook_draw,
+        functions!(reference::codebook::codebook_draw),
         DRAWN,
     )
 };
@@ -197,7 +197,7 @@ pub static CODEBOOK_NEARER: Kernel = kernel(
     "codebook_nearer",
     &[read("z"), read("source").of_u32(), update("nearer")],
     NearerParams::FIELDS,
-    reference::codebook::codebook_nearer,
+    functions!(reference::codebook::codebook_nearer),
     "weights for sampling",
 );
 
@@ -206,7 +206,7 @@ pub static CODEBOOK_PLACE: Kernel = kernel(
     "codebook_place",
     &[read("z"), read("source").of_u32(), update("codes")],
     PlaceParams::FIELDS,
-    reference::codebook::codebook_place,
+    functions!(reference::codebook::codebook_place),
     COPIED,
 );
 
@@ -215,7 +215,7 @@ pub static CODEBOOK_PLACE_AVERAGES: Kernel = kernel(
     "codebook_place_averages",
     &[read("z"), read("source").of_u32(), update("size"), update("total")],
     PlaceParams::FIELDS,
-    reference::codebook::codebook_place_averages,
+    functions!(reference::codebook::codebook_place_averages),
     COPIED,
 );
 

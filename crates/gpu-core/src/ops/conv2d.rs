@@ -9,8 +9,8 @@
 
 use crate::ops::activation::Activation;
 use crate::ops::matmul::{Epilogue, Form, PLAIN, join, product, product_add};
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, write};
-use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, Needs, Variant, read, write};
+use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 mod window;
 pub use window::Window;
@@ -81,12 +81,7 @@ const INVOCATIONS: usize = 256;
 
 const BINDINGS: &[Binding] = &[read("image"), read("factor"), read("bias"), read("gate_y"), write("y")];
 
-const fn kernel(
-    name: &'static str,
-    variants: &'static [Variant],
-    reference: fn(&mut Args<'_>),
-    gradient: Gradient,
-) -> Kernel {
+const fn kernel(name: &'static str, variants: &'static [Variant], reference: Functions, gradient: Gradient) -> Kernel {
     Kernel {
         name,
         op: "conv2d",
@@ -108,7 +103,7 @@ const LANES: &[&str] =
 
 /// y from x and w.
 pub static CONV2D_FORWARD: Kernel =
-    kernel("conv2d_forward", FORWARDS, reference::conv2d::conv2d_forward, Gradient::Forward);
+    kernel("conv2d_forward", FORWARDS, functions!(reference::conv2d::conv2d_forward), Gradient::Forward);
 const FORWARDS: &[Variant] = &[
     Variant::large("conv2d_forward", "conv2d_forward", SOURCE),
     Variant::half("conv2d_forward_half", "conv2d_forward", HALF),
@@ -125,7 +120,7 @@ const FORWARDS: &[Variant] = &[
 
 /// dx from dy and w.
 pub static CONV2D_BACKWARD_INPUT: Kernel =
-    kernel("conv2d_backward_input", INPUTS, reference::conv2d::conv2d_backward_input, Gradient::Backward);
+    kernel("conv2d_backward_input", INPUTS, functions!(reference::conv2d::conv2d_backward_input), Gradient::Backward);
 const INPUTS: &[Variant] = &[
     Variant::large("conv2d_backward_input", "conv2d_backward_input", SOURCE),
     Variant::half("conv2d_backward_input_half", "conv2d_backward_input", HALF),
@@ -135,8 +130,12 @@ const INPUTS: &[Variant] = &[
 ];
 
 /// Partial sums of dw from x and dy.
-pub static CONV2D_BACKWARD_WEIGHT: Kernel =
-    kernel("conv2d_backward_weight", WEIGHTS, reference::conv2d::conv2d_backward_weight, Gradient::Backward);
+pub static CONV2D_BACKWARD_WEIGHT: Kernel = kernel(
+    "conv2d_backward_weight",
+    WEIGHTS,
+    functions!(reference::conv2d::conv2d_backward_weight),
+    Gradient::Backward,
+);
 const WEIGHTS: &[Variant] = &[
     Variant::large("conv2d_backward_weight", "conv2d_backward_weight", SOURCE),
     Variant::half("conv2d_backward_weight_half", "conv2d_backward_weight", HALF),
@@ -146,8 +145,10 @@ const WEIGHTS: &[Variant] = &[
 ];
 
 /// dx of few channels: each pixel sums the contributions of its taps, which are columns of a product.
-pub static CONV2D_FOLD: Kernel =
-    Kernel { workgroup: [256, 1, 1], ..kernel("conv2d_fold", &[], reference::conv2d::conv2d_fold, Gradient::Backward) };
+pub static CONV2D_FOLD: Kernel = Kernel {
+    workgroup: [256, 1, 1],
+    ..kernel("conv2d_fold", &[], functions!(reference::conv2d::conv2d_fold), Gradient::Backward)
+};
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&CONV2D_FORWARD, &CONV2D_BACKWARD_INPUT, &CONV2D_BACKWARD_WEIGHT, &CONV2D_FOLD];

@@ -5,7 +5,7 @@
 //! the gradient's weight and by the sum of the rows.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of all three kernels.
@@ -29,7 +29,7 @@ pub static CROSS_ENTROPY: Kernel = Kernel {
     overrides: &[],
     workgroup: [256, 1, 1],
     variants: &[],
-    reference: reference::cross_entropy::cross_entropy,
+    reference: functions!(reference::cross_entropy::cross_entropy),
     gradient: Gradient::Forward,
 };
 
@@ -37,7 +37,7 @@ pub static CROSS_ENTROPY: Kernel = Kernel {
 pub static CROSS_ENTROPY_WITH_GRADIENT: Kernel = Kernel {
     name: "cross_entropy_with_gradient",
     bindings: &[read("x"), read("t"), write("rows"), write("dx")],
-    reference: reference::cross_entropy::cross_entropy_with_gradient,
+    reference: functions!(reference::cross_entropy::cross_entropy_with_gradient),
     gradient: Gradient::Backward,
     ..CROSS_ENTROPY
 };
@@ -46,7 +46,7 @@ pub static CROSS_ENTROPY_WITH_GRADIENT: Kernel = Kernel {
 pub static CROSS_ENTROPY_ERRORS: Kernel = Kernel {
     name: "cross_entropy_errors",
     bindings: &[read("x"), read("t"), write("wrong")],
-    reference: reference::cross_entropy::cross_entropy_errors,
+    reference: functions!(reference::cross_entropy::cross_entropy_errors),
     gradient: Gradient::None("a count, piecewise constant"),
     ..CROSS_ENTROPY
 };

@@ -4,7 +4,7 @@
 //! ⊙ b ([`multiply`]).
 
 use crate::schedule::kernel::{Gradient, Kernel, read, update, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`COMBINE`].
@@ -38,20 +38,24 @@ pub static COMBINE: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::elementwise::combine,
+    reference: functions!(reference::elementwise::combine),
     gradient: Gradient::Forward,
 };
 
 /// y = a ⊙ b.
-pub static MULTIPLY: Kernel =
-    Kernel { name: "multiply", params: MultiplyParams::FIELDS, reference: reference::elementwise::multiply, ..COMBINE };
+pub static MULTIPLY: Kernel = Kernel {
+    name: "multiply",
+    params: MultiplyParams::FIELDS,
+    reference: functions!(reference::elementwise::multiply),
+    ..COMBINE
+};
 
 /// sum += term, and then term = 0.
 pub static ACCUMULATE: Kernel = Kernel {
     name: "accumulate",
     bindings: &[update("sum"), update("term")],
     params: MultiplyParams::FIELDS,
-    reference: reference::elementwise::accumulate,
+    reference: functions!(reference::elementwise::accumulate),
     gradient: Gradient::None("it adds up gradients"),
     ..COMBINE
 };

@@ -1,7 +1,7 @@
 //! Fills a buffer with a constant, for example gradients before they accumulate.
 
 use crate::schedule::kernel::{Gradient, Kernel, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`FILL`].
@@ -25,7 +25,7 @@ pub static FILL: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::fill::fill,
+    reference: functions!(reference::fill::fill),
     gradient: Gradient::None("a constant"),
 };
 

@@ -4,7 +4,7 @@
 //! weight and by the sum of the rows.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 use serde::{Deserialize, Serialize};
 
 /// One row per loss: its code, its name in settings and, in capitals, in shaders/gan_loss.wgsl.
@@ -106,7 +106,7 @@ pub static GAN_LOSS: Kernel = Kernel {
     overrides: &["kind", "role"],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::gan_loss::gan_loss,
+    reference: functions!(reference::gan_loss::gan_loss),
     gradient: Gradient::Forward,
 };
 
@@ -114,7 +114,7 @@ pub static GAN_LOSS: Kernel = Kernel {
 pub static GAN_LOSS_WITH_GRADIENT: Kernel = Kernel {
     name: "gan_loss_with_gradient",
     bindings: &[read("d"), write("rows"), write("dd"), write("score")],
-    reference: reference::gan_loss::gan_loss_with_gradient,
+    reference: functions!(reference::gan_loss::gan_loss_with_gradient),
     gradient: Gradient::Backward,
     ..GAN_LOSS
 };

@@ -3,7 +3,7 @@
 //! `y[b, j] = scale · byte(order[b] · width + j) + shift`.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of the kernel.
@@ -31,7 +31,7 @@ pub static GATHER: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::gather::gather,
+    reference: functions!(reference::gather::gather),
     gradient: Gradient::None("data"),
 };
 

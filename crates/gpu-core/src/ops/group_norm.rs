@@ -7,8 +7,8 @@
 
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, write};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of every kernel of group normalisation.
@@ -48,7 +48,7 @@ const fn kernel(
     name: &'static str,
     bindings: &'static [Binding],
     overrides: &'static [&'static str],
-    reference: fn(&mut Args<'_>),
+    reference: Functions,
     gradient: Gradient,
 ) -> Kernel {
     Kernel {
@@ -70,7 +70,7 @@ pub static GROUP_NORM_PARTIAL: Kernel = kernel(
     "group_norm_partial",
     &[read("x"), write("partial")],
     &[],
-    reference::group_norm::group_norm_partial,
+    functions!(reference::group_norm::group_norm_partial),
     Gradient::Forward,
 );
 /// stats [n, groups, 2]: the mean and 1 / √(var + ε) of each group.
@@ -78,7 +78,7 @@ pub static GROUP_NORM_FINISH: Kernel = kernel(
     "group_norm_finish",
     &[read("partials"), write("stats")],
     &[],
-    reference::group_norm::group_norm_finish,
+    functions!(reference::group_norm::group_norm_finish),
     Gradient::Forward,
 );
 /// y = act(weight · x̂ + bias).
@@ -86,7 +86,7 @@ pub static GROUP_NORM_APPLY: Kernel = kernel(
     "group_norm_apply",
     &[read("x"), read("saved"), write("y"), read("weight"), read("bias")],
     &["affine", "activation"],
-    reference::group_norm::group_norm_apply,
+    functions!(reference::group_norm::group_norm_apply),
     Gradient::Forward,
 );
 /// Σ dy x̂ and Σ dy of each chunk and channel, [n, parts, c].
@@ -94,7 +94,7 @@ pub static GROUP_NORM_BACKWARD_PARTIAL: Kernel = kernel(
     "group_norm_backward_partial",
     &[read("x"), read("saved"), read("dy"), write("partial_dot"), write("partial_sum")],
     &[],
-    reference::group_norm::group_norm_backward_partial,
+    functions!(reference::group_norm::group_norm_backward_partial),
     Gradient::Backward,
 );
 /// totals [n, groups, 2]: Σ weight dy x̂ and Σ weight dy of each group.
@@ -102,7 +102,7 @@ pub static GROUP_NORM_BACKWARD_FINISH: Kernel = kernel(
     "group_norm_backward_finish",
     &[read("dots"), read("sums"), write("totals"), read("weight")],
     &["affine"],
-    reference::group_norm::group_norm_backward_finish,
+    functions!(reference::group_norm::group_norm_backward_finish),
     Gradient::Backward,
 );
 /// dx = inv_std (weight dy − (Σ weight dy + x̂ Σ weight dy x̂) / count) · slope.
@@ -110,7 +110,7 @@ pub static GROUP_NORM_BACKWARD_APPLY: Kernel = kernel(
     "group_norm_backward_apply",
     &[read("x"), read("saved"), read("dy"), read("weight"), read("group_sums"), read("gate_y"), write("dx")],
     &["affine", "gate"],
-    reference::group_norm::group_norm_backward_apply,
+    functions!(reference::group_norm::group_norm_backward_apply),
     Gradient::Backward,
 );
 

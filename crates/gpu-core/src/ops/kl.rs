@@ -6,8 +6,8 @@
 //! inference with inverse autoregressive flow*, 2016, equation 15. With a capacity, the loss is the distance of each
 //! row's divergence from it: Burgess et al., *Understanding disentangling in β-VAE*, 2018, equation 8.
 
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update, write};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`KL`].
@@ -47,7 +47,7 @@ params! {
 
 const INVOCATIONS: usize = 256;
 
-const fn forwards(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+const fn forwards(name: &'static str, bindings: &'static [Binding], reference: Functions) -> Kernel {
     Kernel {
         name,
         op: "kl",
@@ -63,10 +63,11 @@ const fn forwards(name: &'static str, bindings: &'static [Binding], reference: f
 }
 
 /// rows `[m]` = −½ Σ (1 + logvar − mean² − exp(logvar)).
-pub static KL: Kernel = forwards("kl", &[read("heads"), write("rows")], reference::kl::kl);
+pub static KL: Kernel = forwards("kl", &[read("heads"), write("rows")], functions!(reference::kl::kl));
 
 /// units `[latent]` = the mean divergence of each unit over the rows.
-pub static KL_UNITS: Kernel = forwards("kl_units", &[read("heads"), write("units")], reference::kl::kl_units);
+pub static KL_UNITS: Kernel =
+    forwards("kl_units", &[read("heads"), write("units")], functions!(reference::kl::kl_units));
 
 /// dheads += `rates[3]` · weight · ∂rows/∂heads.
 pub static KL_BACKWARD: Kernel = Kernel {
@@ -78,11 +79,11 @@ pub static KL_BACKWARD: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::kl::kl_backward,
+    reference: functions!(reference::kl::kl_backward),
     gradient: Gradient::Backward,
 };
 
-const fn bounded(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+const fn bounded(name: &'static str, bindings: &'static [Binding], reference: Functions) -> Kernel {
     Kernel {
         name,
         op: "kl",
@@ -101,14 +102,14 @@ const fn bounded(name: &'static str, bindings: &'static [Binding], reference: fn
 pub static KL_BACKWARD_FREE: Kernel = bounded(
     "kl_backward_free",
     &[read("heads"), read("rates"), update("dheads"), read("of_units")],
-    reference::kl::kl_backward_free,
+    functions!(reference::kl::kl_backward_free),
 );
 
 /// dheads += sign(`rows[r]` − `rates[3]`) · weight · ∂rows/∂heads.
 pub static KL_BACKWARD_HELD: Kernel = bounded(
     "kl_backward_held",
     &[read("heads"), read("rates"), update("dheads"), read("of_rows")],
-    reference::kl::kl_backward_held,
+    functions!(reference::kl::kl_backward_held),
 );
 
 /// The kernels of this operator.

@@ -6,7 +6,7 @@
 use crate::ops::activation::Activation;
 use crate::ops::reduce;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of every kernel of layer normalisation.
@@ -46,7 +46,7 @@ pub static LAYER_NORM: Kernel = Kernel {
     overrides: &["activation"],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::layer_norm::layer_norm,
+    reference: functions!(reference::layer_norm::layer_norm),
     gradient: Gradient::Forward,
 };
 
@@ -55,7 +55,7 @@ pub static LAYER_NORM_BACKWARD_INPUT: Kernel = Kernel {
     name: "layer_norm_backward_input",
     bindings: &[read("x"), read("weight"), read("dy"), read("saved"), read("gate_y"), write("dx")],
     overrides: &["gate"],
-    reference: reference::layer_norm::layer_norm_backward_input,
+    reference: functions!(reference::layer_norm::layer_norm_backward_input),
     gradient: Gradient::Backward,
     ..LAYER_NORM
 };
@@ -65,7 +65,7 @@ pub static LAYER_NORM_BACKWARD_WEIGHT: Kernel = Kernel {
     name: "layer_norm_backward_weight",
     bindings: &[read("x"), write("partial"), read("dy"), read("saved")],
     overrides: &[],
-    reference: reference::layer_norm::layer_norm_backward_weight,
+    reference: functions!(reference::layer_norm::layer_norm_backward_weight),
     gradient: Gradient::Backward,
     ..LAYER_NORM
 };

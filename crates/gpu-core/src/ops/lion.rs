@@ -4,8 +4,8 @@
 //! weight moves by the learning rate, which is 3 to 10 times smaller than Adam's for a network of the same kind.
 
 use super::adam::Shared;
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
-use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update};
+use crate::{Arena, Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of both kernels.
@@ -35,7 +35,7 @@ const INVOCATIONS: usize = 64;
 /// Elements of a workgroup.
 const ELEMENTS: usize = 4 * INVOCATIONS;
 
-const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Functions) -> Kernel {
     Kernel {
         name,
         op: "lion",
@@ -54,9 +54,9 @@ const PLAIN: &[Binding] = &[update("w"), update("g"), update("m"), read("rates")
 const AVERAGED: &[Binding] = &[update("w"), update("g"), update("m"), read("rates"), read("norm"), update("average")];
 
 /// One step.
-pub static LION: Kernel = kernel("lion", PLAIN, reference::lion::lion);
+pub static LION: Kernel = kernel("lion", PLAIN, functions!(reference::lion::lion));
 /// One step, and the running average of the weights.
-pub static LION_AVERAGED: Kernel = kernel("lion_averaged", AVERAGED, reference::lion::lion_averaged);
+pub static LION_AVERAGED: Kernel = kernel("lion_averaged", AVERAGED, functions!(reference::lion::lion_averaged));
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&LION, &LION_AVERAGED];

@@ -5,7 +5,7 @@
 //! Source: Burda, Grosse, Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, equation 8.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`LOG_WEIGHT`].
@@ -31,7 +31,7 @@ pub static LOG_WEIGHT: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::log_weight::log_weight,
+    reference: functions!(reference::log_weight::log_weight),
     gradient: Gradient::None("only used in evaluation"),
 };
 

@@ -4,7 +4,7 @@
 //! [batch, pixels] first. If x has several times as many rows as t, consecutive rows of x share a row of t.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 kinds! {
     /// The loss of one element.
@@ -59,7 +59,7 @@ pub static LOSS: Kernel = Kernel {
     overrides: &["kind"],
     workgroup: [256, 1, 1],
     variants: &[],
-    reference: reference::loss::loss,
+    reference: functions!(reference::loss::loss),
     gradient: Gradient::Forward,
 };
 
@@ -67,7 +67,7 @@ pub static LOSS: Kernel = Kernel {
 pub static LOSS_WITH_GRADIENT: Kernel = Kernel {
     name: "loss_with_gradient",
     bindings: &[read("x"), read("t"), write("rows"), write("dx")],
-    reference: reference::loss::loss_with_gradient,
+    reference: functions!(reference::loss::loss_with_gradient),
     gradient: Gradient::Backward,
     ..LOSS
 };

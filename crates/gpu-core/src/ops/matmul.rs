@@ -4,8 +4,8 @@
 //! of its input, and [`Form::TN`] for the gradient of its weights.
 
 use crate::ops::activation::Activation;
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, Needs, Variant, read, update, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, Needs, Variant, read, update, write};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 /// The storage of the operands, a first: N for normal, T for transposed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,7 +77,7 @@ const fn kernel(
     name: &'static str,
     bindings: &'static [Binding],
     variants: &'static [Variant],
-    reference: fn(&mut Args<'_>),
+    reference: Functions,
 ) -> Kernel {
     Kernel {
         name,
@@ -99,7 +99,7 @@ const LANES: &[&str] =
     shader!("matmul" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 
 /// y = gate ⊙ act(a · b + bias)
-pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, reference::matmul::matmul);
+pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, functions!(reference::matmul::matmul));
 const MATMULS: &[Variant] = &[
     Variant::large("matmul", "matmul", SOURCE),
     Variant::half("matmul_half", "matmul", HALF),
@@ -116,7 +116,7 @@ const MATMULS: &[Variant] = &[
 ];
 
 /// y += a · b
-pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, MATMUL_ADDS, reference::matmul::matmul_add);
+pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, MATMUL_ADDS, functions!(reference::matmul::matmul_add));
 const MATMUL_ADDS: &[Variant] = &[
     Variant::large("matmul_add", "matmul_add", SOURCE),
     Variant::half("matmul_add_half", "matmul_add", HALF),
@@ -126,7 +126,8 @@ const MATMUL_ADDS: &[Variant] = &[
 ];
 
 /// Partial sums over chunks of k: y [parts, m, n].
-pub static MATMUL_SPLIT: Kernel = kernel("matmul_split", WRITES, MATMUL_SPLITS, reference::matmul::matmul_split);
+pub static MATMUL_SPLIT: Kernel =
+    kernel("matmul_split", WRITES, MATMUL_SPLITS, functions!(reference::matmul::matmul_split));
 const MATMUL_SPLITS: &[Variant] = &[
     Variant::large("matmul_split", "matmul_split", SOURCE),
     Variant::half("matmul_split_half", "matmul_split", HALF),
@@ -144,7 +145,7 @@ pub static MATMUL_JOIN: Kernel = Kernel {
     overrides: &[],
     workgroup: [256, 1, 1],
     variants: &[],
-    reference: reference::matmul::matmul_join,
+    reference: functions!(reference::matmul::matmul_join),
     gradient: Gradient::Forward,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 /// The contents of the border.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +74,7 @@ pub static PAD: Kernel = Kernel {
     overrides: &["reflect"],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::pad::pad,
+    reference: functions!(reference::pad::pad),
     gradient: Gradient::Forward,
 };
 
@@ -83,7 +83,7 @@ pub static PAD_BACKWARD: Kernel = Kernel {
     name: "pad_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx")],
     overrides: &["reflect", "gate"],
-    reference: reference::pad::pad_backward,
+    reference: functions!(reference::pad::pad_backward),
     gradient: Gradient::Backward,
     ..PAD
 };

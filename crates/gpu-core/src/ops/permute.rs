@@ -5,7 +5,7 @@
 
 use crate::random::key;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Dtype, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Dtype, Grid, Params, Schedule, functions, params, reference, shader};
 use std::ops::Range;
 
 params! {
@@ -40,7 +40,7 @@ pub static PERMUTE: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::permute::permute,
+    reference: functions!(reference::permute::permute),
     gradient: Gradient::None("a random order, not computed from an input"),
 };
 

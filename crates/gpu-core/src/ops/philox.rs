@@ -1,11 +1,11 @@
 //! Random numbers on the device: uniform and normal, keyed by seed, stream and step.
 //!
-//! Element i is computed from word i mod 4 of `philox((i / 4, stream, step, 0), seed)`, so that both executors and any
+//! Element i is computed from word i mod 4 of `philox((i / 4, stream, step, 0), seed)`, so that all executors and any
 //! other program draw the same numbers; docs/numerics.md has the definition.
 
 use crate::random::{Stream, key};
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, write};
-use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, write};
+use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`PHILOX_WORDS`].
@@ -61,7 +61,7 @@ const fn kernel(
     name: &'static str,
     bindings: &'static [Binding],
     params: &'static [(&'static str, &'static str)],
-    reference: fn(&mut Args<'_>),
+    reference: Functions,
 ) -> Kernel {
     Kernel {
         name,
@@ -81,13 +81,14 @@ const WORDS: &[Binding] = &[read("clock").of_u32(), write("words").of_u32()];
 const NUMBERS: &[Binding] = &[read("clock").of_u32(), write("y")];
 
 /// The random words themselves, which tests compare exactly.
-pub static PHILOX_WORDS: Kernel = kernel("philox_words", WORDS, DrawParams::FIELDS, reference::philox::philox_words);
+pub static PHILOX_WORDS: Kernel =
+    kernel("philox_words", WORDS, DrawParams::FIELDS, functions!(reference::philox::philox_words));
 /// Standard normal numbers, by the Box-Muller transform.
 pub static PHILOX_NORMAL: Kernel =
-    kernel("philox_normal", NUMBERS, NormalParams::FIELDS, reference::philox::philox_normal);
+    kernel("philox_normal", NUMBERS, NormalParams::FIELDS, functions!(reference::philox::philox_normal));
 /// Uniform numbers between `low` and `high`.
 pub static PHILOX_UNIFORM: Kernel =
-    kernel("philox_uniform", NUMBERS, UniformParams::FIELDS, reference::philox::philox_uniform);
+    kernel("philox_uniform", NUMBERS, UniformParams::FIELDS, functions!(reference::philox::philox_uniform));
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] = &[&PHILOX_WORDS, &PHILOX_NORMAL, &PHILOX_UNIFORM];

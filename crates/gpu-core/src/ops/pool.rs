@@ -5,7 +5,7 @@
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
+use crate::{Buf, Dtype, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 /// The windows of a pooling operator; pairs are rows, then columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,7 @@ pub static MAX_POOL: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::pool::max_pool,
+    reference: functions!(reference::pool::max_pool),
     gradient: Gradient::Forward,
 };
 
@@ -82,7 +82,7 @@ pub static MAX_POOL_BACKWARD: Kernel = Kernel {
     name: "max_pool_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx"), read("index").of_u32()],
     overrides: &["gate"],
-    reference: reference::pool::max_pool_backward,
+    reference: functions!(reference::pool::max_pool_backward),
     gradient: Gradient::Backward,
     ..MAX_POOL
 };
@@ -91,7 +91,7 @@ pub static MAX_POOL_BACKWARD: Kernel = Kernel {
 pub static AVERAGE_POOL: Kernel = Kernel {
     name: "average_pool",
     bindings: &[read("x"), write("y")],
-    reference: reference::pool::average_pool,
+    reference: functions!(reference::pool::average_pool),
     ..MAX_POOL
 };
 
@@ -99,7 +99,7 @@ pub static AVERAGE_POOL: Kernel = Kernel {
 pub static AVERAGE_POOL_BACKWARD: Kernel = Kernel {
     name: "average_pool_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx")],
-    reference: reference::pool::average_pool_backward,
+    reference: functions!(reference::pool::average_pool_backward),
     ..MAX_POOL_BACKWARD
 };
 

@@ -1,7 +1,7 @@
 //! Records the sum of a loss over a batch in a ring that the host reads later.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, update};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`RECORD`].
@@ -31,7 +31,7 @@ pub static RECORD: Kernel = Kernel {
     overrides: &[],
     workgroup: [256, 1, 1],
     variants: &[],
-    reference: reference::record::record,
+    reference: functions!(reference::record::record),
     gradient: Gradient::None("a copy of losses for the host"),
 };
 

@@ -3,8 +3,8 @@
 //! Long sums are divided into chunks of fixed length, to give the whole device work; the same kernel reduces the
 //! partial results until one remains. The division depends only on the sizes, so every run adds in the same order.
 
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update, write};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 kinds! {
     /// The operation of a pass, as the shader knows it.
@@ -84,12 +84,7 @@ const COLUMN_CHUNK: usize = 64;
 
 const BACKWARD: &[Binding] = &[read("x"), read("reduced"), read("dy"), write("dx")];
 
-const fn kernel(
-    name: &'static str,
-    bindings: &'static [Binding],
-    reference: fn(&mut Args<'_>),
-    gradient: Gradient,
-) -> Kernel {
+const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Functions, gradient: Gradient) -> Kernel {
     Kernel {
         name,
         op: "reduce",
@@ -106,19 +101,31 @@ const fn kernel(
 
 /// y [m, parts] from the chunks of each row.
 pub static REDUCE_ROWS: Kernel =
-    kernel("reduce_rows", &[read("x"), write("y")], reference::reduce::reduce_rows, Gradient::Forward);
+    kernel("reduce_rows", &[read("x"), write("y")], functions!(reference::reduce::reduce_rows), Gradient::Forward);
 /// y [parts, n] from the chunks of each column.
-pub static REDUCE_COLUMNS: Kernel =
-    kernel("reduce_columns", &[read("x"), write("y")], reference::reduce::reduce_columns, Gradient::Forward);
+pub static REDUCE_COLUMNS: Kernel = kernel(
+    "reduce_columns",
+    &[read("x"), write("y")],
+    functions!(reference::reduce::reduce_columns),
+    Gradient::Forward,
+);
 /// The same, added to y.
-pub static REDUCE_COLUMNS_ADD: Kernel =
-    kernel("reduce_columns_add", &[read("x"), update("y")], reference::reduce::reduce_columns_add, Gradient::Forward);
+pub static REDUCE_COLUMNS_ADD: Kernel = kernel(
+    "reduce_columns_add",
+    &[read("x"), update("y")],
+    functions!(reference::reduce::reduce_columns_add),
+    Gradient::Forward,
+);
 /// dx [m, n] from dy `[m]`.
 pub static REDUCE_ROWS_BACKWARD: Kernel =
-    kernel("reduce_rows_backward", BACKWARD, reference::reduce::reduce_rows_backward, Gradient::Backward);
+    kernel("reduce_rows_backward", BACKWARD, functions!(reference::reduce::reduce_rows_backward), Gradient::Backward);
 /// dx [m, n] from dy `[n]`.
-pub static REDUCE_COLUMNS_BACKWARD: Kernel =
-    kernel("reduce_columns_backward", BACKWARD, reference::reduce::reduce_columns_backward, Gradient::Backward);
+pub static REDUCE_COLUMNS_BACKWARD: Kernel = kernel(
+    "reduce_columns_backward",
+    BACKWARD,
+    functions!(reference::reduce::reduce_columns_backward),
+    Gradient::Backward,
+);
 
 /// The kernels of this operator.
 pub static KERNELS: &[&Kernel] =

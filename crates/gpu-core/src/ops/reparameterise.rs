@@ -4,7 +4,7 @@
 //! importance weighting, are consecutive.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of both kernels.
@@ -30,7 +30,7 @@ pub static REPARAMETERISE: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::reparameterise::reparameterise,
+    reference: functions!(reference::reparameterise::reparameterise),
     gradient: Gradient::Forward,
 };
 
@@ -44,7 +44,7 @@ pub static REPARAMETERISE_BACKWARD: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::reparameterise::reparameterise_backward,
+    reference: functions!(reference::reparameterise::reparameterise_backward),
     gradient: Gradient::Backward,
 };
 

@@ -1,7 +1,7 @@
 //! Kernels that measure the roofline of a device for `frit profile`. No model calls them.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`ROOF_COPY`].
@@ -43,7 +43,7 @@ pub static ROOF_COPY: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::roof::roof_copy,
+    reference: functions!(reference::roof::roof_copy),
     gradient: Gradient::None("measures memory bandwidth; no model calls it"),
 };
 
@@ -51,7 +51,7 @@ pub static ROOF_COPY: Kernel = Kernel {
 pub static ROOF_FMA: Kernel = Kernel {
     name: "roof_fma",
     params: FmaParams::FIELDS,
-    reference: reference::roof::roof_fma,
+    reference: functions!(reference::roof::roof_fma),
     gradient: Gradient::None("measures arithmetic; no model calls it"),
     ..ROOF_COPY
 };

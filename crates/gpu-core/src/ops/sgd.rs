@@ -5,8 +5,8 @@
 //! decay is coupled: it is added to the gradient.
 
 use super::adam::Shared;
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update};
-use crate::{Arena, Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update};
+use crate::{Arena, Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of all four kernels.
@@ -32,7 +32,7 @@ const INVOCATIONS: usize = 64;
 /// Elements of a workgroup.
 const ELEMENTS: usize = 4 * INVOCATIONS;
 
-const fn kernel(name: &'static str, bindings: &'static [Binding], reference: fn(&mut Args<'_>)) -> Kernel {
+const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Functions) -> Kernel {
     Kernel {
         name,
         op: "sgd",
@@ -54,17 +54,18 @@ const NORM: Binding = read("norm");
 const MOMENTUM: Binding = update("momentum");
 
 /// One step.
-pub static SGD: Kernel = kernel("sgd", &[W, G, RATES, NORM], reference::sgd::sgd);
+pub static SGD: Kernel = kernel("sgd", &[W, G, RATES, NORM], functions!(reference::sgd::sgd));
 /// One step, and the running average of the weights.
 pub static SGD_AVERAGED: Kernel =
-    kernel("sgd_averaged", &[W, G, RATES, NORM, update("average")], reference::sgd::sgd_averaged);
+    kernel("sgd_averaged", &[W, G, RATES, NORM, update("average")], functions!(reference::sgd::sgd_averaged));
 /// One step with momentum.
-pub static SGD_MOMENTUM: Kernel = kernel("sgd_momentum", &[W, G, RATES, NORM, MOMENTUM], reference::sgd::sgd_momentum);
+pub static SGD_MOMENTUM: Kernel =
+    kernel("sgd_momentum", &[W, G, RATES, NORM, MOMENTUM], functions!(reference::sgd::sgd_momentum));
 /// One step with momentum, and the running average of the weights.
 pub static SGD_MOMENTUM_AVERAGED: Kernel = kernel(
     "sgd_momentum_averaged",
     &[W, G, RATES, NORM, MOMENTUM, update("average_last")],
-    reference::sgd::sgd_momentum_averaged,
+    functions!(reference::sgd::sgd_momentum_averaged),
 );
 
 /// The kernels of this operator.

@@ -3,7 +3,7 @@
 //! y = exp(x) / Σ exp(x) and y = log Σ exp(x), both relative to the row's maximum, so that no exponential overflows.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of all four kernels.
@@ -25,18 +25,19 @@ pub static LOGSUMEXP: Kernel = Kernel {
     overrides: &[],
     workgroup: [256, 1, 1],
     variants: &[],
-    reference: reference::softmax::logsumexp,
+    reference: functions!(reference::softmax::logsumexp),
     gradient: Gradient::Forward,
 };
 
 /// y [m, n] = exp(x) / Σ exp(x).
-pub static SOFTMAX: Kernel = Kernel { name: "softmax", reference: reference::softmax::softmax, ..LOGSUMEXP };
+pub static SOFTMAX: Kernel =
+    Kernel { name: "softmax", reference: functions!(reference::softmax::softmax), ..LOGSUMEXP };
 
 /// dx = `dy[row]` exp(x − `log_sum[row]`).
 pub static LOGSUMEXP_BACKWARD: Kernel = Kernel {
     name: "logsumexp_backward",
     bindings: &[read("x"), read("dy"), write("dx"), read("log_sum")],
-    reference: reference::softmax::logsumexp_backward,
+    reference: functions!(reference::softmax::logsumexp_backward),
     gradient: Gradient::Backward,
     ..LOGSUMEXP
 };
@@ -45,7 +46,7 @@ pub static LOGSUMEXP_BACKWARD: Kernel = Kernel {
 pub static SOFTMAX_BACKWARD: Kernel = Kernel {
     name: "softmax_backward",
     bindings: &[read("prob"), read("dy"), write("dx")],
-    reference: reference::softmax::softmax_backward,
+    reference: functions!(reference::softmax::softmax_backward),
     gradient: Gradient::Backward,
     ..LOGSUMEXP
 };

@@ -5,8 +5,8 @@
 //! `torch.nn.utils.spectral_norm`.
 
 use crate::ops::reduce;
-use crate::schedule::kernel::{Args, Binding, Gradient, Kernel, read, update, write};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update, write};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of every kernel of spectral normalisation.
@@ -34,12 +34,7 @@ const EPSILON: f32 = 1e-12;
 
 const CONSTANT: Gradient = Gradient::None("u and v are constants to the derivative");
 
-const fn kernel(
-    name: &'static str,
-    bindings: &'static [Binding],
-    reference: fn(&mut Args<'_>),
-    gradient: Gradient,
-) -> Kernel {
+const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Functions, gradient: Gradient) -> Kernel {
     Kernel {
         name,
         op: "spectral_norm",
@@ -58,49 +53,49 @@ const fn kernel(
 pub static SPECTRAL_NORM_COLUMNS: Kernel = kernel(
     "spectral_norm_columns",
     &[read("w"), read("u"), write("partial")],
-    reference::spectral_norm::spectral_norm_columns,
+    functions!(reference::spectral_norm::spectral_norm_columns),
     CONSTANT,
 );
 /// product `[m]` = w v.
 pub static SPECTRAL_NORM_ROWS: Kernel = kernel(
     "spectral_norm_rows",
     &[read("w"), read("v"), write("product")],
-    reference::spectral_norm::spectral_norm_rows,
+    functions!(reference::spectral_norm::spectral_norm_rows),
     Gradient::Forward,
 );
 /// state = copy = t / max(‖t‖, ε).
 pub static SPECTRAL_NORM_NORMALISE: Kernel = kernel(
     "spectral_norm_normalise",
     &[read("t"), write("state"), write("copy")],
-    reference::spectral_norm::spectral_norm_normalise,
+    functions!(reference::spectral_norm::spectral_norm_normalise),
     CONSTANT,
 );
 /// sigma `[1]` = Σ u t.
 pub static SPECTRAL_NORM_SIGMA: Kernel = kernel(
     "spectral_norm_sigma",
     &[read("t"), read("u"), write("sigma")],
-    reference::spectral_norm::spectral_norm_sigma,
+    functions!(reference::spectral_norm::spectral_norm_sigma),
     Gradient::Forward,
 );
 /// y = w / σ.
 pub static SPECTRAL_NORM_DIVIDE: Kernel = kernel(
     "spectral_norm_divide",
     &[read("w"), read("divisor"), write("y")],
-    reference::spectral_norm::spectral_norm_divide,
+    functions!(reference::spectral_norm::spectral_norm_divide),
     Gradient::Forward,
 );
 /// products `[m]`: Σ dy ⊙ y of each row.
 pub static SPECTRAL_NORM_DOT: Kernel = kernel(
     "spectral_norm_dot",
     &[read("dy"), read("normed"), write("products")],
-    reference::spectral_norm::spectral_norm_dot,
+    functions!(reference::spectral_norm::spectral_norm_dot),
     Gradient::Backward,
 );
 /// dw += (dy − total u vᵀ) / σ.
 pub static SPECTRAL_NORM_BACKWARD: Kernel = kernel(
     "spectral_norm_backward",
     &[read("dy"), read("divisor"), read("u_saved"), read("v_saved"), read("total"), update("dw")],
-    reference::spectral_norm::spectral_norm_backward,
+    functions!(reference::spectral_norm::spectral_norm_backward),
     Gradient::Backward,
 );
 

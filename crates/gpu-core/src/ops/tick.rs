@@ -5,7 +5,7 @@
 //! 1 − β₂ᵗ, and the weight of the KL term. Both start at zero and persist for the whole run.
 
 use crate::schedule::kernel::{Gradient, Kernel, update};
-use crate::{Buf, Grid, Params, Schedule, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of the kernel.
@@ -49,7 +49,7 @@ pub static TICK: Kernel = Kernel {
     overrides: &[],
     workgroup: [1, 1, 1],
     variants: &[],
-    reference: reference::tick::tick,
+    reference: functions!(reference::tick::tick),
     gradient: Gradient::None("a counter"),
 };
 

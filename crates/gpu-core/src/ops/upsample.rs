@@ -4,7 +4,7 @@
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, Shape, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 /// The method of upsampling.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,20 +49,23 @@ pub static UPSAMPLE_NEAREST: Kernel = Kernel {
     overrides: &[],
     workgroup: [INVOCATIONS as u32, 1, 1],
     variants: &[],
-    reference: reference::upsample::upsample_nearest,
+    reference: functions!(reference::upsample::upsample_nearest),
     gradient: Gradient::Forward,
 };
 
 /// y = x, interpolated.
-pub static UPSAMPLE_BILINEAR: Kernel =
-    Kernel { name: "upsample_bilinear", reference: reference::upsample::upsample_bilinear, ..UPSAMPLE_NEAREST };
+pub static UPSAMPLE_BILINEAR: Kernel = Kernel {
+    name: "upsample_bilinear",
+    reference: functions!(reference::upsample::upsample_bilinear),
+    ..UPSAMPLE_NEAREST
+};
 
 /// dx = gate ⊙ the sum of dy over the repetitions of each pixel.
 pub static UPSAMPLE_NEAREST_BACKWARD: Kernel = Kernel {
     name: "upsample_nearest_backward",
     bindings: &[read("dy"), read("gate_y"), write("dx")],
     overrides: &["gate"],
-    reference: reference::upsample::upsample_nearest_backward,
+    reference: functions!(reference::upsample::upsample_nearest_backward),
     gradient: Gradient::Backward,
     ..UPSAMPLE_NEAREST
 };
@@ -70,7 +73,7 @@ pub static UPSAMPLE_NEAREST_BACKWARD: Kernel = Kernel {
 /// dx = gate ⊙ the weighted sum of dy around each pixel.
 pub static UPSAMPLE_BILINEAR_BACKWARD: Kernel = Kernel {
     name: "upsample_bilinear_backward",
-    reference: reference::upsample::upsample_bilinear_backward,
+    reference: functions!(reference::upsample::upsample_bilinear_backward),
     ..UPSAMPLE_NEAREST_BACKWARD
 };
 

@@ -9,7 +9,7 @@
 use crate::ops::matmul::{Form, PLAIN, product, product_add};
 use crate::ops::{fill, reduce};
 use crate::schedule::kernel::{Binding, Gradient, Kernel, read, update, write};
-use crate::{Args, Buf, Dtype, Grid, Params, Schedule, Shape, params, reference, shader};
+use crate::{Buf, Dtype, Functions, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 params! {
     /// The uniform of [`VQ_NEAREST`].
@@ -67,7 +67,7 @@ const fn kernel(
     name: &'static str,
     bindings: &'static [Binding],
     params: &'static [(&'static str, &'static str)],
-    reference: fn(&mut Args<'_>),
+    reference: Functions,
     gradient: Gradient,
 ) -> Kernel {
     Kernel {
@@ -89,7 +89,7 @@ pub static VQ_NEAREST: Kernel = kernel(
     "vq_nearest",
     &[read("z"), read("codebook"), read("scores"), read("norms"), write("nearest").of_u32()],
     NearestParams::FIELDS,
-    reference::vq::vq_nearest,
+    functions!(reference::vq::vq_nearest),
     Gradient::None("an index; gradients are straight-through"),
 );
 
@@ -98,7 +98,7 @@ pub static VQ_LOOKUP: Kernel = kernel(
     "vq_lookup",
     &[read("index").of_u32(), read("codebook").in_part(), write("q")],
     ElementParams::FIELDS,
-    reference::vq::vq_lookup,
+    functions!(reference::vq::vq_lookup),
     Gradient::Forward,
 );
 
@@ -107,7 +107,7 @@ pub static VQ_ONE_HOT: Kernel = kernel(
     "vq_one_hot",
     &[read("index").of_u32(), write("one_hot")],
     ElementParams::FIELDS,
-    reference::vq::vq_one_hot,
+    functions!(reference::vq::vq_one_hot),
     Gradient::None("its input is an index"),
 );
 
@@ -116,7 +116,7 @@ pub static VQ_LOSS: Kernel = kernel(
     "vq_loss",
     &[read("z"), read("quantised"), write("rows")],
     LossParams::FIELDS,
-    reference::vq::vq_loss,
+    functions!(reference::vq::vq_loss),
     Gradient::Forward,
 );
 
@@ -125,7 +125,7 @@ pub static VQ_LOSS_WITH_GRADIENT: Kernel = kernel(
     "vq_loss_with_gradient",
     &[read("z"), read("quantised"), write("rows"), update("dz")],
     LossParams::FIELDS,
-    reference::vq::vq_loss_with_gradient,
+    functions!(reference::vq::vq_loss_with_gradient),
     Gradient::Backward,
 );
 
@@ -134,7 +134,7 @@ pub static VQ_CODEBOOK_BACKWARD: Kernel = kernel(
     "vq_codebook_backward",
     &[read("counts"), read("codebook"), read("sums"), update("de")],
     BackwardParams::FIELDS,
-    reference::vq::vq_codebook_backward,
+    functions!(reference::vq::vq_codebook_backward),
     Gradient::Backward,
 );
 
@@ -274,7 +274,7 @@ fn grid(len: usize) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Adapter, Array, Cpu, Executor, Gpu, Memory, Sharing};
+    use crate::{Adapter, Array, Executor, Gpu, Memory, Reference, Sharing};
 
     const SIZES: [usize; 3] = [1280, 64, 16];
 
@@ -311,7 +311,7 @@ mod tests {
         schedule.keep(index);
         let device = Adapter::best().and_then(|adapter| adapter.open(true)).expect("a Vulkan driver is installed");
         let executors: [Box<dyn Executor>; 2] = [
-            Box::new(Cpu::new(Memory::default(), Sharing::On)),
+            Box::new(Reference::new(Memory::default(), Sharing::On)),
             Box::new(Gpu::new(device, Memory::default(), Sharing::On)),
         ];
         for mut executor in executors {

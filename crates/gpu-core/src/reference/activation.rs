@@ -1,37 +1,37 @@
 //! y = act(x) and dx = act′(x) ⊙ dy.
 
-use crate::Args;
 use crate::ops::activation::{Activation, ActivationParams};
 use crate::reference::BLOCK;
+use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// act(x) by [`Activation::code`]; NaN for an unknown code.
-pub fn activate(kind: u32, alpha: f64, x: f64) -> f64 {
-    Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| value(act, x))
+pub fn activate<E: Element>(kind: u32, alpha: f32, x: E) -> E {
+    Activation::decode(kind, alpha).map_or(E::nan(), |act| value(act, x))
 }
 
 /// act(x).
 #[inline]
-pub fn value(act: Activation, x: f64) -> f64 {
+pub fn value<E: Element>(act: Activation, x: E) -> E {
     match act {
         Activation::Identity => x,
-        Activation::Relu => x.max(0.0),
+        Activation::Relu => x.max(E::zero()),
         Activation::LeakyRelu(alpha) => {
-            if x > 0.0 {
+            if x > E::zero() {
                 x
             } else {
-                f64::from(alpha) * x
+                E::of(alpha) * x
             }
         }
         Activation::Tanh => x.tanh(),
         Activation::Sigmoid => sigmoid(x),
-        Activation::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
+        Activation::Softplus => x.max(E::zero()) + (-x.abs()).exp().ln_1p(),
         Activation::Silu => x * sigmoid(x),
         Activation::Elu(alpha) => {
-            if x > 0.0 {
+            if x > E::zero() {
                 x
             } else {
-                f64::from(alpha) * x.exp_m1()
+                E::of(alpha) * x.exp_m1()
             }
         }
     }
@@ -39,61 +39,66 @@ pub fn value(act: Activation, x: f64) -> f64 {
 
 /// act′ where act is y, by [`Activation::code`]; NaN for SiLU, whose slope cannot be computed from y, and for an
 /// unknown code.
-pub fn slope_from_output(kind: u32, alpha: f64, y: f64) -> f64 {
-    Activation::decode(kind, alpha as f32).map_or(f64::NAN, |act| slope_at_output(act, y))
+pub fn slope_from_output<E: Element>(kind: u32, alpha: f32, y: E) -> E {
+    Activation::decode(kind, alpha).map_or(E::nan(), |act| slope_at_output(act, y))
 }
 
 /// act′ at the point where act is y.
 #[inline]
-fn slope_at_output(act: Activation, y: f64) -> f64 {
+fn slope_at_output<E: Element>(act: Activation, y: E) -> E {
     match act {
-        Activation::Identity => 1.0,
+        Activation::Identity => E::one(),
         Activation::Relu => {
-            if y > 0.0 {
-                1.0
+            if y > E::zero() {
+                E::one()
             } else {
-                0.0
+                E::zero()
             }
         }
         Activation::LeakyRelu(alpha) => {
-            if y > 0.0 {
-                1.0
+            if y > E::zero() {
+                E::one()
             } else {
-                alpha.into()
+                E::of(alpha)
             }
         }
-        Activation::Tanh => 1.0 - y * y,
-        Activation::Sigmoid => y * (1.0 - y),
+        Activation::Tanh => E::one() - y * y,
+        Activation::Sigmoid => y * (E::one() - y),
         Activation::Softplus => -(-y).exp_m1(),
-        Activation::Silu => f64::NAN,
+        Activation::Silu => E::nan(),
         Activation::Elu(alpha) => {
-            if y > 0.0 {
-                1.0
+            if y > E::zero() {
+                E::one()
             } else {
-                y + f64::from(alpha)
+                y + E::of(alpha)
             }
         }
     }
 }
 
-/// act′(x).
-pub fn slope(act: Activation, x: f64) -> f64 {
-    if act == Activation::Silu {
-        let s = sigmoid(x);
-        return s * (1.0 + x * (1.0 - s));
+/// act′(x). It is computed in f64 where that takes a function: 1 − y² and the like lose all digits near a limit of y.
+pub fn slope<E: Element>(act: Activation, x: E) -> E {
+    match act {
+        Activation::Identity | Activation::Relu | Activation::LeakyRelu(_) => slope_at_output(act, value(act, x)),
+        Activation::Silu => {
+            let (x, s) = (x.wide(), sigmoid(x.wide()));
+            E::of(s * (1.0 + x * (1.0 - s)))
+        }
+        Activation::Tanh | Activation::Sigmoid | Activation::Softplus | Activation::Elu(_) => {
+            E::of(slope_at_output(act, value(act, x.wide())))
+        }
     }
-    slope_at_output(act, value(act, x))
 }
 
 /// 1 / (1 + e⁻ˣ)
-pub fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
+pub fn sigmoid<E: Element>(x: E) -> E {
+    E::one() / (E::one() + (-x).exp())
 }
 
 /// x = act(x) for many; the usual ones are separate loops, without a choice inside.
-pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
-    match Activation::decode(kind, alpha as f32) {
-        None => values.fill(f64::NAN),
+pub fn activate_all<E: Element>(kind: u32, alpha: f32, values: &mut [E]) {
+    match Activation::decode(kind, alpha) {
+        None => values.fill(E::nan()),
         Some(Activation::Identity) => {}
         Some(Activation::Relu) => values.iter_mut().for_each(|x| *x = value(Activation::Relu, *x)),
         Some(Activation::LeakyRelu(alpha)) => {
@@ -104,10 +109,10 @@ pub fn activate_all(kind: u32, alpha: f64, values: &mut [f64]) {
 }
 
 /// d = act′ d for many, at the points where act is y; likewise.
-pub fn gate_all(kind: u32, alpha: f64, y: &[f64], values: &mut [f64]) {
+pub fn gate_all<E: Element>(kind: u32, alpha: f32, y: &[E], values: &mut [E]) {
     let both = values.iter_mut().zip(y);
-    match Activation::decode(kind, alpha as f32) {
-        None => values.fill(f64::NAN),
+    match Activation::decode(kind, alpha) {
+        None => values.fill(E::nan()),
         Some(Activation::Identity) => {}
         Some(Activation::Relu) => both.for_each(|(d, &y)| *d *= slope_at_output(Activation::Relu, y)),
         Some(Activation::LeakyRelu(alpha)) => {
@@ -118,24 +123,24 @@ pub fn gate_all(kind: u32, alpha: f64, y: &[f64], values: &mut [f64]) {
 }
 
 /// y = act(x)
-pub fn activation(args: &mut Args<'_>) {
+pub fn activation<E: Element>(args: &mut Args<'_, E>) {
     let p: ActivationParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
     y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
         y.copy_from_slice(x);
-        activate_all(p.kind, p.alpha.into(), y);
+        activate_all(p.kind, p.alpha, y);
     });
 }
 
 /// dx = act′(x) dy
-pub fn activation_backward(args: &mut Args<'_>) {
+pub fn activation_backward<E: Element>(args: &mut Args<'_, E>) {
     let p: ActivationParams = args.params();
     let act = Activation::decode(p.kind, p.alpha);
     let (x, dy, dx) = (args.read("x"), args.read("dy"), args.write("dx"));
     dx.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(dy.par_chunks(BLOCK)).for_each(|((dx, x), dy)| {
         let all = dx.iter_mut().zip(x).zip(dy);
         match act {
-            None => dx.fill(f64::NAN),
+            None => dx.fill(E::nan()),
             Some(Activation::Relu) => all.for_each(|((dx, &x), &dy)| *dx = slope(Activation::Relu, x) * dy),
             Some(act) => all.for_each(|((dx, &x), &dy)| *dx = slope(act, x) * dy),
         }

@@ -1,26 +1,26 @@
 //! Adam, in the same steps as shaders/adam.wgsl.
 
-use crate::Args;
 use crate::ops::adam::AdamParams;
 use crate::reference::{BLOCK, clip_scale, running_average};
+use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), after clipping, weight decay and moments
-pub fn adam(args: &mut Args<'_>) {
+pub fn adam<E: Element>(args: &mut Args<'_, E>) {
     descend(args);
 }
 
 /// The same; then average ← keep · average + (1 − keep) w
-pub fn adam_averaged(args: &mut Args<'_>) {
+pub fn adam_averaged<E: Element>(args: &mut Args<'_, E>) {
     let p: AdamParams = args.params();
     let w = descend(args);
     running_average(args.write("average"), w, p.keep, p.one_minus_keep);
 }
 
-fn descend<'a>(args: &mut Args<'a>) -> &'a mut [f64] {
+fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
     let p: AdamParams = args.params();
-    let [beta1, beta2, epsilon, decay] = [p.beta1, p.beta2, p.epsilon, p.decay].map(f64::from);
-    let [rest1, rest2] = [p.one_minus_beta1, p.one_minus_beta2].map(f64::from);
+    let [beta1, beta2, epsilon, decay] = [p.beta1, p.beta2, p.epsilon, p.decay].map(E::of);
+    let [rest1, rest2] = [p.one_minus_beta1, p.one_minus_beta2].map(E::of);
     let rates = args.read("rates");
     let [lr, corrected1, corrected2] = [rates[0], rates[1], rates[2]];
     let scale = clip_scale(p.clip, args.read("norm")[0]);
@@ -30,14 +30,14 @@ fn descend<'a>(args: &mut Args<'a>) -> &'a mut [f64] {
         for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
             let mut grad = *g * scale;
             if p.decoupled != 0 {
-                *w *= 1.0 - lr * decay;
+                *w *= E::one() - lr * decay;
             } else {
                 grad += decay * *w;
             }
             *m = beta1 * *m + rest1 * grad;
             *v = beta2 * *v + rest2 * grad * grad;
             *w -= lr / corrected1 * *m / (v.sqrt() / corrected2.sqrt() + epsilon);
-            *g = 0.0;
+            *g = E::zero();
         }
     });
     w

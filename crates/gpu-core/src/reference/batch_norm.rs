@@ -1,9 +1,9 @@
 //! y = act(weight · x̂ + bias), x̂ = (x − mean) / √(var + ε), over the rows of x [rows, c], and its derivatives.
 
-use crate::Args;
 use crate::ops::batch_norm::BatchNormParams;
 use crate::reference::activation::{activate_all, gate_all};
-use crate::reference::fold_rows;
+use crate::reference::{fold_rows, round_all};
+use crate::{Args, Element};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -16,27 +16,28 @@ impl BatchNormParams {
 }
 
 /// `partial[part]` = the means of x over the rows of a chunk, and Σ (x − mean)² about them
-pub fn batch_norm_partial(args: &mut Args<'_>) {
+pub fn batch_norm_partial<E: Element>(args: &mut Args<'_, E>) {
     let p: BatchNormParams = args.params();
     let c = p.c as usize;
     let (x, partial) = (args.read("x"), args.write("partial"));
     partial.par_chunks_mut(2 * c).enumerate().for_each(|(part, partial)| {
-        let (means, squares) = partial.split_at_mut(c);
+        let (mut means, mut squares) = (vec![0.0; c], vec![0.0; c]);
         let rows = p.chunk_rows(part);
         let x = &x[rows.start * c..rows.end * c];
-        means.fill(0.0);
-        squares.fill(0.0);
-        fold_rows(means, x, |sum, x| sum + x);
+        fold_rows(&mut means, x, |sum, x| sum + x);
         means.iter_mut().for_each(|mean| *mean /= rows.len() as f64);
         for x in x.chunks_exact(c) {
-            squares.iter_mut().zip(x).zip(&*means).for_each(|((sum, x), mean)| *sum += (x - mean) * (x - mean));
+            squares.iter_mut().zip(x).zip(&means).for_each(|((sum, x), mean): ((&mut f64, &E), &f64)| {
+                *sum += (x.wide() - mean) * (x.wide() - mean);
+            });
         }
+        round_all(partial, means.iter().chain(&squares));
     });
 }
 
 /// mean = Σ n mean_part / rows, var = Σ (squares_part + n (mean_part − mean)²) / rows, n being the rows of a
 /// part; running ← (1 − momentum) running + momentum batch
-pub fn batch_norm_finish(args: &mut Args<'_>) {
+pub fn batch_norm_finish<E: Element>(args: &mut Args<'_, E>) {
     let p: BatchNormParams = args.params();
     let (c, rows, momentum) = (p.c as usize, f64::from(p.rows), f64::from(p.momentum));
     let (partials, stats) = (args.read("partials"), args.write("stats"));
@@ -44,29 +45,32 @@ pub fn batch_norm_finish(args: &mut Args<'_>) {
     let (means, inv_stds) = stats.split_at_mut(c);
     for j in 0..c {
         let parts = || {
-            let part = |(part, both): (usize, &[f64])| (p.chunk_rows(part).len() as f64, both[j], both[c + j]);
+            let part =
+                |(part, both): (usize, &[E])| (p.chunk_rows(part).len() as f64, both[j].wide(), both[c + j].wide());
             partials.chunks(2 * c).enumerate().map(part)
         };
         let mean = parts().map(|(n, mean, _)| n * mean).sum::<f64>() / rows;
         let squares: f64 = parts().map(|(n, of_part, squares)| squares + n * (of_part - mean).powi(2)).sum();
-        means[j] = mean;
-        inv_stds[j] = 1.0 / (squares / rows + f64::from(p.epsilon)).sqrt();
-        running_mean[j] = (1.0 - momentum) * running_mean[j] + momentum * mean;
-        running_var[j] = (1.0 - momentum) * running_var[j] + momentum * squares / (rows - 1.0);
+        means[j] = E::of(mean);
+        inv_stds[j] = E::of(1.0 / (squares / rows + f64::from(p.epsilon)).sqrt());
+        running_mean[j] = E::of((1.0 - momentum) * running_mean[j].wide() + momentum * mean);
+        running_var[j] = E::of((1.0 - momentum) * running_var[j].wide() + momentum * squares / (rows - 1.0));
     }
 }
 
 /// The mean and 1 / √(var + ε)
-pub fn batch_norm_running(args: &mut Args<'_>) {
+pub fn batch_norm_running<E: Element>(args: &mut Args<'_, E>) {
     let p: BatchNormParams = args.params();
     let (mean, variance, stats) = (args.read("mean"), args.read("variance"), args.write("stats"));
     let (means, inv_stds) = stats.split_at_mut(p.c as usize);
     means.copy_from_slice(mean);
-    inv_stds.iter_mut().zip(variance).for_each(|(i, var)| *i = 1.0 / (var + f64::from(p.epsilon)).sqrt());
+    inv_stds.iter_mut().zip(variance).for_each(|(inv_std, var)| {
+        *inv_std = E::of(1.0 / (var.wide() + f64::from(p.epsilon)).sqrt());
+    });
 }
 
 /// y = act(weight · (x − mean) · inv_std + bias)
-pub fn batch_norm_apply(args: &mut Args<'_>) {
+pub fn batch_norm_apply<E: Element>(args: &mut Args<'_, E>) {
     let p: BatchNormParams = args.params();
     let c = p.c as usize;
     let (x, weight, bias, y) = (args.read("x"), args.read("weight"), args.read("bias"), args.write("y"));
@@ -77,12 +81,12 @@ pub fn batch_norm_apply(args: &mut Args<'_>) {
         for j in 0..c {
             y[j] = weight[j] * (x[j] - mean[j]) * inv_std[j] + bias[j];
         }
-        activate_all(p.activation, p.alpha.into(), y);
+        activate_all(p.activation, p.alpha, y);
     });
 }
 
 /// Σ dy x̂ and Σ dy over the rows of each chunk
-pub fn batch_norm_backward_partial(args: &mut Args<'_>) {
+pub fn batch_norm_backward_partial<E: Element>(args: &mut Args<'_, E>) {
     let p: BatchNormParams = args.params();
     let c = p.c as usize;
     let (x, dy) = (args.read("x"), args.read("dy"));
@@ -91,31 +95,33 @@ pub fn batch_norm_backward_partial(args: &mut Args<'_>) {
     dots.par_chunks_mut(c).zip(sums.par_chunks_mut(c)).enumerate().for_each(|(part, (dots, sums))| {
         let rows = p.chunk_rows(part);
         let (x, dy) = (&x[rows.start * c..rows.end * c], &dy[rows.start * c..rows.end * c]);
-        let (dots, mean, inv_std) = (&mut dots[..c], &mean[..c], &inv_std[..c]);
-        dots.fill(0.0);
-        sums.fill(0.0);
+        let (mut dot, mut sum) = (vec![0.0; c], vec![0.0; c]);
+        let (mean, inv_std) = (&mean[..c], &inv_std[..c]);
         for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
-            for j in 0..c {
-                dots[j] += dy[j] * (x[j] - mean[j]) * inv_std[j];
+            for (j, dot) in dot.iter_mut().enumerate() {
+                *dot += (dy[j] * (x[j] - mean[j]) * inv_std[j]).wide();
             }
         }
-        fold_rows(sums, dy, |sum, dy| sum + dy);
+        fold_rows(&mut sum, dy, |sum, dy| sum + dy);
+        round_all(dots, &dot);
+        round_all(sums, &sum);
     });
 }
 
 /// The sums of both over the chunks
-pub fn batch_norm_backward_finish(args: &mut Args<'_>) {
+pub fn batch_norm_backward_finish<E: Element>(args: &mut Args<'_, E>) {
     for (partial, total) in [("dots", "total_dot"), ("sums", "total_sum")] {
         let (partial, total) = (args.read(partial), args.write(total));
-        total.fill(0.0);
-        fold_rows(total, partial, |sum, part| sum + part);
+        let mut sums = vec![0.0; total.len()];
+        fold_rows(&mut sums, partial, |sum, part| sum + part);
+        round_all(total, &sums);
     }
 }
 
 /// dx = weight · inv_std (dy − Σ dy / rows − x̂ Σ dy x̂ / rows) · slope
-pub fn batch_norm_backward_apply(args: &mut Args<'_>) {
+pub fn batch_norm_backward_apply<E: Element>(args: &mut Args<'_, E>) {
     let p: BatchNormParams = args.params();
-    let (c, rows) = (p.c as usize, f64::from(p.rows));
+    let (c, rows) = (p.c as usize, E::of(p.rows));
     let (x, dy, weight, gate_y) = (args.read("x"), args.read("dy"), args.read("weight"), args.read("gate_y"));
     let (mean, inv_std) = args.read("saved").split_at(c);
     let (dot, sum, dx) = (args.read("dot"), args.read("sum"), args.write("dx"));
@@ -125,9 +131,9 @@ pub fn batch_norm_backward_apply(args: &mut Args<'_>) {
         let (dx, x, dy) = (&mut dx[..c], &x[row.clone()], &dy[row.clone()]);
         for j in 0..c {
             let normed = (x[j] - mean[j]) * inv_std[j];
-            let through = if p.training != 0 { (sum[j] + normed * dot[j]) / rows } else { 0.0 };
+            let through = if p.training != 0 { (sum[j] + normed * dot[j]) / rows } else { E::zero() };
             dx[j] = weight[j] * inv_std[j] * (dy[j] - through);
         }
-        gate_all(p.gate, p.gate_alpha.into(), &gate_y[row], dx);
+        gate_all(p.gate, p.gate_alpha, &gate_y[row], dx);
     });
 }

@@ -2,15 +2,15 @@
 //! two gradients. Windows are gathered into rows, a block at a time, and multiplied by dense products. The gradient of
 //! the input is the transpose of the gathering: each window's gradient is added at the window's position.
 
-use crate::Args;
 use crate::ops::conv2d::Conv2dParams;
 use crate::ops::matmul::{Form, MatmulParams, plain_params};
 use crate::reference::matmul::{Threads, dense, epilogue};
+use crate::{Args, Element};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// y from image = x and factor = w
-pub fn conv2d_forward(args: &mut Args<'_>) {
+pub fn conv2d_forward<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (x, w, y) = (args.read("image"), args.read("factor"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
@@ -25,7 +25,7 @@ pub fn conv2d_forward(args: &mut Args<'_>) {
 }
 
 /// y = dx from image = dy and factor = w
-pub fn conv2d_backward_input(args: &mut Args<'_>) {
+pub fn conv2d_backward_input<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (dy, w, dx) = (args.read("image"), args.read("factor"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
@@ -34,10 +34,10 @@ pub fn conv2d_backward_input(args: &mut Args<'_>) {
     // Whole images, as many as have that number of windows.
     let images = (some / of_dy).max(1);
     dx.par_chunks_mut(images * of_dx * ci).enumerate().for_each_init(Vec::new, |windows, (chunk, dx)| {
-        dx.fill(0.0);
+        dx.fill(E::zero());
         let (first, rows) = (chunk * images, dx.len() / ci);
         for pixels in pieces(first * of_dy..(first * of_dy + rows / of_dx * of_dy), some) {
-            windows.resize(pixels.len() * terms, 0.0);
+            windows.resize(pixels.len() * terms, E::zero());
             let dy = &dy[pixels.start * co..pixels.end * co];
             dense(&product(&p, pixels.len(), terms, co, Form::NN), dy, w, 0..co, windows, false, Threads::One);
             scatter(&p, pixels.map(|pixel| pixel - first * of_dy), windows, dx);
@@ -47,20 +47,20 @@ pub fn conv2d_backward_input(args: &mut Args<'_>) {
 }
 
 /// y = dx from image = the contribution of each tap of each window to its pixel
-pub fn conv2d_fold(args: &mut Args<'_>) {
+pub fn conv2d_fold<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (spread, dx) = (args.read("image"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
     let (ci, of_dx, of_dy) = (p.x_c as usize, (p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
     dx.par_chunks_mut(of_dx * ci).enumerate().for_each(|(n, dx)| {
-        dx.fill(0.0);
+        dx.fill(E::zero());
         scatter(&p, 0..of_dy, &spread[n * of_dy * terms(&p)..], dx);
         epilogue(&product(&p, of_dx, ci, 1, Form::NN), bias, gate_y, n * of_dx, dx);
     });
 }
 
 /// `y[z]` = the part of dw from the z-th chunk of pixels, with image = x and factor = dy
-pub fn conv2d_backward_weight(args: &mut Args<'_>) {
+pub fn conv2d_backward_weight<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (x, dy, partial) = (args.read("image"), args.read("factor"), args.write("y"));
     let (co, terms, chunk) = (p.y_c as usize, terms(&p), p.chunk as usize);
@@ -76,11 +76,11 @@ pub fn conv2d_backward_weight(args: &mut Args<'_>) {
 }
 
 /// Adds windows at their positions in dx.
-fn scatter(p: &Conv2dParams, pixels: impl Iterator<Item = usize>, windows: &[f64], dx: &mut [f64]) {
+fn scatter<E: Element>(p: &Conv2dParams, pixels: impl Iterator<Item = usize>, windows: &[E], dx: &mut [E]) {
     for (pixel, window) in pixels.zip(windows.chunks_exact(terms(p))) {
         for (from, to, length) in runs(p, pixel) {
             let window = &window[from..from + length];
-            dx[to..to + length].iter_mut().zip(window).for_each(|(dx, d)| *dx += d);
+            dx[to..to + length].iter_mut().zip(window).for_each(|(dx, &d)| *dx += d);
         }
     }
 }
@@ -109,11 +109,11 @@ fn pieces(all: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> 
 }
 
 /// Gathers the windows of some pixels of y: [pixels, kh, kw, ci].
-fn gather(p: &Conv2dParams, x: &[f64], pixels: Range<usize>, windows: &mut Vec<f64>) {
+fn gather<E: Element>(p: &Conv2dParams, x: &[E], pixels: Range<usize>, windows: &mut Vec<E>) {
     let terms = terms(p);
-    windows.resize(pixels.len() * terms, 0.0);
+    windows.resize(pixels.len() * terms, E::zero());
     for (pixel, window) in pixels.zip(windows.chunks_exact_mut(terms)) {
-        window.fill(0.0);
+        window.fill(E::zero());
         for (to, from, length) in runs(p, pixel) {
             window[to..to + length].copy_from_slice(&x[from..from + length]);
         }
@@ -150,7 +150,7 @@ fn inside(start: usize, dilation: usize, kernel: usize, pad: usize, size: usize)
 mod tests {
     use crate::ops::conv2d::{Window, backward_input, backward_weight, forward};
     use crate::ops::matmul::PLAIN;
-    use crate::{Array, Buf, Cpu, Executor, Memory, Schedule, Sharing};
+    use crate::{Array, Buf, Executor, Memory, Reference, Schedule, Sharing};
 
     /// Irregular numbers in [−1, 1).
     fn numbers(len: usize, seed: usize) -> Vec<f64> {
@@ -197,7 +197,7 @@ mod tests {
         let y = forward(&mut s, "y", x, w, window, PLAIN);
         let dx = backward_input(&mut s, "dx", dy, w, window, [height, width], PLAIN);
         backward_weight(&mut s, "dw", x, dy, window, dw);
-        let mut cpu = Cpu::new(Memory::default(), Sharing::Off);
+        let mut cpu = Reference::new(Memory::default(), Sharing::Off);
         let program = cpu.prepare(&s).expect("the CPU executor prepares it");
         let given = [x, w, dy].map(|buf: Buf| numbers(buf.len(), buf.len()));
         for (buf, values) in [x, w, dy].into_iter().zip(&given) {

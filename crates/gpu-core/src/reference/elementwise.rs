@@ -1,25 +1,25 @@
 //! y = alpha a + beta b, y = a ⊙ b, and sum += term.
 
-use crate::Args;
 use crate::ops::elementwise::CombineParams;
+use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// y = alpha a + beta b
-pub fn combine(args: &mut Args<'_>) {
+pub fn combine<E: Element>(args: &mut Args<'_, E>) {
     let p: CombineParams = args.params();
-    let (alpha, beta) = (f64::from(p.alpha), f64::from(p.beta));
+    let (alpha, beta) = (E::of(p.alpha), E::of(p.beta));
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
     y.par_iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = alpha * a + beta * b);
 }
 
 /// y = a ⊙ b
-pub fn multiply(args: &mut Args<'_>) {
+pub fn multiply<E: Element>(args: &mut Args<'_, E>) {
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
     y.par_iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = a * b);
 }
 
 /// sum += term, term = 0
-pub fn accumulate(args: &mut Args<'_>) {
+pub fn accumulate<E: Element>(args: &mut Args<'_, E>) {
     let (sum, term) = (args.write("sum"), args.write("term"));
     sum.par_iter_mut().zip(term).for_each(|(sum, term)| *sum += std::mem::take(term));
 }

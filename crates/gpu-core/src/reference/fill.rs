@@ -1,10 +1,10 @@
 //! y = value.
 
-use crate::Args;
 use crate::ops::fill::FillParams;
+use crate::{Args, Element};
 
 /// y = value
-pub fn fill(args: &mut Args<'_>) {
+pub fn fill<E: Element>(args: &mut Args<'_, E>) {
     let p: FillParams = args.params();
-    args.write("y").fill(p.value.into());
+    args.write("y").fill(E::of(p.value));
 }

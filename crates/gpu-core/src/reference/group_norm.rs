@@ -1,9 +1,9 @@
 //! y = act(weight · x̂ + bias), x̂ = (x − mean) / √(var + ε) over the pixels and channels of a group of one image,
 //! and its derivatives. x is [n, hw, c].
 
-use crate::Args;
 use crate::ops::group_norm::GroupNormParams;
 use crate::reference::activation::{activate, slope_from_output};
+use crate::{Args, Element};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -46,7 +46,7 @@ impl GroupNormParams {
 }
 
 /// The mean of x over a chunk of one channel, and Σ (x − mean)² about it
-pub fn group_norm_partial(args: &mut Args<'_>) {
+pub fn group_norm_partial<E: Element>(args: &mut Args<'_, E>) {
     let p: GroupNormParams = args.params();
     let c = p.c as usize;
     let (x, partial) = (args.read("x"), args.write("partial"));
@@ -54,15 +54,16 @@ pub fn group_norm_partial(args: &mut Args<'_>) {
         let (means, squares) = partial.split_at_mut(c);
         for channel in 0..c {
             let chunk = p.chunk_elements(part * c + channel);
-            means[channel] = chunk.clone().map(|at| x[at]).sum::<f64>() / chunk.clone().count() as f64;
-            squares[channel] = chunk.map(|at| (x[at] - means[channel]).powi(2)).sum();
+            let mean = chunk.clone().map(|at| x[at].wide()).sum::<f64>() / chunk.clone().count() as f64;
+            means[channel] = E::of(mean);
+            squares[channel] = E::of(chunk.map(|at| (x[at].wide() - mean).powi(2)).sum::<f64>());
         }
     });
 }
 
 /// mean = Σ k mean_part / count, var = Σ (squares_part + k (mean_part − mean)²) / count, k being the pixels of a
 /// part; stats = mean, 1 / √(var + ε)
-pub fn group_norm_finish(args: &mut Args<'_>) {
+pub fn group_norm_finish<E: Element>(args: &mut Args<'_, E>) {
     let p: GroupNormParams = args.params();
     let (c, parts) = (p.c as usize, p.parts as usize);
     let (partials, stats) = (args.read("partials"), args.write("stats"));
@@ -70,51 +71,51 @@ pub fn group_norm_finish(args: &mut Args<'_>) {
         let chunks = p.group_entries(group).map(|at| {
             let (part, channel) = (at / c, at % c);
             let both = &partials[2 * part * c..];
-            (p.chunk_pixels(part % parts).len() as f64, both[channel], both[c + channel])
+            (p.chunk_pixels(part % parts).len() as f64, both[channel].wide(), both[c + channel].wide())
         });
         let mean = chunks.clone().map(|(k, mean, _)| k * mean).sum::<f64>() / p.count();
         let squares: f64 = chunks.map(|(k, of_part, squares)| squares + k * (of_part - mean).powi(2)).sum();
-        stats.copy_from_slice(&[mean, 1.0 / (squares / p.count() + f64::from(p.epsilon)).sqrt()]);
+        stats.copy_from_slice(&[mean, 1.0 / (squares / p.count() + f64::from(p.epsilon)).sqrt()].map(E::of));
     });
 }
 
 /// y = act(weight · (x − mean) · inv_std + bias)
-pub fn group_norm_apply(args: &mut Args<'_>) {
+pub fn group_norm_apply<E: Element>(args: &mut Args<'_, E>) {
     let p: GroupNormParams = args.params();
     let (x, saved, weight, bias) = (args.read("x"), args.read("saved"), args.read("weight"), args.read("bias"));
     args.write("y").par_iter_mut().enumerate().for_each(|(i, y)| {
         let (stats, channel) = (&saved[2 * p.group_of(i)..], i % p.c as usize);
         let normed = (x[i] - stats[0]) * stats[1];
         let v = if p.affine != 0 { weight[channel] * normed + bias[channel] } else { normed };
-        *y = activate(p.activation, p.alpha.into(), v);
+        *y = activate(p.activation, p.alpha, v);
     });
 }
 
 /// Σ dy x̂ and Σ dy over each chunk of one channel
-pub fn group_norm_backward_partial(args: &mut Args<'_>) {
+pub fn group_norm_backward_partial<E: Element>(args: &mut Args<'_, E>) {
     let p: GroupNormParams = args.params();
     let (x, saved, dy) = (args.read("x"), args.read("saved"), args.read("dy"));
     let (dots, sums) = (args.write("partial_dot"), args.write("partial_sum"));
     dots.par_iter_mut().zip(sums).enumerate().for_each(|(i, (dot, sum))| {
         let normed = |at: usize| (x[at] - saved[2 * p.group_of(at)]) * saved[2 * p.group_of(at) + 1];
-        *dot = p.chunk_elements(i).map(|at| dy[at] * normed(at)).sum();
-        *sum = p.chunk_elements(i).map(|at| dy[at]).sum();
+        *dot = E::of(p.chunk_elements(i).map(|at| (dy[at] * normed(at)).wide()).sum::<f64>());
+        *sum = E::of(p.chunk_elements(i).map(|at| dy[at].wide()).sum::<f64>());
     });
 }
 
 /// Σ weight dy x̂ and Σ weight dy over each group
-pub fn group_norm_backward_finish(args: &mut Args<'_>) {
+pub fn group_norm_backward_finish<E: Element>(args: &mut Args<'_, E>) {
     let p: GroupNormParams = args.params();
     let (dots, sums, weight) = (args.read("dots"), args.read("sums"), args.read("weight"));
-    let scale = |at: usize| if p.affine != 0 { weight[at % p.c as usize] } else { 1.0 };
+    let scale = |at: usize| if p.affine != 0 { weight[at % p.c as usize] } else { E::one() };
     args.write("totals").par_chunks_mut(2).enumerate().for_each(|(group, totals)| {
-        totals[0] = p.group_entries(group).map(|at| scale(at) * dots[at]).sum();
-        totals[1] = p.group_entries(group).map(|at| scale(at) * sums[at]).sum();
+        totals[0] = E::of(p.group_entries(group).map(|at| (scale(at) * dots[at]).wide()).sum::<f64>());
+        totals[1] = E::of(p.group_entries(group).map(|at| (scale(at) * sums[at]).wide()).sum::<f64>());
     });
 }
 
 /// dx = inv_std (weight dy − (Σ weight dy + x̂ Σ weight dy x̂) / count) · slope
-pub fn group_norm_backward_apply(args: &mut Args<'_>) {
+pub fn group_norm_backward_apply<E: Element>(args: &mut Args<'_, E>) {
     let p: GroupNormParams = args.params();
     let (x, saved, dy, weight) = (args.read("x"), args.read("saved"), args.read("dy"), args.read("weight"));
     let (group_sums, gate_y) = (args.read("group_sums"), args.read("gate_y"));
@@ -122,7 +123,7 @@ pub fn group_norm_backward_apply(args: &mut Args<'_>) {
         let at = 2 * p.group_of(i);
         let (mean, inv_std, dot, sum) = (saved[at], saved[at + 1], group_sums[at], group_sums[at + 1]);
         let g = if p.affine != 0 { weight[i % p.c as usize] * dy[i] } else { dy[i] };
-        let d = inv_std * (g - (sum + (x[i] - mean) * inv_std * dot) / p.count());
-        *dx = d * slope_from_output(p.gate, p.gate_alpha.into(), gate_y[i]);
+        let d = inv_std * (g - (sum + (x[i] - mean) * inv_std * dot) / E::of(p.count()));
+        *dx = d * slope_from_output(p.gate, p.gate_alpha, gate_y[i]);
     });
 }

@@ -1,14 +1,14 @@
 //! y = gate ⊙ act(a · b + bias). The dense product uses the crate `gemm`.
 
-use crate::Args;
 use crate::ops::matmul::{JoinParams, MatmulParams};
 use crate::reference::BLOCK;
 use crate::reference::activation::{activate_all, gate_all};
+use crate::{Args, Element};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// y = gate ⊙ act(a · b + bias)
-pub fn matmul(args: &mut Args<'_>) {
+pub fn matmul<E: Element>(args: &mut Args<'_, E>) {
     let p: MatmulParams = args.params();
     let (a, b, bias, gate_y) = (args.read("a"), args.read("b"), args.read("bias"), args.read("gate_y"));
     let y = args.write("y");
@@ -17,13 +17,13 @@ pub fn matmul(args: &mut Args<'_>) {
 }
 
 /// y += a · b
-pub fn matmul_add(args: &mut Args<'_>) {
+pub fn matmul_add<E: Element>(args: &mut Args<'_, E>) {
     let p: MatmulParams = args.params();
     dense(&p, args.read("a"), args.read("b"), 0..p.k as usize, args.write("y"), true, Threads::All);
 }
 
 /// `y[z]` = a · b over the z-th chunk of k
-pub fn matmul_split(args: &mut Args<'_>) {
+pub fn matmul_split<E: Element>(args: &mut Args<'_, E>) {
     let p: MatmulParams = args.params();
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
     y.par_chunks_mut((p.m * p.n) as usize).enumerate().for_each(|(z, y)| {
@@ -34,25 +34,25 @@ pub fn matmul_split(args: &mut Args<'_>) {
 }
 
 /// total += Σ_z `partial[z]`
-pub fn matmul_join(args: &mut Args<'_>) {
+pub fn matmul_join<E: Element>(args: &mut Args<'_, E>) {
     let p: JoinParams = args.params();
     let (partial, total) = (args.read("partial"), args.write("total"));
     total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
         for partial in partial.chunks_exact(p.len as usize) {
-            total.iter_mut().zip(&partial[block * BLOCK..]).for_each(|(total, partial)| *total += partial);
+            total.iter_mut().zip(&partial[block * BLOCK..]).for_each(|(total, &partial)| *total += partial);
         }
     });
 }
 
 /// y = gate ⊙ act(y + bias), where y starts with row `first` of rows of n numbers.
-pub(crate) fn epilogue(p: &MatmulParams, bias: &[f64], gate_y: &[f64], first: usize, y: &mut [f64]) {
+pub(crate) fn epilogue<E: Element>(p: &MatmulParams, bias: &[E], gate_y: &[E], first: usize, y: &mut [E]) {
     let n = p.n as usize;
     if p.use_bias != 0 {
-        y.chunks_exact_mut(n).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias));
+        y.chunks_exact_mut(n).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias));
     }
-    activate_all(p.activation, p.alpha.into(), y);
+    activate_all(p.activation, p.alpha, y);
     if p.gate != 0 {
-        gate_all(p.gate, p.gate_alpha.into(), &gate_y[first * n..], y);
+        gate_all(p.gate, p.gate_alpha, &gate_y[first * n..], y);
     }
 }
 
@@ -66,12 +66,12 @@ pub(crate) enum Threads {
 }
 
 /// y = a · b, or y += a · b, over a range of terms of k; strides take care of transposition.
-pub(crate) fn dense(
+pub(crate) fn dense<E: Element>(
     p: &MatmulParams,
-    a: &[f64],
-    b: &[f64],
+    a: &[E],
+    b: &[E],
     terms: Range<usize>,
-    y: &mut [f64],
+    y: &mut [E],
     add: bool,
     threads: Threads,
 ) {
@@ -97,8 +97,8 @@ pub(crate) fn dense(
             b.as_ptr(),
             b_col,
             b_row,
-            if add { 1.0 } else { 0.0 },
-            1.0,
+            if add { E::one() } else { E::zero() },
+            E::one(),
             false,
             false,
             false,
@@ -117,7 +117,7 @@ mod tests {
     const SIZES: [(usize, usize, usize); 6] = [(1, 1, 1), (1, 7, 5), (11, 1, 3), (2, 3, 1), (13, 17, 19), (31, 29, 97)];
 
     /// y = start + a · b over a range of terms, by the definition.
-    fn loops(p: &MatmulParams, a: &[f64], b: &[f64], terms: Range<usize>, start: &[f64]) -> Vec<f64> {
+    fn loops<E: Element>(p: &MatmulParams, a: &[E], b: &[E], terms: Range<usize>, start: &[E]) -> Vec<E> {
         let (m, n, k) = (p.m as usize, p.n as usize, p.k as usize);
         let mut y = start.to_vec();
         for row in 0..m {
@@ -133,25 +133,30 @@ mod tests {
     }
 
     /// Irregular integers, whose sums do not depend on the order of addition.
-    fn numbers(len: usize, factor: usize) -> Vec<f64> {
-        (0..len).map(|i| (i * factor % 101) as f64 - 50.0).collect()
+    fn numbers<E: Element>(len: usize, factor: usize) -> Vec<E> {
+        (0..len).map(|i| E::of((i * factor % 101) as f64 - 50.0)).collect()
     }
 
     #[test]
     fn dense_equals_three_loops() {
+        compare::<f32>();
+        compare::<f64>();
+    }
+
+    fn compare<E: Element>() {
         for (m, n, k) in SIZES {
             let chunks = [0..k, 0..k.div_ceil(2), k / 2..k, k / 3..(2 * k).div_ceil(3)];
-            let (a, b, start) = (numbers(m * k, 37), numbers(k * n, 59), numbers(m * n, 23));
+            let (a, b, start) = (numbers::<E>(m * k, 37), numbers(k * n, 59), numbers(m * n, 23));
             for (trans_a, trans_b) in [(0, 0), (0, 1), (1, 0)] {
                 let [rows, cols, depth] = [m, n, k].map(|size| size as u32);
                 let p = MatmulParams { m: rows, n: cols, k: depth, trans_a, trans_b, ..Default::default() };
                 for terms in &chunks {
                     for add in [false, true] {
                         // The old contents must not affect a product that is not added to them.
-                        let base = if add { start.clone() } else { vec![0.0; m * n] };
+                        let base = if add { start.clone() } else { vec![E::zero(); m * n] };
                         let expected = loops(&p, &a, &b, terms.clone(), &base);
                         for threads in [Threads::One, Threads::All] {
-                            let mut y = if add { start.clone() } else { vec![f64::NAN; m * n] };
+                            let mut y = if add { start.clone() } else { vec![E::nan(); m * n] };
                             dense(&p, &a, &b, terms.clone(), &mut y, add, threads);
                             assert_eq!(y, expected, "{m}×{n}×{k}, {trans_a} {trans_b}, {terms:?}, add: {add}");
                         }

@@ -1,7 +1,8 @@
-//! The mathematics of every kernel in plain f64, with which the shaders must agree.
+//! The mathematics of every kernel, in f64 for the reference executor and in f32 for the CPU executor.
 //!
-//! There is one file per operator and one function per kernel, parallel over outputs. Only the dense product comes from
-//! a library, and a test compares it with three plain loops.
+//! There is one file per operator and one function per kernel, generic over the element and parallel over outputs. The
+//! shaders and the functions in f32 must agree with those in f64. Long sums are added in f64 and rounded once. Only the
+//! dense product comes from a library, and a test compares it with three plain loops.
 
 pub mod activation;
 pub mod adam;
@@ -36,26 +37,33 @@ pub mod tick;
 pub mod upsample;
 pub mod vq;
 
+use crate::Element;
 use rayon::prelude::*;
 
 /// Elements that a thread computes at a time, in element-wise loops.
 const BLOCK: usize = 1 << 12;
 
 /// totals = f(totals, row), element by element, for every row of x in turn.
-fn fold_rows(totals: &mut [f64], x: &[f64], f: impl Fn(f64, f64) -> f64) {
+fn fold_rows<E: Element>(totals: &mut [f64], x: &[E], f: impl Fn(f64, f64) -> f64) {
     for row in x.chunks_exact(totals.len()) {
-        totals.iter_mut().zip(row).for_each(|(total, &x)| *total = f(*total, x));
+        totals.iter_mut().zip(row).for_each(|(total, &x)| *total = f(*total, x.wide()));
     }
 }
 
+/// Rounds sums to elements.
+fn round_all<'a, E: Element>(rounded: &mut [E], sums: impl IntoIterator<Item = &'a f64>) {
+    rounded.iter_mut().zip(sums).for_each(|(rounded, &sum)| *rounded = E::of(sum));
+}
+
 /// The factor that clips a gradient whose sum of squares is `squares`: min(1, clip / (√squares + 10⁻⁶)), 1 without clip
-fn clip_scale(clip: f32, squares: f64) -> f64 {
-    if clip > 0.0 { (f64::from(clip) / (squares.sqrt() + 1e-6)).min(1.0) } else { 1.0 }
+fn clip_scale<E: Element>(clip: f32, squares: E) -> E {
+    E::of(if clip > 0.0 { (f64::from(clip) / (squares.wide().sqrt() + 1e-6)).min(1.0) } else { 1.0 })
 }
 
 /// average ← keep · average + (1 − keep) w
-fn running_average(average: &mut [f64], w: &[f64], keep: f32, one_minus_keep: f32) {
-    average.par_iter_mut().zip(w).for_each(|(average, w)| {
-        *average = f64::from(keep) * *average + f64::from(one_minus_keep) * *w;
+fn running_average<E: Element>(average: &mut [E], w: &[E], keep: f32, one_minus_keep: f32) {
+    let (keep, gain) = (E::of(keep), E::of(one_minus_keep));
+    average.par_chunks_mut(BLOCK).zip(w.par_chunks(BLOCK)).for_each(|(average, w)| {
+        average.iter_mut().zip(w).for_each(|(average, &w)| *average = keep * *average + gain * w);
     });
 }

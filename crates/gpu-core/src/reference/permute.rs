@@ -1,8 +1,8 @@
 //! A permutation of the rows of a data set, one for each seed and epoch.
 
-use crate::Args;
 use crate::ops::permute::{PermuteParams, half_bits};
 use crate::random::{Stream, key, philox};
+use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// π(position), where π is the permutation of 0 .. count − 1 for a stream, a seed and an epoch.
@@ -11,7 +11,7 @@ pub fn permutation(stream: Stream, count: u32, seed: u64, epoch: u32, position: 
 }
 
 /// `order[b] = π(start + first + b)`, or start + first + b
-pub fn permute(args: &mut Args<'_>) {
+pub fn permute<E: Element>(args: &mut Args<'_, E>) {
     let p: PermuteParams = args.params();
     let (clock, order) = (args.read_u32("clock"), args.write_u32("order"));
     let (epoch, start) = (clock[1], clock[2] + p.first);

@@ -1,13 +1,14 @@
 //! Random numbers from counters: the words of [`philox`], uniform numbers, and normal numbers.
 
-use crate::Args;
 use crate::ops::philox::{DrawParams, NormalParams, UniformParams};
 use crate::random::{philox, unit};
+use crate::reference::round_all;
+use crate::{Args, Element};
 use rayon::prelude::*;
 use std::f64::consts::TAU;
 
 /// `words[4b + j] = philox((b, stream, step, 0), key)[j]`
-pub fn philox_words(args: &mut Args<'_>) {
+pub fn philox_words<E: Element>(args: &mut Args<'_, E>) {
     let p: DrawParams = args.params();
     let (step, words) = (args.read_u32("clock")[0], args.write_u32("words"));
     words.par_chunks_mut(4).enumerate().for_each(|(block, words)| {
@@ -17,7 +18,7 @@ pub fn philox_words(args: &mut Args<'_>) {
 }
 
 /// y = √(−2 ln u(w₀)) cos 2πu(w₁), then with the sine; the same with w₂ and w₃; skips the first elements
-pub fn philox_normal(args: &mut Args<'_>) {
+pub fn philox_normal<E: Element>(args: &mut Args<'_, E>) {
     let p: NormalParams = args.params();
     let (step, y) = (args.read_u32("clock")[0], args.write("y"));
     let normals = |block: usize| {
@@ -32,21 +33,21 @@ pub fn philox_normal(args: &mut Args<'_>) {
     };
     let (first, begun) = (p.first as usize, p.first as usize % 4);
     let (head, rest) = y.split_at_mut(y.len().min((4 - begun) % 4));
-    head.copy_from_slice(&normals(first / 4)[begun..begun + head.len()]);
+    round_all(head, &normals(first / 4)[begun..]);
     let start = first.div_ceil(4);
     let chunks = rest.par_chunks_mut(4).enumerate();
-    chunks.for_each(|(block, y)| y.copy_from_slice(&normals(start + block)[..y.len()]));
+    chunks.for_each(|(block, y)| round_all(y, &normals(start + block)));
 }
 
 /// y = low + (high − low) u(w)
-pub fn philox_uniform(args: &mut Args<'_>) {
+pub fn philox_uniform<E: Element>(args: &mut Args<'_, E>) {
     let p: UniformParams = args.params();
     let (step, y) = (args.read_u32("clock")[0], args.write("y"));
     let (low, high) = (f64::from(p.low), f64::from(p.high));
     y.par_chunks_mut(4).enumerate().for_each(|(block, y)| {
         let drawn = philox([block as u32, p.stream, step, 0], [p.key0, p.key1]);
         for (y, word) in y.iter_mut().zip(drawn) {
-            *y = low + (high - low) * unit(word);
+            *y = E::of(low + (high - low) * unit(word));
         }
     });
 }

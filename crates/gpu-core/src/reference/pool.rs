@@ -1,12 +1,12 @@
 //! Maxima and averages over the windows of an image. The gradients add each dy to the elements it came from.
 
-use crate::Args;
 use crate::ops::pool::PoolParams;
 use crate::reference::activation::slope_from_output;
+use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// y = max of the window, the first of equal ones, or a NaN if there is one; argmax = its pixel
-pub fn max_pool(args: &mut Args<'_>) {
+pub fn max_pool<E: Element>(args: &mut Args<'_, E>) {
     let p: PoolParams = args.params();
     let (x, y, argmax) = (args.read("x"), args.write("y"), args.write_u32("argmax"));
     let (c, image) = (p.c as usize, (p.h * p.w * p.c) as usize);
@@ -28,7 +28,7 @@ pub fn max_pool(args: &mut Args<'_>) {
 }
 
 /// `dx[index]` += dy, times the gate
-pub fn max_pool_backward(args: &mut Args<'_>) {
+pub fn max_pool_backward<E: Element>(args: &mut Args<'_, E>) {
     let p: PoolParams = args.params();
     let (dy, gate_y, dx, index) = (args.read("dy"), args.read("gate_y"), args.write("dx"), args.read_u32("index"));
     let c = p.c as usize;
@@ -42,31 +42,30 @@ pub fn max_pool_backward(args: &mut Args<'_>) {
 }
 
 /// y = Σ x / count of the window
-pub fn average_pool(args: &mut Args<'_>) {
+pub fn average_pool<E: Element>(args: &mut Args<'_, E>) {
     let p: PoolParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
     let (c, image) = (p.c as usize, (p.h * p.w * p.c) as usize);
     y.par_chunks_mut((p.out_w * p.c) as usize).enumerate().for_each(|(row, y)| {
         let (n, oy) = (row / p.out_h as usize, row % p.out_h as usize);
         for (i, y) in y.iter_mut().enumerate() {
-            let sum: f64 = pixels(&p, oy, i / c).map(|pixel| x[n * image + pixel * c + i % c]).sum();
-            *y = sum / count(&p, oy, i / c);
+            let sum: f64 = pixels(&p, oy, i / c).map(|pixel| x[n * image + pixel * c + i % c].wide()).sum();
+            *y = E::of(sum / count(&p, oy, i / c));
         }
     });
 }
 
 /// dx += dy / count over each window, times the gate
-pub fn average_pool_backward(args: &mut Args<'_>) {
+pub fn average_pool_backward<E: Element>(args: &mut Args<'_, E>) {
     let p: PoolParams = args.params();
     let (dy, gate_y, dx) = (args.read("dy"), args.read("gate_y"), args.write("dx"));
     let c = p.c as usize;
     each_image(&p, dx, |dx, n, o| {
         let (oy, ox) = (o / p.out_w as usize, o % p.out_w as usize);
         let window = (n * (p.out_h * p.out_w) as usize + o) * c;
+        let (dy, count) = (&dy[window..window + c], E::of(count(&p, oy, ox)));
         for pixel in pixels(&p, oy, ox) {
-            for channel in 0..c {
-                dx[pixel * c + channel] += dy[window + channel] / count(&p, oy, ox);
-            }
+            dx[pixel * c..][..c].iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy / count);
         }
     });
     gate(&p, dx, gate_y);
@@ -89,17 +88,17 @@ fn count(p: &PoolParams, oy: usize, ox: usize) -> f64 {
 }
 
 /// Sets dx to zero and calls `add` with each image of dx, its index, and each of its windows in turn.
-fn each_image(p: &PoolParams, dx: &mut [f64], add: impl Fn(&mut [f64], usize, usize) + Sync) {
+fn each_image<E: Element>(p: &PoolParams, dx: &mut [E], add: impl Fn(&mut [E], usize, usize) + Sync) {
     dx.par_chunks_mut((p.h * p.w * p.c) as usize).enumerate().for_each(|(n, dx)| {
-        dx.fill(0.0);
+        dx.fill(E::zero());
         (0..(p.out_h * p.out_w) as usize).for_each(|o| add(dx, n, o));
     });
 }
 
 /// dx ⊙= the slope of the gate's activation
-fn gate(p: &PoolParams, dx: &mut [f64], gate_y: &[f64]) {
+fn gate<E: Element>(p: &PoolParams, dx: &mut [E], gate_y: &[E]) {
     if p.gate != 0 {
-        let slope = |y: f64| slope_from_output(p.gate, p.gate_alpha.into(), y);
+        let slope = |y: E| slope_from_output(p.gate, p.gate_alpha, y);
         dx.par_iter_mut().zip(gate_y).for_each(|(dx, &y)| *dx *= slope(y));
     }
 }

@@ -1,16 +1,16 @@
 //! z = μ + e^(½ logvar) ε.
 
-use crate::Args;
 use crate::ops::reparameterise::ReparameteriseParams;
+use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// e^(½ logvar), with logvar clamped to ±80 as in the kernels
-fn deviation(logvar: f64) -> f64 {
-    (0.5 * logvar).clamp(-40.0, 40.0).exp()
+fn deviation<E: Element>(logvar: E) -> E {
+    num_traits::clamp(E::of(0.5) * logvar, E::of(-40.0), E::of(40.0)).exp()
 }
 
 /// z = μ + e^(½ logvar) ε
-pub fn reparameterise(args: &mut Args<'_>) {
+pub fn reparameterise<E: Element>(args: &mut Args<'_, E>) {
     let p: ReparameteriseParams = args.params();
     let (heads, eps, z) = (args.read("heads"), args.read("eps"), args.write("z"));
     let (latent, repeat) = (p.latent as usize, p.repeat as usize);
@@ -23,7 +23,7 @@ pub fn reparameterise(args: &mut Args<'_>) {
 }
 
 /// dμ = Σ dz, dlogvar = ½ e^(½ logvar) Σ dz ε
-pub fn reparameterise_backward(args: &mut Args<'_>) {
+pub fn reparameterise_backward<E: Element>(args: &mut Args<'_, E>) {
     let p: ReparameteriseParams = args.params();
     let (heads, eps, dz, dheads) = (args.read("heads"), args.read("eps"), args.read("dz"), args.write("dheads"));
     let (latent, repeat) = (p.latent as usize, p.repeat as usize);
@@ -31,8 +31,9 @@ pub fn reparameterise_backward(args: &mut Args<'_>) {
         for l in 0..latent {
             let draws = (row * repeat..(row + 1) * repeat).map(|r| r * latent + l);
             let logvar = heads[row * 2 * latent + latent + l];
-            dheads[l] = draws.clone().map(|i| dz[i]).sum();
-            dheads[latent + l] = 0.5 * deviation(logvar) * draws.map(|i| dz[i] * eps[i]).sum::<f64>();
+            dheads[l] = E::of(draws.clone().map(|i| dz[i].wide()).sum::<f64>());
+            let along = E::of(draws.map(|i| (dz[i] * eps[i]).wide()).sum::<f64>());
+            dheads[latent + l] = E::of(0.5) * deviation(logvar) * along;
         }
     });
 }

@@ -1,7 +1,7 @@
 //! Values that change with every step.
 
-use crate::Args;
 use crate::ops::tick::{DecayKind, TickParams};
+use crate::{Args, Element};
 
 /// The factor of the learning rate at a step: a warm-up over `lr_warmup` steps; then, k steps later, with x = min(k /
 /// span, 1), 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋; NaN for an unknown decay
@@ -21,15 +21,16 @@ fn share(step: u32, p: TickParams) -> f64 {
 }
 
 /// clock ← (step + 1, epoch, start, start + batch); rates ← (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight)
-pub fn tick(args: &mut Args<'_>) {
+pub fn tick<E: Element>(args: &mut Args<'_, E>) {
     let p: TickParams = args.params();
     let (clock, rates) = (args.write_u32("clock"), args.write("rates"));
     let [step, epoch, _, next] = [clock[0], clock[1], clock[2], clock[3]];
     let (epoch, start) = if next >= p.count { (epoch + 1, 0) } else { (epoch, next) };
     clock.copy_from_slice(&[step + 1, epoch, start, start + p.batch]);
     let risen = if p.kl_warmup > 0 { (f64::from(step + 1) / f64::from(p.kl_warmup)).min(1.0) } else { 1.0 };
-    rates[0] = f64::from(p.lr) * share(step + 1, p);
-    rates[1] = f64::from(p.beta1) * rates[1] + f64::from(p.one_minus_beta1);
-    rates[2] = f64::from(p.beta2) * rates[2] + f64::from(p.one_minus_beta2);
-    rates[3] = f64::from(p.kl_weight) * risen;
+    let grown = |corrected: E, beta: f32, rest: f32| E::of(f64::from(beta) * corrected.wide() + f64::from(rest));
+    rates[0] = E::of(f64::from(p.lr) * share(step + 1, p));
+    rates[1] = grown(rates[1], p.beta1, p.one_minus_beta1);
+    rates[2] = grown(rates[2], p.beta2, p.one_minus_beta2);
+    rates[3] = E::of(f64::from(p.kl_weight) * risen);
 }

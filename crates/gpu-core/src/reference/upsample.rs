@@ -1,52 +1,52 @@
 //! Images enlarged by whole factors. The gradients add each dy to the pixels that contributed to it.
 
-use crate::Args;
 use crate::ops::upsample::UpsampleParams;
 use crate::reference::activation::slope_from_output;
+use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// For one axis: the indices of x that contribute to index `to` of y, with their weights, by factor and size of x.
-type Taps<const COUNT: usize> = fn(to: usize, factor: u32, size: u32) -> [(usize, f64); COUNT];
+type Taps<E, const COUNT: usize> = fn(to: usize, factor: u32, size: u32) -> [(usize, E); COUNT];
 
 /// `y[row, col] = x[row / factor, col / factor]`
-pub fn upsample_nearest(args: &mut Args<'_>) {
+pub fn upsample_nearest<E: Element>(args: &mut Args<'_, E>) {
     forward(args, nearest);
 }
 
 /// y = Σ weight x over the four pixels around
-pub fn upsample_bilinear(args: &mut Args<'_>) {
+pub fn upsample_bilinear<E: Element>(args: &mut Args<'_, E>) {
     forward(args, linear);
 }
 
 /// dx += dy, times the gate
-pub fn upsample_nearest_backward(args: &mut Args<'_>) {
+pub fn upsample_nearest_backward<E: Element>(args: &mut Args<'_, E>) {
     backward(args, nearest);
 }
 
 /// dx += weight dy, times the gate
-pub fn upsample_bilinear_backward(args: &mut Args<'_>) {
+pub fn upsample_bilinear_backward<E: Element>(args: &mut Args<'_, E>) {
     backward(args, linear);
 }
 
-fn nearest(to: usize, factor: u32, _: u32) -> [(usize, f64); 1] {
-    [(to / factor as usize, 1.0)]
+fn nearest<E: Element>(to: usize, factor: u32, _: u32) -> [(usize, E); 1] {
+    [(to / factor as usize, E::one())]
 }
 
 /// Pixel centres are at halves, so index `to` of y is (to + ½) / factor − ½ in x; indices past the edge use the edge.
-fn linear(to: usize, factor: u32, size: u32) -> [(usize, f64); 2] {
+fn linear<E: Element>(to: usize, factor: u32, size: u32) -> [(usize, E); 2] {
     let from = ((to as f64 + 0.5) / f64::from(factor) - 0.5).max(0.0);
     let low = from.floor() as usize;
     let weight = from - low as f64;
-    [(low, 1.0 - weight), ((low + 1).min(size as usize - 1), weight)]
+    [(low, E::of(1.0 - weight)), ((low + 1).min(size as usize - 1), E::of(weight))]
 }
 
-fn forward<const COUNT: usize>(args: &mut Args<'_>, taps: Taps<COUNT>) {
+fn forward<E: Element, const COUNT: usize>(args: &mut Args<'_, E>, taps: Taps<E, COUNT>) {
     let p: UpsampleParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
     let (h, w, c) = (p.h as usize, p.w as usize, p.c as usize);
     y.par_chunks_mut(w * p.factor_w as usize * c).enumerate().for_each(|(row, y)| {
         let (n, row) = (row / (h * p.factor_h as usize), row % (h * p.factor_h as usize));
-        y.fill(0.0);
+        y.fill(E::zero());
         for (i, y) in y.iter_mut().enumerate() {
             for (r, a) in taps(row, p.factor_h, p.h) {
                 for (s, b) in taps(i / c, p.factor_w, p.w) {
@@ -57,14 +57,14 @@ fn forward<const COUNT: usize>(args: &mut Args<'_>, taps: Taps<COUNT>) {
     });
 }
 
-fn backward<const COUNT: usize>(args: &mut Args<'_>, taps: Taps<COUNT>) {
+fn backward<E: Element, const COUNT: usize>(args: &mut Args<'_, E>, taps: Taps<E, COUNT>) {
     let p: UpsampleParams = args.params();
     let (dy, gate_y, dx) = (args.read("dy"), args.read("gate_y"), args.write("dx"));
     let (w, c) = (p.w as usize, p.c as usize);
     let (rows, cols) = ((p.h * p.factor_h) as usize, (p.w * p.factor_w) as usize);
     dx.par_chunks_mut(p.h as usize * w * c).zip(dy.par_chunks(rows * cols * c)).for_each(|(dx, dy)| {
-        dx.fill(0.0);
-        for (i, dy) in dy.iter().enumerate() {
+        dx.fill(E::zero());
+        for (i, &dy) in dy.iter().enumerate() {
             for (r, a) in taps(i / c / cols, p.factor_h, p.h) {
                 for (s, b) in taps(i / c % cols, p.factor_w, p.w) {
                     dx[(r * w + s) * c + i % c] += a * b * dy;
@@ -73,7 +73,7 @@ fn backward<const COUNT: usize>(args: &mut Args<'_>, taps: Taps<COUNT>) {
         }
     });
     if p.gate != 0 {
-        let slope = |y: f64| slope_from_output(p.gate, p.gate_alpha.into(), y);
+        let slope = |y: E| slope_from_output(p.gate, p.gate_alpha, y);
         dx.par_iter_mut().zip(gate_y).for_each(|(dx, &y)| *dx *= slope(y));
     }
 }

@@ -1,15 +1,15 @@
-//! The choice of an executor: the requested adapter or the CPU executor, or the one expected to be fastest.
+//! The choice of an executor: the requested one, or the one expected to be fastest.
 
 use crate::cpu::element_bytes;
 use crate::ops::matmul::{Form, PLAIN, product};
 use crate::{
-    Adapter, Array, Caps, Cpu, Device, DeviceKind, Dtype, Error, Executor, Gpu, Memory, Schedule, Sharing,
+    Adapter, Array, Caps, Cpu, Device, DeviceKind, Dtype, Error, Executor, Gpu, Memory, Reference, Schedule, Sharing,
     VariantPolicy,
 };
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// A requested device: `auto`, `cpu`, `gpu`, or part of an adapter's name.
+/// A requested device: `auto`, `cpu`, `reference`, `gpu`, or part of an adapter's name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum DeviceChoice {
     /// The best GPU; without one, a software adapter or the CPU executor, whichever is measured to be faster.
@@ -17,6 +17,8 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU executor.
     Cpu,
+    /// The reference executor.
+    Reference,
     /// The best adapter, including software ones.
     Gpu,
     /// The best adapter whose name contains this text.
@@ -30,6 +32,7 @@ impl FromStr for DeviceChoice {
         Ok(match text.to_ascii_lowercase().as_str() {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
+            "reference" => Self::Reference,
             "gpu" => Self::Gpu,
             _ => Self::Named(text.into()),
         })
@@ -39,8 +42,10 @@ impl FromStr for DeviceChoice {
 /// An executor's device.
 #[derive(Clone, Debug)]
 pub enum Backend {
-    /// The reference executor.
+    /// The CPU executor, in single precision.
     Cpu,
+    /// The reference executor: the CPU in double precision.
+    Reference,
     /// The GPU executor on an open device.
     Gpu(Box<Device>),
 }
@@ -50,6 +55,7 @@ impl Backend {
     pub fn executor(&self, memory: Memory, sharing: Sharing) -> Box<dyn Executor> {
         match self {
             Self::Cpu => Box::new(Cpu::new(memory, sharing)),
+            Self::Reference => Box::new(Reference::new(memory, sharing)),
             Self::Gpu(device) => Box::new(Gpu::new((**device).clone(), memory, sharing)),
         }
     }
@@ -57,15 +63,15 @@ impl Backend {
     /// The size of an element in bytes.
     pub fn element_bytes(&self, dtype: Dtype) -> u64 {
         match self {
-            Self::Cpu => element_bytes(dtype),
-            Self::Gpu(_) => size_of::<u32>() as u64,
+            Self::Reference => element_bytes::<f64>(dtype),
+            Self::Cpu | Self::Gpu(_) => size_of::<u32>() as u64,
         }
     }
 
-    /// The same backend with another variant policy; the CPU executor has no variants.
+    /// The same backend with another variant policy; the executors on the CPU have no variants.
     pub fn with_policy(self, policy: VariantPolicy) -> Self {
         match self {
-            Self::Cpu => Self::Cpu,
+            Self::Cpu | Self::Reference => self,
             Self::Gpu(device) => Self::Gpu(Box::new(device.with_policy(policy))),
         }
     }
@@ -74,6 +80,7 @@ impl Backend {
     pub fn name(&self) -> String {
         match self {
             Self::Cpu => "cpu".into(),
+            Self::Reference => "reference".into(),
             Self::Gpu(device) => device.caps.name.clone(),
         }
     }
@@ -116,6 +123,7 @@ pub fn choose_by(
     match choice {
         DeviceChoice::Auto => automatic(checked, times),
         DeviceChoice::Cpu => Ok((Backend::Cpu, "the CPU executor, as requested".into())),
+        DeviceChoice::Reference => Ok((Backend::Reference, "the reference executor, as requested".into())),
         DeviceChoice::Gpu => {
             let adapter = Adapter::best()?;
             Ok((open(&adapter, checked)?, format!("{}, the best adapter", adapter.caps)))

@@ -12,7 +12,7 @@ pub const ALIGN: u32 = ALIGN_BYTES / 4;
 /// The type of an element. Both types take four bytes on a device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Dtype {
-    /// Floating-point numbers: `f32` on a GPU, `f64` in the reference executor.
+    /// Floating-point numbers: `f64` in the reference executor, otherwise `f32`.
     F32,
     /// Indices, counters, or bytes packed four to a word.
     U32,

@@ -1,6 +1,6 @@
-//! The record of a kernel: one WGSL entry point, its bindings, and the f64 function that it must agree with.
+//! The record of a kernel: one WGSL entry point, its bindings, and the function that it must agree with.
 
-use crate::Dtype;
+use crate::{Dtype, Element};
 
 /// The access of a kernel to a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,8 +137,8 @@ pub enum Needs {
 /// A kernel has a reference:
 ///
 /// ```
-/// use gpu_core::{Args, Gradient, Kernel};
-/// fn checked(_: &mut Args<'_>) {}
+/// use gpu_core::{Args, Element, Gradient, Kernel, functions};
+/// fn checked<E: Element>(_: &mut Args<'_, E>) {}
 /// static CHECKED: Kernel = Kernel {
 ///     name: "checked",
 ///     op: "checked",
@@ -148,7 +148,7 @@ pub enum Needs {
 ///     overrides: &[],
 ///     workgroup: [1, 1, 1],
 ///     variants: &[],
-///     reference: checked,
+///     reference: functions!(checked),
 ///     gradient: Gradient::None("an example"),
 /// };
 /// assert_eq!(CHECKED.name, "checked");
@@ -189,8 +189,8 @@ pub struct Kernel {
     /// Its variants, for kernels with a grid of tiles ([`Grid::Tiles`](crate::Grid::Tiles)): entry points that use
     /// other tile sizes or optional device features. The first is the default. Empty for other kernels.
     pub variants: &'static [Variant],
-    /// The f64 function that computes the same result.
-    pub reference: fn(&mut Args<'_>),
+    /// The function that computes the same result on the CPU: the shader must agree with it in f64.
+    pub reference: Functions,
     /// Its role in differentiation.
     pub gradient: Gradient,
 }
@@ -296,11 +296,37 @@ macro_rules! shader {
     };
 }
 
+/// The function of a kernel on the CPU for each type of elements. [`functions!`](crate::functions) makes it from a
+/// generic function.
+#[derive(Clone, Copy, Debug)]
+pub struct Functions {
+    /// In f32, for the CPU executor.
+    pub single: fn(&mut Args<'_, f32>),
+    /// In f64, for the reference executor.
+    pub double: fn(&mut Args<'_, f64>),
+}
+
+/// The [`Functions`] of a function that is generic over its elements.
+///
+/// ```
+/// use gpu_core::{Args, Element, Functions, functions};
+/// fn halve<E: Element>(args: &mut Args<'_, E>) {
+///     args.write("y").iter_mut().for_each(|y| *y *= E::of(0.5));
+/// }
+/// const HALVE: Functions = functions!(halve);
+/// ```
+#[macro_export]
+macro_rules! functions {
+    ($($function:ident)::+) => {
+        $crate::Functions { single: $($function)::+::<f32>, double: $($function)::+::<f64> }
+    };
+}
+
 /// A buffer as a reference function sees it.
 #[derive(Debug)]
-pub(crate) enum Slot<'a> {
-    Read(&'a [f64]),
-    Write(&'a mut [f64]),
+pub(crate) enum Slot<'a, E> {
+    Read(&'a [E]),
+    Write(&'a mut [E]),
     ReadU32(&'a [u32]),
     WriteU32(&'a mut [u32]),
     Taken,
@@ -308,20 +334,20 @@ pub(crate) enum Slot<'a> {
 
 /// The arguments of a reference function: the call's parameters, and its buffers by their names in the shader.
 #[derive(Debug)]
-pub struct Args<'a> {
+pub struct Args<'a, E> {
     pub(crate) kernel: &'static Kernel,
     pub(crate) params: &'a [u32],
-    pub(crate) slots: Vec<Slot<'a>>,
+    pub(crate) slots: Vec<Slot<'a, E>>,
 }
 
-impl<'a> Args<'a> {
+impl<'a, E: Element> Args<'a, E> {
     /// The call's parameters.
     pub fn params<P: Params>(&self) -> P {
         P::from_words(self.params)
     }
 
     /// A buffer that the kernel reads.
-    pub fn read(&self, name: &str) -> &'a [f64] {
+    pub fn read(&self, name: &str) -> &'a [E] {
         match self.slots[self.index(name)] {
             Slot::Read(values) => values,
             ref slot => panic!("{} does not read {name}: {slot:?}", self.kernel.name),
@@ -337,7 +363,7 @@ impl<'a> Args<'a> {
     }
 
     /// A buffer that the kernel writes or updates. It can be taken once.
-    pub fn write(&mut self, name: &str) -> &'a mut [f64] {
+    pub fn write(&mut self, name: &str) -> &'a mut [E] {
         let index = self.index(name);
         match std::mem::replace(&mut self.slots[index], Slot::Taken) {
             Slot::Write(values) => values,

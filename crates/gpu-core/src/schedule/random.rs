@@ -1,4 +1,4 @@
-//! The counter-based random generator used by both executors and by initialisation.
+//! The counter-based random generator used by all executors and by initialisation.
 
 use rand::TryRng;
 use std::convert::Infallible;
