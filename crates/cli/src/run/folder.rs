@@ -21,11 +21,12 @@ const ENVIRONMENT: &str = "env.json";
 const IMAGES: &str = "images.json";
 const METRICS: &str = "metrics.jsonl";
 const REALS: &str = "reals.png";
+const RECONSTRUCTIONS: &str = "reconstructions.png";
 const SAMPLES: &str = "samples";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
-/// Files and folders that training makes before [`CONFIG`].
-const EARLY: [&str; 6] = [ENVIRONMENT, IMAGES, METRICS, REALS, SAMPLES, CHECKPOINTS];
+/// Files and folders of a training that ended before [`CONFIG`] was written.
+const EARLY: [&str; 7] = [ENVIRONMENT, IMAGES, METRICS, REALS, RECONSTRUCTIONS, SAMPLES, CHECKPOINTS];
 
 /// A run folder, locked against other processes if it is open for writing.
 ///
@@ -285,7 +286,7 @@ impl Run {
 
     /// Path of a grid of test images over their reconstructions, after the last epoch.
     pub fn reconstructions(&self) -> PathBuf {
-        self.file("reconstructions.png")
+        self.file(RECONSTRUCTIONS)
     }
 
     /// Path of the samples at `number`, a step or an epoch: `samples/000007.png`.
