@@ -23,6 +23,7 @@ CACHES = ("XDG_CACHE_HOME", "MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PAT
 
 TORCH = ("eager", "fused", "compiled")
 CPU = ["frit-cpu", "frit-gpu", *(f"torch-{mode}" for mode in TORCH), "jax-step", "jax-scan", "burn-wgpu", "burn-flex"]
+DOUBLE = ["frit-reference", "torch-double"]
 CUDA = [f"torch-cuda-{mode}" for mode in (*TORCH, "graphs")]
 
 

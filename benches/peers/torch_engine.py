@@ -1,4 +1,4 @@
-"""frit's workloads on PyTorch: torch_engine.py <eager|fused|compiled|graphs> [--device cpu|cuda] [--seconds S]"""
+"""frit's workloads on PyTorch: torch_engine.py <eager|fused|compiled|double|graphs> [--device cpu|cuda] [--seconds S]"""
 
 import argparse
 
@@ -18,7 +18,7 @@ class Training(Workload):
 
     def adam(self, network, lr=1e-3, beta1=0.9):
         # A recorded optimiser keeps its count of steps on the device.
-        kind = {"eager": {}, "fused": {"fused": True}, "compiled": {"fused": True}}
+        kind = {"eager": {}, "double": {}, "fused": {"fused": True}, "compiled": {"fused": True}}
         return torch.optim.Adam(network.parameters(), lr=lr, betas=(beta1, 0.999),
                                 **kind.get(self.mode, {"fused": True, "capturable": True}))
 
@@ -139,7 +139,7 @@ def build(mode, device, name):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("mode", choices=("eager", "fused", "compiled", "graphs"))
+    parser.add_argument("mode", choices=("eager", "fused", "compiled", "double", "graphs"))
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seconds", type=float, default=2)
     args = parser.parse_args()
@@ -147,6 +147,8 @@ def main():
     if args.mode == "graphs" and not cuda:
         parser.error("CUDA graphs need --device cuda")
     torch.manual_seed(1)
+    if args.mode == "double":
+        torch.set_default_dtype(torch.float64)
     # As everywhere here; cuDNN would round the factors of convolutions to ten bits.
     torch.backends.cudnn.allow_tf32 = False
 

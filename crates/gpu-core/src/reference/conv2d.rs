@@ -14,7 +14,8 @@ pub fn conv2d_forward<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (x, w, y) = (args.read("image"), args.read("factor"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
-    let (co, terms, some) = (p.y_c as usize, terms(&p), rows_at_once(&p));
+    let (co, terms) = (p.y_c as usize, terms(&p));
+    let some = piece::<E>(y.len() / co, rows_at_once::<E>(&p));
     y.par_chunks_mut(some * co).enumerate().for_each_init(Vec::new, |windows, (chunk, y)| {
         let rows = y.len() / co;
         gather(&p, x, chunk * some..chunk * some + rows, windows);
@@ -29,10 +30,10 @@ pub fn conv2d_backward_input<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (dy, w, dx) = (args.read("image"), args.read("factor"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
-    let (ci, co, terms, some) = (p.x_c as usize, p.y_c as usize, terms(&p), rows_at_once(&p));
+    let (ci, co, terms, some) = (p.x_c as usize, p.y_c as usize, terms(&p), rows_at_once::<E>(&p));
     let (of_dx, of_dy) = ((p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
     // Whole images, as many as have that number of windows.
-    let images = (some / of_dy).max(1);
+    let images = piece::<E>(p.batch as usize, (some / of_dy).max(1));
     dx.par_chunks_mut(images * of_dx * ci).enumerate().for_each_init(Vec::new, |windows, (chunk, dx)| {
         dx.fill(E::zero());
         let (first, rows) = (chunk * images, dx.len() / ci);
@@ -66,7 +67,7 @@ pub fn conv2d_backward_weight<E: Element>(args: &mut Args<'_, E>) {
     let (co, terms, chunk) = (p.y_c as usize, terms(&p), p.chunk as usize);
     partial.par_chunks_mut(co * terms).enumerate().for_each_init(Vec::new, |windows, (z, dw)| {
         let all = z * chunk..((z + 1) * chunk).min(dy.len() / co);
-        for pixels in pieces(all.clone(), rows_at_once(&p)) {
+        for pixels in pieces(all.clone(), rows_at_once::<E>(&p)) {
             gather(&p, x, pixels.clone(), windows);
             let dy = &dy[pixels.start * co..pixels.end * co];
             let (product, add) = (plain_params(co, terms, pixels.len(), Form::TN), pixels.start > all.start);
@@ -91,9 +92,20 @@ fn terms(p: &Conv2dParams) -> usize {
 }
 
 /// The number of windows gathered at once: enough to amortise the product's packing of its other factor, and few enough
-/// to stay in a core's share of the cache.
-fn rows_at_once(p: &Conv2dParams) -> usize {
-    ((1 << 17) / terms(p)).clamp(128, 1024)
+/// to stay in a core's share of the cache. Measured; in double precision it also decides the order of sums, and stays.
+fn rows_at_once<E: Element>(p: &Conv2dParams) -> usize {
+    let (elements, most) = if is_single::<E>() { (1 << 19, 4096) } else { (1 << 17, 1024) };
+    (elements / terms(p)).clamp(128, most)
+}
+
+/// The length of pieces of at most `most`. In single precision their number is a multiple of four, so that two or four
+/// threads have as many each.
+fn piece<E: Element>(all: usize, most: usize) -> usize {
+    if is_single::<E>() { all.div_ceil(all.div_ceil(most).next_multiple_of(4)).max(1) } else { most }
+}
+
+fn is_single<E: Element>() -> bool {
+    size_of::<E>() == size_of::<f32>()
 }
 
 /// A product with the convolution's epilogue.
