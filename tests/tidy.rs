@@ -203,7 +203,7 @@ fn no_path_of_one_machine() {
     for file in files() {
         for (number, line) in file.lines() {
             let starts = |folder: &String| {
-                // What follows a word is a part of a relative path or of an address.
+                // Text that follows a word is a part of a relative path or of an address.
                 line.match_indices(folder.as_str()).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric()))
             };
             if let Some(folder) = folders.iter().find(|folder| starts(folder)) {

@@ -334,7 +334,7 @@ fn images_are_png_and_folders_are_not_mixed() {
     place.refused("data inspect data --out sheet.jpg", &["sheet.jpg", "ends in .png"]);
     place.done("sample vae -n 2 --device cpu --out X.PNG");
 
-    // What is not a numbered image may stay beside them.
+    // Files that are not numbered images may stay in the folder.
     fs::create_dir(place.path("drawn")).unwrap();
     fs::write(place.path("drawn/notes.txt"), "").unwrap();
     place.done("sample vae -n 12 --device cpu --files drawn");

@@ -127,7 +127,7 @@ fn a_page_names_the_evaluated_checkpoint() {
     let printed = format!("Checkpoint of step {} (best), with averaged weights.", figures["step"]);
     assert!(best.contains(&printed) && !best.contains("class=\"since\""), "{printed}");
 
-    // What an older frit has measured is still shown.
+    // Evaluations of an older frit are still shown.
     fs::write(place.path("run/evaluation.json"), "{\"neg_elbo\":12.25,\"images\":40}").unwrap();
     let old = page();
     assert!(old.contains("The checkpoint of this evaluation is not recorded.") && old.contains("12.25"));
