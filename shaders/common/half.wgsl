@@ -3,3 +3,4 @@
 enable f16;
 
 alias Stored = vec4<f16>;
+alias StoredScalar = f16;

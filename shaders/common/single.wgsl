@@ -1,3 +1,4 @@
 // The tiles of tile.wgsl store operands in single precision.
 
 alias Stored = vec4<f32>;
+alias StoredScalar = f32;

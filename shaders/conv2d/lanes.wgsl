@@ -1,6 +1,6 @@
 // The products of conv2d.wgsl by the tiles of a subgroup. Taps and pixels are traversed incrementally, so that the sum
 // contains no division.
-// Also needs common/lanes.wgsl.
+// Also needs conv2d/scalars.wgsl and common/lanes.wgsl.
 
 // The corners of four pixels, or the steps of four taps, in the gathered image: elements from its start, h and w.
 struct Places {

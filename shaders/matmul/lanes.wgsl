@@ -1,13 +1,13 @@
 // The products of matmul.wgsl by the tiles of a subgroup.
-// Also needs common/lanes.wgsl.
+// Also needs matmul/scalars.wgsl and common/lanes.wgsl.
 
 fn four(from_a: bool, at: vec4<u32>) -> vec4<f32> {
     if from_a { return vec4(a[at.x], a[at.y], a[at.z], a[at.w]); }
     return vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
 }
 
-// The sums of the tile at that corner over [begin, end) of k.
-fn sums(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
+// The sums of the tile over [begin, end) of k.
+fn sums(lane: u32, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
     // The distance between rows or columns, and between terms l.
     let to_row = select(p.k, 1u, trans_a != 0u);
     let to_col = select(1u, p.k, trans_b != 0u);
@@ -27,26 +27,10 @@ fn sums(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array<mat4x4<f32>
     return c;
 }
 
-fn lane_tile(index: u32) -> vec2<u32> {
-    let size = tile_size();
-    let across = (p.n + size.y - 1u) / size.y;
-    return vec2(index / across, index % across) * size;
-}
-
 // Stores a row's four columns, eight apart.
 fn store_apart(row: u32, col: u32, v: vec4<f32>) {
     put(row, col, v.x); put(row, col + 8u, v.y);
     put(row, col + 16u, v.z); put(row, col + 24u, v.w);
-}
-
-fn store_add_apart(row: u32, col: u32, v: vec4<f32>) {
-    put_add(row, col, v.x); put_add(row, col + 8u, v.y);
-    put_add(row, col + 16u, v.z); put_add(row, col + 24u, v.w);
-}
-
-fn store_partial_apart(part: u32, row: u32, col: u32, v: vec4<f32>) {
-    put_partial(part, row, col, v.x); put_partial(part, row, col + 8u, v.y);
-    put_partial(part, row, col + 16u, v.z); put_partial(part, row, col + 24u, v.w);
 }
 
 @compute @workgroup_size(8)
@@ -55,9 +39,10 @@ fn matmul_lanes(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let corner = lane_tile(group_index(group, groups));
+    begin_tile(group, groups, tile_size());
     if corner.x >= p.m { return; }
-    let c = sums(lane, corner, 0u, p.k);
+    let chunk = terms();
+    let c = sums(lane, chunk.x, chunk.y);
     for (var i = 0u; i < 16u; i++) {
         let v = matrix(c, i);
         let at = corner + matrix_at(i, lane);
@@ -65,44 +50,5 @@ fn matmul_lanes(
         store_apart(at.x + 1u, at.y, v[1]);
         store_apart(at.x + 2u, at.y, v[2]);
         store_apart(at.x + 3u, at.y, v[3]);
-    }
-}
-
-@compute @workgroup_size(8)
-fn matmul_add_lanes(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(subgroup_invocation_id) lane: u32,
-) {
-    let corner = lane_tile(group_index(group, groups));
-    if corner.x >= p.m { return; }
-    let c = sums(lane, corner, 0u, p.k);
-    for (var i = 0u; i < 16u; i++) {
-        let v = matrix(c, i);
-        let at = corner + matrix_at(i, lane);
-        store_add_apart(at.x, at.y, v[0]);
-        store_add_apart(at.x + 1u, at.y, v[1]);
-        store_add_apart(at.x + 2u, at.y, v[2]);
-        store_add_apart(at.x + 3u, at.y, v[3]);
-    }
-}
-
-@compute @workgroup_size(8)
-fn matmul_split_lanes(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(subgroup_invocation_id) lane: u32,
-) {
-    let part = group.z;
-    let corner = lane_tile(group_index(group, groups));
-    if corner.x >= p.m { return; }
-    let c = sums(lane, corner, part * p.chunk, min(p.k, (part + 1u) * p.chunk));
-    for (var i = 0u; i < 16u; i++) {
-        let v = matrix(c, i);
-        let at = corner + matrix_at(i, lane);
-        store_partial_apart(part, at.x, at.y, v[0]);
-        store_partial_apart(part, at.x + 1u, at.y, v[1]);
-        store_partial_apart(part, at.x + 2u, at.y, v[2]);
-        store_partial_apart(part, at.x + 3u, at.y, v[3]);
     }
 }

@@ -1,10 +1,13 @@
 //! Differences between the record of a kernel or variant and its shader, as parsed by naga.
 
-use gpu_core::{Access, Binding, Dtype, Kernel, Needs};
+use gpu_core::{Access, Binding, Dtype, Kernel, Needs, Variant};
+use naga::back::PipelineConstants;
+use naga::back::pipeline_constants::process_overrides;
+use naga::compact::{KeepUnused, compact};
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{
-    AddressSpace, ArraySize, Block, EntryPoint, Expression, Function, GlobalVariable, Handle, MathFunction, Module,
-    ScalarKind, ShaderStage, Statement, StorageAccess, Type, TypeInner,
+    AddressSpace, Arena, ArraySize, Block, EntryPoint, Expression, Function, GlobalVariable, Handle, Literal,
+    MathFunction, Module, Scalar, ScalarKind, ShaderStage, Statement, StorageAccess, Type, TypeInner, VectorSize,
 };
 
 /// WebGPU's default limits, which baseline kernels stay within.
@@ -28,17 +31,27 @@ const FUNCTIONS: &[MathFunction] = &[
 
 /// All differences between a kernel's record and its shader, and violations of the rules; empty if there are none.
 pub(crate) fn faults(kernel: &Kernel) -> Vec<String> {
-    faults_with(kernel, Capabilities::empty())
+    match kernel.variants.first() {
+        Some(default) => faults_of(&as_kernel(kernel, default), default),
+        None => faults_with(kernel, PipelineConstants::default(), Capabilities::empty()),
+    }
 }
 
-fn faults_with(kernel: &Kernel, capabilities: Capabilities) -> Vec<String> {
-    let source = kernel.source.concat();
-    let found = match naga::front::wgsl::parse_str(&source) {
-        Err(error) => vec![format!("naga cannot parse it: {}", error.emit_to_string(&source))],
-        Ok(module) => match Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
-            Err(error) => vec![format!("naga rejects it: {}", error.emit_to_string(&source))],
-            Ok(info) => Shader { module: &module, info: &info, kernel }.faults(),
-        },
+/// The record of a kernel that has only this variant.
+fn as_kernel(kernel: &Kernel, variant: &Variant) -> Kernel {
+    let Variant { entry, source, workgroup, .. } = *variant;
+    Kernel { name: entry, source, workgroup, variants: &[], ..*kernel }
+}
+
+fn faults_of(as_kernel: &Kernel, variant: &Variant) -> Vec<String> {
+    let constants = variant.constants().map(|(name, value)| (name.to_string(), f64::from(value)));
+    faults_with(as_kernel, constants.collect(), capabilities(variant.needs))
+}
+
+fn faults_with(kernel: &Kernel, constants: PipelineConstants, capabilities: Capabilities) -> Vec<String> {
+    let found = match Shader::new(kernel, &constants, capabilities) {
+        Ok(shader) => shader.faults(),
+        Err(fault) => vec![fault],
     };
     found.into_iter().map(|fault| format!("{} of shaders/{}.wgsl: {fault}", kernel.name, kernel.op)).collect()
 }
@@ -47,22 +60,14 @@ fn faults_with(kernel: &Kernel, capabilities: Capabilities) -> Vec<String> {
 pub(crate) fn variant_faults(kernel: &Kernel) -> Vec<String> {
     let Some(own) = kernel.variants.first() else { return Vec::new() };
     let mut found = Vec::new();
-    if (own.name, own.entry, own.workgroup) != (kernel.name, kernel.name, kernel.workgroup) {
+    if (own.name, own.workgroup) != (kernel.name, kernel.workgroup) {
         found.push(format!("the first variant of {} is not the default", kernel.name));
     }
     for variant in kernel.variants {
         if !variant.name.starts_with(kernel.name) {
             found.push(format!("{} does not begin with {}", variant.name, kernel.name));
         }
-        // The record of a kernel that has only this variant.
-        let as_kernel = Kernel {
-            name: variant.entry,
-            source: variant.source,
-            workgroup: variant.workgroup,
-            variants: &[],
-            ..*kernel
-        };
-        found.extend(faults_with(&as_kernel, capabilities(variant.needs)));
+        found.extend(faults_of(&as_kernel(kernel, variant), variant));
     }
     found
 }
@@ -70,7 +75,7 @@ pub(crate) fn variant_faults(kernel: &Kernel) -> Vec<String> {
 /// The capabilities that a variant's shader needs from naga.
 fn capabilities(needs: Needs) -> Capabilities {
     match needs {
-        Needs::Nothing | Needs::FewColumns => Capabilities::empty(),
+        Needs::Nothing | Needs::FewColumns | Needs::Tuning | Needs::Quads => Capabilities::empty(),
         Needs::EightLanes => Capabilities::SUBGROUP,
         Needs::Half => Capabilities::SHADER_FLOAT16,
     }
@@ -78,22 +83,48 @@ fn capabilities(needs: Needs) -> Capabilities {
 
 /// A valid module, with the record of one of its entry points.
 struct Shader<'a> {
-    module: &'a Module,
-    info: &'a ModuleInfo,
+    module: Module,
+    info: ModuleInfo,
+    /// The module as a pipeline has it: this entry point alone, with constants for overrides and without the branches
+    /// that they switch off. Switches of the parameters have their defaults.
+    run: Module,
+    run_info: ModuleInfo,
     kernel: &'a Kernel,
 }
 
-impl Shader<'_> {
+impl<'a> Shader<'a> {
+    fn new(kernel: &'a Kernel, constants: &PipelineConstants, capabilities: Capabilities) -> Result<Self, String> {
+        let source = kernel.source.concat();
+        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+        let module = naga::front::wgsl::parse_str(&source)
+            .map_err(|error| format!("naga cannot parse it: {}", error.emit_to_string(&source)))?;
+        let info = validator
+            .validate(&module)
+            .map_err(|error| format!("naga rejects it: {}", error.emit_to_string(&source)))?;
+        if module.entry_points.iter().all(|entry| entry.name != kernel.name) {
+            return Err("the shader has no entry point of that name".into());
+        }
+        let entry = Some((ShaderStage::Compute, kernel.name));
+        let (run, _) = process_overrides(&module, &info, entry, constants)
+            .map_err(|error| format!("naga rejects its constants {constants:?}: {error}"))?;
+        let mut run = run.into_owned();
+        drop_dead_branches(&mut run);
+        compact(&mut run, KeepUnused::No);
+        let run_info = validator
+            .validate(&run)
+            .map_err(|error| format!("naga rejects it with constants: {}", error.into_inner()))?;
+        Ok(Self { module, info, run, run_info, kernel })
+    }
+
     fn faults(&self) -> Vec<String> {
-        let Some(index) = self.module.entry_points.iter().position(|entry| entry.name == self.kernel.name) else {
-            return vec!["the shader has no entry point of that name".into()];
-        };
+        let named = |entry: &EntryPoint| entry.name == self.kernel.name;
+        let index = self.module.entry_points.iter().position(named).expect("the module has the entry point");
         let entry = &self.module.entry_points[index];
         [
-            self.size_faults(entry),
+            self.size_faults(&self.run.entry_points[0]),
             self.binding_faults(index),
             self.override_faults(),
-            self.memory_faults(index).into_iter().collect(),
+            self.memory_faults().into_iter().collect(),
             self.function_faults(&entry.function),
             self.barrier_faults(&entry.function.body),
         ]
@@ -125,12 +156,18 @@ impl Shader<'_> {
         variables.map(move |(handle, variable)| (variable, uses[handle])).filter(|(_, used)| !used.is_empty())
     }
 
+    /// The variables that the pipeline uses.
+    fn run_uses(&self) -> impl Iterator<Item = (&GlobalVariable, GlobalUse)> {
+        let uses = self.run_info.get_entry_point(0);
+        self.run.global_variables.iter().map(move |(handle, variable)| (variable, uses[handle]))
+    }
+
     /// Checks that the variables in use have the bindings and names of the record. Unused bindings may be missing.
     fn binding_faults(&self, entry: usize) -> Vec<String> {
         let mut faults = Vec::new();
         let uniform = self.kernel.bindings.len();
         let mut uniform_found = false;
-        for (variable, used) in self.used(entry) {
+        for (variable, _) in self.used(entry) {
             let Some(resource) = variable.binding else { continue };
             let name = variable.name.as_deref().unwrap_or("a variable without a name");
             let at = resource.binding as usize;
@@ -140,16 +177,20 @@ impl Shader<'_> {
                 uniform_found = true;
                 faults.extend(self.uniform_faults(name, variable));
             } else {
-                faults.extend(self.storage_faults(&self.kernel.bindings[at], name, variable, used));
+                faults.extend(self.storage_faults(&self.kernel.bindings[at], name, variable));
             }
         }
+        // Accesses that a constant switches off do not count.
         let outputs = self.kernel.bindings.iter().enumerate().filter(|(_, binding)| binding.access != Access::Read);
         for (at, binding) in outputs {
-            let written = self.used(entry).any(|(variable, used)| {
-                variable.binding.is_some_and(|found| found.binding as usize == at) && used.contains(GlobalUse::WRITE)
-            });
-            if !written {
+            let used = self
+                .run_uses()
+                .filter(|(variable, _)| variable.binding.is_some_and(|found| found.binding as usize == at));
+            let used = used.fold(GlobalUse::empty(), |all, (_, used)| all | used);
+            if !used.contains(GlobalUse::WRITE) {
                 faults.push(format!("{} is written in the record but not in the shader", binding.name));
+            } else if binding.access == Access::Write && used.contains(GlobalUse::READ) {
+                faults.push(format!("{} is read as well as written: the record must say Update", binding.name));
             }
         }
         if !uniform_found && !self.kernel.params.is_empty() {
@@ -158,13 +199,7 @@ impl Shader<'_> {
         faults
     }
 
-    fn storage_faults(
-        &self,
-        binding: &Binding,
-        name: &str,
-        variable: &GlobalVariable,
-        used: GlobalUse,
-    ) -> Option<String> {
+    fn storage_faults(&self, binding: &Binding, name: &str, variable: &GlobalVariable) -> Option<String> {
         let AddressSpace::Storage { access } = variable.space else {
             return Some(format!("{name} is not a storage buffer, but the record binds {} there", binding.name));
         };
@@ -178,17 +213,17 @@ impl Shader<'_> {
             .or_else(|| is(!self.is_array_of(variable.ty, dtype), "has elements of another type in the record"))
             .or_else(|| is(binding.access == Access::Read && writable, "is only read; declare it var<storage, read>"))
             .or_else(|| is(binding.access != Access::Read && !writable, "is written; declare it read_write"))
-            .or_else(|| {
-                let reads = binding.access == Access::Write && used.contains(GlobalUse::READ);
-                is(reads, "is read as well as written: the record must say Update")
-            })
     }
 
-    /// Arrays of atomics do not count, because their results depend on the order of execution. (In workgroup memory
+    /// True for an array of scalars of that kind, or of vectors of four. Arrays of atomics do not count, because their results depend on the order of execution. (In workgroup memory
     /// they may count integers, whose sum does not; float atomics need a capability that is not enabled here.)
     fn is_array_of(&self, ty: Handle<Type>, kind: ScalarKind) -> bool {
         match self.module.types[ty].inner {
             TypeInner::Array { base, size: ArraySize::Dynamic, stride: 4 } => self.scalar(base) == Some(kind),
+            TypeInner::Array { base, size: ArraySize::Dynamic, stride: 16 } => {
+                let of_four = TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar { kind, width: 4 } };
+                self.module.types[base].inner == of_four
+            }
             _ => false,
         }
     }
@@ -240,19 +275,12 @@ impl Shader<'_> {
         faults
     }
 
-    fn memory_faults(&self, entry: usize) -> Option<String> {
-        let shared = self.used(entry).filter(|(variable, _)| variable.space == AddressSpace::WorkGroup);
-        let bytes: u32 = shared.map(|(variable, _)| self.bytes(variable.ty)).sum();
+    fn memory_faults(&self) -> Option<String> {
+        let shared =
+            self.run_uses().filter(|(variable, used)| variable.space == AddressSpace::WorkGroup && !used.is_empty());
+        let bytes: u32 = shared.map(|(variable, _)| self.run.types[variable.ty].inner.size(self.run.to_ctx())).sum();
         (bytes > WORKGROUP_BYTES)
             .then(|| format!("{bytes} bytes of workgroup memory exceed {WORKGROUP_BYTES}, WebGPU's default limit"))
-    }
-
-    /// The size of a type; larger than any limit if an override determines it.
-    fn bytes(&self, ty: Handle<Type>) -> u32 {
-        match self.module.types[ty].inner {
-            TypeInner::Array { size: ArraySize::Pending(_), .. } => u32::MAX / 2,
-            ref inner => inner.size(self.module.to_ctx()),
-        }
     }
 
     /// Reports functions of the driver that differ between drivers by more than rounding.
@@ -312,4 +340,39 @@ impl Shader<'_> {
 enum Event {
     Return,
     Barrier,
+}
+
+/// Replaces branches on known constants by their taken side.
+fn drop_dead_branches(module: &mut Module) {
+    let functions = module.functions.iter_mut().map(|(_, function)| function);
+    for function in functions.chain(module.entry_points.iter_mut().map(|entry| &mut entry.function)) {
+        let body = std::mem::take(&mut function.body);
+        function.body = taken(body, &function.expressions);
+        // Names keep expressions of dropped branches.
+        function.named_expressions.clear();
+    }
+}
+
+fn taken(block: Block, expressions: &Arena<Expression>) -> Block {
+    let mut kept = Block::new();
+    for (statement, span) in block.span_into_iter() {
+        let statement = match statement {
+            Statement::If { condition, accept, reject } => {
+                let [accept, reject] = [accept, reject].map(|block| taken(block, expressions));
+                match expressions[condition] {
+                    Expression::Literal(Literal::Bool(true)) => Statement::Block(accept),
+                    Expression::Literal(Literal::Bool(false)) => Statement::Block(reject),
+                    _ => Statement::If { condition, accept, reject },
+                }
+            }
+            Statement::Block(block) => Statement::Block(taken(block, expressions)),
+            Statement::Loop { body, continuing, break_if } => {
+                let [body, continuing] = [body, continuing].map(|block| taken(block, expressions));
+                Statement::Loop { body, continuing, break_if }
+            }
+            other => other,
+        };
+        kept.push(statement, span);
+    }
+    kept
 }

@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, side_by_side};
 use crate::{Case, differences};
-use gpu_core::{Backend, Call, Error, Executor, Memory, Sharing, Variant, VariantPolicy, eligible};
+use gpu_core::{Backend, Call, Error, Executor, Memory, Needs, Sharing, Variant, VariantPolicy, eligible};
 
 /// The result of all cases of a kernel.
 #[derive(Clone, Debug)]
@@ -83,10 +83,13 @@ fn precision(suffix: &str) -> f64 {
     if suffix == "_half" { 2f64.powi(13) } else { 1.0 }
 }
 
-/// The variants of a call that a backend can run; the executors on the CPU have none.
+/// The variants of a call that a backend can run; the executors on the CPU have none. Those that only `frit tune`
+/// chooses run in calls with a plain epilogue, since all tiles have the same one.
 fn variants(backend: &Backend, call: &Call) -> Vec<&'static Variant> {
+    let plain = || call.overrides().all(|(name, on)| on == 0 || !["activation", "gate", "use_bias"].contains(&name));
+    let wanted = |variant: &&Variant| !matches!(variant.needs, Needs::Tuning | Needs::Quads) || plain();
     match backend {
-        Backend::Gpu(device) => eligible(call, &device.caps),
+        Backend::Gpu(device) => eligible(call, &device.caps).into_iter().filter(wanted).collect(),
         Backend::Cpu | Backend::Reference => Vec::new(),
     }
 }

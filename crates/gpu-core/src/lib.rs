@@ -30,12 +30,11 @@ pub use schedule::barriers::{BarrierCounts, barriers};
 pub use schedule::buf::{ALIGN, ALIGN_BYTES, Arena, Buf, BufferId, Dtype};
 pub use schedule::calls::{Call, Grid, MAX_GROUPS, Schedule};
 pub use schedule::element::Element;
-pub use schedule::kernel::{
-    Access, Args, Binding, Functions, Gradient, Kernel, Needs, Params, Scalar, Variant, read, update, write,
-};
+pub use schedule::kernel::{Access, Args, Binding, Functions, Gradient, Kernel, Params, Scalar, read, update, write};
 pub use schedule::layout::Layout;
 pub use schedule::memory::Memory;
 pub use schedule::plan::{Plan, Pool, Sharing, Slot, plan};
 pub use schedule::random;
 pub use schedule::shape::Shape;
+pub use schedule::variant::{Constants, Needs, Variant};
 pub use schedule::weights::{Init, Parameter, Weights};

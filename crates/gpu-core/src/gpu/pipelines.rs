@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::pipeline_cache::{Key, Pipeline};
-use crate::{Access, Call, Error, Kernel, Variant};
+use crate::{Access, Call, Constants, Error, Kernel, Variant};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -75,7 +75,7 @@ struct Shader<'a> {
     name: &'static str,
     entry: &'static str,
     source: &'static [&'static str],
-    constants: &'static [(&'static str, u32)],
+    constants: [Constants; 2],
     tile: [usize; 2],
 }
 
@@ -91,7 +91,7 @@ impl<'a> Shader<'a> {
                 name: kernel.name,
                 entry: kernel.name,
                 source: kernel.source,
-                constants: &[],
+                constants: [&[]; 2],
                 tile: [1; 2],
             },
         }
@@ -112,7 +112,7 @@ impl<'a> Shader<'a> {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let constants = self.call.overrides().chain(self.constants.iter().copied());
+        let constants = self.call.overrides().chain(self.constants.into_iter().flatten().copied());
         let constants: Vec<(&str, f64)> = constants.map(|(name, value)| (name, f64::from(value))).collect();
         let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.name),

@@ -9,7 +9,7 @@ use crate::{
 use std::time::{Duration, Instant};
 
 /// The most variants to try for one call.
-const CANDIDATES: usize = 8;
+const CANDIDATES: usize = 16;
 /// Rounds over all candidates; the median of the rounds counts.
 const ROUNDS: usize = 5;
 /// The target time of one candidate in a round.
@@ -176,16 +176,16 @@ mod tests {
     /// A kernel whose second variant computes a wrong result and whose third does not compile.
     #[test]
     fn a_wrong_variant_is_refused() {
-        let wrong: &str = MATMUL.source.concat().replace("c0 += a0.x * b0;", "c0 += 1.01 * a0.x * b0;").leak();
-        let broken: &str = MATMUL.source.concat().replace("c0 += a0.x * b0;", "c0 += nothing;").leak();
-        let small = |source: &'static str| {
+        let wrong: &str = MATMUL.source.concat().replace("c00 += a0.x * b0;", "c00 += 1.01 * a0.x * b0;").leak();
+        let broken: &str = MATMUL.source.concat().replace("c00 += a0.x * b0;", "c00 += nothing;").leak();
+        let with = |source: &'static str| {
             let source: &'static [&'static str] = vec![source].leak();
-            Variant::small("matmul_small", "matmul_small", source)
+            Variant { source, ..MATMUL.variants[0] }
         };
         let variants = vec![
-            Variant::large("matmul", "matmul", MATMUL.source),
-            Variant { name: "matmul_wrong", ..small(wrong) },
-            Variant { name: "matmul_broken", ..small(broken) },
+            MATMUL.variants[0],
+            Variant { name: "matmul_wrong", ..with(wrong) },
+            Variant { name: "matmul_broken", ..with(broken) },
         ];
         let kernel: &'static Kernel = Box::leak(Box::new(Kernel { variants: variants.leak(), ..MATMUL }));
         let mut schedule = Schedule::new();

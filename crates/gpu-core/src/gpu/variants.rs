@@ -37,8 +37,16 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
         Needs::FewColumns => cols <= variant.tile[1],
         Needs::EightLanes => caps.subgroup == (8, 8) && caps.features.contains(&"subgroups"),
         Needs::Half => caps.features.contains(&"f16"),
+        Needs::Tuning => true,
+        Needs::Quads => chunks_in_quads(call) && call.bufs[..2].iter().all(|operand| operand.shape.cols() % 4 == 0),
     };
     call.kernel.variants.iter().filter(can).collect()
+}
+
+/// True if the sums of a workgroup begin at multiples of four terms.
+fn chunks_in_quads(call: &Call) -> bool {
+    let chunk = call.kernel.params.iter().position(|(name, _)| *name == "chunk");
+    chunk.is_none_or(|field| call.params[field] % 4 == 0)
 }
 
 impl VariantPolicy {
@@ -67,16 +75,19 @@ impl VariantPolicy {
     }
 }
 
-/// The choice without measurements. Software adapters spend most of their time on loads, so there the variant with the
+/// The choice without measurements, of variants that do not need one. Software adapters spend most of their time on loads, so there the variant with the
 /// fewest loads is chosen.
 fn table(eligible: &[&'static Variant], call: &Call, kind: DeviceKind) -> Option<&'static Variant> {
     let Grid::Tiles { rows, cols, .. } = call.grid else { return None };
-    let usual: Vec<_> = eligible.iter().copied().filter(|variant| variant.needs != Needs::Half).collect();
+    let usual: Vec<_> = eligible.iter().copied().filter(|variant| MEASURED.contains(&variant.needs)).collect();
     match kind {
         DeviceKind::Software => usual.into_iter().min_by_key(|variant| variant.loads * tiles(variant, rows, cols)),
         _ => on_a_gpu(&usual, rows, cols),
     }
 }
+
+/// The requirements of the variants in the table, which were measured on at least one device.
+const MEASURED: [Needs; 3] = [Needs::Nothing, Needs::FewColumns, Needs::EightLanes];
 
 fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
     rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])

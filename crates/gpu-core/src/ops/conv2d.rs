@@ -9,7 +9,8 @@
 
 use crate::ops::activation::Activation;
 use crate::ops::matmul::{Epilogue, Form, PLAIN, join, product, product_add};
-use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, Needs, Variant, read, write};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, write};
+use crate::schedule::variant::{Needs, Variant, variants};
 use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 mod window;
@@ -85,7 +86,7 @@ const fn kernel(name: &'static str, variants: &'static [Variant], reference: Fun
     Kernel {
         name,
         op: "conv2d",
-        source: SOURCE,
+        source: SCALARS,
         bindings: BINDINGS,
         params: Conv2dParams::FIELDS,
         overrides: &["role", "use_bias", "activation", "gate"],
@@ -96,38 +97,31 @@ const fn kernel(name: &'static str, variants: &'static [Variant], reference: Fun
     }
 }
 
-const SOURCE: &[&str] = shader!("conv2d", "single", "grid", "nan", "elementary", "activation", "tile");
-const HALF: &[&str] = shader!("conv2d", "half", "grid", "nan", "elementary", "activation", "tile");
-const LANES: &[&str] =
-    shader!("conv2d" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
+const SCALARS: &[&str] = shader!("conv2d" / "scalars", "single", "grid", "nan", "elementary", "activation", "tile");
+const HALF: &[&str] = shader!("conv2d" / "scalars", "half", "grid", "nan", "elementary", "activation", "tile");
+const QUADS: &[&str] = shader!("conv2d" / "quads", "single", "grid", "nan", "elementary", "activation", "tile");
+const SUBGROUPS: &[&str] =
+    shader!("conv2d" / "scalars" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 
 /// y from x and w.
 pub static CONV2D_FORWARD: Kernel =
     kernel("conv2d_forward", FORWARDS, functions!(reference::conv2d::conv2d_forward), Gradient::Forward);
-const FORWARDS: &[Variant] = &[
-    Variant::large("conv2d_forward", "conv2d_forward", SOURCE),
-    Variant::half("conv2d_forward_half", "conv2d_forward", HALF),
-    Variant::small("conv2d_forward_small", "conv2d_forward_small", SOURCE),
-    Variant {
-        tile: [8, NARROW],
-        loads: 40,
-        needs: Needs::FewColumns,
-        ..Variant::small("conv2d_forward_narrow", "conv2d_forward_narrow", SOURCE)
-    },
-    Variant::wide("conv2d_forward_lanes", "conv2d_lanes", LANES),
-    Variant::tall("conv2d_forward_lanes_tall", "conv2d_lanes", LANES),
-];
+const FORWARDS: &[Variant] = variants!("conv2d_forward", "conv2d", &[], FEW);
+const FEW: Variant = Variant {
+    name: "conv2d_forward_narrow",
+    entry: "conv2d_forward_narrow",
+    source: SCALARS,
+    constants: [&[], &[]],
+    workgroup: [8, 8, 1],
+    tile: [8, NARROW],
+    loads: 40,
+    needs: Needs::FewColumns,
+};
 
 /// dx from dy and w.
 pub static CONV2D_BACKWARD_INPUT: Kernel =
     kernel("conv2d_backward_input", INPUTS, functions!(reference::conv2d::conv2d_backward_input), Gradient::Backward);
-const INPUTS: &[Variant] = &[
-    Variant::large("conv2d_backward_input", "conv2d_backward_input", SOURCE),
-    Variant::half("conv2d_backward_input_half", "conv2d_backward_input", HALF),
-    Variant::small("conv2d_backward_input_small", "conv2d_backward_input_small", SOURCE),
-    Variant::wide("conv2d_backward_input_lanes", "conv2d_lanes", LANES),
-    Variant::tall("conv2d_backward_input_lanes_tall", "conv2d_lanes", LANES),
-];
+const INPUTS: &[Variant] = variants!("conv2d_backward_input", "conv2d", &[]);
 
 /// Partial sums of dw from x and dy.
 pub static CONV2D_BACKWARD_WEIGHT: Kernel = kernel(
@@ -136,13 +130,7 @@ pub static CONV2D_BACKWARD_WEIGHT: Kernel = kernel(
     functions!(reference::conv2d::conv2d_backward_weight),
     Gradient::Backward,
 );
-const WEIGHTS: &[Variant] = &[
-    Variant::large("conv2d_backward_weight", "conv2d_backward_weight", SOURCE),
-    Variant::half("conv2d_backward_weight_half", "conv2d_backward_weight", HALF),
-    Variant::small("conv2d_backward_weight_small", "conv2d_backward_weight_small", SOURCE),
-    Variant::wide("conv2d_backward_weight_lanes", "conv2d_lanes", LANES),
-    Variant::tall("conv2d_backward_weight_lanes_tall", "conv2d_lanes", LANES),
-];
+const WEIGHTS: &[Variant] = variants!("conv2d_backward_weight", "conv2d", &[]);
 
 /// dx of few channels: each pixel sums the contributions of its taps, which are columns of a product.
 pub static CONV2D_FOLD: Kernel = Kernel {

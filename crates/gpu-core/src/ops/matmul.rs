@@ -4,7 +4,8 @@
 //! of its input, and [`Form::TN`] for the gradient of its weights.
 
 use crate::ops::activation::Activation;
-use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, Needs, Variant, read, update, write};
+use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update, write};
+use crate::schedule::variant::{Constants, Needs, Variant, variants};
 use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 /// The storage of the operands, a first: N for normal, T for transposed.
@@ -82,7 +83,7 @@ const fn kernel(
     Kernel {
         name,
         op: "matmul",
-        source: SOURCE,
+        source: SCALARS,
         bindings,
         params: MatmulParams::FIELDS,
         overrides: &["trans_a", "trans_b", "use_bias", "activation", "gate"],
@@ -93,53 +94,44 @@ const fn kernel(
     }
 }
 
-const SOURCE: &[&str] = shader!("matmul", "single", "grid", "nan", "elementary", "activation", "tile");
-const HALF: &[&str] = shader!("matmul", "half", "grid", "nan", "elementary", "activation", "tile");
-const LANES: &[&str] =
-    shader!("matmul" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
+const SCALARS: &[&str] = shader!("matmul" / "scalars", "single", "grid", "nan", "elementary", "activation", "tile");
+const HALF: &[&str] = shader!("matmul" / "scalars", "half", "grid", "nan", "elementary", "activation", "tile");
+const QUADS: &[&str] = shader!("matmul" / "quads", "single", "grid", "nan", "elementary", "activation", "tile");
+const SUBGROUPS: &[&str] =
+    shader!("matmul" / "scalars" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
+
+const WRITE: Constants = &[("stores", 0)];
+const ADD: Constants = &[("stores", 1)];
+const PARTIAL: Constants = &[("stores", 2)];
 
 /// y = gate ⊙ act(a · b + bias)
 pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, functions!(reference::matmul::matmul));
-const MATMULS: &[Variant] = &[
-    Variant::large("matmul", "matmul", SOURCE),
-    Variant::half("matmul_half", "matmul", HALF),
-    Variant::small("matmul_small", "matmul_small", SOURCE),
-    Variant {
-        workgroup: [64, 1, 1],
-        tile: [1, 4],
-        loads: 5,
-        needs: Needs::FewColumns,
-        ..Variant::small("matmul_row", "matmul_row", SOURCE)
-    },
-    Variant::wide("matmul_lanes", "matmul_lanes", LANES),
-    Variant::tall("matmul_lanes_tall", "matmul_lanes", LANES),
-];
+const MATMULS: &[Variant] = variants!("matmul", "matmul", WRITE, ROW);
+const ROW: Variant = Variant {
+    name: "matmul_row",
+    entry: "matmul_row",
+    source: SCALARS,
+    constants: [WRITE, &[]],
+    workgroup: [64, 1, 1],
+    tile: [1, 4],
+    loads: 5,
+    needs: Needs::FewColumns,
+};
 
 /// y += a · b
 pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, MATMUL_ADDS, functions!(reference::matmul::matmul_add));
-const MATMUL_ADDS: &[Variant] = &[
-    Variant::large("matmul_add", "matmul_add", SOURCE),
-    Variant::half("matmul_add_half", "matmul_add", HALF),
-    Variant::small("matmul_add_small", "matmul_add_small", SOURCE),
-    Variant::wide("matmul_add_lanes", "matmul_add_lanes", LANES),
-    Variant::tall("matmul_add_lanes_tall", "matmul_add_lanes", LANES),
-];
+const MATMUL_ADDS: &[Variant] = variants!("matmul_add", "matmul", ADD);
 
 /// Partial sums over chunks of k: y [parts, m, n].
 pub static MATMUL_SPLIT: Kernel =
     kernel("matmul_split", WRITES, MATMUL_SPLITS, functions!(reference::matmul::matmul_split));
-const MATMUL_SPLITS: &[Variant] = &[
-    Variant::large("matmul_split", "matmul_split", SOURCE),
-    Variant::half("matmul_split_half", "matmul_split", HALF),
-    Variant::wide("matmul_split_lanes", "matmul_split_lanes", LANES),
-    Variant::tall("matmul_split_lanes_tall", "matmul_split_lanes", LANES),
-];
+const MATMUL_SPLITS: &[Variant] = variants!("matmul_split", "matmul", PARTIAL);
 
 /// total += Σ partial, the second half of a split product.
 pub static MATMUL_JOIN: Kernel = Kernel {
     name: "matmul_join",
     op: "matmul",
-    source: SOURCE,
+    source: SCALARS,
     bindings: &[read("partial"), update("total")],
     params: JoinParams::FIELDS,
     overrides: &[],

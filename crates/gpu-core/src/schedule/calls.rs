@@ -80,7 +80,7 @@ impl Call {
     }
 
     /// The parameters that are also pipeline constants.
-    pub(crate) fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+    pub fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
         self.kernel.overrides.iter().map(|&name| {
             let field = self.kernel.params.iter().position(|(field, _)| *field == name);
             (name, self.params[field.expect("an override is a parameter; tests/contract.rs checks")])

@@ -1,5 +1,6 @@
 //! The record of a kernel: one WGSL entry point, its bindings, and the function that it must agree with.
 
+use super::variant::Variant;
 use crate::{Dtype, Element};
 
 /// The access of a kernel to a buffer.
@@ -64,74 +65,6 @@ pub enum Gradient {
     None(&'static str),
 }
 
-/// An implementation of a kernel: the same bindings and parameters, another algorithm or tile size.
-#[derive(Debug)]
-pub struct Variant {
-    /// Its name, unique among kernels and variants: the kernel's name and a suffix.
-    pub name: &'static str,
-    /// Its entry point. Variants that differ in files or constants may share one.
-    pub entry: &'static str,
-    /// Its WGSL files, as in [`Kernel::source`].
-    pub source: &'static [&'static str],
-    /// Its additional pipeline constants.
-    pub constants: &'static [(&'static str, u32)],
-    /// Invocations per workgroup.
-    pub workgroup: [u32; 3],
-    /// Rows and columns of the output that a workgroup computes.
-    pub tile: [usize; 2],
-    /// Numbers that a workgroup loads for one term of the sums of a tile, summed over its invocations.
-    pub loads: usize,
-    /// Its requirements on the device and on the problem.
-    pub needs: Needs,
-}
-
-impl Variant {
-    /// The part of its name after the kernel's name; empty for the default variant.
-    pub fn suffix(&self, kernel: &Kernel) -> &'static str {
-        self.name.strip_prefix(kernel.name).expect("a variant's name begins with its kernel's; tests/contract.rs")
-    }
-
-    /// Tiles of 64 × 64 in workgroup memory, 8 × 8 outputs an invocation: shaders/common/tile.wgsl.
-    pub(crate) const fn large(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
-        let tile = [64, 64];
-        Self { name, entry, source, constants: &[], workgroup: [8, 8, 1], tile, loads: 1152, needs: Needs::Nothing }
-    }
-
-    /// The same, with the tiles in half precision: shaders/common/half.wgsl.
-    pub(crate) const fn half(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
-        Self { needs: Needs::Half, ..Self::large(name, entry, source) }
-    }
-
-    /// Tiles of 32 × 32 in workgroup memory, 4 × 4 outputs an invocation.
-    pub(crate) const fn small(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
-        Self { tile: [32, 32], loads: 576, ..Self::large(name, entry, source) }
-    }
-
-    /// Tiles of 32 × 64 by one subgroup of eight lanes: shaders/common/lanes.wgsl.
-    pub(crate) const fn wide(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
-        let (tile, needs) = ([32, 64], Needs::EightLanes);
-        Self { name, entry, source, constants: &[("tall", 0)], workgroup: [8, 1, 1], tile, loads: 96, needs }
-    }
-
-    /// The same, with tiles of 64 × 32.
-    pub(crate) const fn tall(name: &'static str, entry: &'static str, source: &'static [&'static str]) -> Self {
-        Self { tile: [64, 32], constants: &[("tall", 1)], ..Self::wide(name, entry, source) }
-    }
-}
-
-/// The requirements of a variant beyond those of every kernel.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Needs {
-    /// None.
-    Nothing,
-    /// Outputs with no more columns than its tile.
-    FewColumns,
-    /// Subgroups of exactly eight lanes, as software Vulkan drivers have on processors with eight-wide vectors.
-    EightLanes,
-    /// Half-precision support, and a policy that asks for half precision.
-    Half,
-}
-
 /// A `static` record for one WGSL entry point.
 ///
 /// A kernel has a reference:
@@ -172,7 +105,7 @@ pub enum Needs {
 /// ```
 #[derive(Debug)]
 pub struct Kernel {
-    /// The name of its entry point, of its reference function, and of its tests.
+    /// The name of its reference function and of its tests, and of its entry point if it has no variants.
     pub name: &'static str,
     /// The operator that it belongs to: `shaders/<op>.wgsl`, `ops/<op>.rs`, `reference/<op>.rs`.
     pub op: &'static str,
@@ -278,7 +211,7 @@ macro_rules! params {
     };
 }
 
-/// The WGSL files of an operator, after the common files listed. `"op" / "variant"` appends the file of a variant.
+/// The WGSL files of an operator, after the common files listed. `"op" / "variant"` appends the files of a variant.
 #[macro_export]
 macro_rules! shader {
     ($op:literal $(, $common:literal)*) => {
@@ -287,11 +220,11 @@ macro_rules! shader {
             include_str!(concat!("../../../../shaders/", $op, ".wgsl")),
         ]
     };
-    ($op:literal / $variant:literal $(, $common:literal)*) => {
+    ($op:literal $(/ $variant:literal)+ $(, $common:literal)*) => {
         &[
             $(include_str!(concat!("../../../../shaders/common/", $common, ".wgsl")),)*
             include_str!(concat!("../../../../shaders/", $op, ".wgsl")),
-            include_str!(concat!("../../../../shaders/", $op, "/", $variant, ".wgsl")),
+            $(include_str!(concat!("../../../../shaders/", $op, "/", $variant, ".wgsl")),)+
         ]
     };
 }

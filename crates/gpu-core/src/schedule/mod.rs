@@ -10,4 +10,5 @@ pub(crate) mod memory;
 pub(crate) mod plan;
 pub mod random;
 pub(crate) mod shape;
+pub(crate) mod variant;
 pub(crate) mod weights;
