@@ -44,7 +44,7 @@ fn as_kernel(kernel: &Kernel, variant: &Variant) -> Kernel {
 }
 
 fn faults_of(as_kernel: &Kernel, variant: &Variant) -> Vec<String> {
-    let constants = variant.constants().map(|(name, value)| (name.to_string(), f64::from(value)));
+    let constants = variant.constants(32).map(|(name, value)| (name.to_string(), f64::from(value)));
     faults_with(as_kernel, constants.collect(), capabilities(variant.needs))
 }
 
@@ -78,6 +78,7 @@ fn capabilities(needs: Needs) -> Capabilities {
         Needs::Nothing | Needs::FewColumns | Needs::Tuning | Needs::Quads => Capabilities::empty(),
         Needs::EightLanes => Capabilities::SUBGROUP,
         Needs::Half => Capabilities::SHADER_FLOAT16,
+        Needs::Cooperative(_) => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
     }
 }
 

@@ -80,7 +80,7 @@ pub fn add_parity(backend: &Backend, case: &Case, rows: &mut Vec<Row>) -> Result
 
 /// The rounding of operands relative to f32.
 fn precision(suffix: &str) -> f64 {
-    if suffix == "_half" { 2f64.powi(13) } else { 1.0 }
+    if suffix == "_half" || suffix.starts_with("_cooperative") { 2f64.powi(13) } else { 1.0 }
 }
 
 /// The variants of a call that a backend can run; the executors on the CPU have none. Those that only `frit tune`

@@ -33,6 +33,7 @@ fn caps() -> Caps {
         workgroup_bytes: 0,
         storage_buffers: 8,
         subgroup: (32, 32),
+        cooperative: Vec::new(),
         features: Vec::new(),
     }
 }

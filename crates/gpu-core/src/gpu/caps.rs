@@ -52,6 +52,9 @@ pub struct Caps {
     pub storage_buffers: u32,
     /// The smallest and the largest subgroup, in lanes.
     pub subgroup: (u32, u32),
+    /// Sides of the square cooperative matrices with operands in half precision and sums in single; empty unless the
+    /// device is opened with them.
+    pub cooperative: Vec<u32>,
     /// Optional features that the adapter has; the device is opened with them, and no kernel requires them.
     pub features: Vec<&'static str>,
 }
@@ -82,9 +85,27 @@ impl Minimum {
     }
 }
 
+/// The name of cooperative matrices as a feature.
+pub(crate) const COOPERATIVE: &str = "cooperative matrices";
+
+/// The sides of square cooperative matrices with operands in half precision and sums in single.
+pub(crate) fn cooperative(adapter: &wgpu::Adapter) -> Vec<u32> {
+    let half = |listed: &wgpu::CooperativeMatrixProperties| {
+        let types = (listed.ab_type, listed.cr_type);
+        let square = listed.m_size == listed.n_size && listed.n_size == listed.k_size;
+        square && types == (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32)
+    };
+    let mut sides: Vec<u32> =
+        adapter.cooperative_matrix_properties().iter().filter(|p| half(p)).map(|p| p.m_size).collect();
+    sides.sort_unstable();
+    sides.dedup();
+    sides
+}
+
 /// The optional features in use, with their names in this crate.
-pub(crate) const FEATURES: [(wgpu::Features, &str); 3] = [
+pub(crate) const FEATURES: [(wgpu::Features, &str); 4] = [
     (wgpu::Features::SHADER_F16, "f16"),
     (wgpu::Features::SUBGROUP, "subgroups"),
+    (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, COOPERATIVE),
     (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
 ];

@@ -16,13 +16,15 @@ pub(crate) struct DeviceErrors {
 pub(crate) struct SelfTests {
     pub(crate) lanes: OnceLock<bool>,
     pub(crate) half: OnceLock<bool>,
+    /// With matrices of 8 × 8, and of 16 × 16.
+    pub(crate) cooperative: [OnceLock<bool>; 2],
     /// The test itself. It needs an executor, which needs a device, so the code that opens the device passes it in.
     pub(crate) run: fn(&Device, Needs) -> bool,
 }
 
 impl SelfTests {
     pub(crate) fn new(run: fn(&Device, Needs) -> bool) -> Self {
-        Self { lanes: OnceLock::new(), half: OnceLock::new(), run }
+        Self { lanes: OnceLock::new(), half: OnceLock::new(), cooperative: Default::default(), run }
     }
 }
 
@@ -66,6 +68,8 @@ impl Device {
             Needs::Nothing | Needs::FewColumns | Needs::Tuning | Needs::Quads => return true,
             Needs::EightLanes => &self.self_tests.lanes,
             Needs::Half => &self.self_tests.half,
+            Needs::Cooperative(8) => &self.self_tests.cooperative[0],
+            Needs::Cooperative(_) => &self.self_tests.cooperative[1],
         };
         *result.get_or_init(|| (self.self_tests.run)(self, needs))
     }

@@ -1,6 +1,6 @@
 //! Adapters: enumeration, selection and opening.
 
-use super::caps::{Caps, DeviceKind, FEATURES, Minimum};
+use super::caps::{COOPERATIVE, Caps, DeviceKind, FEATURES, Minimum, cooperative};
 use super::device::{Device, DeviceErrors, SelfTests};
 use super::self_test;
 use crate::{Error, VariantPolicy};
@@ -51,9 +51,16 @@ impl Adapter {
         }
     }
 
-    /// Opens the adapter with all its features and limits. `checked` keeps the shaders' bounds checks.
+    /// Opens the adapter with all its features and limits. `checked` keeps the shaders' bounds checks. Cooperative
+    /// matrices, which wgpu calls experimental, are left out where the device does not open with them.
     pub fn open(&self, checked: bool) -> Result<Device, Error> {
-        self.open_without(&[], checked)
+        match self.open_without(&[], checked) {
+            Err(Error::Refused { why, .. }) if !self.caps.cooperative.is_empty() => {
+                log::warn!("{}: not using cooperative matrices: {why}", self.caps);
+                self.open_without(&[COOPERATIVE], checked)
+            }
+            opened => opened,
+        }
     }
 
     /// The same without some optional features, named as in [`FEATURES`].
@@ -62,11 +69,22 @@ impl Adapter {
         if let Some(lack) = Minimum::missing(&self.caps) {
             return Err(refused(lack));
         }
-        let wanted = FEATURES.iter().filter(|(_, name)| !unwanted.contains(name));
+        let mut caps = self.caps.clone();
+        caps.features.retain(|name| !unwanted.contains(name));
+        if !caps.features.contains(&COOPERATIVE) {
+            caps.cooperative.clear();
+        }
+        let wanted = FEATURES.iter().filter(|(_, name)| caps.features.contains(name));
+        let experimental_features = match caps.cooperative.is_empty() {
+            true => wgpu::ExperimentalFeatures::disabled(),
+            // SAFETY: cooperative matrices are the only experimental feature that is requested. Kernels that use them
+            // have their sizes and types from the adapter's list, and pass a self-test before first use.
+            false => unsafe { wgpu::ExperimentalFeatures::enabled() },
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("frit"),
-            required_features: wanted.fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature)
-                & self.inner.features(),
+            required_features: wanted.fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature),
+            experimental_features,
             required_limits: self.inner.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -86,7 +104,7 @@ impl Adapter {
                 other => Error::Fault { why: other.to_string() },
             });
         }));
-        let (caps, policy) = (self.caps.clone(), VariantPolicy::default());
+        let policy = VariantPolicy::default();
         let self_tests = Arc::new(SelfTests::new(self_test::run));
         let (cache, clock) = Default::default();
         Ok(Device { device, queue, caps, checked, policy, cache, self_tests, clock, errors })
@@ -96,7 +114,7 @@ impl Adapter {
 impl From<wgpu::Adapter> for Adapter {
     fn from(inner: wgpu::Adapter) -> Self {
         let (info, limits) = (inner.get_info(), inner.limits());
-        let caps = Caps {
+        let mut caps = Caps {
             name: info.name,
             backend: format!("{:?}", info.backend),
             driver: [info.driver, info.driver_info].join(" ").trim().to_string(),
@@ -113,8 +131,14 @@ impl From<wgpu::Adapter> for Adapter {
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup: (info.subgroup_min_size, info.subgroup_max_size),
+            cooperative: cooperative(&inner),
             features: FEATURES.iter().filter(|(feature, _)| inner.features().contains(*feature)).map(|f| f.1).collect(),
         };
+        // They are of no use without a fitting size and f16.
+        if caps.cooperative.is_empty() || !caps.features.contains(&"f16") {
+            caps.cooperative.clear();
+            caps.features.retain(|name| *name != COOPERATIVE);
+        }
         Self { inner, caps }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::pipeline_cache::{Key, Pipeline};
-use crate::{Access, Call, Constants, Error, Kernel, Variant};
+use crate::{Access, Call, Error, Kernel, Variant};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -72,29 +72,21 @@ fn module(device: &Device, label: &str, text: &str) -> wgpu::ShaderModule {
 /// The shader of a call: its kernel, or the variant chosen for it.
 struct Shader<'a> {
     call: &'a Call,
+    variant: Option<&'static Variant>,
     name: &'static str,
     entry: &'static str,
     source: &'static [&'static str],
-    constants: [Constants; 2],
-    tile: [usize; 2],
 }
 
 impl<'a> Shader<'a> {
     fn of(device: &Device, call: &'a Call) -> Self {
         let kernel = call.kernel;
-        match device.variant(call) {
-            Some(&Variant { name, entry, source, constants, tile, .. }) => {
-                Self { call, name, entry, source, constants, tile }
-            }
-            None => Self {
-                call,
-                name: kernel.name,
-                entry: kernel.name,
-                source: kernel.source,
-                constants: [&[]; 2],
-                tile: [1; 2],
-            },
-        }
+        let variant = device.variant(call);
+        let (name, entry, source) = match variant {
+            Some(&Variant { name, entry, source, .. }) => (name, entry, source),
+            None => (kernel.name, kernel.name, kernel.source),
+        };
+        Self { call, variant, name, entry, source }
     }
 
     fn key(&self) -> Key {
@@ -102,7 +94,10 @@ impl<'a> Shader<'a> {
     }
 
     fn groups(&self) -> [u32; 3] {
-        self.call.grid.groups(self.tile).expect("Schedule::push checks every tile size")
+        self.call
+            .grid
+            .groups(self.variant.map_or([1; 2], |variant| variant.tile))
+            .expect("Schedule::push checks every tile size")
     }
 
     fn compile(&self, device: &Device, module: &wgpu::ShaderModule) -> Pipeline {
@@ -112,7 +107,8 @@ impl<'a> Shader<'a> {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let constants = self.call.overrides().chain(self.constants.into_iter().flatten().copied());
+        let of_variant = self.variant.into_iter().flat_map(|variant| variant.constants(device.caps.subgroup.0));
+        let constants = self.call.overrides().chain(of_variant);
         let constants: Vec<(&str, f64)> = constants.map(|(name, value)| (name, f64::from(value))).collect();
         let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.name),

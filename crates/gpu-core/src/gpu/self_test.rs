@@ -11,6 +11,8 @@ pub(crate) fn run(device: &Device, needs: Needs) -> bool {
         Needs::Nothing | Needs::FewColumns | Needs::Tuning | Needs::Quads => return true,
         Needs::EightLanes => ("_lanes", 1e-5),
         Needs::Half => ("_half", 1e-2),
+        Needs::Cooperative(8) => ("_cooperative_8", 1e-2),
+        Needs::Cooperative(_) => ("_cooperative_16", 1e-2),
     };
     match error(device, suffix) {
         Ok(error) if error < tolerance => true,

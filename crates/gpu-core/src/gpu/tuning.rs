@@ -4,7 +4,7 @@ use super::device::Device;
 use super::run::Gpu;
 use super::variants::eligible;
 use crate::{
-    Access, Array, Buf, Call, Dtype, Error, Executor, Memory, Needs, Program, Schedule, Sharing, VariantPolicy,
+    Access, Array, Buf, Call, Dtype, Error, Executor, Memory, Program, Schedule, Sharing, Variant, VariantPolicy,
 };
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ struct Runner {
 /// If the device fails to run the default variant.
 pub fn trials(device: &Device, call: &Call, half: bool) -> Result<Vec<Trial>, Error> {
     let mut candidates = eligible(call, &device.caps);
-    candidates.retain(|variant| (half || variant.needs != Needs::Half) && device.passes_self_test(variant.needs));
+    candidates.retain(|variant| (half || !variant.is_half()) && device.passes_self_test(variant.needs));
     candidates.truncate(CANDIDATES);
     if candidates.len() < 2 {
         return Ok(Vec::new());
@@ -52,7 +52,7 @@ pub fn trials(device: &Device, call: &Call, half: bool) -> Result<Vec<Trial>, Er
     let mut expected: Option<Vec<Array>> = None;
     let mut runners = Vec::new();
     for variant in candidates {
-        let tolerance = tolerance(call, variant.needs);
+        let tolerance = tolerance(call, variant);
         let started = start(device, call, &schedule, &bufs, variant.suffix(call.kernel));
         let runner = match (started, &expected) {
             (Err(error), None) => return Err(error),
@@ -129,10 +129,10 @@ fn numbers(buf: Buf, seed: usize) -> Array {
 
 /// The largest allowed difference between two variants: they sum in different orders, and half precision rounds each
 /// operand.
-fn tolerance(call: &Call, needs: Needs) -> f64 {
+fn tolerance(call: &Call, variant: &Variant) -> f64 {
     let outputs: usize = call.writes().map(|buf| buf.len()).sum();
     let terms = call.flops as f64 / 2.0 / outputs as f64;
-    let unit = if needs == Needs::Half { 2f64.powi(-11) } else { f64::from(f32::EPSILON) };
+    let unit = if variant.is_half() { 2f64.powi(-11) } else { f64::from(f32::EPSILON) };
     16.0 * unit * terms.max(1.0).sqrt()
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::Adapter;
     use crate::ops::matmul::{Form, MATMUL, MatmulParams, PLAIN, plain_params, product};
-    use crate::{Grid, Kernel, Variant};
+    use crate::{Grid, Kernel};
 
     fn device() -> Device {
         Adapter::best().and_then(|adapter| adapter.open(false)).expect("a Vulkan driver is installed")

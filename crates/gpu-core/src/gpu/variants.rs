@@ -37,6 +37,10 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
         Needs::FewColumns => cols <= variant.tile[1],
         Needs::EightLanes => caps.subgroup == (8, 8) && caps.features.contains(&"subgroups"),
         Needs::Half => caps.features.contains(&"f16"),
+        Needs::Cooperative(side) => {
+            let (least, most) = caps.subgroup;
+            caps.cooperative.contains(&side) && least == most && most <= 64
+        }
         Needs::Tuning => true,
         Needs::Quads => chunks_in_quads(call) && call.bufs[..2].iter().all(|operand| operand.shape.cols() % 4 == 0),
     };

@@ -100,6 +100,10 @@ const fn kernel(name: &'static str, variants: &'static [Variant], reference: Fun
 const SCALARS: &[&str] = shader!("conv2d" / "scalars", "single", "grid", "nan", "elementary", "activation", "tile");
 const HALF: &[&str] = shader!("conv2d" / "scalars", "half", "grid", "nan", "elementary", "activation", "tile");
 const QUADS: &[&str] = shader!("conv2d" / "quads", "single", "grid", "nan", "elementary", "activation", "tile");
+const COOPERATIVE_8: &[&str] =
+    shader!("conv2d" / "scalars", "cooperative_8", "grid", "nan", "elementary", "activation", "cooperative");
+const COOPERATIVE_16: &[&str] =
+    shader!("conv2d" / "scalars", "cooperative_16", "grid", "nan", "elementary", "activation", "cooperative");
 const SUBGROUPS: &[&str] =
     shader!("conv2d" / "scalars" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 

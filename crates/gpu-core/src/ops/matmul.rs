@@ -97,6 +97,10 @@ const fn kernel(
 const SCALARS: &[&str] = shader!("matmul" / "scalars", "single", "grid", "nan", "elementary", "activation", "tile");
 const HALF: &[&str] = shader!("matmul" / "scalars", "half", "grid", "nan", "elementary", "activation", "tile");
 const QUADS: &[&str] = shader!("matmul" / "quads", "single", "grid", "nan", "elementary", "activation", "tile");
+const COOPERATIVE_8: &[&str] =
+    shader!("matmul" / "scalars", "cooperative_8", "grid", "nan", "elementary", "activation", "cooperative");
+const COOPERATIVE_16: &[&str] =
+    shader!("matmul" / "scalars", "cooperative_16", "grid", "nan", "elementary", "activation", "cooperative");
 const SUBGROUPS: &[&str] =
     shader!("matmul" / "scalars" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 

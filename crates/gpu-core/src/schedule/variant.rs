@@ -32,9 +32,15 @@ impl Variant {
         self.name.strip_prefix(kernel.name).expect("a variant's name begins with its kernel's; tests/contract.rs")
     }
 
-    /// Its pipeline constants.
-    pub fn constants(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
-        self.constants.into_iter().flatten().copied()
+    /// Its pipeline constants on a device with subgroups of that many lanes.
+    pub fn constants(&self, subgroup: u32) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+        let lanes = matches!(self.needs, Needs::Cooperative(_)).then_some(("lanes_x", subgroup));
+        self.constants.into_iter().flatten().copied().chain(lanes)
+    }
+
+    /// Half-precision operands.
+    pub fn is_half(&self) -> bool {
+        matches!(self.needs, Needs::Half | Needs::Cooperative(_))
     }
 
     /// A variant by tiles of that shape.
@@ -62,6 +68,9 @@ pub enum Needs {
     EightLanes,
     /// Half-precision support, and a policy that asks for half precision.
     Half,
+    /// Cooperative matrices of this side, with operands in half precision and sums in single: of the sizes that the
+    /// device lists, and in subgroups of one size. Only `frit tune --half` chooses it.
+    Cooperative(u32),
     /// A measurement: the built-in table never chooses it, `frit tune` may.
     Tuning,
     /// The same, and operands whose stored rows have a multiple of four elements.
@@ -119,11 +128,18 @@ pub(crate) const LANES: Tiles = Tiles { constants: &[("tall", 0)], workgroup: [8
 /// The same, 64 × 32.
 pub(crate) const TALL: Tiles = Tiles { constants: &[("tall", 1)], tile: [64, 32], ..LANES };
 
-/// The variants of a product, the default first, then others of the same kernel. `SCALARS`, `HALF`, `QUADS` and
-/// `SUBGROUPS` are the files that load single numbers, round them to half precision, load four at a time, and use
-/// subgroups.
+/// 32 × 32 by four subgroups with cooperative matrices of 8 × 8: shaders/common/cooperative.wgsl. The device adds
+/// lanes_x.
+pub(crate) const BY_8: Tiles = Tiles { constants: &[], workgroup: [32, 4, 1], tile: [32, 32], loads: 64 };
+/// The same, 64 × 64 with matrices of 16 × 16.
+pub(crate) const BY_16: Tiles = Tiles { tile: [64, 64], loads: 128, ..BY_8 };
+
+/// The variants of a product, the default first, then others of the same kernel. `SCALARS`, `HALF`, `QUADS`,
+/// `SUBGROUPS` and `COOPERATIVE_…` are the files that load single numbers, round them to half precision, load four at a
+/// time, use subgroups, and use cooperative matrices.
 macro_rules! variants {
     ($name:literal, $entry:literal, $constants:expr $(, $other:expr)*) => {{
+        use $crate::schedule::variant::{BY_16, BY_8};
         use $crate::schedule::variant::{BY_128, BY_256, DEEP, DOUBLE, HUGE, LANES, LARGE, Needs, SMALL, TALL, WIDE};
         const LANES_ENTRY: &str = concat!($entry, "_lanes");
         &[
@@ -139,6 +155,12 @@ macro_rules! variants {
             Variant::tiled(concat!($name, "_by_256"), $entry, SCALARS, $constants, &BY_256, Needs::Tuning),
             Variant::tiled(concat!($name, "_double"), $entry, SCALARS, $constants, &DOUBLE, Needs::Tuning),
             Variant::tiled(concat!($name, "_huge"), $entry, SCALARS, $constants, &HUGE, Needs::Tuning),
+            Variant::tiled(
+                concat!($name, "_cooperative_8"), $entry, COOPERATIVE_8, $constants, &BY_8, Needs::Cooperative(8),
+            ),
+            Variant::tiled(
+                concat!($name, "_cooperative_16"), $entry, COOPERATIVE_16, $constants, &BY_16, Needs::Cooperative(16),
+            ),
             Variant::tiled(concat!($name, "_quads"), $entry, QUADS, $constants, &BY_256, Needs::Quads),
             Variant::tiled(concat!($name, "_huge_quads"), $entry, QUADS, $constants, &HUGE, Needs::Quads),
         ]
