@@ -60,6 +60,8 @@ fn error(device: &Device, suffix: &'static str) -> Result<f64, Error> {
 mod tests {
     use super::*;
     use crate::Adapter;
+    use crate::gpu::caps::COOPERATIVE;
+    use crate::gpu::variants::eligible;
 
     fn device() -> Device {
         Adapter::best().and_then(|adapter| adapter.open(false)).expect("a Vulkan driver is installed")
@@ -76,14 +78,39 @@ mod tests {
             }
             assert!(device.passes_self_test(needs), "{needs:?}");
         }
+        if device.caps.cooperative.is_empty() {
+            println!("{} has no cooperative matrices", device.caps);
+        }
+        for side in &device.caps.cooperative {
+            assert!(device.passes_self_test(Needs::Cooperative(*side)), "{side}");
+        }
+    }
+
+    /// The requirements of the variants that a device can run.
+    fn eligible_needs(device: &Device) -> Vec<Needs> {
+        let mut schedule = Schedule::new();
+        let [a, b] = [[8, 8], [8, 8]].map(|shape| schedule.scratch(shape));
+        [a, b].into_iter().for_each(|buf| schedule.feed(buf));
+        product(&mut schedule, "y", a, b, Form::NN, PLAIN);
+        let mut needs: Vec<Needs> =
+            eligible(&schedule.calls()[0], &device.caps).iter().map(|variant| variant.needs).collect();
+        needs.dedup();
+        needs
     }
 
     /// A variant that does not compile fails its self-test; it is not a panic.
     #[test]
     fn missing_features_fail_their_self_test() {
-        let opened = Adapter::best().and_then(|adapter| adapter.open_without(&["subgroups", "f16"], false));
-        let device = opened.expect("a Vulkan driver is installed");
+        let opened =
+            Adapter::best().and_then(|adapter| adapter.open_without(&["subgroups", "f16", COOPERATIVE], false));
+        let mut device = opened.expect("a Vulkan driver is installed");
+        assert_eq!(eligible_needs(&device), [Needs::Nothing, Needs::Tuning, Needs::Quads]);
+        // As if the driver had listed them without having them.
+        device.caps.features = vec!["subgroups", "f16", COOPERATIVE];
+        device.caps.cooperative = vec![8];
+        device.caps.subgroup = (8, 8);
         assert!(!device.passes_self_test(Needs::EightLanes));
         assert!(!device.passes_self_test(Needs::Half));
+        assert!(!device.passes_self_test(Needs::Cooperative(8)));
     }
 }
