@@ -9,10 +9,10 @@ fn four(from_a: bool, at: vec4<u32>) -> vec4<f32> {
 // The sums of the tile at that corner over [begin, end) of k.
 fn sums(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
     // The distance between rows or columns, and between terms l.
-    let to_row = select(p.k, 1u, trans_a != 0u);
-    let to_col = select(1u, p.k, trans_b != 0u);
-    let along_a = select(1u, p.m, trans_a != 0u);
-    let along_b = select(p.n, 1u, trans_b != 0u);
+    let to_row = select(p.k, 1u, p.trans_a != 0u);
+    let to_col = select(1u, p.k, p.trans_b != 0u);
+    let along_a = select(1u, p.m, p.trans_a != 0u);
+    let along_b = select(p.n, 1u, p.trans_b != 0u);
     var at_a = lines(corner.x, lane, p.m) * to_row + vec4(begin * along_a);
     var at_b = lines(corner.y, lane, p.n) * to_col + vec4(begin * along_b);
     var at_more = lines(corner.y + 32u, lane, p.n) * to_col + vec4(begin * along_b);
@@ -33,38 +33,26 @@ fn lane_tile(index: u32) -> vec2<u32> {
     return vec2(index / across, index % across) * size;
 }
 
-// Stores a row's four columns, eight apart.
-fn store_apart(row: u32, col: u32, v: vec4<f32>) {
-    put(row, col, v.x); put(row, col + 8u, v.y);
-    put(row, col + 16u, v.z); put(row, col + 24u, v.w);
-}
-
-fn store_add_apart(row: u32, col: u32, v: vec4<f32>) {
-    put_add(row, col, v.x); put_add(row, col + 8u, v.y);
-    put_add(row, col + 16u, v.z); put_add(row, col + 24u, v.w);
-}
-
-fn store_partial_apart(part: u32, row: u32, col: u32, v: vec4<f32>) {
-    put_partial(part, row, col, v.x); put_partial(part, row, col + 8u, v.y);
-    put_partial(part, row, col + 16u, v.z); put_partial(part, row, col + 24u, v.w);
-}
-
+// Products and their parts: a product that is not split has one part, of all of k.
 @compute @workgroup_size(8)
 fn matmul_lanes(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let corner = lane_tile(group_index(group, groups));
-    if corner.x >= p.m { return; }
-    let c = sums(lane, corner, 0u, p.k);
+    let begin = group.z * p.chunk;
+    let corner = lane_tile(group_index(vec3(group.xy, 0u), groups));
+    if corner.x >= p.m || begin >= p.k { return; }
+    let c = sums(lane, corner, begin, min(p.k, begin + p.chunk));
     for (var i = 0u; i < 16u; i++) {
-        let v = matrix(c, i);
+        let m = matrix(c, i);
         let at = corner + matrix_at(i, lane);
-        store_apart(at.x, at.y, v[0]);
-        store_apart(at.x + 1u, at.y, v[1]);
-        store_apart(at.x + 2u, at.y, v[2]);
-        store_apart(at.x + 3u, at.y, v[3]);
+        for (var e = 0u; e < 16u; e++) {
+            let row = at.x + e / 4u;
+            let col = at.y + 8u * (e % 4u);
+            let to = (group.z * p.m + row) * p.n + col;
+            if row < p.m && col < p.n { y[to] = epilogue(to, col, element(m, e)); }
+        }
     }
 }
 
@@ -78,31 +66,8 @@ fn matmul_add_lanes(
     if corner.x >= p.m { return; }
     let c = sums(lane, corner, 0u, p.k);
     for (var i = 0u; i < 16u; i++) {
-        let v = matrix(c, i);
+        let m = matrix(c, i);
         let at = corner + matrix_at(i, lane);
-        store_add_apart(at.x, at.y, v[0]);
-        store_add_apart(at.x + 1u, at.y, v[1]);
-        store_add_apart(at.x + 2u, at.y, v[2]);
-        store_add_apart(at.x + 3u, at.y, v[3]);
-    }
-}
-
-@compute @workgroup_size(8)
-fn matmul_split_lanes(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(subgroup_invocation_id) lane: u32,
-) {
-    let part = group.z;
-    let corner = lane_tile(group_index(group, groups));
-    if corner.x >= p.m { return; }
-    let c = sums(lane, corner, part * p.chunk, min(p.k, (part + 1u) * p.chunk));
-    for (var i = 0u; i < 16u; i++) {
-        let v = matrix(c, i);
-        let at = corner + matrix_at(i, lane);
-        store_partial_apart(part, at.x, at.y, v[0]);
-        store_partial_apart(part, at.x + 1u, at.y, v[1]);
-        store_partial_apart(part, at.x + 2u, at.y, v[2]);
-        store_partial_apart(part, at.x + 3u, at.y, v[3]);
+        for (var e = 0u; e < 16u; e++) { put_add(at.x + e / 4u, at.y + 8u * (e % 4u), element(m, e)); }
     }
 }

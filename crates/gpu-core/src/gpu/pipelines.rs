@@ -1,8 +1,12 @@
 //! Compilation of compute pipelines, each once per device.
 
+use super::caps::DeviceKind;
 use super::device::Device;
+use super::early::Early;
 use super::pipeline_cache::{Key, Pipeline};
-use crate::{Access, Call, Error, Kernel, Variant};
+use crate::ops::activation::Activation;
+use crate::ops::conv2d;
+use crate::{Access, Call, Error, Kernel, Needs, Variant};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,7 +30,12 @@ pub(crate) fn prepare(device: &Device, calls: &[Call]) -> Result<Vec<Dispatch>, 
         .par_iter()
         .map(|shader| {
             let compile = || shader.compile(device, &modules[&shader.source.concat()]);
-            Ok((shader.key(), device.with_error_scopes(shader.name, 0, compile)?))
+            let pipeline = device.with_error_scopes(shader.name, 0, compile)?;
+            if device.caps.kind == DeviceKind::Software {
+                let early = || Early::start(device.device.clone(), device.queue.clone());
+                device.cache.early.get_or_init(early).add(pipeline.clone(), shader.call.kernel.bindings.len());
+            }
+            Ok((shader.key(), pipeline))
         })
         .collect();
     compiled.extend(fresh?);
@@ -75,30 +84,30 @@ struct Shader<'a> {
     name: &'static str,
     entry: &'static str,
     source: &'static [&'static str],
-    constants: &'static [(&'static str, u32)],
+    /// The pipeline's constants.
+    constants: Vec<(&'static str, u32)>,
     tile: [usize; 2],
 }
 
 impl<'a> Shader<'a> {
     fn of(device: &Device, call: &'a Call) -> Self {
         let kernel = call.kernel;
-        match device.variant(call) {
-            Some(&Variant { name, entry, source, constants, tile, .. }) => {
-                Self { call, name, entry, source, constants, tile }
-            }
-            None => Self {
-                call,
-                name: kernel.name,
-                entry: kernel.name,
-                source: kernel.source,
-                constants: &[],
-                tile: [1; 2],
-            },
-        }
+        let Some(variant) = device.variant(call) else {
+            let (name, constants) = (kernel.name, call.overrides().collect());
+            return Self { call, name, entry: name, source: kernel.source, constants, tile: [1; 2] };
+        };
+        let Variant { entry, source, constants: own, tile, .. } = *variant;
+        // Kernels share the pipelines of lanes, so those go by their entry point.
+        let (name, switches): (_, Vec<_>) = match variant.needs {
+            Needs::EightLanes => (entry, call.overrides().filter_map(of_lanes).collect()),
+            _ => (variant.name, call.overrides().collect()),
+        };
+        let constants = switches.into_iter().chain(own.iter().copied()).collect();
+        Self { call, name, entry, source, constants, tile }
     }
 
     fn key(&self) -> Key {
-        (self.name, self.call.overrides().map(|(_, value)| value).collect())
+        (self.name, self.constants.clone())
     }
 
     fn groups(&self) -> [u32; 3] {
@@ -112,8 +121,8 @@ impl<'a> Shader<'a> {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let constants = self.call.overrides().chain(self.constants.iter().copied());
-        let constants: Vec<(&str, f64)> = constants.map(|(name, value)| (name, f64::from(value))).collect();
+        let constants: Vec<(&str, f64)> =
+            self.constants.iter().map(|&(name, value)| (name, f64::from(value))).collect();
         let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.name),
             layout: Some(&pipeline_layout),
@@ -126,6 +135,17 @@ impl<'a> Shader<'a> {
             cache: None,
         });
         Pipeline { pipeline, layout }
+    }
+}
+
+/// The constant that a switch of a call is to the shaders of lanes; `None` if they read it from the uniform. Activations
+/// that need elementary functions are constants, and the two roles of a convolution whose sums are unlike.
+fn of_lanes((name, value): (&'static str, u32)) -> Option<(&'static str, u32)> {
+    match name {
+        "role" if value == conv2d::WEIGHT => Some((name, value)),
+        "role" => Some((name, conv2d::TAPS)),
+        "activation" | "gate" if value > Activation::LeakyRelu(0.0).code() => Some((name, value)),
+        _ => None,
     }
 }
 

@@ -71,7 +71,9 @@ params! {
 
 const FORWARD: u32 = 0;
 const INPUT: u32 = 1;
-const WEIGHT: u32 = 2;
+pub(crate) const WEIGHT: u32 = 2;
+/// The constant of a shader for the first two.
+pub(crate) const TAPS: u32 = 3;
 
 /// Columns too few for a tile.
 const NARROW: usize = 4;

@@ -131,8 +131,8 @@ pub static MATMUL_SPLIT: Kernel =
 const MATMUL_SPLITS: &[Variant] = &[
     Variant::large("matmul_split", "matmul_split", SOURCE),
     Variant::half("matmul_split_half", "matmul_split", HALF),
-    Variant::wide("matmul_split_lanes", "matmul_split_lanes", LANES),
-    Variant::tall("matmul_split_lanes_tall", "matmul_split_lanes", LANES),
+    Variant::wide("matmul_split_lanes", "matmul_lanes", LANES),
+    Variant::tall("matmul_split_lanes_tall", "matmul_lanes", LANES),
 ];
 
 /// total += Σ partial, the second half of a split product.
