@@ -9,7 +9,7 @@
 // q + 3; the second block's follow.
 //
 // These drivers take a quarter of a second to compile such a shader, so few are compiled: what a call switches on is
-// read from its uniform, and only activations that need common/elementary.wgsl are constants (Shader::constants in
+// read from its uniform, and only activations that need common/elementary.wgsl are constants (of_lanes in
 // gpu/pipelines.rs). The shader that uses this declares those constants, `p`, and the buffers of the epilogue.
 // Needs common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 

@@ -33,7 +33,9 @@ pub(crate) fn prepare(device: &Device, calls: &[Call]) -> Result<Vec<Dispatch>, 
             let pipeline = device.with_error_scopes(shader.name, 0, compile)?;
             if device.caps.kind == DeviceKind::Software {
                 let early = || Early::start(device.device.clone(), device.queue.clone());
-                device.cache.early.get_or_init(early).add(pipeline.clone(), shader.call.kernel.bindings.len());
+                let Pipeline { pipeline, layout } = pipeline.clone();
+                let bindings = shader.call.kernel.bindings.len();
+                device.cache.early.get_or_init(early).add((pipeline, layout, bindings));
             }
             Ok((shader.key(), pipeline))
         })
@@ -138,8 +140,8 @@ impl<'a> Shader<'a> {
     }
 }
 
-/// The constant that a switch of a call is to the shaders of lanes; `None` if they read it from the uniform. Activations
-/// that need elementary functions are constants, and the two roles of a convolution whose sums are unlike.
+/// The constant that a switch of a call is to the shaders of lanes; `None` if they read it from the uniform.
+/// Activations that need elementary functions are constants, and the two kinds of sums of a convolution.
 fn of_lanes((name, value): (&'static str, u32)) -> Option<(&'static str, u32)> {
     match name {
         "role" if value == conv2d::WEIGHT => Some((name, value)),
