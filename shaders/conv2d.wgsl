@@ -65,6 +65,8 @@ override gate: u32 = 0u;
 const FORWARD: u32 = 0u;
 const INPUT: u32 = 1u;
 const WEIGHT: u32 = 2u;
+// The constant of a shader for FORWARD and INPUT, which reads the role from the uniform.
+const TAPS: u32 = 3u;
 
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> gate_y: array<f32>;
@@ -99,6 +101,10 @@ var<workgroup> places: array<vec4<i32>, 128>; // the most rows or columns of a t
 // A corner that is outside the image after any step, and no pixel.
 const OUTSIDE = vec4<i32>(0, -0x40000000, 0, -1);
 
+fn is_input() -> bool {
+    return role == INPUT || (role == TAPS && p.role == INPUT);
+}
+
 fn work_at(z: u32) -> Work {
     var v: Work;
     let kernel = vec2(p.kernel_h, p.kernel_w);
@@ -113,7 +119,7 @@ fn work_at(z: u32) -> Work {
     v.corner = -vec2<i32>(pad);
     v.spacing = vec2<i32>(stride);
     v.walk = vec2<i32>(dilation);
-    if role == INPUT {
+    if is_input() {
         v.pixels = v.size;
         v.size = vec2(p.y_h, p.y_w);
         v.channels = p.y_c;
@@ -132,7 +138,7 @@ fn work_at(z: u32) -> Work {
     let all = p.batch * v.pixels.x * v.pixels.y;
     let gathered = v.taps.x * v.taps.y * v.channels;
     v.m = select(all, p.y_c, role == WEIGHT);
-    v.n = select(select(p.y_c, p.x_c, role == INPUT), gathered, role == WEIGHT);
+    v.n = select(select(p.y_c, p.x_c, is_input()), gathered, role == WEIGHT);
     v.k = select(gathered, all, role == WEIGHT);
     return v;
 }
@@ -151,7 +157,7 @@ fn pixel_at(index: u32) -> vec4<i32> {
     let corner = vec2<i32>(at) * work.spacing + work.corner;
     let offset = ((i32(n * work.size.x) + corner.x) * i32(work.size.y) + corner.y) * i32(work.channels);
     var pixel = index;
-    if role == INPUT {
+    if is_input() {
         pixel = (n * p.x_h + at.x * p.stride_h + work.residue.x) * p.x_w + at.y * p.stride_w + work.residue.y;
     }
     return vec4(offset, corner.x, corner.y, i32(pixel));
@@ -164,7 +170,7 @@ fn tap_at(index: u32) -> vec4<i32> {
     let step = vec2<i32>(at) * work.walk;
     let offset = (step.x * i32(work.size.y) + step.y) * i32(work.channels) + i32(c);
     var start = index;
-    if role == INPUT {
+    if is_input() {
         let of_w = at * work.step + work.first;
         start = ((c * p.kernel_h + of_w.x) * p.kernel_w + of_w.y) * p.x_c;
     }

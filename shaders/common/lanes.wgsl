@@ -7,6 +7,11 @@
 // so that 12 loads serve 2,048 multiply-adds. Sums are sixteen 4 × 4 matrices: columns of a matrix are rows of the
 // output, and its x, y, z, w are columns lane, 8 + lane, 16 + lane and 24 + lane. Matrix q of a block has rows 4 q to 4
 // q + 3; the second block's follow.
+//
+// These drivers take a quarter of a second to compile such a shader, so few are compiled: what a call switches on is
+// read from its uniform, and only activations that need common/elementary.wgsl are constants (of_lanes in
+// gpu/pipelines.rs). The shader that uses this declares those constants, `p`, and the buffers of the epilogue.
+// Needs common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 
 override tall: u32 = 0u;
 
@@ -86,4 +91,31 @@ fn matrix_at(i: u32, lane: u32) -> vec2<u32> {
 // never stored.
 fn lines(first: u32, lane: u32, count: u32) -> vec4<u32> {
     return min(vec4(first + lane) + vec4(0u, 8u, 16u, 24u), vec4(count - 1u));
+}
+
+// The epilogue of matmul.wgsl, for the element of y at that place and column.
+fn epilogue(at: u32, col: u32, sum: f32) -> f32 {
+    var v = sum;
+    if p.use_bias != 0u { v += bias[col]; }
+    if activation != IDENTITY {
+        v = activate(activation, p.alpha, v);
+    } else {
+        v = select(v, max(v, 0.0), p.activation == RELU);
+        v = select(v, select(p.alpha * v, v, v > 0.0), p.activation == LEAKY_RELU);
+    }
+    if gate != IDENTITY {
+        v *= slope_from_output(gate, p.gate_alpha, gate_y[at]);
+    } else if p.gate != IDENTITY {
+        v *= select(select(0.0, p.gate_alpha, p.gate == LEAKY_RELU), 1.0, gate_y[at] > 0.0);
+    }
+    return v;
+}
+
+// Element e of a matrix in order of rows of the output. A loop over all sixteen stays a loop; Mesa unrolls shorter
+// ones, and the driver then takes three times as long to compile the shader.
+fn element(m: mat4x4<f32>, e: u32) -> f32 {
+    let r = e / 4u;
+    let v = select(select(m[0], m[1], r == 1u), select(m[2], m[3], r == 3u), r >= 2u);
+    let i = e % 4u;
+    return select(select(v.x, v.y, i == 1u), select(v.z, v.w, i == 3u), i >= 2u);
 }

@@ -1,5 +1,5 @@
 // The products of conv2d.wgsl by the tiles of a subgroup. Taps and pixels are traversed incrementally, so that the sum
-// contains no division.
+// contains no division, nor the rows of the output.
 // Also needs conv2d/scalars.wgsl and common/lanes.wgsl.
 
 // The corners of four pixels, or the steps of four taps, in the gathered image: elements from its start, h and w.
@@ -42,8 +42,8 @@ fn four_of_factor(at: vec4<u32>) -> vec4<f32> {
 fn sums_over_taps(lane: u32, corner: vec2<u32>) -> array<mat4x4<f32>, 16> {
     let rows = places_of(lines(corner.x, lane, work.m));
     let more_rows = places_of(lines(corner.x + select(0u, 32u, tall != 0u), lane, work.m));
-    let to_col = select(1u, work.k, role == FORWARD);
-    let to_channel = select(p.kernel_h * p.kernel_w * p.x_c, 1u, role == FORWARD);
+    let to_col = select(1u, work.k, !is_input());
+    let to_channel = select(p.kernel_h * p.kernel_w * p.x_c, 1u, !is_input());
     let cols = lines(corner.y, lane, work.n) * to_col;
     let more_cols = lines(corner.y + 32u, lane, work.n) * to_col;
     var c: array<mat4x4<f32>, 16>;
@@ -54,7 +54,7 @@ fn sums_over_taps(lane: u32, corner: vec2<u32>) -> array<mat4x4<f32>, 16> {
             let near = met(rows, at, step.x, step.y);
             let more_near = met(more_rows, at, step.x, step.y);
             var of_w = (i * work.taps.y + j) * work.channels;
-            if role == INPUT {
+            if is_input() {
                 let tap = vec2(i, j) * work.step + work.first;
                 of_w = (tap.x * p.kernel_w + tap.y) * p.x_c;
             }
@@ -100,18 +100,24 @@ fn sums_over_pixels(lane: u32, corner: vec2<u32>, begin: u32, end: u32) -> array
     return c;
 }
 
-// The row of the output for a row of the product; negative if there is none.
-fn lane_row(z: u32, row: u32) -> i32 {
-    if row >= work.m { return -1; }
-    if role == WEIGHT { return i32(z * work.m + row); }
-    if role == INPUT { return pixel_at(row).w; }
-    return i32(row);
+// Image, h and w of a row of the product, among the pixels that are not gathered.
+fn pixel_of(row: u32) -> vec3<u32> {
+    let of_image = work.pixels.x * work.pixels.y;
+    return vec3(row / of_image, row % of_image / work.pixels.y, row % work.pixels.y);
 }
 
-// Stores a row's four columns, eight apart.
-fn store_apart(row: i32, col: u32, v: vec4<f32>) {
-    put(row, col, v.x); put(row, col + 8u, v.y);
-    put(row, col + 16u, v.z); put(row, col + 24u, v.w);
+fn next_pixel(pixel: vec3<u32>) -> vec3<u32> {
+    let row_ends = pixel.z + 1u == work.pixels.y;
+    let h = pixel.y + select(0u, 1u, row_ends);
+    let image_ends = h == work.pixels.x;
+    return vec3(pixel.x + select(0u, 1u, image_ends), select(h, 0u, image_ends), select(pixel.z + 1u, 0u, row_ends));
+}
+
+// The row of the output for a row of the product, which is that pixel.
+fn lane_row(z: u32, row: u32, pixel: vec3<u32>) -> u32 {
+    if role == WEIGHT { return z * work.m + row; }
+    let h = pixel.y * p.stride_h + work.residue.x;
+    return select(row, (pixel.x * p.x_h + h) * p.x_w + pixel.z * p.stride_w + work.residue.y, is_input());
 }
 
 @compute @workgroup_size(8)
@@ -133,12 +139,19 @@ fn conv2d_lanes(
     } else {
         c = sums_over_taps(lane, corner);
     }
+    let first = pixel_of(corner.x);
+    var pixel = first;
     for (var i = 0u; i < 16u; i++) {
-        let v = matrix(c, i);
+        let m = matrix(c, i);
         let at = corner + matrix_at(i, lane);
-        store_apart(lane_row(group.z, at.x), at.y, v[0]);
-        store_apart(lane_row(group.z, at.x + 1u), at.y, v[1]);
-        store_apart(lane_row(group.z, at.x + 2u), at.y, v[2]);
-        store_apart(lane_row(group.z, at.x + 3u), at.y, v[3]);
+        // A tall tile's second block has the next rows, a wide one's the same.
+        if i == 8u && tall == 0u { pixel = first; }
+        for (var e = 0u; e < 16u; e++) {
+            let row = at.x + e / 4u;
+            let col = at.y + 8u * (e % 4u);
+            let to = lane_row(group.z, row, pixel) * work.n + col;
+            if row < work.m && col < work.n { y[to] = epilogue(to, col, element(m, e)); }
+            if e % 4u == 3u { pixel = next_pixel(pixel); }
+        }
     }
 }

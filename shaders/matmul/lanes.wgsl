@@ -9,10 +9,10 @@ fn four(from_a: bool, at: vec4<u32>) -> vec4<f32> {
 // The sums of the tile over [begin, end) of k.
 fn sums(lane: u32, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
     // The distance between rows or columns, and between terms l.
-    let to_row = select(p.k, 1u, trans_a != 0u);
-    let to_col = select(1u, p.k, trans_b != 0u);
-    let along_a = select(1u, p.m, trans_a != 0u);
-    let along_b = select(p.n, 1u, trans_b != 0u);
+    let to_row = select(p.k, 1u, p.trans_a != 0u);
+    let to_col = select(1u, p.k, p.trans_b != 0u);
+    let along_a = select(1u, p.m, p.trans_a != 0u);
+    let along_b = select(p.n, 1u, p.trans_b != 0u);
     var at_a = lines(corner.x, lane, p.m) * to_row + vec4(begin * along_a);
     var at_b = lines(corner.y, lane, p.n) * to_col + vec4(begin * along_b);
     var at_more = lines(corner.y + 32u, lane, p.n) * to_col + vec4(begin * along_b);
@@ -27,12 +27,7 @@ fn sums(lane: u32, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
     return c;
 }
 
-// Stores a row's four columns, eight apart.
-fn store_apart(row: u32, col: u32, v: vec4<f32>) {
-    put(row, col, v.x); put(row, col + 8u, v.y);
-    put(row, col + 16u, v.z); put(row, col + 24u, v.w);
-}
-
+// WRITE, ADD and PARTIAL, whose epilogue is plain; a product that is not split has one part, of all of k.
 @compute @workgroup_size(8)
 fn matmul_lanes(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -40,15 +35,19 @@ fn matmul_lanes(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     begin_tile(group, groups, tile_size());
-    if corner.x >= p.m { return; }
-    let chunk = terms();
-    let c = sums(lane, chunk.x, chunk.y);
+    let begin = part * p.chunk;
+    if corner.x >= p.m || begin >= p.k { return; }
+    let c = sums(lane, begin, min(p.k, begin + p.chunk));
     for (var i = 0u; i < 16u; i++) {
-        let v = matrix(c, i);
+        let m = matrix(c, i);
         let at = corner + matrix_at(i, lane);
-        store_apart(at.x, at.y, v[0]);
-        store_apart(at.x + 1u, at.y, v[1]);
-        store_apart(at.x + 2u, at.y, v[2]);
-        store_apart(at.x + 3u, at.y, v[3]);
+        for (var e = 0u; e < 16u; e++) {
+            let row = at.x + e / 4u;
+            let col = at.y + 8u * (e % 4u);
+            let to = (part * p.m + row) * p.n + col;
+            if row < p.m && col < p.n {
+                if stores == ADD { y[to] += element(m, e); } else { y[to] = epilogue(to, col, element(m, e)); }
+            }
+        }
     }
 }

@@ -132,7 +132,7 @@ impl Profile {
         let mut stepper = Stepper { order: &in_order(&phases, &programs), submits: SubmitLoop::default(), done: 0 };
         stepper.drive(session, 1)?;
         startup.lap("first step");
-        startup.pipelines(session.executor.counters().compiling);
+        startup.shaders(session.executor.counters());
         let whole = stepper.whole(session, steps)?;
         let counters = session.executor.counters();
         let rates = Roofline::measure(backend)?;

@@ -1,5 +1,6 @@
 //! Time before the first step.
 
+use gpu_core::Counters;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::OnceLock;
@@ -18,15 +19,15 @@ pub struct Startup {
     begun: Instant,
     last: Instant,
     laps: Vec<(&'static str, Duration)>,
-    /// Of these, time spent on pipelines.
-    pipelines: Duration,
+    /// The executor's work on shaders so far.
+    shaders: Counters,
 }
 
 impl Default for Startup {
     /// Starts at [`begin`], or now.
     fn default() -> Self {
         let begun = *BEGUN.get_or_init(Instant::now);
-        Self { begun, last: begun, laps: Vec::new(), pipelines: Duration::ZERO }
+        Self { begun, last: begun, laps: Vec::new(), shaders: Counters::default() }
     }
 }
 
@@ -38,9 +39,9 @@ impl Startup {
         self.last = now;
     }
 
-    /// Records the time spent on pipelines.
-    pub fn pipelines(&mut self, took: Duration) {
-        self.pipelines = took;
+    /// Records the executor's work on shaders.
+    pub fn shaders(&mut self, counters: Counters) {
+        self.shaders = counters;
     }
 
     fn total(&self) -> Duration {
@@ -52,7 +53,15 @@ impl Startup {
         let ms = |time: Duration| json!(time.as_secs_f64() * 1e3);
         let laps: Map<String, Value> =
             self.laps.iter().map(|(what, took)| (format!("{}_ms", what.replace(' ', "_")), ms(*took))).collect();
-        json!({ "total_ms": ms(self.total()), "parts": laps, "pipelines_ms": ms(self.pipelines) })
+        let Counters { modules, pipelines, compiling, first_dispatches, .. } = self.shaders;
+        json!({
+            "total_ms": ms(self.total()),
+            "parts": laps,
+            "modules": modules,
+            "pipelines": pipelines,
+            "pipelines_ms": ms(compiling),
+            "first_dispatches_ms": ms(first_dispatches),
+        })
     }
 }
 
@@ -60,12 +69,16 @@ impl fmt::Display for Startup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |(what, took): &(&str, Duration)| format!("{what} {:.2}", took.as_secs_f64());
         let parts: Vec<String> = self.laps.iter().map(part).collect();
-        write!(
-            f,
-            "the first step was done after {:.2} s: {}; {:.2} of it went into pipelines",
-            self.total().as_secs_f64(),
-            parts.join(", "),
-            self.pipelines.as_secs_f64()
-        )
+        write!(f, "the first step was done after {:.2} s: {}", self.total().as_secs_f64(), parts.join(", "))?;
+        let Counters { modules, pipelines, compiling, first_dispatches, .. } = self.shaders;
+        if pipelines == 0 {
+            return Ok(());
+        }
+        let compiling = compiling.as_secs_f64();
+        write!(f, "; {compiling:.2} of it went into {pipelines} pipelines from {modules} modules")?;
+        if !first_dispatches.is_zero() {
+            write!(f, ", and {:.2} beside it into first dispatches of them", first_dispatches.as_secs_f64())?;
+        }
+        Ok(())
     }
 }

@@ -231,7 +231,7 @@ impl<'a> Trainer<'a> {
         self.session.put_shard(&steps, &position)?;
         if let Some(startup) = &mut self.startup {
             startup.lap("run folder and upload");
-            startup.pipelines(self.session.executor.counters().compiling);
+            startup.shaders(self.session.executor.counters());
         }
         let Train { save_every, sample_every, .. } = self.session.config.train;
         let dues = [save_every, sample_every].into_iter().filter(|&every| every > 0).map(|every| every - step % every);

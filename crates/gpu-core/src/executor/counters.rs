@@ -46,6 +46,12 @@ pub struct Counters {
     pub submitting: Duration,
     /// Host time spent compiling pipelines.
     pub compiling: Duration,
+    /// Time spent beside it on the first dispatches of pipelines, in which a driver on a processor compiles them.
+    pub first_dispatches: Duration,
+    /// Shader modules of the device.
+    pub modules: usize,
+    /// Pipelines of the device.
+    pub pipelines: usize,
     /// Current size of the executor's buffers: persistent buffers, slots, uniforms and staging.
     pub bytes: u64,
     /// The peak of `bytes`.

@@ -3,6 +3,7 @@
 use super::pipeline_cache::Cache;
 use crate::{Call, Caps, Clock, Error, Needs, Variant, VariantPolicy};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 /// Errors reported by callbacks; [`Device::check`] returns them.
 #[derive(Debug, Default)]
@@ -83,7 +84,12 @@ impl Device {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let fault = self.errors.fault.lock().expect("the lock is not poisoned").take();
         if fault.is_some() {
-            // Commands to a lost device fail as invalid. Polling delivers the loss itself.
+            // Commands to a lost device fail as invalid. Polling delivers the loss itself, once no submit is under way.
+            if let Some(early) = self.cache.early.get() {
+                early.stop();
+                let rest = wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) };
+                let _ = self.device.poll(rest);
+            }
             let _ = self.device.poll(wgpu::PollType::Poll);
         }
         if let Some(why) = self.errors.lost.lock().expect("the lock is not poisoned").clone() {

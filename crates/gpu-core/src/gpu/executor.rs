@@ -1,5 +1,6 @@
 //! The GPU as an executor of schedules.
 
+use super::early::Early;
 use super::run::Gpu;
 use crate::{Array, Buf, Counters, Dtype, Error, Executor, Program, Schedule, Ticket, Timing};
 
@@ -86,7 +87,14 @@ impl Executor for Gpu {
         // Polling releases the resources of finished submits.
         let _ = self.device.device.poll(wgpu::PollType::Poll);
         let report = self.device.device.generate_allocator_report();
-        Counters { allocator_bytes: report.map(|report| report.total_allocated_bytes), ..self.counters }
+        let cache = &self.device.cache;
+        Counters {
+            allocator_bytes: report.map(|report| report.total_allocated_bytes),
+            first_dispatches: cache.early.get().map(Early::time).unwrap_or_default(),
+            modules: cache.modules.lock().expect("the lock is not poisoned").len(),
+            pipelines: cache.pipelines.lock().expect("the lock is not poisoned").len(),
+            ..self.counters
+        }
     }
 }
 

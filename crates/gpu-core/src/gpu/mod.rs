@@ -2,6 +2,7 @@
 
 pub(crate) mod caps;
 pub(crate) mod device;
+mod early;
 mod executor;
 pub(crate) mod open;
 mod pipeline_cache;

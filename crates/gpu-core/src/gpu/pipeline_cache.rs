@@ -1,7 +1,8 @@
 //! The compiled shaders of a device: modules by source, pipelines by kernel and constants.
 
+use super::early::Early;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// A pipeline and the layout of its bind group.
 #[derive(Clone, Debug)]
@@ -10,8 +11,8 @@ pub(crate) struct Pipeline {
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
-/// The name of a kernel or variant (unique; tests/contract.rs) and the values of its overrides.
-pub(crate) type Key = (&'static str, Vec<u32>);
+/// The name of a kernel, a variant (both unique; tests/contract.rs) or a shared entry point, and the constants.
+pub(crate) type Key = (&'static str, Vec<(&'static str, u32)>);
 
 /// The modules and pipelines of a device, shared by its executors.
 #[derive(Debug, Default)]
@@ -19,4 +20,6 @@ pub(crate) struct Cache {
     /// One module for each WGSL source.
     pub(crate) modules: Mutex<HashMap<String, wgpu::ShaderModule>>,
     pub(crate) pipelines: Mutex<HashMap<Key, Pipeline>>,
+    /// The thread that dispatches new pipelines first, on a processor.
+    pub(crate) early: OnceLock<Early>,
 }

@@ -1,8 +1,12 @@
 //! Compilation of compute pipelines, each once per device.
 
+use super::caps::DeviceKind;
 use super::device::Device;
+use super::early::Early;
 use super::pipeline_cache::{Key, Pipeline};
-use crate::{Access, Call, Error, Kernel, Variant};
+use crate::ops::activation::Activation;
+use crate::ops::conv2d;
+use crate::{Access, Call, Error, Kernel, Needs, Variant};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,7 +30,14 @@ pub(crate) fn prepare(device: &Device, calls: &[Call]) -> Result<Vec<Dispatch>, 
         .par_iter()
         .map(|shader| {
             let compile = || shader.compile(device, &modules[&shader.source.concat()]);
-            Ok((shader.key(), device.with_error_scopes(shader.name, 0, compile)?))
+            let pipeline = device.with_error_scopes(shader.name, 0, compile)?;
+            if device.caps.kind == DeviceKind::Software {
+                let early = || Early::start(device.device.clone(), device.queue.clone());
+                let Pipeline { pipeline, layout } = pipeline.clone();
+                let bindings = shader.call.kernel.bindings.len();
+                device.cache.early.get_or_init(early).add((pipeline, layout, bindings));
+            }
+            Ok((shader.key(), pipeline))
         })
         .collect();
     compiled.extend(fresh?);
@@ -72,32 +83,37 @@ fn module(device: &Device, label: &str, text: &str) -> wgpu::ShaderModule {
 /// The shader of a call: its kernel, or the variant chosen for it.
 struct Shader<'a> {
     call: &'a Call,
-    variant: Option<&'static Variant>,
     name: &'static str,
     entry: &'static str,
     source: &'static [&'static str],
+    /// The pipeline's constants.
+    constants: Vec<(&'static str, u32)>,
+    tile: [usize; 2],
 }
 
 impl<'a> Shader<'a> {
     fn of(device: &Device, call: &'a Call) -> Self {
         let kernel = call.kernel;
-        let variant = device.variant(call);
-        let (name, entry, source) = match variant {
-            Some(&Variant { name, entry, source, .. }) => (name, entry, source),
-            None => (kernel.name, kernel.name, kernel.source),
+        let Some(variant) = device.variant(call) else {
+            let (name, constants) = (kernel.name, call.overrides().collect());
+            return Self { call, name, entry: name, source: kernel.source, constants, tile: [1; 2] };
         };
-        Self { call, variant, name, entry, source }
+        let Variant { entry, source, tile, .. } = *variant;
+        // Kernels share the pipelines of lanes, so those go by their entry point.
+        let (name, switches): (_, Vec<_>) = match variant.needs {
+            Needs::EightLanes => (entry, call.overrides().filter_map(of_lanes).collect()),
+            _ => (variant.name, call.overrides().collect()),
+        };
+        let constants = switches.into_iter().chain(variant.constants(device.caps.subgroup.0)).collect();
+        Self { call, name, entry, source, constants, tile }
     }
 
     fn key(&self) -> Key {
-        (self.name, self.call.overrides().map(|(_, value)| value).collect())
+        (self.name, self.constants.clone())
     }
 
     fn groups(&self) -> [u32; 3] {
-        self.call
-            .grid
-            .groups(self.variant.map_or([1; 2], |variant| variant.tile))
-            .expect("Schedule::push checks every tile size")
+        self.call.grid.groups(self.tile).expect("Schedule::push checks every tile size")
     }
 
     fn compile(&self, device: &Device, module: &wgpu::ShaderModule) -> Pipeline {
@@ -107,9 +123,8 @@ impl<'a> Shader<'a> {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let of_variant = self.variant.into_iter().flat_map(|variant| variant.constants(device.caps.subgroup.0));
-        let constants = self.call.overrides().chain(of_variant);
-        let constants: Vec<(&str, f64)> = constants.map(|(name, value)| (name, f64::from(value))).collect();
+        let constants: Vec<(&str, f64)> =
+            self.constants.iter().map(|&(name, value)| (name, f64::from(value))).collect();
         let pipeline = device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.name),
             layout: Some(&pipeline_layout),
@@ -122,6 +137,17 @@ impl<'a> Shader<'a> {
             cache: None,
         });
         Pipeline { pipeline, layout }
+    }
+}
+
+/// The constant that a switch of a call is to the shaders of lanes; `None` if they read it from the uniform.
+/// Activations that need elementary functions are constants, and the two kinds of sums of a convolution.
+fn of_lanes((name, value): (&'static str, u32)) -> Option<(&'static str, u32)> {
+    match name {
+        "role" if value == conv2d::WEIGHT => Some((name, value)),
+        "role" => Some((name, conv2d::TAPS)),
+        "activation" | "gate" if value > Activation::LeakyRelu(0.0).code() => Some((name, value)),
+        _ => None,
     }
 }
 

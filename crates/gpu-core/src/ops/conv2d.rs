@@ -72,7 +72,9 @@ params! {
 
 const FORWARD: u32 = 0;
 const INPUT: u32 = 1;
-const WEIGHT: u32 = 2;
+pub(crate) const WEIGHT: u32 = 2;
+/// The constant of a shader for the first two.
+pub(crate) const TAPS: u32 = 3;
 
 /// Columns too few for a tile.
 const NARROW: usize = 4;
@@ -110,7 +112,7 @@ const SUBGROUPS: &[&str] =
 /// y from x and w.
 pub static CONV2D_FORWARD: Kernel =
     kernel("conv2d_forward", FORWARDS, functions!(reference::conv2d::conv2d_forward), Gradient::Forward);
-const FORWARDS: &[Variant] = variants!("conv2d_forward", "conv2d", &[], FEW);
+const FORWARDS: &[Variant] = variants!("conv2d_forward", "conv2d", &[], &[], FEW);
 const FEW: Variant = Variant {
     name: "conv2d_forward_narrow",
     entry: "conv2d_forward_narrow",
@@ -125,7 +127,7 @@ const FEW: Variant = Variant {
 /// dx from dy and w.
 pub static CONV2D_BACKWARD_INPUT: Kernel =
     kernel("conv2d_backward_input", INPUTS, functions!(reference::conv2d::conv2d_backward_input), Gradient::Backward);
-const INPUTS: &[Variant] = variants!("conv2d_backward_input", "conv2d", &[]);
+const INPUTS: &[Variant] = variants!("conv2d_backward_input", "conv2d", &[], &[]);
 
 /// Partial sums of dw from x and dy.
 pub static CONV2D_BACKWARD_WEIGHT: Kernel = kernel(
@@ -134,7 +136,7 @@ pub static CONV2D_BACKWARD_WEIGHT: Kernel = kernel(
     functions!(reference::conv2d::conv2d_backward_weight),
     Gradient::Backward,
 );
-const WEIGHTS: &[Variant] = variants!("conv2d_backward_weight", "conv2d", &[]);
+const WEIGHTS: &[Variant] = variants!("conv2d_backward_weight", "conv2d", &[], &[]);
 
 /// dx of few channels: each pixel sums the contributions of its taps, which are columns of a product.
 pub static CONV2D_FOLD: Kernel = Kernel {

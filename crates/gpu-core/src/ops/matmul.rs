@@ -110,7 +110,7 @@ const PARTIAL: Constants = &[("stores", 2)];
 
 /// y = gate ⊙ act(a · b + bias)
 pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, functions!(reference::matmul::matmul));
-const MATMULS: &[Variant] = variants!("matmul", "matmul", WRITE, ROW);
+const MATMULS: &[Variant] = variants!("matmul", "matmul", WRITE, WRITE, ROW);
 const ROW: Variant = Variant {
     name: "matmul_row",
     entry: "matmul_row",
@@ -124,12 +124,13 @@ const ROW: Variant = Variant {
 
 /// y += a · b
 pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, MATMUL_ADDS, functions!(reference::matmul::matmul_add));
-const MATMUL_ADDS: &[Variant] = variants!("matmul_add", "matmul", ADD);
+const MATMUL_ADDS: &[Variant] = variants!("matmul_add", "matmul", ADD, ADD);
 
 /// Partial sums over chunks of k: y [parts, m, n].
 pub static MATMUL_SPLIT: Kernel =
     kernel("matmul_split", WRITES, MATMUL_SPLITS, functions!(reference::matmul::matmul_split));
-const MATMUL_SPLITS: &[Variant] = variants!("matmul_split", "matmul", PARTIAL);
+// By lanes it is a product with the plain epilogue in several parts, so that both share a pipeline.
+const MATMUL_SPLITS: &[Variant] = variants!("matmul_split", "matmul", PARTIAL, WRITE);
 
 /// total += Σ partial, the second half of a split product.
 pub static MATMUL_JOIN: Kernel = Kernel {

@@ -134,11 +134,12 @@ pub(crate) const BY_8: Tiles = Tiles { constants: &[], workgroup: [32, 4, 1], ti
 /// The same, 64 × 64 with matrices of 16 × 16.
 pub(crate) const BY_16: Tiles = Tiles { tile: [64, 64], loads: 128, ..BY_8 };
 
-/// The variants of a product, the default first, then others of the same kernel. `SCALARS`, `HALF`, `QUADS`,
+/// The variants of a product, the default first, with others of the same kernel; `$lanes` are the constants of those by
+/// subgroups of eight lanes. `SCALARS`, `HALF`, `QUADS`,
 /// `SUBGROUPS` and `COOPERATIVE_…` are the files that load single numbers, round them to half precision, load four at a
 /// time, use subgroups, and use cooperative matrices.
 macro_rules! variants {
-    ($name:literal, $entry:literal, $constants:expr $(, $other:expr)*) => {{
+    ($name:literal, $entry:literal, $constants:expr, $lanes:expr $(, $other:expr)*) => {{
         use $crate::schedule::variant::{BY_16, BY_8};
         use $crate::schedule::variant::{BY_128, BY_256, DEEP, DOUBLE, HUGE, LANES, LARGE, Needs, SMALL, TALL, WIDE};
         const LANES_ENTRY: &str = concat!($entry, "_lanes");
@@ -146,8 +147,8 @@ macro_rules! variants {
             Variant::tiled($name, $entry, SCALARS, $constants, &LARGE, Needs::Nothing),
             Variant::tiled(concat!($name, "_half"), $entry, HALF, $constants, &LARGE, Needs::Half),
             Variant::tiled(concat!($name, "_small"), $entry, SCALARS, $constants, &SMALL, Needs::Nothing),
-            Variant::tiled(concat!($name, "_lanes"), LANES_ENTRY, SUBGROUPS, $constants, &LANES, Needs::EightLanes),
-            Variant::tiled(concat!($name, "_lanes_tall"), LANES_ENTRY, SUBGROUPS, $constants, &TALL, Needs::EightLanes),
+            Variant::tiled(concat!($name, "_lanes"), LANES_ENTRY, SUBGROUPS, $lanes, &LANES, Needs::EightLanes),
+            Variant::tiled(concat!($name, "_lanes_tall"), LANES_ENTRY, SUBGROUPS, $lanes, &TALL, Needs::EightLanes),
             $($other,)*
             Variant::tiled(concat!($name, "_deep"), $entry, SCALARS, $constants, &DEEP, Needs::Tuning),
             Variant::tiled(concat!($name, "_wide"), $entry, SCALARS, $constants, &WIDE, Needs::Tuning),
