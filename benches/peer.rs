@@ -14,6 +14,8 @@ use workloads::{Block, Workload};
 struct Engine {
     backend: Backend,
     seconds: f64,
+    /// The peak of memory before the first workload.
+    idle_mib: Option<f64>,
     warm: HashMap<String, Workload>,
 }
 
@@ -23,7 +25,7 @@ fn main() {
     let Ok(choice) = after("--device").unwrap_or("auto").parse::<DeviceChoice>();
     let seconds = after("--seconds").unwrap_or("2").parse().expect("--seconds takes a number");
     let (backend, _) = choose(&choice, false).unwrap_or_else(|error| panic!("{error}"));
-    let mut engine = Engine { backend, seconds, warm: HashMap::new() };
+    let mut engine = Engine { backend, seconds, idle_mib: peak_mib(), warm: HashMap::new() };
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("stdin is UTF-8");
         println!("{}", engine.answer(line.trim()));
@@ -37,6 +39,9 @@ impl Engine {
             "versions" => return self.versions(),
             _ => self.block(name).unwrap_or_else(|error| json!({"error": error})),
         };
+        if let (Some(idle), Some(peak)) = (self.idle_mib, peak_mib()) {
+            (answer["idle_mib"], answer["peak_mib"]) = (json!(idle), json!(peak));
+        }
         answer["workload"] = json!(name);
         answer
     }
@@ -76,6 +81,13 @@ impl Engine {
         let block = run(workload, time)?;
         Ok(merged(answer, name, workload, &block))
     }
+}
+
+/// The largest resident set of this process so far, in MiB; `None` where the system does not say.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+    Some(kib.parse::<f64>().ok()? / 1024.0)
 }
 
 /// The loss that other engines report: −ELBO, the discriminator's loss, the error of the VQ-VAE.

@@ -10,6 +10,15 @@ PRODUCTS = {f"product-{side}": side for side in (512, 1024, 2048, 4096)}
 CONVOLUTION_FLOPS = 2 * 32 * 32 * 32 * 64 * 64 * 9
 
 
+def peak_mib():
+    """The largest resident set of this process so far; None where the system does not say."""
+    try:
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return None
+
+
 class Workload:
     """`step` runs `steps` of them, which the device may finish later; `sync` waits; `loss` is the last step's."""
 
@@ -30,6 +39,7 @@ class Engine:
     def __init__(self, build, sync, versions, seconds):
         self.build, self.sync, self.versions, self.seconds = build, sync, versions, seconds
         self.warm = {}
+        self.idle_mib = peak_mib()
 
     def timed(self, workload, calls):
         """Seconds of a step."""
@@ -63,6 +73,8 @@ class Engine:
         answer |= {"workload": name, "ms": step * 1e3, "steps": calls * workload.steps}
         if workload.parameters is not None:
             answer["loss"] = workload.loss()
+        if self.idle_mib is not None:
+            answer |= {"idle_mib": self.idle_mib, "peak_mib": peak_mib()}
         if workload.flops is not None:
             answer["gflops"] = workload.flops / step / 1e9
         return answer

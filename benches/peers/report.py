@@ -104,6 +104,24 @@ def first_steps(engines, firsts):
     return lines
 
 
+def memory(engines, results):
+    """The peak of each process's resident set, and in brackets what of it came after its start."""
+    knows = lambda name: any("peak_mib" in answer for found in results.get(name, {}).values() for answer in found)
+    workloads = [name for name in TRAINING if knows(name)]
+    if not workloads:
+        return []
+    lines = ["", "| MiB at the peak (above an idle process) | " + " | ".join(workloads) + " |"]
+    lines.append("| --- |" + " ---: |" * len(workloads))
+    for engine in engines:
+        cells = []
+        for workload in workloads:
+            found = [answer for answer in results[workload].get(engine, []) if "peak_mib" in answer]
+            peak = max((answer["peak_mib"] for answer in found), default=None)
+            cells.append(f"{peak:,.0f} ({peak - found[0]['idle_mib']:,.0f})" if found else "–")
+        lines.append(f"| {engine} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def failures(results, firsts):
     """Each reason once, with all that it kept from being measured."""
     reasons = {}
@@ -125,6 +143,7 @@ def markdown(run):
              "In brackets: time as a multiple of the faster of frit's; more than one is slower than frit."]
     lines += table("ms per training step", engines, TRAINING, results)
     lines += table("GFLOP/s; of decode, ms", engines, KERNELS, results)
+    lines += memory(engines, results)
     lines += first_steps(engines, firsts)
     lines += ["", "| engine | versions |", "| --- | --- |"]
     for engine in engines:

@@ -89,6 +89,12 @@ pub(crate) fn element_bytes<E>(dtype: Dtype) -> u64 {
     }
 }
 
+/// Runs work on a thread of rayon's pool, which then starts parallel loops itself. Any other thread hands each loop to
+/// the pool and sleeps until it is done.
+fn on_a_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// Allocates zeros, or returns an error if memory is short.
 fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
     let mut values = Vec::new();
@@ -169,7 +175,7 @@ impl<E: Precision> CpuExecutor<E> {
             for _ in 0..next.times {
                 for program in &next.programs {
                     let calls = std::mem::take(&mut self.programs[program.0]);
-                    calls.iter().for_each(|call| self.run(call));
+                    on_a_worker(|| calls.iter().for_each(|call| self.run(call)));
                     self.programs[program.0] = calls;
                 }
             }
@@ -281,7 +287,7 @@ impl<E: Precision> Executor for CpuExecutor<E> {
             self.run(call);
             start.elapsed()
         };
-        let times = calls.iter().map(timed).collect();
+        let times = on_a_worker(|| calls.iter().map(timed).collect());
         self.programs[program.0] = calls;
         Ok(Timing { clock: Clock::Host { why: "the CPU executor runs one call at a time" }, calls: times })
     }

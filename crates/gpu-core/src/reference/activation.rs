@@ -1,7 +1,7 @@
 //! y = act(x) and dx = act′(x) ⊙ dy.
 
 use crate::ops::activation::{Activation, ActivationParams};
-use crate::reference::BLOCK;
+use crate::reference::{BLOCK, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 
@@ -23,15 +23,15 @@ pub fn value<E: Element>(act: Activation, x: E) -> E {
                 E::of(alpha) * x
             }
         }
-        Activation::Tanh => x.tanh(),
+        Activation::Tanh => x.hyperbolic_tangent(),
         Activation::Sigmoid => sigmoid(x),
-        Activation::Softplus => x.max(E::zero()) + (-x.abs()).exp().ln_1p(),
+        Activation::Softplus => x.max(E::zero()) + (-x.abs()).exponential().log_one_plus(),
         Activation::Silu => x * sigmoid(x),
         Activation::Elu(alpha) => {
             if x > E::zero() {
                 x
             } else {
-                E::of(alpha) * x.exp_m1()
+                E::of(alpha) * x.exp_minus_one()
             }
         }
     }
@@ -64,7 +64,7 @@ fn slope_at_output<E: Element>(act: Activation, y: E) -> E {
         }
         Activation::Tanh => E::one() - y * y,
         Activation::Sigmoid => y * (E::one() - y),
-        Activation::Softplus => -(-y).exp_m1(),
+        Activation::Softplus => -(-y).exp_minus_one(),
         Activation::Silu => E::nan(),
         Activation::Elu(alpha) => {
             if y > E::zero() {
@@ -91,35 +91,42 @@ pub fn slope<E: Element>(act: Activation, x: E) -> E {
 }
 
 /// 1 / (1 + e⁻ˣ)
+#[inline]
 pub fn sigmoid<E: Element>(x: E) -> E {
-    E::one() / (E::one() + (-x).exp())
+    E::one() / (E::one() + (-x).exponential())
 }
 
-/// x = act(x) for many; the usual ones are separate loops, without a choice inside.
+/// x = act(x) for many. Each activation has a separate loop, without a choice inside.
 pub fn activate_all<E: Element>(kind: u32, alpha: f32, values: &mut [E]) {
     match Activation::decode(kind, alpha) {
         None => values.fill(E::nan()),
         Some(Activation::Identity) => {}
-        Some(Activation::Relu) => values.iter_mut().for_each(|x| *x = value(Activation::Relu, *x)),
-        Some(Activation::LeakyRelu(alpha)) => {
-            values.iter_mut().for_each(|x| *x = value(Activation::LeakyRelu(alpha), *x));
-        }
-        Some(act) => values.iter_mut().for_each(|x| *x = value(act, *x)),
+        Some(Activation::Relu) => each(values, |x| value(Activation::Relu, x)),
+        Some(Activation::LeakyRelu(alpha)) => each(values, |x| value(Activation::LeakyRelu(alpha), x)),
+        Some(Activation::Tanh) => each(values, |x| value(Activation::Tanh, x)),
+        Some(Activation::Sigmoid) => each(values, |x| value(Activation::Sigmoid, x)),
+        Some(Activation::Softplus) => each(values, |x| value(Activation::Softplus, x)),
+        Some(Activation::Silu) => each(values, |x| value(Activation::Silu, x)),
+        Some(Activation::Elu(alpha)) => each(values, |x| value(Activation::Elu(alpha), x)),
     }
+}
+
+fn each<E: Element>(values: &mut [E], f: impl Fn(E) -> E) {
+    vectorised(|| values.iter_mut().for_each(|x| *x = f(*x)));
 }
 
 /// d = act′ d for many, at the points where act is y; likewise.
 pub fn gate_all<E: Element>(kind: u32, alpha: f32, y: &[E], values: &mut [E]) {
     let both = values.iter_mut().zip(y);
-    match Activation::decode(kind, alpha) {
-        None => values.fill(E::nan()),
+    vectorised(|| match Activation::decode(kind, alpha) {
+        None => both.for_each(|(d, _)| *d = E::nan()),
         Some(Activation::Identity) => {}
         Some(Activation::Relu) => both.for_each(|(d, &y)| *d *= slope_at_output(Activation::Relu, y)),
         Some(Activation::LeakyRelu(alpha)) => {
             both.for_each(|(d, &y)| *d *= slope_at_output(Activation::LeakyRelu(alpha), y));
         }
         Some(act) => both.for_each(|(d, &y)| *d *= slope_at_output(act, y)),
-    }
+    });
 }
 
 /// y = act(x)

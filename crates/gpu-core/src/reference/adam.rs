@@ -1,7 +1,7 @@
 //! Adam, in the same steps as shaders/adam.wgsl.
 
 use crate::ops::adam::AdamParams;
-use crate::reference::{BLOCK, clip_scale, running_average};
+use crate::reference::{BLOCK, clip_scale, running_average, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 
@@ -27,18 +27,20 @@ fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
     let (w, g, m, v) = (args.write("w"), args.write("g"), args.write("m"), args.write("v"));
     let blocks = w.par_chunks_mut(BLOCK).zip(g.par_chunks_mut(BLOCK));
     blocks.zip(m.par_chunks_mut(BLOCK)).zip(v.par_chunks_mut(BLOCK)).for_each(|(((w, g), m), v)| {
-        for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-            let mut grad = *g * scale;
-            if p.decoupled != 0 {
-                *w *= E::one() - lr * decay;
-            } else {
-                grad += decay * *w;
+        vectorised(|| {
+            for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+                let mut grad = *g * scale;
+                if p.decoupled != 0 {
+                    *w *= E::one() - lr * decay;
+                } else {
+                    grad += decay * *w;
+                }
+                *m = beta1 * *m + rest1 * grad;
+                *v = beta2 * *v + rest2 * grad * grad;
+                *w -= lr / corrected1 * *m / (v.sqrt() / corrected2.sqrt() + epsilon);
+                *g = E::zero();
             }
-            *m = beta1 * *m + rest1 * grad;
-            *v = beta2 * *v + rest2 * grad * grad;
-            *w -= lr / corrected1 * *m / (v.sqrt() / corrected2.sqrt() + epsilon);
-            *g = E::zero();
-        }
+        });
     });
     w
 }

@@ -2,7 +2,7 @@
 
 use crate::ops::batch_norm::BatchNormParams;
 use crate::reference::activation::{activate_all, gate_all};
-use crate::reference::{fold_rows, round_all};
+use crate::reference::{block_of_rows, fold_rows, round_all, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -26,11 +26,13 @@ pub fn batch_norm_partial<E: Element>(args: &mut Args<'_, E>) {
         let x = &x[rows.start * c..rows.end * c];
         fold_rows(&mut means, x, |sum, x| sum + x);
         means.iter_mut().for_each(|mean| *mean /= rows.len() as f64);
-        for x in x.chunks_exact(c) {
-            squares.iter_mut().zip(x).zip(&means).for_each(|((sum, x), mean): ((&mut f64, &E), &f64)| {
-                *sum += (x.wide() - mean) * (x.wide() - mean);
-            });
-        }
+        vectorised(|| {
+            for x in x.chunks_exact(c) {
+                squares.iter_mut().zip(x).zip(&means).for_each(|((sum, x), mean): ((&mut f64, &E), &f64)| {
+                    *sum += (x.wide() - mean) * (x.wide() - mean);
+                });
+            }
+        });
         round_all(partial, means.iter().chain(&squares));
     });
 }
@@ -76,11 +78,16 @@ pub fn batch_norm_apply<E: Element>(args: &mut Args<'_, E>) {
     let (x, weight, bias, y) = (args.read("x"), args.read("weight"), args.read("bias"), args.write("y"));
     let (mean, inv_std) = args.read("saved").split_at(c);
     let (weight, bias, mean, inv_std) = (&weight[..c], &bias[..c], &mean[..c], &inv_std[..c]);
-    y.par_chunks_mut(c).zip(x.par_chunks(c)).for_each(|(y, x)| {
-        let (y, x) = (&mut y[..c], &x[..c]);
-        for j in 0..c {
-            y[j] = weight[j] * (x[j] - mean[j]) * inv_std[j] + bias[j];
-        }
+    let block = block_of_rows(c);
+    y.par_chunks_mut(block).zip(x.par_chunks(block)).for_each(|(y, x)| {
+        vectorised(|| {
+            for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                let of_channels = weight.iter().zip(bias).zip(mean).zip(inv_std);
+                for ((y, &x), (((&weight, &bias), &mean), &inv_std)) in y.iter_mut().zip(x).zip(of_channels) {
+                    *y = weight * (x - mean) * inv_std + bias;
+                }
+            }
+        });
         activate_all(p.activation, p.alpha, y);
     });
 }
@@ -97,11 +104,14 @@ pub fn batch_norm_backward_partial<E: Element>(args: &mut Args<'_, E>) {
         let (x, dy) = (&x[rows.start * c..rows.end * c], &dy[rows.start * c..rows.end * c]);
         let (mut dot, mut sum) = (vec![0.0; c], vec![0.0; c]);
         let (mean, inv_std) = (&mean[..c], &inv_std[..c]);
-        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
-            for (j, dot) in dot.iter_mut().enumerate() {
-                *dot += (dy[j] * (x[j] - mean[j]) * inv_std[j]).wide();
+        vectorised(|| {
+            for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
+                let of_channels = dot.iter_mut().zip(mean).zip(inv_std);
+                for ((&x, &dy), ((dot, &mean), &inv_std)) in x.iter().zip(dy).zip(of_channels) {
+                    *dot += (dy * (x - mean) * inv_std).wide();
+                }
             }
-        }
+        });
         fold_rows(&mut sum, dy, |sum, dy| sum + dy);
         round_all(dots, &dot);
         round_all(sums, &sum);
@@ -126,14 +136,19 @@ pub fn batch_norm_backward_apply<E: Element>(args: &mut Args<'_, E>) {
     let (mean, inv_std) = args.read("saved").split_at(c);
     let (dot, sum, dx) = (args.read("dot"), args.read("sum"), args.write("dx"));
     let (weight, mean, inv_std, dot, sum) = (&weight[..c], &mean[..c], &inv_std[..c], &dot[..c], &sum[..c]);
-    dx.par_chunks_mut(c).enumerate().for_each(|(r, dx)| {
-        let row = r * c..(r + 1) * c;
-        let (dx, x, dy) = (&mut dx[..c], &x[row.clone()], &dy[row.clone()]);
-        for j in 0..c {
-            let normed = (x[j] - mean[j]) * inv_std[j];
-            let through = if p.training != 0 { (sum[j] + normed * dot[j]) / rows } else { E::zero() };
-            dx[j] = weight[j] * inv_std[j] * (dy[j] - through);
-        }
-        gate_all(p.gate, p.gate_alpha, &gate_y[row], dx);
+    let block = block_of_rows(c);
+    let blocks = dx.par_chunks_mut(block).zip(x.par_chunks(block)).zip(dy.par_chunks(block));
+    blocks.zip(gate_y.par_chunks(block)).for_each(|(((dx, x), dy), gate_y)| {
+        vectorised(|| {
+            for ((dx, x), dy) in dx.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(dy.chunks_exact(c)) {
+                let of_channels = weight.iter().zip(mean).zip(inv_std).zip(dot).zip(sum);
+                let all = dx.iter_mut().zip(x).zip(dy).zip(of_channels);
+                for (((dx, &x), &dy), ((((&weight, &mean), &inv_std), &dot), &sum)) in all {
+                    let through = (sum + (x - mean) * inv_std * dot) / rows;
+                    *dx = weight * inv_std * (dy - if p.training != 0 { through } else { E::zero() });
+                }
+            }
+        });
+        gate_all(p.gate, p.gate_alpha, gate_y, dx);
     });
 }

@@ -5,6 +5,7 @@
 use crate::ops::conv2d::Conv2dParams;
 use crate::ops::matmul::{Form, MatmulParams, plain_params};
 use crate::reference::matmul::{Threads, dense, epilogue};
+use crate::reference::vectorised;
 use crate::{Args, Element};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -15,10 +16,10 @@ pub fn conv2d_forward<E: Element>(args: &mut Args<'_, E>) {
     let (x, w, y) = (args.read("image"), args.read("factor"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
     let (co, terms) = (p.y_c as usize, terms(&p));
-    let some = piece::<E>(y.len() / co, rows_at_once::<E>(&p));
+    let (places, some) = (Places::new(p), piece::<E>(y.len() / co, rows_at_once::<E>(&p)));
     y.par_chunks_mut(some * co).enumerate().for_each_init(Vec::new, |windows, (chunk, y)| {
         let rows = y.len() / co;
-        gather(&p, x, chunk * some..chunk * some + rows, windows);
+        gather(&places, x, chunk * some..chunk * some + rows, windows);
         let product = product(&p, rows, co, terms, Form::NT);
         dense(&product, windows, w, 0..terms, y, false, Threads::One);
         epilogue(&product, bias, gate_y, chunk * some, y);
@@ -33,7 +34,7 @@ pub fn conv2d_backward_input<E: Element>(args: &mut Args<'_, E>) {
     let (ci, co, terms, some) = (p.x_c as usize, p.y_c as usize, terms(&p), rows_at_once::<E>(&p));
     let (of_dx, of_dy) = ((p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
     // Whole images, as many as have that number of windows.
-    let images = piece::<E>(p.batch as usize, (some / of_dy).max(1));
+    let (places, images) = (Places::new(p), piece::<E>(p.batch as usize, (some / of_dy).max(1)));
     dx.par_chunks_mut(images * of_dx * ci).enumerate().for_each_init(Vec::new, |windows, (chunk, dx)| {
         dx.fill(E::zero());
         let (first, rows) = (chunk * images, dx.len() / ci);
@@ -41,7 +42,7 @@ pub fn conv2d_backward_input<E: Element>(args: &mut Args<'_, E>) {
             windows.resize(pixels.len() * terms, E::zero());
             let dy = &dy[pixels.start * co..pixels.end * co];
             dense(&product(&p, pixels.len(), terms, co, Form::NN), dy, w, 0..co, windows, false, Threads::One);
-            scatter(&p, pixels.map(|pixel| pixel - first * of_dy), windows, dx);
+            scatter(&places, pixels.map(|pixel| pixel - first * of_dy), windows, dx);
         }
         epilogue(&product(&p, rows, ci, co, Form::NN), bias, gate_y, first * of_dx, dx);
     });
@@ -53,9 +54,10 @@ pub fn conv2d_fold<E: Element>(args: &mut Args<'_, E>) {
     let (spread, dx) = (args.read("image"), args.write("y"));
     let (bias, gate_y) = (args.read("bias"), args.read("gate_y"));
     let (ci, of_dx, of_dy) = (p.x_c as usize, (p.x_h * p.x_w) as usize, (p.y_h * p.y_w) as usize);
+    let places = Places::new(p);
     dx.par_chunks_mut(of_dx * ci).enumerate().for_each(|(n, dx)| {
         dx.fill(E::zero());
-        scatter(&p, 0..of_dy, &spread[n * of_dy * terms(&p)..], dx);
+        scatter(&places, 0..of_dy, &spread[n * of_dy * terms(&p)..], dx);
         epilogue(&product(&p, of_dx, ci, 1, Form::NN), bias, gate_y, n * of_dx, dx);
     });
 }
@@ -64,11 +66,11 @@ pub fn conv2d_fold<E: Element>(args: &mut Args<'_, E>) {
 pub fn conv2d_backward_weight<E: Element>(args: &mut Args<'_, E>) {
     let p: Conv2dParams = args.params();
     let (x, dy, partial) = (args.read("image"), args.read("factor"), args.write("y"));
-    let (co, terms, chunk) = (p.y_c as usize, terms(&p), p.chunk as usize);
+    let (co, terms, chunk, places) = (p.y_c as usize, terms(&p), p.chunk as usize, Places::new(p));
     partial.par_chunks_mut(co * terms).enumerate().for_each_init(Vec::new, |windows, (z, dw)| {
         let all = z * chunk..((z + 1) * chunk).min(dy.len() / co);
         for pixels in pieces(all.clone(), rows_at_once::<E>(&p)) {
-            gather(&p, x, pixels.clone(), windows);
+            gather(&places, x, pixels.clone(), windows);
             let dy = &dy[pixels.start * co..pixels.end * co];
             let (product, add) = (plain_params(co, terms, pixels.len(), Form::TN), pixels.start > all.start);
             dense(&product, dy, windows, 0..pixels.len(), dw, add, Threads::One);
@@ -77,12 +79,11 @@ pub fn conv2d_backward_weight<E: Element>(args: &mut Args<'_, E>) {
 }
 
 /// Adds windows at their positions in dx.
-fn scatter<E: Element>(p: &Conv2dParams, pixels: impl Iterator<Item = usize>, windows: &[E], dx: &mut [E]) {
-    for (pixel, window) in pixels.zip(windows.chunks_exact(terms(p))) {
-        for (from, to, length) in runs(p, pixel) {
-            let window = &window[from..from + length];
-            dx[to..to + length].iter_mut().zip(window).for_each(|(dx, &d)| *dx += d);
-        }
+fn scatter<E: Element>(places: &Places, pixels: impl Iterator<Item = usize>, windows: &[E], dx: &mut [E]) {
+    for (pixel, window) in pixels.zip(windows.chunks_exact(places.terms)) {
+        places.runs(places.split(pixel)).for_each(|(from, to, length)| {
+            add(&mut dx[to..to + length], &window[from..from + length]);
+        });
     }
 }
 
@@ -121,35 +122,91 @@ fn pieces(all: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> 
 }
 
 /// Gathers the windows of some pixels of y: [pixels, kh, kw, ci].
-fn gather<E: Element>(p: &Conv2dParams, x: &[E], pixels: Range<usize>, windows: &mut Vec<E>) {
-    let terms = terms(p);
-    windows.resize(pixels.len() * terms, E::zero());
-    for (pixel, window) in pixels.zip(windows.chunks_exact_mut(terms)) {
-        window.fill(E::zero());
-        for (to, from, length) in runs(p, pixel) {
-            window[to..to + length].copy_from_slice(&x[from..from + length]);
+fn gather<E: Element>(places: &Places, x: &[E], pixels: Range<usize>, windows: &mut Vec<E>) {
+    windows.resize(pixels.len() * places.terms, E::zero());
+    for (pixel, window) in pixels.zip(windows.chunks_exact_mut(places.terms)) {
+        let at = places.split(pixel);
+        if places.is_padded(at) {
+            window.fill(E::zero());
         }
+        places.runs(at).for_each(|(to, from, length)| copy(&mut window[to..to + length], &x[from..from + length]));
     }
 }
 
-/// The runs of the window of a pixel of y: for each contiguous run of numbers, its start in the window, its start in x,
-/// and its length. Padding is left out.
-fn runs(p: &Conv2dParams, pixel: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let [x_h, x_w, c, kernel_w] = [p.x_h, p.x_w, p.x_c, p.kernel_w].map(|size| size as usize);
-    let [y_h, y_w, dilation_h, dilation_w] = [p.y_h, p.y_w, p.dilation_h, p.dilation_w].map(|size| size as usize);
-    let [pad_h, pad_w] = [p.pad_h, p.pad_w].map(|size| size as usize);
-    let (n, top) = (pixel / (y_h * y_w), pixel / y_w % y_h * p.stride_h as usize);
-    let left = pixel % y_w * p.stride_w as usize;
-    let rows = inside(top, dilation_h, p.kernel_h as usize, pad_h, x_h);
-    let cols = inside(left, dilation_w, kernel_w, pad_w, x_w);
-    let beside = if dilation_w == 1 { cols.len().max(1) } else { 1 };
-    rows.flat_map(move |i| {
-        let h = top + i * dilation_h - pad_h;
-        cols.clone().step_by(beside).map(move |j| {
-            let w = left + j * dilation_w - pad_w;
-            ((i * kernel_w + j) * c, ((n * x_h + h) * x_w + w) * c, beside * c)
+/// The length of a run from which a call is worth while.
+const LONG: usize = 17;
+
+/// to += from
+fn add<E: Element>(to: &mut [E], from: &[E]) {
+    let both = to.iter_mut().zip(from);
+    if from.len() >= LONG {
+        vectorised(|| both.for_each(|(to, &from)| *to += from));
+    } else {
+        both.for_each(|(to, &from)| *to += from);
+    }
+}
+
+/// to = from
+fn copy<E: Element>(to: &mut [E], from: &[E]) {
+    if from.len() >= LONG {
+        return to.copy_from_slice(from);
+    }
+    let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<4>(), from.as_chunks::<4>());
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    to_rest.iter_mut().zip(from_rest).for_each(|(to, from)| *to = *from);
+}
+
+/// The positions of the windows of an image.
+struct Places {
+    p: Conv2dParams,
+    /// Elements of a window.
+    terms: usize,
+    /// For each row of y, the rows of its windows that fall inside the image.
+    rows: Vec<Range<usize>>,
+    /// The same for columns.
+    cols: Vec<Range<usize>>,
+}
+
+impl Places {
+    fn new(p: Conv2dParams) -> Self {
+        let along = |y: u32, stride: u32, dilation: u32, kernel: u32, pad: u32, x: u32| {
+            let [dilation, kernel, pad, x] = [dilation, kernel, pad, x].map(|size| size as usize);
+            (0..y).map(|at| inside((at * stride) as usize, dilation, kernel, pad, x)).collect()
+        };
+        let rows = along(p.y_h, p.stride_h, p.dilation_h, p.kernel_h, p.pad_h, p.x_h);
+        let cols = along(p.y_w, p.stride_w, p.dilation_w, p.kernel_w, p.pad_w, p.x_w);
+        Self { p, terms: terms(&p), rows, cols }
+    }
+
+    /// The image, row and column of a pixel of y.
+    fn split(&self, pixel: usize) -> [usize; 3] {
+        let (row, col) = (pixel as u32 / self.p.y_w, pixel as u32 % self.p.y_w);
+        [row / self.p.y_h, row % self.p.y_h, col].map(|at| at as usize)
+    }
+
+    /// True if a part of a window is outside the image.
+    fn is_padded(&self, [_, row, col]: [usize; 3]) -> bool {
+        self.rows[row].len() * self.cols[col].len() < (self.p.kernel_h * self.p.kernel_w) as usize
+    }
+
+    /// The runs of a window: for each contiguous run of numbers, its start in the window, its start in x, and its
+    /// length. Padding is left out.
+    fn runs(&self, [n, row, col]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize)> {
+        let p = &self.p;
+        let [x_h, x_w, c, kernel_w] = [p.x_h, p.x_w, p.x_c, p.kernel_w].map(|size| size as usize);
+        let [dilation_h, dilation_w, pad_h, pad_w] =
+            [p.dilation_h, p.dilation_w, p.pad_h, p.pad_w].map(|size| size as usize);
+        let (top, left) = (row * p.stride_h as usize, col * p.stride_w as usize);
+        let (rows, cols) = (self.rows[row].clone(), self.cols[col].clone());
+        let (count, beside) = if dilation_w == 1 { (cols.len().min(1), cols.len()) } else { (cols.len(), 1) };
+        rows.flat_map(move |i| {
+            let h = top + i * dilation_h - pad_h;
+            (cols.start..cols.start + count).map(move |j| {
+                let w = left + j * dilation_w - pad_w;
+                ((i * kernel_w + j) * c, ((n * x_h + h) * x_w + w) * c, beside * c)
+            })
         })
-    })
+    }
 }
 
 /// The taps along one axis that fall inside the image, for a window that starts at `start` of the padded image.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 /// max x, and Σ exp(x − max x)
 fn top_and_sum<E: Element>(x: &[E]) -> (E, f64) {
     let top = x.iter().copied().fold(E::neg_infinity(), E::max);
-    (top, x.iter().map(|&x| (x - top).exp().wide()).sum())
+    (top, x.iter().map(|&x| (x - top).exponential().wide()).sum())
 }
 
 /// The index of the largest value, the first of equal ones
@@ -37,7 +37,7 @@ pub fn cross_entropy_with_gradient<E: Element>(args: &mut Args<'_, E>) {
         let (top, sum) = top_and_sum(x);
         let (weight, sum) = (E::of(p.weight), E::of(sum));
         for ((dx, &x), &t) in dx.iter_mut().zip(x).zip(t) {
-            *dx = weight * ((x - top).exp() / sum - t);
+            *dx = weight * ((x - top).exponential() / sum - t);
         }
     });
 }

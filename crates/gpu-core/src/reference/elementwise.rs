@@ -1,6 +1,7 @@
 //! y = alpha a + beta b, y = a ⊙ b, and sum += term.
 
 use crate::ops::elementwise::CombineParams;
+use crate::reference::{BLOCK, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 
@@ -9,13 +10,20 @@ pub fn combine<E: Element>(args: &mut Args<'_, E>) {
     let p: CombineParams = args.params();
     let (alpha, beta) = (E::of(p.alpha), E::of(p.beta));
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
-    y.par_iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = alpha * a + beta * b);
+    each_block(y, a, b, |a, b| alpha * a + beta * b);
 }
 
 /// y = a ⊙ b
 pub fn multiply<E: Element>(args: &mut Args<'_, E>) {
     let (a, b, y) = (args.read("a"), args.read("b"), args.write("y"));
-    y.par_iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = a * b);
+    each_block(y, a, b, |a, b| a * b);
+}
+
+/// y = f(a, b)
+fn each_block<E: Element>(y: &mut [E], a: &[E], b: &[E], f: impl Fn(E, E) -> E + Sync) {
+    y.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).zip(b.par_chunks(BLOCK)).for_each(|((y, a), b)| {
+        vectorised(|| y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b)));
+    });
 }
 
 /// sum += term, term = 0

@@ -21,7 +21,7 @@ fn loss_and_slope<E: Element>(p: &GanLossParams, r: usize, d: E) -> (E, E) {
     let side = if generator || real { E::one() } else { -E::one() };
     let Some(loss) = decode(p.kind) else { return (E::nan(), E::nan()) };
     match loss {
-        GanLoss::NonSaturating => (d.max(E::zero()) - t * d + (-d.abs()).exp().ln_1p(), sigmoid(d) - t),
+        GanLoss::NonSaturating => (d.max(E::zero()) - t * d + (-d.abs()).exponential().log_one_plus(), sigmoid(d) - t),
         GanLoss::LeastSquares => (E::of(0.5) * (d - t) * (d - t), d - t),
         GanLoss::Hinge if !generator && side * d >= E::one() => (E::zero(), E::zero()),
         GanLoss::Hinge if !generator => (E::one() - side * d, -side),

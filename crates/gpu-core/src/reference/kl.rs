@@ -5,7 +5,7 @@ use crate::{Args, Element};
 use rayon::prelude::*;
 
 fn variance<E: Element>(logvar: E) -> E {
-    logvar.min(E::of(80.0)).exp()
+    logvar.min(E::of(80.0)).exponential()
 }
 
 /// 1 + logvar − mean² − exp(logvar), in f64: its parts cancel.

@@ -1,8 +1,8 @@
 //! y = gate ⊙ act(a · b + bias). The dense product uses the crate `gemm`.
 
 use crate::ops::matmul::{JoinParams, MatmulParams};
-use crate::reference::BLOCK;
 use crate::reference::activation::{activate_all, gate_all};
+use crate::reference::{BLOCK, block_of_rows, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -13,7 +13,8 @@ pub fn matmul<E: Element>(args: &mut Args<'_, E>) {
     let (a, b, bias, gate_y) = (args.read("a"), args.read("b"), args.read("bias"), args.read("gate_y"));
     let y = args.write("y");
     dense(&p, a, b, 0..p.k as usize, y, false, Threads::All);
-    y.par_chunks_mut(p.n as usize).enumerate().for_each(|(row, y)| epilogue(&p, bias, gate_y, row, y));
+    let block = block_of_rows(p.n as usize);
+    y.par_chunks_mut(block).enumerate().for_each(|(i, y)| epilogue(&p, bias, gate_y, i * block / p.n as usize, y));
 }
 
 /// y += a · b
@@ -39,7 +40,8 @@ pub fn matmul_join<E: Element>(args: &mut Args<'_, E>) {
     let (partial, total) = (args.read("partial"), args.write("total"));
     total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
         for partial in partial.chunks_exact(p.len as usize) {
-            total.iter_mut().zip(&partial[block * BLOCK..]).for_each(|(total, &partial)| *total += partial);
+            let partial = &partial[block * BLOCK..];
+            vectorised(|| total.iter_mut().zip(partial).for_each(|(total, &partial)| *total += partial));
         }
     });
 }
@@ -48,7 +50,7 @@ pub fn matmul_join<E: Element>(args: &mut Args<'_, E>) {
 pub(crate) fn epilogue<E: Element>(p: &MatmulParams, bias: &[E], gate_y: &[E], first: usize, y: &mut [E]) {
     let n = p.n as usize;
     if p.use_bias != 0 {
-        y.chunks_exact_mut(n).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias));
+        vectorised(|| y.chunks_exact_mut(n).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias)));
     }
     activate_all(p.activation, p.alpha, y);
     if p.gate != 0 {

@@ -43,11 +43,25 @@ use rayon::prelude::*;
 /// Elements that a thread computes at a time, in element-wise loops.
 const BLOCK: usize = 1 << 12;
 
+/// Runs a loop as compiled for the vectors of this processor. The results are the same as without them, bit for bit:
+/// the compiler neither reorders nor fuses operations.
+#[inline(always)]
+fn vectorised(body: impl FnOnce()) {
+    pulp::Arch::new().dispatch(body);
+}
+
+/// Whole rows of n numbers, about a [`BLOCK`] of them.
+fn block_of_rows(n: usize) -> usize {
+    (BLOCK / n).max(1) * n
+}
+
 /// totals = f(totals, row), element by element, for every row of x in turn.
 fn fold_rows<E: Element>(totals: &mut [f64], x: &[E], f: impl Fn(f64, f64) -> f64) {
-    for row in x.chunks_exact(totals.len()) {
-        totals.iter_mut().zip(row).for_each(|(total, &x)| *total = f(*total, x.wide()));
-    }
+    vectorised(|| {
+        for row in x.chunks_exact(totals.len()) {
+            totals.iter_mut().zip(row).for_each(|(total, &x)| *total = f(*total, x.wide()));
+        }
+    });
 }
 
 /// Rounds sums to elements.
@@ -64,6 +78,6 @@ fn clip_scale<E: Element>(clip: f32, squares: E) -> E {
 fn running_average<E: Element>(average: &mut [E], w: &[E], keep: f32, one_minus_keep: f32) {
     let (keep, gain) = (E::of(keep), E::of(one_minus_keep));
     average.par_chunks_mut(BLOCK).zip(w.par_chunks(BLOCK)).for_each(|(average, w)| {
-        average.iter_mut().zip(w).for_each(|(average, &w)| *average = keep * *average + gain * w);
+        vectorised(|| average.iter_mut().zip(w).for_each(|(average, &w)| *average = keep * *average + gain * w));
     });
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 /// e^(½ logvar), with logvar clamped to ±80 as in the kernels
 fn deviation<E: Element>(logvar: E) -> E {
-    num_traits::clamp(E::of(0.5) * logvar, E::of(-40.0), E::of(40.0)).exp()
+    num_traits::clamp(E::of(0.5) * logvar, E::of(-40.0), E::of(40.0)).exponential()
 }
 
 /// z = μ + e^(½ logvar) ε

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 /// max x, and Σ exp(x − max x)
 fn top_and_sum<E: Element>(x: &[E]) -> (E, f64) {
     let top = x.iter().copied().fold(E::neg_infinity(), E::max);
-    (top, x.iter().map(|&x| (x - top).exp().wide()).sum())
+    (top, x.iter().map(|&x| (x - top).exponential().wide()).sum())
 }
 
 /// `y[r]` = log Σ_j exp(x[r, j])
@@ -29,7 +29,7 @@ pub fn softmax<E: Element>(args: &mut Args<'_, E>) {
         let (top, sum) = top_and_sum(x);
         let sum = E::of(sum);
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = (x - top).exp() / sum;
+            *y = (x - top).exponential() / sum;
         }
     });
 }
@@ -40,7 +40,7 @@ pub fn logsumexp_backward<E: Element>(args: &mut Args<'_, E>) {
     let n = p.n as usize;
     let (x, dy, log_sum, dx) = (args.read("x"), args.read("dy"), args.read("log_sum"), args.write("dx"));
     dx.par_iter_mut().zip(x).enumerate().for_each(|(i, (dx, &x))| {
-        *dx = dy[i / n] * (x - log_sum[i / n]).exp();
+        *dx = dy[i / n] * (x - log_sum[i / n]).exponential();
     });
 }
 

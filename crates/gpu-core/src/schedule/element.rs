@@ -1,5 +1,6 @@
 //! The numbers in which the functions of kernels compute on the CPU.
 
+use crate::schedule::elementary;
 use num_traits::{Float, NumAssign};
 use std::fmt::Debug;
 use std::iter::Sum;
@@ -11,6 +12,18 @@ pub trait Element: Float + NumAssign + Sum + Default + Debug + Send + Sync + 'st
 
     /// The same number in double precision.
     fn wide(self) -> f64;
+
+    /// eˣ.
+    fn exponential(self) -> Self;
+
+    /// eˣ − 1, for x ≤ 0.
+    fn exp_minus_one(self) -> Self;
+
+    /// ln(1 + x), for x in [0, 1].
+    fn log_one_plus(self) -> Self;
+
+    /// tanh x.
+    fn hyperbolic_tangent(self) -> Self;
 }
 
 impl Element for f32 {
@@ -23,6 +36,26 @@ impl Element for f32 {
     fn wide(self) -> f64 {
         self.into()
     }
+
+    #[inline]
+    fn exponential(self) -> Self {
+        elementary::exponential(self)
+    }
+
+    #[inline]
+    fn exp_minus_one(self) -> Self {
+        elementary::exp_minus_one(self)
+    }
+
+    #[inline]
+    fn log_one_plus(self) -> Self {
+        elementary::log_one_plus(self)
+    }
+
+    #[inline]
+    fn hyperbolic_tangent(self) -> Self {
+        elementary::hyperbolic_tangent(self)
+    }
 }
 
 impl Element for f64 {
@@ -34,5 +67,25 @@ impl Element for f64 {
     #[inline]
     fn wide(self) -> f64 {
         self
+    }
+
+    #[inline]
+    fn exponential(self) -> Self {
+        self.exp()
+    }
+
+    #[inline]
+    fn exp_minus_one(self) -> Self {
+        self.exp_m1()
+    }
+
+    #[inline]
+    fn log_one_plus(self) -> Self {
+        self.ln_1p()
+    }
+
+    #[inline]
+    fn hyperbolic_tangent(self) -> Self {
+        self.tanh()
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod barriers;
 pub(crate) mod buf;
 pub(crate) mod calls;
 pub(crate) mod element;
+mod elementary;
 pub(crate) mod kernel;
 pub(crate) mod layout;
 pub(crate) mod memory;
