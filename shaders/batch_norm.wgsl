@@ -100,19 +100,19 @@ fn batch_norm_finish(
     let inside = i < c;
     let j = select(0u, i, inside);
     let rows = f32(p_finish.rows);
-    let span = lane_rows(local, p_finish.parts);
+    let span = lane_rows(local, COLUMNS, p_finish.parts);
     let first = partials[j];
     var moved = 0.0;
     for (var part = span.x; part < span.y; part++) {
         moved += chunk_rows(part) * (partials[2u * part * c + j] - first);
     }
-    let mean = first + column_sum(local, moved) / rows;
+    let mean = first + column_sum(local, COLUMNS, moved) / rows;
     var squares = 0.0;
     for (var part = span.x; part < span.y; part++) {
         let d = partials[2u * part * c + j] - mean;
         squares += partials[(2u * part + 1u) * c + j] + chunk_rows(part) * d * d;
     }
-    squares = column_sum(local, squares);
+    squares = column_sum(local, COLUMNS, squares);
     if local < COLUMNS && inside { publish(j, mean, squares, p_finish); }
 }
 
@@ -141,17 +141,17 @@ fn batch_norm_few(
     let i = group_index(group, groups) * COLUMNS + local % COLUMNS;
     let inside = i < c;
     let j = select(0u, i, inside);
-    let span = lane_rows(local, p_few.rows);
+    let span = lane_rows(local, COLUMNS, p_few.rows);
     let first = x[j];
     var moved = 0.0;
     for (var r = span.x; r < span.y; r++) { moved += x[r * c + j] - first; }
-    let mean = first + column_sum(local, moved) / f32(p_few.rows);
+    let mean = first + column_sum(local, COLUMNS, moved) / f32(p_few.rows);
     var squares = 0.0;
     for (var r = span.x; r < span.y; r++) {
         let d = x[r * c + j] - mean;
         squares += d * d;
     }
-    squares = column_sum(local, squares);
+    squares = column_sum(local, COLUMNS, squares);
     if !inside { return; }
     if local < COLUMNS { publish(j, mean, squares, p_few); }
     let inv_std = inverseSqrt(squares / f32(p_few.rows) + p_few.epsilon);
@@ -240,15 +240,15 @@ fn batch_norm_backward_partial(
 
 // Σ dy x̂ and Σ dy of channel j from those of the chunks.
 fn join_chunks(local: u32, j: u32, p: Params) -> vec2<f32> {
-    let span = lane_rows(local, p.parts);
+    let span = lane_rows(local, COLUMNS, p.parts);
     var of_dots = 0.0;
     var of_sums = 0.0;
     for (var part = span.x; part < span.y; part++) {
         of_dots += dots[part * p.c + j];
         of_sums += sums[part * p.c + j];
     }
-    let of_dot = column_sum(local, of_dots);
-    return vec2(of_dot, column_sum(local, of_sums));
+    let of_dot = column_sum(local, COLUMNS, of_dots);
+    return vec2(of_dot, column_sum(local, COLUMNS, of_sums));
 }
 
 @compute @workgroup_size(256)
@@ -336,7 +336,7 @@ fn backward_few(local: u32, j: u32, inside: bool) -> vec2<f32> {
     let rows = p_few_backward.rows;
     let centre = saved[j];
     let inv_std = saved[c + j];
-    let span = lane_rows(local, rows);
+    let span = lane_rows(local, COLUMNS, rows);
     var of_dots = 0.0;
     var of_sums = 0.0;
     for (var r = span.x; r < span.y; r++) {
@@ -344,8 +344,8 @@ fn backward_few(local: u32, j: u32, inside: bool) -> vec2<f32> {
         of_dots += d * (x[r * c + j] - centre);
         of_sums += d;
     }
-    of_dots = inv_std * column_sum(local, of_dots);
-    of_sums = column_sum(local, of_sums);
+    of_dots = inv_std * column_sum(local, COLUMNS, of_dots);
+    of_sums = column_sum(local, COLUMNS, of_sums);
     if inside {
         let factor = weight[j] * inv_std;
         let of_dot = of_dots / f32(rows);

@@ -24,8 +24,8 @@ pub(crate) fn cases() -> Vec<Case> {
         cases.push(over_columns(kind, [300, 6], true));
     }
     cases.extend(COLUMNS.map(added));
-    // Around the 2,048 rows that one dispatch adds.
-    cases.extend([[128, 17], [2048, 9], [2049, 3]].map(added));
+    // Around the 2,048 rows that one dispatch adds, and the 256 up to which a workgroup has more columns.
+    cases.extend([[128, 17], [256, 65], [257, 9], [2048, 9], [2049, 3]].map(added));
     cases.extend([folded_rows(), folded_columns(), unknown()]);
     cases
 }
@@ -119,7 +119,8 @@ fn unknown() -> Case {
     let s = &mut case.schedule;
     let (rows, columns) = (s.scratch([5]), s.scratch([5]));
     let (dx_rows, dx_columns) = (s.scratch([5, 5]), s.scratch([5, 5]));
-    let params = ReduceParams { m: 5, n: 5, chunk: 8, parts: 1, kind: Operation::ALL.len() as u32, scale: 0.5 };
+    let params =
+        ReduceParams { m: 5, n: 5, chunk: 8, parts: 1, kind: Operation::ALL.len() as u32, columns: 8, scale: 0.5 };
     s.push(&REDUCE_ROWS, "rows", &[x, rows], &params, Grid::Linear(5), 0);
     s.push(&REDUCE_COLUMNS, "columns", &[x, columns], &params, Grid::Linear(1), 0);
     s.push(&REDUCE_COLUMNS_ADD, "add", &[x, columns], &params, Grid::Linear(1), 0);

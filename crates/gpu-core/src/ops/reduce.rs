@@ -71,6 +71,8 @@ params! {
         parts: u32,
         /// [`Operation::code`].
         kind: u32,
+        /// Columns of a workgroup that adds all rows at once.
+        columns: u32,
         /// Multiplies each result.
         scale: f32,
     }
@@ -81,10 +83,10 @@ const INVOCATIONS: usize = 256;
 const ROW_CHUNK: usize = 4096;
 /// Rows that one invocation reduces, in one column.
 const COLUMN_CHUNK: usize = 64;
-/// Columns of a workgroup that adds all rows at once: COLUMNS of shaders/common/columns.wgsl.
-const COLUMNS: usize = 8;
-/// The most rows that one dispatch adds: 64 for each invocation, no more than in a chunk.
+/// The most rows that one dispatch adds: 64 for each invocation of the narrower workgroups.
 const ALL_ROWS: usize = 2048;
+/// The most rows for workgroups of 64 columns, again 64 for each invocation; those with more have eight columns.
+const WIDE_ROWS: usize = 256;
 
 const BACKWARD: &[Binding] = &[read("x"), read("reduced"), read("dy"), write("dx")];
 
@@ -189,7 +191,9 @@ pub fn columns_add(s: &mut Schedule, label: &str, x: Buf, y: Buf) {
     if params.parts == 1 {
         s.push(&REDUCE_COLUMNS_ADD, label, &[x, y], &params, column_grid(&params), flops(x));
     } else {
-        let grid = Grid::Linear(x.shape.cols().div_ceil(COLUMNS));
+        let columns = if x.shape.rows() <= WIDE_ROWS { 64 } else { 8 };
+        let params = ReduceParams { columns: columns as u32, ..params };
+        let grid = Grid::Linear(x.shape.cols().div_ceil(columns));
         s.push(&REDUCE_COLUMNS_ADD_ALL, label, &[x, y], &params, grid, flops(x));
     }
 }
@@ -267,7 +271,7 @@ fn column_params(x: Buf, kind: Kind) -> ReduceParams {
 
 fn plain_params(x: Buf, kind: Kind) -> ReduceParams {
     let (m, n) = (x.shape.rows() as u32, x.shape.cols() as u32);
-    ReduceParams { m, n, chunk: 0, parts: 0, kind: kind.operation().code(), scale: 1.0 }
+    ReduceParams { m, n, chunk: 0, parts: 0, kind: kind.operation().code(), columns: 1, scale: 1.0 }
 }
 
 fn column_grid(params: &ReduceParams) -> Grid {
