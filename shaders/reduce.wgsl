@@ -5,13 +5,15 @@
 //   reduce_columns           y [parts, n]: op over the rows [c · chunk, (c + 1) · chunk) of each column;
 //                            one invocation per chunk and column, in order; adjacent ones read adjacent columns
 //   reduce_columns_add       the same, added to y: the last pass of a bias gradient
+//   reduce_columns_add_all   y [n] += sums of whole columns, of any number of chunks; one workgroup of 256 per
+//                            `columns` of them; only for a kind that is a sum
 //   reduce_rows_backward     dx [m, n] from dy [m]; the workgroups of reduce_rows
 //   reduce_columns_backward  dx [m, n] from dy [n]; the invocations of reduce_columns
 //
 // op by kind: 0 sum, 1 maximum, 2 sum of squares; an unknown kind gives NaN. If there are several parts, ops/reduce.rs
 // reduces the partial results again. The derivative of a maximum is shared equally by the elements that attain it;
 // every chunk counts them over the whole row or column itself.
-// Needs common/grid.wgsl and common/nan.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl and common/columns.wgsl.
 
 struct Params {
     m: u32,
@@ -19,6 +21,7 @@ struct Params {
     chunk: u32,
     parts: u32,
     kind: u32,
+    columns: u32,
     scale: f32,
 }
 
@@ -108,6 +111,22 @@ fn reduce_columns_add(
     let i = group_index(group, groups) * 256u + local;
     if i >= p.parts * p.n { return; }
     y[i] += column_chunk(i);
+}
+
+@compute @workgroup_size(256)
+fn reduce_columns_add_all(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups) * p.columns + local % p.columns;
+    let inside = i < p.n;
+    let j = select(0u, i, inside);
+    let span = lane_rows(local, p.columns, p.m);
+    var v = 0.0;
+    for (var r = span.x; r < span.y; r++) { v += term(x[r * p.n + j]); }
+    v = p.scale * column_sum(local, p.columns, v);
+    if local < p.columns && inside { y[i] += v; }
 }
 
 // The output of the forward kernel, [m] or [n]; used only for the derivative of a maximum.

@@ -8,7 +8,7 @@ mod vectors;
 
 use bench::Bench;
 use gpu_core::ops::activation::Activation;
-use gpu_core::ops::batch_norm::{self, BatchNorm};
+use gpu_core::ops::batch_norm::{self, BatchNorm, Gradients};
 use gpu_core::ops::codebook::{self, Averages};
 use gpu_core::ops::conv2d;
 use gpu_core::ops::gan_loss::{self, GanLoss, Loss};
@@ -18,7 +18,7 @@ use gpu_core::ops::matmul::{Epilogue, PLAIN};
 use gpu_core::ops::pad::{self, Border, Margins};
 use gpu_core::ops::spectral_norm::{self, SpectralNorm};
 use gpu_core::ops::{channels, cross_entropy, elementwise, pool, reduce, upsample, vq};
-use gpu_core::{Array, Buf, Dtype, Error};
+use gpu_core::{Array, Buf, Dtype, Error, Shape};
 
 #[test]
 fn convolutions_agree_with_pytorch() -> Result<(), Error> {
@@ -146,13 +146,14 @@ fn batch_norm(bench: &mut Bench<'_>, kind: &str) {
         momentum: at("start", "momentum")[0] as f32,
     };
     let (x, dy) = (bench.input("x"), bench.input("dy"));
-    let (dweight, dbias) = (zeros(bench, "dweight"), zeros(bench, "dbias"));
+    let channels = norm.weight.len();
+    let both = bench.feed(&[2, channels], vec![0.0; 2 * channels]);
+    let [dweight, dbias] = [0, channels as u32].map(|offset| Buf { offset, shape: Shape::from([channels]), ..both });
     let (training, s) = (kind != "eval", &mut bench.s);
     let forward = if training { batch_norm::forward } else { batch_norm::inference };
     let (y, saved) = forward(s, "y", x, &norm, Activation::Identity);
-    let sums = batch_norm::backward_sums(s, "sums", &saved, dy);
-    batch_norm::backward_params(s, "params", sums, dweight, dbias);
-    let dx = batch_norm::backward_input(s, "dx", &saved, dy, norm.weight, training.then_some(sums), None);
+    let gradients = Some(Gradients { weight: dweight, bias: dbias });
+    let dx = batch_norm::backward(s, "dx", &saved, dy, norm.weight, gradients, None);
     expect_normalised(bench, y, dx, dweight, dbias);
     if training {
         bench.expect("running_mean", norm.running_mean);

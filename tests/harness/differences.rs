@@ -62,7 +62,9 @@ pub fn check(case: &Case) -> Result<Vec<Slope>, Error> {
 fn claimed(cpu: &mut dyn Executor, program: Program, inputs: &Inputs, dx: Buf) -> Result<Vec<f64>, Error> {
     run(cpu, program, inputs)?;
     let after = cpu.read(dx)?.to_f64();
-    let before = inputs.iter().find(|(buf, _)| *buf == dx).map(|(_, values)| values.to_f64());
+    let given = inputs.iter().find(|(buf, _)| buf.id == dx.id);
+    let before =
+        given.map(|(buf, values)| values.to_f64()[dx.offset as usize - buf.offset as usize..][..dx.len()].to_vec());
     Ok(match before {
         Some(before) => after.iter().zip(before).map(|(after, before)| after - before).collect(),
         None => after,

@@ -2,8 +2,9 @@
 
 use crate::{Case, Fill};
 use gpu_core::ops::reduce::{
-    Kind, Operation, REDUCE_COLUMNS, REDUCE_COLUMNS_ADD, REDUCE_COLUMNS_BACKWARD, REDUCE_ROWS, REDUCE_ROWS_BACKWARD,
-    ReduceParams, columns, columns_add, columns_backward, rows, rows_backward, whole, whole_backward,
+    Kind, Operation, REDUCE_COLUMNS, REDUCE_COLUMNS_ADD, REDUCE_COLUMNS_ADD_ALL, REDUCE_COLUMNS_BACKWARD, REDUCE_ROWS,
+    REDUCE_ROWS_BACKWARD, ReduceParams, columns, columns_add, columns_backward, rows, rows_backward, whole,
+    whole_backward,
 };
 use gpu_core::{Buf, Grid, MAX_GROUPS, Shape};
 
@@ -23,6 +24,8 @@ pub(crate) fn cases() -> Vec<Case> {
         cases.push(over_columns(kind, [300, 6], true));
     }
     cases.extend(COLUMNS.map(added));
+    // Around the 2,048 rows that one dispatch adds, and the 256 up to which a workgroup has more columns.
+    cases.extend([[128, 17], [256, 65], [257, 9], [2048, 9], [2049, 3]].map(added));
     cases.extend([folded_rows(), folded_columns(), unknown()]);
     cases
 }
@@ -116,10 +119,12 @@ fn unknown() -> Case {
     let s = &mut case.schedule;
     let (rows, columns) = (s.scratch([5]), s.scratch([5]));
     let (dx_rows, dx_columns) = (s.scratch([5, 5]), s.scratch([5, 5]));
-    let params = ReduceParams { m: 5, n: 5, chunk: 8, parts: 1, kind: Operation::ALL.len() as u32, scale: 0.5 };
+    let params =
+        ReduceParams { m: 5, n: 5, chunk: 8, parts: 1, kind: Operation::ALL.len() as u32, columns: 8, scale: 0.5 };
     s.push(&REDUCE_ROWS, "rows", &[x, rows], &params, Grid::Linear(5), 0);
     s.push(&REDUCE_COLUMNS, "columns", &[x, columns], &params, Grid::Linear(1), 0);
     s.push(&REDUCE_COLUMNS_ADD, "add", &[x, columns], &params, Grid::Linear(1), 0);
+    s.push(&REDUCE_COLUMNS_ADD_ALL, "add all", &[x, columns], &params, Grid::Linear(1), 0);
     s.push(&REDUCE_ROWS_BACKWARD, "rows.dx", &[x, rows, dy, dx_rows], &params, Grid::Linear(5), 0);
     s.push(&REDUCE_COLUMNS_BACKWARD, "columns.dx", &[x, columns, dy, dx_columns], &params, Grid::Linear(1), 0);
     case

@@ -71,6 +71,8 @@ params! {
         parts: u32,
         /// [`Operation::code`].
         kind: u32,
+        /// Columns of a workgroup that adds all rows at once.
+        columns: u32,
         /// Multiplies each result.
         scale: f32,
     }
@@ -81,6 +83,10 @@ const INVOCATIONS: usize = 256;
 const ROW_CHUNK: usize = 4096;
 /// Rows that one invocation reduces, in one column.
 const COLUMN_CHUNK: usize = 64;
+/// The most rows that one dispatch adds: 64 for each invocation of the narrower workgroups.
+const ALL_ROWS: usize = 2048;
+/// The most rows for workgroups of 64 columns, again 64 for each invocation; those with more have eight columns.
+const WIDE_ROWS: usize = 256;
 
 const BACKWARD: &[Binding] = &[read("x"), read("reduced"), read("dy"), write("dx")];
 
@@ -88,7 +94,7 @@ const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Fun
     Kernel {
         name,
         op: "reduce",
-        source: shader!("reduce", "grid", "nan"),
+        source: shader!("reduce", "grid", "nan", "columns"),
         bindings,
         params: ReduceParams::FIELDS,
         overrides: &["kind"],
@@ -116,6 +122,13 @@ pub static REDUCE_COLUMNS_ADD: Kernel = kernel(
     functions!(reference::reduce::reduce_columns_add),
     Gradient::Forward,
 );
+/// y `[n]` += the sums of whole columns.
+pub static REDUCE_COLUMNS_ADD_ALL: Kernel = kernel(
+    "reduce_columns_add_all",
+    &[read("x"), update("y")],
+    functions!(reference::reduce::reduce_columns_add_all),
+    Gradient::Forward,
+);
 /// dx [m, n] from dy `[m]`.
 pub static REDUCE_ROWS_BACKWARD: Kernel =
     kernel("reduce_rows_backward", BACKWARD, functions!(reference::reduce::reduce_rows_backward), Gradient::Backward);
@@ -128,8 +141,14 @@ pub static REDUCE_COLUMNS_BACKWARD: Kernel = kernel(
 );
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] =
-    &[&REDUCE_ROWS, &REDUCE_COLUMNS, &REDUCE_COLUMNS_ADD, &REDUCE_ROWS_BACKWARD, &REDUCE_COLUMNS_BACKWARD];
+pub static KERNELS: &[&Kernel] = &[
+    &REDUCE_ROWS,
+    &REDUCE_COLUMNS,
+    &REDUCE_COLUMNS_ADD,
+    &REDUCE_COLUMNS_ADD_ALL,
+    &REDUCE_ROWS_BACKWARD,
+    &REDUCE_COLUMNS_BACKWARD,
+];
 
 /// Reduces each row of x [m, n]: `[m]`.
 pub fn rows(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
@@ -155,7 +174,7 @@ pub fn rows(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
 pub fn columns(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
     let scale = kind.scale(x.shape.rows());
     let y = s.scratch([x.shape.cols()]);
-    let (x, kind) = column_partials(s, label, x, kind);
+    let (x, kind) = column_partials(s, label, x, kind, COLUMN_CHUNK);
     let params = ReduceParams { scale, ..column_params(x, kind) };
     s.push(&REDUCE_COLUMNS, label, &[x, y], &params, column_grid(&params), flops(x));
     y
@@ -167,9 +186,16 @@ pub fn columns(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> Buf {
 /// If `y` does not have one element per column.
 pub fn columns_add(s: &mut Schedule, label: &str, x: Buf, y: Buf) {
     assert_eq!(y.len(), x.shape.cols(), "{label}: y of {} for the columns of {}", y.shape, x.shape);
-    let (x, kind) = column_partials(s, label, x, Kind::Sum);
+    let (x, kind) = column_partials(s, label, x, Kind::Sum, ALL_ROWS);
     let params = column_params(x, kind);
-    s.push(&REDUCE_COLUMNS_ADD, label, &[x, y], &params, column_grid(&params), flops(x));
+    if params.parts == 1 {
+        s.push(&REDUCE_COLUMNS_ADD, label, &[x, y], &params, column_grid(&params), flops(x));
+    } else {
+        let columns = if x.shape.rows() <= WIDE_ROWS { 64 } else { 8 };
+        let params = ReduceParams { columns: columns as u32, ..params };
+        let grid = Grid::Linear(x.shape.cols().div_ceil(columns));
+        s.push(&REDUCE_COLUMNS_ADD_ALL, label, &[x, y], &params, grid, flops(x));
+    }
 }
 
 /// Reduces all of x: `[1]`.
@@ -217,12 +243,12 @@ pub fn whole_backward(s: &mut Schedule, label: &str, x: Buf, y: Buf, dy: Buf, ki
     rows_backward(s, label, x.reshape([1, x.len()]), y, dy, kind).reshape(x.shape)
 }
 
-/// Reduces the columns until one chunk covers the rest of each; also returns the operation that joins them.
-fn column_partials(s: &mut Schedule, label: &str, x: Buf, kind: Kind) -> (Buf, Kind) {
+/// Reduces the columns until at most `rows` of each are left; also returns the operation that joins them.
+fn column_partials(s: &mut Schedule, label: &str, x: Buf, kind: Kind, rows: usize) -> (Buf, Kind) {
     let (mut x, mut kind) = (x, kind);
     for pass in 0.. {
         let params = column_params(x, kind);
-        if params.parts == 1 {
+        if x.shape.rows() <= rows {
             break;
         }
         let partial = s.scratch([params.parts as usize, x.shape.cols()]);
@@ -245,7 +271,7 @@ fn column_params(x: Buf, kind: Kind) -> ReduceParams {
 
 fn plain_params(x: Buf, kind: Kind) -> ReduceParams {
     let (m, n) = (x.shape.rows() as u32, x.shape.cols() as u32);
-    ReduceParams { m, n, chunk: 0, parts: 0, kind: kind.operation().code(), scale: 1.0 }
+    ReduceParams { m, n, chunk: 0, parts: 0, kind: kind.operation().code(), columns: 1, scale: 1.0 }
 }
 
 fn column_grid(params: &ReduceParams) -> Grid {

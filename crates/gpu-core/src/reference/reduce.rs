@@ -43,6 +43,16 @@ pub fn reduce_columns_add<E: Element>(args: &mut Args<'_, E>) {
     });
 }
 
+/// y += the sums of whole columns, from those of the chunks
+pub fn reduce_columns_add_all<E: Element>(args: &mut Args<'_, E>) {
+    let p: ReduceParams = args.params();
+    let (x, y) = (args.read("x"), args.write("y"));
+    let mut partial = vec![E::zero(); p.parts as usize * y.len()];
+    partial.par_chunks_mut(y.len()).enumerate().for_each(|(part, sums)| round_all(sums, &column_chunks(&p, x, part)));
+    let joined = ReduceParams { m: p.parts, chunk: p.parts, ..p };
+    y.iter_mut().zip(column_chunks(&joined, &partial, 0)).for_each(|(y, sum)| *y += E::of(sum));
+}
+
 /// scale · op over a chunk of each column
 fn column_chunks<E: Element>(p: &ReduceParams, x: &[E], part: usize) -> Vec<f64> {
     let (m, n, chunk) = (p.m as usize, p.n as usize, p.chunk as usize);

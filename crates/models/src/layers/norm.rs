@@ -3,7 +3,7 @@
 use super::{Mode, Of, Saved, Slope, Value, Wrt};
 use crate::network::Network;
 use gpu_core::ops::activation::Activation;
-use gpu_core::ops::batch_norm::{self, BatchNorm};
+use gpu_core::ops::batch_norm::{self, BatchNorm, Gradients};
 use gpu_core::{Buf, Init, Memory, Schedule};
 
 /// PyTorch's.
@@ -59,17 +59,14 @@ impl Norm {
     pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, wrt: Wrt) -> Option<Buf> {
         let Of::Statistics(statistics) = &saved.of else { unreachable!("saved by this layer") };
         s.scope(&self.name, |s| {
-            let sums = batch_norm::backward_sums(s, "backward_sums", statistics, dy);
-            if wrt != Wrt::Input {
-                let BatchNorm { weight, bias, .. } = self.norm;
-                batch_norm::backward_params(s, "backward_params", sums, weight.grad(), bias.grad());
+            let gradients = Gradients { weight: self.norm.weight.grad(), bias: self.norm.bias.grad() };
+            if wrt == Wrt::Params {
+                batch_norm::backward_params(s, "backward_params", statistics, dy, gradients);
+                return None;
             }
-            (wrt != Wrt::Params).then(|| {
-                let (weight, gate) = (self.norm.weight, saved.x.gate());
-                let sums = statistics.training.then_some(sums);
-                let dx = batch_norm::backward_input(s, "backward_input", statistics, dy, weight, sums, gate);
-                saved.x.pass(s, "backward_activation", dx)
-            })
+            let (gradients, gate) = ((wrt != Wrt::Input).then_some(gradients), saved.x.gate());
+            let dx = batch_norm::backward(s, "backward", statistics, dy, self.norm.weight, gradients, gate);
+            Some(saved.x.pass(s, "backward_activation", dx))
         })
     }
 }
