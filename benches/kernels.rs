@@ -61,7 +61,8 @@ fn by_variant() -> Vec<(usize, &'static str)> {
     let a = input(&mut schedule, [512, 512]);
     product(&mut schedule, "y", a, a, Form::NN, PLAIN);
     let call = &schedule.calls()[0];
-    let suffixes: Vec<_> = eligible(call, &DEVICE.caps).iter().map(|variant| variant.suffix(call.kernel)).collect();
+    let of_call = eligible(call, &DEVICE.caps);
+    let suffixes: Vec<_> = of_call.iter().map(|variant| variant.suffix(call.kernel.name)).collect();
     sides.iter().flat_map(|&side| suffixes.iter().map(move |&suffix| (side, suffix)).collect::<Vec<_>>()).collect()
 }
 

@@ -22,7 +22,7 @@ override col_quads: u32 = 2u;
 override slab: u32 = 16u;
 override slabs: u32 = 1u;
 
-// Of a workgroup: invocations, and vec4 of rows and of columns. The lengths of arrays are overrides of their own,
+// Of a workgroup: invocations, and vec4 of rows and of columns. The lengths of arrays are separate overrides,
 // because naga 30 cannot evaluate a length that is an expression of overrides if named overrides follow.
 override invocations: u32 = lanes_x * lanes_y * depth;
 override a_quads: u32 = lanes_y * row_quads;

@@ -216,8 +216,9 @@ impl<'a> Shader<'a> {
             .or_else(|| is(binding.access != Access::Read && !writable, "is written; declare it read_write"))
     }
 
-    /// True for an array of scalars of that kind, or of vectors of four. Arrays of atomics do not count, because their results depend on the order of execution. (In workgroup memory
-    /// they may count integers, whose sum does not; float atomics need a capability that is not enabled here.)
+    /// True for an array of scalars of that kind, or of vectors of four. Arrays of atomics do not count, because their
+    /// results depend on the order of execution. (In workgroup memory they may count integers, whose sum does not;
+    /// float atomics need a capability that is not enabled here.)
     fn is_array_of(&self, ty: Handle<Type>, kind: ScalarKind) -> bool {
         match self.module.types[ty].inner {
             TypeInner::Array { base, size: ArraySize::Dynamic, stride: 4 } => self.scalar(base) == Some(kind),

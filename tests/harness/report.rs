@@ -98,7 +98,7 @@ fn variants(backend: &Backend, call: &Call) -> Vec<&'static Variant> {
 fn suffixes(backend: &Backend, case: &Case) -> Vec<&'static str> {
     let mut suffixes = vec![""];
     for call in case.schedule.calls() {
-        for suffix in variants(backend, call).iter().map(|variant| variant.suffix(call.kernel)) {
+        for suffix in variants(backend, call).iter().map(|variant| variant.suffix(call.kernel.name)) {
             if !suffixes.contains(&suffix) {
                 suffixes.push(suffix);
             }

@@ -53,7 +53,7 @@ pub fn trials(device: &Device, call: &Call, half: bool) -> Result<Vec<Trial>, Er
     let mut runners = Vec::new();
     for variant in candidates {
         let tolerance = tolerance(call, variant);
-        let started = start(device, call, &schedule, &bufs, variant.suffix(call.kernel));
+        let started = start(device, call, &schedule, &bufs, variant.suffix(call.kernel.name));
         let runner = match (started, &expected) {
             (Err(error), None) => return Err(error),
             (Err(error), Some(_)) => Err(error.to_string()),

@@ -42,7 +42,9 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
             caps.cooperative.contains(&side) && least == most && most <= 64
         }
         Needs::Tuning => true,
-        Needs::Quads => chunks_in_quads(call) && call.bufs[..2].iter().all(|operand| operand.shape.cols() % 4 == 0),
+        Needs::Quads => {
+            chunks_in_quads(call) && call.bufs[..2].iter().all(|operand| operand.shape.cols().is_multiple_of(4))
+        }
     };
     call.kernel.variants.iter().filter(can).collect()
 }
@@ -50,7 +52,7 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
 /// True if the sums of a workgroup begin at multiples of four terms.
 fn chunks_in_quads(call: &Call) -> bool {
     let chunk = call.kernel.params.iter().position(|(name, _)| *name == "chunk");
-    chunk.is_none_or(|field| call.params[field] % 4 == 0)
+    chunk.is_none_or(|field| call.params[field].is_multiple_of(4))
 }
 
 impl VariantPolicy {
@@ -63,7 +65,7 @@ impl VariantPolicy {
     pub(crate) fn pick(&self, call: &Call, caps: &Caps, passes: impl Fn(Needs) -> bool) -> Option<&'static Variant> {
         let eligible = eligible(call, caps);
         if let Self::Only(suffix) = self {
-            let only = eligible.iter().copied().find(|variant| variant.suffix(call.kernel) == *suffix);
+            let only = eligible.iter().copied().find(|variant| variant.suffix(call.kernel.name) == *suffix);
             return only.or(call.kernel.variants.first());
         }
         let wanted = match self {
@@ -79,8 +81,8 @@ impl VariantPolicy {
     }
 }
 
-/// The choice without measurements, of variants that do not need one. Software adapters spend most of their time on loads, so there the variant with the
-/// fewest loads is chosen.
+/// The choice without measurements, of variants that do not need one. Software adapters spend most of their time on
+/// loads, so there the variant with the fewest loads is chosen.
 fn table(eligible: &[&'static Variant], call: &Call, kind: DeviceKind) -> Option<&'static Variant> {
     let Grid::Tiles { rows, cols, .. } = call.grid else { return None };
     let usual: Vec<_> = eligible.iter().copied().filter(|variant| MEASURED.contains(&variant.needs)).collect();

@@ -1,7 +1,5 @@
 //! The record of a kernel's variant: another tile or another algorithm for the same bindings and parameters.
 
-use super::kernel::Kernel;
-
 /// Names and values of pipeline constants.
 pub type Constants = &'static [(&'static str, u32)];
 
@@ -12,9 +10,9 @@ pub struct Variant {
     pub name: &'static str,
     /// Its entry point. Variants that differ in files or constants may share one.
     pub entry: &'static str,
-    /// Its WGSL files, as in [`Kernel::source`].
+    /// Its WGSL files, as in [`Kernel::source`](crate::Kernel::source).
     pub source: &'static [&'static str],
-    /// Its pipeline constants besides [`Kernel::overrides`]: those of the kernel, and those of the tile.
+    /// Its pipeline constants, without those of the kernel's parameters: those of the kernel, and those of the tile.
     pub constants: [Constants; 2],
     /// Invocations per workgroup.
     pub workgroup: [u32; 3],
@@ -28,8 +26,8 @@ pub struct Variant {
 
 impl Variant {
     /// The part of its name after the kernel's name; empty for the default variant.
-    pub fn suffix(&self, kernel: &Kernel) -> &'static str {
-        self.name.strip_prefix(kernel.name).expect("a variant's name begins with its kernel's; tests/contract.rs")
+    pub fn suffix(&self, kernel: &str) -> &'static str {
+        self.name.strip_prefix(kernel).expect("a variant's name begins with its kernel's; tests/contract.rs")
     }
 
     /// Its pipeline constants on a device with subgroups of that many lanes.
@@ -88,7 +86,9 @@ pub(crate) struct Tiles {
 
 /// [`Tiles`] in workgroup memory, by the constants of shaders/common/tile.wgsl.
 macro_rules! tiles {
-    ([$x:literal, $y:literal, $depth:literal], [$rows:literal, $cols:literal], $slabs:literal slabs of $slab:literal) => {
+    (
+        [$x:literal, $y:literal, $depth:literal], [$rows:literal, $cols:literal], $slabs:literal slabs of $slab:literal
+    ) => {
         Tiles {
             constants: &[
                 ("lanes_x", $x),
