@@ -93,10 +93,23 @@ fn lines(first: u32, lane: u32, count: u32) -> vec4<u32> {
     return min(vec4(first + lane) + vec4(0u, 8u, 16u, 24u), vec4(count - 1u));
 }
 
-// The epilogue of matmul.wgsl, for the element of y at that place and column.
-fn epilogue(at: u32, col: u32, sum: f32) -> f32 {
+// The bias of the lane's four columns from `first` on. It is loaded before the sums are stored: an element that is not
+// loaded costs these drivers as much as one that is.
+fn biases(first: u32, lane: u32, count: u32) -> vec4<f32> {
+    if p.use_bias == 0u { return vec4(0.0); }
+    let cols = lines(first, lane, count);
+    return vec4(bias[cols.x], bias[cols.y], bias[cols.z], bias[cols.w]);
+}
+
+// The i-th matrix with the bias of its columns: of the tile's first 32, or of the 32 after them.
+fn biased(c: array<mat4x4<f32>, 16>, i: u32, near: vec4<f32>, after: vec4<f32>) -> mat4x4<f32> {
+    let b = select(near, after, i >= 8u && tall == 0u);
+    return matrix(c, i) + mat4x4(b, b, b, b);
+}
+
+// The rest of the epilogue of matmul.wgsl, for the element of y at that place.
+fn epilogue(at: u32, sum: f32) -> f32 {
     var v = sum;
-    if p.use_bias != 0u { v += bias[col]; }
     if activation != IDENTITY {
         v = activate(activation, p.alpha, v);
     } else {

@@ -141,8 +141,10 @@ fn conv2d_lanes(
     }
     let first = pixel_of(corner.x);
     var pixel = first;
+    let near = biases(corner.y, lane, work.n);
+    let after = biases(corner.y + 32u, lane, work.n);
     for (var i = 0u; i < 16u; i++) {
-        let m = matrix(c, i);
+        let m = biased(c, i, near, after);
         let at = corner + matrix_at(i, lane);
         // A tall tile's second block has the next rows, a wide one's the same.
         if i == 8u && tall == 0u { pixel = first; }
@@ -150,7 +152,7 @@ fn conv2d_lanes(
             let row = at.x + e / 4u;
             let col = at.y + 8u * (e % 4u);
             let to = lane_row(group.z, row, pixel) * work.n + col;
-            if row < work.m && col < work.n { y[to] = epilogue(to, col, element(m, e)); }
+            if row < work.m && col < work.n { y[to] = epilogue(to, element(m, e)); }
             if e % 4u == 3u { pixel = next_pixel(pixel); }
         }
     }

@@ -38,15 +38,17 @@ fn matmul_lanes(
     let begin = part * p.chunk;
     if corner.x >= p.m || begin >= p.k { return; }
     let c = sums(lane, begin, min(p.k, begin + p.chunk));
+    let near = biases(corner.y, lane, p.n);
+    let after = biases(corner.y + 32u, lane, p.n);
     for (var i = 0u; i < 16u; i++) {
-        let m = matrix(c, i);
+        let m = biased(c, i, near, after);
         let at = corner + matrix_at(i, lane);
         for (var e = 0u; e < 16u; e++) {
             let row = at.x + e / 4u;
             let col = at.y + 8u * (e % 4u);
             let to = (part * p.m + row) * p.n + col;
             if row < p.m && col < p.n {
-                if stores == ADD { y[to] += element(m, e); } else { y[to] = epilogue(to, col, element(m, e)); }
+                if stores == ADD { y[to] += element(m, e); } else { y[to] = epilogue(to, element(m, e)); }
             }
         }
     }

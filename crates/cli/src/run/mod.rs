@@ -16,5 +16,7 @@ pub mod programs;
 mod saved;
 pub mod session;
 pub mod startup;
+pub mod step_timer;
 pub mod tensors;
+pub mod tuning;
 mod version;

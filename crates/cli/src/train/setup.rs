@@ -9,8 +9,8 @@ use crate::io::guess::did_you_mean;
 use crate::run::data::absolute;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
-use crate::run::programs::measured_step;
 use crate::run::session::{Session, spec};
+use crate::run::step_timer::StepTimer;
 use crate::terminal::Terminal;
 use crate::train::best_metric::BestMetric;
 use crate::train::fit_memory::{FitMemory, smallest_micro_batch};
@@ -18,6 +18,9 @@ use crate::train::options::{Length, MicroBatchSize};
 use gpu_core::Backend;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Time to spend on measuring a step.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 /// A configuration and its data, checked: everything that needs no device.
 pub struct Inputs {
@@ -110,12 +113,15 @@ impl Setup {
     ///
     /// # Errors
     /// As [`Setup::start`].
-    pub fn step_time(&self, mut session: Session) -> Result<StepTime> {
+    pub fn step_time(&self, session: Session) -> Result<StepTime> {
         let plan = EpochPlan::new(&session.config, session.data.train.count);
-        let measured = measured_step(&mut session, &plan);
         let device = session.device.clone();
-        drop(session);
-        let step = measured.map_err(|error| self.fit_memory().with_hint(error))?;
+        let measure = || -> Result<Duration> {
+            let mut timer = StepTimer::start(session, &plan)?;
+            let steps = timer.steps_in(LONG_ENOUGH)?;
+            timer.time(steps)
+        };
+        let step = measure().map_err(|error| self.fit_memory().with_hint(error))?;
         Ok(StepTime { step, per_epoch: plan.per_epoch, total: plan.total, device })
     }
 

@@ -1,0 +1,58 @@
+//! Measured times of training steps.
+
+use crate::io::error::Result;
+use crate::run::epoch_plan::{EpochPlan, StepPosition};
+use crate::run::programs::Programs;
+use crate::run::session::Session;
+use gpu_core::SubmitLoop;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// A started model whose training steps on whole batches are timed.
+pub struct StepTimer {
+    session: Session,
+    programs: Programs,
+    position: StepPosition,
+    submits: SubmitLoop,
+    /// Steps run so far.
+    done: u64,
+}
+
+impl StepTimer {
+    /// Runs the first step, in which shaders are compiled.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn start(mut session: Session, steps: &EpochPlan) -> Result<Self> {
+        let programs = Programs::prepare(&mut session, steps, 0)?;
+        let position = steps.at(0);
+        session.put_shard(steps, &position)?;
+        let mut timer = Self { session, programs, position, submits: SubmitLoop::default(), done: 0 };
+        timer.time(1)?;
+        Ok(timer)
+    }
+
+    /// The mean time over so many steps, or as many as the images have whole batches for.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn time(&mut self, steps: u64) -> Result<Duration> {
+        let steps = steps.clamp(1, self.position.runs);
+        self.session.restart_order()?;
+        let (ring, executor) = (self.session.model.buffers().ring, self.session.executor.as_mut());
+        let programs = self.programs.of(self.position.size)?;
+        let mut seen = |_| ControlFlow::Continue(());
+        let since = Instant::now();
+        self.done += self.submits.drive(executor, programs, self.done + 1, steps, ring, &mut seen)?;
+        Ok(since.elapsed() / steps as u32)
+    }
+
+    /// The number of steps that take about that long, at least one.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn steps_in(&mut self, time: Duration) -> Result<u64> {
+        let once = self.time(1)?.as_secs_f64().max(1e-6);
+        Ok(((time.as_secs_f64() / once) as u64).clamp(1, self.position.runs))
+    }
+}
