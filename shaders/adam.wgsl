@@ -22,10 +22,10 @@ struct Params {
     one_minus_keep: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> w: array<f32>;
-@group(0) @binding(1) var<storage, read_write> g: array<f32>;
-@group(0) @binding(2) var<storage, read_write> m: array<f32>;
-@group(0) @binding(3) var<storage, read_write> v: array<f32>;
+@group(0) @binding(0) var<storage, read_write> w: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> g: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> m: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> v: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> rates: array<f32>;
 @group(0) @binding(5) var<storage, read> norm: array<f32>;
 @group(0) @binding(6) var<uniform> p: Params;
@@ -42,8 +42,8 @@ fn shared_now(clip: f32) -> Shared {
     return Shared(clip_scale(clip, norm[0]), rates[0], rates[0] / rates[1], sqrt(rates[2]));
 }
 
-// Updates element i and returns its new weight.
-fn descend(i: u32, s: Shared, p: Params) -> f32 {
+// Updates the i-th four elements and returns their new weights.
+fn descend(i: u32, s: Shared, p: Params) -> vec4<f32> {
     var weight = w[i];
     var grad = s.scale * g[i];
     if p.decay > 0.0 {
@@ -55,9 +55,9 @@ fn descend(i: u32, s: Shared, p: Params) -> f32 {
     }
     let first = p.beta1 * m[i] + p.one_minus_beta1 * grad;
     let second = p.beta2 * v[i] + p.one_minus_beta2 * grad * grad;
-    weight -= s.step * first / (sqrt(second) / s.root + p.epsilon);
+    weight -= s.step * first / (sqrt(second) / s.root + vec4(p.epsilon));
     w[i] = weight;
-    g[i] = 0.0;
+    g[i] = vec4(0.0);
     m[i] = first;
     v[i] = second;
     return weight;
@@ -69,12 +69,12 @@ fn adam(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let s = shared_now(p.clip);
-    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) { descend(i, s, p); }
+    if 4u * i < p.len { descend(i, s, p); }
 }
 
-@group(0) @binding(6) var<storage, read_write> average: array<f32>;
+@group(0) @binding(6) var<storage, read_write> average: array<vec4<f32>>;
 @group(0) @binding(7) var<uniform> p_averaged: Params;
 
 @compute @workgroup_size(64)
@@ -83,10 +83,10 @@ fn adam_averaged(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let s = shared_now(p_averaged.clip);
-    for (var i = begin + local; i < min(begin + 256u, p_averaged.len); i += 64u) {
+    if 4u * i < p_averaged.len {
         let weight = descend(i, s, p_averaged);
-        average[i] = running_average(p_averaged.keep, p_averaged.one_minus_keep, average[i], weight);
+        average[i] = p_averaged.keep * average[i] + p_averaged.one_minus_keep * weight;
     }
 }

@@ -1,7 +1,7 @@
 //! The choice of a kernel variant for a call on a device.
 
 use super::caps::{Caps, DeviceKind};
-use crate::{Call, Grid, Needs, Variant};
+use crate::{Buf, Call, Grid, Needs, Variant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,24 +35,29 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
     let can = |variant: &&'static Variant| match variant.needs {
         Needs::Nothing => true,
         Needs::FewColumns => cols <= variant.tile[1],
-        Needs::EightLanes => caps.subgroup == (8, 8) && caps.features.contains(&"subgroups"),
+        Needs::EightLanes => eight_lanes(caps),
+        Needs::EightLanesQuads => eight_lanes(caps) && in_quads(call, &call.bufs[..5]),
         Needs::Half => caps.features.contains(&"f16"),
         Needs::Cooperative(side) => {
             let (least, most) = caps.subgroup;
             caps.cooperative.contains(&side) && least == most && most <= 64
         }
         Needs::Tuning => true,
-        Needs::Quads => {
-            chunks_in_quads(call) && call.bufs[..2].iter().all(|operand| operand.shape.cols().is_multiple_of(4))
-        }
+        Needs::Quads => in_quads(call, &call.bufs[..2]),
     };
     call.kernel.variants.iter().filter(can).collect()
 }
 
-/// True if the sums of a workgroup begin at multiples of four terms.
-fn chunks_in_quads(call: &Call) -> bool {
+fn eight_lanes(caps: &Caps) -> bool {
+    caps.subgroup == (8, 8) && caps.features.contains(&"subgroups")
+}
+
+/// True if the rows of these buffers are multiples of four elements, and the sums of a workgroup begin at multiples of
+/// four terms.
+fn in_quads(call: &Call, bufs: &[Buf]) -> bool {
     let chunk = call.kernel.params.iter().position(|(name, _)| *name == "chunk");
     chunk.is_none_or(|field| call.params[field].is_multiple_of(4))
+        && bufs.iter().all(|buf| buf.shape.cols().is_multiple_of(4))
 }
 
 impl VariantPolicy {
@@ -93,7 +98,7 @@ fn table(eligible: &[&'static Variant], call: &Call, kind: DeviceKind) -> Option
 }
 
 /// The requirements of the variants in the table, which were measured on at least one device.
-const MEASURED: [Needs; 3] = [Needs::Nothing, Needs::FewColumns, Needs::EightLanes];
+const MEASURED: [Needs; 4] = [Needs::Nothing, Needs::FewColumns, Needs::EightLanes, Needs::EightLanesQuads];
 
 fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
     rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])

@@ -106,8 +106,14 @@ const COOPERATIVE_8: &[&str] =
     shader!("conv2d" / "scalars", "cooperative_8", "grid", "nan", "elementary", "activation", "cooperative");
 const COOPERATIVE_16: &[&str] =
     shader!("conv2d" / "scalars", "cooperative_16", "grid", "nan", "elementary", "activation", "cooperative");
-const SUBGROUPS: &[&str] =
-    shader!("conv2d" / "scalars" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
+const SUBGROUPS: &[&str] = shader!(
+    "conv2d" / "scalars" / "lanes" / "lanes_scalars",
+    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_scalars",
+);
+const SUBGROUPS_QUADS: &[&str] = shader!(
+    "conv2d" / "quads" / "lanes" / "lanes_quads",
+    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_quads",
+);
 
 /// y from x and w.
 pub static CONV2D_FORWARD: Kernel =

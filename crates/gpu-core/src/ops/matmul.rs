@@ -101,8 +101,14 @@ const COOPERATIVE_8: &[&str] =
     shader!("matmul" / "scalars", "cooperative_8", "grid", "nan", "elementary", "activation", "cooperative");
 const COOPERATIVE_16: &[&str] =
     shader!("matmul" / "scalars", "cooperative_16", "grid", "nan", "elementary", "activation", "cooperative");
-const SUBGROUPS: &[&str] =
-    shader!("matmul" / "scalars" / "lanes", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
+const SUBGROUPS: &[&str] = shader!(
+    "matmul" / "scalars" / "lanes_scalars",
+    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_scalars",
+);
+const SUBGROUPS_QUADS: &[&str] = shader!(
+    "matmul" / "quads" / "lanes_quads",
+    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_quads",
+);
 
 const WRITE: Constants = &[("stores", 0)];
 const ADD: Constants = &[("stores", 1)];

@@ -220,7 +220,7 @@ macro_rules! shader {
             include_str!(concat!("../../../../shaders/", $op, ".wgsl")),
         ]
     };
-    ($op:literal $(/ $variant:literal)+ $(, $common:literal)*) => {
+    ($op:literal $(/ $variant:literal)+ $(, $common:literal)* $(,)?) => {
         &[
             $(include_str!(concat!("../../../../shaders/common/", $common, ".wgsl")),)*
             include_str!(concat!("../../../../shaders/", $op, ".wgsl")),

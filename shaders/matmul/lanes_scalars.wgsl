@@ -1,5 +1,5 @@
-// The products of matmul.wgsl by the tiles of a subgroup.
-// Also needs matmul/scalars.wgsl and common/lanes.wgsl.
+// The products of matmul.wgsl by the tiles of a subgroup, for operands of every size.
+// Also needs matmul/scalars.wgsl, common/lanes.wgsl and common/lanes_scalars.wgsl.
 
 fn four(from_a: bool, at: vec4<u32>) -> vec4<f32> {
     if from_a { return vec4(a[at.x], a[at.y], a[at.z], a[at.w]); }
@@ -45,7 +45,7 @@ fn matmul_lanes(
         let at = corner + matrix_at(i, lane);
         for (var e = 0u; e < 16u; e++) {
             let row = at.x + e / 4u;
-            let col = at.y + 8u * (e % 4u);
+            let col = at.y + e % 4u;
             let to = (part * p.m + row) * p.n + col;
             if row < p.m && col < p.n {
                 if stores == ADD { y[to] += element(m, e); } else { y[to] = epilogue(to, element(m, e)); }
