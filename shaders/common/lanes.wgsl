@@ -10,7 +10,7 @@
 // These drivers take a quarter of a second to compile such a shader, so few are compiled: what a call switches on is
 // read from its uniform, and only activations that need common/elementary.wgsl are constants (of_lanes in
 // gpu/pipelines.rs). The shader that uses this declares those constants, `p`, and the buffers of the epilogue.
-// Needs common/lanes_scalars.wgsl or common/lanes_quads.wgsl, which have the epilogue.
+// Needs common/nan.wgsl, common/elementary.wgsl and common/activation.wgsl.
 
 override tall: u32 = 0u;
 
@@ -96,4 +96,34 @@ fn biases(first: u32, lane: u32, count: u32) -> vec4<f32> {
 fn biased(c: array<mat4x4<f32>, 16>, i: u32, near: vec4<f32>, after: vec4<f32>) -> mat4x4<f32> {
     let b = select(near, after, i >= 8u && tall == 0u);
     return matrix(c, i) + mat4x4(b, b, b, b);
+}
+
+// The epilogue of matmul.wgsl after the bias, for the element of y at that place.
+fn epilogue(at: u32, sum: f32) -> f32 {
+    var v = sum;
+    if activation != IDENTITY {
+        v = activate(activation, p.alpha, v);
+    } else {
+        v = select(v, max(v, 0.0), p.activation == RELU);
+        v = select(v, select(p.alpha * v, v, v > 0.0), p.activation == LEAKY_RELU);
+    }
+    if gate != IDENTITY {
+        v *= slope_from_output(gate, p.gate_alpha, gate_y[at]);
+    } else if p.gate != IDENTITY {
+        v *= select(select(0.0, p.gate_alpha, p.gate == LEAKY_RELU), 1.0, gate_y[at] > 0.0);
+    }
+    return v;
+}
+
+// Row r of a matrix, in order of rows of the output.
+fn matrix_row(m: mat4x4<f32>, r: u32) -> vec4<f32> {
+    return select(select(m[0], m[1], r == 1u), select(m[2], m[3], r == 3u), r >= 2u);
+}
+
+// Element e of a matrix in order of rows of the output. A loop over all sixteen stays a loop; Mesa unrolls shorter
+// ones, and the driver then takes three times as long to compile the shader.
+fn element(m: mat4x4<f32>, e: u32) -> f32 {
+    let v = matrix_row(m, e / 4u);
+    let i = e % 4u;
+    return select(select(v.x, v.y, i == 1u), select(v.z, v.w, i == 3u), i >= 2u);
 }

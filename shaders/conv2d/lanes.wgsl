@@ -54,3 +54,12 @@ fn lane_row(z: u32, row: u32, pixel: vec3<u32>) -> u32 {
     let h = pixel.y * p.stride_h + work.residue.x;
     return select(row, (pixel.x * p.x_h + h) * p.x_w + pixel.z * p.stride_w + work.residue.y, is_input());
 }
+
+// Sets `work`, and returns the first row and column of the workgroup's tile.
+fn begin_lanes(group: vec3<u32>, groups: vec3<u32>) -> vec2<u32> {
+    work = work_at(group.z);
+    let size = tile_size();
+    let across = (work.n + size.y - 1u) / size.y;
+    let index = group_index(vec3(group.xy, 0u), groups);
+    return vec2(index / across, index % across) * size;
+}

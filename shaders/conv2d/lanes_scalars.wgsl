@@ -1,5 +1,5 @@
 // The products of conv2d.wgsl by the tiles of a subgroup, for images of any number of channels.
-// Also needs conv2d/scalars.wgsl, conv2d/lanes.wgsl and common/lanes_scalars.wgsl.
+// Also needs conv2d/scalars.wgsl, conv2d/lanes.wgsl and common/lanes.wgsl.
 
 fn four_of_image(at: vec4<i32>, channel: i32) -> vec4<f32> {
     let i = max(at, vec4(0)) + channel; // an image has at least as many elements as channels
@@ -74,11 +74,7 @@ fn conv2d_lanes(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    work = work_at(group.z);
-    let size = tile_size();
-    let across = (work.n + size.y - 1u) / size.y;
-    let index = group_index(vec3(group.xy, 0u), groups);
-    let corner = vec2(index / across, index % across) * size;
+    let corner = begin_lanes(group, groups);
     if corner.x >= work.m { return; }
     var c: array<mat4x4<f32>, 16>;
     if role == WEIGHT {

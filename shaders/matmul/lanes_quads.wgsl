@@ -1,48 +1,29 @@
-// The products of matmul.wgsl by the tiles of a subgroup, for operands and outputs whose stored rows have a multiple of
-// four elements.
-// Also needs matmul/quads.wgsl, common/lanes.wgsl and common/lanes_quads.wgsl.
+// Products Aᵀ · B of matmul.wgsl by the tiles of a subgroup, for sizes m and n that are multiples of four: the gradients
+// of weights. For one term the lane's rows are adjacent, and so are its columns, so it loads each four at once.
+// Also needs matmul/quads.wgsl and common/lanes.wgsl.
 
-@group(0) @binding(3) var<storage, read> gate_quads: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<f32>>;
-
-// Four rows of A for four terms, by term.
-fn terms_of_a(rows: vec4<u32>, terms: vec4<u32>) -> mat4x4<f32> {
-    let across = p.trans_a != 0u;
-    let at = select(rows * p.k + terms.x, terms * p.m + rows.x, across) / 4u;
-    return by_term(mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]), !across);
-}
-
-// Four columns of B for four terms, by term.
-fn terms_of_b(cols: vec4<u32>, terms: vec4<u32>) -> mat4x4<f32> {
-    let across = p.trans_b == 0u;
-    let at = select(cols * p.k + terms.x, terms * p.n + cols.x, across) / 4u;
-    return by_term(mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]), !across);
-}
 
 // The sums of the tile over [begin, end) of k.
 fn sums(lane: u32, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
-    let rows = lines(corner.x, lane, p.m);
-    let cols = lines(corner.y, lane, p.n);
-    let more = select(lines(corner.y + 32u, lane, p.n), lines(corner.x + 32u, lane, p.m), tall != 0u);
+    let row = lines(corner.x, lane, p.m).x;
+    let col = lines(corner.y, lane, p.n).x;
+    let more_row = lines(corner.x + 32u, lane, p.m).x;
+    let more_col = lines(corner.y + 32u, lane, p.n).x;
     var c: array<mat4x4<f32>, 16>;
-    for (var l = begin; l < end; l += 4u) {
-        // Terms past the last one are not added.
-        let terms = min(vec4(l) + vec4(0u, 1u, 2u, 3u), vec4(end - 1u));
-        var of_a = terms_of_a(rows, terms);
-        var of_b = terms_of_b(cols, terms);
-        var of_more: mat4x4<f32>;
-        if tall != 0u { of_more = terms_of_a(more, terms); } else { of_more = terms_of_b(more, terms); }
-        for (var t = l; t < min(l + 4u, end); t++) {
-            accumulate(&c, of_a[0], of_b[0], of_more[0]);
-            of_a = next_term(of_a);
-            of_b = next_term(of_b);
-            of_more = next_term(of_more);
+    for (var l = begin; l < end; l++) {
+        let of_a = a[(l * p.m + row) / 4u];
+        let of_b = b[(l * p.n + col) / 4u];
+        if tall != 0u {
+            accumulate(&c, of_a, of_b, a[(l * p.m + more_row) / 4u]);
+        } else {
+            accumulate(&c, of_a, of_b, b[(l * p.n + more_col) / 4u]);
         }
     }
     return c;
 }
 
-// WRITE, ADD and PARTIAL, as matmul_lanes.
+// ADD and PARTIAL.
 @compute @workgroup_size(8)
 fn matmul_lanes_quads(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -50,20 +31,17 @@ fn matmul_lanes_quads(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     begin_tile(group, groups, tile_size());
-    let begin = part * p.chunk;
-    if corner.x >= p.m || begin >= p.k { return; }
-    let c = sums(lane, begin, min(p.k, begin + p.chunk));
-    let near = biases(corner.y, lane, p.n);
-    let after = biases(corner.y + 32u, lane, p.n);
+    let chunk = terms();
+    if corner.x >= p.m || chunk.x >= chunk.y { return; }
+    let c = sums(lane, chunk.x, chunk.y);
     for (var i = 0u; i < 16u; i++) {
-        var m = biased(c, i, near, after);
+        let m = matrix(c, i);
         let at = corner + matrix_at(i, lane);
-        for (var row = at.x; row < min(at.x + 4u, p.m); row++) {
-            let to = ((part * p.m + row) * p.n + at.y) / 4u;
-            if at.y < p.n {
-                if stores == ADD { y_quads[to] += m[0]; } else { y_quads[to] = epilogue(to, m[0]); }
+        for (var r = 0u; r < 4u; r++) {
+            let to = ((part * p.m + at.x + r) * p.n + at.y) / 4u;
+            if at.x + r < p.m && at.y < p.n {
+                if stores == ADD { y_quads[to] += matrix_row(m, r); } else { y_quads[to] = matrix_row(m, r); }
             }
-            m = next_term(m);
         }
     }
 }

@@ -1,5 +1,5 @@
 // The products of matmul.wgsl by the tiles of a subgroup, for operands of every size.
-// Also needs matmul/scalars.wgsl, common/lanes.wgsl and common/lanes_scalars.wgsl.
+// Also needs matmul/scalars.wgsl and common/lanes.wgsl.
 
 fn four(from_a: bool, at: vec4<u32>) -> vec4<f32> {
     if from_a { return vec4(a[at.x], a[at.y], a[at.z], a[at.w]); }

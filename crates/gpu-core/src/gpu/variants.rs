@@ -1,7 +1,7 @@
 //! The choice of a kernel variant for a call on a device.
 
 use super::caps::{Caps, DeviceKind};
-use crate::{Buf, Call, Grid, Needs, Variant};
+use crate::{Call, Grid, Needs, Variant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,14 +36,14 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
         Needs::Nothing => true,
         Needs::FewColumns => cols <= variant.tile[1],
         Needs::EightLanes => eight_lanes(caps),
-        Needs::EightLanesQuads => eight_lanes(caps) && in_quads(call, &call.bufs[..5]),
+        Needs::EightLanesQuads => eight_lanes(caps) && stored_by_terms(call) && rows_in_quads(call),
         Needs::Half => caps.features.contains(&"f16"),
         Needs::Cooperative(side) => {
             let (least, most) = caps.subgroup;
             caps.cooperative.contains(&side) && least == most && most <= 64
         }
         Needs::Tuning => true,
-        Needs::Quads => in_quads(call, &call.bufs[..2]),
+        Needs::Quads => chunks_in_quads(call) && rows_in_quads(call),
     };
     call.kernel.variants.iter().filter(can).collect()
 }
@@ -52,12 +52,20 @@ fn eight_lanes(caps: &Caps) -> bool {
     caps.subgroup == (8, 8) && caps.features.contains(&"subgroups")
 }
 
-/// True if the rows of these buffers are multiples of four elements, and the sums of a workgroup begin at multiples of
-/// four terms.
-fn in_quads(call: &Call, bufs: &[Buf]) -> bool {
-    let chunk = call.kernel.params.iter().position(|(name, _)| *name == "chunk");
-    chunk.is_none_or(|field| call.params[field].is_multiple_of(4))
-        && bufs.iter().all(|buf| buf.shape.cols().is_multiple_of(4))
+/// True if the stored rows of the operands are multiples of four elements.
+fn rows_in_quads(call: &Call) -> bool {
+    call.bufs[..2].iter().all(|operand| operand.shape.cols().is_multiple_of(4))
+}
+
+/// True if the sums of a workgroup begin at multiples of four terms.
+fn chunks_in_quads(call: &Call) -> bool {
+    call.param("chunk").is_none_or(|chunk| chunk.is_multiple_of(4))
+}
+
+/// True if a stored row of either operand is one term of the sums. A convolution's are, since the variants that need it
+/// are of the gradient of weights.
+fn stored_by_terms(call: &Call) -> bool {
+    call.param("trans_a").is_none_or(|a| a == 1) && call.param("trans_b").is_none_or(|b| b == 0)
 }
 
 impl VariantPolicy {

@@ -10,7 +10,7 @@
 use crate::ops::activation::Activation;
 use crate::ops::matmul::{Epilogue, Form, PLAIN, join, product, product_add};
 use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, write};
-use crate::schedule::variant::{Needs, Variant, variants};
+use crate::schedule::variant::{LANES_QUADS, Needs, TALL_QUADS, Tiles, Variant, variants};
 use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 mod window;
@@ -108,11 +108,23 @@ const COOPERATIVE_16: &[&str] =
     shader!("conv2d" / "scalars", "cooperative_16", "grid", "nan", "elementary", "activation", "cooperative");
 const SUBGROUPS: &[&str] = shader!(
     "conv2d" / "scalars" / "lanes" / "lanes_scalars",
-    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_scalars",
+    "single",
+    "grid",
+    "nan",
+    "elementary",
+    "activation",
+    "tile",
+    "lanes",
 );
 const SUBGROUPS_QUADS: &[&str] = shader!(
     "conv2d" / "quads" / "lanes" / "lanes_quads",
-    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_quads",
+    "single",
+    "grid",
+    "nan",
+    "elementary",
+    "activation",
+    "tile",
+    "lanes",
 );
 
 /// y from x and w.
@@ -142,7 +154,14 @@ pub static CONV2D_BACKWARD_WEIGHT: Kernel = kernel(
     functions!(reference::conv2d::conv2d_backward_weight),
     Gradient::Backward,
 );
-const WEIGHTS: &[Variant] = variants!("conv2d_backward_weight", "conv2d", &[], &[]);
+const WEIGHTS: &[Variant] = variants!("conv2d_backward_weight", "conv2d", &[], &[], WEIGHT_QUADS, WEIGHT_TALL_QUADS);
+const WEIGHT_QUADS: Variant = by_quads("conv2d_backward_weight_lanes_quads", &LANES_QUADS);
+const WEIGHT_TALL_QUADS: Variant = by_quads("conv2d_backward_weight_lanes_tall_quads", &TALL_QUADS);
+
+/// A variant for the gradient of weights by lanes that load four numbers at a time.
+const fn by_quads(name: &'static str, tiles: &Tiles) -> Variant {
+    Variant::tiled(name, "conv2d_lanes_quads", SUBGROUPS_QUADS, &[], tiles, Needs::EightLanesQuads)
+}
 
 /// dx of few channels: each pixel sums the contributions of its taps, which are columns of a product.
 pub static CONV2D_FOLD: Kernel = Kernel {

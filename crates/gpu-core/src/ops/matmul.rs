@@ -5,7 +5,7 @@
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update, write};
-use crate::schedule::variant::{Constants, Needs, Variant, variants};
+use crate::schedule::variant::{Constants, LANES_QUADS, Needs, TALL_QUADS, Tiles, Variant, variants};
 use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 /// The storage of the operands, a first: N for normal, T for transposed.
@@ -103,12 +103,16 @@ const COOPERATIVE_16: &[&str] =
     shader!("matmul" / "scalars", "cooperative_16", "grid", "nan", "elementary", "activation", "cooperative");
 const SUBGROUPS: &[&str] = shader!(
     "matmul" / "scalars" / "lanes_scalars",
-    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_scalars",
+    "single",
+    "grid",
+    "nan",
+    "elementary",
+    "activation",
+    "tile",
+    "lanes"
 );
-const SUBGROUPS_QUADS: &[&str] = shader!(
-    "matmul" / "quads" / "lanes_quads",
-    "single", "grid", "nan", "elementary", "activation", "tile", "lanes", "lanes_quads",
-);
+const SUBGROUPS_QUADS: &[&str] =
+    shader!("matmul" / "quads" / "lanes_quads", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 
 const WRITE: Constants = &[("stores", 0)];
 const ADD: Constants = &[("stores", 1)];
@@ -130,13 +134,22 @@ const ROW: Variant = Variant {
 
 /// y += a · b
 pub static MATMUL_ADD: Kernel = kernel("matmul_add", UPDATES, MATMUL_ADDS, functions!(reference::matmul::matmul_add));
-const MATMUL_ADDS: &[Variant] = variants!("matmul_add", "matmul", ADD, ADD);
+const MATMUL_ADDS: &[Variant] = variants!("matmul_add", "matmul", ADD, ADD, ADD_QUADS, ADD_TALL_QUADS);
+const ADD_QUADS: Variant = by_quads("matmul_add_lanes_quads", ADD, &LANES_QUADS);
+const ADD_TALL_QUADS: Variant = by_quads("matmul_add_lanes_tall_quads", ADD, &TALL_QUADS);
 
 /// Partial sums over chunks of k: y [parts, m, n].
 pub static MATMUL_SPLIT: Kernel =
     kernel("matmul_split", WRITES, MATMUL_SPLITS, functions!(reference::matmul::matmul_split));
 // By lanes it is a product with the plain epilogue in several parts, so that both share a pipeline.
-const MATMUL_SPLITS: &[Variant] = variants!("matmul_split", "matmul", PARTIAL, WRITE);
+const MATMUL_SPLITS: &[Variant] = variants!("matmul_split", "matmul", PARTIAL, WRITE, SPLIT_QUADS, SPLIT_TALL_QUADS);
+const SPLIT_QUADS: Variant = by_quads("matmul_split_lanes_quads", PARTIAL, &LANES_QUADS);
+const SPLIT_TALL_QUADS: Variant = by_quads("matmul_split_lanes_tall_quads", PARTIAL, &TALL_QUADS);
+
+/// A variant for [`Form::TN`] by lanes that load four numbers at a time.
+const fn by_quads(name: &'static str, stores: Constants, tiles: &Tiles) -> Variant {
+    Variant::tiled(name, "matmul_lanes_quads", SUBGROUPS_QUADS, stores, tiles, Needs::EightLanesQuads)
+}
 
 /// total += Σ partial, the second half of a split product.
 pub static MATMUL_JOIN: Kernel = Kernel {

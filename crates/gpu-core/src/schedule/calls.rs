@@ -81,10 +81,15 @@ impl Call {
 
     /// The parameters that are also pipeline constants.
     pub fn overrides(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
-        self.kernel.overrides.iter().map(|&name| {
-            let field = self.kernel.params.iter().position(|(field, _)| *field == name);
-            (name, self.params[field.expect("an override is a parameter; tests/contract.rs checks")])
-        })
+        self.kernel
+            .overrides
+            .iter()
+            .map(|&name| (name, self.param(name).expect("an override is a parameter; tests/contract.rs checks")))
+    }
+
+    /// The word of a parameter, if the kernel has it.
+    pub fn param(&self, name: &str) -> Option<u32> {
+        self.kernel.params.iter().position(|(field, _)| *field == name).map(|field| self.params[field])
     }
 
     /// The buffers it reads.
