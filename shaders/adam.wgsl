@@ -5,7 +5,7 @@
 //   w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //   average ← a average + (1 − a) w                          in adam_averaged
 // rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, ·) comes from tick. The stored gradient is set to zero, for the next step to add to.
-// One invocation per four elements, 64 apart, so that the rates are loaded once for them.
+// One invocation per four elements; len is a multiple of four.
 // Needs common/grid.wgsl and common/clip.wgsl.
 
 struct Params {
@@ -87,6 +87,6 @@ fn adam_averaged(
     let s = shared_now(p_averaged.clip);
     if 4u * i < p_averaged.len {
         let weight = descend(i, s, p_averaged);
-        average[i] = p_averaged.keep * average[i] + p_averaged.one_minus_keep * weight;
+        average[i] = running_average(p_averaged.keep, p_averaged.one_minus_keep, average[i], weight);
     }
 }

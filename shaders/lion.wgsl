@@ -5,7 +5,7 @@
 //   m ← β₂ m + (1 − β₂) g
 //   average ← a average + (1 − a) w                          in lion_averaged
 // rates = (lr, ·, ·, ·) comes from tick. sign(0) is 0, and sign(NaN) is NaN. The stored gradient is set to zero, for
-// the next step to add to. One invocation per four elements, 64 apart.
+// the next step to add to. One invocation per four elements; len is a multiple of four.
 // Needs common/grid.wgsl, common/nan.wgsl and common/clip.wgsl.
 
 struct Params {
@@ -20,20 +20,24 @@ struct Params {
     one_minus_keep: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> w: array<f32>;
-@group(0) @binding(1) var<storage, read_write> g: array<f32>;
-@group(0) @binding(2) var<storage, read_write> m: array<f32>;
+@group(0) @binding(0) var<storage, read_write> w: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> g: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> m: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> rates: array<f32>;
 @group(0) @binding(4) var<storage, read> norm: array<f32>;
 @group(0) @binding(5) var<uniform> p: Params;
 
-// Updates element i and returns its new weight.
-fn descend(i: u32, scale: f32, rate: f32, p: Params) -> f32 {
+fn sign_of(c: vec4<f32>) -> vec4<f32> {
+    return select(sign(c), c, vec4(is_nan(c.x), is_nan(c.y), is_nan(c.z), is_nan(c.w)));
+}
+
+// Updates the i-th four elements and returns their new weights.
+fn descend(i: u32, scale: f32, rate: f32, p: Params) -> vec4<f32> {
     let grad = scale * g[i];
     let c = p.beta1 * m[i] + p.one_minus_beta1 * grad;
-    let weight = (1.0 - rate * p.decay) * w[i] - rate * select(sign(c), c, is_nan(c));
+    let weight = (1.0 - rate * p.decay) * w[i] - rate * sign_of(c);
     w[i] = weight;
-    g[i] = 0.0;
+    g[i] = vec4(0.0);
     m[i] = p.beta2 * m[i] + p.one_minus_beta2 * grad;
     return weight;
 }
@@ -44,13 +48,13 @@ fn lion(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
-    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) { descend(i, scale, rate, p); }
+    if 4u * i < p.len { descend(i, scale, rate, p); }
 }
 
-@group(0) @binding(5) var<storage, read_write> average: array<f32>;
+@group(0) @binding(5) var<storage, read_write> average: array<vec4<f32>>;
 @group(0) @binding(6) var<uniform> p_averaged: Params;
 
 @compute @workgroup_size(64)
@@ -60,10 +64,10 @@ fn lion_averaged(
     @builtin(local_invocation_index) local: u32,
 ) {
     let p = p_averaged;
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
-    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+    if 4u * i < p.len {
         let weight = descend(i, scale, rate, p);
         average[i] = running_average(p.keep, p.one_minus_keep, average[i], weight);
     }

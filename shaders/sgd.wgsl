@@ -4,7 +4,7 @@
 //   w ← w − lr b, or w − lr (g + μ b)                        plain, or nesterov (Sutskever et al., 2013)
 //   average ← a average + (1 − a) w                          in the averaged kernels
 // rates = (lr, ·, ·, ·) comes from tick. The stored gradient is set to zero, for the next step to add to.
-// One invocation per four elements, 64 apart. Needs common/grid.wgsl and common/clip.wgsl.
+// One invocation per four elements; len is a multiple of four. Needs common/grid.wgsl and common/clip.wgsl.
 
 struct Params {
     len: u32,
@@ -16,21 +16,21 @@ struct Params {
     one_minus_keep: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> w: array<f32>;
-@group(0) @binding(1) var<storage, read_write> g: array<f32>;
+@group(0) @binding(0) var<storage, read_write> w: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> g: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> rates: array<f32>;
 @group(0) @binding(3) var<storage, read> norm: array<f32>;
 @group(0) @binding(4) var<uniform> p: Params;
 
-// The clipped gradient of element i with its weight decay; the stored one becomes zero.
-fn gradient(i: u32, scale: f32, decay: f32) -> f32 {
+// The clipped gradient of the i-th four elements with its weight decay; the stored one becomes zero.
+fn gradient(i: u32, scale: f32, decay: f32) -> vec4<f32> {
     let grad = scale * g[i] + decay * w[i];
-    g[i] = 0.0;
+    g[i] = vec4(0.0);
     return grad;
 }
 
-// Moves element i against a direction and returns its new weight.
-fn descend(i: u32, rate: f32, direction: f32) -> f32 {
+// Moves the i-th four elements against a direction and returns their new weights.
+fn descend(i: u32, rate: f32, direction: vec4<f32>) -> vec4<f32> {
     let weight = w[i] - rate * direction;
     w[i] = weight;
     return weight;
@@ -42,15 +42,15 @@ fn sgd(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
-    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+    if 4u * i < p.len {
         descend(i, rate, gradient(i, scale, p.decay));
     }
 }
 
-@group(0) @binding(4) var<storage, read_write> average: array<f32>;
+@group(0) @binding(4) var<storage, read_write> average: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> p_of_five: Params;
 
 @compute @workgroup_size(64)
@@ -60,19 +60,19 @@ fn sgd_averaged(
     @builtin(local_invocation_index) local: u32,
 ) {
     let p = p_of_five;
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
-    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+    if 4u * i < p.len {
         let weight = descend(i, rate, gradient(i, scale, p.decay));
         average[i] = running_average(p.keep, p.one_minus_keep, average[i], weight);
     }
 }
 
-@group(0) @binding(4) var<storage, read_write> momentum: array<f32>;
+@group(0) @binding(4) var<storage, read_write> momentum: array<vec4<f32>>;
 
-// Adds a gradient to the momentum of element i and returns the direction of the step.
-fn accelerate(i: u32, grad: f32, p: Params) -> f32 {
+// Adds a gradient to the momentum of the i-th four elements and returns the direction of the step.
+fn accelerate(i: u32, grad: vec4<f32>, p: Params) -> vec4<f32> {
     let b = p.mu * momentum[i] + grad;
     momentum[i] = b;
     if p.nesterov != 0u { return grad + p.mu * b; }
@@ -86,16 +86,16 @@ fn sgd_momentum(
     @builtin(local_invocation_index) local: u32,
 ) {
     let p = p_of_five;
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
-    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+    if 4u * i < p.len {
         descend(i, rate, accelerate(i, gradient(i, scale, p.decay), p));
     }
 }
 
 // The same array as `average`, one binding later.
-@group(0) @binding(5) var<storage, read_write> average_last: array<f32>;
+@group(0) @binding(5) var<storage, read_write> average_last: array<vec4<f32>>;
 @group(0) @binding(6) var<uniform> p_of_six: Params;
 
 @compute @workgroup_size(64)
@@ -105,10 +105,10 @@ fn sgd_momentum_averaged(
     @builtin(local_invocation_index) local: u32,
 ) {
     let p = p_of_six;
-    let begin = group_index(group, groups) * 256u;
+    let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
-    for (var i = begin + local; i < min(begin + 256u, p.len); i += 64u) {
+    if 4u * i < p.len {
         let weight = descend(i, rate, accelerate(i, gradient(i, scale, p.decay), p));
         average_last[i] = running_average(p.keep, p.one_minus_keep, average_last[i], weight);
     }

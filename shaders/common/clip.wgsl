@@ -6,7 +6,7 @@ fn clip_scale(clip: f32, squares: f32) -> f32 {
     return 1.0;
 }
 
-// keep · average + (1 − keep) · weight, with 1 − keep rounded once.
-fn running_average(keep: f32, one_minus_keep: f32, average: f32, weight: f32) -> f32 {
+// keep · average + (1 − keep) · weight of four weights, with 1 − keep rounded once.
+fn running_average(keep: f32, one_minus_keep: f32, average: vec4<f32>, weight: vec4<f32>) -> vec4<f32> {
     return keep * average + one_minus_keep * weight;
 }

@@ -1,5 +1,5 @@
-// WEIGHT of conv2d.wgsl by the tiles of a subgroup, for images and outputs whose channels are multiples of four. For one
-// term the lane's rows are adjacent, and so are its columns, so it loads each four at once.
+// WEIGHT of conv2d.wgsl by the tiles of a subgroup, for images and outputs whose channels are multiples of four. A
+// lane's rows of one term are adjacent, and so are its columns, so it loads four at once.
 // Also needs conv2d/quads.wgsl, conv2d/lanes.wgsl and common/lanes.wgsl.
 
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<f32>>;

@@ -1,5 +1,5 @@
-// Products Aᵀ · B of matmul.wgsl by the tiles of a subgroup, for sizes m and n that are multiples of four: the gradients
-// of weights. For one term the lane's rows are adjacent, and so are its columns, so it loads each four at once.
+// Products Aᵀ · B of matmul.wgsl by the tiles of a subgroup, for m and n that are multiples of four: the gradients of
+// weights. A lane's rows of one term are adjacent, and so are its columns, so it loads four at once.
 // Also needs matmul/quads.wgsl and common/lanes.wgsl.
 
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<f32>>;

@@ -210,7 +210,9 @@ impl<'a> Shader<'a> {
             Dtype::U32 => ScalarKind::Uint,
         };
         let is = |wrong: bool, what: &str| wrong.then(|| format!("{name} {what}"));
-        is(name != binding.name, &format!("is called {} in the record", binding.name))
+        // A shader that reads an array by fours has it under another name beside the array of numbers.
+        let plain = name.strip_suffix("_quads").unwrap_or(name);
+        is(plain != binding.name, &format!("is called {} in the record", binding.name))
             .or_else(|| is(!self.is_array_of(variable.ty, dtype), "has elements of another type in the record"))
             .or_else(|| is(binding.access == Access::Read && writable, "is only read; declare it var<storage, read>"))
             .or_else(|| is(binding.access != Access::Read && !writable, "is written; declare it read_write"))

@@ -20,7 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Adam { average: Some(0.9), ..plain },
         Adam { decoupled: false, clip: Some(0.2), average: Some(0.995), ..decay },
     ];
-    let mut cases: Vec<Case> = options.iter().flat_map(|config| [1, 63, 257].map(|len| steps(len, config))).collect();
+    let mut cases: Vec<Case> = options.iter().flat_map(|config| [4, 64, 260].map(|len| steps(len, config))).collect();
     cases.push(first_step());
     cases.push(folded());
     cases
@@ -41,16 +41,16 @@ fn steps(len: usize, config: &Adam) -> Case {
 /// Moments at zero, where some gradients are zero too: the step is lr sign(g), and nothing where g is zero.
 fn first_step() -> Case {
     let mut case = Case::new("the first step");
-    let mut arenas = arenas(&mut case, 5, Fill::Numbers(vec![0.0; 5]));
-    arenas.g = case.input([5], Fill::Numbers(vec![0.0, 1e-3, -2.0, 1e-6, -30.0]));
-    arenas.m = case.input([5], Fill::Numbers(vec![0.0; 5]));
+    let mut arenas = arenas(&mut case, 8, Fill::Numbers(vec![0.0; 8]));
+    arenas.g = case.input([8], Fill::Numbers(vec![0.0, 1e-3, -2.0, 1e-6, -30.0, 0.5, -0.0, 7.0]));
+    arenas.m = case.input([8], Fill::Numbers(vec![0.0; 8]));
     let rates = case.input([4], Fill::Numbers(vec![LR, 0.1, 0.001, 1.0]));
     adam_with(&mut case.schedule, "step", arenas, rates, None, &Adam::default());
     case
 }
 
 fn folded() -> Case {
-    let len = MAX_GROUPS as usize * 256 + 77;
+    let len = MAX_GROUPS as usize * 256 + 76;
     let mut case = Case::new(format!("folded grid, {len}"));
     let arenas = arenas(&mut case, len, Fill::Uniform(0.0, 1.0));
     let rates = case.input([4], Fill::Numbers(vec![LR, 0.3, 0.6, 100.0]));

@@ -19,7 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Lion { clip: Some(0.2), average: Some(0.995), weight_decay: 0.1, ..plain },
     ];
     let mut cases: Vec<Case> =
-        options.iter().flat_map(|config| [1, 63, 255, 256, 257].map(|len| steps(len, config))).collect();
+        options.iter().flat_map(|config| [4, 64, 252, 256, 260].map(|len| steps(len, config))).collect();
     cases.push(signs());
     cases.push(folded());
     cases
@@ -41,9 +41,9 @@ fn steps(len: usize, config: &Lion) -> Case {
 /// stays NaN.
 fn signs() -> Case {
     let mut case = Case::new("signs");
-    let mut arenas = arenas(&mut case, 6);
-    arenas.g = case.input([6], Fill::Numbers(vec![0.0, 1e-6, -1e-6, 3e4, -3e4, f64::NAN]));
-    arenas.m = case.input([6], Fill::Numbers(vec![0.0; 6]));
+    let mut arenas = arenas(&mut case, 8);
+    arenas.g = case.input([8], Fill::Numbers(vec![0.0, 1e-6, -1e-6, 3e4, -3e4, f64::NAN, -0.0, 2.0]));
+    arenas.m = case.input([8], Fill::Numbers(vec![0.0; 8]));
     let rates = case.input([4], Fill::Numbers(vec![LR, 1.0, 1.0, 1.0]));
     lion_with(&mut case.schedule, "step", arenas, rates, None, &Lion::default());
     case
@@ -51,7 +51,7 @@ fn signs() -> Case {
 
 /// g has the sign of m, because with many different signs some sums β₁ m + (1 − β₁) g would be zero up to rounding.
 fn folded() -> Case {
-    let len = MAX_GROUPS as usize * 256 + 77;
+    let len = MAX_GROUPS as usize * 256 + 76;
     let mut case = Case::new(format!("folded grid, {len}"));
     let mut arenas = arenas(&mut case, len);
     arenas.g = elementwise::scale(&mut case.schedule, "g", arenas.m, 0.3);

@@ -22,7 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Sgd { clip: Some(0.2), average: Some(0.995), weight_decay: 0.1, ..momentum },
     ];
     let mut cases: Vec<Case> =
-        options.iter().flat_map(|config| [1, 63, 255, 256, 257].map(|len| steps(len, config))).collect();
+        options.iter().flat_map(|config| [4, 64, 252, 256, 260].map(|len| steps(len, config))).collect();
     cases.push(folded(&Sgd { average: Some(0.9), ..plain }));
     cases.push(folded(&Sgd { nesterov: true, ..momentum }));
     cases
@@ -41,7 +41,7 @@ fn steps(len: usize, config: &Sgd) -> Case {
 }
 
 fn folded(config: &Sgd) -> Case {
-    let len = MAX_GROUPS as usize * 256 + 77;
+    let len = MAX_GROUPS as usize * 256 + 76;
     let mut case = Case::new(format!("folded grid, {len}, {config:?}"));
     let arenas = arenas(&mut case, len);
     let rates = case.input([4], Fill::Numbers(vec![LR, 30.0, 60.0, 100.0]));

@@ -32,7 +32,7 @@ impl StepTimer {
         Ok(timer)
     }
 
-    /// The mean time over so many steps, or as many as the images have whole batches for.
+    /// The mean time over `steps` steps, at most one for each whole batch of images.
     ///
     /// # Errors
     /// Those of the device.

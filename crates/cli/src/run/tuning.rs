@@ -100,7 +100,7 @@ mod tests {
             order.push(timer);
             // One slow round of each changes nothing.
             let slow = if order.len() <= 2 { 1000 } else { 0 };
-            Ok(Duration::from_millis([40, 30][timer] + slow))
+            Ok(Duration::from_millis([40u64, 30][timer] + slow))
         };
         assert_eq!(alternating(&mut time).unwrap(), [40, 30].map(Duration::from_millis));
         assert_eq!(order, [0, 1].repeat(ROUNDS));

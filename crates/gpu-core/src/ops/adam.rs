@@ -125,10 +125,12 @@ pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
 /// The same as [`adam`], with every arena given.
 ///
 /// # Panics
-/// If sizes differ, a constant is out of its range, or the gradient is clipped and `norm` is not given.
+/// If sizes differ or are not multiples of four, a constant is out of its range, or the gradient is clipped and `norm`
+/// is not given.
 pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Adam) {
     let Arenas { w, g, m, v, average } = arenas;
     assert!([g, m, v].iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
+    assert!(w.len().is_multiple_of(4), "{label}: {} weights, which is not a multiple of four", w.len());
     let shared = Shared::new(label, config.weight_decay, config.clip, config.average);
     let norm = shared.norm(label, norm, rates);
     let params = parameters(label, w.len(), config, shared);

@@ -114,11 +114,13 @@ pub fn lion(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
 /// The same as [`lion`], with every arena given.
 ///
 /// # Panics
-/// If sizes differ, a constant is out of its range, or the gradient is clipped and `norm` is not given.
+/// If sizes differ or are not multiples of four, a constant is out of its range, or the gradient is clipped and `norm`
+/// is not given.
 pub fn lion_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Lion) {
     let Arenas { w, g, m, average } = arenas;
     let Lion { beta1, beta2, .. } = *config;
     assert!([g, m].iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
+    assert!(w.len().is_multiple_of(4), "{label}: {} weights, which is not a multiple of four", w.len());
     assert!([beta1, beta2].iter().all(|x| (0.0..1.0).contains(x)), "{label}: betas of {beta1} and {beta2}");
     let shared = Shared::new(label, config.weight_decay, config.clip, config.average);
     let norm = shared.norm(label, norm, rates);

@@ -118,8 +118,8 @@ pub fn sgd(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option
 /// The same as [`sgd`], with every arena given.
 ///
 /// # Panics
-/// If sizes differ, a constant is out of its range, Nesterov's momentum is 0, or the gradient is clipped and `norm` is
-/// not given.
+/// If sizes differ or are not multiples of four, a constant is out of its range, Nesterov's momentum is 0, or the
+/// gradient is clipped and `norm` is not given.
 pub fn sgd_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Sgd) {
     let Arenas { w, g, momentum, average } = arenas;
     let Sgd { momentum: mu, nesterov, .. } = *config;
@@ -131,6 +131,7 @@ pub fn sgd_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm:
     bufs.extend((mu > 0.0).then_some(momentum));
     bufs.extend(config.average.map(|_| average));
     assert!([g].iter().chain(&bufs[4..]).all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
+    assert!(w.len().is_multiple_of(4), "{label}: {} weights, which is not a multiple of four", w.len());
     let kernel = match (mu > 0.0, config.average.is_some()) {
         (false, false) => &SGD,
         (false, true) => &SGD_AVERAGED,
