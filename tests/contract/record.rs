@@ -76,7 +76,7 @@ pub(crate) fn variant_faults(kernel: &Kernel) -> Vec<String> {
 fn capabilities(needs: Needs) -> Capabilities {
     match needs {
         Needs::Nothing | Needs::FewColumns | Needs::Tuning | Needs::Quads => Capabilities::empty(),
-        Needs::EightLanes | Needs::EightLanesQuads => Capabilities::SUBGROUP,
+        Needs::EightLanes | Needs::EightLanesQuads | Needs::EightLanesBlocks => Capabilities::SUBGROUP,
         Needs::Half => Capabilities::SHADER_FLOAT16,
         Needs::Cooperative(_) => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
     }

@@ -67,7 +67,7 @@ impl Device {
     pub(crate) fn passes_self_test(&self, needs: Needs) -> bool {
         let result = match needs {
             Needs::Nothing | Needs::FewColumns | Needs::Tuning | Needs::Quads => return true,
-            Needs::EightLanes | Needs::EightLanesQuads => &self.self_tests.lanes,
+            Needs::EightLanes | Needs::EightLanesQuads | Needs::EightLanesBlocks => &self.self_tests.lanes,
             Needs::Half => &self.self_tests.half,
             Needs::Cooperative(8) => &self.self_tests.cooperative[0],
             Needs::Cooperative(_) => &self.self_tests.cooperative[1],

@@ -101,7 +101,9 @@ impl<'a> Shader<'a> {
         let Variant { entry, source, tile, .. } = *variant;
         // Kernels share the pipelines of lanes, so those go by their entry point.
         let (name, switches): (_, Vec<_>) = match variant.needs {
-            Needs::EightLanes | Needs::EightLanesQuads => (entry, call.overrides().filter_map(of_lanes).collect()),
+            Needs::EightLanes | Needs::EightLanesQuads | Needs::EightLanesBlocks => {
+                (entry, call.overrides().filter_map(of_lanes).collect())
+            }
             _ => (variant.name, call.overrides().collect()),
         };
         let constants = switches.into_iter().chain(variant.constants(device.caps.subgroup.0)).collect();

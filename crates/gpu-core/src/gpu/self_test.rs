@@ -9,7 +9,7 @@ use crate::{Array, Error, Executor, Memory, Needs, Reference, Schedule, Sharing,
 pub(crate) fn run(device: &Device, needs: Needs) -> bool {
     let (suffix, tolerance) = match needs {
         Needs::Nothing | Needs::FewColumns | Needs::Tuning | Needs::Quads => return true,
-        Needs::EightLanes | Needs::EightLanesQuads => ("_lanes_tall", 1e-5),
+        Needs::EightLanes | Needs::EightLanesQuads | Needs::EightLanesBlocks => ("_lanes_tall", 1e-5),
         Needs::Half => ("_half", 1e-2),
         Needs::Cooperative(8) => ("_cooperative_8", 1e-2),
         Needs::Cooperative(_) => ("_cooperative_16", 1e-2),

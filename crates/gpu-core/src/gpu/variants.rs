@@ -37,6 +37,10 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
         Needs::FewColumns => cols <= variant.tile[1],
         Needs::EightLanes => eight_lanes(caps),
         Needs::EightLanesQuads => eight_lanes(caps) && stored_by_terms(call) && rows_in_quads(call),
+        Needs::EightLanesBlocks => {
+            let y = call.bufs.last().expect("a product has an output");
+            eight_lanes(caps) && rows_in_quads(call) && y.shape.cols().is_multiple_of(4)
+        }
         Needs::Half => caps.features.contains(&"f16"),
         Needs::Cooperative(side) => {
             let (least, most) = caps.subgroup;
@@ -106,7 +110,8 @@ fn table(eligible: &[&'static Variant], call: &Call, kind: DeviceKind) -> Option
 }
 
 /// The requirements of the variants in the table, which were measured on at least one device.
-const MEASURED: [Needs; 4] = [Needs::Nothing, Needs::FewColumns, Needs::EightLanes, Needs::EightLanesQuads];
+const MEASURED: [Needs; 5] =
+    [Needs::Nothing, Needs::FewColumns, Needs::EightLanes, Needs::EightLanesQuads, Needs::EightLanesBlocks];
 
 fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
     rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])

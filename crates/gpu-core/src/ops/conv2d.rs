@@ -10,7 +10,7 @@
 use crate::ops::activation::Activation;
 use crate::ops::matmul::{Epilogue, Form, PLAIN, join, product, product_add};
 use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, write};
-use crate::schedule::variant::{LANES_QUADS, Needs, TALL_QUADS, Tiles, Variant, variants};
+use crate::schedule::variant::{LANES_BLOCKS, LANES_QUADS, Needs, TALL_BLOCKS, TALL_QUADS, Tiles, Variant, variants};
 use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
 
 mod window;
@@ -116,6 +116,17 @@ const SUBGROUPS: &[&str] = shader!(
     "tile",
     "lanes",
 );
+const SUBGROUPS_BLOCKS: &[&str] = shader!(
+    "conv2d" / "quads" / "lanes" / "lanes_blocks",
+    "single",
+    "grid",
+    "nan",
+    "elementary",
+    "activation",
+    "tile",
+    "lanes",
+    "lanes_blocks",
+);
 const SUBGROUPS_QUADS: &[&str] = shader!(
     "conv2d" / "quads" / "lanes" / "lanes_quads",
     "single",
@@ -130,7 +141,9 @@ const SUBGROUPS_QUADS: &[&str] = shader!(
 /// y from x and w.
 pub static CONV2D_FORWARD: Kernel =
     kernel("conv2d_forward", FORWARDS, functions!(reference::conv2d::conv2d_forward), Gradient::Forward);
-const FORWARDS: &[Variant] = variants!("conv2d_forward", "conv2d", &[], &[], FEW);
+const FORWARDS: &[Variant] = variants!("conv2d_forward", "conv2d", &[], &[], FEW, FORWARD_BLOCKS, FORWARD_TALL);
+const FORWARD_BLOCKS: Variant = by_blocks("conv2d_forward_lanes_blocks", &LANES_BLOCKS);
+const FORWARD_TALL: Variant = by_blocks("conv2d_forward_lanes_tall_blocks", &TALL_BLOCKS);
 const FEW: Variant = Variant {
     name: "conv2d_forward_narrow",
     entry: "conv2d_forward_narrow",
@@ -145,7 +158,14 @@ const FEW: Variant = Variant {
 /// dx from dy and w.
 pub static CONV2D_BACKWARD_INPUT: Kernel =
     kernel("conv2d_backward_input", INPUTS, functions!(reference::conv2d::conv2d_backward_input), Gradient::Backward);
-const INPUTS: &[Variant] = variants!("conv2d_backward_input", "conv2d", &[], &[]);
+const INPUTS: &[Variant] = variants!("conv2d_backward_input", "conv2d", &[], &[], INPUT_BLOCKS, INPUT_TALL);
+const INPUT_BLOCKS: Variant = by_blocks("conv2d_backward_input_lanes_blocks", &LANES_BLOCKS);
+const INPUT_TALL: Variant = by_blocks("conv2d_backward_input_lanes_tall_blocks", &TALL_BLOCKS);
+
+/// A variant by lanes that load blocks of four terms.
+const fn by_blocks(name: &'static str, tiles: &Tiles) -> Variant {
+    Variant::tiled(name, "conv2d_lanes_blocks", SUBGROUPS_BLOCKS, &[], tiles, Needs::EightLanesBlocks)
+}
 
 /// Partial sums of dw from x and dy.
 pub static CONV2D_BACKWARD_WEIGHT: Kernel = kernel(

@@ -5,7 +5,9 @@
 
 use crate::ops::activation::Activation;
 use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update, write};
-use crate::schedule::variant::{Constants, LANES_QUADS, Needs, TALL_QUADS, Tiles, Variant, variants};
+use crate::schedule::variant::{
+    Constants, LANES_BLOCKS, LANES_QUADS, Needs, TALL_BLOCKS, TALL_QUADS, Tiles, Variant, variants,
+};
 use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 /// The storage of the operands, a first: N for normal, T for transposed.
@@ -111,6 +113,17 @@ const SUBGROUPS: &[&str] = shader!(
     "tile",
     "lanes"
 );
+const SUBGROUPS_BLOCKS: &[&str] = shader!(
+    "matmul" / "quads" / "lanes_blocks",
+    "single",
+    "grid",
+    "nan",
+    "elementary",
+    "activation",
+    "tile",
+    "lanes",
+    "lanes_blocks",
+);
 const SUBGROUPS_QUADS: &[&str] =
     shader!("matmul" / "quads" / "lanes_quads", "single", "grid", "nan", "elementary", "activation", "tile", "lanes");
 
@@ -120,7 +133,9 @@ const PARTIAL: Constants = &[("stores", 2)];
 
 /// y = gate ⊙ act(a · b + bias)
 pub static MATMUL: Kernel = kernel("matmul", WRITES, MATMULS, functions!(reference::matmul::matmul));
-const MATMULS: &[Variant] = variants!("matmul", "matmul", WRITE, WRITE, ROW);
+const MATMULS: &[Variant] = variants!("matmul", "matmul", WRITE, WRITE, ROW, BLOCKS, TALL_BY_BLOCKS);
+const BLOCKS: Variant = by_blocks("matmul_lanes_blocks", &LANES_BLOCKS);
+const TALL_BY_BLOCKS: Variant = by_blocks("matmul_lanes_tall_blocks", &TALL_BLOCKS);
 const ROW: Variant = Variant {
     name: "matmul_row",
     entry: "matmul_row",
@@ -145,6 +160,11 @@ pub static MATMUL_SPLIT: Kernel =
 const MATMUL_SPLITS: &[Variant] = variants!("matmul_split", "matmul", PARTIAL, WRITE, SPLIT_QUADS, SPLIT_TALL_QUADS);
 const SPLIT_QUADS: Variant = by_quads("matmul_split_lanes_quads", PARTIAL, &LANES_QUADS);
 const SPLIT_TALL_QUADS: Variant = by_quads("matmul_split_lanes_tall_quads", PARTIAL, &TALL_QUADS);
+
+/// A variant by lanes that load blocks of four terms.
+const fn by_blocks(name: &'static str, tiles: &Tiles) -> Variant {
+    Variant::tiled(name, "matmul_lanes_blocks", SUBGROUPS_BLOCKS, WRITE, tiles, Needs::EightLanesBlocks)
+}
 
 /// A variant for [`Form::TN`] by lanes that load four numbers at a time.
 const fn by_quads(name: &'static str, stores: Constants, tiles: &Tiles) -> Variant {
