@@ -1,7 +1,8 @@
-// FORWARD and INPUT of conv2d.wgsl by the tiles of a subgroup, for images and outputs whose channels are multiples of four.
+// FORWARD and INPUT of conv2d.wgsl by the tiles of a subgroup, for images and outputs whose channels are multiples of
+// four.
 // Also needs conv2d/quads.wgsl, conv2d/lanes.wgsl and common/lanes_blocks.wgsl.
 
-@group(0) @binding(3) var<storage, read> gate_quads: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gate_y_quads: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<f32>>;
 
 // Four channels of four pixels, by channel; zeros where `at` is negative.

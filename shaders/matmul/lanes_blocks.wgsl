@@ -2,7 +2,7 @@
 // four elements.
 // Also needs matmul/quads.wgsl, common/lanes.wgsl and common/lanes_blocks.wgsl.
 
-@group(0) @binding(3) var<storage, read> gate_quads: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gate_y_quads: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<f32>>;
 
 // Four rows of A for four terms, by term.

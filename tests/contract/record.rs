@@ -27,6 +27,7 @@ const FUNCTIONS: &[MathFunction] = &[
     MathFunction::Mix,
     MathFunction::Sqrt,
     MathFunction::InverseSqrt,
+    MathFunction::Transpose,
 ];
 
 /// All differences between a kernel's record and its shader, and violations of the rules; empty if there are none.
