@@ -9,7 +9,7 @@ use crate::{
 use std::time::{Duration, Instant};
 
 /// The most variants to try for one call.
-const CANDIDATES: usize = 16;
+const CANDIDATES: usize = 24;
 /// Rounds over all candidates; the median of the rounds counts.
 const ROUNDS: usize = 5;
 /// The target time of one candidate in a round.
