@@ -1,7 +1,7 @@
 // Random numbers: the words w of philox((b, stream, clock[0], 0), key) give elements 4b .. 4b + 3 of the output: as
 // they are, as low + (high − low) u(w), or in pairs as normal √(−2 ln u(w₀)) (cos, sin)(2π u(w₁)) (Box and Muller),
-// where normal numbers skip the elements before `first`. One invocation per block of four; len need not be a multiple
-// of four.
+// where normal and uniform numbers skip the elements before `first`. One invocation per block of four; len need not be
+// a multiple of four.
 // Needs common/grid.wgsl, common/nan.wgsl, common/philox.wgsl and common/elementary.wgsl.
 
 struct Params {
@@ -63,6 +63,7 @@ fn philox_normal(
 
 struct UniformParams {
     len: u32,
+    first: u32,
     stream: u32,
     key0: u32,
     key1: u32,
@@ -78,11 +79,12 @@ fn philox_uniform(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let block = group_index(group, groups) * 64u + local;
+    let block = p_uniform.first / 4u + group_index(group, groups) * 64u + local;
+    if 4u * block >= p_uniform.first + p_uniform.len { return; }
     let key = vec2<u32>(p_uniform.key0, p_uniform.key1);
     let w = philox(vec4<u32>(block, p_uniform.stream, clock[0], 0u), key);
     for (var j = 0u; j < 4u; j++) {
-        let i = 4u * block + j;
+        let i = 4u * block + j - p_uniform.first;
         if i < p_uniform.len { y[i] = p_uniform.low + (p_uniform.high - p_uniform.low) * unit(w[j]); }
     }
 }

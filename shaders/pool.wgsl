@@ -1,6 +1,8 @@
 // Pooling of x [n, h, w, c] by windows of [kernel_h, kernel_w] into y [n, out_h, out_w, c]:
 //
 //   max_pool                y = the largest x of the window; argmax = its position, row · w + column
+//   max_pool_at             y = the x at `place` in each window's image, the argmax of another image: its derivative
+//                           along x
 //   average_pool            y = the sum of the window's x over a count: of the window's cells or, without count_pad,
 //                           of those inside the image
 //   max_pool_backward       dx = gate ⊙ Σ dy over the windows whose index, max_pool's argmax, is this position
@@ -80,6 +82,20 @@ fn max_pool(
     }
     y[i] = top;
     argmax[i] = top_place;
+}
+
+@group(0) @binding(2) var<storage, read> place: array<u32>;
+
+@compute @workgroup_size(64)
+fn max_pool_at(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group_index(group, groups) * 64u + local;
+    if i >= p.len { return; }
+    let at = position(i, p.out_h, p.out_w, p.c);
+    y[i] = x[(at.x * p.h * p.w + place[i]) * p.c + at.w];
 }
 
 @group(0) @binding(2) var<uniform> p_average: Params;

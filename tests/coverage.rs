@@ -8,7 +8,7 @@ use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backwa
 use gpu_core::ops::gan_loss::GanLoss;
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::tick::DecayKind;
-use gpu_core::ops::{elementwise, kernels, loss, reduce};
+use gpu_core::ops::{elementwise, gradient_penalty, kernels, loss, reduce};
 use gpu_core::{
     Array, Buf, Call, Counters, Dtype, Error, Executor, Functions, Gradient, Grid, Kernel, Memory, Program, Reference,
     Schedule, Sharing, Ticket, Timing,
@@ -41,18 +41,14 @@ fn every_kernel_has_a_case_and_a_gradient_check() {
 }
 
 /// Parameters that select a kind: the operator, the field, and the kinds that there are.
-const KINDS: [(&str, &str, usize); 5] = [
+const KINDS: [(&str, &str, usize); 6] = [
     ("activation", "kind", Activation::ALL.len()),
     ("gan_loss", "kind", GanLoss::ALL.len()),
+    ("gradient_penalty", "kind", gradient_penalty::Kind::ALL.len()),
     ("loss", "kind", loss::Kind::ALL.len()),
     ("reduce", "kind", reduce::Operation::ALL.len()),
     ("tick", "decay", DecayKind::ALL.len()),
 ];
-
-fn field(call: &Call, name: &str) -> Option<u32> {
-    let at = call.kernel.params.iter().position(|(field, _)| *field == name)?;
-    Some(call.params[at])
-}
 
 #[test]
 fn every_kind_has_a_case() {
@@ -81,7 +77,7 @@ fn assert_kinds(cases: &[Case]) {
             continue;
         };
         let calls = cases.iter().flat_map(|case| case.schedule.calls()).filter(|call| call.kernel.name == kernel.name);
-        let found: BTreeSet<u32> = calls.filter_map(|call| field(call, name)).collect();
+        let found: BTreeSet<u32> = calls.filter_map(|call| call.param(name)).collect();
         // A bias gradient is a sum, and no other operation.
         let known: Vec<u32> =
             if kernel.name.starts_with("reduce_columns_add") { vec![0] } else { (0..count as u32).collect() };
@@ -96,7 +92,7 @@ fn an_unknown_kind_gives_nan() -> Result<(), Error> {
     let mut tried = BTreeSet::new();
     for (op, name, count) in KINDS {
         for case in cases::of(op) {
-            let unknown = |call: &Call| call.kernel.op == op && field(call, name) == Some(count as u32);
+            let unknown = |call: &Call| call.kernel.op == op && call.param(name) == Some(count as u32);
             if !case.schedule.calls().iter().any(unknown) {
                 continue;
             }

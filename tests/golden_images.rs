@@ -8,6 +8,7 @@ mod vectors;
 
 use bench::Bench;
 use gpu_core::ops::activation::Activation;
+use gpu_core::ops::augment::{self, Augment};
 use gpu_core::ops::batch_norm::{self, BatchNorm, Gradients};
 use gpu_core::ops::codebook::{self, Averages};
 use gpu_core::ops::conv2d;
@@ -43,6 +44,7 @@ fn normalisations_agree_with_pytorch() -> Result<(), Error> {
 #[test]
 fn resizing_agrees_with_pytorch() -> Result<(), Error> {
     bench::agree("images", |bench, op, kind| match op {
+        "augment" => augmented(bench, kind),
         "average_pool" => average_pool(bench),
         "channels" => concat(bench),
         "max_pool" => max_pool(bench),
@@ -359,4 +361,14 @@ fn perplexity(bench: &mut Bench<'_>) {
     let (y, used) = codebook::perplexity(&mut bench.s, "y", histogram);
     bench.expect("y", y);
     bench.expect("used", used);
+}
+
+fn augmented(bench: &mut Bench<'_>, kind: &str) {
+    let has = |change| kind.contains(change);
+    let augment = Augment { colour: has("colour"), translation: has("translation"), cutout: has("cutout") };
+    let (x, draws, dy) = (bench.input("x"), bench.input("draws"), bench.input("dy"));
+    let y = augment::forward(&mut bench.s, "y", x, draws, augment);
+    let dx = augment::backward(&mut bench.s, "dx", dy, draws, augment, None);
+    bench.expect("y", y);
+    bench.expect("dx", dx);
 }

@@ -8,8 +8,8 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Phase, RING_ROWS, SetSpec,
-    Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase, RING_ROWS,
+    SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -61,7 +61,11 @@ fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
         discriminator_lr: 4e-4,
         ..normalised.clone()
     };
+    let r1 = GanConfig { penalty: Penalty::R1, penalty_weight: 3.0, ..linear.clone() };
+    let wgan_gp = GanConfig { loss: GanLoss::Wasserstein, penalty: Penalty::Gp, ..spectral.clone() };
     vec![
+        ("r1_gan", r1.build(&spec([7, 5, 1]))),
+        ("wgan_gp", wgan_gp.build(&spec([8, 7, 2]))),
         ("gan", linear.build(&spec([7, 5, 1]))),
         ("dcgan", normalised.build(&spec([9, 12, 3]))),
         ("spectral_gan", spectral.build(&spec([8, 7, 2]))),

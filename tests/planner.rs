@@ -182,6 +182,7 @@ const TRAINING: Training = Training {
     },
     rate: 1.0,
     micro_batch: 0,
+    periodic: true,
     resident: 29,
     taken: 29,
 };

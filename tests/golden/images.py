@@ -1,4 +1,4 @@
-"""Write images.safetensors: PyTorch's pooling, upsampling, padding and concatenation of images.
+"""Write images.safetensors: PyTorch's pooling, upsampling, padding, concatenation and augmentation of images.
 
     pip install -r requirements.txt
     python images.py
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from make import OPS, differentiate, normal, rng, store
+from make import OPS, differentiate, normal, rng, store, uniform
 from safetensors.torch import save
 from torch import nn
 
@@ -87,9 +87,54 @@ def concat():
     image_op("channels/concat", lambda a, b: torch.cat([a, b], 1), (2, 2, 3, 3), (2, 2, 3, 5))
 
 
+def moved(image, rows, columns):
+    """An image [c, h, w] moved down and right, zeros where none is."""
+    _, h, w = image.shape
+    padded = F.pad(image, (w, w, h, h))
+    return padded[:, h - rows : 2 * h - rows, w - columns : 2 * w - columns]
+
+
+def augmented(x, draws, changes):
+    """DiffAugment of images [n, c, h, w] by numbers in (0, 1): its ratios, an eighth and a half."""
+    _, _, h, w = x.shape
+    integer = lambda draw, count: int(draw * 65536) * count >> 16
+    half_up = lambda size, share: int(size * share + 0.5)
+    images = []
+    for image, (b, s, c, shift_h, shift_w, cut_h, cut_w, _) in zip(x, draws.tolist()):
+        if "colour" in changes:
+            image = image + (b - 0.5)
+            mean = image.mean(0, keepdim=True)
+            image = (image - mean) * (2 * s) + mean
+            mean = image.mean()
+            image = (image - mean) * (c + 0.5) + mean
+        if "translation" in changes:
+            (up, left) = (half_up(size, 0.125) for size in (h, w))
+            image = moved(image, integer(shift_h, 2 * up + 1) - up, integer(shift_w, 2 * left + 1) - left)
+        if "cutout" in changes:
+            rows, columns = half_up(h, 0.5), half_up(w, 0.5)
+            top = integer(cut_h, h + 1 - rows % 2) - rows // 2
+            left = integer(cut_w, w + 1 - columns % 2) - columns // 2
+            keep = torch.ones(h, w, dtype=image.dtype)
+            keep[max(top, 0) : max(top + rows, 0), max(left, 0) : max(left + columns, 0)] = 0
+            image = image * keep
+        images.append(image)
+    return torch.stack(images)
+
+
+def augment():
+    for case in ("colour", "translation", "cutout", "colour_translation_cutout"):
+        # Sizes of powers of two, so that 1 / size is exact in float32.
+        for shape in ((4, 8, 4, 4), (3, 16, 8, 1)):
+            name = f"augment/{case}_{shape[3]}"
+            draws = uniform(rng(f"{name}/draws"), 0.0, 1.0, shape[0], 8)
+            image_op(name, lambda x: augmented(x, draws, case), shape)
+            store(name, draws=draws)
+            OPS[f"{name}/dx"] = OPS[f"{name}/dx"].contiguous()
+
+
 def main():
     torch.set_num_threads(1)
-    for group in (max_pool, average_pool, upsample, pad, concat):
+    for group in (max_pool, average_pool, upsample, pad, concat, augment):
         group()
     Path(__file__).with_name("images.safetensors").write_bytes(save(OPS))
 

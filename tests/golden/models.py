@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from discrete import GAN_LOSSES, nearest
 from make import BETAS, EPSILON, f32, rng
-from noise import LATENT, SEED, TRAIN, check_philox, noise
+from noise import LATENT, MIX, SEED, TRAIN, check_philox, noise, uniform
 from safetensors.torch import save
 from torch import nn
 from torch.distributions import Normal, kl_divergence
@@ -233,6 +233,18 @@ class Gan(nn.Module):
     gan_loss, smoothing = "non_saturating", 0.0
     discriminator_steps, discriminator_lr = 1, 2e-4
     discriminator_norm = spectral = False
+    penalty, penalty_weight = None, 0.0
+
+    def slopes(self, real, fake, step):
+        """The penalty of each image. Singular vectors stay."""
+        share = uniform(step, MIX, len(real)).reshape(-1, *[1] * (real.dim() - 1))
+        x = real if self.penalty == "r1" else share * real + (1 - share) * fake
+        x = x.clone().requires_grad_()
+        self.discriminator.train(not self.spectral)
+        (g,) = torch.autograd.grad(self.discriminator(x).sum(), x, create_graph=True)
+        self.discriminator.train()
+        norms = g.flatten(1).norm(dim=1)
+        return self.penalty_weight * (norms**2 / 2 if self.penalty == "r1" else (norms - 1) ** 2)
 
     def draw(self, step, stream, count):
         return noise(step, stream, count, *self.latent)
@@ -248,7 +260,11 @@ class Gan(nn.Module):
         else:
             of_real, of_fake = self.discriminator(torch.cat([real, fake])).split(len(real))
         loss = on_real(of_real, self.smoothing).mean() + on_fake(of_fake).mean()
-        return {"d_loss": loss, "d_real": report(of_real).mean(), "d_fake": report(of_fake).mean()}, loss
+        columns = {"d_loss": loss, "d_real": report(of_real).mean(), "d_fake": report(of_fake).mean()}
+        if self.penalty is None:
+            return columns, loss
+        penalty = self.slopes(real, fake, step).mean()
+        return columns | {"penalty": penalty}, loss + penalty
 
     def forward(self, count, step):
         """G's loss on these latents. Singular vectors, which follow D's weights, stay."""
@@ -304,6 +320,18 @@ class SpectralGan(Gan):
         self.discriminator = normal(nn.Sequential(down(2, 3, (4, 3), 2, 1), nn.LeakyReLU(SLOPE), down(3, 1, (4, 4))))
         for layer in self.discriminator[::2]:
             spectral(layer, n_power_iterations=1, eps=1e-12)
+
+
+class R1Gan(LinearGan):
+    """The same with R1."""
+
+    penalty, penalty_weight = "r1", f32(3.0)
+
+
+class WganGp(SpectralGan):
+    """The networks of `SpectralGan` with the Wasserstein loss and a gradient penalty."""
+
+    gan_loss, penalty, penalty_weight = "wasserstein", "gp", f32(10.0)
 
 
 def stored(when, model):
@@ -387,6 +415,8 @@ def main():
         "gan": play(LinearGan, pixels("gan", 35)),
         "dcgan": play(Dcgan, pixels("dcgan", 9, 12, 3)),
         "spectral_gan": play(SpectralGan, pixels("spectral_gan", 8, 7, 2)),
+        "r1_gan": play(R1Gan, pixels("r1_gan", 35)),
+        "wgan_gp": play(WganGp, pixels("wgan_gp", 8, 7, 2)),
         "vqvae": quantise(f32(0.9), pixels("vqvae", 12, 9, 1)),
         "vqvae_gradient": quantise(0.0, pixels("vqvae_gradient", 12, 9, 1)),
     }

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 SEED = 42
-TRAIN, LATENT = 3, 7  # frit's Stream::Train and Stream::Latent
+TRAIN, LATENT, MIX = 3, 7, 9  # frit's Stream::Train, Stream::Latent and Stream::Mix
 
 
 def philox(counter, key):
@@ -31,13 +31,23 @@ def check_philox():
         assert philox([[word] for word in counter], key)[:, 0].tolist() == answer
 
 
-def noise(step, stream, *shape):
-    """The standard normals of a stream in a step, counted from one: four from every block of four words."""
-    count = int(np.prod(shape))
+def units(step, stream, count):
+    """Uniform numbers in (0, 1) of a stream in a step, counted from one: [4, blocks], four from every block."""
     block = np.arange((count + 3) // 4)
     same = np.ones_like(block)
     words = philox([block, stream * same, step * same, 0 * same], (SEED & 0xFFFFFFFF, SEED >> 32))
-    u = ((words >> np.uint64(9)).astype(np.float64) + 0.5) * 2.0**-23
+    return ((words >> np.uint64(9)).astype(np.float64) + 0.5) * 2.0**-23
+
+
+def uniform(step, stream, count):
+    """The uniform numbers in (0, 1) of a stream in a step."""
+    return torch.from_numpy(units(step, stream, count).T.reshape(-1)[:count].copy())
+
+
+def noise(step, stream, *shape):
+    """The standard normals of a stream in a step."""
+    count = int(np.prod(shape))
+    u = units(step, stream, count)
     radius, angle = np.sqrt(-2.0 * np.log(u[0::2])), 2.0 * np.pi * u[1::2]
     z = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)  # [pair, cos | sin, block]
     return torch.from_numpy(z.reshape(4, -1).T.reshape(-1)[:count].reshape(shape).copy())

@@ -3,8 +3,9 @@
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model, Optimiser,
-    OptimiserKind, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    AutoencoderConfig, Change, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model,
+    Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -38,7 +39,16 @@ impl Setup {
     pub(crate) fn training(&self, seed: u64) -> Training {
         let train = self.model.buffers().first().spec.train;
         let taken = train / (self.batch * self.model.batches()) * self.batch * self.model.batches();
-        Training { seed, shuffle: true, optimiser: self.optimiser, rate: 1.0, resident: train, taken, micro_batch: 0 }
+        Training {
+            seed,
+            shuffle: true,
+            optimiser: self.optimiser,
+            rate: 1.0,
+            resident: train,
+            taken,
+            micro_batch: 0,
+            periodic: true,
+        }
     }
 }
 
@@ -110,6 +120,12 @@ pub(crate) fn setups() -> Vec<Setup> {
     let plain = || vae(row, &[], false, "relu", Bernoulli);
     let silu = || vae(row, &[], false, "silu", Bernoulli);
     let conditional = GanConfig { class_conditional: true, ..gan(0, false, false, GanLoss::NonSaturating, 2) };
+    let r1 = GanConfig { penalty: Penalty::R1, penalty_every: 3, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
+    let wasserstein = gan(2, false, false, GanLoss::Wasserstein, 2);
+    let of_conditional = GanConfig { penalty: Penalty::Gp, ..conditional.clone() };
+    let of_classes = GanConfig { penalty: Penalty::R1, discriminator_steps: 1, ..conditional.clone() };
+    let changed = |config: GanConfig| GanConfig { augment: Change::ALL.into(), ..config };
+    let gradient = GanConfig { penalty: Penalty::Gp, penalty_weight: 4.0, ..wasserstein };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
@@ -128,6 +144,11 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("cgan", conditional, spec(row, 8), 4),
         Setup::new("dcgan", gan(3, true, false, GanLoss::NonSaturating, 1), spec(small, 5), 5).with(all),
         Setup::new("spectral gan", gan(2, false, true, GanLoss::Hinge, 2), spec(small, 4), 2),
+        Setup::new("gan, R1 penalty", r1, spec(row, 6), 6),
+        Setup::new("cgan, gradient penalty", of_conditional, spec(row, 8), 4),
+        Setup::new("dcgan, gradient penalty", gradient, spec(small, 4), 2),
+        Setup::new("augmented dcgan", changed(gan(2, true, false, GanLoss::LeastSquares, 1)), spec(small, 5), 5),
+        Setup::new("augmented cgan, R1 penalty", changed(of_classes), spec(grey, 6), 6),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),

@@ -9,13 +9,14 @@ use serde_json::Value;
 use std::fs;
 
 /// Small models of each family, for the images of [`Place`].
-const FAMILIES: [(&str, &str); 8] = [
+const FAMILIES: [(&str, &str); 9] = [
     ("conv-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4,6]"),
     ("pool-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4]"),
     ("cvae", "--hidden 24 --latent-dim 3"),
     ("gan", "--hidden 16 --latent-dim 5"),
     ("cgan", "--hidden 24 --latent-dim 5"),
     ("dcgan", "--latent-dim 5 --set gan.width=4"),
+    ("wgan-gp", "--latent-dim 5 --set gan.width=4 --set gan.discriminator_steps=2 --set gan.penalty_every=3"),
     ("vqvae", "--latent-dim 3 --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1"),
     ("classifier", "--hidden 16 --set classifier.channels=[6]"),
 ];
@@ -184,7 +185,10 @@ fn invalid_settings_are_refused() {
     place.done("sample g -n 20 --device cpu --files one");
     fs::remove_dir_all(place.path("g")).unwrap();
     for (line, words) in [
-        ("dcgan --set gan.loss=wasserstein", &["bounded slope", "gan.spectral = true"][..]),
+        ("dcgan --set gan.loss=wasserstein", &["bounded slope", "gan.penalty = gp or gan.spectral = true"][..]),
+        ("dcgan --set gan.penalty=r1", &["= r1 needs a score", "gan.discriminator_norm = false", "no tangent"]),
+        ("gan --set gan.penalty=r1 --set gan.penalty_every=0", &["gan.penalty_every must be at least 1 (got 0)"]),
+        ("gan --set gan.penalty=r1 --set gan.penalty_weight=-1", &["gan.penalty_weight must be"]),
         (
             "gan --set gan.loss=hinge --set gan.label_smoothing=0.1",
             &["no labels to smooth", "gan.label_smoothing must be 0"],

@@ -123,6 +123,11 @@ impl ModelConfig {
         self.settings().batches()
     }
 
+    /// A part of the step runs in every n-th step only, from the first on: this n.
+    pub fn period(&self) -> u64 {
+        self.settings().period()
+    }
+
     /// True if images are sampled with the running average of the weights, where one is kept.
     pub fn samples_with_average(&self) -> bool {
         self.settings().samples_with_average()

@@ -32,7 +32,7 @@ pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use data::{DataSpec, Range, SetSpec};
 pub use families::{Family, ModelConfig};
-pub use gan::{Gan, GanConfig};
+pub use gan::{Change, Gan, GanConfig, Penalty};
 pub use gpu_core::ops::activation::Activation;
 pub use gpu_core::ops::gan_loss::GanLoss;
 pub use initial::initial_values;

@@ -23,6 +23,11 @@ pub trait Settings {
         1
     }
 
+    /// A part of the step runs in every n-th step only, from the first on: this n.
+    fn period(&self) -> u64 {
+        1
+    }
+
     /// Random numbers drawn for each image of a training step.
     fn noise_per_image(&self) -> usize {
         0

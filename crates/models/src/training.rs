@@ -20,12 +20,14 @@ pub struct Training {
     pub taken: usize,
     /// Images that go through the model at once; zero for the whole batch.
     pub micro_batch: usize,
+    /// The step includes what runs in every [`Settings::period`](crate::Settings::period)-th step only.
+    pub periodic: bool,
 }
 
 impl Training {
     /// Training on `images` images, all of them on the device, in whole batches.
     pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, images: usize) -> Self {
-        Self { seed, shuffle, optimiser, rate: 1.0, resident: images, taken: images, micro_batch: 0 }
+        Self { seed, shuffle, optimiser, rate: 1.0, resident: images, taken: images, micro_batch: 0, periodic: true }
     }
 
     /// The micro-batches of a batch.

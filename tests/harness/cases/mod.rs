@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 mod activation;
 mod adam;
+mod augment;
 mod batch_norm;
 mod channels;
 mod codebook;
@@ -15,6 +16,7 @@ mod elementwise;
 mod fill;
 mod gan_loss;
 mod gather;
+mod gradient_penalty;
 mod group_norm;
 mod kl;
 mod layer_norm;
@@ -22,6 +24,7 @@ mod lion;
 mod log_weight;
 mod loss;
 mod matmul;
+mod mix;
 mod pad;
 mod permute;
 mod philox;
@@ -44,6 +47,7 @@ type Maker = fn() -> Vec<Case>;
 pub const OPERATORS: &[(&str, Maker)] = &[
     ("activation", activation::cases),
     ("adam", adam::cases),
+    ("augment", augment::cases),
     ("batch_norm", batch_norm::cases),
     ("channels", channels::cases),
     ("codebook", codebook::cases),
@@ -53,6 +57,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("fill", fill::cases),
     ("gan_loss", gan_loss::cases),
     ("gather", gather::cases),
+    ("gradient_penalty", gradient_penalty::cases),
     ("group_norm", group_norm::cases),
     ("kl", kl::cases),
     ("layer_norm", layer_norm::cases),
@@ -60,6 +65,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("log_weight", log_weight::cases),
     ("loss", loss::cases),
     ("matmul", matmul::cases),
+    ("mix", mix::cases),
     ("pad", pad::cases),
     ("permute", permute::cases),
     ("philox", philox::cases),

@@ -27,9 +27,11 @@ fn every(len: usize, seed: u64, step: u32) -> Case {
     philox::words(s, "words", [len], clock, seed, Stream::Train);
     philox::words(s, "words.sample", [len], clock, seed, Stream::Sample);
     philox::normal(s, "normal", [len], clock, seed, Stream::Train);
-    philox::uniform(s, "uniform", [len], clock, seed, Stream::Evaluate, -0.5, 1.75);
+    philox::uniform(s, "uniform", [len], clock, seed, Stream::Evaluate, [-0.5, 1.75]);
     for first in [1, 4, 7, 1022] {
         philox::normal_from(s, &format!("normal from {first}"), [len], first, clock, seed, Stream::Train);
+        let label = format!("uniform from {first}");
+        philox::uniform_from(s, &label, [len], first, clock, seed, Stream::Evaluate, [-0.5, 1.75]);
     }
     case
 }
@@ -40,7 +42,7 @@ fn many() -> Case {
     let mut case = Case::new(format!("{len} numbers"));
     let clock = clock(&mut case, 1);
     philox::normal(&mut case.schedule, "normal", [len], clock, 5, Stream::Train);
-    philox::uniform(&mut case.schedule, "uniform", [len], clock, 5, Stream::Train, 0.0, 1.0);
+    philox::uniform(&mut case.schedule, "uniform", [len], clock, 5, Stream::Train, [0.0, 1.0]);
     case
 }
 

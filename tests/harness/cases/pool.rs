@@ -1,9 +1,10 @@
-//! Both kinds of pooling, with and without counting the padding, and their gradients, over windows that overlap, touch,
-//! leave gaps and extend past the edge; ties, infinities and NaN; gates; one case folds its grids.
+//! Both kinds of pooling, with and without counting the padding, their gradients, and the derivative of a maximum along
+//! a direction, over windows that overlap, touch, leave gaps and extend past the edge; ties, infinities and NaN; gates;
+//! one case folds its grids.
 
 use crate::{Case, Fill};
 use gpu_core::ops::activation::{self, Activation};
-use gpu_core::ops::pool::{Window, average_pool, average_pool_backward, max_pool, max_pool_backward};
+use gpu_core::ops::pool::{Window, average_pool, average_pool_backward, max_pool, max_pool_backward, max_pool_tangent};
 
 /// Shapes of x [n, h, w, c] with windows on them: kernel, stride, pad.
 fn problems() -> Vec<([usize; 4], Window)> {
@@ -48,6 +49,10 @@ fn differentiated(shape: [usize; 4], window: Window) -> Case {
     let dy = case.input(y.shape, Fill::OffZero);
     let dx = max_pool_backward(&mut case.schedule, "max.backward", dy, index, x.shape, window, None);
     case.claim(y, dy, &[(x, dx)]);
+    // The derivative is linear in its direction, so its gradient is that of the pooling.
+    let u = case.input(shape, Fill::OffZero);
+    let along = max_pool_tangent(&mut case.schedule, "max.tangent", u, index, window);
+    case.claim(along, dy, &[(u, dx)]);
     for count_pad in [true, false] {
         let label = format!("average, count_pad {count_pad}");
         let y = average_pool(&mut case.schedule, &label, x, window, count_pad);

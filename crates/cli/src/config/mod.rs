@@ -303,6 +303,11 @@ impl Config {
         self.model.batches()
     }
 
+    /// A part of the step runs in every n-th step only: this n.
+    pub fn period(&self) -> u64 {
+        self.model.period()
+    }
+
     /// True if images are sampled with the running average of the weights.
     pub fn draws_by_average(&self) -> bool {
         self.model.samples_with_average() && self.optimiser.average > 0.0

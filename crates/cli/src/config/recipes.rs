@@ -6,7 +6,7 @@ macro_rules! recipes {
 
 /// Names and texts.
 pub static RECIPES: &[(&str, &str)] =
-    recipes!["vae", "conv-vae", "pool-vae", "cvae", "ae", "gan", "cgan", "dcgan", "vqvae", "classifier"];
+    recipes!["vae", "conv-vae", "pool-vae", "cvae", "ae", "gan", "cgan", "dcgan", "wgan-gp", "vqvae", "classifier"];
 
 /// The text of a recipe.
 pub fn text(name: &str) -> Option<&'static str> {

@@ -116,6 +116,8 @@ pub const METRICS: &[Metric] = &[
     loss("g_loss", "generator loss", "", "Loss of the generator.").neither(),
     score("d_real", "D(real)", "", "Mean output of the discriminator for real images.").neither(),
     score("d_fake", "D(generated)", "", "Mean output of the discriminator for generated images.").neither(),
+    loss("penalty", "gradient penalty", "",
+         "Penalty on the discriminator's gradient with respect to the image.").neither(),
     score("d_accuracy", "accuracy of D", "of test and generated images",
           "Images that the discriminator classifies correctly.").neither(),
     score("d_precision", "precision of D", "of images classified as real",

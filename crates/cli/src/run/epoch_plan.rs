@@ -16,6 +16,8 @@ pub struct EpochPlan {
     batch: usize,
     /// Batches that one step takes.
     batches: usize,
+    /// Steps of which one is periodic.
+    period: u64,
     /// Steps to a whole shard.
     per_shard: u64,
     /// Steps to an epoch.
@@ -48,6 +50,8 @@ pub struct StepSize {
     pub resident: usize,
     /// Images of the shard that its steps take.
     pub taken: usize,
+    /// True for every n-th step, which includes what runs only then.
+    pub periodic: bool,
 }
 
 impl EpochPlan {
@@ -63,7 +67,7 @@ impl EpochPlan {
         let total = if steps > 0 { all.min(steps) } else { all };
         // A shard of less than the whole set is whole steps.
         let per_shard = if shard == images { per_epoch } else { (shard / of_step).max(1) as u64 };
-        Self { images, batch, batches, per_shard, per_epoch, total }
+        Self { images, batch, batches, period: config.period(), per_shard, per_epoch, total }
     }
 
     /// Images in a whole shard: those on the device at once.
@@ -97,7 +101,13 @@ impl EpochPlan {
         let tail = resident % self.of_step() / self.batches;
         let taken = full as usize * self.of_step() + tail * self.batches;
         let (batch, runs) = if within < full { (self.batch, full - within) } else { (tail, 1) };
-        StepPosition { epoch, shard, first: within == 0, size: StepSize { batch, resident, taken }, runs }
+        let periodic = step.is_multiple_of(self.period);
+        let runs = match self.period {
+            1 => runs,
+            _ if periodic => 1,
+            period => runs.min(period - step % period),
+        };
+        StepPosition { epoch, shard, first: within == 0, size: StepSize { batch, resident, taken, periodic }, runs }
     }
 
     /// Every size that a step of the run has.
@@ -106,8 +116,13 @@ impl EpochPlan {
         let mut step = 0;
         while step < self.per_epoch {
             let position = self.at(step);
-            if !sizes.contains(&position.size) {
-                sizes.push(position.size);
+            // A step of an epoch may be periodic in another epoch.
+            let both = if self.period > 1 { &[true, false][..] } else { &[true] };
+            for &periodic in both {
+                let size = StepSize { periodic, ..position.size };
+                if !sizes.contains(&size) {
+                    sizes.push(size);
+                }
             }
             step += position.runs;
         }
@@ -155,7 +170,16 @@ pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Op
 pub fn training(config: &Config, size: StepSize, lowered: u32) -> Training {
     let Train { seed, shuffle, micro_batch, .. } = config.train;
     let (optimiser, rate) = (config.optimiser, 0.5f32.powi(lowered as i32));
-    Training { seed, shuffle, optimiser, rate, resident: size.resident, taken: size.taken, micro_batch }
+    Training {
+        seed,
+        shuffle,
+        optimiser,
+        rate,
+        resident: size.resident,
+        taken: size.taken,
+        micro_batch,
+        periodic: size.periodic,
+    }
 }
 
 /// The same for steps on whole batches of `images` training images, without a tail.
@@ -229,6 +253,6 @@ mod tests {
         let steps = steps(1000, &["train.batch_size=64", "data.shard=300"]);
         assert_eq!((steps.shard_images(), steps.per_epoch), (256, 16));
         let last = steps.at(15);
-        assert_eq!((last.shard, last.size), (3, StepSize { batch: 40, resident: 232, taken: 232 }));
+        assert_eq!((last.shard, last.size), (3, StepSize { batch: 40, resident: 232, taken: 232, periodic: true }));
     }
 }

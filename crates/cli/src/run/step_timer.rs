@@ -1,7 +1,7 @@
 //! Measured times of training steps.
 
 use crate::io::error::Result;
-use crate::run::epoch_plan::{EpochPlan, StepPosition};
+use crate::run::epoch_plan::EpochPlan;
 use crate::run::programs::Programs;
 use crate::run::session::Session;
 use gpu_core::SubmitLoop;
@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 pub struct StepTimer {
     session: Session,
     programs: Programs,
-    position: StepPosition,
+    steps: EpochPlan,
+    /// Steps on whole batches of the first shard.
+    most: u64,
     submits: SubmitLoop,
     /// Steps run so far.
     done: u64,
@@ -25,9 +27,9 @@ impl StepTimer {
     /// Those of the device.
     pub fn start(mut session: Session, steps: &EpochPlan) -> Result<Self> {
         let programs = Programs::prepare(&mut session, steps, 0)?;
-        let position = steps.at(0);
-        session.put_shard(steps, &position)?;
-        let mut timer = Self { session, programs, position, submits: SubmitLoop::default(), done: 0 };
+        session.put_shard(steps, &steps.at(0))?;
+        let (steps, most) = (*steps, whole_batches(steps));
+        let mut timer = Self { session, programs, steps, most, submits: SubmitLoop::default(), done: 0 };
         timer.time(1)?;
         Ok(timer)
     }
@@ -37,13 +39,18 @@ impl StepTimer {
     /// # Errors
     /// Those of the device.
     pub fn time(&mut self, steps: u64) -> Result<Duration> {
-        let steps = steps.clamp(1, self.position.runs);
+        let steps = steps.clamp(1, self.most);
         self.session.restart_order()?;
         let (ring, executor) = (self.session.model.buffers().ring, self.session.executor.as_mut());
-        let programs = self.programs.of(self.position.size)?;
-        let mut seen = |_| ControlFlow::Continue(());
         let since = Instant::now();
-        self.done += self.submits.drive(executor, programs, self.done + 1, steps, ring, &mut seen)?;
+        let mut step = 0;
+        while step < steps {
+            let position = self.steps.at(step);
+            let (programs, runs) = (self.programs.of(position.size)?, position.runs.min(steps - step));
+            let mut seen = |_| ControlFlow::Continue(());
+            self.done += self.submits.drive(executor, programs, self.done + 1, runs, ring, &mut seen)?;
+            step += runs;
+        }
         Ok(since.elapsed() / steps as u32)
     }
 
@@ -53,6 +60,19 @@ impl StepTimer {
     /// Those of the device.
     pub fn steps_in(&mut self, time: Duration) -> Result<u64> {
         let once = self.time(1)?.as_secs_f64().max(1e-6);
-        Ok(((time.as_secs_f64() / once) as u64).clamp(1, self.position.runs))
+        Ok(((time.as_secs_f64() / once) as u64).clamp(1, self.most))
     }
+}
+
+/// Steps on whole batches of the first shard.
+fn whole_batches(steps: &EpochPlan) -> u64 {
+    let (first, mut count) = (steps.at(0), 0);
+    while count < steps.per_epoch {
+        let position = steps.at(count);
+        if position.shard != first.shard || position.size.batch != first.size.batch {
+            break;
+        }
+        count += position.runs;
+    }
+    count
 }

@@ -31,6 +31,7 @@ macro_rules! kinds {
 
 pub mod activation;
 pub mod adam;
+pub mod augment;
 pub mod batch_norm;
 pub mod channels;
 pub mod codebook;
@@ -40,6 +41,7 @@ pub mod elementwise;
 pub mod fill;
 pub mod gan_loss;
 pub mod gather;
+pub mod gradient_penalty;
 pub mod group_norm;
 pub mod kl;
 pub mod layer_norm;
@@ -47,6 +49,7 @@ pub mod lion;
 pub mod log_weight;
 pub mod loss;
 pub mod matmul;
+pub mod mix;
 pub mod pad;
 pub mod permute;
 pub mod philox;
@@ -67,6 +70,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
     [
         activation::KERNELS,
         adam::KERNELS,
+        augment::KERNELS,
         batch_norm::KERNELS,
         channels::KERNELS,
         codebook::KERNELS,
@@ -76,6 +80,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         fill::KERNELS,
         gan_loss::KERNELS,
         gather::KERNELS,
+        gradient_penalty::KERNELS,
         group_norm::KERNELS,
         kl::KERNELS,
         layer_norm::KERNELS,
@@ -83,6 +88,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         log_weight::KERNELS,
         loss::KERNELS,
         matmul::KERNELS,
+        mix::KERNELS,
         pad::KERNELS,
         permute::KERNELS,
         philox::KERNELS,

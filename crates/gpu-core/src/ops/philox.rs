@@ -42,6 +42,8 @@ params! {
     pub struct UniformParams {
         /// Elements.
         len: u32,
+        /// The number of elements that precede them.
+        first: u32,
         /// The second word of the counter: a [`Stream`].
         stream: u32,
         /// Low word of the seed.
@@ -126,14 +128,10 @@ pub fn normal_from(
     seed: u64,
     stream: Stream,
 ) -> Buf {
-    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
     let y = s.scratch(shape);
-    assert!(i32::try_from(first + y.len()).is_ok(), "{label}: {} numbers after {first} exceed 2³¹ − 1", y.len());
+    let grid = blocks(label, y, first, clock);
     let DrawParams { len, stream, key0, key1 } = draw(y, seed, stream);
     let params = NormalParams { len, first: first as u32, stream, key0, key1 };
-    // The first block of four may start before the first element.
-    let blocks = (first % 4 + y.len()).div_ceil(4);
-    let grid = Grid::Linear(blocks.div_ceil(INVOCATIONS));
     s.push(&PHILOX_NORMAL, label, &[clock, y], &params, grid, 25 * y.len() as u64);
     y
 }
@@ -143,7 +141,6 @@ pub fn normal_from(
 ///
 /// # Panics
 /// If `clock` is not `[4]`, or the interval is empty or not finite.
-#[allow(clippy::too_many_arguments)]
 pub fn uniform(
     s: &mut Schedule,
     label: &str,
@@ -151,16 +148,40 @@ pub fn uniform(
     clock: Buf,
     seed: u64,
     stream: Stream,
-    low: f32,
-    high: f32,
+    interval: [f32; 2],
 ) -> Buf {
-    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
+    uniform_from(s, label, shape, 0, clock, seed, stream, interval)
+}
+
+/// The elements of [`uniform`] that follow the `first` ones, as [`normal_from`].
+///
+/// # Panics
+/// If `clock` is not `[4]`, the interval is empty or not finite, or `first` and the new elements exceed 2³¹ − 1.
+#[allow(clippy::too_many_arguments)]
+pub fn uniform_from(
+    s: &mut Schedule,
+    label: &str,
+    shape: impl Into<Shape>,
+    first: usize,
+    clock: Buf,
+    seed: u64,
+    stream: Stream,
+    [low, high]: [f32; 2],
+) -> Buf {
     assert!(low < high && (high - low).is_finite(), "{label}: the interval ({low}, {high}) is empty or infinite");
     let y = s.scratch(shape);
+    let grid = blocks(label, y, first, clock);
     let DrawParams { len, stream, key0, key1 } = draw(y, seed, stream);
-    let params = UniformParams { len, stream, key0, key1, low, high };
-    s.push(&PHILOX_UNIFORM, label, &[clock, y], &params, grid(y), 4 * y.len() as u64);
+    let params = UniformParams { len, first: first as u32, stream, key0, key1, low, high };
+    s.push(&PHILOX_UNIFORM, label, &[clock, y], &params, grid, 4 * y.len() as u64);
     y
+}
+
+/// The grid for the blocks of four that hold y's elements; the first may start before them.
+fn blocks(label: &str, y: Buf, first: usize, clock: Buf) -> Grid {
+    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
+    assert!(i32::try_from(first + y.len()).is_ok(), "{label}: {} numbers after {first} exceed 2³¹ − 1", y.len());
+    Grid::Linear((first % 4 + y.len()).div_ceil(4).div_ceil(INVOCATIONS))
 }
 
 fn draw(y: Buf, seed: u64, stream: Stream) -> DrawParams {

@@ -87,6 +87,14 @@ pub static MAX_POOL_BACKWARD: Kernel = Kernel {
     ..MAX_POOL
 };
 
+/// y = x at the position of each window's maximum in another image.
+pub static MAX_POOL_AT: Kernel = Kernel {
+    name: "max_pool_at",
+    bindings: &[read("x"), write("y"), read("place").of_u32()],
+    reference: functions!(reference::pool::max_pool_at),
+    ..MAX_POOL
+};
+
 /// y = the mean x of each window.
 pub static AVERAGE_POOL: Kernel = Kernel {
     name: "average_pool",
@@ -104,12 +112,12 @@ pub static AVERAGE_POOL_BACKWARD: Kernel = Kernel {
 };
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[&MAX_POOL, &MAX_POOL_BACKWARD, &AVERAGE_POOL, &AVERAGE_POOL_BACKWARD];
+pub static KERNELS: &[&Kernel] = &[&MAX_POOL, &MAX_POOL_BACKWARD, &MAX_POOL_AT, &AVERAGE_POOL, &AVERAGE_POOL_BACKWARD];
 
 /// Max pooling of x [n, h, w, c]: the maxima [n, h', w', c], and their positions in the image: row · w + column, u32 of
 /// the same shape. The first of equal elements counts; a NaN counts as the largest.
 ///
-/// If x is not an image, a window is larger than the padded image, or the padding is not smaller than the window.
+/// # Panics
 /// If x is not an image, a window is larger than the padded image, or the padding is not smaller than the window.
 pub fn max_pool(s: &mut Schedule, label: &str, x: Buf, window: Window) -> (Buf, Buf) {
     let y = s.scratch(output(label, x.shape, window));
@@ -137,6 +145,19 @@ pub fn max_pool_backward(
     let (dx, gate_y, params) = backward(s, label, dy, x, window, gate);
     s.push(&MAX_POOL_BACKWARD, label, &[dy, gate_y, dx, index], &params, grid(dx), cells(dy, window));
     dx
+}
+
+/// The derivative of [`max_pool`] along the direction u [n, h, w, c] of x, from the positions it returned: u at each
+/// window's maximum, [n, h', w', c].
+///
+/// # Panics
+/// If the shapes do not fit one another.
+pub fn max_pool_tangent(s: &mut Schedule, label: &str, u: Buf, index: Buf, window: Window) -> Buf {
+    let y = s.scratch(output(label, u.shape, window));
+    assert_eq!(index.shape, y.shape, "{label}: the index has another shape than y");
+    let params = PoolParams { len: y.len() as u32, ..parameters(label, u.shape, window) };
+    s.push(&MAX_POOL_AT, label, &[u, y, index], &params, grid(y), y.len() as u64);
+    y
 }
 
 /// Average pooling of x [n, h, w, c]: [n, h', w', c]. With `count_pad`, PyTorch's default, padding counts as zeros;

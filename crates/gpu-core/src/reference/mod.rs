@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod adam;
+pub mod augment;
 pub mod batch_norm;
 pub mod channels;
 pub mod codebook;
@@ -15,6 +16,7 @@ pub mod elementwise;
 pub mod fill;
 pub mod gan_loss;
 pub mod gather;
+pub mod gradient_penalty;
 pub mod group_norm;
 pub mod kl;
 pub mod layer_norm;
@@ -22,6 +24,7 @@ pub mod lion;
 pub mod log_weight;
 pub mod loss;
 pub mod matmul;
+pub mod mix;
 pub mod pad;
 pub mod permute;
 pub mod philox;

@@ -31,23 +31,25 @@ pub fn philox_normal<E: Element>(args: &mut Args<'_, E>) {
         let ([a, b], [c, d]) = (pair(drawn[0], drawn[1]), pair(drawn[2], drawn[3]));
         [a, b, c, d]
     };
-    let (first, begun) = (p.first as usize, p.first as usize % 4);
-    let (head, rest) = y.split_at_mut(y.len().min((4 - begun) % 4));
-    round_all(head, &normals(first / 4)[begun..]);
-    let start = first.div_ceil(4);
-    let chunks = rest.par_chunks_mut(4).enumerate();
-    chunks.for_each(|(block, y)| round_all(y, &normals(start + block)));
+    each_block(y, p.first as usize, normals);
 }
 
-/// y = low + (high − low) u(w)
+/// y = low + (high − low) u(w); skips the first elements
 pub fn philox_uniform<E: Element>(args: &mut Args<'_, E>) {
     let p: UniformParams = args.params();
     let (step, y) = (args.read_u32("clock")[0], args.write("y"));
     let (low, high) = (f64::from(p.low), f64::from(p.high));
-    y.par_chunks_mut(4).enumerate().for_each(|(block, y)| {
+    each_block(y, p.first as usize, |block| {
         let drawn = philox([block as u32, p.stream, step, 0], [p.key0, p.key1]);
-        for (y, word) in y.iter_mut().zip(drawn) {
-            *y = E::of(low + (high - low) * unit(word));
-        }
+        drawn.map(|word| low + (high - low) * unit(word))
     });
+}
+
+/// Writes the numbers of blocks of four, from element `first` of all blocks on.
+fn each_block<E: Element>(y: &mut [E], first: usize, numbers: impl Fn(usize) -> [f64; 4] + Sync) {
+    let begun = first % 4;
+    let (head, rest) = y.split_at_mut(y.len().min((4 - begun) % 4));
+    round_all(head, &numbers(first / 4)[begun..]);
+    let start = first.div_ceil(4);
+    rest.par_chunks_mut(4).enumerate().for_each(|(block, y)| round_all(y, &numbers(start + block)));
 }

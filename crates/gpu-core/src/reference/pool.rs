@@ -27,6 +27,15 @@ pub fn max_pool<E: Element>(args: &mut Args<'_, E>) {
     });
 }
 
+/// y = x at the window's place
+pub fn max_pool_at<E: Element>(args: &mut Args<'_, E>) {
+    let p: PoolParams = args.params();
+    let (x, y, place) = (args.read("x"), args.write("y"), args.read_u32("place"));
+    let (c, image) = (p.c as usize, (p.h * p.w * p.c) as usize);
+    let of_image = (p.out_h * p.out_w * p.c) as usize;
+    y.par_iter_mut().enumerate().for_each(|(i, y)| *y = x[i / of_image * image + place[i] as usize * c + i % c]);
+}
+
 /// `dx[index]` += dy, times the gate
 pub fn max_pool_backward<E: Element>(args: &mut Args<'_, E>) {
     let p: PoolParams = args.params();

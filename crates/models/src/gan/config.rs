@@ -1,8 +1,10 @@
 //! Settings of a GAN.
 
+use super::augment::Change;
+use super::penalty::Penalty;
 use crate::data::SetSpec;
 use crate::layers::halved;
-use crate::validate::{Check, conditional, count, ensure, load, not_negative, widths};
+use crate::validate::{Check, conditional, count, ensure, load, not_negative, positive, widths};
 use gpu_core::ops::gan_loss::{GanLoss, Loss};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,14 @@ pub struct GanConfig {
     pub discriminator_steps: usize,
     /// Learning rate of the discriminator; 0 for the optimiser's.
     pub discriminator_lr: f32,
+    /// A penalty on the discriminator's gradient with respect to the image.
+    pub penalty: Penalty,
+    /// Its weight: γ of R1, λ of WGAN-GP.
+    pub penalty_weight: f32,
+    /// Applies the penalty in every n-th step only, with n times the weight (Karras et al., 2020, appendix B).
+    pub penalty_every: u64,
+    /// Random changes of the images that the discriminator sees, for small data sets (Zhao et al., 2020).
+    pub augment: Vec<Change>,
     /// Gives the class to both networks (Mirza and Osindero, 2014); for linear layers only.
     pub class_conditional: bool,
 }
@@ -44,6 +54,10 @@ impl Default for GanConfig {
             spectral: false,
             discriminator_steps: 1,
             discriminator_lr: 0.0,
+            penalty: Penalty::None,
+            penalty_weight: 10.0,
+            penalty_every: 1,
+            augment: Vec::new(),
             class_conditional: false,
         }
     }
@@ -74,11 +88,12 @@ impl GanConfig {
         ensure(self.width == 0 || h.min(w) > INNERMOST, "width", || {
             format!("must be 0 for images of {h}×{w}, which are too small for convolutions")
         })?;
+        self.check_penalty()?;
         // Without a bound on its slope, a discriminator lowers the Wasserstein loss for ever.
-        let bounded = self.spectral && !self.has_discriminator_norm();
+        let bounded = self.penalty != Penalty::None || (self.spectral && !self.has_discriminator_norm());
         ensure(self.loss != GanLoss::Wasserstein || bounded, "loss", || {
-            "= wasserstein needs a discriminator of bounded slope; set gan.spectral = true and \
-             gan.discriminator_norm = false"
+            "= wasserstein needs a discriminator of bounded slope; set gan.discriminator_norm = false, and \
+             gan.penalty = gp or gan.spectral = true"
                 .into()
         })?;
         if self.width > 0 { self.check_convolutions(spec, batch) } else { self.check_linear(spec, batch) }
@@ -91,6 +106,18 @@ impl GanConfig {
         })?;
         ensure(smoothing == 0.0 || self.loss.has_labels(), "label_smoothing", || {
             format!("must be 0 with gan.loss = {}, which has no labels to smooth (got {smoothing})", self.loss.name())
+        })
+    }
+
+    fn check_penalty(&self) -> Check {
+        positive("penalty_weight", self.penalty_weight)?;
+        ensure(self.penalty_every > 0, "penalty_every", || "must be at least 1 (got 0)".into())?;
+        ensure(self.penalty == Penalty::None || !self.has_discriminator_norm(), "penalty", || {
+            format!(
+                "= {} needs a score that depends on its image alone; set gan.discriminator_norm = false, because no \
+                 tangent goes through batch normalisation",
+                self.penalty.name()
+            )
         })
     }
 

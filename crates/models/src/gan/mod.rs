@@ -5,10 +5,15 @@
 //! has two rounds: D's, which does not differentiate by G, and G's, whose gradient passes through D and leaves D's
 //! parameters alone.
 
+mod augment;
 mod config;
 mod networks;
+mod penalty;
+mod score;
 
+pub use augment::Change;
 pub use config::GanConfig;
+pub use penalty::Penalty;
 
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Discriminator, Sampler};
 use crate::data::{DataSpec, Range, SetSpec};
@@ -22,11 +27,13 @@ use crate::settings::Settings;
 use crate::shared_buffers::{SharedBuffers, tick_of};
 use crate::training::Training;
 use crate::validate::InvalidSetting;
+use augment::{Draws, Images, see, see_backward};
 use gpu_core::ops::gan_loss::{self, GanLoss, Role};
 use gpu_core::ops::tick::{Tick, tick};
-use gpu_core::ops::{channels, elementwise, philox, record};
+use gpu_core::ops::{channels, elementwise, fill, philox, record};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Schedule};
+use penalty::{At, SlopePenalty};
 
 /// A generative adversarial network.
 #[derive(Clone, Debug)]
@@ -43,10 +50,12 @@ pub struct Gan {
 }
 
 const COLUMNS: &[&str] = &["d_loss", "g_loss", "d_real", "d_fake"];
+const COLUMNS_WITH_PENALTY: &[&str] = &["d_loss", "g_loss", "d_real", "d_fake", "penalty"];
 const D_LOSS: usize = 0;
 const G_LOSS: usize = 1;
 const D_REAL: usize = 2;
 const D_FAKE: usize = 3;
+const PENALTY: usize = 4;
 
 impl Gan {
     /// The model for the first set of such data. PyTorch's names: `generator` and `discriminator` are each an
@@ -57,7 +66,8 @@ impl Gan {
     /// When [`Settings::validate`] fails.
     pub fn new(config: GanConfig, spec: &DataSpec) -> Self {
         assert_eq!(config.validate(spec, 1), Ok(()));
-        let mut base = Base::new(spec, COLUMNS);
+        let columns = if config.penalty == Penalty::None { COLUMNS } else { COLUMNS_WITH_PENALTY };
+        let mut base = Base::new(spec, columns);
         if config.class_conditional {
             base.buffers = base.buffers.labelled(&mut base.memory);
         }
@@ -114,9 +124,18 @@ impl Gan {
 
     /// D(x), or D(x, y): a score for each image.
     fn score(&self, s: &mut Schedule, images: Value, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>) {
-        let input = y.map_or(images, |y| images.beside(s, "x_y", y));
-        let (scores, saved) = self.discriminator.forward(s, input, mode);
-        (scores.buf, saved)
+        score::score(&self.discriminator, s, images, y, mode)
+    }
+
+    /// The penalty, with `times` its weight.
+    fn slope(&self, times: f32) -> SlopePenalty<'_> {
+        let GanConfig { penalty, penalty_weight, .. } = self.config;
+        SlopePenalty {
+            penalty,
+            weight: times * penalty_weight,
+            discriminator: &self.discriminator,
+            width: self.spec().width(),
+        }
     }
 
     /// The classes of training images by their numbers, for a class-conditional model.
@@ -157,15 +176,34 @@ impl Gan {
         let z = self.micro_batch_latents(s, micro_batch, clock, training.seed, Stream::Train);
         // Detached: no gradient goes through the generator.
         let (fake, _) = self.generate(s, z, y, Mode::Batch);
+        let (list, seed) = (&self.config.augment, training.seed);
+        let draws = Draws { rows: micro_batch, clock, seed };
+        let real = see(s, list, Value::plain(real), Images::Real, draws).images.buf;
+        let fake = see(s, list, fake, Images::Fake, draws).images.buf;
 
         let [rows, d_real, d_fake] = match self.config.has_discriminator_norm() {
-            true => self.discriminator_apart(s, real, fake.buf, micro_batch.share()),
-            false => self.discriminator_joint(s, real, fake.buf, y, micro_batch.share()),
+            true => self.discriminator_apart(s, real, fake, micro_batch.share()),
+            false => self.discriminator_joint(s, real, fake, y, micro_batch.share()),
         };
-        for (label, rows, column) in [("d_loss", rows, D_LOSS), ("d_real", d_real, D_REAL), ("d_fake", d_fake, D_FAKE)]
-        {
+        let at = At { real, fake, y, clock, seed };
+        let penalty = self.penalty_of_step(s, micro_batch, at, training);
+        let losses = [("d_loss", rows, D_LOSS), ("d_real", d_real, D_REAL), ("d_fake", d_fake, D_FAKE)];
+        for (label, rows, column) in losses.into_iter().chain(penalty.map(|rows| ("penalty", rows, PENALTY))) {
             micro_batch.record(s, label, rows, self.base.buffers.clock, self.base.buffers.ring, column);
         }
+    }
+
+    /// The penalty of each image, whose gradient is added to D's; zeros in a step that does not apply it. `None`
+    /// without a penalty.
+    fn penalty_of_step(&self, s: &mut Schedule, micro_batch: MicroBatch, at: At, training: &Training) -> Option<Buf> {
+        if training.periodic {
+            return self.slope(self.config.penalty_every as f32).penalise(s, micro_batch, at);
+        }
+        (self.config.penalty != Penalty::None).then(|| {
+            let zeros = s.scratch([micro_batch.rows]);
+            fill::fill(s, "no_penalty", zeros, 0.0);
+            zeros
+        })
     }
 
     /// Losses, and D's scores of real and of generated images, each batch-normalised apart.
@@ -200,8 +238,8 @@ impl Gan {
     }
 
     /// D's losses on the next `batch` test images and on as many generated ones, each with the reported scores, all
-    /// `[batch]`; and the raw scores of the generated ones.
-    fn test_scores(&self, s: &mut Schedule, batch: usize, seed: u64) -> ([(Buf, Buf); 2], Buf) {
+    /// `[batch]`; the raw scores of the generated ones; and the images.
+    fn test_scores(&self, s: &mut Schedule, batch: usize, seed: u64) -> ([(Buf, Buf); 2], Buf, At) {
         let buffers = &self.base.buffers;
         let order = buffers.test_order(s, batch);
         let real = buffers.test_images(s, order, Range::TANH).reshape(self.spec().images(batch));
@@ -215,7 +253,8 @@ impl Gan {
             let (rows, _, reported) = gan_loss::with_gradient(s, name, scores, role, self.config.score_loss(), 1.0);
             (rows, reported)
         };
-        ([loss("real.loss", of_real, Role::Real), loss("fake.loss", of_fake, Role::Fake)], of_fake)
+        let losses = [loss("real.loss", of_real, Role::Real), loss("fake.loss", of_fake, Role::Fake)];
+        (losses, of_fake, At { real, fake: fake.buf, y, clock: buffers.side_clock, seed })
     }
 
     /// The generator's micro-batch of separate latents, forward and backward.
@@ -225,7 +264,9 @@ impl Gan {
         let y = self.config.class_conditional.then(|| self.base.buffers.train_order(s, micro_batch, training, clock));
         let y = y.and_then(|order| self.train_classes(s, order));
         let (fake, generator) = self.generate(s, z, y, Mode::Train);
-        let (scores, discriminator) = self.score(s, fake, y, Mode::Through);
+        let draws = Draws { rows: micro_batch, clock, seed: training.seed };
+        let seen = see(s, &self.config.augment, fake, Images::Generated, draws);
+        let (scores, discriminator) = self.score(s, seen.images, y, Mode::Through);
         let (rows, dscores, _) =
             gan_loss::with_gradient(s, "loss", scores, Role::Generator, self.config.score_loss(), micro_batch.share());
 
@@ -235,6 +276,7 @@ impl Gan {
             Some(_) => channels::slice(s, "dfake", dfake, 0..self.spec().width()),
             None => dfake,
         };
+        let dfake = see_backward(s, &self.config.augment, &seen, fake, dfake);
         self.generator.backward(s, &generator, dfake, Wrt::Params);
 
         micro_batch.record(s, "g_loss", rows, clock, ring, G_LOSS);
@@ -260,6 +302,10 @@ impl Settings for GanConfig {
 
     fn batches(&self) -> usize {
         self.discriminator_steps.max(1)
+    }
+
+    fn period(&self) -> u64 {
+        if self.penalty == Penalty::None { 1 } else { self.penalty_every.max(1) }
     }
 
     fn noise_per_image(&self) -> usize {
@@ -328,11 +374,14 @@ impl Model for Gan {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
-        let ([(real_rows, d_real), (fake_rows, d_fake)], of_fake) = self.test_scores(s, batch, seed);
+        let ([(real_rows, d_real), (fake_rows, d_fake)], of_fake, at) = self.test_scores(s, batch, seed);
         let g_rows = gan_loss::forward(s, "generator.loss", of_fake, Role::Generator, self.config.score_loss());
         let d_rows = elementwise::add(s, "d_loss", real_rows, fake_rows);
-        for (column, rows) in [(D_LOSS, d_rows), (G_LOSS, g_rows), (D_REAL, d_real), (D_FAKE, d_fake)] {
-            record::record(s, &format!("record.{}", COLUMNS[column]), rows, side_clock, side_ring, column, 1.0);
+        let penalty = self.slope(1.0).rows(s, MicroBatch::whole(batch), at);
+        let rows = [(D_LOSS, d_rows), (G_LOSS, g_rows), (D_REAL, d_real), (D_FAKE, d_fake)];
+        for (column, rows) in rows.into_iter().chain(penalty.map(|rows| (PENALTY, rows))) {
+            let label = format!("record.{}", self.columns()[column]);
+            record::record(s, &label, rows, side_clock, side_ring, column, 1.0);
         }
         schedule
     }
@@ -376,7 +425,7 @@ impl Decoder for Gan {
 impl Discriminator for Gan {
     fn scores(&self, batch: usize, seed: u64) -> Pass {
         let mut s = Schedule::new();
-        let ([(_, d_real), (_, d_fake)], _) = self.test_scores(&mut s, batch, seed);
+        let ([(_, d_real), (_, d_fake)], ..) = self.test_scores(&mut s, batch, seed);
         Pass::new(s, &[d_real, d_fake])
     }
 

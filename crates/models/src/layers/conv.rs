@@ -106,6 +106,30 @@ impl Conv {
             })
         })
     }
+
+    /// The derivative of y along the direction `u` of x, at the saved x.
+    pub fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
+        s.scope(&self.name, |s| {
+            let (u, w, window) = (u.reshape(saved.x.buf.shape), self.weight.of_call(saved), self.window);
+            let epilogue = Epilogue { gate: saved.y.gate(), ..PLAIN };
+            let along = match self.transposed {
+                Some(padding) => conv2d::transposed_forward(s, "tangent", u, w, window, padding, epilogue),
+                None => conv2d::forward(s, "tangent", u, w, window, epilogue),
+            };
+            saved.y.pass(s, "tangent_activation", along)
+        })
+    }
+
+    /// The weight's gradient of Σ dy ⊙ conv(u, w), the derivative of y along `u` before the activation, is added to it.
+    pub fn tangent_backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, u: Buf) {
+        s.scope(&self.name, |s| {
+            let (dy, u, window) = (dy.reshape(saved.y.buf.shape), u.reshape(saved.x.buf.shape), self.window);
+            self.weight.backward(s, saved, |s, dw| match self.transposed {
+                Some(_) => conv2d::transposed_backward_weight(s, "tangent_backward", u, dy, window, dw),
+                None => conv2d::backward_weight(s, "tangent_backward", u, dy, window, dw),
+            });
+        });
+    }
 }
 
 /// The sizes of an image [n, h, w, c].

@@ -33,6 +33,13 @@ impl MaxPool {
             x.pass(s, "backward_activation", dx)
         })
     }
+
+    /// The derivative of y along the direction `u` of x.
+    pub fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
+        let Of::Index(index) = saved.of else { unreachable!("saved by this layer") };
+        let u = u.reshape(saved.x.buf.shape);
+        s.scope(&self.name, |s| pool::max_pool_tangent(s, "tangent", u, index, self.window))
+    }
 }
 
 /// Upsampling.
@@ -62,5 +69,11 @@ impl Upsample {
             let dx = upsample::backward(s, "backward", dy, self.factor, self.between, x.gate());
             x.pass(s, "backward_activation", dx)
         })
+    }
+
+    /// The derivative of y along the direction `u` of x.
+    pub fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
+        let u = u.reshape(saved.x.buf.shape);
+        s.scope(&self.name, |s| upsample::forward(s, "tangent", u, self.factor, self.between))
     }
 }

@@ -123,6 +123,15 @@ impl Linear {
             saved.y.pass(s, "tangent_activation", along)
         })
     }
+
+    /// dw += dyᵀ u: the weight's gradient of Σ dy ⊙ (u wᵀ), the derivative of y along `u` before the activation.
+    pub fn tangent_backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, u: Buf) {
+        s.scope(&self.name, |s| {
+            let u = u.reshape(saved.x.buf.shape);
+            let add = |s: &mut Schedule, dw| product_add(s, "tangent_backward", dy, u, Form::TN, dw);
+            self.weight.backward(s, saved, add);
+        });
+    }
 }
 
 /// PyTorch's: uniform in ±1/√inputs.

@@ -79,7 +79,7 @@ impl Value {
     }
 
     /// The slope that a kernel multiplies a gradient of these numbers by as it stores it.
-    fn gate(&self) -> Option<(Activation, Buf)> {
+    pub(crate) fn gate(&self) -> Option<(Activation, Buf)> {
         match self.slope {
             Slope::Output(act) => Some((act, self.buf)),
             Slope::One | Slope::Input(..) => None,

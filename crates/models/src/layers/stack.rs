@@ -73,6 +73,23 @@ impl Layer {
     }
 }
 
+impl Layer {
+    /// The derivative of y along the direction `u` of x.
+    ///
+    /// # Panics
+    /// When the layer has none: normalisation by a batch, a residual block, a separate activation.
+    fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
+        match self {
+            Self::Linear(layer) => layer.tangent(s, saved, u),
+            Self::Conv(layer) => layer.tangent(s, saved, u),
+            Self::MaxPool(layer) => layer.tangent(s, saved, u),
+            Self::Upsample(layer) => layer.tangent(s, saved, u),
+            Self::Unflatten(_) => u.reshape(saved.y.buf.shape),
+            Self::Norm(_) | Self::Residual(..) | Self::Activate(..) => panic!("no tangent goes through {self:?}"),
+        }
+    }
+}
+
 /// Layers one after another.
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
@@ -111,14 +128,46 @@ impl Stack {
         gradient
     }
 
+    /// The gradient of each layer's output before its activation, and that of the input, for `dy` of the last one.
+    pub fn adjoints(&self, s: &mut Schedule, saved: &[Saved], dy: Buf) -> (Vec<Buf>, Buf) {
+        let mut adjoints = Vec::with_capacity(self.layers.len());
+        let mut dy = dy;
+        for (layer, saved) in self.layers.iter().zip(saved).rev() {
+            adjoints.push(dy);
+            dy = layer.backward(s, saved, dy, Wrt::Input).expect("the input's gradient");
+        }
+        adjoints.reverse();
+        (adjoints, dy)
+    }
+
     /// The derivative of the output along the direction `u` of the input.
     ///
     /// # Panics
-    /// When a layer is not linear.
+    /// When a layer has no tangent.
     pub fn tangent(&self, s: &mut Schedule, saved: &[Saved], u: Buf) -> Buf {
-        self.layers.iter().zip(saved).fold(u, |u, (layer, saved)| match layer {
-            Layer::Linear(layer) => layer.tangent(s, saved, u),
-            other => panic!("no tangent goes through {other:?}"),
-        })
+        self.layers.iter().zip(saved).fold(u, |u, (layer, saved)| layer.tangent(s, saved, u))
+    }
+
+    /// Adds the gradient of Σ u ⊙ g to the weights', where g is the gradient of the input and `adjoints` those of the
+    /// layers, both by [`Stack::adjoints`], and `u` is fixed.
+    ///
+    /// That sum is the derivative along u of the sum that was differentiated. A weight acts on it through its own layer
+    /// alone, since activations are piecewise linear: dw += adjoint ⊗ tangent. Biases have no part.
+    ///
+    /// # Panics
+    /// When a layer has no tangent.
+    pub fn tangent_backward(&self, s: &mut Schedule, saved: &[Saved], adjoints: &[Buf], u: Buf) {
+        let mut u = u;
+        let last = self.layers.len() - 1;
+        for (i, (layer, (saved, dy))) in self.layers.iter().zip(saved.iter().zip(adjoints)).enumerate() {
+            match layer {
+                Layer::Linear(layer) => layer.tangent_backward(s, saved, *dy, u),
+                Layer::Conv(layer) => layer.tangent_backward(s, saved, *dy, u),
+                _ => {}
+            }
+            if i < last {
+                u = layer.tangent(s, saved, u);
+            }
+        }
     }
 }
