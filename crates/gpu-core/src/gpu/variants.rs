@@ -150,8 +150,12 @@ mod tests {
     }
 
     fn choice(kind: DeviceKind, (m, n): (usize, usize)) -> &'static str {
-        let few = |variant: &&'static Variant| variant.needs != Needs::FewColumns || n <= variant.tile[1];
-        let all: Vec<_> = MATMUL.variants.iter().filter(few).collect();
+        let can = |variant: &&'static Variant| match variant.needs {
+            Needs::FewColumns => n <= variant.tile[1],
+            Needs::EightLanesBlocks => n.is_multiple_of(4),
+            _ => true,
+        };
+        let all: Vec<_> = MATMUL.variants.iter().filter(can).collect();
         table(&all, &call(m, n, 64), kind).expect("a product has variants").name
     }
 
@@ -172,10 +176,11 @@ mod tests {
     #[test]
     fn a_software_adapter_uses_the_fewest_loads() {
         for (size, name) in [
-            ((512, 512), "matmul_lanes"),
-            ((25_088, 32), "matmul_lanes_tall"),
-            ((128, 20), "matmul_lanes_tall"),
-            ((32, 512), "matmul_lanes"),
+            ((512, 512), "matmul_lanes_blocks"),
+            ((25_088, 32), "matmul_lanes_tall_blocks"),
+            ((128, 20), "matmul_lanes_tall_blocks"),
+            ((32, 511), "matmul_lanes"),
+            ((128, 10), "matmul_lanes_tall"),
         ] {
             assert_eq!(choice(DeviceKind::Software, size), name, "{size:?}");
         }
