@@ -255,6 +255,21 @@ class Classifier(Model):
         return {"logits": self.classifier(x)}
 
 
+class MinibatchStd(nn.Module):
+    """The mean standard deviation within each `size` images in a row, as one more channel."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, x):
+        groups = []
+        for group in x.split(self.size):
+            deviation = (group.var(0, unbiased=False) + 1e-8).sqrt().mean()
+            groups.append(torch.cat([group, deviation.expand_as(group[:, :1])], 1))
+        return torch.cat(groups)
+
+
 class Gan(Model):
     """Generator and discriminator. Their images are in [−1, 1]."""
 
@@ -272,7 +287,14 @@ class Gan(Model):
         pixels, hidden = image[0] * image[1] * image[2], settings["hidden"]
         generator = linear([settings["latent"] + self.classes, *hidden], nn.ReLU)
         discriminator = linear([pixels + self.classes, *reversed(hidden)], lambda: nn.LeakyReLU(0.2))
-        return [*generator, nn.Linear(hidden[-1], pixels), nn.Tanh()], [*discriminator, nn.Linear(hidden[0], 1)]
+        deviation = self.deviation(settings)
+        discriminator += [*deviation, nn.Linear(hidden[0] + len(deviation), 1)]
+        return [*generator, nn.Linear(hidden[-1], pixels), nn.Tanh()], discriminator
+
+    @staticmethod
+    def deviation(settings):
+        size = settings.get("minibatch_std", 0)
+        return [MinibatchStd(size)] if size else []
 
     def convolutional(self, settings, image):
         channels, *size = image
@@ -288,7 +310,8 @@ class Gan(Model):
         for i, (outer, inner, size) in levels:
             norm = [nn.BatchNorm2d(inner)] if i > 0 and normalised else []
             discriminator += [down(outer, inner, size, bias=not norm), *norm, nn.LeakyReLU(0.2)]
-        discriminator.append(nn.Conv2d(widths[-1], 1, innermost))
+        deviation = self.deviation(settings)
+        discriminator += [*deviation, nn.Conv2d(widths[-1] + len(deviation), 1, innermost)]
         generator = [nn.ConvTranspose2d(settings["latent"], widths[-1], innermost, bias=False)]
         for i, (outer, inner, size) in reversed(levels):
             generator += [nn.BatchNorm2d(inner), nn.ReLU(), up(inner, outer, size, bias=i == 0)]

@@ -13,12 +13,13 @@ use gpu_core::ops::batch_norm::{self, BatchNorm, Gradients};
 use gpu_core::ops::codebook::{self, Averages};
 use gpu_core::ops::conv2d;
 use gpu_core::ops::gan_loss::{self, GanLoss, Loss};
+use gpu_core::ops::gather::{Move, gather_moved, pack};
 use gpu_core::ops::group_norm::{self, GroupNorm};
 use gpu_core::ops::layer_norm::{self, LayerNorm};
 use gpu_core::ops::matmul::{Epilogue, PLAIN};
 use gpu_core::ops::pad::{self, Border, Margins};
 use gpu_core::ops::spectral_norm::{self, SpectralNorm};
-use gpu_core::ops::{channels, cross_entropy, elementwise, pool, reduce, upsample, vq};
+use gpu_core::ops::{channels, cross_entropy, elementwise, minibatch_std, pool, reduce, upsample, vq};
 use gpu_core::{Array, Buf, Dtype, Error, Shape};
 
 #[test]
@@ -47,7 +48,9 @@ fn resizing_agrees_with_pytorch() -> Result<(), Error> {
         "augment" => augmented(bench, kind),
         "average_pool" => average_pool(bench),
         "channels" => concat(bench),
+        "gather_moved" => gathered(bench),
         "max_pool" => max_pool(bench),
+        "minibatch_std" => deviation(bench),
         "pad" => pad(bench, kind),
         "upsample" => upsample(bench, kind),
         _ => panic!("no test for {op}"),
@@ -371,4 +374,29 @@ fn augmented(bench: &mut Bench<'_>, kind: &str) {
     let dx = augment::backward(&mut bench.s, "dx", dy, draws, augment, None);
     bench.expect("y", y);
     bench.expect("dx", dx);
+}
+
+fn gathered(bench: &mut Bench<'_>) {
+    let data = bench.tensor("data");
+    let bytes: Vec<u8> = data.values.iter().map(|&byte| byte as u8).collect();
+    let words = pack(&bytes);
+    let &[n, h, w, c] = &data.dims[..] else { panic!("images") };
+    let (packed, order) = (bench.feed_words(words), bench.feed_words((0..n as u32).collect()));
+    let draws = bench.input("draws");
+    let by = Move { mirror: bench.scalar("mirror") != 0.0, crop: bench.scalar("crop") as usize };
+    let y = gather_moved(&mut bench.s, "y", packed, order, draws, [h, w, c], by, [1.0, 0.0]);
+    bench.expect("y", y);
+}
+
+fn deviation(bench: &mut Bench<'_>) {
+    let size = bench.scalar("size") as usize;
+    let [x, dy, u] = ["x", "dy", "u"].map(|name| bench.input(name));
+    let s = &mut bench.s;
+    let y = minibatch_std::forward(s, "y", x, size);
+    let dx = minibatch_std::backward(s, "dx", x, dy, size, None);
+    let along = minibatch_std::tangent(s, "along", x, u, size);
+    let dx_along = minibatch_std::tangent_backward(s, "dx_along", [x, u], dy, size, None);
+    for (name, buf) in [("y", y), ("dx", dx), ("along", along), ("dx_along", dx_along)] {
+        bench.expect(name, buf);
+    }
 }

@@ -63,7 +63,11 @@ fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
     };
     let r1 = GanConfig { penalty: Penalty::R1, penalty_weight: 3.0, ..linear.clone() };
     let wgan_gp = GanConfig { loss: GanLoss::Wasserstein, penalty: Penalty::Gp, ..spectral.clone() };
+    let minibatch_std = 3;
+    let deviation = GanConfig { discriminator_norm: false, minibatch_std, penalty_weight: 3.0, ..normalised.clone() };
+    let deviation = GanConfig { penalty: Penalty::R1, ..deviation };
     vec![
+        ("minibatch_std_gan", deviation.build(&spec([8, 7, 2]))),
         ("r1_gan", r1.build(&spec([7, 5, 1]))),
         ("wgan_gp", wgan_gp.build(&spec([8, 7, 2]))),
         ("gan", linear.build(&spec([7, 5, 1]))),

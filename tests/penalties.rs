@@ -22,7 +22,7 @@ fn network(memory: &mut Memory, network: &mut Network, case: &str) -> Stack {
     let whole = |kernel| Window { kernel, ..Window::square(1, 1, 0) };
     let image = match case {
         "linear" => [1, 1, 12],
-        "pooled" => [6, 4, 2],
+        "pooled" | "averaged" => [6, 4, 2],
         "transposed" => [2, 3, 3],
         _ => [8, 7, 2],
     };
@@ -42,6 +42,17 @@ fn network(memory: &mut Memory, network: &mut Network, case: &str) -> Stack {
             layers.max_pool();
             layers.upsample();
             layers.conv(1, whole([6, 4]), Identity);
+        }
+        "averaged" => {
+            layers.conv(3, Window::square(3, 1, 1), LEAKY);
+            layers.average_pool();
+            layers.conv(1, whole([3, 2]), Identity);
+        }
+        "deviation" => {
+            layers.conv(3, halving, LEAKY);
+            layers.conv(4, Window::square(3, 1, 1), LEAKY);
+            layers.minibatch_std(4);
+            layers.conv(1, whole([4, 4]), Identity);
         }
         "transposed" => {
             layers.transposed(2, Window::square(4, 2, 1), [4, 6], LEAKY);
@@ -72,7 +83,7 @@ fn penalise(s: &mut Schedule, stack: &Stack, x: Buf, kind: Kind, gamma: f32) -> 
 fn gradients_of_penalties_agree_with_pytorchs_double_backward() -> Result<(), Error> {
     let golden = Golden::open("penalty");
     let gamma = golden.tensor("gamma").values[0] as f32;
-    for case in ["linear", "conv", "pooled", "transposed", "spectral"] {
+    for case in ["linear", "conv", "pooled", "averaged", "deviation", "transposed", "spectral"] {
         for (kind, name) in [(Kind::R1, "r1"), (Kind::UnitNorm, "gp")] {
             let mut memory = Memory::default();
             let mut weights = Network::new(&mut memory, "net");

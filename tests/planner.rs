@@ -4,7 +4,7 @@
 use frit_harness::device;
 use gpu_core::ops::activation::ACTIVATION;
 use gpu_core::ops::elementwise::{COMBINE, CombineParams, MultiplyParams, combine, multiply, scale};
-use gpu_core::ops::gather::pack;
+use gpu_core::ops::gather::{Move, pack};
 use gpu_core::ops::philox;
 use gpu_core::random::Stream;
 use gpu_core::{
@@ -164,6 +164,7 @@ fn a_slot_grows_before_a_new_one_is_added() {
 const TRAINING: Training = Training {
     seed: 5,
     shuffle: true,
+    moves: Move { mirror: false, crop: 0 },
     optimiser: Optimiser {
         lr: 1e-3,
         kind: OptimiserKind::AdamW,

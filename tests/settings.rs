@@ -81,8 +81,9 @@ fn gans() -> Vec<ModelConfig> {
                     ..GanConfig::default()
                 };
                 for &penalty in Penalty::ALL {
-                    let augment = if penalty == Penalty::R1 { Change::ALL.into() } else { Vec::new() };
-                    all.push(ModelConfig::Gan(GanConfig { penalty, augment, ..gan.clone() }));
+                    let r1 = penalty == Penalty::R1;
+                    let (augment, minibatch_std) = if r1 { (Change::ALL.into(), 3) } else { (Vec::new(), 0) };
+                    all.push(ModelConfig::Gan(GanConfig { penalty, augment, minibatch_std, ..gan.clone() }));
                 }
             }
         }

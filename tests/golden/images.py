@@ -1,4 +1,5 @@
-"""Write images.safetensors: PyTorch's pooling, upsampling, padding, concatenation and augmentation of images.
+"""Write images.safetensors: PyTorch's pooling, upsampling, padding, concatenation, augmentation, flips and crops of images, and
+their deviation within groups.
 
     pip install -r requirements.txt
     python images.py
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from make import OPS, differentiate, normal, rng, store, uniform
+from make import OPS, MinibatchStd, differentiate, normal, rng, store, uniform
 from safetensors.torch import save
 from torch import nn
 
@@ -132,9 +133,40 @@ def augment():
             OPS[f"{name}/dx"] = OPS[f"{name}/dx"].contiguous()
 
 
+def gather_moved():
+    """Random horizontal flips, and random crops of images padded by their edge."""
+    for case, mirror, crop in (("mirror", True, 0), ("crop", False, 2), ("mirror_crop", True, 3)):
+        name = f"gather_moved/{case}"
+        n, h, w, c = 6, 5, 4, 3
+        data = torch.from_numpy(rng(f"{name}/data").integers(0, 256, (n, h, w, c))).double()
+        draws = uniform(rng(f"{name}/draws"), 0.0, 1.0, n, 3)
+        images = []
+        for image, (flip, down, right) in zip(nchw(data), draws.tolist()):
+            if mirror and flip < 0.5:
+                image = image.flip(-1)
+            padded = F.pad(image[None], [crop] * 4, mode="replicate")[0]
+            top, left = (2 * crop - (int(draw * 65536) * (2 * crop + 1) >> 16) for draw in (down, right))
+            images.append(padded[:, top : top + h, left : left + w])
+        y = nhwc(torch.stack(images)).reshape(n, -1)
+        store(name, data=data, draws=draws, y=y, mirror=torch.tensor([float(mirror)]), crop=torch.tensor([float(crop)]))
+
+
+def minibatch_std():
+    """With its derivative along u, and the gradient of that."""
+    for case, size, shape in (("whole", 4, (4, 2, 3, 3)), ("uneven", 3, (8, 3, 2, 2))):
+        name = f"minibatch_std/{case}"
+        layer = MinibatchStd(size)
+        image_op(name, layer, shape)
+        x = nchw(OPS[f"{name}/x"]).clone().requires_grad_()
+        u, dy = nchw(normal(rng(f"{name}/u"), *shape)), nchw(OPS[f"{name}/dy"])
+        _, along = torch.autograd.functional.jvp(layer, x, u, create_graph=True)
+        (dx_along,) = torch.autograd.grad(along, x, dy)
+        store(name, u=nhwc(u), along=nhwc(along), dx_along=nhwc(dx_along), size=float(size))
+
+
 def main():
     torch.set_num_threads(1)
-    for group in (max_pool, average_pool, upsample, pad, concat, augment):
+    for group in (max_pool, average_pool, upsample, pad, concat, augment, gather_moved, minibatch_std):
         group()
     Path(__file__).with_name("images.safetensors").write_bytes(save(OPS))
 

@@ -39,6 +39,21 @@ def uniform(draw, low, high, *shape):
     return torch.from_numpy(draw.uniform(low, high, shape).astype(np.float32)).double()
 
 
+class MinibatchStd(torch.nn.Module):
+    """The mean standard deviation within each `size` images [n, c, h, w] in a row, as one more channel."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, x):
+        groups = []
+        for group in x.split(self.size):
+            m = (group.var(0, unbiased=False) + f32(1e-8)).sqrt().mean()
+            groups.append(torch.cat([group, m.expand_as(group[:, :1])], 1))
+        return torch.cat(groups)
+
+
 OPS = {}  # what goes into ops.safetensors
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from discrete import GAN_LOSSES, nearest
-from make import BETAS, EPSILON, f32, rng
+from make import MinibatchStd, BETAS, EPSILON, f32, rng
 from noise import LATENT, MIX, SEED, TRAIN, check_philox, noise, uniform
 from safetensors.torch import save
 from torch import nn
@@ -232,7 +232,7 @@ class Gan(nn.Module):
     latent = (4,)
     gan_loss, smoothing = "non_saturating", 0.0
     discriminator_steps, discriminator_lr = 1, 2e-4
-    discriminator_norm = spectral = False
+    apart = spectral = False  # apart: real and generated images go through D in two batches
     penalty, penalty_weight = None, 0.0
 
     def slopes(self, real, fake, step):
@@ -255,7 +255,7 @@ class Gan(nn.Module):
             # By the batch's statistics, but no running ones move: the copy's do.
             fake = copy.deepcopy(self.generator)(self.draw(step, TRAIN, len(real)))
         on_real, on_fake, _, report = GAN_LOSSES[self.gan_loss]
-        if self.discriminator_norm:
+        if self.apart:
             of_real, of_fake = self.discriminator(real), self.discriminator(fake)
         else:
             of_real, of_fake = self.discriminator(torch.cat([real, fake])).split(len(real))
@@ -292,7 +292,7 @@ class Dcgan(Gan):
     """3×3 → 5×6 → 9×12 in three channels, and back, both normalised by their batches."""
 
     latent = (4, 1, 1)
-    discriminator_norm = True
+    apart = True
 
     def __init__(self):
         super().__init__()
@@ -332,6 +332,20 @@ class WganGp(SpectralGan):
     """The networks of `SpectralGan` with the Wasserstein loss and a gradient penalty."""
 
     gan_loss, penalty, penalty_weight = "wasserstein", "gp", f32(10.0)
+
+
+class MinibatchStdGan(SpectralGan):
+    """The generator of `SpectralGan`, and a discriminator with R1 that sees the deviation of three images. Its start is
+    PyTorch's: weights of 0.02 would make deviations that single precision cannot divide by."""
+
+    gan_loss, spectral, apart = "non_saturating", False, True
+    discriminator_steps, discriminator_lr = 1, 2e-4
+    penalty, penalty_weight = "r1", f32(3.0)
+
+    def __init__(self):
+        super().__init__()
+        down = [nn.Conv2d(2, 3, (4, 3), 2, 1), nn.LeakyReLU(SLOPE)]
+        self.discriminator = nn.Sequential(*down, MinibatchStd(3), nn.Conv2d(4, 1, (4, 4)))
 
 
 def stored(when, model):
@@ -417,6 +431,7 @@ def main():
         "spectral_gan": play(SpectralGan, pixels("spectral_gan", 8, 7, 2)),
         "r1_gan": play(R1Gan, pixels("r1_gan", 35)),
         "wgan_gp": play(WganGp, pixels("wgan_gp", 8, 7, 2)),
+        "minibatch_std_gan": play(MinibatchStdGan, pixels("minibatch_std_gan", 8, 7, 2)),
         "vqvae": quantise(f32(0.9), pixels("vqvae", 12, 9, 1)),
         "vqvae_gradient": quantise(0.0, pixels("vqvae_gradient", 12, 9, 1)),
     }

@@ -10,7 +10,7 @@ PyTorch differentiates twice (`create_graph=True`). README.md lists what the fil
 from pathlib import Path
 
 import torch
-from make import f32, normal, rng
+from make import MinibatchStd, f32, normal, rng
 from safetensors.torch import save
 from torch import nn
 
@@ -29,6 +29,15 @@ NETWORKS = {
         (2, 6, 4),
         lambda: [nn.Conv2d(2, 3, 3, 1, 1), nn.LeakyReLU(SLOPE), nn.MaxPool2d(2), nn.Upsample(scale_factor=2),
                  nn.Conv2d(3, 1, (6, 4))],
+    ),
+    "averaged": (
+        (2, 6, 4),
+        lambda: [nn.Conv2d(2, 3, 3, 1, 1), nn.LeakyReLU(SLOPE), nn.AvgPool2d(2), nn.Conv2d(3, 1, (3, 2))],
+    ),
+    "deviation": (
+        (2, 8, 7),
+        lambda: [nn.Conv2d(2, 3, (4, 3), 2, 1), nn.LeakyReLU(SLOPE), nn.Conv2d(3, 4, 3, 1, 1), nn.LeakyReLU(SLOPE),
+                 MinibatchStd(4), nn.Conv2d(5, 1, (4, 4))],
     ),
     "transposed": (
         (3, 2, 3),

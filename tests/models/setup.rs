@@ -1,6 +1,6 @@
 //! The models of tests/models.rs: small ones of every family, with odd sizes.
 
-use gpu_core::ops::gather::pack;
+use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, Change, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model,
@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     pub(crate) model: Box<dyn Model>,
     pub(crate) batch: usize,
     optimiser: Optimiser,
+    moves: Move,
 }
 
 /// The data of a setup.
@@ -29,7 +30,13 @@ pub(crate) fn spec(image: [usize; 3], batch: usize) -> DataSpec {
 
 impl Setup {
     pub(crate) fn new(name: &'static str, settings: impl Settings, spec: DataSpec, batch: usize) -> Self {
-        Self { name, model: settings.build(&spec), batch, optimiser: Optimiser::default() }
+        let (model, optimiser, moves) = (settings.build(&spec), Optimiser::default(), Move::default());
+        Self { name, model, batch, optimiser, moves }
+    }
+
+    /// The same with training images mirrored and moved.
+    fn moved(self) -> Self {
+        Self { moves: Move { mirror: true, crop: 2 }, ..self }
     }
 
     fn with(self, optimiser: Optimiser) -> Self {
@@ -42,6 +49,7 @@ impl Setup {
         Training {
             seed,
             shuffle: true,
+            moves: self.moves,
             optimiser: self.optimiser,
             rate: 1.0,
             resident: train,
@@ -126,6 +134,8 @@ pub(crate) fn setups() -> Vec<Setup> {
     let of_classes = GanConfig { penalty: Penalty::R1, discriminator_steps: 1, ..conditional.clone() };
     let changed = |config: GanConfig| GanConfig { augment: Change::ALL.into(), ..config };
     let gradient = GanConfig { penalty: Penalty::Gp, penalty_weight: 4.0, ..wasserstein };
+    let deviation =
+        GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
@@ -147,6 +157,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("gan, R1 penalty", r1, spec(row, 6), 6),
         Setup::new("cgan, gradient penalty", of_conditional, spec(row, 8), 4),
         Setup::new("dcgan, gradient penalty", gradient, spec(small, 4), 2),
+        Setup::new("gan, minibatch deviation, R1 penalty", deviation, spec(row, 8), 8).moved(),
         Setup::new("augmented dcgan", changed(gan(2, true, false, GanLoss::LeastSquares, 1)), spec(small, 5), 5),
         Setup::new("augmented cgan, R1 penalty", changed(of_classes), spec(grey, 6), 6),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),

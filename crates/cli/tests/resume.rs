@@ -202,7 +202,9 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         "cvae --hidden 8 --latent-dim 3",
         "ae --hidden 8 --latent-dim 3 --micro-batch 10",
         "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
-        "wgan-gp --latent-dim 3 --set gan.width=2 --set gan.discriminator_steps=2 --set gan.penalty_every=2",
+        "dcgan-small --latent-dim 3 --set gan.width=2 --set gan.penalty_every=3",
+        "wgan-gp --latent-dim 3 --set gan.width=2 --set gan.discriminator_steps=2 --set gan.penalty_every=2 \
+         --set data.mirror=true --set data.crop=1",
         "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
         "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64 --micro-batch 16",
         "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",

@@ -52,7 +52,7 @@ const RUNS: [(&str, &str, &str); 16] = [
         "spectral-dcgan",
         "colour",
         "dcgan --set gan.width=4 --set gan.spectral=true --set gan.discriminator_norm=false \
-         --set gan.loss=least_squares",
+         --set gan.loss=least_squares --set gan.minibatch_std=3",
     ),
     ("vqvae", "colour", "vqvae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.codes=12"),
     (

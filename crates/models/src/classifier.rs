@@ -92,7 +92,7 @@ impl Classifier {
         let SharedBuffers { clock, ring, .. } = self.base.buffers;
         self.base.buffers.tick(s, micro_batch, training, 0.0, 0);
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
-        let x = self.base.buffers.train_images(s, order, Range::UNIT);
+        let x = self.base.buffers.moved_images(s, order, micro_batch, training, clock, Range::UNIT);
         let classes = self.base.buffers.classes(s, self.labels.train, order);
 
         let (logits, saved) = self.forward(s, x, Mode::Train);

@@ -4,8 +4,10 @@ use crate::data::{DataSpec, Range, SetSpec};
 use crate::micro_batch::MicroBatch;
 use crate::optimiser::Optimiser;
 use crate::training::Training;
+use gpu_core::ops::gather::{self, Move, gather, gather_moved};
 use gpu_core::ops::tick::{Tick, tick};
-use gpu_core::ops::{gather::gather, permute::permute};
+use gpu_core::ops::{permute::permute, philox};
+use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Memory, Schedule};
 
 /// Rows of a loss ring: steps that may pass before the host reads it.
@@ -131,7 +133,7 @@ impl SharedBuffers {
     pub fn next_train(&self, s: &mut Schedule, micro_batch: MicroBatch, training: &Training, range: Range) -> Buf {
         self.tick(s, micro_batch, training, 0.0, 0);
         let order = self.train_order(s, micro_batch, training, self.clock);
-        self.train_images(s, order, range)
+        self.moved_images(s, order, micro_batch, training, self.clock, range)
     }
 
     /// The numbers of a micro-batch's images by a training clock, `u32 [rows]`.
@@ -139,7 +141,27 @@ impl SharedBuffers {
         permute(s, "order", micro_batch.range(), clock, training.resident, training.seed, training.shuffle)
     }
 
-    /// Training images by their numbers: x [batch, width].
+    /// A micro-batch's training images by their numbers, moved as training asks: x [rows, width].
+    pub fn moved_images(
+        &self,
+        s: &mut Schedule,
+        order: Buf,
+        micro_batch: MicroBatch,
+        training: &Training,
+        clock: Buf,
+        range: Range,
+    ) -> Buf {
+        if training.moves == Move::default() {
+            return self.train_images(s, order, range);
+        }
+        let (first, size) = (gather::DRAWS * micro_batch.first, [micro_batch.rows, gather::DRAWS]);
+        let (seed, interval) = (training.seed, [0.0, 1.0]);
+        let draws = philox::uniform_from(s, "moves", size, first, clock, seed, Stream::Move, interval);
+        let (data, image) = (self.first().train, self.first().spec.image);
+        gather_moved(s, "x", data, order, draws, image, training.moves, scale_and_shift(range))
+    }
+
+    /// Training images by their numbers, as they are: x [batch, width].
     pub fn train_images(&self, s: &mut Schedule, order: Buf, range: Range) -> Buf {
         images(s, self.first().train, order, self.first().spec.width(), range)
     }
@@ -188,5 +210,11 @@ pub(crate) fn tick_of(batch: usize, training: &Training) -> Tick {
 }
 
 fn images(s: &mut Schedule, data: Buf, order: Buf, width: usize, range: Range) -> Buf {
-    gather(s, "x", data, order, width, (range.high - range.low) / 255.0, range.low)
+    let [scale, shift] = scale_and_shift(range);
+    gather(s, "x", data, order, width, scale, shift)
+}
+
+/// Numbers that make one of the range of a byte.
+fn scale_and_shift(range: Range) -> [f32; 2] {
+    [(range.high - range.low) / 255.0, range.low]
 }

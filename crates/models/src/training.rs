@@ -2,6 +2,7 @@
 
 use crate::micro_batch::MicroBatch;
 use crate::optimiser::Optimiser;
+use gpu_core::ops::gather::Move;
 
 /// The settings of a training schedule that are not the model's own.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -10,6 +11,8 @@ pub struct Training {
     pub seed: u64,
     /// Draws a new order of the images in each epoch; otherwise they keep the order of the data.
     pub shuffle: bool,
+    /// Random changes of the place of each training image, new in each epoch.
+    pub moves: Move,
     /// The optimiser.
     pub optimiser: Optimiser,
     /// Multiplies every learning rate.
@@ -27,7 +30,17 @@ pub struct Training {
 impl Training {
     /// Training on `images` images, all of them on the device, in whole batches.
     pub fn whole(seed: u64, shuffle: bool, optimiser: Optimiser, images: usize) -> Self {
-        Self { seed, shuffle, optimiser, rate: 1.0, resident: images, taken: images, micro_batch: 0, periodic: true }
+        Self {
+            seed,
+            shuffle,
+            moves: Move::default(),
+            optimiser,
+            rate: 1.0,
+            resident: images,
+            taken: images,
+            micro_batch: 0,
+            periodic: true,
+        }
     }
 
     /// The micro-batches of a batch.

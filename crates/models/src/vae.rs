@@ -184,7 +184,7 @@ impl Vae {
         // The weight of the term rises, or its target.
         self.base.buffers.tick(s, micro_batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
-        let x = self.base.buffers.train_images(s, order, Range::UNIT);
+        let x = self.base.buffers.moved_images(s, order, micro_batch, training, clock, Range::UNIT);
         let labels = self.base.buffers.first().labels;
         let y = labels.map(|labels| self.base.buffers.one_hot_classes(s, labels.train, order));
 

@@ -24,6 +24,7 @@ mod lion;
 mod log_weight;
 mod loss;
 mod matmul;
+mod minibatch_std;
 mod mix;
 mod pad;
 mod permute;
@@ -65,6 +66,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("log_weight", log_weight::cases),
     ("loss", loss::cases),
     ("matmul", matmul::cases),
+    ("minibatch_std", minibatch_std::cases),
     ("mix", mix::cases),
     ("pad", pad::cases),
     ("permute", permute::cases),

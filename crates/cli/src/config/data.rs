@@ -28,6 +28,10 @@ pub struct DataOptions {
     pub unreadable: usize,
     /// Training images on the device at once; 0 for as many as fit.
     pub shard: usize,
+    /// Mirrors each training image, left to right, with a probability of ½.
+    pub mirror: bool,
+    /// The most pixels by which each training image is moved; its edge is repeated.
+    pub crop: usize,
 }
 
 impl Default for DataOptions {
@@ -41,6 +45,8 @@ impl Default for DataOptions {
             test: 0.1,
             unreadable: 10,
             shard: 0,
+            mirror: false,
+            crop: 0,
         }
     }
 }
@@ -51,7 +57,7 @@ impl DataOptions {
     /// # Errors
     /// A setting is out of range.
     pub fn check(&self) -> Result<()> {
-        let Self { size, channels, test, .. } = *self;
+        let Self { size, channels, test, crop, .. } = *self;
         if size > MAX_SIZE {
             bail!(Setting, "data.size must be at most {MAX_SIZE} (got {size})");
         }
@@ -60,6 +66,9 @@ impl DataOptions {
         }
         if !(test > 0.0 && test < 1.0) {
             bail!(Setting, "data.test must be above 0 and below 1 (got {test})");
+        }
+        if crop > MAX_SIZE {
+            bail!(Setting, "data.crop must be at most {MAX_SIZE} (got {crop})");
         }
         Ok(())
     }
@@ -128,6 +137,7 @@ mod tests {
         assert!(usual().check().is_ok());
         assert!(message(DataOptions { size: 5000, ..usual() }).contains("at most 4096 (got 5000)"));
         assert!(message(DataOptions { channels: 2, ..usual() }).contains("(got 2)"));
+        assert!(message(DataOptions { crop: 5000, ..usual() }).contains("data.crop must be at most 4096 (got 5000)"));
         for test in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(message(DataOptions { test, ..usual() }).contains("above 0 and below 1"));
         }

@@ -4,6 +4,7 @@ use crate::config::{Config, Train};
 use crate::data::DataSet;
 use crate::io::error::{Hint, Result, ensure};
 use gpu_core::Backend;
+use gpu_core::ops::gather::Move;
 use models::Training;
 
 /// The steps of a run. An epoch takes the training set shard by shard, and a shard batch by batch; the last batch may
@@ -54,6 +55,9 @@ pub struct StepSize {
     pub periodic: bool,
 }
 
+/// Epochs of a run that end with a preview, about at most.
+const PREVIEWS: u64 = 100;
+
 impl EpochPlan {
     /// The steps of a run on `images` training images.
     pub fn new(config: &Config, images: usize) -> Self {
@@ -73,6 +77,12 @@ impl EpochPlan {
     /// Images in a whole shard: those on the device at once.
     pub fn shard_images(&self) -> usize {
         if self.sharded() { self.per_shard as usize * self.of_step() } else { self.images }
+    }
+
+    /// True if the epoch that ends with this step has a preview: of a run of few images and many epochs, not each has.
+    pub fn has_preview(&self, step: u64) -> bool {
+        let every = self.total.div_ceil(self.per_epoch.max(1)).div_ceil(PREVIEWS).max(1);
+        step == self.total || step.div_ceil(self.per_epoch.max(1)).is_multiple_of(every)
     }
 
     /// True if the training set is more than one shard.
@@ -173,6 +183,7 @@ pub fn training(config: &Config, size: StepSize, lowered: u32) -> Training {
     Training {
         seed,
         shuffle,
+        moves: moves(config),
         optimiser,
         rate,
         resident: size.resident,
@@ -185,12 +196,30 @@ pub fn training(config: &Config, size: StepSize, lowered: u32) -> Training {
 /// The same for steps on whole batches of `images` training images, without a tail.
 pub fn whole(config: &Config, images: usize) -> Training {
     let Train { seed, shuffle, micro_batch, .. } = config.train;
-    Training { micro_batch, ..Training::whole(seed, shuffle, config.optimiser, images) }
+    Training { micro_batch, moves: moves(config), ..Training::whole(seed, shuffle, config.optimiser, images) }
+}
+
+fn moves(config: &Config) -> Move {
+    Move { mirror: config.data.mirror, crop: config.data.crop }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// All of them in a short run, every third of 300, and the last.
+    #[test]
+    fn long_runs_have_about_a_hundred_previews() {
+        let ends = |epochs: u64, steps: &str| {
+            let plan = steps(64 * 9, &[&format!("train.epochs={epochs}"), steps]);
+            (1..=plan.total)
+                .filter(|step| step % 9 == 0 || *step == plan.total)
+                .filter(|&step| plan.has_preview(step))
+                .count()
+        };
+        assert_eq!([20, 100, 300].map(|epochs| ends(epochs, "train.steps=0")), [20, 100, 100]);
+        assert_eq!(ends(1000, "train.steps=2000"), 75);
+    }
 
     fn steps(images: usize, settings: &[&str]) -> EpochPlan {
         let config = Config::load("gan").unwrap();

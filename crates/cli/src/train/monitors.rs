@@ -29,6 +29,8 @@ const DIVERSITY: f64 = 0.5;
 const MODES_WAIT: u64 = 2;
 /// D(x) − D(G(z)) over an epoch, as a share of its maximum, above which the discriminator is too strong.
 const LEAD: f64 = 0.95;
+/// Training images below which a discriminator may learn them by heart.
+const FEW: usize = 5000;
 
 /// A warning of a monitor.
 #[derive(Clone, PartialEq, Debug)]
@@ -116,7 +118,7 @@ impl ActiveMonitors {
             units.and_then(|(active, all)| posterior_collapse(active, all)),
             codebook_collapse(config, train),
             drawn.zip(self.reals).filter(|_| modes).and_then(|found| mode_collapse(config, step, found.into())),
-            strong_discriminator(config, train),
+            strong_discriminator(config, train, session.data.train.count),
         ];
         Ok(rate_limited(found.into_iter().flatten().collect(), warned))
     }
@@ -193,17 +195,21 @@ fn mode_collapse(config: &Config, step: u64, [drawn, reals]: [f64; 2]) -> Option
 }
 
 /// Only for losses whose D(x) has a maximum: 1, as a probability (cross-entropy) or as a target (least squares).
-fn strong_discriminator(config: &Config, train: &Tested) -> Option<Warning> {
+fn strong_discriminator(config: &Config, train: &Tested, images: usize) -> Option<Warning> {
     let ModelConfig::Gan(gan) = &config.model else { return None };
     if !config.monitors.discriminator || !matches!(gan.loss, GanLoss::NonSaturating | GanLoss::LeastSquares) {
         return None;
     }
-    let [.., real, fake] = train.means[..] else { return None };
+    let [_, _, real, fake, ..] = train.means[..] else { return None };
     // Label smoothing lowers the target of real images.
     (real - fake > LEAD * f64::from(1.0 - gan.label_smoothing)).then(|| Warning {
         monitor: "strong_discriminator",
         seen: format!("D(x) − D(G(z)) was {:.3} over the epoch: the discriminator is too strong", real - fake),
-        advice: "try gan.label_smoothing = 0.1, a lower gan.discriminator_lr, or fewer gan.discriminator_steps".into(),
+        advice: if images < FEW && gan.augment.is_empty() {
+            format!("with {images} training images, try the recipe dcgan-small, or its gan.augment and gan.penalty")
+        } else {
+            "try gan.label_smoothing = 0.1, a lower gan.discriminator_lr, or fewer gan.discriminator_steps".into()
+        },
     })
 }
 
@@ -242,19 +248,27 @@ mod tests {
         let means = |real, fake| Tested { means: vec![0.1, 5.0, real, fake], code_use: None };
         let gan = gan.with("gan.label_smoothing=0").unwrap();
         assert_eq!(
-            names(&[strong_discriminator(&gan, &means(0.99, 0.01)), strong_discriminator(&gan, &means(0.9, 0.1))]),
+            names(&[
+                strong_discriminator(&gan, &means(0.99, 0.01), 9000),
+                strong_discriminator(&gan, &means(0.9, 0.1), 9000)
+            ]),
             ["strong_discriminator"]
         );
         let smoothed = gan.clone().with("gan.label_smoothing=0.1").unwrap();
         assert_eq!(
             names(&[
-                strong_discriminator(&smoothed, &means(0.88, 0.01)),
-                strong_discriminator(&smoothed, &means(0.86, 0.01))
+                strong_discriminator(&smoothed, &means(0.88, 0.01), 9000),
+                strong_discriminator(&smoothed, &means(0.86, 0.01), 9000)
             ]),
             ["strong_discriminator"]
         );
-        let off = gan.with("monitors.discriminator=false").unwrap();
-        assert_eq!(strong_discriminator(&off, &means(0.99, 0.01)), None);
+        let advice = |images| strong_discriminator(&gan, &means(0.99, 0.01), images).unwrap().advice;
+        assert!(advice(600).contains("dcgan-small") && !advice(9000).contains("dcgan-small"));
+        // A column follows those of the scores.
+        let penalised = Tested { means: vec![0.1, 5.0, 0.99, 0.01, 3.0], code_use: None };
+        assert!(strong_discriminator(&gan, &penalised, 9000).is_some());
+        let off = gan.clone().with("monitors.discriminator=false").unwrap();
+        assert_eq!(strong_discriminator(&off, &means(0.99, 0.01), 9000), None);
     }
 
     /// By steps in a long run, by epochs in a short one.

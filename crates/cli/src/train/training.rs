@@ -339,7 +339,8 @@ impl<'a> Trainer<'a> {
         bar.say_fitting(&messages);
         self.emit(&Event::Epoch { epoch, step, metrics: &line });
         let by_steps = self.session.config.train.sample_every > 0;
-        let drawn = self.draw(if by_steps { step } else { epoch })?;
+        let previewed = self.prepared.steps.has_preview(step);
+        let drawn = if previewed { self.draw(if by_steps { step } else { epoch })? } else { None };
         if let Some(pairs) = self.prepared.preview.reconstructions(self.session)? {
             write_png(&self.run.reconstructions(), &pairs)?;
         }

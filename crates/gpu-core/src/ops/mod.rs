@@ -49,6 +49,7 @@ pub mod lion;
 pub mod log_weight;
 pub mod loss;
 pub mod matmul;
+pub mod minibatch_std;
 pub mod mix;
 pub mod pad;
 pub mod permute;
@@ -88,6 +89,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         log_weight::KERNELS,
         loss::KERNELS,
         matmul::KERNELS,
+        minibatch_std::KERNELS,
         mix::KERNELS,
         pad::KERNELS,
         permute::KERNELS,

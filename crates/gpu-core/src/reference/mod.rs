@@ -24,6 +24,7 @@ pub mod lion;
 pub mod log_weight;
 pub mod loss;
 pub mod matmul;
+pub mod minibatch_std;
 pub mod mix;
 pub mod pad;
 pub mod permute;

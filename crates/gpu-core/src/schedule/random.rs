@@ -57,6 +57,8 @@ pub enum Stream {
     Mix = 9,
     /// Changes of the images that a discriminator sees; the third word is the step, counted from one.
     Augment = 10,
+    /// Mirrored and moved training images; the third word is the step, counted from one.
+    Move = 11,
 }
 
 /// A sequence of random words from one stream, for `rand`'s distributions on the host.

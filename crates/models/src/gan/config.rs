@@ -4,7 +4,7 @@ use super::augment::Change;
 use super::penalty::Penalty;
 use crate::data::SetSpec;
 use crate::layers::halved;
-use crate::validate::{Check, conditional, count, ensure, load, not_negative, positive, widths};
+use crate::validate::{Check, MAX_WIDTH, at_most, conditional, count, ensure, load, not_negative, positive, widths};
 use gpu_core::ops::gan_loss::{GanLoss, Loss};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct GanConfig {
     pub discriminator_norm: bool,
     /// Spectral normalisation of the discriminator's weights.
     pub spectral: bool,
+    /// Images of a group whose standard deviation the discriminator sees (Karras et al., 2018); 0 for none.
+    pub minibatch_std: usize,
     /// Steps of the discriminator, each on a separate batch, per step of the generator.
     pub discriminator_steps: usize,
     /// Learning rate of the discriminator; 0 for the optimiser's.
@@ -52,6 +54,7 @@ impl Default for GanConfig {
             label_smoothing: 0.0,
             discriminator_norm: true,
             spectral: false,
+            minibatch_std: 0,
             discriminator_steps: 1,
             discriminator_lr: 0.0,
             penalty: Penalty::None,
@@ -80,6 +83,7 @@ impl GanConfig {
         count("latent", self.latent)?;
         count("discriminator_steps", self.discriminator_steps)?;
         not_negative("discriminator_lr", self.discriminator_lr)?;
+        at_most("minibatch_std", self.minibatch_std, MAX_WIDTH)?;
         self.check_labels()?;
         conditional("class_conditional", self.class_conditional, spec.classes)?;
         ensure(!self.class_conditional || self.width == 0, "class_conditional", || {
@@ -153,8 +157,13 @@ impl GanConfig {
         Loss { kind: self.loss, label_smoothing: self.label_smoothing }
     }
 
-    /// True if a score depends on the other images of its batch.
+    /// True if the discriminator has batch normalisation.
     pub(crate) fn has_discriminator_norm(&self) -> bool {
         self.width > 0 && self.discriminator_norm
+    }
+
+    /// True if a score depends on the other images of its batch.
+    pub(crate) fn has_batch_statistics(&self) -> bool {
+        self.has_discriminator_norm() || self.minibatch_std > 0
     }
 }

@@ -169,7 +169,7 @@ impl Gan {
             tick(s, "discriminator_tick", clock, rates, self.discriminator_tick(micro_batch.batch, training));
         }
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
-        let real = self.base.buffers.train_images(s, order, Range::TANH);
+        let real = self.base.buffers.moved_images(s, order, micro_batch, training, clock, Range::TANH);
         let real = real.reshape(self.spec().images(micro_batch.rows));
         // Generated images have the classes of the real ones.
         let y = self.train_classes(s, order);
@@ -181,8 +181,8 @@ impl Gan {
         let real = see(s, list, Value::plain(real), Images::Real, draws).images.buf;
         let fake = see(s, list, fake, Images::Fake, draws).images.buf;
 
-        let [rows, d_real, d_fake] = match self.config.has_discriminator_norm() {
-            true => self.discriminator_apart(s, real, fake, micro_batch.share()),
+        let [rows, d_real, d_fake] = match self.config.has_batch_statistics() {
+            true => self.discriminator_apart(s, real, fake, y, micro_batch.share()),
             false => self.discriminator_joint(s, real, fake, y, micro_batch.share()),
         };
         let at = At { real, fake, y, clock, seed };
@@ -206,12 +206,12 @@ impl Gan {
         })
     }
 
-    /// Losses, and D's scores of real and of generated images, each batch-normalised apart.
-    fn discriminator_apart(&self, s: &mut Schedule, real: Buf, fake: Buf, weight: f32) -> [Buf; 3] {
+    /// Losses, and D's scores of real and of generated images, each with the statistics of its own kind.
+    fn discriminator_apart(&self, s: &mut Schedule, real: Buf, fake: Buf, y: Option<Buf>, weight: f32) -> [Buf; 3] {
         let [(real_rows, d_real), (fake_rows, d_fake)] =
             [("real", real, Role::Real), ("fake", fake, Role::Fake)].map(|(name, images, role)| {
                 s.scope(name, |s| {
-                    let (scores, saved) = self.score(s, Value::plain(images), None, Mode::Train);
+                    let (scores, saved) = self.score(s, Value::plain(images), y, Mode::Train);
                     let (rows, dscores, reported) =
                         gan_loss::with_gradient(s, "loss", scores, role, self.config.score_loss(), weight);
                     self.discriminator.backward(s, &saved, dscores, Wrt::Params);
@@ -369,7 +369,8 @@ impl Model for Gan {
         [self.clock_phase(batch, training)].into_iter().chain(discriminator).chain(generator).collect()
     }
 
-    /// Uses running statistics, so that no score or image depends on the rest of its batch.
+    /// Uses running statistics: no image depends on the rest of its batch, and a score does only by the deviation within
+    /// its group.
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;

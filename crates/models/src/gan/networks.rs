@@ -64,6 +64,7 @@ pub(super) fn discriminator(
     if config.width == 0 {
         layers = layers.as_rows();
         config.hidden.iter().rev().for_each(|&width| layers.linear(width, LEAKY));
+        minibatch_std(&mut layers, config);
         layers.linear(1, Activation::Identity);
         return layers.finish();
     }
@@ -77,8 +78,16 @@ pub(super) fn discriminator(
             false => layers.conv(channels, halving(size), LEAKY),
         }
     }
+    minibatch_std(&mut layers, config);
     layers.conv(1, whole(sizes[inner]), Activation::Identity);
     layers.finish()
+}
+
+/// The deviation within groups of images, before the last layer.
+fn minibatch_std(layers: &mut Sequence<'_>, config: &GanConfig) {
+    if config.minibatch_std > 0 {
+        layers.minibatch_std(config.minibatch_std);
+    }
 }
 
 #[cfg(test)]

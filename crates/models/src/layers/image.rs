@@ -1,6 +1,7 @@
-//! Layers that change the size of images and have no parameters.
+//! Layers of images without parameters: pooling, upsampling, and the deviation within a minibatch.
 
 use super::{Of, Saved, Value};
+use gpu_core::ops::minibatch_std;
 use gpu_core::ops::pool::{self, Window};
 use gpu_core::ops::upsample::{self, Mode as Between};
 use gpu_core::{Buf, Schedule};
@@ -39,6 +40,87 @@ impl MaxPool {
         let Of::Index(index) = saved.of else { unreachable!("saved by this layer") };
         let u = u.reshape(saved.x.buf.shape);
         s.scope(&self.name, |s| pool::max_pool_tangent(s, "tangent", u, index, self.window))
+    }
+}
+
+/// Average pooling; padding counts as zeros.
+#[derive(Clone, Debug)]
+pub struct AveragePool {
+    /// The label of its calls.
+    pub name: String,
+    /// The window.
+    pub window: Window,
+}
+
+impl AveragePool {
+    /// y [n, h', w', c] of x [n, h, w, c].
+    pub fn forward(&self, s: &mut Schedule, x: Value) -> (Value, Saved) {
+        s.scope(&self.name, |s| {
+            let y = Value::plain(pool::average_pool(s, "forward", x.buf, self.window, true));
+            (y, Saved { x, y, of: Of::Nothing })
+        })
+    }
+
+    /// Takes dy, and returns dx before the activation of x.
+    pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf) -> Buf {
+        s.scope(&self.name, |s| {
+            let (dy, x) = (dy.reshape(saved.y.buf.shape), saved.x);
+            let dx = pool::average_pool_backward(s, "backward", dy, x.buf.shape, self.window, true, x.gate());
+            x.pass(s, "backward_activation", dx)
+        })
+    }
+
+    /// The derivative of y along the direction `u` of x.
+    pub fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
+        let u = u.reshape(saved.x.buf.shape);
+        s.scope(&self.name, |s| pool::average_pool(s, "tangent", u, self.window, true))
+    }
+}
+
+/// The mean standard deviation within groups of images, as one more channel.
+#[derive(Clone, Debug)]
+pub struct MinibatchStd {
+    /// The label of its calls.
+    pub name: String,
+    /// Images of a group.
+    pub size: usize,
+    /// The images [h, w, c] that it takes, as rows or not.
+    pub image: [usize; 3],
+}
+
+impl MinibatchStd {
+    /// y [n, h, w, c + 1] of x [n, h, w, c].
+    pub fn forward(&self, s: &mut Schedule, x: Value) -> (Value, Saved) {
+        let [h, w, c] = self.image;
+        let x = x.reshape([x.buf.len() / (h * w * c), h, w, c]);
+        s.scope(&self.name, |s| {
+            let y = Value::plain(minibatch_std::forward(s, "forward", x.buf, self.size));
+            (y, Saved { x, y, of: Of::Nothing })
+        })
+    }
+
+    /// Takes dy, and returns dx before the activation of x.
+    pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf) -> Buf {
+        let x = saved.x;
+        s.scope(&self.name, |s| {
+            let dx = minibatch_std::backward(s, "backward", x.buf, dy, self.size, x.gate());
+            x.pass(s, "backward_activation", dx)
+        })
+    }
+
+    /// The derivative of y along the direction `u` of x.
+    pub fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
+        s.scope(&self.name, |s| minibatch_std::tangent(s, "tangent", saved.x.buf, u, self.size))
+    }
+
+    /// The gradient of Σ dy ⊙ the derivative along `u`, with respect to x before its activation; `u` is fixed.
+    pub fn tangent_backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf, u: Buf) -> Buf {
+        let x = saved.x;
+        s.scope(&self.name, |s| {
+            let of = [x.buf, u];
+            let dx = minibatch_std::tangent_backward(s, "tangent_backward", of, dy, self.size, x.gate());
+            x.pass(s, "tangent_backward_activation", dx)
+        })
     }
 }
 

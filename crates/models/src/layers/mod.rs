@@ -11,7 +11,7 @@ mod sequence;
 mod stack;
 
 pub use conv::{Conv, ConvSpec};
-pub use image::{MaxPool, Upsample};
+pub use image::{AveragePool, MaxPool, MinibatchStd, Upsample};
 pub use linear::{Linear, LinearSpec};
 pub use norm::Norm;
 pub use sequence::Sequence;

@@ -2,7 +2,7 @@
 
 use super::conv::ConvSpec;
 use super::linear::LinearSpec;
-use super::{Conv, Layer, Linear, MaxPool, Norm, Stack, Upsample};
+use super::{AveragePool, Conv, Layer, Linear, MaxPool, MinibatchStd, Norm, Stack, Upsample};
 use crate::network::Network;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::conv2d::Window;
@@ -162,6 +162,22 @@ impl<'a> Sequence<'a> {
         self.layers.push(Layer::MaxPool(MaxPool { name, window: pool::Window::square(2, 2, 0) }));
         let [h, w, c] = self.image;
         self.image = [h / 2, w / 2, c];
+    }
+
+    /// 2×2 average pooling.
+    pub fn average_pool(&mut self) {
+        let name = self.name(Activation::Identity);
+        self.layers.push(Layer::AveragePool(AveragePool { name, window: pool::Window::square(2, 2, 0) }));
+        let [h, w, c] = self.image;
+        self.image = [h / 2, w / 2, c];
+    }
+
+    /// The standard deviation within groups of `size` images, as one more channel.
+    pub fn minibatch_std(&mut self, size: usize) {
+        let (name, image) = (self.name(Activation::Identity), self.image);
+        self.layers.push(Layer::MinibatchStd(MinibatchStd { name, size, image }));
+        let [h, w, c] = image;
+        self.image = [h, w, c + 1];
     }
 
     /// Upsampling by 2.

@@ -1,6 +1,6 @@
 //! Layers one after another.
 
-use super::{Conv, Linear, MaxPool, Mode, Norm, Of, Saved, Slope, Upsample, Value, Wrt};
+use super::{AveragePool, Conv, Linear, MaxPool, MinibatchStd, Mode, Norm, Of, Saved, Slope, Upsample, Value, Wrt};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::elementwise;
 use gpu_core::{Buf, Schedule};
@@ -16,6 +16,10 @@ pub enum Layer {
     Norm(Norm),
     /// Max pooling.
     MaxPool(MaxPool),
+    /// Average pooling.
+    AveragePool(AveragePool),
+    /// The standard deviation within groups of images.
+    MinibatchStd(MinibatchStd),
     /// Upsampling.
     Upsample(Upsample),
     /// A separate activation, after a layer that cannot apply it; its slope must follow from its output.
@@ -33,6 +37,8 @@ impl Layer {
             Self::Conv(layer) => layer.forward(s, x, mode),
             Self::Norm(layer) => layer.forward(s, x, mode),
             Self::MaxPool(layer) => layer.forward(s, x),
+            Self::AveragePool(layer) => layer.forward(s, x),
+            Self::MinibatchStd(layer) => layer.forward(s, x),
             Self::Upsample(layer) => layer.forward(s, x),
             Self::Activate(name, act) => {
                 assert!(act.slope_from_output() && matches!(x.slope, Slope::One), "{name}: {act:?} of {x:?}");
@@ -59,6 +65,8 @@ impl Layer {
             Self::Conv(layer) => layer.backward(s, saved, dy, wrt),
             Self::Norm(layer) => layer.backward(s, saved, dy, wrt),
             Self::MaxPool(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
+            Self::AveragePool(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
+            Self::MinibatchStd(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
             Self::Upsample(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
             // dy is taken before the activation, which is x.
             Self::Activate(..) => Some(dy.reshape(saved.x.buf.shape)),
@@ -83,6 +91,8 @@ impl Layer {
             Self::Linear(layer) => layer.tangent(s, saved, u),
             Self::Conv(layer) => layer.tangent(s, saved, u),
             Self::MaxPool(layer) => layer.tangent(s, saved, u),
+            Self::AveragePool(layer) => layer.tangent(s, saved, u),
+            Self::MinibatchStd(layer) => layer.tangent(s, saved, u),
             Self::Upsample(layer) => layer.tangent(s, saved, u),
             Self::Unflatten(_) => u.reshape(saved.y.buf.shape),
             Self::Norm(_) | Self::Residual(..) | Self::Activate(..) => panic!("no tangent goes through {self:?}"),
@@ -116,16 +126,7 @@ impl Stack {
 
     /// Backwards through all layers, differentiating the whole stack by `wrt`.
     pub fn backward(&self, s: &mut Schedule, saved: &[Saved], dy: Buf, wrt: Wrt) -> Option<Buf> {
-        let mut gradient = Some(dy);
-        for (i, (layer, saved)) in self.layers.iter().zip(saved).enumerate().rev() {
-            let of_layer = match (i, wrt) {
-                (0, _) => wrt,
-                (_, Wrt::Input) => Wrt::Input,
-                _ => Wrt::Both,
-            };
-            gradient = layer.backward(s, saved, gradient?, of_layer);
-        }
-        gradient
+        backward(s, &self.layers, saved, dy, wrt)
     }
 
     /// The gradient of each layer's output before its activation, and that of the input, for `dy` of the last one.
@@ -151,18 +152,23 @@ impl Stack {
     /// Adds the gradient of Σ u ⊙ g to the weights', where g is the gradient of the input and `adjoints` those of the
     /// layers, both by [`Stack::adjoints`], and `u` is fixed.
     ///
-    /// That sum is the derivative along u of the sum that was differentiated. A weight acts on it through its own layer
-    /// alone, since activations are piecewise linear: dw += adjoint ⊗ tangent. Biases have no part.
+    /// That sum is the derivative along u of the sum that was differentiated. A weight acts on it through its own layer,
+    /// since activations are piecewise linear: dw += adjoint ⊗ tangent. Through a later layer that is not, a standard
+    /// deviation, it acts as on any function of that layer's input, and so do biases.
     ///
     /// # Panics
     /// When a layer has no tangent.
-    pub fn tangent_backward(&self, s: &mut Schedule, saved: &[Saved], adjoints: &[Buf], u: Buf) {
+    pub fn tangent_backward(&self, s: &mut Schedule, all: &[Saved], adjoints: &[Buf], u: Buf) {
         let mut u = u;
         let last = self.layers.len() - 1;
-        for (i, (layer, (saved, dy))) in self.layers.iter().zip(saved.iter().zip(adjoints)).enumerate() {
+        for (i, (layer, (saved, dy))) in self.layers.iter().zip(all.iter().zip(adjoints)).enumerate() {
             match layer {
                 Layer::Linear(layer) => layer.tangent_backward(s, saved, *dy, u),
                 Layer::Conv(layer) => layer.tangent_backward(s, saved, *dy, u),
+                Layer::MinibatchStd(layer) if i > 0 => {
+                    let dx = layer.tangent_backward(s, saved, *dy, u);
+                    backward(s, &self.layers[..i], &all[..i], dx, Wrt::Params);
+                }
                 _ => {}
             }
             if i < last {
@@ -170,4 +176,18 @@ impl Stack {
             }
         }
     }
+}
+
+/// Backwards through layers one after another, differentiating all of them by `wrt`.
+fn backward(s: &mut Schedule, layers: &[Layer], saved: &[Saved], dy: Buf, wrt: Wrt) -> Option<Buf> {
+    let mut gradient = Some(dy);
+    for (i, (layer, saved)) in layers.iter().zip(saved).enumerate().rev() {
+        let of_layer = match (i, wrt) {
+            (0, _) => wrt,
+            (_, Wrt::Input) => Wrt::Input,
+            _ => Wrt::Both,
+        };
+        gradient = layer.backward(s, saved, gradient?, of_layer);
+    }
+    gradient
 }
