@@ -57,6 +57,9 @@ pub enum Stream {
     Mix = 9,
     /// Changes of the images that a discriminator sees; the third word is the step, counted from one.
     Augment = 10,
+    /// Points of a density; the third word is the step, counted from one. At step zero the fourth word is 0 for training
+    /// points on the host and 1 for test points.
+    Points = 12,
 }
 
 /// A sequence of random words from one stream, for `rand`'s distributions on the host.
