@@ -256,7 +256,7 @@ class Classifier(Model):
 
 
 class Gan(Model):
-    """Generator and discriminator. Their images are in [−1, 1]."""
+    """Generator and discriminator. Their images are in [−1, 1]; of points, they are the coordinates."""
 
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
@@ -272,7 +272,9 @@ class Gan(Model):
         pixels, hidden = image[0] * image[1] * image[2], settings["hidden"]
         generator = linear([settings["latent"] + self.classes, *hidden], nn.ReLU)
         discriminator = linear([pixels + self.classes, *reversed(hidden)], lambda: nn.LeakyReLU(0.2))
-        return [*generator, nn.Linear(hidden[-1], pixels), nn.Tanh()], [*discriminator, nn.Linear(hidden[0], 1)]
+        # Only points have two channels; their coordinates have no bounds.
+        last = [nn.Linear(hidden[-1], pixels)] if image[0] == 2 else [nn.Linear(hidden[-1], pixels), nn.Tanh()]
+        return [*generator, *last], [*discriminator, nn.Linear(hidden[0], 1)]
 
     def convolutional(self, settings, image):
         channels, *size = image

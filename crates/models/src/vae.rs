@@ -8,7 +8,7 @@ use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Posterior, Recon
 use crate::coder::Coder;
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
-use crate::likelihood::Likelihood;
+use crate::likelihood::{Likelihood, of_points};
 use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Model, Objective};
 use crate::network::Network;
@@ -79,6 +79,7 @@ impl Default for VaeConfig {
 impl Settings for VaeConfig {
     fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
         let SetSpec { image, classes, .. } = *spec.first();
+        of_points(spec.first(), &self.channels, self.likelihood)?;
         conditional("class_conditional", self.class_conditional, classes)?;
         coder(image, &self.channels, self.pool, &self.hidden, self.latent, batch)?;
         activation("activation", &self.activation)?;
@@ -184,7 +185,7 @@ impl Vae {
         // The weight of the term rises, or its target.
         self.base.buffers.tick(s, micro_batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
-        let x = self.base.buffers.train_images(s, order, Range::UNIT);
+        let x = self.base.buffers.moved_images(s, order, micro_batch, training, clock, Range::UNIT);
         let labels = self.base.buffers.first().labels;
         let y = labels.map(|labels| self.base.buffers.one_hot_classes(s, labels.train, order));
 

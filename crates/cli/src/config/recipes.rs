@@ -5,8 +5,20 @@ macro_rules! recipes {
 }
 
 /// Names and texts.
-pub static RECIPES: &[(&str, &str)] =
-    recipes!["vae", "conv-vae", "pool-vae", "cvae", "ae", "gan", "cgan", "dcgan", "wgan-gp", "vqvae", "classifier"];
+pub static RECIPES: &[(&str, &str)] = recipes![
+    "vae",
+    "conv-vae",
+    "pool-vae",
+    "cvae",
+    "ae",
+    "gan",
+    "cgan",
+    "dcgan",
+    "wgan-gp",
+    "points-gan",
+    "vqvae",
+    "classifier"
+];
 
 /// The text of a recipe.
 pub fn text(name: &str) -> Option<&'static str> {
