@@ -1,6 +1,6 @@
-// Points in the plane from a named density: y[b] = (shape + σ z − centre) · scale, where `shape` is a mode, a point of a
-// curve or one of a square, and z a pair of standard normals. Of the words w of philox((order[b], stream, clock[0], 0),
-// key), the first two give z and the others the shape. order [len], y [len, 2]. One invocation per point.
+// Points in the plane from a named density: y[b] = (shape + σ z − centre) · scale, where `shape` is a mode, a point of
+// a curve or one of a square, and z a pair of standard normals. Of the words w of philox((order[b], stream, clock[0],
+// 0), key), the first two give z and the others the shape. order [len], y [len, 2]. One invocation per point.
 // Needs common/grid.wgsl, common/nan.wgsl, common/philox.wgsl and common/elementary.wgsl.
 
 struct Params {

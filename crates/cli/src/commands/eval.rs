@@ -27,8 +27,8 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
         true => put_json("eval", Value::Object(evaluation))?,
         false => {
             let noun = if session.data.points.is_some() { "point" } else { "image" };
-            let said = |text: &str| text.replace("image", noun);
-            print_table(&evaluation, said, |_, unit| said(unit))?;
+            let with_noun = |text: &str| text.replace("image", noun);
+            print_table(&evaluation, with_noun, |_, unit| with_noun(unit))?;
         }
     }
     Ok(Ending::Done)

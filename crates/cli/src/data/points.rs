@@ -1,7 +1,7 @@
 //! Sets of points in the plane, drawn from a named density.
 //!
 //! Training draws its points on the device, new ones in every step. The training set here is a fixed sample as large as
-//! an epoch, for pictures and as the floor of distances; the test set is another.
+//! an epoch, for plots and as the floor of distances; the test set is another.
 
 use super::dataset::DataSet;
 use crate::config::data::DataOptions;

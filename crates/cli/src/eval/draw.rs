@@ -16,7 +16,7 @@ use std::path::Path;
 const SAMPLE_BATCH: usize = ASKED_ROWS;
 /// Columns of a grid, at most.
 const MAX_COLUMNS: usize = 64;
-/// Samples in one picture: of images and of points.
+/// Samples in one preview: of images and of points.
 const IMAGES: usize = 64;
 const POINTS: usize = 2_000;
 /// Points of the density behind a scatter plot.
@@ -220,7 +220,7 @@ pub(crate) fn to_unit(session: &Session, values: Vec<f32>) -> Vec<f32> {
     values.into_iter().map(|x| range.to_unit(x)).collect()
 }
 
-/// Samples in one picture, unless more or fewer are asked for.
+/// Samples in one preview, unless more or fewer are asked for.
 pub fn usual_samples(data: &DataSet) -> usize {
     if data.points.is_some() { POINTS } else { IMAGES }
 }

@@ -336,5 +336,8 @@ mod tests {
         }
         assert_eq!(Density::find("digits"), None);
         assert!(drawn_on_host(Density::Moons, 3, 0, 0) != drawn_on_host(Density::Moons, 3, 1, 0), "parts differ");
+        let params = Density::Moons.params(1, 0, Stream::Points);
+        let in_step = |step: u32| reference::density::point(&params, [5, params.stream, step, 0]);
+        assert!(in_step(1) != in_step(2), "a point of the same number is another one in every step");
     }
 }

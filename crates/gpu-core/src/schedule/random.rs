@@ -57,8 +57,8 @@ pub enum Stream {
     Mix = 9,
     /// Changes of the images that a discriminator sees; the third word is the step, counted from one.
     Augment = 10,
-    /// Points of a density; the third word is the step, counted from one. At step zero the fourth word is 0 for training
-    /// points on the host and 1 for test points.
+    /// Points of a density; the third word is the step, counted from one. At step zero the fourth word is 0 for
+    /// training points on the host and 1 for test points.
     Points = 12,
 }
 

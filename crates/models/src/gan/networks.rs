@@ -19,7 +19,8 @@ fn whole(size: [usize; 2]) -> Window {
 }
 
 /// The generator, from latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU, or
-/// linear layers with ReLU; tanh at the end, and nothing if the images are points. A one-hot label of `label_width` numbers follows each latent.
+/// linear layers with ReLU; tanh at the end, and nothing if the images are points. A one-hot label of `label_width`
+/// numbers follows each latent.
 pub(super) fn generator(
     memory: &mut Memory,
     network: &mut Network,

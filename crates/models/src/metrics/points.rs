@@ -52,8 +52,9 @@ pub fn divergence(counts: &[usize], shares: &[f64]) -> f64 {
     counts.iter().zip(shares).map(term).sum()
 }
 
-/// The sliced Wasserstein distance of order 1 between as many points (Rabin et al., 2011, *Wasserstein barycenter and its
-/// application to texture mixing*): the mean distance between their projections in order, over evenly spaced directions.
+/// The sliced Wasserstein distance of order 1 between as many points (Rabin et al., 2011, *Wasserstein barycenter and
+/// its application to texture mixing*): the mean distance between their projections in order, over evenly spaced
+/// directions.
 ///
 /// # Panics
 /// If there are no points or directions, or not as many of each set.
