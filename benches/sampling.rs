@@ -26,7 +26,8 @@ fn on_the_cpu(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 fn model(name: &str) -> Box<dyn Model> {
-    let spec = |image| SetSpec { train: COUNT, test: COUNT, image, classes: 10, variance: 1.0 / 12.0 }.into();
+    let spec =
+        |image| SetSpec { train: COUNT, test: COUNT, image, classes: 10, variance: 1.0 / 12.0, points: None }.into();
     let conv = VaeConfig { channels: vec![32, 64], hidden: vec![256], latent: 32, ..VaeConfig::default() };
     match name {
         "mlp-vae" => Box::new(Vae::new(VaeConfig::default(), &spec([28, 28, 1]))),

@@ -271,7 +271,7 @@ class MinibatchStd(nn.Module):
 
 
 class Gan(Model):
-    """Generator and discriminator. Their images are in [−1, 1]."""
+    """Generator and discriminator. Their images are in [−1, 1]; of points, they are the coordinates."""
 
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
@@ -289,7 +289,9 @@ class Gan(Model):
         discriminator = linear([pixels + self.classes, *reversed(hidden)], lambda: nn.LeakyReLU(0.2))
         deviation = self.deviation(settings)
         discriminator += [*deviation, nn.Linear(hidden[0] + len(deviation), 1)]
-        return [*generator, nn.Linear(hidden[-1], pixels), nn.Tanh()], discriminator
+        # Only points have two channels; their coordinates have no bounds.
+        last = [nn.Linear(hidden[-1], pixels)] if image[0] == 2 else [nn.Linear(hidden[-1], pixels), nn.Tanh()]
+        return [*generator, *last], discriminator
 
     @staticmethod
     def deviation(settings):

@@ -5,6 +5,7 @@
 
 use frit_harness::{Case, Fill, adapter, cases, compare, coverage, differences, report};
 use gpu_core::ops::activation::{ACTIVATION, Activation, ActivationParams, backward, forward};
+use gpu_core::ops::density::Density;
 use gpu_core::ops::gan_loss::GanLoss;
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::tick::DecayKind;
@@ -41,8 +42,9 @@ fn every_kernel_has_a_case_and_a_gradient_check() {
 }
 
 /// Parameters that select a kind: the operator, the field, and the kinds that there are.
-const KINDS: [(&str, &str, usize); 6] = [
+const KINDS: [(&str, &str, usize); 7] = [
     ("activation", "kind", Activation::ALL.len()),
+    ("density", "kind", Density::ALL.len()),
     ("gan_loss", "kind", GanLoss::ALL.len()),
     ("gradient_penalty", "kind", gradient_penalty::Kind::ALL.len()),
     ("loss", "kind", loss::Kind::ALL.len()),

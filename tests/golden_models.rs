@@ -27,7 +27,7 @@ struct Run {
 }
 
 fn spec(image: [usize; 3]) -> DataSpec {
-    SetSpec { train: IMAGES, test: IMAGES, image, classes: 1, variance: 0.11 }.into()
+    SetSpec { train: IMAGES, test: IMAGES, image, classes: 1, variance: 0.11, points: None }.into()
 }
 
 fn coders() -> Vec<(&'static str, Box<dyn Model>)> {

@@ -188,7 +188,7 @@ const TRAINING: Training = Training {
     taken: 29,
 };
 
-const SPEC: SetSpec = SetSpec { train: 29, test: 3, image: [5, 10, 1], classes: 1, variance: 0.1 };
+const SPEC: SetSpec = SetSpec { train: 29, test: 3, image: [5, 10, 1], classes: 1, variance: 0.1, points: None };
 
 fn vae() -> Vae {
     let config = VaeConfig { hidden: vec![24, 17], latent: 5, activation: "silu".into(), ..VaeConfig::default() };

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const BATCH: usize = 4;
 
 fn spec() -> DataSpec {
-    SetSpec { train: BATCH, test: 2, image: [8, 8, 1], classes: 3, variance: 0.1 }.into()
+    SetSpec { train: BATCH, test: 2, image: [8, 8, 1], classes: 3, variance: 0.1, points: None }.into()
 }
 
 /// No convolutions, convolutions, and convolutions with pooling.

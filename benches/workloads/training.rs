@@ -11,7 +11,7 @@ use models::{
 const VARIANCE: f32 = 1.0 / 12.0;
 
 fn spec(image: [usize; 3]) -> DataSpec {
-    SetSpec { train: 1024, test: 128, image, classes: 10, variance: VARIANCE }.into()
+    SetSpec { train: 1024, test: 128, image, classes: 10, variance: VARIANCE, points: None }.into()
 }
 
 /// The model, its batch size, and its optimiser.

@@ -67,19 +67,23 @@ fn cos_sin(x: f32) -> vec2<f32> {
     return vec2<f32>(c, s);
 }
 
-// (cos 2πu, sin 2πu) for u = (2 ⌊word / 2⁹⌋ + 1) · 2⁻²⁴, which is unit(word) of philox.wgsl. The nearest quarter turn
-// is subtracted in integers, so the rest, at most an eighth of a turn, is exact.
-fn turn(word: u32) -> vec2<f32> {
-    let n = 2u * (word >> 9u) + 1u;
-    let quarter = (n + 0x200000u) >> 22u;
-    let rest = i32(n) - i32(quarter << 22u);
-    let at = cos_sin(f32(rest) * 2.384185791015625e-7 * 1.5707963268);
-    switch quarter & 3u {
+// (cos, sin) of 2π · n · 2⁻³². The nearest quarter turn is subtracted in integers, so the rest, at most an eighth of a
+// turn, is exact up to its rounding to f32.
+fn circle(n: u32) -> vec2<f32> {
+    let quarter = (n + 0x20000000u) >> 30u;
+    let rest = i32(n - (quarter << 30u));
+    let at = cos_sin(f32(rest) * 9.313225746154785e-10 * 1.5707963268);
+    switch quarter {
         case 1u: { return vec2<f32>(-at.y, at.x); }
         case 2u: { return vec2<f32>(-at.x, -at.y); }
         case 3u: { return vec2<f32>(at.y, -at.x); }
         default: { return at; }
     }
+}
+
+// (cos 2πu, sin 2πu) for u = (2 ⌊word / 2⁹⌋ + 1) · 2⁻²⁴, which is unit(word) of philox.wgsl, exactly.
+fn turn(word: u32) -> vec2<f32> {
+    return circle((2u * (word >> 9u) + 1u) << 8u);
 }
 
 // ½ (1 + cos πx) for x in [0, 1]: cos² πx/2, or sin² π(1 − x)/2 in the second half, where 1 − x is exact.

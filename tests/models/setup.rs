@@ -1,5 +1,6 @@
 //! The models of tests/models.rs: small ones of every family, with odd sizes.
 
+use gpu_core::ops::density::{Density, drawn_on_host};
 use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
@@ -25,7 +26,12 @@ pub(crate) struct Setup {
 
 /// The data of a setup.
 pub(crate) fn spec(image: [usize; 3], batch: usize) -> DataSpec {
-    SetSpec { train: 3 * batch, test: 2 * batch + 1, image, classes: 5, variance: 0.09 }.into()
+    SetSpec { train: 3 * batch, test: 2 * batch + 1, image, classes: 5, variance: 0.09, points: None }.into()
+}
+
+fn points(density: Density, batch: usize) -> DataSpec {
+    let set = SetSpec { classes: 1, points: Some(density), ..*spec([1, 1, 2], batch).first() };
+    set.into()
 }
 
 impl Setup {
@@ -129,6 +135,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let silu = || vae(row, &[], false, "silu", Bernoulli);
     let conditional = GanConfig { class_conditional: true, ..gan(0, false, false, GanLoss::NonSaturating, 2) };
     let r1 = GanConfig { penalty: Penalty::R1, penalty_every: 3, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
+    let of_points = GanConfig { penalty_every: 1, ..r1.clone() };
     let wasserstein = gan(2, false, false, GanLoss::Wasserstein, 2);
     let of_conditional = GanConfig { penalty: Penalty::Gp, ..conditional.clone() };
     let of_classes = GanConfig { penalty: Penalty::R1, discriminator_steps: 1, ..conditional.clone() };
@@ -155,6 +162,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("dcgan", gan(3, true, false, GanLoss::NonSaturating, 1), spec(small, 5), 5).with(all),
         Setup::new("spectral gan", gan(2, false, true, GanLoss::Hinge, 2), spec(small, 4), 2),
         Setup::new("gan, R1 penalty", r1, spec(row, 6), 6),
+        Setup::new("gan of points", of_points, points(Density::Moons, 7), 7).with(all),
+        Setup::new("vae of points", vae(row, &[], false, "silu", Gaussian), points(Density::SwissRoll, 6), 6),
         Setup::new("cgan, gradient penalty", of_conditional, spec(row, 8), 4),
         Setup::new("dcgan, gradient penalty", gradient, spec(small, 4), 2),
         Setup::new("gan, minibatch deviation, R1 penalty", deviation, spec(row, 8), 8).moved(),
@@ -184,13 +193,16 @@ pub(crate) fn arena(model: &dyn Model, network: &models::Network, arena: Arena) 
     model.memory().whole(network.weights.arena(arena))
 }
 
-/// Writes random images into both sets, and initial weights and states drawn from `seed`.
+/// Writes random images or points into both sets, and initial weights and states drawn from `seed`.
 pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -> Result<(), Error> {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut bytes = |buf: Buf| Array::U32(pack(&(0..4 * buf.len()).map(|_| rng.random::<u8>()).collect::<Vec<_>>()));
     let set = model.buffers().first();
     for buf in [set.train, set.test] {
-        executor.write(buf, &bytes(buf))?;
+        match set.spec.points.filter(|_| buf == set.test) {
+            Some(density) => executor.write(buf, &Array::F32(drawn_on_host(density, set.spec.test, 1, SEED)))?,
+            None => executor.write(buf, &bytes(buf))?,
+        }
     }
     for labels in set.labels.iter().flat_map(|labels| [labels.train, labels.test, labels.asked]) {
         let classes = set.spec.classes;

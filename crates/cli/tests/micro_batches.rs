@@ -8,17 +8,18 @@ use std::fs;
 
 /// The final metrics of a training.
 fn trained(place: &Place, line: &str) -> Value {
-    serde_json::from_str(&place.done(&format!("train {line} --data data --epochs 3 -q --json"))).unwrap()
+    serde_json::from_str(&place.done(&format!("train {line} --epochs 3 -q --json"))).unwrap()
 }
 
 /// Batches of 32 images in micro-batches of 12, 12 and 8; the last batch of 12 in one.
 #[test]
 fn a_run_in_micro_batches_is_the_run() {
     for (model, figures) in [
-        ("vae --hidden 16 --latent-dim 3 --set optimiser.clip=1", ["recon", "kl"]),
-        ("cvae --hidden 16 --latent-dim 3", ["recon", "kl"]),
-        ("cgan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2", ["d_loss", "g_loss"]),
-        ("classifier --hidden 8 --set classifier.channels=[3]", ["cross_entropy", "errors"]),
+        ("vae --data data --hidden 16 --latent-dim 3 --set optimiser.clip=1", ["recon", "kl"]),
+        ("cvae --data data --hidden 16 --latent-dim 3", ["recon", "kl"]),
+        ("cgan --data data --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2", ["d_loss", "g_loss"]),
+        ("classifier --data data --hidden 8 --set classifier.channels=[3]", ["cross_entropy", "errors"]),
+        ("points-gan --hidden 8 --latent-dim 3 --set data.points=300", ["d_loss", "g_loss"]),
     ] {
         for (device, near) in [("reference", 1e-6), ("cpu", 1e-3), ("gpu", 1e-3)] {
             let place = Place::new();

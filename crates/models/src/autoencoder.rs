@@ -7,7 +7,7 @@ use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Reconstructor};
 use crate::coder::Coder;
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
-use crate::likelihood::Likelihood;
+use crate::likelihood::{Likelihood, of_points};
 use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Model, Objective};
 use crate::network::Network;
@@ -51,6 +51,7 @@ impl Default for AutoencoderConfig {
 
 impl Settings for AutoencoderConfig {
     fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        of_points(spec.first(), &self.channels, self.likelihood)?;
         coder(spec.first().image, &self.channels, self.pool, &self.hidden, self.latent, batch)?;
         activation("activation", &self.activation)?;
         positive("sigma", self.sigma)

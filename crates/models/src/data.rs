@@ -1,5 +1,7 @@
 //! The data that a model is built for.
 
+use gpu_core::ops::density::Density;
+
 /// One set of images.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SetSpec {
@@ -13,6 +15,9 @@ pub struct SetSpec {
     pub classes: usize,
     /// Variance of the training pixels on the scale from black, 0, to white, 1.
     pub variance: f32,
+    /// The density of a set of points, which count as images of 1×1 with a channel for each coordinate. Training points
+    /// are drawn on the device, new ones in every step.
+    pub points: Option<Density>,
 }
 
 impl SetSpec {

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn families_with_a_prior_have_a_sampler() {
-        let spec = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1 }.into();
+        let spec = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1, points: None }.into();
         for &family in Family::ALL {
             let model = family.defaults().build(&spec);
             assert_eq!(model.sampler().is_some(), family.has_prior(), "{}", family.name());

@@ -1,5 +1,7 @@
 //! Likelihoods of images.
 
+use crate::data::SetSpec;
+use crate::validate::{Check, ensure};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::loss::{Kind, Loss};
 use gpu_core::{Buf, Schedule};
@@ -39,4 +41,15 @@ impl Likelihood {
             Self::Gaussian => output,
         }
     }
+}
+
+/// Checks that an autoencoder of points has linear layers and a likelihood of all numbers.
+pub(crate) fn of_points(spec: &SetSpec, channels: &[usize], likelihood: Likelihood) -> Check {
+    let Some(points) = spec.points.map(|points| points.name()) else { return Ok(()) };
+    ensure(channels.is_empty(), "channels", || {
+        format!("must be [] for {points}: points have no pixels for convolutions (got {channels:?})")
+    })?;
+    ensure(likelihood == Likelihood::Gaussian, "likelihood", || {
+        format!("must be gaussian for {points}: coordinates are no probabilities (got bernoulli)")
+    })
 }

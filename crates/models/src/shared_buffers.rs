@@ -4,9 +4,10 @@ use crate::data::{DataSpec, Range, SetSpec};
 use crate::micro_batch::MicroBatch;
 use crate::optimiser::Optimiser;
 use crate::training::Training;
+use gpu_core::ops::density::density;
 use gpu_core::ops::gather::{self, Move, gather, gather_moved};
 use gpu_core::ops::tick::{Tick, tick};
-use gpu_core::ops::{permute::permute, philox};
+use gpu_core::ops::{permute::permute, philox, vq};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Memory, Schedule};
 
@@ -35,9 +36,9 @@ pub struct Labels {
 pub struct SetBuffers {
     /// The sizes.
     pub spec: SetSpec,
-    /// Training images as bytes, four to a word.
+    /// Training images as bytes, four to a word. Of points, which are drawn, it is empty but for a word.
     pub train: Buf,
-    /// Test images likewise.
+    /// Test images likewise; test points as numbers, [test, 2].
     pub test: Buf,
     /// Labels, of class-conditional models and classifiers.
     pub labels: Option<Labels>,
@@ -77,8 +78,15 @@ impl SharedBuffers {
     pub fn new(memory: &mut Memory, spec: &DataSpec, columns: usize) -> Self {
         let mut sets = Vec::with_capacity(spec.sets.len());
         for (number, &spec) in spec.sets.iter().enumerate() {
-            let train = memory.add(&name("train", number), words(spec.train * spec.width()), Dtype::U32);
-            let test = memory.add(&name("test", number), words(spec.test * spec.width()), Dtype::U32);
+            let (of_train, of_test) = (name("train", number), name("test", number));
+            let [train, test] = match spec.points {
+                None => [(of_train, spec.train), (of_test, spec.test)]
+                    .map(|(name, images)| memory.add(&name, words(images * spec.width()), Dtype::U32)),
+                Some(_) => [
+                    memory.add(&of_train, words(1), Dtype::U32),
+                    memory.add(&of_test, [spec.test, spec.width()], Dtype::F32),
+                ],
+            };
             sets.push(SetBuffers { spec, train, test, labels: None });
         }
         Self {
@@ -141,7 +149,8 @@ impl SharedBuffers {
         permute(s, "order", micro_batch.range(), clock, training.resident, training.seed, training.shuffle)
     }
 
-    /// A micro-batch's training images by their numbers, moved as training asks: x [rows, width].
+    /// A micro-batch's training images by their numbers, moved as training asks: x [rows, width]. Points are drawn, by
+    /// their numbers and the clock.
     pub fn moved_images(
         &self,
         s: &mut Schedule,
@@ -151,6 +160,9 @@ impl SharedBuffers {
         clock: Buf,
         range: Range,
     ) -> Buf {
+        if let Some(points) = self.first().spec.points {
+            return density(s, "x", order, clock, training.seed, Stream::Points, points);
+        }
         if training.moves == Move::default() {
             return self.train_images(s, order, range);
         }
@@ -182,6 +194,10 @@ impl SharedBuffers {
 
     /// Test images by their numbers: x [batch, width].
     pub fn test_images(&self, s: &mut Schedule, order: Buf, range: Range) -> Buf {
+        let SetBuffers { spec, test, .. } = *self.first();
+        if spec.points.is_some() {
+            return vq::lookup(s, "x", order, test, [order.len(), spec.width()]);
+        }
         images(s, self.first().test, order, self.first().spec.width(), range)
     }
 

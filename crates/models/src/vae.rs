@@ -8,7 +8,7 @@ use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Posterior, Recon
 use crate::coder::Coder;
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
-use crate::likelihood::Likelihood;
+use crate::likelihood::{Likelihood, of_points};
 use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Model, Objective};
 use crate::network::Network;
@@ -79,6 +79,7 @@ impl Default for VaeConfig {
 impl Settings for VaeConfig {
     fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
         let SetSpec { image, classes, .. } = *spec.first();
+        of_points(spec.first(), &self.channels, self.likelihood)?;
         conditional("class_conditional", self.class_conditional, classes)?;
         coder(image, &self.channels, self.pool, &self.hidden, self.latent, batch)?;
         activation("activation", &self.activation)?;

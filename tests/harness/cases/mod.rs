@@ -12,6 +12,7 @@ mod channels;
 mod codebook;
 mod conv2d;
 mod cross_entropy;
+mod density;
 mod elementwise;
 mod fill;
 mod gan_loss;
@@ -54,6 +55,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("codebook", codebook::cases),
     ("conv2d", conv2d::cases),
     ("cross_entropy", cross_entropy::cases),
+    ("density", density::cases),
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
     ("gan_loss", gan_loss::cases),

@@ -111,8 +111,9 @@ pub(crate) struct Train {
     pub(crate) recipe: String,
     /// Training data: digits, shapes, or the path of a folder or file [default: the recipe's, digits]
     ///
-    /// Digits and shapes are built in. A folder has images (sub-folders are classes), IDX files
-    /// (MNIST, plain or gzipped) or CIFAR binaries. A file is an .npy or .npz.
+    /// Digits and shapes are built in. So are points of a density: 8gaussians, 25gaussians, moons,
+    /// swissroll, checkerboard. A folder has images (sub-folders are classes), IDX files (MNIST,
+    /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Run folder to create [default: runs/RECIPE-NNN]

@@ -38,9 +38,9 @@ pub(crate) struct Own {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
-    /// Number of images
-    #[arg(short, long, value_name = "N", default_value_t = 64)]
-    pub(crate) n: usize,
+    /// Number of images, or of points [default: 64 images, 2000 points]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) n: Option<usize>,
     /// Random seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

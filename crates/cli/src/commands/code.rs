@@ -5,11 +5,12 @@ use crate::args;
 use crate::commands::trained::{open_on, open_to_decode};
 use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
-use frit::data::{DataSet, classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
+use frit::data::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
 use frit::eval::Opened;
+use frit::eval::draw::Images;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
 use frit::io::files;
-use frit::io::images::{destination, grid, write_png};
+use frit::io::images::destination;
 use frit::io::tokens::{Header, Tokens, crc32};
 use frit::run::session::Session;
 use frit::terminal::Terminal;
@@ -76,9 +77,8 @@ pub(crate) fn decode(args: &args::Decode, terminal: &Terminal) -> Result<Ending>
     ensure!((1..=MAX).contains(&count), "{name} has {count} codes; expected 1 to {MAX}");
     let classes = classes(args, &session, count)?;
     let images = pictures(&mut session, &given, classes.as_deref())?;
-    let DataSet { height, width, channels, .. } = *session.data;
     let columns = (count as f64).sqrt().ceil() as usize;
-    write_png(&path, &grid(&images, count, height, width, channels, columns))?;
+    Images::like(&session.data, images, columns).save(&path)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
 }

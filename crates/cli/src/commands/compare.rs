@@ -27,7 +27,7 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     let metrics = compare_sources(&args.a, &args.b, &options, terminal)?;
     match args.json {
         true => put_json("compare", Value::Object(metrics))?,
-        false => print_table(&metrics, |key, unit| unit_of(key, unit, args))?,
+        false => print_table(&metrics, str::to_string, |key, unit| unit_of(key, unit, args))?,
     }
     Ok(Ending::Done)
 }

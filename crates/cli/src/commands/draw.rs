@@ -6,7 +6,7 @@ use crate::commands::trained::{MEASURE, open_on, open_to_draw};
 use crate::output::out;
 use anyhow::{Context, Result, bail, ensure};
 use frit::eval::Opened;
-use frit::eval::draw::{Images, Reconstructions, Sampling};
+use frit::eval::draw::{Images, Reconstructions, Sampling, usual_samples};
 use frit::eval::latents::class;
 use frit::io::files;
 use frit::io::images::{destination, single, write_png};
@@ -19,11 +19,20 @@ const MAX: usize = 10_000;
 const DEFAULT: usize = 32;
 
 pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending> {
-    ensure!((1..=MAX).contains(&args.n), "invalid value '{}' for -n: expected 1 to {MAX}", args.n);
+    ensure!(
+        args.n.is_none_or(|n| (1..=MAX).contains(&n)),
+        "invalid value '{}' for -n: expected 1 to {MAX}",
+        args.n.unwrap_or_default()
+    );
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
+    let count = args.n.unwrap_or(usual_samples(&session.data));
+    ensure!(
+        args.files.is_none() || session.data.points.is_none(),
+        "--files writes images, but the run draws points; leave it out"
+    );
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
     args.files.as_deref().map_or(Ok(()), check_for_pictures)?;
-    let sampling = Sampling::require(&mut session, args.n, args.seed)?;
+    let sampling = Sampling::require(&mut session, count, args.seed)?;
     let sampling = match &args.class {
         Some(name) => sampling.of_class(class(&session, name)?.into()),
         None => sampling,
@@ -65,7 +74,8 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let most = if own.is_some() { MAX } else { DEFAULT };
     let Opened { run, mut session, .. } = open_on(&args.trained, own, terminal)?;
     let images = session.data.test.count;
-    let count = args.n.unwrap_or(images.min(most));
+    let usual = if session.data.points.is_some() { usual_samples(&session.data) } else { most };
+    let count = args.n.unwrap_or(images.min(usual));
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
     let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
     let pairs = pairs.with_context(|| {

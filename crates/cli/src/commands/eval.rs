@@ -25,13 +25,22 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     }
     match args.json {
         true => put_json("eval", Value::Object(evaluation))?,
-        false => print_table(&evaluation, |_, unit| unit.into())?,
+        false => {
+            let noun = if session.data.points.is_some() { "point" } else { "image" };
+            let with_noun = |text: &str| text.replace("image", noun);
+            print_table(&evaluation, with_noun, |_, unit| with_noun(unit))?;
+        }
     }
     Ok(Ending::Done)
 }
 
-/// Prints the metrics in the order of the table. `unit_of` makes the unit from a metric's key and its usual unit.
-pub(crate) fn print_table(evaluation: &Map<String, Value>, unit_of: impl Fn(&str, &str) -> String) -> Result<()> {
+/// Prints the metrics in the order of the table. `name_of` makes the name from a metric's usual one, and `unit_of` the
+/// unit from its key and its usual unit.
+pub(crate) fn print_table(
+    evaluation: &Map<String, Value>,
+    name_of: impl Fn(&str) -> String,
+    unit_of: impl Fn(&str, &str) -> String,
+) -> Result<()> {
     for metric in METRICS {
         let text = match evaluation.get(metric.key) {
             None | Some(Value::Null | Value::Bool(false)) => continue,
@@ -44,7 +53,7 @@ pub(crate) fn print_table(evaluation: &Map<String, Value>, unit_of: impl Fn(&str
             Some(Value::Array(counts)) => counts.iter().map(Value::to_string).collect::<Vec<_>>().join(" and "),
             Some(other) => other.to_string(),
         };
-        let name = format!("{} {}", metric.name, metric.better.arrow());
+        let name = format!("{} {}", name_of(metric.name), metric.better.arrow());
         out!("{}", format!("{name:32} {text} {}", unit_of(metric.key, metric.unit)).trim_end())?;
     }
     Ok(())

@@ -6,7 +6,9 @@ use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::config::Config;
 use frit::data::{self, DataSet, Found, Pixels, Split, counted, shrink};
+use frit::eval::draw::{training_images, usual_samples};
 use frit::io::images::{check_name, grid, write_png};
+use gpu_core::ops::density::Density;
 use image::DynamicImage;
 use serde_json::{Value, json};
 
@@ -34,6 +36,9 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     }
     config.data.source.clone_from(&args.source);
     let found = data::read_any_size(&config.data)?;
+    if let Some(density) = found.data.points {
+        return inspect_points(args, &found, density);
+    }
     let pixels = Pixels::of(&found.data.train.images);
     write_png(&args.out, &contact_sheet(&found.data))?;
     let sheet = args.out.display().to_string();
@@ -41,6 +46,44 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
         true => put_json("data", json_of(&found, &pixels, &sheet))?,
         false => print(&found, &pixels, &sheet, config.data.test)?,
     }
+    Ok(Ending::Done)
+}
+
+/// The counts and the entropy of a set of points, with a scatter plot of its training points.
+fn inspect_points(args: &args::Inspect, found: &Found, density: Density) -> Result<Ending> {
+    let Found { data, kind, .. } = found;
+    training_images(data, usual_samples(data), 0).save(&args.out)?;
+    let (sheet, entropy, modes) = (args.out.display().to_string(), density.entropy(), density.modes().len());
+    if args.json {
+        let all = json!({
+            "source": data.name,
+            "kind": kind,
+            "train": data.train.count,
+            "test": data.test.count,
+            "entropy": entropy,
+            "modes": modes,
+            "deviation": density.deviation(),
+            "variance": data.variance(),
+            "checksum": data.fingerprint(),
+            "sheet": sheet,
+        });
+        put_json("data", all)?;
+        return Ok(Ending::Done);
+    }
+    out!("{}: {kind}", data.name)?;
+    out!(
+        "{:10} {} in an epoch (data.points), new ones in each step; {} test",
+        "points",
+        data.train.count,
+        data.test.count
+    )?;
+    out!("{:10} {entropy:.4} nats/point", "entropy")?;
+    if let Some(deviation) = density.deviation() {
+        out!("{:10} {modes}, each with a standard deviation of {deviation:.5}", "modes")?;
+    }
+    out!("{:10} {:.4} of a coordinate", "variance", data.variance())?;
+    out!("{:10} {}", "checksum", data.fingerprint())?;
+    out!("{:10} {sheet}", "sheet")?;
     Ok(Ending::Done)
 }
 

@@ -5,10 +5,10 @@ use crate::args;
 use crate::commands::trained::{open, open_on};
 use crate::output::out;
 use anyhow::{Result, ensure};
-use frit::data::DataSet;
+use frit::eval::draw::Images;
 use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
 use frit::eval::{Opened, OwnImages};
-use frit::io::images::{destination, grid, write_png};
+use frit::io::images::destination;
 use frit::run::session::Session;
 use frit::terminal::Terminal;
 use gpu_core::{Array, Dtype};
@@ -175,9 +175,7 @@ fn draw(
 ) -> Result<Ending> {
     let each = classes.map(|rows| rows.into_iter().flat_map(|class| vec![class; columns]).collect::<Vec<u8>>());
     let images = pictures(session, &Array::F32(points), each.as_deref())?;
-    let DataSet { height, width, channels, .. } = *session.data;
-    let count = images.len() / session.data.pixels();
-    write_png(path, &grid(&images, count, height, width, channels, columns))?;
+    Images::like(&session.data, images, columns).save(path)?;
     out!("{}", path.display())?;
     Ok(Ending::Done)
 }

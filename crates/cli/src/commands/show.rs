@@ -59,7 +59,10 @@ pub(crate) fn summary(config: &Config, data: &DataSet, backend: Option<&Backend>
     let shown = Shown::new(config, data);
     let (train, test) = (data.train.count, data.test.count);
     let (height, width, channels) = (data.height, data.width, data.channels);
-    out!("{}: {train} training and {test} test images of {height}×{width}×{channels}", data.name)?;
+    match data.points {
+        Some(_) => out!("{}: {train} points in an epoch, new ones in each step, and {test} test points", data.name)?,
+        None => out!("{}: {train} training and {test} test images of {height}×{width}×{channels}", data.name)?,
+    }
     out!("")?;
     print_layers(&shown)?;
     out!("")?;

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 pub const DIGITS: &str = "digits";
 /// Largest size of images.
 const MAX_SIZE: usize = 4096;
+/// Most points of an epoch.
+const MAX_POINTS: usize = 1 << 24;
+/// Most stacked images.
+const MAX_STACKED: usize = 1 << 20;
 
 /// The data set and its preparation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataOptions {
-    /// Name of a built-in set, or path of a folder or file.
+    /// Name of a built-in set or of a density of points, or path of a folder or file.
     pub source: String,
     /// Height and width of the images; 0 keeps those of the files, which must then be equal.
     pub size: usize,
@@ -32,6 +36,10 @@ pub struct DataOptions {
     pub mirror: bool,
     /// The most pixels by which each training image is moved; its edge is repeated.
     pub crop: usize,
+    /// Points of an epoch, of a density.
+    pub points: usize,
+    /// Training images made of three random grey images each, as red, green and blue; 0 for the images themselves.
+    pub stacked: usize,
 }
 
 impl Default for DataOptions {
@@ -47,6 +55,8 @@ impl Default for DataOptions {
             shard: 0,
             mirror: false,
             crop: 0,
+            points: 65_536,
+            stacked: 0,
         }
     }
 }
@@ -57,7 +67,7 @@ impl DataOptions {
     /// # Errors
     /// A setting is out of range.
     pub fn check(&self) -> Result<()> {
-        let Self { size, channels, test, crop, .. } = *self;
+        let Self { size, channels, test, crop, points, stacked, .. } = *self;
         if size > MAX_SIZE {
             bail!(Setting, "data.size must be at most {MAX_SIZE} (got {size})");
         }
@@ -69,6 +79,12 @@ impl DataOptions {
         }
         if crop > MAX_SIZE {
             bail!(Setting, "data.crop must be at most {MAX_SIZE} (got {crop})");
+        }
+        if !(1..=MAX_POINTS).contains(&points) {
+            bail!(Setting, "data.points must be between 1 and {MAX_POINTS} (got {points})");
+        }
+        if stacked > MAX_STACKED {
+            bail!(Setting, "data.stacked must be at most {MAX_STACKED} (got {stacked})");
         }
         Ok(())
     }
@@ -138,6 +154,8 @@ mod tests {
         assert!(message(DataOptions { size: 5000, ..usual() }).contains("at most 4096 (got 5000)"));
         assert!(message(DataOptions { channels: 2, ..usual() }).contains("(got 2)"));
         assert!(message(DataOptions { crop: 5000, ..usual() }).contains("data.crop must be at most 4096 (got 5000)"));
+        assert!(message(DataOptions { points: 0, ..usual() }).contains("between 1 and 16777216 (got 0)"));
+        assert!(message(DataOptions { stacked: 1 << 21, ..usual() }).contains("at most 1048576 (got 2097152)"));
         for test in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(message(DataOptions { test, ..usual() }).contains("above 0 and below 1"));
         }

@@ -363,7 +363,8 @@ mod tests {
     use super::*;
     use models::SetSpec;
 
-    const SPEC: SetSpec = SetSpec { train: 1000, test: 100, image: [28, 28, 1], classes: 10, variance: 0.1 };
+    const SPEC: SetSpec =
+        SetSpec { train: 1000, test: 100, image: [28, 28, 1], classes: 10, variance: 0.1, points: None };
 
     #[test]
     fn every_recipe_resolves_and_is_its_own_recipe() {

@@ -16,6 +16,7 @@ pub static RECIPES: &[(&str, &str)] = recipes![
     "dcgan",
     "dcgan-small",
     "wgan-gp",
+    "points-gan",
     "vqvae",
     "classifier"
 ];

@@ -3,7 +3,8 @@
 use super::image_list::ImageList;
 use super::pixels::Pixels;
 use flate2::Crc;
-use std::sync::OnceLock;
+use gpu_core::ops::density::Density;
+use std::sync::{Arc, OnceLock};
 
 /// Most classes of a data set: a label is a byte.
 pub(super) const MAX_CLASSES: usize = 256;
@@ -13,7 +14,7 @@ pub(super) const ONLY_CLASS: &str = "images";
 /// Images and their labels: the training set or the test set.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Split {
-    /// Bytes of the images, `count` × height × width × channels.
+    /// Bytes of the images, `count` × height × width × channels; of points, four for each coordinate, an f32.
     pub images: Vec<u8>,
     /// Class of each image.
     pub labels: Vec<u8>,
@@ -55,6 +56,10 @@ pub struct DataSet {
     pub classes: Vec<String>,
     /// The images of both sets by their content; empty for built-in data.
     pub list: ImageList,
+    /// The density of a set of points. The training set is a sample of it: training draws new points in every step.
+    pub points: Option<Density>,
+    /// The grey images that stacked ones are made of.
+    pub stacked: Option<Arc<DataSet>>,
     /// Scans of all bytes, made once.
     variance: OnceLock<f64>,
     fingerprint: OnceLock<String>,
@@ -72,8 +77,30 @@ impl DataSet {
             assert_eq!(split.labels.len(), split.count, "labels of {name}");
         }
         let (variance, fingerprint) = (OnceLock::new(), OnceLock::new());
-        let list = ImageList::default();
-        Self { name, train, test, height, width, channels, classes, list, variance, fingerprint }
+        let (list, points, stacked) = (ImageList::default(), None, None);
+        Self { name, train, test, height, width, channels, classes, list, points, stacked, variance, fingerprint }
+    }
+
+    /// A set of points: of each, two coordinates.
+    pub(super) fn of_points(density: Density, [train, test]: [Vec<f32>; 2]) -> Self {
+        let split = |points: Vec<f32>| {
+            let count = points.len() / 2;
+            let images = points.into_iter().flat_map(f32::to_le_bytes).collect();
+            Split { images, labels: vec![0; count], count }
+        };
+        let none =
+            Self::new(density.name().into(), Split::default(), Split::default(), [1, 1, 2], vec!["points".into()]);
+        Self { train: split(train), test: split(test), points: Some(density), ..none }
+    }
+
+    /// Images of a split in these rows, `rows.len()` × height × width × channels: values from 0 (black) to 1 (white),
+    /// or coordinates.
+    pub fn values(&self, split: &Split, rows: &[usize]) -> Vec<f32> {
+        if self.points.is_none() {
+            return split.values(rows);
+        }
+        let numbers = |row: &usize| split.image(*row).as_chunks::<4>().0;
+        rows.iter().flat_map(numbers).map(|bytes| f32::from_le_bytes(*bytes)).collect()
     }
 
     /// Numbers in an image: height × width × channels.
@@ -86,9 +113,19 @@ impl DataSet {
         format!("{}x{}x{}", self.height, self.width, self.channels)
     }
 
-    /// Variance of the bytes of the training set over 255. Computed at the first call and kept.
+    /// Variance of the bytes of the training set over 255, or of the coordinates. Computed at the first call and kept.
     pub fn variance(&self) -> f64 {
-        *self.variance.get_or_init(|| Pixels::of(&self.train.images).variance)
+        let of_points = || {
+            let numbers = self.values(&self.train, &(0..self.train.count).collect::<Vec<_>>());
+            let mean =
+                |f: &dyn Fn(f64) -> f64| numbers.iter().map(|&x| f(f64::from(x))).sum::<f64>() / numbers.len() as f64;
+            let centre = mean(&|x| x);
+            mean(&|x| (x - centre).powi(2))
+        };
+        *self.variance.get_or_init(|| match self.points {
+            None => Pixels::of(&self.train.images).variance,
+            Some(_) => of_points(),
+        })
     }
 
     /// A data set of one black image of `size`, height × width × channels: for models that only sample.

@@ -7,6 +7,7 @@ use super::{cifar, mnist, npy, numpy, shapes};
 use crate::config::data::{DIGITS, DataOptions};
 use crate::io::error::{Result, bail, error};
 use crate::io::files;
+use gpu_core::ops::density::Density;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -46,10 +47,22 @@ enum Detect {
 enum Reader {
     /// Draws or unpacks a built-in set.
     BuiltIn(fn() -> Result<Splits>),
+    /// Draws points.
+    Points(Density),
     /// Reads images of one size.
     Whole(fn(&Path) -> Result<Splits>),
     /// Reads images of any size, and fits them as the options ask.
     Fitted(fn(&Path, &DataOptions) -> Result<Decoded>),
+}
+
+/// The format of a density, whose name is its source.
+const fn points(density: Density) -> Format {
+    Format {
+        name: "density of points",
+        sources: density.name(),
+        detect: Detect::Name(density.name()),
+        read: Reader::Points(density),
+    }
 }
 
 /// All formats. The first that detects a source reads it.
@@ -96,6 +109,11 @@ static FORMATS: &[Format] = &[
         detect: Detect::File(numpy::ARCHIVE_MAGIC),
         read: Reader::Whole(numpy::read_archive),
     },
+    points(Density::EightGaussians),
+    points(Density::TwentyFiveGaussians),
+    points(Density::Moons),
+    points(Density::SwissRoll),
+    points(Density::Checkerboard),
 ];
 
 /// Endings of images that are not read.
@@ -142,6 +160,14 @@ impl Format {
         })
     }
 
+    /// The density of a format of points.
+    pub(super) fn points(&self) -> Option<Density> {
+        match self.read {
+            Reader::Points(density) => Some(density),
+            _ => None,
+        }
+    }
+
     fn any_size(&self) -> bool {
         matches!(self.read, Reader::Fitted(_))
     }
@@ -154,6 +180,7 @@ impl Format {
         let path = Path::new(&options.source);
         match self.read {
             Reader::BuiltIn(read) => read().map(Decoded::whole),
+            Reader::Points(density) => bail!(Data, "{} are points, not images; use a set of images", density.name()),
             Reader::Whole(read) => read(path).map(Decoded::whole),
             Reader::Fitted(read) => read(path, options).map_err(|error| match elsewhere(path, DEPTH) {
                 Some(found) => error!(Data, "{} is not a data set; {found}", path.display()),
@@ -244,6 +271,10 @@ mod tests {
         assert!(read("download").ends_with("cifar.tar.gz is an archive: unpack it first"));
         assert!(read("other").contains("holds no images"));
         assert!(is_built_in("shapes") && !is_built_in("./shapes"));
+        assert!(Density::ALL.iter().all(|density| Format::of(density.name()).unwrap().points() == Some(*density)));
+        let moons = DataOptions { source: "moons".into(), ..DataOptions::default() };
+        let message = Format::of("moons").unwrap().read(&moons).err().unwrap().to_string();
+        assert!(message.contains("moons are points, not images"), "{message}");
     }
 
     #[cfg(unix)]

@@ -27,9 +27,11 @@ mod numpy;
 pub mod picture;
 mod pixels;
 mod png;
+mod points;
 mod read;
 mod shapes;
 mod sizes;
+mod stacked;
 mod subset;
 
 pub use dataset::{DataSet, Split};
@@ -42,6 +44,7 @@ pub use npy::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
 pub use pixels::Pixels;
 pub use read::{Found, Rule, read, read_any_size, read_by};
 pub use sizes::{counted, suggested};
+pub use stacked::triples;
 
 /// Options for a path, with the defaults, for tests.
 #[cfg(test)]

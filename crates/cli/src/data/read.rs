@@ -7,6 +7,8 @@ use super::folder::{Decoded, Skipped};
 use super::formats::{Format, is_built_in, sources};
 use super::held_out::{Part, by_content, by_list, by_position, divide};
 use super::image_list::{Changes, Entry, ImageList};
+use super::points::points;
+use super::stacked::stack;
 use crate::config::data::DataOptions;
 use crate::io::error::{Hint, Result, bail};
 use std::collections::HashSet;
@@ -95,6 +97,18 @@ pub fn read_any_size(options: &DataOptions) -> Result<Found> {
 pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
     options.check()?;
     let format = Format::of(&options.source)?;
+    if let Some(density) = format.points() {
+        return Ok(Found {
+            data: points(density, options)?,
+            kind: format.name,
+            sizes: Vec::new(),
+            skipped: Vec::new(),
+            changes: Changes::default(),
+            notes: Vec::new(),
+            held_out: false,
+            resized: None,
+        });
+    }
     let Decoded { splits, ids, paths, sizes, skipped, notes } = format.read(options)?;
     let held_out = splits.test.is_none();
     let changes = match rule {
@@ -104,6 +118,9 @@ pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
     let mut data = divided(splits, (&ids.concat(), &paths.concat()), options, rule, changes.other)?;
     if is_built_in(&options.source) {
         data.list = ImageList::default();
+    }
+    if options.stacked > 0 {
+        data = stack(data, options.stacked)?;
     }
     let kind = format.name;
     Ok(Found { data, kind, sizes, skipped, changes, notes, held_out, resized: None })

@@ -4,7 +4,9 @@ use crate::data::DataSet;
 use crate::eval::passes::{Prepared, TestPass, prepare_batches};
 use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::images::{self, write_png};
+use crate::io::scatter::scatter;
 use crate::run::session::Session;
+use gpu_core::ops::density::{Density, drawn_on_host};
 use gpu_core::{Arena, BufferId, Schedule};
 use image::DynamicImage;
 use models::{ASKED_ROWS, Pass};
@@ -14,30 +16,49 @@ use std::path::Path;
 const SAMPLE_BATCH: usize = ASKED_ROWS;
 /// Columns of a grid, at most.
 const MAX_COLUMNS: usize = 64;
+/// Samples in one preview: of images and of points.
+const IMAGES: usize = 64;
+const POINTS: usize = 2_000;
+/// Points of the density behind a scatter plot.
+const REAL_POINTS: usize = 4_000;
 /// Columns of a grid of originals above reconstructions.
 const PAIR_COLUMNS: usize = 16;
 
 /// Images on the host.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Images {
-    /// Values, from 0 (black) to 1 (white), `[n, height, width, channels]`.
+    /// Values, from 0 (black) to 1 (white), `[n, height, width, channels]`; of points, coordinates.
     pub values: Vec<f32>,
     /// Height, width and channels.
     pub size: [usize; 3],
     /// Columns of [`Images::grid`].
     columns: usize,
+    /// The density that a model of points was trained on.
+    points: Option<Density>,
 }
 
 impl Images {
+    /// Images of the size of those of a data set, or points of its density.
+    ///
+    /// # Panics
+    /// If there are not as many values as whole images have.
+    pub fn like(data: &DataSet, values: Vec<f32>, columns: usize) -> Self {
+        assert_eq!(values.len() % data.pixels(), 0, "{} values are no whole images", values.len());
+        Self { values, size: [data.height, data.width, data.channels], columns, points: data.points }
+    }
+
     /// The number of images.
     pub fn count(&self) -> usize {
         self.values.len() / self.size.iter().product::<usize>()
     }
 
-    /// All images in one grid.
+    /// All images in one grid; points as a scatter plot, over points of their density.
     pub fn grid(&self) -> DynamicImage {
         let [height, width, channels] = self.size;
-        images::grid(&self.values, self.count(), height, width, channels, self.columns)
+        match self.points {
+            Some(density) => scatter(&self.values, &drawn_on_host(density, REAL_POINTS, 1, 0), density.reach()),
+            None => images::grid(&self.values, self.count(), height, width, channels, self.columns),
+        }
     }
 
     /// Saves the grid as a PNG file.
@@ -135,9 +156,8 @@ impl Sampling {
             let ticket = session.executor.submit(&[*program], 1, outputs)?;
             values.extend(session.executor.wait(ticket)?.remove(0).to_f32());
         }
-        let DataSet { height, width, channels, .. } = *session.data;
         let values = to_unit(session, values);
-        Ok(Images { values, size: [height, width, channels], columns: self.columns(session) })
+        Ok(Images::like(&session.data, values, self.columns(session)))
     }
 
     /// One column for each class where classes are drawn in turn, else about as many columns as rows.
@@ -166,10 +186,14 @@ impl Reconstructions {
         Ok(Some(Self { pass: TestPass::prepare(session, rows, pass)?, count }))
     }
 
-    /// Draws one image: rows of originals, each above a row of reconstructions.
+    /// Draws one image: rows of originals, each above a row of reconstructions. Of points, a scatter plot of the
+    /// reconstructions over the originals.
     pub fn run(&self, session: &mut Session) -> Result<DynamicImage> {
         let [originals, copies] = self.values(session)?;
-        let DataSet { height, width, channels, .. } = *session.data;
+        let DataSet { height, width, channels, points, .. } = *session.data;
+        if let Some(density) = points {
+            return Ok(scatter(&copies, &originals, density.reach()));
+        }
         let columns = self.count.min(PAIR_COLUMNS);
         Ok(images::pairs(&originals, &copies, self.count, height, width, channels, columns))
     }
@@ -196,14 +220,18 @@ pub(crate) fn to_unit(session: &Session, values: Vec<f32>) -> Vec<f32> {
     values.into_iter().map(|x| range.to_unit(x)).collect()
 }
 
+/// Samples in one preview, unless more or fewer are asked for.
+pub fn usual_samples(data: &DataSet) -> usize {
+    if data.points.is_some() { POINTS } else { IMAGES }
+}
+
 /// Training images, at most `count`: of each class its share, by `seed`.
 pub fn training_images(data: &DataSet, count: usize, seed: u64) -> Images {
     let count = count.min(data.train.count);
-    let values = data.train.values(&data.train.subset(count, seed));
-    Images { values, size: [data.height, data.width, data.channels], columns: square(count) }
+    Images::like(data, data.values(&data.train, &data.train.subset(count, seed)), square(count))
 }
 
 /// Columns of a grid that is about square, at most [`MAX_COLUMNS`].
-fn square(count: usize) -> usize {
+pub fn square(count: usize) -> usize {
     ((count as f64).sqrt().ceil() as usize).clamp(1, MAX_COLUMNS)
 }

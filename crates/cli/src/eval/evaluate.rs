@@ -6,6 +6,7 @@ use crate::eval::measures::{
     Evaluation, Reconstruction, about, bits, classes, counts_classes, discriminator, generative, images_to_sample,
     warn_of_errors,
 };
+use crate::eval::modes::{points, stacked_modes};
 use crate::eval::passes::{ActiveUnits, TestLoss, importance_nll, summary};
 use crate::eval::trained::{DataFacts, Weights, step_of};
 use crate::io::error::{Result, bail, ensure};
@@ -63,6 +64,12 @@ pub fn evaluate(
     options: &EvalOptions,
     terminal: &Terminal,
 ) -> Result<Evaluation> {
+    ensure!(
+        !options.generative || session.data.points.is_none(),
+        Model,
+        "{} are points, which no network compares; evaluate them without --generative",
+        session.data.name
+    );
     let images = options.generative.then(|| images_to_sample(session, options.images)).transpose()?;
     let test = TestLoss::prepare(session, options.seed)?.run(session)?;
     let mut evaluation = summary(session, &test);
@@ -76,6 +83,8 @@ pub fn evaluate(
     evaluation.insert("iw_nll".into(), json!(importance(options, session)?));
     evaluation.insert("iw_samples".into(), json!(options.importance_samples));
     evaluation.extend(generated(options.seed, images, session, backend, terminal)?);
+    evaluation.extend(points(session, options.seed)?);
+    evaluation.extend(stacked_modes(session, backend, options.seed, terminal)?);
     Ok(evaluation)
 }
 

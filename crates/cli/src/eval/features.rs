@@ -75,7 +75,7 @@ impl RandomNetwork {
     pub fn open(size: [usize; 3], backend: &Backend) -> Result<Self> {
         let [height, width, channels] = size;
         let config = Config::load("classifier")?.with("classifier.channels=[32,64]")?;
-        let set = SetSpec { train: 1, test: 1, image: size, classes: 2, variance: 1.0 };
+        let set = SetSpec { train: 1, test: 1, image: size, classes: 2, variance: 1.0, points: None };
         let spec = DataSpec::from(set);
         ensure!(
             config.check_model(&spec, 1).is_ok(),

@@ -36,13 +36,18 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
     let draws = model.sampler().is_some();
     let conditional = counts_classes(session) && model.buffers().first().labels.is_some();
     let discriminates = model.discriminator().is_some_and(|discriminator| discriminator.threshold().is_some());
-    let parts: [(bool, &[&'static str]); 6] = [
+    let points = session.data.points;
+    let (mixture, stacked) = (points.is_some_and(|d| d.deviation().is_some()), session.data.stacked.is_some());
+    let parts: [(bool, &[&'static str]); 9] = [
         (model.posterior().is_some(), &["active_units"]),
-        (model.reconstructor().is_some(), &RECONSTRUCTION),
+        (model.reconstructor().is_some() && points.is_none(), &RECONSTRUCTION),
         (model.quantiser().is_some(), &["bits", "entropy_bits"]),
         (discriminates, &["d_accuracy", "d_precision", "d_recall"]),
         (classifier && conditional, &["class_agreement"]),
-        (draws, &quality::NAMES),
+        (draws && points.is_none(), &quality::NAMES),
+        (draws && points.is_some(), &["sliced_wasserstein"]),
+        (draws && mixture, &["within_3_sigma"]),
+        (draws && (mixture || stacked), &["modes", "mode_kl"]),
     ];
     let losses = metrics_of(model, &tested).into_iter().map(|(name, _)| name);
     Ok(losses.chain(parts.iter().filter(|(has, _)| *has).flat_map(|(_, names)| *names).copied()).collect())
@@ -52,8 +57,11 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
 pub struct Reconstruction(Reconstructions);
 
 impl Reconstruction {
-    /// Prepares a pass over the test set; `None` if the model reconstructs nothing.
+    /// Prepares a pass over the test set; `None` if the model reconstructs nothing, or points.
     pub fn prepare(session: &mut Session) -> Result<Option<Self>> {
+        if session.data.points.is_some() {
+            return Ok(None);
+        }
         Ok(Reconstructions::prepare(session, session.data.test.count)?.map(Self))
     }
 
@@ -125,9 +133,9 @@ pub fn generative(session: &mut Session, space: &mut FeatureSpace, count: usize,
     let data = session.data.clone();
     let mut generated = Sampling::require(session, count, seed)?.run(session)?.values;
     generated.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
-    let real = data.test.values(&data.test.subset(count, seed));
+    let real = data.values(&data.test, &data.test.subset(count, seed));
     let mut evaluation = compare(space, &real, &generated, seed)?;
-    let floor = data.train.values(&data.train.subset(count, seed));
+    let floor = data.values(&data.train, &data.train.subset(count, seed));
     evaluation.extend(quality(&space.features(&real)?, &space.features(&floor)?, seed, "_floor"));
     evaluation.insert("drawn".into(), json!(count));
     Ok(evaluation)

@@ -98,6 +98,8 @@ pub const METRICS: &[Metric] = &[
     loss("iw_nll", "importance-weighted −log p(x)", NATS,
          "Importance-weighted bound on the negative log likelihood (Burda et al., 2016)."),
     fact("iw_samples", "importance samples", "per image", "Samples of the importance-weighted bound."),
+    fact("entropy", "  entropy of the density", NATS,
+         "Differential entropy of the density that the points are drawn from: the lowest −log p of a model."),
     score("active_units", "active units", "",
           "Latent dimensions whose posterior mean varies with the image (Burda et al., 2016).").neither(),
     loss("nmse", "reconstruction error", "of the pixel variance",
@@ -124,6 +126,15 @@ pub const METRICS: &[Metric] = &[
           "Real images among those that the discriminator classifies as real.").neither(),
     score("d_recall", "recall of D", "of test images",
           "Test images that the discriminator classifies as real.").neither(),
+    score("modes", "modes found", "", "Modes of the data that generated samples have."),
+    fact("all_modes", "  of all", "", "Modes of the data."),
+    score("within_3_sigma", "within 3σ", "of generated points",
+          "Generated points within three standard deviations of a mode."),
+    loss("mode_kl", "KL of modes", "nats", "KL divergence of the modes of generated samples from those of the data."),
+    fact("mode_kl_floor", "  of real samples", "nats", "The same of as many real samples."),
+    loss("sliced_wasserstein", "sliced Wasserstein distance", "",
+         "Mean distance between generated and test points along 64 directions, in order (Rabin et al., 2011)."),
+    fact("sliced_wasserstein_floor", "  of real points", "", "The same between training and test points."),
     fact("class_counts", "generated images by class", "", "Classes of generated images, by the classifier."),
     score("class_agreement", "class agreement", "of generated images",
           "Generated images that the classifier assigns to the requested class."),
@@ -232,7 +243,7 @@ mod tests {
 
     #[test]
     fn every_loss_of_a_model_has_a_row() {
-        let spec = SetSpec { train: 100, test: 10, image: [28, 28, 1], classes: 10, variance: 0.1 };
+        let spec = SetSpec { train: 100, test: 10, image: [28, 28, 1], classes: 10, variance: 0.1, points: None };
         for (recipe, _) in RECIPES {
             let model = Config::load(recipe).unwrap().build(&spec.into());
             let sum = if let Objective::Sum(name) = model.objective() { Some(name) } else { None };

@@ -11,6 +11,7 @@ pub mod features;
 pub mod latents;
 pub mod measures;
 pub mod metrics;
+pub mod modes;
 pub mod network;
 mod own_images;
 pub mod passes;

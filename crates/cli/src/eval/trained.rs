@@ -1,5 +1,6 @@
 //! Trained models: a checkpoint of a run, opened on a device.
 
+use crate::config::data::DataOptions;
 use crate::data::DataSet;
 use crate::eval::latents::{class, is_class_conditional};
 use crate::eval::own_images::OwnImages;
@@ -13,6 +14,7 @@ use crate::run::session::{Session, spec};
 use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use gpu_core::Backend;
+use gpu_core::ops::density::Density;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -147,12 +149,15 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     let mut checkpoint = run.load(&options.weights.path(&run)?)?;
     let mut unlabelled = None;
     let (data, facts) = match &options.images {
+        Some(_) if is_density(&config.data) => {
+            bail!(Model, "the run was trained on points, so it takes no images; leave them out")
+        }
         Some(images) => {
             let own = images.read(black(&checkpoint)?, &config.data, terminal)?;
             unlabelled = own.unlabelled;
             (own.data, None)
         }
-        None if options.without_data => (black(&checkpoint)?, None),
+        None if options.without_data && !is_density(&config.data) => (black(&checkpoint)?, None),
         None => {
             let RunData { data, difference, same, same_tests } =
                 RunData::read(&run, &config.data, &trained, &checkpoint).map_err(|error| error.or_hint(Hint::Data))?;
@@ -198,6 +203,11 @@ fn check_classes(session: &Session, images: &OwnImages, unlabelled: Option<Strin
 pub fn step_of(checkpoint: &Checkpoint) -> Option<u64> {
     let progress: Value = serde_json::from_str(checkpoint.metadata.get("progress")?).ok()?;
     progress.get("step")?.as_u64()
+}
+
+/// True for data that is drawn, and so needs no files.
+fn is_density(options: &DataOptions) -> bool {
+    Density::find(&options.source).is_some()
 }
 
 /// A black image of the size that the checkpoint records, in place of the data.

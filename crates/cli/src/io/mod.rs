@@ -6,4 +6,5 @@ pub mod files;
 pub mod format;
 pub mod guess;
 pub mod images;
+pub mod scatter;
 pub mod tokens;

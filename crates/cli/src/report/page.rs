@@ -8,6 +8,7 @@ use crate::report::evaluation::{ORIGIN_KEYS, Origin};
 use crate::report::names::{family, number};
 use crate::report::pictures::{Drawn, Png};
 use crate::run::metrics::{Column, Metrics, Warning};
+use gpu_core::ops::density::Density;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use models::Family;
 use serde_json::{Map, Value};
@@ -124,6 +125,10 @@ impl Page {
         // Models with a prior draw samples; the others draw test images above their reconstructions.
         let draws = Family::find(&self.family()).is_some_and(Family::has_prior);
         let of = if draws { "Samples" } else { "Reconstructions" };
+        let captions = match self.source().and_then(|source| Density::find(&source)) {
+            Some(_) => ["Training points", "Reconstructions over test points"],
+            None => ["Training images", "Test images above their reconstructions"],
+        };
         let last = self.samples.len().saturating_sub(1);
         let others = [&self.reals, &self.reconstructions, &self.interpolation, &self.traversal];
         if self.samples.is_empty() && others.iter().all(|picture| picture.is_none()) {
@@ -150,11 +155,11 @@ impl Page {
                         }
                     }
                     @if let Some(reals) = &self.reals {
-                        (captioned(reals, "Training images"))
+                        (captioned(reals, captions[0]))
                     }
                     // Without a prior, the samples are reconstructions too.
                     @if let (true, Some(pairs)) = (draws, &self.reconstructions) {
-                        (captioned(pairs, "Test images above their reconstructions"))
+                        (captioned(pairs, captions[1]))
                     }
                     @if let Some(rows) = &self.interpolation {
                         (captioned(rows, "Interpolation between latents, row by row"))

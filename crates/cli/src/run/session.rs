@@ -84,8 +84,11 @@ impl Session {
         Ok(session)
     }
 
-    /// Puts training images onto the device: these rows, or all.
+    /// Puts training images onto the device: these rows, or all. Points are drawn there.
     fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
+        if self.data.points.is_some() {
+            return Ok(());
+        }
         let buffers = *self.model.buffers().first();
         let labels = buffers.labels.map(|labels| (labels.train, buffers.spec.classes));
         put(self.executor.as_mut(), &self.data.train, rows, buffers.train, labels)
@@ -94,6 +97,12 @@ impl Session {
     /// Puts test images onto the device, at the start of the test set: these rows, or all.
     fn put_test(&mut self, rows: Option<&[usize]>) -> Result<()> {
         let buffers = *self.model.buffers().first();
+        if self.data.points.is_some() {
+            let all = || (0..self.data.test.count).collect();
+            let rows: Vec<usize> = rows.map_or_else(all, <[usize]>::to_vec);
+            let to = Buf { shape: [rows.len(), buffers.spec.width()].into(), ..buffers.test };
+            return Ok(self.executor.write(to, &Array::F32(self.data.values(&self.data.test, &rows)))?);
+        }
         let labels = buffers.labels.map(|labels| (labels.test, buffers.spec.classes));
         put(self.executor.as_mut(), &self.data.test, rows, buffers.test, labels)
     }
@@ -378,6 +387,7 @@ pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
         classes: data.classes.len(),
         // Images of a single grey have no variance; errors are then divided by 1.
         variance: if variance > 0.0 { variance } else { 1.0 },
+        points: data.points,
     };
     set.into()
 }

@@ -73,7 +73,7 @@ mod tests {
     use models::SetSpec;
     use serde_json::json;
 
-    const SPEC: SetSpec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
+    const SPEC: SetSpec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1, points: None };
 
     fn model(recipe: &str) -> Box<dyn Model> {
         Config::load(recipe).unwrap().build(&SPEC.into())

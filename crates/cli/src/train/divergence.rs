@@ -79,7 +79,7 @@ mod tests {
     use crate::config::Config;
     use models::SetSpec;
 
-    const SPEC: SetSpec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
+    const SPEC: SetSpec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1, points: None };
 
     fn found(recipe: &str, first: &[f64], means: &[f64], factor: f64) -> Option<String> {
         let model = Config::load(recipe).unwrap().build(&SPEC.into());

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn an_epoch_has_a_short_form() {
-        let spec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1 };
+        let spec = SetSpec { train: 100, test: 10, image: [8, 8, 1], classes: 2, variance: 0.1, points: None };
         let tested = |means: &[f64]| Tested { means: means.to_vec(), code_use: None };
         let lines = |recipe: &str, means: &[f64]| {
             let model = Config::load(recipe).unwrap().build(&spec.into());

@@ -143,7 +143,7 @@ fn rate_limited(found: Vec<Warning>, warned: &mut WarningCounts) -> Vec<Warning>
 /// Mean distance between training images: of each class its share.
 fn diversity_of_data(data: &DataSet, count: usize, seed: u64) -> Option<f64> {
     let rows = data.train.subset(count.min(data.train.count), seed);
-    pairwise_distance(&data.train.values(&rows), data.pixels())
+    pairwise_distance(&data.values(&data.train, &rows), data.pixels())
 }
 
 fn posterior_collapse(active: usize, all: usize) -> Option<Warning> {
@@ -200,6 +200,7 @@ fn strong_discriminator(config: &Config, train: &Tested, images: usize) -> Optio
     if !config.monitors.discriminator || !matches!(gan.loss, GanLoss::NonSaturating | GanLoss::LeastSquares) {
         return None;
     }
+    // The penalty, if there is one, comes after.
     let [_, _, real, fake, ..] = train.means[..] else { return None };
     // Label smoothing lowers the target of real images.
     (real - fake > LEAD * f64::from(1.0 - gan.label_smoothing)).then(|| Warning {

@@ -1,13 +1,10 @@
 //! The sample grid of each epoch: the same latents or the same images every time.
 
-use crate::eval::draw::{Images, Reconstructions, Sampling};
+use crate::eval::draw::{Images, Reconstructions, Sampling, usual_samples};
 use crate::eval::passes::rows_that_fit;
 use crate::io::error::Result;
 use crate::run::session::Session;
 use image::DynamicImage;
-
-/// Images in a preview.
-pub(crate) const COUNT: usize = 64;
 
 /// The grid that a model can draw.
 pub(crate) enum Preview {
@@ -22,7 +19,7 @@ pub(crate) enum Preview {
 impl Preview {
     /// Prepares the passes.
     pub(crate) fn prepare(session: &mut Session) -> Result<Self> {
-        let count = COUNT.min(rows_that_fit(session));
+        let count = usual_samples(&session.data).min(rows_that_fit(session));
         let samples = Sampling::prepare(session, count, session.config.train.seed)?;
         let pairs = Reconstructions::prepare(session, count.min(session.data.test.count))?;
         Ok(match (samples, pairs) {

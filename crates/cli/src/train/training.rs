@@ -1,7 +1,7 @@
 //! The training loop: epochs of steps, with checkpoints, sample grids and metrics between them.
 
 use crate::config::Train;
-use crate::eval::draw::{Images, training_images};
+use crate::eval::draw::{Images, training_images, usual_samples};
 use crate::eval::measures::{Evaluation, Reconstruction};
 use crate::eval::passes::{CodeUse, TestLoss, Tested, summary};
 use crate::io::error::{Error, ErrorKind, Result};
@@ -19,7 +19,7 @@ use crate::train::divergence::{Cause, Failure, diverged};
 use crate::train::events::{Event, Observer};
 use crate::train::lines::{epoch_line, epoch_messages, status};
 use crate::train::monitors::ActiveMonitors;
-use crate::train::preview::{COUNT, Preview};
+use crate::train::preview::Preview;
 use crate::train::progress::Progress;
 use crate::train::recovery;
 use gpu_core::{Array, Record, SubmitLoop};
@@ -61,7 +61,7 @@ impl Prepared {
         let needs_reconstructions = best_metric.as_ref().is_some_and(BestMetric::of_reconstructions);
         let reconstruction = if needs_reconstructions { Reconstruction::prepare(session)? } else { None };
         let preview = Preview::prepare(session)?;
-        let monitors = ActiveMonitors::prepare(session, COUNT)?;
+        let monitors = ActiveMonitors::prepare(session, usual_samples(&session.data))?;
         Ok(Self { steps, programs, test, code_use, best_metric, reconstruction, preview, monitors })
     }
 }
@@ -169,7 +169,8 @@ impl<'a> Trainer<'a> {
 
     fn train_on(&mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         if self.progress.step == 0 {
-            let reals = training_images(&self.session.data, COUNT, self.session.config.train.seed);
+            let reals =
+                training_images(&self.session.data, usual_samples(&self.session.data), self.session.config.train.seed);
             write_png(&self.run.reals(), &reals.grid())?;
             self.save()?;
             self.run.write_images(&self.session.data.list)?;

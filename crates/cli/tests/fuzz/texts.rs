@@ -5,7 +5,7 @@ use frit::config::{Config, recipes};
 use models::SetSpec;
 use std::fs;
 
-const SPEC: SetSpec = SetSpec { train: 1000, test: 100, image: [16, 16, 1], classes: 10, variance: 0.1 };
+const SPEC: SetSpec = SetSpec { train: 1000, test: 100, image: [16, 16, 1], classes: 10, variance: 0.1, points: None };
 
 fn recipe_texts() -> Vec<Vec<u8>> {
     recipes::RECIPES.iter().map(|(name, _)| Config::load(name).unwrap().to_toml().unwrap().into_bytes()).collect()

@@ -37,6 +37,7 @@ pub mod channels;
 pub mod codebook;
 pub mod conv2d;
 pub mod cross_entropy;
+pub mod density;
 pub mod elementwise;
 pub mod fill;
 pub mod gan_loss;
@@ -77,6 +78,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         codebook::KERNELS,
         conv2d::KERNELS,
         cross_entropy::KERNELS,
+        density::KERNELS,
         elementwise::KERNELS,
         fill::KERNELS,
         gan_loss::KERNELS,

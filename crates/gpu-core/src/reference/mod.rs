@@ -12,6 +12,7 @@ pub mod channels;
 pub mod codebook;
 pub mod conv2d;
 pub mod cross_entropy;
+pub mod density;
 pub mod elementwise;
 pub mod fill;
 pub mod gan_loss;

@@ -59,6 +59,9 @@ pub enum Stream {
     Augment = 10,
     /// Mirrored and moved training images; the third word is the step, counted from one.
     Move = 11,
+    /// Points of a density; the third word is the step, counted from one. At step zero the fourth word is 0 for
+    /// training points on the host and 1 for test points.
+    Points = 12,
 }
 
 /// A sequence of random words from one stream, for `rand`'s distributions on the host.

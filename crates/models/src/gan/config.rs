@@ -89,6 +89,12 @@ impl GanConfig {
         ensure(!self.class_conditional || self.width == 0, "class_conditional", || {
             "needs linear layers; set gan.width = 0 or gan.class_conditional = false".into()
         })?;
+        if let Some(points) = spec.points.map(|points| points.name()) {
+            ensure(self.width == 0, "width", || {
+                format!("must be 0 for {points}: points have no pixels for convolutions (got {})", self.width)
+            })?;
+            ensure(self.augment.is_empty(), "augment", || format!("must be [] for {points}: it changes images"))?;
+        }
         ensure(self.width == 0 || h.min(w) > INNERMOST, "width", || {
             format!("must be 0 for images of {h}×{w}, which are too small for convolutions")
         })?;

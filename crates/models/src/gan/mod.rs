@@ -78,7 +78,7 @@ impl Gan {
         let discriminator_rates = memory.add("discriminator_rates", [4], Dtype::F32);
         let mut generator_network = Network::new(memory, "generator");
         let mut discriminator_network = Network::new(memory, "discriminator");
-        let generator = networks::generator(memory, &mut generator_network, &config, spec.image, label_width);
+        let generator = networks::generator(memory, &mut generator_network, &config, spec, label_width);
         let discriminator =
             networks::discriminator(memory, &mut discriminator_network, &config, spec.image, label_width);
         Self {
@@ -115,7 +115,7 @@ impl Gan {
         philox::normal_from(s, "z", [micro_batch.rows, 1, 1, latent], micro_batch.first * latent, clock, seed, stream)
     }
 
-    /// G(z), or G(z, y), as images [count, h, w, c] in [−1, 1].
+    /// G(z), or G(z, y), as images [count, h, w, c]: pixels in [−1, 1], or coordinates of points.
     fn generate(&self, s: &mut Schedule, z: Buf, y: Option<Buf>, mode: Mode) -> (Value, Vec<Saved>) {
         let input = y.map_or(Value::plain(z), |y| Value::plain(z).beside(s, "z_y", y));
         let (fake, saved) = self.generator.forward(s, input, mode);
@@ -169,7 +169,7 @@ impl Gan {
             tick(s, "discriminator_tick", clock, rates, self.discriminator_tick(micro_batch.batch, training));
         }
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
-        let real = self.base.buffers.moved_images(s, order, micro_batch, training, clock, Range::TANH);
+        let real = self.base.buffers.moved_images(s, order, micro_batch, training, clock, self.range());
         let real = real.reshape(self.spec().images(micro_batch.rows));
         // Generated images have the classes of the real ones.
         let y = self.train_classes(s, order);
@@ -242,7 +242,7 @@ impl Gan {
     fn test_scores(&self, s: &mut Schedule, batch: usize, seed: u64) -> ([(Buf, Buf); 2], Buf, At) {
         let buffers = &self.base.buffers;
         let order = buffers.test_order(s, batch);
-        let real = buffers.test_images(s, order, Range::TANH).reshape(self.spec().images(batch));
+        let real = buffers.test_images(s, order, self.range()).reshape(self.spec().images(batch));
         let labels = buffers.first().labels;
         let y = labels.map(|labels| buffers.one_hot_classes(s, labels.test, order));
         let z = self.latents(s, batch, buffers.side_clock, seed, Stream::Evaluate);
@@ -331,7 +331,7 @@ impl Model for Gan {
     }
 
     fn range(&self) -> Range {
-        Range::TANH
+        if self.spec().points.is_some() { Range::UNIT } else { Range::TANH }
     }
 
     fn clocks(&self) -> Vec<Buf> {

@@ -1,6 +1,7 @@
 //! Generator and discriminator.
 
 use super::config::{GanConfig, sizes};
+use crate::data::SetSpec;
 use crate::layers::{Sequence, Stack, halving};
 use crate::network::Network;
 use gpu_core::ops::activation::Activation;
@@ -18,18 +19,21 @@ fn whole(size: [usize; 2]) -> Window {
 }
 
 /// The generator, from latents to images in [−1, 1]: transposed convolutions with batch normalisation and ReLU, or
-/// linear layers with ReLU; tanh at the end. A one-hot label of `label_width` numbers follows each latent.
+/// linear layers with ReLU; tanh at the end, and nothing if the images are points. A one-hot label of `label_width`
+/// numbers follows each latent.
 pub(super) fn generator(
     memory: &mut Memory,
     network: &mut Network,
     config: &GanConfig,
-    image: [usize; 3],
+    spec: &SetSpec,
     label_width: usize,
 ) -> Stack {
+    let image = spec.image;
     if config.width == 0 {
         let mut layers = Sequence::of_rows(memory, network, "generator", config.latent + label_width);
         config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Relu));
-        layers.linear_to_pixels(image, Activation::Tanh);
+        let last = if spec.points.is_some() { Activation::Identity } else { Activation::Tanh };
+        layers.linear_to_pixels(image, last);
         return layers.finish();
     }
     let sizes = sizes(image);
@@ -108,7 +112,8 @@ mod tests {
         let config = GanConfig { width: 64, ..GanConfig::default() };
         let mut memory = Memory::default();
         let mut network = Network::new(&mut memory, "both");
-        generator(&mut memory, &mut network, &config, [28, 28, 1], 0);
+        let spec = SetSpec { train: 1, test: 1, image: [28, 28, 1], classes: 1, variance: 1.0, points: None };
+        generator(&mut memory, &mut network, &config, &spec, 0);
         discriminator(&mut memory, &mut network, &config, [28, 28, 1], 0);
         for (name, mean, error) in [
             ("generator.0.weight", 0.0, 1e-3),

@@ -6,6 +6,7 @@
 //! | [`kernel_distance()`], [`kernel_distance_of_subsets`] | features | distance that assumes no normality (KID) |
 //! | [`prdc`] | features | precision and density: realism of generated images; recall and coverage: their variety |
 //! | [`mse`], [`psnr`], [`ssim`] | pairs of images | similarity of a reconstruction |
+//! | [`modes()`], [`sliced_wasserstein`] | points | modes of a mixture that are found; distance of two sets |
 //! | [`pairwise_distance`] | images | mean distance of images, which falls to 0 when a generator collapses |
 //!
 //! Features are activations of some network on an image; the first three measures depend on that network. A set with
@@ -15,12 +16,14 @@ mod diversity;
 mod frechet;
 mod kernel_distance;
 mod manifold;
+mod points;
 mod similarity;
 
 pub use diversity::pairwise_distance;
 pub use frechet::{Gaussian, frechet_distance};
 pub use kernel_distance::{KernelDistance, Subsets, kernel_distance, kernel_distance_of_subsets};
 pub use manifold::{NEAREST, Prdc, prdc};
+pub use points::{Modes, divergence, modes, sliced_wasserstein};
 pub use similarity::{mse, psnr, ssim};
 
 use nalgebra::DMatrixView;

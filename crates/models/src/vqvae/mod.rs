@@ -225,6 +225,12 @@ impl Codebook {
 
 impl Settings for VqVaeConfig {
     fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        if let Some(points) = spec.first().points.map(|points| points.name()) {
+            return Err(InvalidSetting::new(
+                "data.source",
+                format!("is {points}, points without pixels for the convolutions of a vqvae; use a set of images"),
+            ));
+        }
         self.check(spec.first(), batch)
     }
 
@@ -385,7 +391,7 @@ mod tests {
     /// With one code per image, sixteen images to each of 8,192 codes are more numbers than a buffer holds.
     #[test]
     fn initial_codes_are_chosen_from_images_that_fit() {
-        let spec = SetSpec { train: 200_000, test: 1, image: [32, 32, 3], classes: 1, variance: 0.1 };
+        let spec = SetSpec { train: 200_000, test: 1, image: [32, 32, 3], classes: 1, variance: 0.1, points: None };
         let config = VqVaeConfig { halvings: 5, codes: 8192, ..VqVaeConfig::default() };
         let model = VqVae::new(config.clone(), &spec.into());
         let training = Training::whole(0, true, Optimiser::default(), spec.train);
