@@ -54,8 +54,8 @@ fn images_without_labels_are_compared_by_an_autoencoder_of_them() {
     let figures = json(&String::from_utf8_lossy(&output.stdout));
     assert!(printed.contains("/colour to compare images in its features (400 steps)"), "{printed}");
     assert!(figures["features"].as_str().unwrap().starts_with("autoencoder ") && !printed.contains("classifier"));
-    // 20 test images have 16 features, as 32 would be too many.
-    assert_eq!([&figures["feature_width"], &figures["drawn"]], [16, 20], "{figures}");
+    // 27 test images have 16 features, as 32 would be too many.
+    assert_eq!([&figures["feature_width"], &figures["drawn"]], [16, 27], "{figures}");
     assert!(number(&figures, "frechet") > number(&figures, "frechet_floor"), "{figures}");
     assert!(figures["classifier"].is_null() && figures["caution"].is_null(), "{figures}");
     let cached = place.frit("eval run --generative -n 16 --device cpu");
