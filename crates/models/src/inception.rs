@@ -1,8 +1,9 @@
 //! Inception v3 with the weights that the Fréchet Inception distance is defined by, from images to 2,048 features.
 //!
-//! The network is frozen: it has no backward pass. Names, layers and preparation of images are those of torch-fidelity's
-//! `FeatureExtractorInceptionV3`, a copy of TensorFlow's network: images resized to 299×299 by TensorFlow 1's bilinear
-//! interpolation; average pooling that leaves out the padding; maxima instead of averages in the last block.
+//! The network is frozen: it has no backward pass. Names, layers and preparation of images are those of
+//! torch-fidelity's `FeatureExtractorInceptionV3`, a copy of TensorFlow's network: images resized to 299×299 by
+//! TensorFlow 1's bilinear interpolation; average pooling that leaves out the padding; maxima instead of averages in the
+//! last block.
 //!
 //! Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, 2016, *Rethinking the Inception architecture for computer vision*.
 
@@ -27,7 +28,7 @@ pub struct FrozenConv {
     pub name: String,
     /// The filters [co, kh, kw, ci], folded.
     pub weight: Buf,
-    /// The bias [co], folded.
+    /// The bias `[co]`, folded.
     pub bias: Buf,
 }
 

@@ -1,8 +1,8 @@
 //! The autoencoder of a data set, trained by frit without labels: its features compare generated images with real ones.
 //!
-//! It is a convolutional VAE. Its features are means over the pixels of the last convolution, as Inception's are. Latents
-//! would not do: an autoencoder that knows sharp images encodes a blurred one much as it does the sharp one. The
-//! distances of damaged images are in docs/training.md.
+//! It is a convolutional VAE. Its features are means over the pixels of the last convolution, as Inception's are.
+//! Latents would not do: an autoencoder that knows sharp images encodes a blurred one much as it does the sharp one.
+//! The distances of damaged images are in docs/training.md.
 
 use crate::config::Config;
 use crate::data::DataSet;
@@ -43,7 +43,8 @@ impl TrainedAutoencoder {
     /// The configuration of a data set's autoencoder, sized by its images and by their number.
     ///
     /// # Errors
-    /// [`ErrorKind::Data`](crate::ErrorKind) if the device cannot hold the images of a step, or the images are too large.
+    /// [`ErrorKind::Data`](crate::ErrorKind) if the device cannot hold the images of a step, or the images are too
+    /// large.
     pub fn recipe(data: &DataSet, backend: &Backend) -> Result<Config> {
         let mut config = Config::load("conv-vae")?;
         config.train.batch_size = BATCH.min(data.train.count);

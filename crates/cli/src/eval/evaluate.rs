@@ -40,8 +40,8 @@ pub struct EvalOptions {
 /// Evaluates a model on the test set of its data.
 ///
 /// Returns every metric by its key of [`METRICS`](crate::eval::metrics::METRICS). Losses are means over the test
-/// images. Where classes are counted or images compared, a classifier or an autoencoder of the data is trained, or read
-/// from the cache.
+/// images. A classifier or an autoencoder of the data is trained, or read from the cache, where classes are counted or
+/// images compared.
 ///
 /// # Errors
 /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) for counts out of range, [`ErrorKind::Model`](crate::ErrorKind)

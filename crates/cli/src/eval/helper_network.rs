@@ -18,8 +18,8 @@ use std::time::Instant;
 /// set. The terminal shows its `kind`, as in `a classifier`, and the `purpose`, as in `to count classes`.
 ///
 /// # Errors
-/// [`ErrorKind::Device`](crate::ErrorKind) if the device fails, [`ErrorKind::Training`](crate::ErrorKind) if the loss is
-/// not finite.
+/// [`ErrorKind::Device`](crate::ErrorKind) if the device fails, [`ErrorKind::Training`](crate::ErrorKind) if the loss
+/// is not finite.
 pub(super) fn load_or_train(session: &mut Session, kind: &str, purpose: &str, terminal: &Terminal) -> Result<Tested> {
     let name = kind.rsplit(' ').next().unwrap_or(kind);
     let path = cache(session, name);

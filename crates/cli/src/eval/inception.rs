@@ -27,8 +27,8 @@ impl InceptionNetwork {
     /// torch-fidelity's names. Grey images are repeated to three channels.
     ///
     /// # Errors
-    /// [`ErrorKind::Checkpoint`](crate::ErrorKind) if the file cannot be read, or a tensor is missing, has another shape
-    /// or is not finite; [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
+    /// [`ErrorKind::Checkpoint`](crate::ErrorKind) if the file cannot be read, or a tensor is missing, has another
+    /// shape or is not finite; [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
     pub fn open(path: &Path, size: [usize; 3], backend: &Backend) -> Result<Self> {
         let mut file = Checkpoint::load(path)?;
         let [height, width, channels] = size;

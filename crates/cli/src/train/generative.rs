@@ -37,8 +37,8 @@ pub(super) struct GenerativeMetrics {
 
 impl GenerativeMetrics {
     /// Prepares the comparison; `None` if the best metric is no generative one, or all steps are done. The features are
-    /// those of `frit eval --generative`, and its network is trained or read from the cache. The progress notes them; if
-    /// the best checkpoint was selected in others, it is selected anew.
+    /// those of `frit eval --generative`, and its network is trained or read from the cache. The progress notes them;
+    /// if the best checkpoint was selected in others, it is selected anew.
     ///
     /// # Errors
     /// [`ErrorKind::Data`](crate::ErrorKind) for too few images, and those of [`FeatureSpace::open`].
@@ -99,7 +99,7 @@ impl GenerativeMetrics {
         let mut generated = self.sampling.run(session)?.values;
         generated.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
         let mut measured = quality(&self.real, &self.space.features(&generated)?, self.seed, "");
-        // The deviation of the kernel distance is no metric of its own.
+        // The deviation of the kernel distance is not a separate metric.
         measured.retain(|key, _| !key.ends_with("_deviation"));
         Ok(measured)
     }
