@@ -19,7 +19,7 @@ use gpu_core::ops::layer_norm::{self, LayerNorm};
 use gpu_core::ops::matmul::{Epilogue, PLAIN};
 use gpu_core::ops::pad::{self, Border, Margins};
 use gpu_core::ops::spectral_norm::{self, SpectralNorm};
-use gpu_core::ops::{channels, cross_entropy, elementwise, minibatch_std, pool, reduce, upsample, vq};
+use gpu_core::ops::{channels, cross_entropy, elementwise, minibatch_std, pool, reduce, resize, upsample, vq};
 use gpu_core::{Array, Buf, Dtype, Error, Shape};
 
 #[test]
@@ -52,6 +52,7 @@ fn resizing_agrees_with_pytorch() -> Result<(), Error> {
         "max_pool" => max_pool(bench),
         "minibatch_std" => deviation(bench),
         "pad" => pad(bench, kind),
+        "resize" => resized(bench),
         "upsample" => upsample(bench, kind),
         _ => panic!("no test for {op}"),
     })
@@ -364,6 +365,15 @@ fn perplexity(bench: &mut Bench<'_>) {
     let (y, used) = codebook::perplexity(&mut bench.s, "y", histogram);
     bench.expect("y", y);
     bench.expect("used", used);
+}
+
+fn resized(bench: &mut Bench<'_>) {
+    let (x, dy, size) = (bench.input("x"), bench.input("dy"), sizes(bench, "size"));
+    let y = resize::bilinear(&mut bench.s, "y", x, size);
+    let dx =
+        resize::bilinear_backward(&mut bench.s, "dx", dy, [x.shape.dims()[1], x.shape.dims()[2]].map(|d| d as usize));
+    bench.expect("y", y);
+    bench.expect("dx", dx);
 }
 
 fn augmented(bench: &mut Bench<'_>, kind: &str) {

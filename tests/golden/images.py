@@ -1,5 +1,5 @@
-"""Write images.safetensors: PyTorch's pooling, upsampling, padding, concatenation, augmentation, flips and crops of images, and
-their deviation within groups.
+"""Write images.safetensors: PyTorch's pooling, upsampling, resizing, padding, concatenation and augmentation of images,
+their flips and crops, and their deviation within groups.
 
     pip install -r requirements.txt
     python images.py
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from make import OPS, MinibatchStd, differentiate, normal, rng, store, uniform
 from safetensors.torch import save
 from torch import nn
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x as like_tensorflow1
 
 
 def nchw(x):
@@ -75,6 +76,16 @@ def upsample():
             scale = tuple(map(float, factor))
             function = lambda x: F.interpolate(x, scale_factor=scale, mode=mode, **options)
             image_op(f"upsample/{mode}_{factor[0]}x{factor[1]}", function, (1, 3, 3, 2), factor=factor)
+
+
+def resize():
+    """torch-fidelity's copy of TensorFlow 1's bilinear resizing, from which PyTorch takes gradients. Ratios are exact in
+    float32, as the copy computes positions there."""
+    for (h, w), size in {(3, 4): (6, 8), (8, 6): (4, 3), (4, 5): (8, 5), (5, 8): (5, 32), (1, 1): (2, 3)}.items():
+        function = lambda x: like_tensorflow1(x, size=size, align_corners=False)
+        name = f"resize/{h}x{w}_to_{size[0]}x{size[1]}"
+        image_op(name, function, (2, h, w, 3), size=size)
+        OPS[f"{name}/dx"] = OPS[f"{name}/dx"].contiguous()
 
 
 def pad():
@@ -166,7 +177,8 @@ def minibatch_std():
 
 def main():
     torch.set_num_threads(1)
-    for group in (max_pool, average_pool, upsample, pad, concat, augment, gather_moved, minibatch_std):
+    groups = (max_pool, average_pool, upsample, resize, pad, concat, augment, gather_moved, minibatch_std)
+    for group in groups:
         group()
     Path(__file__).with_name("images.safetensors").write_bytes(save(OPS))
 

@@ -10,21 +10,6 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
-impl Place {
-    /// A folder of `count` PNG files in colour, without classes, with `pixel(number, index)` in red, the other channels
-    /// constant.
-    fn put_pictures(&self, name: &str, count: usize, pixel: impl Fn(usize, usize) -> u8) {
-        fs::create_dir_all(self.path(name)).unwrap();
-        for number in 0..count {
-            let side = 6;
-            let picture = image::RgbImage::from_fn(side, side, |x, y| {
-                image::Rgb([pixel(number, (y * side + x) as usize), 60, 200])
-            });
-            picture.save(self.path(&format!("{name}/{number:03}.png"))).unwrap();
-        }
-    }
-}
-
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
@@ -103,32 +88,6 @@ fn data_sorted_by_class_has_the_floor_of_shuffled_data() {
     assert!((sorted - shuffled).abs() < 0.05, "{sorted} and {shuffled}");
     let [sorted, shuffled] = floors.each_ref().map(|figures| number(figures, "recall_floor"));
     assert!((sorted - shuffled).abs() < 0.15 && shuffled > 0.5, "{sorted} and {shuffled}");
-}
-
-#[test]
-fn images_without_labels_are_compared_by_a_random_network() {
-    let place = Place::new();
-    place.put_pictures("colour", 60, noisy);
-    place.done("train gan --data colour --hidden 8 --batch-size 8 --epochs 1 --device cpu -q --out run");
-    let output = place.frit("eval run --generative --device cpu --json");
-    let figures = json(&String::from_utf8_lossy(&output.stdout));
-    assert_eq!(figures["features"], "random network 1 of 6×6×3", "{}", stderr(&output));
-    assert!(number(&figures, "frechet") > number(&figures, "frechet_floor"), "{figures}");
-    assert!(figures["classifier"].is_null() && !stderr(&output).contains("classifier"), "{figures}");
-
-    place.put_pictures("same", 60, |number, index| noisy(number + 60, index));
-    place.put_pictures("inverted", 60, |number, index| 255 - noisy(number, index));
-    let frechet = |other: &str| {
-        let figures = json(&place.done(&format!("compare colour {other} --device cpu --json")));
-        assert_eq!(figures["features"], "random network 1 of 6×6×3");
-        number(&figures, "frechet")
-    };
-    assert!(frechet("inverted") > 4.0 * frechet("same"));
-    // Grey images are compared with coloured ones in colour.
-    let figures = json(&place.done("compare data colour --device cpu --json"));
-    assert_eq!(figures["features"], "random network 1 of 6×6×3");
-    let output = place.frit("compare colour data --data colour --device cpu");
-    refusal(&output, &["colour has no labels to train a classifier on"]);
 }
 
 #[test]
@@ -247,7 +206,18 @@ fn invalid_targets_are_refused_before_training() {
         place.done(&format!("train {recipe} --data data --batch-size 32 --epochs 1 --device cpu --out {run} -q"));
         let draws = if ["ae", "vqvae", "classifier"].contains(&recipe) { "" } else { "--generative" };
         let figures = json(&place.done(&format!("eval {run} {draws} --device cpu --json")));
-        let other = ["images", "drawn", "counted", "seed", "step", "run_step", "codes", "classifier_errors", "version"];
+        let other = [
+            "images",
+            "drawn",
+            "counted",
+            "seed",
+            "step",
+            "run_step",
+            "codes",
+            "classifier_errors",
+            "feature_width",
+            "version",
+        ];
         let measured = figures.as_object().unwrap().iter().filter(|(_, value)| value.is_number());
         let measured = measured.map(|(name, _)| name.clone());
         let measured: BTreeSet<String> =

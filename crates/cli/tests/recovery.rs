@@ -104,7 +104,7 @@ fn train(session: &mut Session, run: &Path, from: Option<&Path>) -> frit::Result
         }
     };
     let open = |_: &Session| Ok(if from.is_some() { Run::open(run)? } else { Run::create(run)? });
-    Trainer::new(session, &Terminal::new(true), progress, open)?.train(&AtomicBool::new(false))
+    Trainer::new(session, &Backend::Cpu, &Terminal::new(true), progress, open)?.train(&AtomicBool::new(false))
 }
 
 /// Training ends with a hint to resume, and the resumed run has the result of an uninterrupted one.

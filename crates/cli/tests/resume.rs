@@ -192,12 +192,12 @@ fn killed_runs_with_rollbacks_resume_byte_for_byte() {
     }
 }
 
-/// Two clocks and averaged weights, batch statistics, an EMA codebook, data in shards.
+/// Two clocks and averaged weights, measurements of samples, batch statistics, an EMA codebook, data in shards.
 #[test]
 fn killed_runs_of_other_families_resume_byte_for_byte() {
     for settings in [
         "gan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2 --set optimiser.average=0.9 \
-         --set data.shard=130",
+         --set data.shard=130 --set train.best=frechet --set train.best_every=2",
         "cgan --hidden 8 --latent-dim 3 --set data.shard=130",
         "cvae --hidden 8 --latent-dim 3",
         "ae --hidden 8 --latent-dim 3 --micro-batch 10",

@@ -23,6 +23,15 @@ pub struct Decoding {
     pub pass: Pass,
 }
 
+/// A pass from given images to features.
+#[derive(Clone, Debug)]
+pub struct Extraction {
+    /// The images in [0, 1], which the host writes: [count, h · w · c].
+    pub given: Buf,
+    /// The pass, whose output is the features [count, width].
+    pub pass: Pass,
+}
+
 /// Occurrences of each code, `[k]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {

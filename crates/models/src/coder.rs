@@ -1,10 +1,11 @@
 //! The encoder and the decoder of an autoencoder, which mirrors it.
 
-use crate::layers::{Sequence, Stack, halving, halvings};
+use crate::layers::{Saved, Sequence, Stack, halving, halvings};
 use crate::network::Network;
-use gpu_core::Memory;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::conv2d::Window;
+use gpu_core::ops::pool;
+use gpu_core::{Buf, Memory, Schedule};
 
 /// The layers between an image and its code.
 #[derive(Clone, Copy, Debug)]
@@ -88,4 +89,16 @@ impl<'a> Coder<'a> {
         }
         layers.finish()
     }
+}
+
+/// Features [n, c] of n images, from the saved values of an encoder's pass: means over the pixels of its last
+/// convolution; of an encoder without convolutions, its last layer.
+pub(crate) fn pooled_features(s: &mut Schedule, encoder: &[Saved]) -> Buf {
+    let outputs = || encoder.iter().rev().map(Saved::output);
+    let Some(image) = outputs().find(|y| y.shape.dims().len() == 4) else {
+        return outputs().next().expect("an encoder has layers");
+    };
+    let [n, h, w, c] = [0, 1, 2, 3].map(|axis| image.shape.dims()[axis] as usize);
+    let whole = pool::Window { kernel: [h, w], stride: [1, 1], pad: [0, 0] };
+    pool::average_pool(s, "features", image, whole, true).reshape([n, c])
 }

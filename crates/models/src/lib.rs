@@ -10,6 +10,7 @@ mod coder;
 mod data;
 mod families;
 mod gan;
+pub mod inception;
 mod initial;
 pub mod latents;
 mod layers;

@@ -4,8 +4,8 @@
 //! p(z) = N(0, 1), p(x|z) from the decoder. The loss is E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
 //! with one sample of z; with β = 1 it is −ELBO.
 
-use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Posterior, Reconstructor, Sampler};
-use crate::coder::Coder;
+use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Extraction, Posterior, Reconstructor, Sampler};
+use crate::coder::{Coder, pooled_features};
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
 use crate::likelihood::{Likelihood, of_points};
@@ -222,6 +222,18 @@ impl Vae {
         } else {
             kl::backward(s, "dkl", heads, rates, mean, dheads);
         }
+    }
+
+    /// Features of `count` given images: means over the pixels of the encoder's last convolution, as many as it has
+    /// channels; without convolutions, its last layer.
+    pub fn features(&self, count: usize) -> Extraction {
+        let mut s = Schedule::new();
+        let given = s.scratch([count, self.spec().width()]);
+        s.feed(given);
+        let images = given.reshape(self.spec().images(count));
+        let (_, saved) = self.encoder.forward(&mut s, Value::plain(images), Mode::Use);
+        let features = pooled_features(&mut s, &saved);
+        Extraction { given, pass: Pass::new(s, &[features]) }
     }
 
     fn recon(&self) -> loss::Loss {

@@ -34,6 +34,7 @@ mod pool;
 mod record;
 mod reduce;
 mod reparameterise;
+mod resize;
 mod roof;
 mod sgd;
 mod softmax;
@@ -77,6 +78,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("record", record::cases),
     ("reduce", reduce::cases),
     ("reparameterise", reparameterise::cases),
+    ("resize", resize::cases),
     ("roof", roof::cases),
     ("sgd", sgd::cases),
     ("softmax", softmax::cases),

@@ -167,10 +167,13 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "K")]
     pub(crate) iw: Option<usize>,
     /// Also compare generated images with test images: Fréchet and kernel distance, precision, recall, density,
-    /// coverage. Each metric is printed with its value for training images. The features are those of a classifier
-    /// trained on the data, or of a random network if the data has no labels
+    /// coverage. Each metric is printed with its value for training images
     #[arg(long)]
     pub(crate) generative: bool,
+    /// Features for --generative: classifier, autoencoder, random, or Inception's weights as FILE.safetensors [default:
+    /// those of a classifier trained on the data, or of an autoencoder if the data has no labels]
+    #[arg(long, value_name = "FEATURES")]
+    pub(crate) features: Option<String>,
     /// Number of generated images for --generative [default: the number of test images, at most 10000]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
@@ -196,9 +199,13 @@ pub(crate) struct Compare {
     pub(crate) a: String,
     /// Images to compare with it
     pub(crate) b: String,
-    /// Labelled data: compare in the features of a classifier trained on it [default: features of a random network]
+    /// Data that a classifier or an autoencoder is trained on, in whose features the images are compared
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
+    /// Features: classifier (of --data), autoencoder (of --data or A), random, or Inception's weights as
+    /// FILE.safetensors [default: with --data a classifier or an autoencoder of it, else random]
+    #[arg(long, value_name = "FEATURES")]
+    pub(crate) features: Option<String>,
     /// Image size: height and width in pixels [default: those of the images, if equal]
     #[arg(long, value_name = "N", help_heading = "Data", allow_negative_numbers = true)]
     pub(crate) size: Option<usize>,

@@ -45,6 +45,7 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::Set(key) => format!("change {key}, on the command line with --set {key}=…"),
         Hint::Size(size) => format!("use --size {size}; `frit data inspect` prints all sizes"),
         Hint::FullPrecision => "leave out --half".into(),
+        Hint::Features(name) => format!("use --features {name}"),
         _ => return None,
     })
 }

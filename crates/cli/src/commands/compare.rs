@@ -6,7 +6,7 @@ use crate::commands::eval::print_table;
 use crate::output::put_json;
 use anyhow::Result;
 use frit::config::Config;
-use frit::eval::{CompareOptions, compare_sources};
+use frit::eval::{CompareOptions, FeatureChoice, compare_sources};
 use frit::terminal::Terminal;
 use gpu_core::DeviceChoice;
 use serde_json::Value;
@@ -19,7 +19,8 @@ pub(crate) fn compare(args: &args::Compare, terminal: &Terminal) -> Result<Endin
     }
     config.data.size = args.size.unwrap_or(config.data.size);
     let options = CompareOptions {
-        labelled: args.data.clone(),
+        trained_on: args.data.clone(),
+        features: args.features.as_deref().map_or(Ok(FeatureChoice::Auto), str::parse)?,
         data: config.data,
         seed: args.seed,
         device: args.device.options(DeviceChoice::Auto),

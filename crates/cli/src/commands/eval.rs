@@ -6,16 +6,23 @@ use crate::commands::trained::open;
 use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::eval::metrics::METRICS;
-use frit::eval::{EvalOptions, Opened, evaluate, origin};
+use frit::eval::{EvalOptions, FeatureChoice, Opened, evaluate, origin};
 use frit::io::format::short;
 use frit::terminal::Terminal;
 use serde_json::{Map, Value};
 
 pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     ensure!(args.n.is_none() || args.generative, "-n requires --generative");
+    ensure!(args.features.is_none() || args.generative, "--features requires --generative");
+    let features = args.features.as_deref().map_or(Ok(FeatureChoice::Auto), str::parse)?;
     let Opened { run, step, mut session, backend, data } = open(&args.trained, terminal)?;
-    let options =
-        EvalOptions { importance_samples: args.iw, generative: args.generative, images: args.n, seed: args.seed };
+    let options = EvalOptions {
+        importance_samples: args.iw,
+        generative: args.generative,
+        images: args.n,
+        features,
+        seed: args.seed,
+    };
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
     evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step, &data));
     match run.write_evaluation(&evaluation, data.same_tests) {

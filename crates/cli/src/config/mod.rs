@@ -229,6 +229,9 @@ impl Config {
         if epochs == 0 {
             bail!(Setting, "train.epochs must be at least 1 (got 0)");
         }
+        if self.train.best_every == 0 {
+            bail!(Setting, "train.best_every must be at least 1 (got 0)");
+        }
         if batch_size == 0 {
             bail!(Setting, "train.batch_size must be at least 1 (got 0)");
         }

@@ -24,9 +24,11 @@ pub struct Train {
     pub sample_every: u64,
     /// Numbered checkpoints to keep, in addition to the latest and the best.
     pub keep: usize,
-    /// The metric of the test set that selects the best checkpoint: the smallest value, or the largest with a minus
-    /// before the name. Empty for the model's own.
+    /// The metric of the test set, or of generated images, that selects the best checkpoint; the table of metrics has
+    /// its direction. Empty for the model's own.
     pub best: String,
+    /// Epochs from one measurement of generated images to the next, if `best` is a metric of theirs.
+    pub best_every: u64,
     /// Epochs without a better checkpoint after which training stops; 0 to train to the end.
     pub patience: u64,
 }
@@ -44,6 +46,7 @@ impl Default for Train {
             sample_every: 0,
             keep: 0,
             best: String::new(),
+            best_every: 1,
             patience: 0,
         }
     }

@@ -1,11 +1,10 @@
 //! Comparison of two sets of images.
 
 use crate::config::data::DataOptions;
-use crate::data::{DataSet, Given, read_given};
-use crate::eval::classifier::TrainedClassifier;
-use crate::eval::features::{FeatureSpace, RandomNetwork};
+use crate::data::{DataSet, Given, Split, read_given};
+use crate::eval::features::{FeatureChoice, FeatureSpace};
 use crate::eval::measures::{Evaluation, compare, warn_of_errors};
-use crate::io::error::{Hint, Result, ensure, error};
+use crate::io::error::{Hint, Result, ensure};
 use crate::run::device::{self, DeviceOptions};
 use crate::terminal::Terminal;
 use serde_json::json;
@@ -14,10 +13,12 @@ use std::sync::Arc;
 /// Options of [`compare_sources`].
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct CompareOptions {
-    /// Labelled data to train a classifier on, in whose features the images are compared. `None` compares them in the
-    /// features of a random network.
-    pub labelled: Option<String>,
-    /// Reading of the images and of the labelled data; the source is ignored.
+    /// Data to train a classifier or an autoencoder on, in whose features the images are compared.
+    pub trained_on: Option<String>,
+    /// The features. By default those of a classifier or an autoencoder of that data; without it, of a random network.
+    /// The autoencoder is one of the reference images if no data is given.
+    pub features: FeatureChoice,
+    /// Reading of the images and of that data; the source is ignored.
     pub data: DataOptions,
     /// Seed of the subsets of the kernel distance.
     pub seed: u64,
@@ -27,20 +28,16 @@ pub struct CompareOptions {
 
 /// Compares the images of source `b` with those of `a`: folders, files or built-in sets.
 ///
-/// Without labelled data, the images of `b` are fitted to the size of those of `a`, and all are in colour if some are.
-/// With it, all are fitted to its images. A line on the terminal reports resized images.
+/// Without data to train on, the images of `b` are fitted to the size of those of `a`, and all are in colour if some
+/// are. With it, all are fitted to its images. A line on the terminal reports resized images.
 ///
 /// # Errors
-/// [`ErrorKind::Data`](crate::ErrorKind) if a source cannot be read or the labelled data has no classes;
-/// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
+/// [`ErrorKind::Data`](crate::ErrorKind) if a source cannot be read, and those of [`FeatureSpace::open`].
 pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Terminal) -> Result<Evaluation> {
-    let labelled = options
-        .labelled
-        .as_ref()
-        .map(|source| DataSet::load(&DataOptions { source: source.clone(), ..options.data.clone() }).map(Arc::new));
-    let labelled = labelled.transpose()?;
-    let [a, b] = match &labelled {
-        Some(labelled) => like(labelled, [a, b], &options.data)?,
+    let load = |source: &String| DataSet::load(&DataOptions { source: source.clone(), ..options.data.clone() });
+    let given = options.trained_on.as_ref().map(load).transpose()?.map(Arc::new);
+    let [a, b] = match &given {
+        Some(data) => like(data, [a, b], &options.data)?,
         None => alike([a, b], &options.data)?,
     };
     for set in [&a, &b] {
@@ -48,7 +45,7 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
         if let Some(([height, width], count)) = set.resized() {
             let (all, name) = (set.images.count, &set.name);
             let [to_height, to_width, _] = set.size;
-            let like = labelled.as_ref().map_or(&a.name, |data| &data.name);
+            let like = given.as_ref().map_or(&a.name, |data| &data.name);
             terminal.say(&format!(
                 "resized {count} of {all} images of {name} (e.g. {height}×{width}) to {to_height}×{to_width}, the size \
                  of {like}"
@@ -57,35 +54,39 @@ pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Te
     }
     let (backend, reason) = device::open(&options.device)?;
     terminal.say(&format!("running on {reason}"));
-    let mut space = match &labelled {
-        None => FeatureSpace::Random(RandomNetwork::open(a.size, &backend)?),
-        Some(labelled) => {
-            let classifier = TrainedClassifier::load_or_train(labelled, &backend, "for its features", terminal)?;
-            let no_classes =
-                || error!(Data, "{} has no labels to train a classifier on; use labelled data", labelled.name);
-            let classifier = classifier.ok_or_else(no_classes)?;
-            warn_of_errors(&classifier, terminal);
-            FeatureSpace::Classifier(classifier)
-        }
+    let choice = match options.features {
+        FeatureChoice::Auto if given.is_none() => &FeatureChoice::Random,
+        ref choice => choice,
     };
+    let data = given.clone().unwrap_or_else(|| Arc::new(reference(&a)));
+    let mut space = FeatureSpace::open(choice, &data, &backend, "for its features", terminal)?;
+    if let FeatureSpace::Classifier(classifier) = &space {
+        warn_of_errors(classifier, terminal);
+    }
     let values = |set: &Given| set.images.values(&(0..set.images.count).collect::<Vec<_>>());
     let mut evaluation = compare(&mut space, &values(&a), &values(&b), options.seed)?;
     evaluation.insert("compared".into(), json!([a.images.count, b.images.count]));
     evaluation.insert("resized".into(), json!([&a, &b].map(|set| set.resized().map_or(0, |(_, count)| count))));
-    if let Some(labelled) = &labelled {
-        evaluation.insert("features_of".into(), json!(labelled.name));
+    if let FeatureSpace::Classifier(_) | FeatureSpace::Autoencoder(_) = space {
+        evaluation.insert("features_of".into(), json!(data.name));
     }
     Ok(evaluation)
 }
 
-/// Both sources, fitted to the images of labelled data.
-fn like(labelled: &DataSet, sources: [&str; 2], options: &DataOptions) -> Result<[Given; 2]> {
-    let DataSet { name, height, width, channels, .. } = labelled;
+/// The reference images as a data set without labels, all of which an autoencoder is trained on.
+fn reference(set: &Given) -> DataSet {
+    let split = || Split { labels: vec![0; set.images.count], ..set.images.clone() };
+    DataSet::new(set.name.clone(), split(), split(), set.size, vec!["images".into()])
+}
+
+/// Both sources, fitted to the images of data that a network is trained on.
+fn like(data: &DataSet, sources: [&str; 2], options: &DataOptions) -> Result<[Given; 2]> {
+    let DataSet { name, height, width, channels, .. } = data;
     ensure!(
         height == width,
         Data,
         hint: Hint::Set("data.size".into()),
-        "the images of {name} are {height}×{width}; the classifier needs square images"
+        "the images of {name} are {height}×{width}; its network needs square images"
     );
     let options = DataOptions { size: *height, channels: *channels, ..options.clone() };
     let [a, b] = sources.map(|source| read_given(source, &options));

@@ -1,7 +1,7 @@
 //! Evaluation of one trained model.
 
 use crate::eval::classifier::TrainedClassifier;
-use crate::eval::features::FeatureSpace;
+use crate::eval::features::{FeatureChoice, FeatureSpace};
 use crate::eval::measures::{
     Evaluation, Reconstruction, about, bits, classes, counts_classes, discriminator, generative, images_to_sample,
     warn_of_errors,
@@ -24,7 +24,7 @@ const COUNTED: usize = 1_000;
 const MAX_IMPORTANCE_SAMPLES: usize = 100_000;
 
 /// Optional parts of an evaluation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EvalOptions {
     /// Samples per image of the importance-weighted bound; `None` leaves the bound out.
     pub importance_samples: Option<usize>,
@@ -32,6 +32,8 @@ pub struct EvalOptions {
     pub generative: bool,
     /// Images to generate for that; `None` for as many as there are test images, up to 10,000.
     pub images: Option<usize>,
+    /// The features in which they are compared.
+    pub features: FeatureChoice,
     /// Seed of the noise.
     pub seed: u64,
 }
@@ -39,8 +41,8 @@ pub struct EvalOptions {
 /// Evaluates a model on the test set of its data.
 ///
 /// Returns every metric by its key of [`METRICS`](crate::eval::metrics::METRICS). Losses are means over the test
-/// images. A classifier of labelled data is trained, or read from the cache, where classes are counted or images
-/// compared.
+/// images. A classifier or an autoencoder of the data is trained, or read from the cache, where classes are counted or
+/// images compared.
 ///
 /// # Errors
 /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) for counts out of range, [`ErrorKind::Model`](crate::ErrorKind)
@@ -82,7 +84,7 @@ pub fn evaluate(
     evaluation.insert("active_units".into(), json!(units.map(|(active, _)| active)));
     evaluation.insert("iw_nll".into(), json!(importance(options, session)?));
     evaluation.insert("iw_samples".into(), json!(options.importance_samples));
-    evaluation.extend(generated(options.seed, images, session, backend, terminal)?);
+    evaluation.extend(generated(options, images, session, backend, terminal)?);
     evaluation.extend(points(session, options.seed)?);
     evaluation.extend(stacked_modes(session, backend, options.seed, terminal)?);
     Ok(evaluation)
@@ -125,7 +127,7 @@ fn importance(options: &EvalOptions, session: &mut Session) -> Result<Option<f64
 /// Metrics of generated images: counts of classes by a classifier of the data, where the model and the data have them,
 /// and the comparison of `images` generated images with as many test images.
 fn generated(
-    seed: u64,
+    options: &EvalOptions,
     images: Option<usize>,
     session: &mut Session,
     backend: &Backend,
@@ -133,30 +135,40 @@ fn generated(
 ) -> Result<Evaluation> {
     let counted = counts_classes(session);
     let mut evaluation = Evaluation::new();
-    let purpose = match (counted, images) {
-        (false, None) => return Ok(evaluation),
-        (true, None) => "to count classes",
-        (false, Some(_)) => "to compare images in its features",
-        (true, Some(_)) => "to count classes and to compare images in its features",
+    if !counted && images.is_none() {
+        return Ok(evaluation);
+    }
+    let data = session.data.clone();
+    let by_classifier = matches!(options.features, FeatureChoice::Auto | FeatureChoice::Classifier);
+    let purpose = if counted && by_classifier && data.classes.len() > 1 {
+        "to count classes and to compare images in its features"
+    } else {
+        "to compare images in its features"
     };
-    let classifier = TrainedClassifier::load_or_train(&session.data, backend, purpose, terminal)?;
-    let mut space = match classifier {
-        Some(classifier) => FeatureSpace::Classifier(classifier),
-        // Without labels there are no classes to count.
-        None if images.is_none() => return Ok(evaluation),
-        None => FeatureSpace::random(&session.data, backend)?,
+    let open = |_| FeatureSpace::open(&options.features, &data, backend, purpose, terminal);
+    let mut space = images.map(open).transpose()?;
+    let mut separate = None;
+    if counted && !matches!(space, Some(FeatureSpace::Classifier(_))) {
+        separate = TrainedClassifier::load_or_train(&data, backend, "to count classes", terminal)?;
+    }
+    let classifier = match &mut space {
+        Some(FeatureSpace::Classifier(classifier)) => Some(classifier),
+        _ => separate.as_mut(),
     };
+    if classifier.is_none() && images.is_none() {
+        return Ok(evaluation);
+    }
     evaluation.insert("drawn_by_average".into(), json!(session.config.draws_by_average()));
-    if let (true, FeatureSpace::Classifier(classifier)) = (counted, &mut space) {
-        evaluation.extend(classes(session, classifier, COUNTED, seed)?);
-        evaluation.insert("counted".into(), json!(COUNTED));
+    if let Some(classifier) = classifier {
+        if counted {
+            evaluation.extend(classes(session, classifier, COUNTED, options.seed)?);
+            evaluation.insert("counted".into(), json!(COUNTED));
+        }
         evaluation.extend(about(classifier)?);
-    }
-    if let Some(count) = images {
-        evaluation.extend(generative(session, &mut space, count, seed)?);
-    }
-    if let FeatureSpace::Classifier(classifier) = &space {
         warn_of_errors(classifier, terminal);
+    }
+    if let (Some(count), Some(space)) = (images, &mut space) {
+        evaluation.extend(generative(session, space, count, options.seed)?);
     }
     Ok(evaluation)
 }

@@ -1,143 +1,157 @@
 //! Feature spaces, in which sets of images are compared.
 //!
-//! Labelled data is compared in the features of a classifier trained on it. Data without labels, and images of another
-//! size or number of channels, are compared in those of a network with the same layers and random weights. It needs no
-//! training; its features depend on shapes and colours, but not on their meaning. Naeem et al., 2020, *Reliable
-//! fidelity and diversity metrics for generative models*, use random networks for images that no trained network fits.
+//! | space | for | features |
+//! | --- | --- | --- |
+//! | classifier | labelled data | inputs of the last layer of a classifier that frit trains on it |
+//! | autoencoder | any images | means over the last convolution of an autoencoder that frit trains on them |
+//! | random network | any images | the classifier's, with random weights |
+//! | Inception v3 | any images | those of the published Fréchet Inception distance, if the user has the weights |
 //!
 //! Figures of two spaces cannot be compared, so every comparison is stored with the name of its space.
 
-use crate::config::Config;
 use crate::data::DataSet;
+use crate::eval::autoencoder::TrainedAutoencoder;
 use crate::eval::classifier::TrainedClassifier;
-use crate::eval::network::FeatureNetwork;
-use crate::io::error::{Result, ensure};
-use gpu_core::{Array, Backend};
+use crate::eval::inception::InceptionNetwork;
+use crate::eval::random_network::RandomNetwork;
+use crate::io::error::{Error, ErrorKind, Hint, Result, error};
+use crate::terminal::Terminal;
+use gpu_core::Backend;
+use models::inception;
 use models::metrics::Features;
-use models::{DataSpec, SetSpec};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
+
+/// The end of the name of a file of weights.
+const WEIGHTS: &str = ".safetensors";
+
+/// A requested feature space.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum FeatureChoice {
+    /// The classifier of labelled data, the autoencoder of other data.
+    #[default]
+    Auto,
+    /// A classifier trained on the data.
+    Classifier,
+    /// An autoencoder trained on the data.
+    Autoencoder,
+    /// A network with random weights.
+    Random,
+    /// Inception v3 with the weights of this file.
+    Inception(PathBuf),
+}
+
+impl FromStr for FeatureChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "classifier" => Self::Classifier,
+            "autoencoder" => Self::Autoencoder,
+            "random" => Self::Random,
+            _ if text.ends_with(WEIGHTS) => Self::Inception(text.into()),
+            _ => {
+                let message = format!(
+                    "invalid features '{text}': expected auto, classifier, autoencoder, random or a {WEIGHTS} file"
+                );
+                return Err(Error::new(ErrorKind::Setting, message));
+            }
+        })
+    }
+}
 
 /// A space of features.
 pub enum FeatureSpace {
     /// The features of a classifier that was trained on labelled data.
     Classifier(TrainedClassifier),
+    /// The features of an autoencoder that was trained on data.
+    Autoencoder(TrainedAutoencoder),
     /// The features of a network with random weights.
     Random(RandomNetwork),
+    /// The features of Inception v3.
+    Inception(InceptionNetwork),
 }
 
 impl FeatureSpace {
-    /// The space of a random network for the images of a data set.
+    /// The space of a choice for the images of a data set. A classifier or an autoencoder comes from the cache, or is
+    /// trained; the terminal shows the `purpose`, as in `to compare images in its features`.
     ///
     /// # Errors
-    /// Those of [`RandomNetwork::open`].
-    pub fn random(data: &DataSet, backend: &Backend) -> Result<Self> {
-        Ok(Self::Random(RandomNetwork::open([data.height, data.width, data.channels], backend)?))
+    /// [`ErrorKind::Data`] if a classifier is requested of data without labels, or the images suit no network of the
+    /// choice, [`ErrorKind::Checkpoint`] if a file of weights cannot be used, [`ErrorKind::Device`] if the device
+    /// fails, [`ErrorKind::Training`] if a network does not train.
+    pub fn open(
+        choice: &FeatureChoice,
+        data: &Arc<DataSet>,
+        backend: &Backend,
+        purpose: &str,
+        terminal: &Terminal,
+    ) -> Result<Self> {
+        let classifier = || TrainedClassifier::load_or_train(data, backend, purpose, terminal);
+        let autoencoder = || TrainedAutoencoder::load_or_train(data, backend, purpose, terminal).map(Self::Autoencoder);
+        let size = [data.height, data.width, data.channels];
+        match choice {
+            FeatureChoice::Auto => classifier()?.map_or_else(autoencoder, |found| Ok(Self::Classifier(found))),
+            FeatureChoice::Classifier => {
+                let none = || error!(Data, "{} has no labels to train a classifier on", data.name);
+                let hint = || Hint::Features("autoencoder".into());
+                Ok(Self::Classifier(classifier()?.ok_or_else(|| none().with_hint(hint()))?))
+            }
+            FeatureChoice::Autoencoder => autoencoder(),
+            FeatureChoice::Random => RandomNetwork::open(size, backend).map(Self::Random),
+            FeatureChoice::Inception(path) => InceptionNetwork::open(path, size, backend).map(Self::Inception),
+        }
     }
 
     /// The features of each image, given by values in [0, 1].
     ///
     /// # Errors
-    /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
+    /// [`ErrorKind::Device`] if the device fails.
     pub fn features(&mut self, images: &[f32]) -> Result<Features> {
         match self {
             Self::Classifier(classifier) => classifier.features(images),
-            Self::Random(network) => network.network.features(images),
+            Self::Autoencoder(autoencoder) => autoencoder.features(images),
+            Self::Random(network) => network.features(images),
+            Self::Inception(network) => network.features(images),
+        }
+    }
+
+    /// Numbers in an image's features.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Classifier(classifier) => classifier.width(),
+            Self::Autoencoder(autoencoder) => autoencoder.width(),
+            Self::Random(network) => network.width(),
+            Self::Inception(_) => inception::FEATURES,
         }
     }
 
     /// The name of the space: figures with another name cannot be compared.
     ///
     /// # Errors
-    /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
+    /// [`ErrorKind::Device`] if the device fails.
     pub fn name(&mut self) -> Result<String> {
         Ok(match self {
             Self::Classifier(classifier) => format!("classifier {}", classifier.checksum()?),
-            Self::Random(network) => network.name.clone(),
+            Self::Autoencoder(autoencoder) => format!("autoencoder {}", autoencoder.checksum()?),
+            Self::Random(network) => network.name().into(),
+            Self::Inception(network) => network.name().into(),
         })
-    }
-}
-
-/// A classifier's network with random weights, the same for all images of one size.
-pub struct RandomNetwork {
-    network: FeatureNetwork,
-    name: String,
-}
-
-impl RandomNetwork {
-    /// The network for images of `size`: height, width and channels.
-    ///
-    /// Weights are those of the recipe's first seed, uniform, with a variance of 2 / fan-in (He et al., 2015), which
-    /// keeps the scale of the activations from layer to layer. There are no biases.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Data`](crate::ErrorKind) if the images are too small for its layers,
-    /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
-    pub fn open(size: [usize; 3], backend: &Backend) -> Result<Self> {
-        let [height, width, channels] = size;
-        let config = Config::load("classifier")?.with("classifier.channels=[32,64]")?;
-        let set = SetSpec { train: 1, test: 1, image: size, classes: 2, variance: 1.0, points: None };
-        let spec = DataSpec::from(set);
-        ensure!(
-            config.check_model(&spec, 1).is_ok(),
-            Data,
-            "images of {height}×{width} are too small to compare; use larger images"
-        );
-        let classes = ["0", "1"].map(String::from).to_vec();
-        let black = DataSet::black([height, width, channels], classes);
-        let mut network = FeatureNetwork::open(config, Arc::new(black), &spec, backend)?;
-        let session = &mut network.session;
-        session.initialise()?;
-        for (name, buf) in session.parameter_bufs() {
-            // The first weights are PyTorch's, of variance 1 / (3 fan-in).
-            let scale = if name.ends_with("weight") { 6f32.sqrt() } else { 0.0 };
-            let values = session.executor.read(buf)?.to_f32();
-            session.executor.write(buf, &Array::F32(values.into_iter().map(|value| scale * value).collect()))?;
-        }
-        Ok(Self { network, name: format!("random network 1 of {height}×{width}×{channels}") })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use models::metrics::frechet_distance;
-
-    /// Images of a square of three pixels at a random place, with noise of such an amplitude.
-    fn squares(count: usize, seed: u32, noise: f32) -> Vec<f32> {
-        let side = 12;
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32
-        };
-        let mut images = Vec::new();
-        for _ in 0..count {
-            let [top, left] = [0, 1].map(|_| (next() * 9.0) as usize);
-            for at in 0..side * side {
-                let [row, column] = [at / side, at % side];
-                let inside = (top..top + 3).contains(&row) && (left..left + 3).contains(&column);
-                images.push((f32::from(inside) + noise * (next() - 0.5)).clamp(0.0, 1.0));
-            }
-        }
-        images
-    }
 
     #[test]
-    fn distances_grow_with_the_damage() {
-        let mut space = FeatureSpace::Random(RandomNetwork::open([12, 12, 1], &Backend::Cpu).unwrap());
-        let mut of = |images: Vec<f32>| space.features(&images).unwrap();
-        let real = of(squares(300, 1, 0.0));
-        let distance = |other: &Features| frechet_distance(&real, other).unwrap();
-        let found = [0.0, 0.4, 0.8].map(|noise| distance(&of(squares(300, 2, noise))));
-        assert!(found[1] > 2.0 * found[0] && found[2] > 2.0 * found[1], "{found:?}");
-        assert!(distance(&of(vec![0.0; 300 * 144])) > found[0]);
-    }
-
-    #[test]
-    fn a_space_has_a_name() {
-        let name = |size| RandomNetwork::open(size, &Backend::Cpu).map(|network| network.name);
-        assert_eq!(name([12, 8, 3]).unwrap(), "random network 1 of 12×8×3");
-        let message = name([1, 1, 3]).unwrap_err().to_string();
-        assert!(message.starts_with("images of 1×1 are too small to compare"), "{message}");
+    fn choices_have_names() {
+        let choice = |text: &str| text.parse::<FeatureChoice>();
+        assert_eq!(choice("autoencoder").unwrap(), FeatureChoice::Autoencoder);
+        assert_eq!(choice("a/fid.safetensors").unwrap(), FeatureChoice::Inception("a/fid.safetensors".into()));
+        let message = choice("inception").unwrap_err().to_string();
+        assert!(message.contains("'inception'") && message.contains("classifier, autoencoder, random"), "{message}");
     }
 }

@@ -5,7 +5,7 @@ use crate::eval::classifier::TrainedClassifier;
 use crate::eval::draw::{Reconstructions, Sampling};
 use crate::eval::features::FeatureSpace;
 use crate::eval::passes::{Codes, TestPass, Tested, metrics_of};
-use crate::eval::quality::{self, not_measured, quality};
+use crate::eval::quality::{self, caution, not_measured, quality};
 use crate::io::error::{Result, bail, ensure};
 use crate::run::session::Session;
 use crate::terminal::Terminal;
@@ -148,13 +148,23 @@ pub fn generative(session: &mut Session, space: &mut FeatureSpace, count: usize,
 pub fn compare(space: &mut FeatureSpace, real: &[f32], other: &[f32], seed: u64) -> Result<Evaluation> {
     let [real, other] = [space.features(real)?, space.features(other)?];
     let mut evaluation = quality(&real, &other, seed, "");
-    evaluation.insert("not_measured".into(), json!(not_measured(real.rows().min(other.rows()))));
+    let fewest = real.rows().min(other.rows());
+    evaluation.insert("not_measured".into(), json!(not_measured(fewest)));
     evaluation.insert("seed".into(), json!(seed));
-    evaluation.insert("features".into(), json!(space.name()?));
+    evaluation.extend(about_space(space, fewest)?);
     if let FeatureSpace::Classifier(classifier) = space {
         evaluation.extend(about(classifier)?);
     }
     Ok(evaluation)
+}
+
+/// The feature space of a comparison: its name, its width, and a caution if the smaller set has too few images for it.
+pub(crate) fn about_space(space: &mut FeatureSpace, fewest: usize) -> Result<Evaluation> {
+    Ok(Evaluation::from_iter([
+        ("features".into(), json!(space.name()?)),
+        ("feature_width".into(), json!(space.width())),
+        ("caution".into(), json!(caution(fewest, space.width()))),
+    ]))
 }
 
 /// The classifier of an evaluation: a checksum of its weights, and its error rate.

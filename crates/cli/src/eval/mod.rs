@@ -3,11 +3,14 @@
 //! [`evaluate()`] measures a model, [`sample`] and [`reconstruct`] draw images, [`open`] loads the model of a run.
 //! [`metrics::METRICS`] is the table of every metric.
 
+pub mod autoencoder;
 pub mod classifier;
 mod compare;
 pub mod draw;
 pub(crate) mod evaluate;
 pub mod features;
+mod helper_network;
+pub mod inception;
 pub mod latents;
 pub mod measures;
 pub mod metrics;
@@ -16,12 +19,14 @@ pub mod network;
 mod own_images;
 pub mod passes;
 pub mod quality;
+pub mod random_network;
 pub mod targets;
 pub(crate) mod trained;
 
 pub use compare::{CompareOptions, compare_sources};
 pub use draw::{Images, reconstruct, sample};
 pub use evaluate::{EvalOptions, evaluate, origin};
+pub use features::{FeatureChoice, FeatureSpace};
 pub use measures::Evaluation;
 pub use own_images::OwnImages;
 pub use trained::{DataFacts, OpenOptions, Opened, Weights, open, step_of};

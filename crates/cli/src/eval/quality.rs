@@ -1,4 +1,4 @@
-//! Comparison of two sets of images in the features of a classifier: Fréchet and kernel distance, precision, recall,
+//! Comparison of two sets of images in the features of a network: Fréchet and kernel distance, precision, recall,
 //! density and coverage.
 
 use models::metrics::{Features, NEAREST, Subsets, frechet_distance, kernel_distance_of_subsets, prdc};
@@ -44,6 +44,16 @@ pub fn not_measured(fewest: usize) -> Option<String> {
     }
 }
 
+/// The caution on a Fréchet distance of sets with no more images than features: their covariances are singular.
+pub fn caution(fewest: usize, width: usize) -> Option<String> {
+    (2..=width).contains(&fewest).then(|| {
+        format!(
+            "the Fréchet distance of {fewest} images in {width} features is far above that of many images, for real \
+             images too; compare the kernel distance"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +92,12 @@ mod tests {
         };
         assert_eq!([deviation(50, 50), deviation(1000, 1000)], [None, None]);
         assert!(deviation(80, 50).unwrap() > 1e-6 && deviation(1100, 1100).unwrap() > 1e-6);
+    }
+
+    #[test]
+    fn no_more_images_than_features_are_too_few() {
+        assert_eq!([caution(65, 64), caution(1, 64)], [None, None]);
+        assert!(caution(64, 64).unwrap().contains("of 64 images in 64 features"));
     }
 
     #[test]

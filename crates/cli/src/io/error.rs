@@ -53,6 +53,8 @@ pub enum Hint {
     Device,
     /// Compute in full precision.
     FullPrecision,
+    /// Compare images in other features: `autoencoder` or `random`.
+    Features(String),
 }
 
 /// An error of the library.

@@ -3,11 +3,12 @@
 use crate::eval::measures::{Evaluation, RECONSTRUCTION};
 use crate::eval::metrics::{Better, better};
 use crate::eval::passes::{Tested, metrics_of};
+use crate::eval::quality;
 use crate::io::error::{Result, bail};
 use crate::io::guess::did_you_mean;
 use models::{Model, Objective};
 
-/// A metric of the test set and its direction.
+/// A metric of the test set or of generated images, and its direction.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BestMetric {
     /// Key of the metric.
@@ -36,7 +37,9 @@ impl BestMetric {
         };
         let codes = ["perplexity", "used_codes"].into_iter().filter(|_| model.quantiser().is_some());
         let images = RECONSTRUCTION.into_iter().filter(|_| model.reconstructor().is_some());
-        let known: Vec<&str> = model.columns().iter().copied().chain(sum).chain(codes).chain(images).collect();
+        let samples = quality::NAMES.into_iter().filter(|_| model.sampler().is_some());
+        let known = model.columns().iter().copied().chain(sum).chain(codes).chain(images).chain(samples);
+        let known: Vec<&str> = known.collect();
         if !known.contains(&key) {
             bail!(
                 Setting,
@@ -51,6 +54,11 @@ impl BestMetric {
     /// True if the metric needs the reconstructions of the test set.
     pub fn of_reconstructions(&self) -> bool {
         RECONSTRUCTION.contains(&self.key.as_str())
+    }
+
+    /// True if the metric compares generated images with real ones.
+    pub fn is_generative(&self) -> bool {
+        quality::NAMES.contains(&self.key.as_str())
     }
 
     /// True if the first of two values of the metric is the better one.
@@ -82,7 +90,8 @@ mod tests {
     #[test]
     fn the_table_knows_the_direction() {
         let test = Tested { means: vec![90.0, 20.0], code_use: None };
-        let others = Evaluation::from_iter([("psnr".to_string(), json!(18.5))]);
+        let others = [("psnr", 18.5), ("frechet", 7.5), ("coverage", 0.25)];
+        let others = Evaluation::from_iter(others.map(|(key, value)| (key.to_string(), json!(value))));
         let vae = model("vae");
         let cases = [
             ("", "neg_elbo", 110.0),
@@ -90,6 +99,8 @@ mod tests {
             ("-recon", "recon", -90.0),
             ("psnr", "psnr", -18.5),
             ("-psnr", "psnr", -18.5),
+            ("frechet", "frechet", 7.5),
+            ("coverage", "coverage", -0.25),
         ];
         for (best, key, value) in cases {
             let metric = BestMetric::of(best, vae.as_ref()).unwrap().unwrap();
@@ -104,13 +115,18 @@ mod tests {
             assert_eq!(metric.value(vqvae.as_ref(), &test, &others), Some(-30.0));
         }
         assert_eq!(BestMetric::of("", model("gan").as_ref()).unwrap(), None);
+        let of = |best: &str, recipe: &str| BestMetric::of(best, model(recipe).as_ref());
+        assert!(of("frechet", "gan").unwrap().unwrap().is_generative());
+        assert!(!of("kl", "vae").unwrap().unwrap().is_generative());
+        // It has no prior to sample from.
+        assert!(of("frechet", "ae").is_err());
     }
 
     #[test]
     fn an_unknown_metric_is_refused_with_those_available() {
         let message = BestMetric::of("perplexity", model("vae").as_ref()).unwrap_err().to_string();
         assert!(
-            message.contains("'perplexity'") && message.contains("recon, kl, neg_elbo, mse, psnr, ssim"),
+            message.contains("'perplexity'") && message.contains("recon, kl, neg_elbo, mse, psnr, ssim, frechet"),
             "{message}"
         );
     }

@@ -7,6 +7,7 @@ pub mod best_metric;
 mod divergence;
 mod events;
 pub mod fit_memory;
+mod generative;
 mod lines;
 pub mod monitors;
 mod nan_search;

@@ -32,6 +32,9 @@ pub struct Progress {
     pub first: Vec<f64>,
     /// Epoch of the best checkpoint, and its metric times its sign: the smaller, the better.
     pub best: Option<(u64, f64)>,
+    /// Features in which the best metric compares generated images; empty if it compares none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub features: String,
     /// Lines of metrics.jsonl about rollbacks to a checkpoint, each at half the learning rate of the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollbacks: Vec<Value>,

@@ -74,7 +74,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     let was_complete = progress.step == plan.total;
     let (step, rollbacks) = (progress.step, progress.rollbacks.clone());
     let name = options.run.display();
-    let prepared = Trainer::new(&mut session, &terminal, progress, |session| {
+    let prepared = Trainer::new(&mut session, &setup.backend, &terminal, progress, |session| {
         run.go_back(step, &rollbacks)?;
         run.prune(step, session.config.train.keep)?;
         run.write_config(&session.config.to_toml()?)?;

@@ -179,7 +179,14 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
     let micro_batch = if auto_micro_batch { smallest_micro_batch(batch_size) } else { micro_batch };
     let spec = spec(config, data);
     config.with_micro_batch(micro_batch).check(&spec, data.train.count)?;
-    BestMetric::of(&config.train.best, config.build(&spec).as_ref())?;
+    let best = BestMetric::of(&config.train.best, config.build(&spec).as_ref())?;
+    let Train { patience, best_every, .. } = config.train;
+    if patience > 0 && patience < best_every && best.is_some_and(|metric| metric.is_generative()) {
+        bail!(
+            Setting,
+            "train.patience = {patience} ends training before a measurement; raise it to {best_every} or more"
+        );
+    }
     if !config.target.is_empty() {
         check_ranges(&config.target, config.name())?;
         if let Some(key) = config.target.keys().find(|key| metric(key).is_none()) {

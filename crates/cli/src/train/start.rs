@@ -73,7 +73,7 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
     let mut session = started(&setup, init, &terminal)?;
     startup.lap("weights");
     let Setup { data, backend, .. } = &setup;
-    let prepared = Trainer::new(&mut session, &terminal, Progress::default(), |session| {
+    let prepared = Trainer::new(&mut session, &setup.backend, &terminal, Progress::default(), |session| {
         let run = match &out {
             Some(path) => Run::create(path)?,
             None => Run::create_numbered(Path::new(RUNS), &name)?,

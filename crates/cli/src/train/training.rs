@@ -17,12 +17,13 @@ use crate::terminal::{Bar, Terminal};
 use crate::train::best_metric::BestMetric;
 use crate::train::divergence::{Cause, Failure, diverged};
 use crate::train::events::{Event, Observer};
+use crate::train::generative::GenerativeMetrics;
 use crate::train::lines::{epoch_line, epoch_messages, status};
 use crate::train::monitors::ActiveMonitors;
 use crate::train::preview::Preview;
 use crate::train::progress::Progress;
 use crate::train::recovery;
-use gpu_core::{Array, Record, SubmitLoop};
+use gpu_core::{Array, Backend, Record, SubmitLoop};
 use serde_json::Value;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -86,6 +87,7 @@ pub struct Trainer<'a> {
     /// The step of the latest checkpoint, if there is one.
     saved: Option<u64>,
     pub(super) prepared: Prepared,
+    generative: Option<GenerativeMetrics>,
     submit_loop: SubmitLoop,
     /// Images since `since`, for the speed.
     pub(super) images_since: u64,
@@ -102,15 +104,17 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares every program of the run. `progress` is where training starts. `run` opens the run folder, after
+    /// Prepares every program of the run. `progress` is where training starts, `backend` the device of the session, on
+    /// which generated images are compared if `train.best` needs it. `run` opens the run folder, after
     /// everything else, so that a model that does not fit leaves no folder.
     ///
     /// # Errors
     /// [`ErrorKind::Setting`] for an invalid setting, [`ErrorKind::Device`] if the device fails, and those of `run`.
     pub fn new(
         session: &'a mut Session,
+        backend: &Backend,
         terminal: &'a Terminal,
-        progress: Progress,
+        mut progress: Progress,
         run: impl FnOnce(&Session) -> Result<Run>,
     ) -> Result<Self> {
         let prepared = Prepared::new(session, progress.rollbacks.len() as u32)?;
@@ -118,6 +122,8 @@ impl<'a> Trainer<'a> {
             let message = "train.patience needs a metric; set train.best to one";
             return Err(Error::new(ErrorKind::Setting, message));
         }
+        let best_metric = prepared.best_metric.as_ref();
+        let generative = GenerativeMetrics::prepare(session, best_metric, backend, terminal, &mut progress)?;
         let run = run(session)?;
         Ok(Self {
             session,
@@ -126,6 +132,7 @@ impl<'a> Trainer<'a> {
             saved: (progress.step > 0).then_some(progress.step),
             progress,
             prepared,
+            generative,
             submit_loop: SubmitLoop::default(),
             since: Instant::now(),
             images_since: 0,
@@ -327,10 +334,13 @@ impl<'a> Trainer<'a> {
         let step = self.progress.step;
         let epoch = step.div_ceil(self.prepared.steps.per_epoch);
         let train = self.train_losses()?;
-        let others = match &self.prepared.reconstruction {
-            Some(reconstruction) => reconstruction.run(self.session)?,
-            None => Evaluation::new(),
-        };
+        let mut others = Evaluation::new();
+        if let Some(reconstruction) = &self.prepared.reconstruction {
+            others.extend(reconstruction.run(self.session)?);
+        }
+        if let Some(generative) = &mut self.generative {
+            others.extend(generative.run(self.session, epoch)?);
+        }
         let learning_rate = self.session.executor.read(self.session.model.buffers().rates)?.to_f64()[0];
         let model = self.session.model.as_ref();
         let line = epoch_line(model, [epoch, step], learning_rate, &train, test, &others, rate);
@@ -338,6 +348,8 @@ impl<'a> Trainer<'a> {
         let value = self.prepared.best_metric.as_ref().and_then(|metric| metric.value(model, test, &others));
         self.log(&line)?;
         bar.say_fitting(&messages);
+        let measured = self.generative.as_ref().and_then(|generative| generative.message(&others));
+        measured.iter().for_each(|message| bar.say(message));
         self.emit(&Event::Epoch { epoch, step, metrics: &line });
         let by_steps = self.session.config.train.sample_every > 0;
         let previewed = self.prepared.steps.has_preview(step);

@@ -64,7 +64,7 @@ impl Verification {
     /// Those of [`train`](crate::train::train).
     pub fn train(&mut self, path: &Path, interrupt: &AtomicBool, terminal: &Terminal) -> Result<bool> {
         let backend = &self.setup.backend;
-        let trainer = Trainer::new(&mut self.session, terminal, Progress::default(), |session| {
+        let trainer = Trainer::new(&mut self.session, backend, terminal, Progress::default(), |session| {
             let run = Run::create(path)?;
             run.write_environment(&environment(backend, session))?;
             Ok(run)

@@ -59,6 +59,7 @@ pub mod pool;
 pub mod record;
 pub mod reduce;
 pub mod reparameterise;
+pub mod resize;
 pub mod roof;
 pub mod sgd;
 pub mod softmax;
@@ -100,6 +101,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         record::KERNELS,
         reduce::KERNELS,
         reparameterise::KERNELS,
+        resize::KERNELS,
         roof::KERNELS,
         sgd::KERNELS,
         softmax::KERNELS,

@@ -34,6 +34,7 @@ pub mod pool;
 pub mod record;
 pub mod reduce;
 pub mod reparameterise;
+pub mod resize;
 pub mod roof;
 pub mod sgd;
 pub mod softmax;

@@ -137,6 +137,11 @@ impl Saved {
     pub(crate) fn input(&self) -> Buf {
         self.x.buf
     }
+
+    /// The layer's output.
+    pub(crate) fn output(&self) -> Buf {
+        self.y.buf
+    }
 }
 
 /// The values that only some layers save.
