@@ -386,12 +386,19 @@ fn augmented(bench: &mut Bench<'_>, kind: &str) {
     bench.expect("dx", dx);
 }
 
+fn fed(bench: &mut Bench<'_>, words: Vec<u32>) -> Buf {
+    let buf = bench.s.scratch_of([words.len()], Dtype::U32);
+    bench.s.feed(buf);
+    bench.inputs.push((buf, Array::U32(words)));
+    buf
+}
+
 fn gathered(bench: &mut Bench<'_>) {
     let data = bench.tensor("data");
     let bytes: Vec<u8> = data.values.iter().map(|&byte| byte as u8).collect();
     let words = pack(&bytes);
     let &[n, h, w, c] = &data.dims[..] else { panic!("images") };
-    let (packed, order) = (bench.feed_words(words), bench.feed_words((0..n as u32).collect()));
+    let (packed, order) = (fed(bench, words), fed(bench, (0..n as u32).collect()));
     let draws = bench.input("draws");
     let by = Move { mirror: bench.scalar("mirror") != 0.0, crop: bench.scalar("crop") as usize };
     let y = gather_moved(&mut bench.s, "y", packed, order, draws, [h, w, c], by, [1.0, 0.0]);

@@ -1,7 +1,7 @@
 //! Compares the reference with one case of golden vectors.
 
 use crate::vectors::{Golden, Tensor, distance};
-use gpu_core::{Array, Buf, Dtype, Error, Executor, Memory, Reference, Schedule, Shape, Sharing};
+use gpu_core::{Array, Buf, Error, Executor, Memory, Reference, Schedule, Shape, Sharing};
 use std::collections::BTreeSet;
 
 /// Both compute in f64; the results differ by the order of a few dozen additions.
@@ -39,13 +39,6 @@ impl<'a> Bench<'a> {
         let buf = self.s.scratch(Shape::new(dims));
         self.s.feed(buf);
         self.inputs.push((buf, Array::F64(values)));
-        buf
-    }
-
-    pub(crate) fn feed_words(&mut self, words: Vec<u32>) -> Buf {
-        let buf = self.s.scratch_of([words.len()], Dtype::U32);
-        self.s.feed(buf);
-        self.inputs.push((buf, Array::U32(words)));
         buf
     }
 
