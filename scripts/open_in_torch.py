@@ -260,6 +260,8 @@ class Gan(Model):
 
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
+        # Only points have two channels; their coordinates have no bounds.
+        self.points = image[0] == 2
         networks = self.convolutional if settings["width"] else self.fully_connected
         generator, discriminator = networks(settings, image)
         if settings["spectral"]:
@@ -272,9 +274,8 @@ class Gan(Model):
         pixels, hidden = image[0] * image[1] * image[2], settings["hidden"]
         generator = linear([settings["latent"] + self.classes, *hidden], nn.ReLU)
         discriminator = linear([pixels + self.classes, *reversed(hidden)], lambda: nn.LeakyReLU(0.2))
-        # Only points have two channels; their coordinates have no bounds.
-        last = [nn.Linear(hidden[-1], pixels)] if image[0] == 2 else [nn.Linear(hidden[-1], pixels), nn.Tanh()]
-        return [*generator, *last], [*discriminator, nn.Linear(hidden[0], 1)]
+        last = [] if self.points else [nn.Tanh()]
+        return [*generator, nn.Linear(hidden[-1], pixels), *last], [*discriminator, nn.Linear(hidden[0], 1)]
 
     def convolutional(self, settings, image):
         channels, *size = image
@@ -308,10 +309,11 @@ class Gan(Model):
         return self.generator(self.with_classes(z, y)).reshape(-1, *self.image)
 
     def decode(self, z, y=None):
-        return (self.generate(z, y) + 1) / 2
+        made = self.generate(z, y)
+        return made if self.points else (made + 1) / 2
 
     def forward(self, x, y=None):
-        return {"score": self.score(2 * x - 1, y)}
+        return {"score": self.score(x if self.points else 2 * x - 1, y)}
 
 
 FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "vqvae": VqVae, "classifier": Classifier}
