@@ -275,6 +275,8 @@ class Gan(Model):
 
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
+        # Only points have two channels; their coordinates have no bounds.
+        self.points = image[0] == 2
         networks = self.convolutional if settings["width"] else self.fully_connected
         generator, discriminator = networks(settings, image)
         if settings["spectral"]:
@@ -289,9 +291,8 @@ class Gan(Model):
         discriminator = linear([pixels + self.classes, *reversed(hidden)], lambda: nn.LeakyReLU(0.2))
         deviation = self.deviation(settings)
         discriminator += [*deviation, nn.Linear(hidden[0] + len(deviation), 1)]
-        # Only points have two channels; their coordinates have no bounds.
-        last = [nn.Linear(hidden[-1], pixels)] if image[0] == 2 else [nn.Linear(hidden[-1], pixels), nn.Tanh()]
-        return [*generator, *last], discriminator
+        last = [] if self.points else [nn.Tanh()]
+        return [*generator, nn.Linear(hidden[-1], pixels), *last], discriminator
 
     @staticmethod
     def deviation(settings):
@@ -331,10 +332,11 @@ class Gan(Model):
         return self.generator(self.with_classes(z, y)).reshape(-1, *self.image)
 
     def decode(self, z, y=None):
-        return (self.generate(z, y) + 1) / 2
+        made = self.generate(z, y)
+        return made if self.points else (made + 1) / 2
 
     def forward(self, x, y=None):
-        return {"score": self.score(2 * x - 1, y)}
+        return {"score": self.score(x if self.points else 2 * x - 1, y)}
 
 
 FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "vqvae": VqVae, "classifier": Classifier}

@@ -6,8 +6,8 @@
 //   minibatch_std                   y [n, pixels, c + 1] = x and m
 //   minibatch_std_backward          dx = gate ⊙ (dy of x + dm (x − mean) / (f members deviation)), with dm the sum over
 //                                   the group of dy of m
-//   minibatch_std_tangent           along = u and Σⱼ Σ (x − meanⱼ) u / (f members deviationⱼ): the derivative of y along
-//                                   u, a direction of x
+//   minibatch_std_tangent           along = u and Σⱼ Σ (x − meanⱼ) u / (f members deviationⱼ): the derivative of y
+//                                   along u, a direction of x
 //   minibatch_std_tangent_backward  dx = gate ⊙ the gradient of Σ along ⊙ dy with respect to x, with u, here called
 //                                   `direction`, fixed
 //

@@ -248,7 +248,9 @@ fn every_backward_call_matters() -> Result<(), Error> {
             for (index, call) in calls.iter().enumerate().skip(first) {
                 let reported = ["kl", "d_loss", "d_real", "d_fake"].contains(&call.label.as_str());
                 // A penalty needs the gradient of the score and not the score; a cleared buffer is the fill with zeros.
-                let unneeded = ["penalty.discriminator.4.forward", "penalty.of_class"].contains(&call.label.as_str());
+                let unneeded =
+                    ["penalty.discriminator.4.forward", "penalty.discriminator.5.forward", "penalty.of_class"]
+                        .contains(&call.label.as_str());
                 let only_reported = reported || unneeded || call.kernel.op == "record";
                 if only_reported {
                     continue;

@@ -162,7 +162,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("dcgan", gan(3, true, false, GanLoss::NonSaturating, 1), spec(small, 5), 5).with(all),
         Setup::new("spectral gan", gan(2, false, true, GanLoss::Hinge, 2), spec(small, 4), 2),
         Setup::new("gan, R1 penalty", r1, spec(row, 6), 6),
-        Setup::new("gan of points", of_points, points(Density::Moons, 7), 7).with(all),
+        Setup::new("gan of points, R1 penalty", of_points, points(Density::Moons, 7), 7).with(all),
         Setup::new("vae of points", vae(row, &[], false, "silu", Gaussian), points(Density::SwissRoll, 6), 6),
         Setup::new("cgan, gradient penalty", of_conditional, spec(row, 8), 4),
         Setup::new("dcgan, gradient penalty", gradient, spec(small, 4), 2),

@@ -214,10 +214,7 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         let train = format!("train {settings} --data data --batch-size 32 --save-every 3 --epochs 5 --device cpu");
         kill_and_compare(&train, 3);
     }
-    kill_and_compare(
-        "train points-gan --set data.points=200 --batch-size 32 --save-every 3 --epochs 5 --device cpu",
-        2,
-    );
+    kill_and_compare("train points-gan --set data.points=90 --batch-size 30 --save-every 3 --epochs 4 --device cpu", 2);
     let vqvae = "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3";
     kill_and_compare(&format!("train {vqvae} --data data --batch-size 32 --save-every 3 --epochs 2 --device gpu"), 2);
 }

@@ -232,6 +232,6 @@ pub fn training_images(data: &DataSet, count: usize, seed: u64) -> Images {
 }
 
 /// Columns of a grid that is about square, at most [`MAX_COLUMNS`].
-pub fn square(count: usize) -> usize {
+fn square(count: usize) -> usize {
     ((count as f64).sqrt().ceil() as usize).clamp(1, MAX_COLUMNS)
 }

@@ -308,8 +308,8 @@ mod tests {
             let t = 1.5 * PI * (1.0 + 2.0 * u);
             [t * t.cos(), t * t.sin()]
         };
-        let curves: [(Density, &dyn Fn(f64) -> [f64; 2]); 2] = [(Density::Moons, &moons), (Density::SwissRoll, &roll)];
-        for (density, curve) in curves {
+        type Curve<'a> = &'a dyn Fn(f64) -> [f64; 2];
+        for (density, curve) in [(Density::Moons, &moons as Curve), (Density::SwissRoll, &roll)] {
             let [centre, divisor] = density.frame();
             let (along, drawn, noise) = (1500, 6000, density.noise());
             let curve: Vec<[f64; 2]> = (0..along).map(|k| curve((f64::from(k) + 0.5) / f64::from(along))).collect();

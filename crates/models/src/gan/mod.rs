@@ -206,7 +206,7 @@ impl Gan {
         })
     }
 
-    /// Losses, and D's scores of real and of generated images, each with the statistics of its own kind.
+    /// Losses, and D's scores of real and of generated images, each with separate statistics.
     fn discriminator_apart(&self, s: &mut Schedule, real: Buf, fake: Buf, y: Option<Buf>, weight: f32) -> [Buf; 3] {
         let [(real_rows, d_real), (fake_rows, d_fake)] =
             [("real", real, Role::Real), ("fake", fake, Role::Fake)].map(|(name, images, role)| {
@@ -369,8 +369,8 @@ impl Model for Gan {
         [self.clock_phase(batch, training)].into_iter().chain(discriminator).chain(generator).collect()
     }
 
-    /// Uses running statistics: no image depends on the rest of its batch, and a score does only by the deviation within
-    /// its group.
+    /// Uses running statistics: no image depends on the rest of its batch, and a score does only by its minibatch's
+    /// deviation.
     fn evaluate(&self, batch: usize, seed: u64) -> Schedule {
         let mut schedule = Schedule::new();
         let s = &mut schedule;

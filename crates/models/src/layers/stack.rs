@@ -152,9 +152,9 @@ impl Stack {
     /// Adds the gradient of Σ u ⊙ g to the weights', where g is the gradient of the input and `adjoints` those of the
     /// layers, both by [`Stack::adjoints`], and `u` is fixed.
     ///
-    /// That sum is the derivative along u of the sum that was differentiated. A weight acts on it through its own layer,
-    /// since activations are piecewise linear: dw += adjoint ⊗ tangent. Through a later layer that is not, a standard
-    /// deviation, it acts as on any function of that layer's input, and so do biases.
+    /// That sum is the derivative along u of the sum that was differentiated. Activations are piecewise linear, so a
+    /// weight acts on it through its own layer: dw += adjoint ⊗ tangent. A later layer that is not, a standard
+    /// deviation, also passes on a gradient of its input, which is that of any function: biases have a part in it.
     ///
     /// # Panics
     /// When a layer has no tangent.
