@@ -1,8 +1,8 @@
 // Rows of a data set of bytes on the device, as numbers, order [rows], y [rows, width], len = rows · width:
 //
 //   gather        y[b, j] = scale · byte(order[b] · width + j) + shift
-//   gather_moved  the same of images [h, w, c], each mirrored left to right if `mirror` is 1 and its first draw below ½,
-//                 then moved by up to `crop` rows and columns, with its edge repeated; draws [rows, 3] are in (0, 1)
+//   gather_moved  the same of images [h, w, c], each mirrored left to right if `mirror` is 1 and its first draw below
+//                 ½, then moved by up to `crop` rows and columns, with its edge repeated; draws [rows, 3] are in (0, 1)
 //
 // Bytes are packed four to a word, the lowest first; rows need not start at a word. One invocation per element of y.
 // Needs common/grid.wgsl.

@@ -264,3 +264,15 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
     // Not even root writes there.
     refusal(&place.frit(&format!("{TINY} --out /proc/run")), &["cannot write /proc/run"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn closed_output_streams_do_not_stop_training() {
+    let place = Place::new();
+    let full = || std::process::Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
+    let train = "train vae --data data --hidden 16 --latent-dim 3 --epochs 1 --device cpu --out run";
+    let mute = place.command(train).stderr(full()).output().unwrap();
+    assert_eq!(mute.status.code(), Some(0), "training continues when standard error is closed");
+    let output = place.command("eval run --json --device cpu").stdout(full()).output().unwrap();
+    refusal(&output, &["standard output"]);
+}

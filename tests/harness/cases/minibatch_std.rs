@@ -1,5 +1,5 @@
-//! Groups that divide the batch, a smaller last one, groups of one image, one larger than the batch; the derivative along
-//! a direction and its gradient; behind an activation. One case folds its grid.
+//! Groups that divide the batch, a smaller last one, groups of one image, one larger than the batch; the derivative
+//! along a direction and its gradient; behind an activation. One case folds its grid.
 
 use crate::{Case, Fill};
 use gpu_core::MAX_GROUPS;
