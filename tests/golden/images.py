@@ -79,8 +79,8 @@ def upsample():
 
 
 def resize():
-    """torch-fidelity's copy of TensorFlow 1's bilinear resizing, from which PyTorch takes gradients. Ratios are exact in
-    float32, as the copy computes positions there."""
+    """torch-fidelity's copy of TensorFlow 1's bilinear resizing, from which PyTorch takes gradients. Ratios are exact
+    in float32, as the copy computes positions there."""
     for (h, w), size in {(3, 4): (6, 8), (8, 6): (4, 3), (4, 5): (8, 5), (5, 8): (5, 32), (1, 1): (2, 3)}.items():
         function = lambda x: like_tensorflow1(x, size=size, align_corners=False)
         name = f"resize/{h}x{w}_to_{size[0]}x{size[1]}"

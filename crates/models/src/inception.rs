@@ -2,8 +2,8 @@
 //!
 //! The network is frozen: it has no backward pass. Names, layers and preparation of images are those of
 //! torch-fidelity's `FeatureExtractorInceptionV3`, a copy of TensorFlow's network: images resized to 299×299 by
-//! TensorFlow 1's bilinear interpolation; average pooling that leaves out the padding; maxima instead of averages in the
-//! last block.
+//! TensorFlow 1's bilinear interpolation; average pooling that leaves out the padding; maxima instead of averages in
+//! the last block.
 //!
 //! Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, 2016, *Rethinking the Inception architecture for computer vision*.
 
