@@ -11,7 +11,7 @@ use models::{ASKED_ROWS, Pass};
 use std::path::Path;
 
 /// Images in a batch. Noise is drawn by batch: sample n of a seed is the same whatever the count.
-const SAMPLE_BATCH: usize = ASKED_ROWS;
+pub(super) const SAMPLE_BATCH: usize = ASKED_ROWS;
 /// Columns of a grid, at most.
 const MAX_COLUMNS: usize = 64;
 /// Columns of a grid of originals above reconstructions.
@@ -24,20 +24,45 @@ pub struct Images {
     pub values: Vec<f32>,
     /// Height, width and channels.
     pub size: [usize; 3],
+    /// The class of each, of a class-conditional model.
+    pub classes: Option<Vec<u8>>,
+    /// The number of each, if they are not counted from zero: its seed.
+    pub numbers: Option<Vec<u64>>,
     /// Columns of [`Images::grid`].
-    columns: usize,
+    pub(super) columns: usize,
 }
 
 impl Images {
+    /// Images of a session's size, without classes and numbers.
+    pub(super) fn new(session: &Session, values: Vec<f32>, columns: usize) -> Self {
+        let DataSet { height, width, channels, .. } = *session.data;
+        Self { values, size: [height, width, channels], classes: None, numbers: None, columns }
+    }
+
+    /// One column for each class where classes are drawn in turn, else about as many columns as rows.
+    pub(super) fn columns(session: &Session, count: usize, class: Option<usize>) -> usize {
+        let in_turn = session.model.buffers().first().labels.filter(|_| class.is_none());
+        let classes = in_turn.map(|_| session.data.classes.len()).filter(|&classes| classes <= MAX_COLUMNS);
+        classes.unwrap_or_else(|| square(count))
+    }
+
     /// The number of images.
     pub fn count(&self) -> usize {
         self.values.len() / self.size.iter().product::<usize>()
     }
 
-    /// All images in one grid.
+    /// All images in one grid, each over its number if they have some.
     pub fn grid(&self) -> DynamicImage {
         let [height, width, channels] = self.size;
-        images::grid(&self.values, self.count(), height, width, channels, self.columns)
+        match &self.numbers {
+            Some(numbers) => images::numbered_grid(&self.values, numbers, self.size, self.columns),
+            None => images::grid(&self.values, self.count(), height, width, channels, self.columns),
+        }
+    }
+
+    /// The numbers in rows as in the grid.
+    pub fn rows_of_numbers(&self) -> impl Iterator<Item = &[u64]> {
+        self.numbers.as_deref().unwrap_or_default().chunks(self.columns)
     }
 
     /// Saves the grid as a PNG file.
@@ -135,16 +160,12 @@ impl Sampling {
             let ticket = session.executor.submit(&[*program], 1, outputs)?;
             values.extend(session.executor.wait(ticket)?.remove(0).to_f32());
         }
-        let DataSet { height, width, channels, .. } = *session.data;
-        let values = to_unit(session, values);
-        Ok(Images { values, size: [height, width, channels], columns: self.columns(session) })
-    }
-
-    /// One column for each class where classes are drawn in turn, else about as many columns as rows.
-    fn columns(&self, session: &Session) -> usize {
-        let in_turn = session.model.buffers().first().labels.filter(|_| self.class.is_none());
-        let classes = in_turn.map(|_| session.data.classes.len()).filter(|&classes| classes <= MAX_COLUMNS);
-        classes.unwrap_or_else(|| square(self.count))
+        let known = session.data.classes.len();
+        let class = |row: usize| self.class.unwrap_or(row % known) as u8;
+        let labels = session.model.buffers().first().labels;
+        let classes = labels.map(|_| (0..self.count).map(class).collect());
+        let columns = Images::columns(session, self.count, self.class);
+        Ok(Images { classes, ..Images::new(session, to_unit(session, values), columns) })
     }
 }
 
@@ -200,10 +221,11 @@ pub(crate) fn to_unit(session: &Session, values: Vec<f32>) -> Vec<f32> {
 pub fn training_images(data: &DataSet, count: usize, seed: u64) -> Images {
     let count = count.min(data.train.count);
     let values = data.train.values(&data.train.subset(count, seed));
-    Images { values, size: [data.height, data.width, data.channels], columns: square(count) }
+    let size = [data.height, data.width, data.channels];
+    Images { values, size, classes: None, numbers: None, columns: square(count) }
 }
 
 /// Columns of a grid that is about square, at most [`MAX_COLUMNS`].
-fn square(count: usize) -> usize {
+pub(super) fn square(count: usize) -> usize {
     ((count as f64).sqrt().ceil() as usize).clamp(1, MAX_COLUMNS)
 }

@@ -1,19 +1,22 @@
 //! Evaluation: metrics of a trained model on its test set, samples and reconstructions.
 //!
-//! [`evaluate()`] measures a model, [`sample`] and [`reconstruct`] draw images, [`open`] loads the model of a run.
-//! [`metrics::METRICS`] is the table of every metric.
+//! [`evaluate()`] measures a model, [`sample`] and [`reconstruct`] draw images, [`project()`] finds the latents of
+//! given ones, [`open`] loads the model of a run. [`metrics::METRICS`] is the table of every metric.
 
 pub mod classifier;
 mod compare;
 pub mod draw;
 pub(crate) mod evaluate;
 pub mod features;
+pub mod image_files;
 pub mod latents;
 pub mod measures;
 pub mod metrics;
 pub mod network;
 mod own_images;
 pub mod passes;
+pub mod prior;
+pub mod project;
 pub mod quality;
 pub mod targets;
 pub(crate) mod trained;
@@ -23,4 +26,5 @@ pub use draw::{Images, reconstruct, sample};
 pub use evaluate::{EvalOptions, evaluate, origin};
 pub use measures::Evaluation;
 pub use own_images::OwnImages;
+pub use project::{ProjectOptions, Projected, project};
 pub use trained::{DataFacts, OpenOptions, Opened, Weights, open, step_of};
