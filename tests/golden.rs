@@ -51,9 +51,13 @@ fn activation(bench: &mut Bench<'_>, kind: &str) {
     let dx = activation::backward(&mut bench.s, "dx", x, dy, act);
     bench.expect("y", y);
     bench.expect("dx", dx);
+    if act.slope_from_output() {
+        let gated = activation::gate(&mut bench.s, "gated", y, dy, act);
+        bench.expect("dx", gated);
+    }
 }
 
-/// A layer takes the gradient before its activation, so this applies the activation's derivative by hand.
+/// A layer takes the gradient before its activation.
 fn linear(bench: &mut Bench<'_>) {
     let Tensor { dims, .. } = bench.tensor("w");
     let mut network = Network::new(&mut bench.memory, "linear");
@@ -65,10 +69,7 @@ fn linear(bench: &mut Bench<'_>) {
     bench.inputs.extend([("w", w), ("b", b)].map(|(name, buf)| (buf, Array::F64(bench.tensor(name).values))));
     let (x, dy) = (bench.input("x"), bench.input("dy"));
     let (y, saved) = layer.forward(&mut bench.s, Value::plain(x), Mode::Train);
-    // (1 − y²) dy, as dy − y² dy.
-    let squared = elementwise::multiply(&mut bench.s, "y²", y.buf, y.buf);
-    let lost = elementwise::multiply(&mut bench.s, "dy y²", dy, squared);
-    let dsum = elementwise::combine(&mut bench.s, "dsum", dy, 1.0, lost, -1.0);
+    let dsum = activation::gate(&mut bench.s, "dsum", y.buf, dy, Activation::Tanh);
     let dx = layer.backward(&mut bench.s, &saved, dsum, Wrt::Both).expect("wrt includes the input");
     bench.expect("y", y.buf);
     bench.expect("dx", dx);

@@ -50,6 +50,8 @@ fn schedules(setup: &Setup) -> Vec<(String, Schedule)> {
         ("evaluate", Some(model.evaluate(batch, 2))),
         ("reconstruct", model.reconstructor().map(|of| of.reconstruct(batch).schedule)),
         ("sample", model.sampler().map(|of| of.sample(batch, 3).schedule)),
+        ("latents", model.encoder().map(|of| of.latents(batch).schedule)),
+        ("decode_latents", model.decoder().map(|of| of.decode_latents(batch).pass.schedule)),
         ("posterior", model.posterior().map(|of| of.posterior(batch).schedule)),
         ("importance", model.posterior().map(|of| of.importance(batch, 3, 4))),
         ("scores", model.discriminator().map(|of| of.scores(batch, 3).schedule)),

@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "crates/models/src/optimiser.rs",
             "crates/models/src/pass.rs",
             "crates/models/src/phase.rs",
+            "crates/models/src/projection.rs",
             "crates/models/src/shared_buffers.rs",
             "crates/models/src/training.rs",
             "crates/models/src/validate.rs",

@@ -83,12 +83,14 @@ fn interpolations_and_traversals_have_rows_and_columns() {
     assert_eq!(place.picture("interpolate gan --rows 2 --steps 4").dimensions(), (side(4), side(2)));
     let moved = place.picture("traverse vae --image 2 --units 9 --steps 7");
     assert_eq!(moved.dimensions(), (side(7), side(3)), "there are three numbers to move");
-    // Between images, the ends are their reconstructions.
-    let ends = place.picture("interpolate vae --test-images --rows 1 --steps 2");
-    let pairs = place.picture("reconstruct vae -n 2");
-    assert!(part(&pairs, [1, 0], [1, 2]) == ends);
+    // Between images, the ends are their reconstructions, of a VQ-VAE too.
+    for run in ["vae", "vqvae"] {
+        let ends = place.picture(&format!("interpolate {run} --test-images --rows 1 --steps 2"));
+        let pairs = place.picture(&format!("reconstruct {run} -n 2"));
+        assert!(part(&pairs, [1, 0], [1, 2]) == ends, "{run}");
+    }
     for (line, words) in [
-        ("interpolate vqvae", &["cannot be interpolated"][..]),
+        ("traverse vqvae", &["cannot be traversed"][..]),
         ("interpolate gan --test-images --rows 1", &["gan has no encoder"]),
         ("interpolate vae --steps 1", &["'1' for --steps", "2 to"]),
         ("interpolate vae --test-images --rows 30", &["60 test images", "40"]),

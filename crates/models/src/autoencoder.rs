@@ -3,7 +3,7 @@
 //! The loss is −log p(x | code(x)), summed over pixels, per image: with a Bernoulli likelihood the binary
 //! cross-entropy, with a Gaussian one the squared error up to constants.
 
-use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Reconstructor};
+use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Projector, Reconstructor};
 use crate::coder::Coder;
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
@@ -13,6 +13,7 @@ use crate::model::{Base, Model, Objective};
 use crate::network::Network;
 use crate::pass::Pass;
 use crate::phase::{Phase, Round};
+use crate::projection::{Descent, Projection, Search};
 use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
@@ -163,6 +164,10 @@ impl Model for Autoencoder {
     fn decoder(&self) -> Option<&dyn Decoder> {
         Some(self)
     }
+
+    fn projector(&self) -> Option<&dyn Projector> {
+        Some(self)
+    }
 }
 
 impl Reconstructor for Autoencoder {
@@ -201,5 +206,18 @@ impl Decoder for Autoencoder {
 
     fn code(&self) -> CodeSpec {
         Encoder::code(self)
+    }
+}
+
+impl Projector for Autoencoder {
+    fn project(&self, rows: usize, descent: Descent) -> Projection {
+        let mut s = Schedule::new();
+        let mut search = Search::begin(&mut s, &self.base.buffers, [rows, self.config.latent], descent);
+        let (output, saved) = self.decoder.forward(&mut s, Value::plain(search.z), Mode::Use);
+        let picture = self.config.likelihood.picture(&mut s, output.buf);
+        let dpicture = search.error(&mut s, picture, Range::UNIT);
+        let doutput = self.config.likelihood.picture_backward(&mut s, output.buf, dpicture);
+        let dcode = self.decoder.backward(&mut s, &saved, doutput, Wrt::Input).expect("the code needs a gradient");
+        search.finish(s, dcode)
     }
 }

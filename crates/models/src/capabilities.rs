@@ -3,6 +3,7 @@
 //! [`Model`](crate::Model) returns each as `Option<&dyn …>`, so that a caller asks without building a schedule.
 
 use crate::pass::Pass;
+use crate::projection::{Descent, Projection};
 use gpu_core::{Buf, Dtype, Schedule};
 
 /// The code of one image.
@@ -46,6 +47,12 @@ pub trait Sampler {
     /// `count` images [count, h · w · c] under `seed`; the side clock's step selects the latents. A class-conditional
     /// model takes the classes from its requested labels.
     fn sample(&self, count: usize, seed: u64) -> Pass;
+
+    /// The length of an image's standard normal latent, of which [`Decoder::decode`] makes the image and which
+    /// [`draws`](crate::latents::draws) draws; `None` for a sampler without one.
+    fn latent(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Reconstructs images.
@@ -61,6 +68,12 @@ pub trait Encoder {
 
     /// The code of one image. Of a posterior it is mean | log variance, twice as wide as a latent.
     fn code(&self) -> CodeSpec;
+
+    /// The latents of the next `batch` test images, which a row of the output begins with: of a posterior the mean, of
+    /// codebook indices the numbers before quantisation.
+    fn latents(&self, batch: usize) -> Pass {
+        self.encode(batch)
+    }
 }
 
 /// Decodes codes.
@@ -70,6 +83,23 @@ pub trait Decoder {
 
     /// The code of one image.
     fn code(&self) -> CodeSpec;
+
+    /// `count` latents as images, likewise; a codebook's are quantised first.
+    fn decode_latents(&self, count: usize) -> Decoding {
+        self.decode(count)
+    }
+
+    /// Numbers in a latent.
+    fn latent(&self) -> usize {
+        self.code().width
+    }
+}
+
+/// Finds the latents of given images by gradient steps on them alone.
+pub trait Projector {
+    /// One step on `rows` latents, a multiple of [`PROJECTION_ROWS`](crate::PROJECTION_ROWS); a class-conditional model
+    /// takes the classes from its requested labels.
+    fn project(&self, rows: usize, descent: Descent) -> Projection;
 }
 
 /// Infers a Gaussian posterior over latents.

@@ -1,17 +1,31 @@
-//! Points of a latent space on the host: samples of the prior, and interpolations.
+//! Points of a latent space: samples of the prior on the device, and interpolations on the host.
 
-use gpu_core::random::{Stream, StreamRng, unit};
-use rand::Rng;
+use crate::pass::Pass;
+use crate::shared_buffers::SharedBuffers;
+use gpu_core::ops::philox;
+use gpu_core::random::Stream;
+use gpu_core::{Buf, Dtype, Schedule};
 
-/// `count` standard normals under `seed`, by Box and Muller: pairs √(−2 ln u) (cos 2πv, sin 2πv).
-pub fn normals(count: usize, seed: u64) -> Vec<f32> {
-    let mut words = StreamRng::new(seed, Stream::Sample, 0);
-    let pair = |_| {
-        let [u, v] = [(); 2].map(|()| unit(words.next_u32()));
-        let (radius, angle) = ((-2.0 * u.ln()).sqrt(), std::f64::consts::TAU * v);
-        [radius * angle.cos(), radius * angle.sin()]
-    };
-    (0..count.div_ceil(2)).flat_map(pair).take(count).map(|x| x as f32).collect()
+/// A pass that draws standard normal latents.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    /// The seeds, which the host writes: `u32 [rows, 2]`, the low word first.
+    pub seeds: Buf,
+    /// The pass, whose output is the latents, [rows, numbers].
+    pub pass: Pass,
+}
+
+/// Draws the first `numbers` numbers of the latents of each seed; the side clock's step selects the batch, as in
+/// [`Sampler::sample`](crate::capabilities::Sampler::sample). With a truncation X, numbers beyond ±X are drawn again.
+///
+/// # Panics
+/// When the truncation is not above 0.
+pub fn draws(buffers: &SharedBuffers, rows: usize, numbers: usize, truncation: Option<f32>) -> Draws {
+    let mut s = Schedule::new();
+    let seeds = s.scratch_of([rows, 2], Dtype::U32);
+    s.feed(seeds);
+    let z = philox::normal_rows(&mut s, "z", seeds, numbers, buffers.side_clock, Stream::Sample, truncation);
+    Draws { seeds, pass: Pass::new(s, &[z]) }
 }
 
 /// Linear interpolation from `a` to `b`, with `t` from 0 to 1.
@@ -35,15 +49,69 @@ pub fn spherical(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::SetSpec;
+    use crate::model::Base;
+    use gpu_core::random::key;
+    use gpu_core::{Array, Executor, Reference, Sharing};
+
+    /// `numbers` latents of each seed, of the first batch.
+    fn drawn(seeds: &[u64], numbers: usize, truncation: Option<f32>) -> Vec<f64> {
+        let spec = SetSpec { train: 1, test: 1, image: [1, 1, 1], classes: 1, variance: 1.0 };
+        let base = Base::new(&spec.into(), &["loss"]);
+        let Draws { seeds: given, pass } = draws(&base.buffers, seeds.len(), numbers, truncation);
+        let mut cpu = Reference::new(base.memory, Sharing::On);
+        let program = cpu.prepare(&pass.schedule).unwrap();
+        cpu.write(base.buffers.side_clock, &Array::U32(vec![1, 0, 0, 0])).unwrap();
+        cpu.write(given, &Array::U32(seeds.iter().flat_map(|&seed| key(seed)).collect())).unwrap();
+        let ticket = cpu.submit(&[program], 1, &pass.outputs).unwrap();
+        cpu.wait(ticket).unwrap()[0].to_f64()
+    }
+
+    fn mean(x: &[f64], of: impl Fn(f64) -> f64) -> f64 {
+        x.iter().map(|&x| of(x)).sum::<f64>() / x.len() as f64
+    }
 
     #[test]
-    fn normals_are_normal_and_follow_their_seed() {
-        let x = normals(100_001, 7);
-        let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
-        let variance = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / x.len() as f64;
-        assert!(x.len() == 100_001 && mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
-        assert_eq!(normals(5, 7), x[..5]);
-        assert_ne!(normals(5, 8), x[..5]);
+    fn latents_are_normal_and_each_row_follows_its_seed() {
+        let x = drawn(&[7], 100_001, None);
+        let (mean, variance) = (mean(&x, |x| x), mean(&x, |x| x * x));
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+        let rows = drawn(&[9, 7, u64::MAX, 1 << 32], 5, None);
+        assert_eq!(rows[5..10], x[..5]);
+        assert!((0..4).all(|a| (0..a).all(|b| rows[5 * a..][..5] != rows[5 * b..][..5])), "{rows:?}");
+    }
+
+    /// Moments of the normal distribution under the condition |x| ≤ X: with c = 2 X φ(X) / (2 Φ(X) − 1), the second is
+    /// 1 − c and the fourth 3 (1 − c) − X² c. 2 Φ(X) − 1 is integrated by Simpson's rule.
+    fn moments(bound: f64) -> [f64; 2] {
+        let density = |x: f64| (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
+        let (parts, step) = (2000, bound / 2000.0);
+        let weight = |i| if i == 0 || i == parts { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
+        let inside = 2.0 * step / 3.0 * (0..=parts).map(|i| weight(i) * density(f64::from(i) * step)).sum::<f64>();
+        let c = 2.0 * bound * density(bound) / inside;
+        [1.0 - c, 3.0 * (1.0 - c) - bound * bound * c]
+    }
+
+    #[test]
+    fn truncated_latents_have_the_moments_of_a_truncated_normal() {
+        assert!(moments(1.0).iter().zip([0.291_125, 0.164_501]).all(|(found, known)| (found - known).abs() < 1e-5));
+        let all = drawn(&[3], 400_000, None);
+        for bound in [0.05f32, 0.5, 0.99, 1.0, 1.5, 2.5] {
+            let x = drawn(&[3], 400_000, Some(bound));
+            let far = f64::from(bound);
+            assert!(x.iter().all(|x| x.abs() <= far), "{bound}");
+            let [second, fourth] = moments(far);
+            // Standard errors of the means over n numbers, from the same moments.
+            let error = |power: i32, of: f64| ((mean(&x, |x| x.powi(2 * power)) - of * of) / x.len() as f64).sqrt();
+            for (power, expected) in [(1, 0.0), (2, second), (3, 0.0), (4, fourth)] {
+                let found = mean(&x, |x| x.powi(power));
+                let most = 4.0 * error(power, expected);
+                assert!((found - expected).abs() < most, "moment {power} within {bound}: {found}, not {expected}");
+            }
+            // Numbers within stay, so an image changes little where few of its latent's do.
+            assert!(x.iter().zip(&all).all(|(x, all)| all.abs() > far || x == all), "{bound}");
+        }
+        assert_eq!(drawn(&[3], 1000, Some(9.0)), all[..1000]);
     }
 
     #[test]

@@ -41,6 +41,14 @@ impl Likelihood {
             Self::Gaussian => output,
         }
     }
+
+    /// The gradient of the decoder's output, from that of [`Likelihood::picture`].
+    pub(crate) fn picture_backward(self, s: &mut Schedule, output: Buf, dpicture: Buf) -> Buf {
+        match self {
+            Self::Bernoulli => activation::backward(s, "picture_backward", output, dpicture, Activation::Sigmoid),
+            Self::Gaussian => dpicture,
+        }
+    }
 }
 
 /// Checks that an autoencoder of points has linear layers and a likelihood of all numbers.

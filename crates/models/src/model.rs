@@ -1,6 +1,6 @@
 //! The interface of every model family.
 
-use crate::capabilities::{Decoder, Discriminator, Encoder, Posterior, Quantiser, Reconstructor, Sampler};
+use crate::capabilities::{Decoder, Discriminator, Encoder, Posterior, Projector, Quantiser, Reconstructor, Sampler};
 use crate::data::{DataSpec, Range};
 use crate::network::Network;
 use crate::phase::Phase;
@@ -128,6 +128,11 @@ pub trait Model {
 
     /// Decoding of codes.
     fn decoder(&self) -> Option<&dyn Decoder> {
+        None
+    }
+
+    /// Projection of images to latents.
+    fn projector(&self) -> Option<&dyn Projector> {
         None
     }
 

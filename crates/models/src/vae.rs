@@ -4,7 +4,9 @@
 //! p(z) = N(0, 1), p(x|z) from the decoder. The loss is E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
 //! with one sample of z; with β = 1 it is −ELBO.
 
-use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Extraction, Posterior, Reconstructor, Sampler};
+use crate::capabilities::{
+    CodeSpec, Decoder, Decoding, Encoder, Extraction, Posterior, Projector, Reconstructor, Sampler,
+};
 use crate::coder::{Coder, pooled_features};
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
@@ -14,6 +16,7 @@ use crate::model::{Base, Model, Objective};
 use crate::network::Network;
 use crate::pass::Pass;
 use crate::phase::{Phase, Round};
+use crate::projection::{Descent, Projection, Search};
 use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
@@ -303,6 +306,10 @@ impl Model for Vae {
         Some(self)
     }
 
+    fn projector(&self) -> Option<&dyn Projector> {
+        Some(self)
+    }
+
     fn posterior(&self) -> Option<&dyn Posterior> {
         Some(self)
     }
@@ -316,6 +323,10 @@ impl Sampler for Vae {
         let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Pass::new(s, &[picture])
+    }
+
+    fn latent(&self) -> Option<usize> {
+        Some(self.config.latent)
     }
 }
 
@@ -359,6 +370,21 @@ impl Decoder for Vae {
 
     fn code(&self) -> CodeSpec {
         CodeSpec { width: self.config.latent, dtype: Dtype::F32 }
+    }
+}
+
+impl Projector for Vae {
+    fn project(&self, rows: usize, descent: Descent) -> Projection {
+        let mut s = Schedule::new();
+        let mut search = Search::begin(&mut s, &self.base.buffers, [rows, self.config.latent], descent);
+        let y = self.asked(&mut s, rows);
+        let (output, saved) = self.decoded(&mut s, search.z, y, Mode::Use);
+        let picture = self.config.likelihood.picture(&mut s, output);
+        let dpicture = search.error(&mut s, picture, Range::UNIT);
+        let doutput = self.config.likelihood.picture_backward(&mut s, output, dpicture);
+        let dz = self.decoder.backward(&mut s, &saved, doutput, Wrt::Input).expect("z needs a gradient");
+        let dz = self.without_classes(&mut s, "dz", dz);
+        search.finish(s, dz)
     }
 }
 

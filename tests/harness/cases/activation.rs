@@ -1,7 +1,9 @@
 //! Every activation, alone and differentiated; one case folds its grid.
 
 use crate::{Case, Fill};
-use gpu_core::ops::activation::{ACTIVATION, ACTIVATION_BACKWARD, Activation, ActivationParams, backward, forward};
+use gpu_core::ops::activation::{
+    ACTIVATION, ACTIVATION_BACKWARD, ACTIVATION_GATE, Activation, ActivationParams, backward, forward, gate,
+};
 use gpu_core::{Grid, MAX_GROUPS};
 
 /// All activations, ELU with an α that is not 1.
@@ -31,6 +33,10 @@ fn differentiated(act: Activation, len: usize, fill: Fill) -> Case {
     let y = forward(&mut case.schedule, "y", x, act);
     let dx = backward(&mut case.schedule, "dx", x, dy, act);
     case.claim(y, dy, &[(x, dx)]);
+    if act.slope_from_output() {
+        let dx = gate(&mut case.schedule, "gated", y, dy, act);
+        case.claim(y, dy, &[(x, dx)]);
+    }
     case
 }
 
@@ -76,18 +82,23 @@ fn folded() -> Case {
     let x = case.input([len], Fill::OffZero);
     forward(&mut case.schedule, "y", x, Activation::LeakyRelu(0.2));
     backward(&mut case.schedule, "dx", x, x, Activation::LeakyRelu(0.2));
+    gate(&mut case.schedule, "gated", x, x, Activation::LeakyRelu(0.2));
     case
 }
 
-/// A code that no activation has: NaN, and never the input as it was.
+/// A code that no activation has, or that a kernel cannot take: NaN, and never the input as it was.
 fn unknown() -> Case {
     let mut case = Case::new("an unknown code");
     let (x, dy) = (case.input([5], Fill::OffZero), case.input([5], Fill::OffZero));
     let s = &mut case.schedule;
-    let (y, dx) = (s.scratch([5]), s.scratch([5]));
+    let [y, dx, gated] = [(); 3].map(|()| s.scratch([5]));
     let params = ActivationParams { len: 5, kind: Activation::ALL.len() as u32, alpha: 0.5 };
     s.push(&ACTIVATION, "y", &[x, y], &params, Grid::Linear(1), 0);
     s.push(&ACTIVATION_BACKWARD, "dx", &[x, dy, dx], &params, Grid::Linear(1), 0);
+    s.push(&ACTIVATION_GATE, "gated", &[x, dy, gated], &params, Grid::Linear(1), 0);
+    // The slope of SiLU does not follow from its output.
+    let params = ActivationParams { kind: Activation::Silu.code(), ..params };
+    s.push(&ACTIVATION_GATE, "gated.silu", &[x, dy, gated], &params, Grid::Linear(1), 0);
     case
 }
 

@@ -10,6 +10,7 @@ const SEEDS: [u64; 3] = [0, 7, 0x1234_5678_9abc_def0];
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = SIZES.map(|len| every(len, 7, 3)).into();
     cases.extend(SEEDS.map(|seed| every(130, seed, u32::MAX)));
+    cases.extend([None, Some(2.0), Some(1.0), Some(0.7), Some(1e-3)].map(rows));
     cases.push(many());
     cases.push(folded());
     cases
@@ -32,6 +33,19 @@ fn every(len: usize, seed: u64, step: u32) -> Case {
         philox::normal_from(s, &format!("normal from {first}"), [len], first, clock, seed, Stream::Train);
         let label = format!("uniform from {first}");
         philox::uniform_from(s, &label, [len], first, clock, seed, Stream::Evaluate, [-0.5, 1.75]);
+    }
+    case
+}
+
+/// Rows of several seeds, some truncated; of one with so few numbers that a block of four is not full.
+fn rows(truncation: Option<f32>) -> Case {
+    let mut case = Case::new(format!("rows truncated to {truncation:?}"));
+    let clock = clock(&mut case, 4);
+    for (rows, cols) in [(1, 3), (3, 130), (70, 7)] {
+        let words = (0..2 * rows as u32).map(|word| word.wrapping_mul(0x9e37_79b9)).collect();
+        let seeds = case.input([rows, 2], Fill::Exactly(words));
+        let label = format!("{rows} × {cols}");
+        philox::normal_rows(&mut case.schedule, &label, seeds, cols, clock, Stream::Sample, truncation);
     }
     case
 }

@@ -6,7 +6,7 @@ use clap::{Command, CommandFactory};
 /// The commands by use.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Train", &["train", "resume", "runs", "report", "recipes", "verify"]),
-    ("Use a trained model", &["sample", "reconstruct", "interpolate", "traverse", "encode", "decode"]),
+    ("Use a trained model", &["sample", "reconstruct", "interpolate", "traverse", "encode", "decode", "project"]),
     ("Measure", &["eval", "compare", "data"]),
     ("Device and kernels", &["devices", "check", "tune", "show", "profile"]),
     ("Shell", &["completions", "man"]),
@@ -20,12 +20,29 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("report", &["frit report", "frit report runs/vae-001"]),
     ("recipes", &["frit recipes", "frit recipes show vae", "frit recipes show dcgan"]),
     ("verify", &["frit verify vae", "frit verify dcgan --set target.frechet=[0,30]"]),
-    ("sample", &["frit sample", "frit sample vae-001 -n 100 --seed 7", "frit sample cvae-001 --class 7"]),
+    (
+        "sample",
+        &[
+            "frit sample",
+            "frit sample vae-001 -n 100 --seed 7",
+            "frit sample dcgan-001 --seeds 0-35 --trunc 1.5",
+            "frit sample cvae-001 -n 1000 --files DIR --by-class",
+        ],
+    ),
     ("reconstruct", &["frit reconstruct", "frit reconstruct vqvae-001 -n 16 --best"]),
-    ("interpolate", &["frit interpolate", "frit interpolate vae-001 --spherical"]),
+    (
+        "interpolate",
+        &[
+            "frit interpolate",
+            "frit interpolate vae-001 --spherical",
+            "frit interpolate vae-001 --images IMAGES",
+            "frit interpolate dcgan-001 --seeds 3,17,5 --gif walk.gif",
+        ],
+    ),
     ("traverse", &["frit traverse", "frit traverse vae-001 --image 3 --reach 2"]),
     ("encode", &["frit encode", "frit encode vqvae-001 -n 100 --out codes.frit"]),
     ("decode", &["frit decode vae-001 --codes codes.npy", "frit decode cvae-001 --codes codes.npy --class 7"]),
+    ("project", &["frit project --images IMAGES", "frit project dcgan-001 --images cat.png --steps 500 --starts 16"]),
     ("eval", &["frit eval", "frit eval vae-001 --iw 100 --json", "frit eval dcgan-001 --generative"]),
     ("compare", &["frit compare REAL GENERATED", "frit compare REAL GENERATED --size 64"]),
     ("data", &["frit data inspect IMAGES", "frit data inspect IMAGES --size 64"]),

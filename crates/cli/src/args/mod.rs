@@ -1,13 +1,15 @@
 //! Command-line arguments.
 
 mod help;
+mod seeds;
 mod settings;
 mod trained;
 
 pub(crate) use help::command;
+pub(crate) use seeds::Seeds;
 pub(crate) use settings::{Device, MicroBatch, Settings};
 pub(crate) use trained::{
-    Compare, Decode, Encode, Eval, Interpolate, Own, Reconstruct, Report, Sample, Trained, Traverse,
+    Animation, Compare, Decode, Encode, Eval, Interpolate, Own, Project, Reconstruct, Report, Sample, Trained, Traverse,
 };
 
 use anyhow::Result;
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Encode(Encode),
     /// Decode a file of latent codes to images
     Decode(Decode),
+    /// Find the latent codes whose images are nearest to given ones
+    Project(Project),
     /// List runs: model, data, epochs, best metric, state
     Runs(Runs),
     /// Evaluate a trained model on the test set

@@ -1,7 +1,8 @@
 //! Arguments of the commands on trained models and images.
 
-use super::Device;
+use super::{Device, Seeds};
 use clap::Args;
+use frit::eval::ProjectOptions;
 use std::path::PathBuf;
 
 /// A trained model and its checkpoint.
@@ -44,9 +45,18 @@ pub(crate) struct Sample {
     /// Random seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Also write each image to this folder: 00000.png, 00001.png, …; existing numbered files are refused
+    /// One image per seed, the first of each: seeds and ranges, such as 0-35 or 1,5,9-12
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["n", "seed"])]
+    pub(crate) seeds: Option<Seeds>,
+    /// Truncate latents: numbers beyond ±X are drawn again; less variety, often better images
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) trunc: Option<f32>,
+    /// Also write each image to this folder: 00000.png, 00001.png, …, or its seed; existing numbered files are refused
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) files: Option<PathBuf>,
+    /// With --files, write to a sub-folder for each class, which `--data DIR` reads
+    #[arg(long, requires = "files", help_heading = "Output")]
+    pub(crate) by_class: bool,
     /// Class to sample, for class-conditional models [default: each class in turn]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
@@ -91,6 +101,27 @@ pub(crate) struct Interpolate {
     /// Interpolate to your own image
     #[arg(long, value_name = "FILE", requires = "from")]
     pub(crate) to: Option<String>,
+    /// Interpolate from each of your own images to the next: files and folders, resized as the run's data
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["from", "test_images", "rows", "seed"])]
+    pub(crate) images: Vec<String>,
+    /// Interpolate from the first sample of each seed to the next: seeds and ranges, such as 3,17,5 or 0-7
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["from", "images", "test_images", "rows", "seed"])]
+    pub(crate) seeds: Option<Seeds>,
+    /// Interpolate from each latent code of a file to the next, as `frit encode` and `frit project` write them
+    #[arg(
+        long,
+        value_name = "FILE.npy",
+        conflicts_with_all = ["from", "images", "seeds", "test_images", "rows", "seed"]
+    )]
+    pub(crate) codes: Option<PathBuf>,
+    /// Truncate the latents of samples: numbers beyond ±X are drawn again
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        conflicts_with_all = ["from", "images", "codes", "test_images"]
+    )]
+    pub(crate) trunc: Option<f32>,
     /// Class, for class-conditional models [default: the class of each row's first image, or each class in turn]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
@@ -101,7 +132,27 @@ pub(crate) struct Interpolate {
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) animation: Animation,
+    #[command(flatten)]
     pub(crate) trained: Trained,
+}
+
+/// Animations of interpolations.
+#[derive(Debug, Args)]
+pub(crate) struct Animation {
+    /// Also write an animated GIF, which loops: all rows at once, there and back. With --images, --seeds and --codes,
+    /// one image that passes each and returns to the first
+    #[arg(long, value_name = "FILE.gif", help_heading = "Output")]
+    pub(crate) gif: Option<PathBuf>,
+    /// Also write the animation as APNG, in all colours
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
+    pub(crate) apng: Option<PathBuf>,
+    /// Frames of the animation from one image to the next
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Output")]
+    pub(crate) frames: usize,
+    /// Frames per second
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Output")]
+    pub(crate) fps: u32,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +208,40 @@ pub(crate) struct Decode {
     /// Output image [default: RUN/decoded.png]
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Project {
+    #[command(flatten)]
+    pub(crate) own: Own,
+    /// Number of images [default: 16 test images, or all of --images]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) n: Option<usize>,
+    /// Gradient steps
+    #[arg(long, value_name = "N", default_value_t = ProjectOptions::default().steps)]
+    pub(crate) steps: usize,
+    /// Learning rate of Adam at the first step; it falls to zero
+    #[arg(long, value_name = "X", default_value_t = ProjectOptions::default().lr, allow_negative_numbers = true)]
+    pub(crate) lr: f32,
+    /// Starts per image, of which the best result counts: the image's own code, then samples [default: 1, or 8 without
+    /// an encoder]
+    #[arg(long, value_name = "N")]
+    pub(crate) starts: Option<usize>,
+    /// Random seed of the starts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Output image: originals above the images of their latents [default: RUN/projections.png]
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
+    /// Output file of the latents. Class-conditional models also write the classes, to projections.classes.npy
+    /// [default: RUN/projections.npy]
+    #[arg(long, value_name = "FILE.npy", help_heading = "Output")]
+    pub(crate) codes: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) trained: Trained,
 }

@@ -15,7 +15,7 @@ use frit::io::tokens::{Header, Tokens, crc32};
 use frit::run::session::Session;
 use frit::terminal::Terminal;
 use gpu_core::{Array, Dtype};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest number of images in one grid.
 const MAX: usize = 10_000;
@@ -38,15 +38,22 @@ pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending>
     };
     let path = args.out.clone().unwrap_or_else(|| run.path.join("codes").with_extension(ending));
     check_ending(&path, ending, session.config.name())?;
-    files::write(&path, &bytes)?;
-    out!("{}", path.display())?;
-    if is_class_conditional(&session) {
-        let beside = path.with_extension("classes.npy");
-        files::write(&beside, &write_classes(&session.data.test.labels[..count]))?;
-        out!("{}", beside.display())?;
+    let labels = is_class_conditional(&session).then(|| session.data.test.labels[..count].to_vec());
+    let written = write_with_classes(&path, &bytes, labels)?;
+    written.iter().try_for_each(|path| out!("{}", path.display()))?;
+    if let [_, beside] = &written[..] {
         terminal.say(&format!("wrote the classes of the images to {0}; decode with --classes {0}", beside.display()));
     }
     Ok(Ending::Done)
+}
+
+/// Writes codes, and the labels of a class-conditional model next to them. Returns the paths.
+pub(super) fn write_with_classes(path: &Path, codes: &[u8], labels: Option<Vec<u8>>) -> Result<Vec<PathBuf>> {
+    files::write(path, codes)?;
+    let Some(labels) = labels else { return Ok(vec![path.into()]) };
+    let beside = path.with_extension("classes.npy");
+    files::write(&beside, &write_classes(&labels))?;
+    Ok(vec![path.into(), beside])
 }
 
 /// Refuses an extension of the other kind of codes.
@@ -148,6 +155,13 @@ fn known(file: &[u8], session: &mut Session, name: &str) -> Result<Vec<u32>> {
     );
     ensure!(header.images <= MAX, "{name} has the codes of {} images; expected 1 to {MAX}", header.images);
     Ok(header.unpack(file, name)?.tokens)
+}
+
+/// The latents of a file, by its path.
+pub(super) fn latents_of_file(path: &Path, width: usize) -> Result<Vec<f32>> {
+    let (file, name) = (read(path)?, path.display().to_string());
+    ensure!(!Tokens::are_in(&file), "{name} holds codebook indices, which cannot be interpolated");
+    latents(&file, &name, width)
 }
 
 /// Latents from an .npy file [n, width], or the means of posteriors [n, 2 · width].

@@ -1,17 +1,18 @@
 //! `frit sample` and `frit reconstruct`.
 
 use crate::Ending;
-use crate::args;
-use crate::commands::trained::{MEASURE, open_on, open_to_draw};
+use crate::args::{self, Seeds};
+use crate::commands::trained::{MEASURE, check_truncation, open_on, open_to_draw};
 use crate::output::out;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use frit::eval::Opened;
 use frit::eval::draw::{Images, Reconstructions, Sampling, usual_samples};
+use frit::eval::image_files::ImageFiles;
 use frit::eval::latents::class;
-use frit::io::files;
-use frit::io::images::{destination, single, write_png};
+use frit::eval::prior::{sample_seeds, sample_truncated};
+use frit::io::images::{destination, write_png};
+use frit::run::session::Session;
 use frit::terminal::Terminal;
-use std::path::Path;
 
 /// The largest number of images in one grid.
 const MAX: usize = 10_000;
@@ -24,6 +25,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         "invalid value '{}' for -n: expected 1 to {MAX}",
         args.n.unwrap_or_default()
     );
+    check_truncation(args.trunc)?;
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
     let count = args.n.unwrap_or(usual_samples(&session.data));
     ensure!(
@@ -31,42 +33,33 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         "--files writes images, but the run draws points; leave it out"
     );
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
-    args.files.as_deref().map_or(Ok(()), check_for_pictures)?;
-    let sampling = Sampling::require(&mut session, count, args.seed)?;
-    let sampling = match &args.class {
-        Some(name) => sampling.of_class(class(&session, name)?.into()),
-        None => sampling,
-    };
-    let images = sampling.run(&mut session)?;
-    if let Some(folder) = &args.files {
-        write_each(folder, &images)?;
+    let class = args.class.as_deref().map(|name| class(&session, name)).transpose()?.map(usize::from);
+    let files = args.files.as_deref().map(|folder| ImageFiles::prepare(&session, folder, args.by_class)).transpose()?;
+    let images = drawn(args, &mut session, count, class)?;
+    if let Some(files) = files {
+        files.write(&images)?;
     }
     images.save(&path)?;
     out!("{}", path.display())?;
+    if args.seeds.is_some() {
+        terminal.say("seeds, as in the image:");
+    }
+    for row in images.rows_of_numbers() {
+        terminal.say(&row.iter().map(u64::to_string).collect::<Vec<_>>().join(" "));
+    }
     Ok(Ending::Done)
 }
 
-/// Refuses a folder that already holds numbered images, which would mix with these.
-fn check_for_pictures(folder: &Path) -> Result<()> {
-    let numbered = |name: &str| {
-        let number = name.strip_suffix(".png");
-        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let names = files::list(folder)?.into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_string()));
-    match names.into_iter().find(|name| numbered(name)) {
-        Some(name) => bail!("{} already contains images, e.g. {name}; choose an empty folder", folder.display()),
-        None => Ok(()),
-    }
-}
-
-/// Writes each image to its own file in a folder.
-fn write_each(folder: &Path, images: &Images) -> Result<()> {
-    files::create_folder(folder)?;
-    let pixels: usize = images.size.iter().product();
-    for (number, image) in images.values.chunks_exact(pixels).enumerate() {
-        write_png(&folder.join(format!("{number:05}.png")), &single(image, images.size))?;
-    }
-    Ok(())
+/// The samples that the arguments ask for.
+fn drawn(args: &args::Sample, session: &mut Session, count: usize, class: Option<usize>) -> Result<Images> {
+    Ok(match (&args.seeds, args.trunc) {
+        (Some(Seeds(seeds)), truncation) => sample_seeds(session, seeds, truncation, class)?,
+        (None, Some(truncation)) => sample_truncated(session, count, args.seed, truncation, class)?,
+        (None, None) => {
+            let sampling = Sampling::require(session, count, args.seed)?;
+            class.into_iter().fold(sampling, Sampling::of_class).run(session)?
+        }
+    })
 }
 
 pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Result<Ending> {
@@ -88,7 +81,7 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
 }
 
 /// Checks the number of images against the data set and the largest grid.
-fn check_count(count: usize, images: usize) -> Result<usize> {
+pub(super) fn check_count(count: usize, images: usize) -> Result<usize> {
     match images {
         ..=MAX => ensure!(
             (1..=images).contains(&count),

@@ -1,57 +1,21 @@
-//! `frit interpolate` and `frit traverse`: interpolation and traversal of the latent space.
+//! `frit traverse`, and its share of `frit interpolate`: points of the latent space as rows of images.
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{open, open_on};
+use crate::commands::trained::open;
 use crate::output::out;
 use anyhow::{Result, ensure};
 use frit::eval::draw::Images;
-use frit::eval::latents::{class, code_width, codes, is_class_conditional, pictures};
+use frit::eval::latents::{class, code_width, is_class_conditional, latents, pictures_of_latents};
 use frit::eval::{Opened, OwnImages};
 use frit::io::images::destination;
 use frit::run::session::Session;
 use frit::terminal::Terminal;
 use gpu_core::{Array, Dtype};
-use models::latents::{linear, normals, spherical};
 use std::path::Path;
 
 /// The largest number of rows or columns.
 const MAX: usize = 100;
-
-pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Result<Ending> {
-    check("--rows", args.rows, 1)?;
-    check("--steps", args.steps, 2)?;
-    let own = args.from.iter().chain(&args.to).cloned().collect::<Vec<_>>();
-    let own = (!own.is_empty()).then(|| OwnImages { sources: own, class: args.class.clone() });
-    let count = if own.is_some() { 1 } else { args.rows };
-    let images = args.test_images || own.is_some();
-    let Opened { run, mut session, .. } = open_on(&args.trained, own, terminal)?;
-    let session = &mut session;
-    let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
-    let width = latent_width(session)?;
-    ensure!(
-        args.from.is_none() || session.data.test.count == 2,
-        "--from and --to have {} images; use one image file each",
-        session.data.test.count
-    );
-    let images = images || !has_prior(session);
-    let rows = if images { pairs(session, count)? } else { Vec::new() };
-    let ends = match images {
-        true => latents(session, rows.clone())?,
-        false => normals(2 * args.rows * width, args.seed).chunks(width).map(<[f32]>::to_vec).collect(),
-    };
-    // One class per row: only the latent changes.
-    let known = session.data.classes.len();
-    let of_row = |row: usize| if images { label(session, rows[2 * row]) } else { (row % known) as u8 };
-    let classes = classes(session, args.class.as_deref(), count, of_row)?;
-    let way = if args.spherical { spherical } else { linear };
-    let row = |ends: &[Vec<f32>]| {
-        let point = |step: usize| way(&ends[0], &ends[1], step as f32 / (args.steps - 1) as f32);
-        (0..args.steps).flat_map(point).collect::<Vec<f32>>()
-    };
-    let points: Vec<f32> = ends.chunks(2).flat_map(row).collect();
-    draw(session, points, classes, args.steps, &path)
-}
 
 pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<Ending> {
     check("--units", args.units, 1)?;
@@ -64,7 +28,7 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
     let Opened { run, mut session, .. } = open(&args.trained, terminal)?;
     let session = &mut session;
     let path = destination(args.out.as_deref(), &run.path, "traversal.png")?;
-    let width = latent_width(session)?;
+    let width = dimensions(session)?;
     let prior = has_prior(session);
     let image = args.image.or((!prior).then_some(0));
     let base = match image {
@@ -87,22 +51,24 @@ pub(crate) fn traverse(args: &args::Traverse, terminal: &Terminal) -> Result<End
         }
     }
     let of_row = |_| image.map_or(0, |image| label(session, image));
-    let classes = classes(session, args.class.as_deref(), units.len(), of_row)?;
-    draw(session, points, classes, args.steps, &path)
+    let classes = row_classes(session, args.class.as_deref(), units.len(), of_row)?;
+    draw(session, points, classes, args.steps, &path)?;
+    out!("{}", path.display())?;
+    Ok(Ending::Done)
 }
 
 /// True if the model has a prior to sample from.
-fn has_prior(session: &Session) -> bool {
+pub(super) fn has_prior(session: &Session) -> bool {
     session.model.sampler().is_some()
 }
 
 /// The class of a test image.
-fn label(session: &Session, image: usize) -> u8 {
+pub(super) fn label(session: &Session, image: usize) -> u8 {
     session.data.test.labels[image]
 }
 
 /// The class of each row, for class-conditional models: the named one, or `of_row`.
-fn classes(
+pub(super) fn row_classes(
     session: &Session,
     name: Option<&str>,
     rows: usize,
@@ -113,34 +79,16 @@ fn classes(
     Ok(is_class_conditional(session).then(|| (0..rows).map(of).collect()))
 }
 
-fn check(flag: &str, n: usize, least: usize) -> Result<()> {
+pub(super) fn check(flag: &str, n: usize, least: usize) -> Result<()> {
     ensure!((least..=MAX).contains(&n), "invalid value '{n}' for {flag}: expected {least} to {MAX}");
     Ok(())
 }
 
-/// The number of latent dimensions.
-fn latent_width(session: &Session) -> Result<usize> {
+/// The number of latent dimensions to traverse.
+fn dimensions(session: &Session) -> Result<usize> {
     let words = session.model.decoder().is_some_and(|decoder| decoder.code().dtype == Dtype::U32);
-    ensure!(!words, "codebook indices cannot be interpolated; use a run of a VAE, an autoencoder or a GAN");
+    ensure!(!words, "codebook indices cannot be traversed; use a run of a VAE, an autoencoder or a GAN");
     Ok(code_width(session)?)
-}
-
-/// Pairs of test images, one after another: of each class its share, by the seed of the run.
-fn pairs(session: &Session, count: usize) -> Result<Vec<usize>> {
-    let (test, needed) = (&session.data.test, 2 * count);
-    let has = test.count;
-    ensure!(needed <= has, "interpolation needs {needed} test images, but there are {has}; use fewer --rows");
-    let drawn = test.subset(needed, session.config.train.seed);
-    // From one half to the other: in data sorted by class, between classes.
-    let (from, to) = drawn.split_at(count);
-    Ok(from.iter().zip(to).flat_map(|(&from, &to)| [from, to]).collect())
-}
-
-/// The latents of test images; for posteriors, their means.
-fn latents(session: &mut Session, rows: Vec<usize>) -> Result<Vec<Vec<f32>>> {
-    let width = latent_width(session)?;
-    let (found, columns) = codes(session, rows)?;
-    Ok(found.to_f32().chunks_exact(columns).map(|row| row[..width].to_vec()).collect())
 }
 
 /// The latent of one test image.
@@ -166,16 +114,24 @@ fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
 }
 
 /// Decodes points in rows of `columns`, each row with its class for class-conditional models.
-fn draw(
+pub(super) fn decoded(
+    session: &mut Session,
+    points: Vec<f32>,
+    classes: Option<Vec<u8>>,
+    columns: usize,
+) -> Result<Vec<f32>> {
+    let each = classes.map(|rows| rows.into_iter().flat_map(|class| vec![class; columns]).collect::<Vec<u8>>());
+    Ok(pictures_of_latents(session, &Array::F32(points), each.as_deref())?)
+}
+
+/// Draws such points as a grid.
+pub(super) fn draw(
     session: &mut Session,
     points: Vec<f32>,
     classes: Option<Vec<u8>>,
     columns: usize,
     path: &Path,
-) -> Result<Ending> {
-    let each = classes.map(|rows| rows.into_iter().flat_map(|class| vec![class; columns]).collect::<Vec<u8>>());
-    let images = pictures(session, &Array::F32(points), each.as_deref())?;
-    Images::like(&session.data, images, columns).save(path)?;
-    out!("{}", path.display())?;
-    Ok(Ending::Done)
+) -> Result<()> {
+    let images = decoded(session, points, classes, columns)?;
+    Ok(Images::like(&session.data, images, columns).save(path)?)
 }

@@ -1,7 +1,7 @@
 //! Opens trained models.
 
 use crate::args::{Own, Trained};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use frit::eval::{OpenOptions, Opened, OwnImages, Weights};
 use frit::run::find::{RUNS, find};
 use frit::terminal::Terminal;
@@ -39,6 +39,14 @@ impl Own {
         let Self { images, class } = self;
         (!images.is_empty()).then(|| OwnImages { sources: images.clone(), class: class.clone() })
     }
+}
+
+/// Refuses a truncation of latents that is not a positive number.
+pub(crate) fn check_truncation(truncation: Option<f32>) -> Result<()> {
+    let Some(bound) = truncation else { return Ok(()) };
+    let valid = bound > 0.0 && bound.is_finite();
+    ensure!(valid, "invalid value '{bound}' for --trunc: expected a positive, finite number");
+    Ok(())
 }
 
 /// The folder of the run that is meant; names it if it is not the one given.

@@ -13,7 +13,7 @@ use models::{ASKED_ROWS, Pass};
 use std::path::Path;
 
 /// Images in a batch. Noise is drawn by batch: sample n of a seed is the same whatever the count.
-const SAMPLE_BATCH: usize = ASKED_ROWS;
+pub(super) const SAMPLE_BATCH: usize = ASKED_ROWS;
 /// Columns of a grid, at most.
 const MAX_COLUMNS: usize = 64;
 /// Samples in one preview: of images and of points.
@@ -31,20 +31,32 @@ pub struct Images {
     pub values: Vec<f32>,
     /// Height, width and channels.
     pub size: [usize; 3],
+    /// The class of each, of a class-conditional model.
+    pub classes: Option<Vec<u8>>,
+    /// The number of each, if they are not counted from zero: its seed.
+    pub numbers: Option<Vec<u64>>,
     /// Columns of [`Images::grid`].
-    columns: usize,
+    pub(super) columns: usize,
     /// The density that a model of points was trained on.
-    points: Option<Density>,
+    pub(super) points: Option<Density>,
 }
 
 impl Images {
-    /// Images of the size of those of a data set, or points of its density.
+    /// Images of the size of those of a data set, or points of its density, without classes and numbers.
     ///
     /// # Panics
     /// If there are not as many values as whole images have.
     pub fn like(data: &DataSet, values: Vec<f32>, columns: usize) -> Self {
         assert_eq!(values.len() % data.pixels(), 0, "{} values are no whole images", values.len());
-        Self { values, size: [data.height, data.width, data.channels], columns, points: data.points }
+        let (size, points) = ([data.height, data.width, data.channels], data.points);
+        Self { values, size, classes: None, numbers: None, columns, points }
+    }
+
+    /// One column for each class where classes are drawn in turn, else about as many columns as rows.
+    pub(super) fn columns(session: &Session, count: usize, class: Option<usize>) -> usize {
+        let in_turn = session.model.buffers().first().labels.filter(|_| class.is_none());
+        let classes = in_turn.map(|_| session.data.classes.len()).filter(|&classes| classes <= MAX_COLUMNS);
+        classes.unwrap_or_else(|| square(count))
     }
 
     /// The number of images.
@@ -52,13 +64,20 @@ impl Images {
         self.values.len() / self.size.iter().product::<usize>()
     }
 
-    /// All images in one grid; points as a scatter plot, over points of their density.
+    /// All images in one grid, each over its number if they have some; points as a scatter plot, over points of their
+    /// density.
     pub fn grid(&self) -> DynamicImage {
         let [height, width, channels] = self.size;
-        match self.points {
-            Some(density) => scatter(&self.values, &drawn_on_host(density, REAL_POINTS, 1, 0), density.reach()),
-            None => images::grid(&self.values, self.count(), height, width, channels, self.columns),
+        match (self.points, &self.numbers) {
+            (Some(density), _) => scatter(&self.values, &drawn_on_host(density, REAL_POINTS, 1, 0), density.reach()),
+            (None, Some(numbers)) => images::numbered_grid(&self.values, numbers, self.size, self.columns),
+            (None, None) => images::grid(&self.values, self.count(), height, width, channels, self.columns),
         }
+    }
+
+    /// The numbers in rows as in the grid.
+    pub fn rows_of_numbers(&self) -> impl Iterator<Item = &[u64]> {
+        self.numbers.as_deref().unwrap_or_default().chunks(self.columns)
     }
 
     /// Saves the grid as a PNG file.
@@ -156,15 +175,13 @@ impl Sampling {
             let ticket = session.executor.submit(&[*program], 1, outputs)?;
             values.extend(session.executor.wait(ticket)?.remove(0).to_f32());
         }
+        let known = session.data.classes.len();
+        let class = |row: usize| self.class.unwrap_or(row % known) as u8;
+        let labels = session.model.buffers().first().labels;
+        let classes = labels.map(|_| (0..self.count).map(class).collect());
+        let columns = Images::columns(session, self.count, self.class);
         let values = to_unit(session, values);
-        Ok(Images::like(&session.data, values, self.columns(session)))
-    }
-
-    /// One column for each class where classes are drawn in turn, else about as many columns as rows.
-    fn columns(&self, session: &Session) -> usize {
-        let in_turn = session.model.buffers().first().labels.filter(|_| self.class.is_none());
-        let classes = in_turn.map(|_| session.data.classes.len()).filter(|&classes| classes <= MAX_COLUMNS);
-        classes.unwrap_or_else(|| square(self.count))
+        Ok(Images { classes, ..Images::like(&session.data, values, columns) })
     }
 }
 
@@ -232,6 +249,6 @@ pub fn training_images(data: &DataSet, count: usize, seed: u64) -> Images {
 }
 
 /// Columns of a grid that is about square, at most [`MAX_COLUMNS`].
-fn square(count: usize) -> usize {
+pub(super) fn square(count: usize) -> usize {
     ((count as f64).sqrt().ceil() as usize).clamp(1, MAX_COLUMNS)
 }

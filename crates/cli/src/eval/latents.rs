@@ -6,7 +6,7 @@ use crate::io::error::{Error, ErrorKind, Result, ensure};
 use crate::run::session::Session;
 use gpu_core::{Array, Buf, Dtype};
 use models::ASKED_ROWS;
-use models::capabilities::Decoding;
+use models::capabilities::{CodeSpec, Decoder, Decoding, Encoder};
 use unicode_normalization::UnicodeNormalization;
 
 /// Decodes rows of latents, or of codebook indices, to images with values from 0 to 1. `classes` has the class of each
@@ -18,12 +18,34 @@ use unicode_normalization::UnicodeNormalization;
 /// # Panics
 /// If classes are given for an unconditional model, or missing for a class-conditional one.
 pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) -> Result<Vec<f32>> {
+    let width = code_width(session)?;
+    decoded(session, codes, classes, width, |decoder, count| decoder.decode(count))
+}
+
+/// The same of latents; a VQ-VAE's are quantised.
+///
+/// # Errors
+/// As for [`pictures`].
+///
+/// # Panics
+/// As for [`pictures`].
+pub fn pictures_of_latents(session: &mut Session, latents: &Array, classes: Option<&[u8]>) -> Result<Vec<f32>> {
+    let width = latent_width(session)?;
+    decoded(session, latents, classes, width, |decoder, count| decoder.decode_latents(count))
+}
+
+fn decoded(
+    session: &mut Session,
+    codes: &Array,
+    classes: Option<&[u8]>,
+    width: usize,
+    decode: impl Fn(&dyn Decoder, usize) -> Decoding,
+) -> Result<Vec<f32>> {
     assert_eq!(
         classes.is_some(),
         is_class_conditional(session),
         "classes are given exactly to a class-conditional model"
     );
-    let width = code_width(session)?;
     let rows = codes.len() / width;
     let most = ASKED_ROWS.min(rows_that_fit(session)).min(rows.max(1));
     let mut images = Vec::new();
@@ -33,8 +55,8 @@ pub fn pictures(session: &mut Session, codes: &Array, classes: Option<&[u8]>) ->
         let (program, given, output) = match prepared.filter(|(size, _)| *size == count) {
             Some((_, found)) => found,
             None => {
-                let decoder = session.model.decoder().expect("code_width has checked it");
-                let Decoding { given, pass } = decoder.decode(count);
+                let decoder = session.model.decoder().expect("its width was asked for");
+                let Decoding { given, pass } = decode(decoder, count);
                 let found =
                     (session.executor.prepare(&with_drawing_weights(session, pass.schedule))?, given, pass.outputs[0]);
                 prepared = Some((count, found));
@@ -81,12 +103,22 @@ pub fn class(session: &Session, name: &str) -> Result<u8> {
 /// # Errors
 /// [`ErrorKind::Model`] if the model has no decoder.
 pub fn code_width(session: &Session) -> Result<usize> {
+    Ok(decoder(session)?.code().width)
+}
+
+/// The length of a latent; of a VQ-VAE, the numbers before quantisation.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model has no decoder.
+pub fn latent_width(session: &Session) -> Result<usize> {
+    Ok(decoder(session)?.latent())
+}
+
+fn decoder(session: &Session) -> Result<&dyn Decoder> {
     let name = session.config.name();
-    let decoder = session.model.decoder();
-    let decoder = decoder.ok_or_else(|| {
+    session.model.decoder().ok_or_else(|| {
         Error::new(ErrorKind::Model, format!("{name} has no decoder; use a run of an autoencoder or a GAN"))
-    })?;
-    Ok(decoder.code().width)
+    })
 }
 
 fn rows_of(codes: &Array, start: usize, given: Buf) -> Array {
@@ -104,18 +136,34 @@ fn rows_of(codes: &Array, start: usize, given: Buf) -> Array {
 /// # Errors
 /// [`ErrorKind::Model`] if the model has no encoder; [`ErrorKind::Device`] if the device fails.
 pub fn codes(session: &mut Session, rows: Vec<usize>) -> Result<(Array, usize)> {
-    let name = session.config.name();
-    let encoder = session.model.encoder();
-    let encoder = encoder.ok_or_else(|| {
-        Error::new(ErrorKind::Model, format!("{name} has no encoder; use a run of an autoencoder, a VAE or a VQ-VAE"))
-    })?;
-    let (words, width) = (encoder.code().dtype == Dtype::U32, encoder.code().width);
+    let CodeSpec { width, dtype } = encoder(session)?.code();
+    let words = dtype == Dtype::U32;
     let pass = |session: &Session, batch| session.model.encoder().expect("checked above").encode(batch);
     let pass = TestPass::prepare(session, rows, pass)?;
     if words {
         return Ok((Array::U32(pass.run_words(session)?), width));
     }
     Ok((Array::F32(pass.run(session)?.remove(0)), width))
+}
+
+/// The latents of the test images in `rows`, [rows, latent]: of a posterior the means, of a VQ-VAE the numbers before
+/// quantisation.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model has no encoder or no decoder; [`ErrorKind::Device`] if the device fails.
+pub fn latents(session: &mut Session, rows: Vec<usize>) -> Result<Vec<Vec<f32>>> {
+    let (width, count) = (latent_width(session)?, rows.len());
+    encoder(session)?;
+    let pass = |session: &Session, batch| session.model.encoder().expect("checked above").latents(batch);
+    let found = TestPass::prepare(session, rows, pass)?.run(session)?.remove(0);
+    Ok(found.chunks_exact(found.len() / count).map(|row| row[..width].to_vec()).collect())
+}
+
+fn encoder(session: &Session) -> Result<&dyn Encoder> {
+    let name = session.config.name();
+    session.model.encoder().ok_or_else(|| {
+        Error::new(ErrorKind::Model, format!("{name} has no encoder; use a run of an autoencoder, a VAE or a VQ-VAE"))
+    })
 }
 
 #[cfg(test)]

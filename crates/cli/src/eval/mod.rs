@@ -1,7 +1,7 @@
 //! Evaluation: metrics of a trained model on its test set, samples and reconstructions.
 //!
-//! [`evaluate()`] measures a model, [`sample`] and [`reconstruct`] draw images, [`open`] loads the model of a run.
-//! [`metrics::METRICS`] is the table of every metric.
+//! [`evaluate()`] measures a model, [`sample`] and [`reconstruct`] draw images, [`project()`] finds the latents of
+//! given ones, [`open`] loads the model of a run. [`metrics::METRICS`] is the table of every metric.
 
 pub mod autoencoder;
 pub mod classifier;
@@ -10,6 +10,7 @@ pub mod draw;
 pub(crate) mod evaluate;
 pub mod features;
 mod helper_network;
+pub mod image_files;
 pub mod inception;
 pub mod latents;
 pub mod measures;
@@ -18,6 +19,8 @@ pub mod modes;
 pub mod network;
 mod own_images;
 pub mod passes;
+pub mod prior;
+pub mod project;
 pub mod quality;
 pub mod random_network;
 pub mod targets;
@@ -29,4 +32,5 @@ pub use evaluate::{EvalOptions, evaluate, origin};
 pub use features::{FeatureChoice, FeatureSpace};
 pub use measures::Evaluation;
 pub use own_images::OwnImages;
+pub use project::{ProjectOptions, Projected, project};
 pub use trained::{DataFacts, OpenOptions, Opened, Weights, open, step_of};

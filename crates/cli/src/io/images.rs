@@ -1,7 +1,7 @@
 //! Grids of small images, as PNG files.
 
 use super::error::{Context, ErrorKind, Result, ensure};
-use crate::io::files;
+use crate::io::{digits, files};
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ const SCALE: usize = 2;
 const GAP: usize = 2;
 /// Grey of the gaps, and of cells without an image.
 const BACKGROUND: u8 = 48;
+/// Grey of captions.
+const CAPTION: u8 = 224;
 
 /// Images in rows of `columns`, twice their size, with a dark-grey gap between them.
 ///
@@ -34,6 +36,23 @@ pub fn grid(
     let mut canvas = Canvas::new(count.div_ceil(columns), columns, [height, width, channels]);
     for (number, picture) in images.chunks_exact(pixels).enumerate() {
         canvas.put(number / columns, number % columns, picture);
+    }
+    canvas.finish()
+}
+
+/// The same grid with the number of each image below it, centred; without the numbers if one is wider than an image.
+pub fn numbered_grid(images: &[f32], numbers: &[u64], size: [usize; 3], columns: usize) -> DynamicImage {
+    let ([height, width, channels], count) = (size, numbers.len());
+    let room = SCALE * width;
+    if numbers.iter().any(|&number| SCALE * digits::width(number) > room) {
+        return grid(images, count, height, width, channels, columns);
+    }
+    assert_eq!(images.len(), count * size.iter().product::<usize>(), "an image has one number");
+    let columns = columns.min(count);
+    let mut canvas = Canvas::with_captions(count.div_ceil(columns), columns, size);
+    for (place, (picture, &number)) in images.chunks_exact(height * width * channels).zip(numbers).enumerate() {
+        canvas.put(place / columns, place % columns, picture);
+        canvas.put_caption(place / columns, place % columns, number);
     }
     canvas.finish()
 }
@@ -110,22 +129,31 @@ struct Canvas {
     width: usize,
     height: usize,
     cell: [usize; 3],
+    /// Pixels below each cell for its caption.
+    caption: usize,
 }
 
 impl Canvas {
     fn new(rows: usize, columns: usize, cell: [usize; 3]) -> Self {
+        Self::laid_out(rows, columns, cell, 0)
+    }
+
+    fn with_captions(rows: usize, columns: usize, cell: [usize; 3]) -> Self {
+        Self::laid_out(rows, columns, cell, 2 * GAP + SCALE * digits::ROWS)
+    }
+
+    fn laid_out(rows: usize, columns: usize, cell: [usize; 3], caption: usize) -> Self {
         let [cell_height, cell_width, channels] = cell;
         assert!(rows * columns * cell_height * cell_width > 0, "a grid has at least one image");
         assert!(matches!(channels, 1 | 3), "an image has one or three channels, not {channels}");
-        let height = rows * (SCALE * cell_height + GAP) - GAP;
+        let height = rows * (SCALE * cell_height + caption + GAP) - GAP;
         let width = columns * (SCALE * cell_width + GAP) - GAP;
-        Self { bytes: vec![BACKGROUND; height * width * channels], width, height, cell }
+        Self { bytes: vec![BACKGROUND; height * width * channels], width, height, cell, caption }
     }
 
     fn put(&mut self, row: usize, column: usize, picture: &[f32]) {
         let [height, width, channels] = self.cell;
-        let top = row * (SCALE * height + GAP);
-        let left = column * (SCALE * width + GAP);
+        let [top, left] = self.corner(row, column);
         for y in 0..SCALE * height {
             for x in 0..SCALE * width {
                 let to = ((top + y) * self.width + left + x) * channels;
@@ -133,6 +161,24 @@ impl Canvas {
                 for c in 0..channels {
                     self.bytes[to + c] = (picture[from + c].clamp(0.0, 1.0) * 255.0).round() as u8;
                 }
+            }
+        }
+    }
+
+    /// The top and left pixel of a cell.
+    fn corner(&self, row: usize, column: usize) -> [usize; 2] {
+        let [height, width, _] = self.cell;
+        [row * (SCALE * height + self.caption + GAP), column * (SCALE * width + GAP)]
+    }
+
+    fn put_caption(&mut self, row: usize, column: usize, number: u64) {
+        let [height, width, channels] = self.cell;
+        let [top, left] = self.corner(row, column);
+        let [top, left] = [top + SCALE * height + GAP, left + SCALE * (width - digits::width(number)) / 2];
+        for [y, x] in digits::pixels(number) {
+            for (dy, dx) in (0..SCALE).flat_map(|dy| (0..SCALE).map(move |dx| (dy, dx))) {
+                let at = ((top + SCALE * y + dy) * self.width + left + SCALE * x + dx) * channels;
+                self.bytes[at..at + channels].fill(CAPTION);
             }
         }
     }
@@ -167,6 +213,19 @@ mod tests {
         assert_eq!(row(1), row(0));
         assert_eq!(row(2), [b; 10]);
         assert_eq!(row(5), [128, 128, 0, 0, b, b, b, b, b, b]);
+    }
+
+    #[test]
+    fn a_number_is_centred_below_its_image() {
+        let image = numbered_grid(&[1.0; 30], &[7, 12, 3], [1, 10, 1], 2).into_luma8();
+        // Two images of 1×10 to a row, twice their size; below each, five rows of twice the size between gaps.
+        assert_eq!(image.dimensions(), (42, 2 * (2 + 14) + 2));
+        let row = |left: u32| -> String {
+            let lit = (left..left + 20).map(|x| image.get_pixel(x, 4).0[0] == CAPTION);
+            lit.map(|lit| if lit { '#' } else { '.' }).collect()
+        };
+        assert_eq!([row(0), row(22)], [".......######.......", ".....##....######..."]);
+        assert_eq!(numbered_grid(&[1.0; 2], &[17, 3], [1, 1, 1], 2), grid(&[1.0; 2], 2, 1, 1, 1, 2));
     }
 
     #[test]

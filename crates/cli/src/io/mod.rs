@@ -1,6 +1,8 @@
-//! Files and formats: reading and writing, PNG grids, token files, caches, numbers as text.
+//! Files and formats: reading and writing, PNG grids, animations, token files, caches, numbers as text.
 
+pub mod animation;
 pub mod cache;
+mod digits;
 pub mod error;
 pub mod files;
 pub mod format;

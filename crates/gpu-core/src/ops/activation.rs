@@ -92,7 +92,7 @@ impl Activation {
 }
 
 params! {
-    /// The uniform of both kernels.
+    /// The uniform of every kernel here.
     pub struct ActivationParams {
         /// Elements.
         len: u32,
@@ -133,8 +133,16 @@ pub static ACTIVATION_BACKWARD: Kernel = Kernel {
     gradient: Gradient::Backward,
 };
 
+/// dx = act′(x) ⊙ dy, from act(x).
+pub static ACTIVATION_GATE: Kernel = Kernel {
+    name: "activation_gate",
+    bindings: &[read("of_x"), read("dy"), write("dx")],
+    reference: functions!(reference::activation::activation_gate),
+    ..ACTIVATION_BACKWARD
+};
+
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[&ACTIVATION, &ACTIVATION_BACKWARD];
+pub static KERNELS: &[&Kernel] = &[&ACTIVATION, &ACTIVATION_BACKWARD, &ACTIVATION_GATE];
 
 /// y = act(x), of x's shape.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, act: Activation) -> Buf {
@@ -151,6 +159,18 @@ pub fn backward(s: &mut Schedule, label: &str, x: Buf, dy: Buf, act: Activation)
     assert_eq!(x.len(), dy.len(), "{label}: dy of shape {} for x of shape {}", dy.shape, x.shape);
     let dx = s.scratch(x.shape);
     s.push(&ACTIVATION_BACKWARD, label, &[x, dy, dx], &parameters(x, act), grid(x), 6 * x.len() as u64);
+    dx
+}
+
+/// The same from y = act(x), of y's shape.
+///
+/// # Panics
+/// If `dy` has another size than `y`, or the slope cannot be computed from y.
+pub fn gate(s: &mut Schedule, label: &str, y: Buf, dy: Buf, act: Activation) -> Buf {
+    assert_eq!(y.len(), dy.len(), "{label}: dy of shape {} for y of shape {}", dy.shape, y.shape);
+    assert!(act.slope_from_output(), "{label}: the slope of {act:?} needs its input");
+    let dx = s.scratch(y.shape);
+    s.push(&ACTIVATION_GATE, label, &[y, dy, dx], &parameters(y, act), grid(y), 3 * y.len() as u64);
     dx
 }
 

@@ -57,6 +57,20 @@ params! {
     }
 }
 
+params! {
+    /// The uniform of [`PHILOX_ROWS`].
+    pub struct RowsParams {
+        /// Rows: seeds.
+        rows: u32,
+        /// Numbers of each row.
+        cols: u32,
+        /// The second word of the counter: a [`Stream`].
+        stream: u32,
+        /// The largest magnitude.
+        bound: f32,
+    }
+}
+
 const INVOCATIONS: usize = 64;
 
 const fn kernel(
@@ -92,8 +106,16 @@ pub static PHILOX_NORMAL: Kernel =
 pub static PHILOX_UNIFORM: Kernel =
     kernel("philox_uniform", NUMBERS, UniformParams::FIELDS, functions!(reference::philox::philox_uniform));
 
+/// Truncated normal numbers of several seeds.
+pub static PHILOX_ROWS: Kernel = kernel(
+    "philox_rows",
+    &[read("clock").of_u32(), read("seeds").of_u32(), write("z")],
+    RowsParams::FIELDS,
+    functions!(reference::philox::philox_rows),
+);
+
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[&PHILOX_WORDS, &PHILOX_NORMAL, &PHILOX_UNIFORM];
+pub static KERNELS: &[&Kernel] = &[&PHILOX_WORDS, &PHILOX_NORMAL, &PHILOX_UNIFORM, &PHILOX_ROWS];
 
 /// Random words as a new buffer of u32. `clock` is `u32 [4]`; its first element is the step.
 ///
@@ -175,6 +197,37 @@ pub fn uniform_from(
     let params = UniformParams { len, first: first as u32, stream, key0, key1, low, high };
     s.push(&PHILOX_UNIFORM, label, &[clock, y], &params, grid, 4 * y.len() as u64);
     y
+}
+
+/// Standard normal numbers of several seeds, [rows, cols], as a new buffer: row r has the first `cols` elements of
+/// [`normal`] under seed r of `seeds`, `u32 [rows, 2]`, the low word first. `clock` is `u32 [4]`; its first element is
+/// the step.
+///
+/// With a truncation X, numbers beyond ±X are drawn again until they are within, so that the distribution is the normal
+/// one under that condition (Brock, Donahue and Simonyan, *Large scale GAN training*, 2019, §3.1); the others stay.
+///
+/// # Panics
+/// If `clock` is not `[4]`, `seeds` not [rows, 2], the truncation not above 0, or there are more than 2³¹ − 1 numbers.
+pub fn normal_rows(
+    s: &mut Schedule,
+    label: &str,
+    seeds: Buf,
+    cols: usize,
+    clock: Buf,
+    stream: Stream,
+    truncation: Option<f32>,
+) -> Buf {
+    let rows = seeds.shape.rows();
+    assert_eq!(clock.len(), 4, "{label}: the clock has shape {}", clock.shape);
+    assert_eq!(seeds.shape.cols(), 2, "{label}: seeds of shape {}", seeds.shape);
+    assert!(truncation.is_none_or(|bound| bound > 0.0), "{label}: truncation to {truncation:?}");
+    assert!(i32::try_from(rows * cols).is_ok(), "{label}: {rows} × {cols} numbers exceed 2³¹ − 1");
+    let z = s.scratch([rows, cols]);
+    let bound = truncation.unwrap_or(f32::MAX).min(f32::MAX);
+    let params = RowsParams { rows: rows as u32, cols: cols as u32, stream: stream as u32, bound };
+    let grid = Grid::Linear((rows * cols.div_ceil(4)).div_ceil(INVOCATIONS));
+    s.push(&PHILOX_ROWS, label, &[clock, seeds, z], &params, grid, 25 * z.len() as u64);
+    z
 }
 
 /// The grid for the blocks of four that hold y's elements; the first may start before them.

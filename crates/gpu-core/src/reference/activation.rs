@@ -153,3 +153,13 @@ pub fn activation_backward<E: Element>(args: &mut Args<'_, E>) {
         }
     });
 }
+
+/// dx = act′(x) dy, from of_x = act(x)
+pub fn activation_gate<E: Element>(args: &mut Args<'_, E>) {
+    let p: ActivationParams = args.params();
+    let (of_x, dy, dx) = (args.read("of_x"), args.read("dy"), args.write("dx"));
+    dx.par_chunks_mut(BLOCK).zip(of_x.par_chunks(BLOCK)).zip(dy.par_chunks(BLOCK)).for_each(|((dx, of_x), dy)| {
+        dx.copy_from_slice(dy);
+        gate_all(p.kind, p.alpha, of_x, dx);
+    });
+}

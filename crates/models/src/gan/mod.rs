@@ -7,6 +7,7 @@
 
 mod augment;
 mod config;
+mod draw;
 mod networks;
 mod penalty;
 mod score;
@@ -15,7 +16,7 @@ pub use augment::Change;
 pub use config::GanConfig;
 pub use penalty::Penalty;
 
-use crate::capabilities::{CodeSpec, Decoder, Decoding, Discriminator, Sampler};
+use crate::capabilities::{Decoder, Discriminator, Projector, Sampler};
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
 use crate::micro_batch::MicroBatch;
@@ -281,14 +282,6 @@ impl Gan {
 
         micro_batch.record(s, "g_loss", rows, clock, ring, G_LOSS);
     }
-
-    /// Generated images [count, width] of latents [count, 1, 1, latent], of the requested classes.
-    fn generated(&self, s: &mut Schedule, z: Buf) -> Buf {
-        let (count, buffers) = (z.shape.dims()[0] as usize, &self.base.buffers);
-        let y = buffers.first().labels.map(|labels| buffers.asked_classes(s, labels, count));
-        let (fake, _) = self.generate(s, z, y, Mode::Use);
-        fake.buf.reshape([count, self.spec().width()])
-    }
 }
 
 impl Settings for GanConfig {
@@ -395,31 +388,12 @@ impl Model for Gan {
         Some(self)
     }
 
-    fn discriminator(&self) -> Option<&dyn Discriminator> {
+    fn projector(&self) -> Option<&dyn Projector> {
         Some(self)
     }
-}
 
-impl Sampler for Gan {
-    fn sample(&self, count: usize, seed: u64) -> Pass {
-        let mut s = Schedule::new();
-        let z = self.latents(&mut s, count, self.base.buffers.side_clock, seed, Stream::Sample);
-        let images = self.generated(&mut s, z);
-        Pass::new(s, &[images])
-    }
-}
-
-impl Decoder for Gan {
-    fn decode(&self, count: usize) -> Decoding {
-        let mut s = Schedule::new();
-        let z = s.scratch([count, 1, 1, self.config.latent]);
-        s.feed(z);
-        let images = self.generated(&mut s, z);
-        Decoding { given: z.reshape([count, self.config.latent]), pass: Pass::new(s, &[images]) }
-    }
-
-    fn code(&self) -> CodeSpec {
-        CodeSpec { width: self.config.latent, dtype: Dtype::F32 }
+    fn discriminator(&self) -> Option<&dyn Discriminator> {
+        Some(self)
     }
 }
 

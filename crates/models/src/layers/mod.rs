@@ -86,6 +86,15 @@ impl Value {
         }
     }
 
+    /// The gradient before the activation, from one of these numbers.
+    pub(crate) fn before(&self, s: &mut Schedule, label: &str, dy: Buf) -> Buf {
+        match self.slope {
+            Slope::One => dy,
+            Slope::Output(act) => activation::gate(s, label, self.buf, dy, act),
+            Slope::Input(act, sum) => activation::backward(s, label, sum, dy, act),
+        }
+    }
+
     /// The gradient before the activation, from one multiplied by the gate.
     fn pass(&self, s: &mut Schedule, label: &str, dx: Buf) -> Buf {
         match self.slope {

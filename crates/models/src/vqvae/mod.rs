@@ -348,6 +348,13 @@ impl Encoder for VqVae {
     fn code(&self) -> CodeSpec {
         CodeSpec { width: self.positions(), dtype: Dtype::U32 }
     }
+
+    fn latents(&self, batch: usize) -> Pass {
+        let mut s = Schedule::new();
+        let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
+        let (z, _) = self.encoded(&mut s, x, Mode::Use);
+        Pass::new(s, &[z])
+    }
 }
 
 impl Decoder for VqVae {
@@ -363,6 +370,20 @@ impl Decoder for VqVae {
 
     fn code(&self) -> CodeSpec {
         Encoder::code(self)
+    }
+
+    fn decode_latents(&self, count: usize) -> Decoding {
+        let mut s = Schedule::new();
+        let [h, w] = self.config.small(self.spec().image);
+        let z = s.scratch([count, h, w, self.config.latent]);
+        s.feed(z);
+        let (q, _) = self.quantise(&mut s, z);
+        let (output, _) = self.decoded(&mut s, q, Mode::Use);
+        Decoding { given: z.reshape([count, Decoder::latent(self)]), pass: Pass::new(s, &[output]) }
+    }
+
+    fn latent(&self) -> usize {
+        self.positions() * self.config.latent
     }
 }
 
