@@ -67,6 +67,20 @@ impl Projected {
 /// [`ErrorKind::Model`] if the model has no decoder that can be differentiated, or too few starts;
 /// [`ErrorKind::Setting`] for steps, a learning rate or starts of zero, or if the search diverges;
 /// [`ErrorKind::Device`] if the device fails.
+///
+/// ```
+/// # use frit::{DeviceChoice, config::Config, run::device::DeviceOptions, train::Setup};
+/// # use frit::eval::{ProjectOptions, project};
+/// # fn main() -> frit::Result<()> {
+/// # let device = DeviceOptions { choice: DeviceChoice::Cpu, ..DeviceOptions::default() };
+/// let setup = Setup::load(Config::load("vae")?.with("vae.hidden=[8]")?, &device)?;
+/// let mut session = setup.start()?;
+/// let options = ProjectOptions { steps: 10, ..ProjectOptions::default() };
+/// let found = project(&mut session, &[0, 7], &options, &frit::Terminal::new(true))?;
+/// assert_eq!((found.width, found.latents.len(), found.errors.len()), (20, 40, 2));
+/// # Ok(())
+/// # }
+/// ```
 pub fn project(
     session: &mut Session,
     rows: &[usize],
