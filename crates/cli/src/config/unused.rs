@@ -1,7 +1,6 @@
 //! Settings that others leave without effect.
 
 use super::Config;
-use gpu_core::ops::density::Density;
 use models::{Likelihood, LrSchedule, ModelConfig, OptimiserKind};
 
 impl Config {
@@ -17,7 +16,6 @@ impl Config {
         let (section, name) = key.split_once('.')?;
         match section {
             "optimiser" => self.unused_by_optimiser(name),
-            "data" => self.unused_by_data(name),
             _ if section == self.name() => self.unused_by_model(name),
             _ => None,
         }
@@ -37,12 +35,6 @@ impl Config {
             _ => true,
         };
         (!used).then(|| format!("optimiser.kind is {}, which has no {name}", kind.name()))
-    }
-
-    fn unused_by_data(&self, name: &str) -> Option<String> {
-        let source = &self.data.source;
-        let images = Density::find(source).is_none();
-        (name == "points" && images).then(|| format!("data.source is {source}, which is no density of points"))
     }
 
     fn unused_by_model(&self, name: &str) -> Option<String> {
@@ -84,7 +76,6 @@ mod tests {
             ("vae", "", "optimiser.momentum", "optimiser.kind is adam"),
             ("vae", "optimiser.kind=sgd", "optimiser.beta1", "optimiser.kind is sgd"),
             ("vae", "optimiser.kind=lion", "optimiser.epsilon", "optimiser.kind is lion"),
-            ("vae", "", "data.points", "data.source is digits"),
             ("vae", "", "optimiser.lr_final", "optimiser.lr_schedule is constant"),
         ] {
             let config = Config::load(recipe).unwrap();
@@ -93,7 +84,6 @@ mod tests {
             assert!(found.contains(reason), "{found}");
         }
         let config = Config::load("vae").unwrap().with("vae.likelihood=gaussian").unwrap();
-        assert_eq!(Config::load("points-gan").unwrap().unused("data.points"), None);
         for key in ["vae.sigma", "vae.hidden", "optimiser.beta1", "train.seed", "gan.hidden"] {
             assert_eq!(config.unused(key), None, "{key}");
         }
