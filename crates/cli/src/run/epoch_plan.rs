@@ -210,8 +210,8 @@ mod tests {
     /// All of them in a short run, every third of 300, and the last.
     #[test]
     fn long_runs_have_about_a_hundred_previews() {
-        let ends = |epochs: u64, steps: &str| {
-            let plan = steps(64 * 9, &[&format!("train.epochs={epochs}"), steps]);
+        let ends = |epochs: u64, most: &str| {
+            let plan = steps(64 * 9, &[&format!("train.epochs={epochs}"), most]);
             (1..=plan.total)
                 .filter(|step| step % 9 == 0 || *step == plan.total)
                 .filter(|&step| plan.has_preview(step))
