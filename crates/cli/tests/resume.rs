@@ -7,7 +7,7 @@ use frit::run::checkpoint::Checkpoint;
 use place::{Place, refusal, stderr, stripes};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;

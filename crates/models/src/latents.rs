@@ -56,7 +56,7 @@ mod tests {
 
     /// `numbers` latents of each seed, of the first batch.
     fn drawn(seeds: &[u64], numbers: usize, truncation: Option<f32>) -> Vec<f64> {
-        let spec = SetSpec { train: 1, test: 1, image: [1, 1, 1], classes: 1, variance: 1.0 };
+        let spec = SetSpec { train: 1, test: 1, image: [1, 1, 1], classes: 1, variance: 1.0, points: None };
         let base = Base::new(&spec.into(), &["loss"]);
         let Draws { seeds: given, pass } = draws(&base.buffers, seeds.len(), numbers, truncation);
         let mut cpu = Reference::new(base.memory, Sharing::On);
