@@ -32,6 +32,10 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         args.files.is_none() || session.data.points.is_none(),
         "--files writes images, but the run draws points; leave it out"
     );
+    if let (Some(_), Some(Seeds(seeds))) = (&args.files, &args.seeds) {
+        let repeated = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed));
+        ensure!(repeated.is_none(), "--files names files by their seed, but --seeds has one twice; name each once");
+    }
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
     let class = args.class.as_deref().map(|name| class(&session, name)).transpose()?.map(usize::from);
     let files = args.files.as_deref().map(|folder| ImageFiles::prepare(&session, folder, args.by_class)).transpose()?;
@@ -41,7 +45,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     }
     images.save(&path)?;
     out!("{}", path.display())?;
-    if args.seeds.is_some() {
+    if images.rows_of_numbers().next().is_some() {
         terminal.say("seeds, as in the image:");
     }
     for row in images.rows_of_numbers() {

@@ -55,6 +55,8 @@ pub(crate) fn interpolate(args: &args::Interpolate, terminal: &Terminal) -> Resu
     );
     let path = destination(args.out.as_deref(), &run.path, "interpolation.png")?;
     let width = latent_width(session)?;
+    let taken = animations.iter().find(|(_, file)| *file == path.as_path());
+    ensure!(taken.is_none(), "{} is the name of the image too; give the animation another", path.display());
     let rows = rows(args, session, width)?;
     if !animations.is_empty() {
         args.animation.check(&rows.tracks())?;

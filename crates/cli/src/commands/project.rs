@@ -35,7 +35,6 @@ pub(crate) fn project(args: &args::Project, terminal: &Terminal) -> Result<Endin
     let own = args.own.given();
     let most = if own.is_some() { MAX } else { DEFAULT };
     let Opened { run, mut session, .. } = open_on(&args.trained, own, terminal)?;
-    ensure!(session.data.points.is_none(), "the run draws points: `frit project` finds latents of images");
     // Before the number of images is compared: a model that cannot project is the error to name.
     code_width(&session)?;
     let images = session.data.test.count;

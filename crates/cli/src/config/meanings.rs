@@ -90,7 +90,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "gan.minibatch_std",
         "Images of a group whose standard deviation the discriminator sees, such as 4; 0 for none",
-        "0 to 65536",
+        "0, or 2 to 65536",
     ),
     ("gan.discriminator_steps", "Steps of the discriminator per step of the generator", "1 or more"),
     ("gan.discriminator_lr", "Learning rate of the discriminator; 0 for the optimiser's", "0 or more"),

@@ -249,6 +249,11 @@ impl Config {
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
             bail!(Setting, "train.epochs is {epochs}, which makes 2³² steps or more; use fewer epochs");
         }
+        let [height, width, _] = spec.first().image;
+        let crop = self.data.crop;
+        if crop >= height.min(width) && crop > 0 {
+            bail!(Setting, "data.crop is {crop}, but the images are {height}×{width}; use a few pixels, such as 4");
+        }
         let parts = self.micro_batches();
         if parts.len() > MAX_MICRO_BATCHES {
             bail!(

@@ -20,7 +20,7 @@ pub struct Train {
     pub shuffle: bool,
     /// Steps between checkpoints within an epoch; 0 for one at the end of each epoch.
     pub save_every: u64,
-    /// Steps between sample grids within an epoch, numbered by step; 0 for one at the end of each epoch.
+    /// Steps between sample grids within an epoch, numbered by step; 0 for those at the end of epochs only.
     pub sample_every: u64,
     /// Numbered checkpoints to keep, in addition to the latest and the best.
     pub keep: usize,

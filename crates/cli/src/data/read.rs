@@ -120,6 +120,7 @@ pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
         data.list = ImageList::default();
     }
     if options.stacked > 0 {
+        refuse_too_large("stacked images", options.stacked, 3 * data.pixels(), "reduce data.stacked or data.size")?;
         data = stack(data, options.stacked)?;
     }
     let kind = format.name;

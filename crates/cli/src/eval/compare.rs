@@ -4,7 +4,7 @@ use crate::config::data::DataOptions;
 use crate::data::{DataSet, Given, Split, read_given};
 use crate::eval::features::{FeatureChoice, FeatureSpace};
 use crate::eval::measures::{Evaluation, compare, warn_of_errors};
-use crate::io::error::{Hint, Result, ensure};
+use crate::io::error::{Hint, Result, bail, ensure};
 use crate::run::device::{self, DeviceOptions};
 use crate::terminal::Terminal;
 use serde_json::json;
@@ -36,6 +36,14 @@ pub struct CompareOptions {
 pub fn compare_sources(a: &str, b: &str, options: &CompareOptions, terminal: &Terminal) -> Result<Evaluation> {
     let load = |source: &String| DataSet::load(&DataOptions { source: source.clone(), ..options.data.clone() });
     let given = options.trained_on.as_ref().map(load).transpose()?.map(Arc::new);
+    if let Some(points) = given.as_ref().filter(|data| data.points.is_some()) {
+        bail!(Data, "{} are points, not images; pass labelled images with --data", points.name);
+    }
+    ensure!(
+        given.is_some() || options.features != FeatureChoice::Classifier,
+        Data,
+        "a classifier needs labelled images to learn from; pass them with --data"
+    );
     let [a, b] = match &given {
         Some(data) => like(data, [a, b], &options.data)?,
         None => alike([a, b], &options.data)?,

@@ -75,9 +75,10 @@ impl Images {
         }
     }
 
-    /// The numbers in rows as in the grid.
+    /// The numbers in rows as in the grid; none of points, whose plot has no rows.
     pub fn rows_of_numbers(&self) -> impl Iterator<Item = &[u64]> {
-        self.numbers.as_deref().unwrap_or_default().chunks(self.columns)
+        let numbers = self.numbers.as_deref().filter(|_| self.points.is_none());
+        numbers.unwrap_or_default().chunks(self.columns)
     }
 
     /// Saves the grid as a PNG file.

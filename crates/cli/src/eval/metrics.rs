@@ -165,7 +165,7 @@ pub const METRICS: &[Metric] = &[
     fact("drawn", "images generated", "", "Generated images that were compared with test images."),
     fact("seed", "seed", "", "Seed of the noise."),
     fact("features", "features", "", "Space of the comparison; figures of two spaces cannot be compared."),
-    fact("feature_width", "  their number", "per image", "Numbers in the features of an image."),
+    fact("feature_width", "  their number", "features per image", "Numbers in the features of an image."),
     fact("caution", "caution", "", "Reason not to rely on a metric."),
     fact("classifier", "classifier", "", "Checksum of the classifier's weights."),
     fact("classifier_errors", "classifier error rate", "of test images", "Error rate of that classifier."),

@@ -90,6 +90,7 @@ pub fn project(
     let ProjectOptions { steps, lr, .. } = *options;
     let width = latent_width(session)?;
     let name = session.config.name();
+    ensure!(session.data.points.is_none(), Model, "{name} was trained on points; latents are found for images");
     ensure!(
         session.model.projector().is_some(),
         Model,

@@ -137,8 +137,16 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     let run = Run::open_to_read(run)?;
     let mut config = run.config()?;
     let trained = config.data.source.clone();
+    let of_points = is_density(&config.data);
     if let Some(source) = &options.data {
         config.data.source.clone_from(source);
+        ensure!(
+            is_density(&config.data) == of_points,
+            Data,
+            "the run was trained on {}, but {source} has {}; pass data of the same kind with --data",
+            if of_points { "points" } else { "images" },
+            if of_points { "images" } else { "points" }
+        );
     }
     ensure!(
         !options.average || config.optimiser.average > 0.0,
@@ -149,7 +157,7 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
     let mut checkpoint = run.load(&options.weights.path(&run)?)?;
     let mut unlabelled = None;
     let (data, facts) = match &options.images {
-        Some(_) if is_density(&config.data) => {
+        Some(_) if of_points => {
             bail!(Model, "the run was trained on points, so it takes no images; leave them out")
         }
         Some(images) => {
@@ -157,7 +165,7 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
             unlabelled = own.unlabelled;
             (own.data, None)
         }
-        None if options.without_data && !is_density(&config.data) => (black(&checkpoint)?, None),
+        None if options.without_data && !of_points => (black(&checkpoint)?, None),
         None => {
             let RunData { data, difference, same, same_tests } =
                 RunData::read(&run, &config.data, &trained, &checkpoint).map_err(|error| error.or_hint(Hint::Data))?;

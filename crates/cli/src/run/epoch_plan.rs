@@ -55,7 +55,7 @@ pub struct StepSize {
     pub periodic: bool,
 }
 
-/// Epochs of a run that end with a preview, about at most.
+/// Epochs of a run that end with a preview, at most, beside the last.
 const PREVIEWS: u64 = 100;
 
 impl EpochPlan {

@@ -36,8 +36,10 @@ impl BestMetric {
             None => (best, if better(best) == Better::Higher { -1.0 } else { 1.0 }),
         };
         let codes = ["perplexity", "used_codes"].into_iter().filter(|_| model.quantiser().is_some());
-        let images = RECONSTRUCTION.into_iter().filter(|_| model.reconstructor().is_some());
-        let samples = quality::NAMES.into_iter().filter(|_| model.sampler().is_some());
+        // Metrics of images.
+        let of_images = model.buffers().first().spec.points.is_none();
+        let images = RECONSTRUCTION.into_iter().filter(|_| of_images && model.reconstructor().is_some());
+        let samples = quality::NAMES.into_iter().filter(|_| of_images && model.sampler().is_some());
         let known = model.columns().iter().copied().chain(sum).chain(codes).chain(images).chain(samples);
         let known: Vec<&str> = known.collect();
         if !known.contains(&key) {

@@ -68,8 +68,8 @@ impl GenerativeMetrics {
         let purpose = format!("to measure {key} in its features");
         let mut space = FeatureSpace::open(&FeatureChoice::Auto, &data, backend, &purpose, terminal)?;
         let sampling = Sampling::require(session, count, seed)?;
-        let real = space.features(&data.test.values(&data.test.subset(count, seed)))?;
-        let other = space.features(&data.train.values(&data.train.subset(count, seed)))?;
+        let real = space.features(&data.values(&data.test, &data.test.subset(count, seed)))?;
+        let other = space.features(&data.values(&data.train, &data.train.subset(count, seed)))?;
         let floor = quality(&real, &other, seed, "").get(&key).and_then(Value::as_f64);
         let features = space.name()?;
         if let Some(floor) = floor {
@@ -88,12 +88,12 @@ impl GenerativeMetrics {
         Ok(Some(Self { space, sampling, real, floor, key, seed, every }))
     }
 
-    /// Measures the model after an epoch; empty unless the epoch is due.
+    /// Measures the model after an epoch; empty unless the epoch is due or the run's last.
     ///
     /// # Errors
     /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
-    pub(super) fn run(&mut self, session: &mut Session, epoch: u64) -> Result<Evaluation> {
-        if !epoch.is_multiple_of(self.every) {
+    pub(super) fn run(&mut self, session: &mut Session, epoch: u64, is_last: bool) -> Result<Evaluation> {
+        if !epoch.is_multiple_of(self.every) && !is_last {
             return Ok(Evaluation::new());
         }
         let mut generated = self.sampling.run(session)?.values;

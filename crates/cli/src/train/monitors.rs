@@ -112,13 +112,15 @@ impl ActiveMonitors {
         // An untrained generator also draws images that look alike.
         let modes = self.is_awake(&session.config.monitors, step, MODES_WAIT.saturating_mul(after_epochs));
         let units = self.units.as_ref().map(|units| units.run(session)).transpose()?;
+        // Points are new in every step, and cannot be learnt by heart.
+        let images = session.data.points.map_or(session.data.train.count, |_| usize::MAX);
         let config = &session.config;
         let drawn = samples.and_then(|samples| pairwise_distance(&samples.values, session.data.pixels()));
         let found = [
             units.and_then(|(active, all)| posterior_collapse(active, all)),
             codebook_collapse(config, train),
             drawn.zip(self.reals).filter(|_| modes).and_then(|found| mode_collapse(config, step, found.into())),
-            strong_discriminator(config, train, session.data.train.count),
+            strong_discriminator(config, train, images),
         ];
         Ok(rate_limited(found.into_iter().flatten().collect(), warned))
     }

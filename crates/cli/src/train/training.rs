@@ -339,7 +339,7 @@ impl<'a> Trainer<'a> {
             others.extend(reconstruction.run(self.session)?);
         }
         if let Some(generative) = &mut self.generative {
-            others.extend(generative.run(self.session, epoch)?);
+            others.extend(generative.run(self.session, epoch, step == self.prepared.steps.total)?);
         }
         let learning_rate = self.session.executor.read(self.session.model.buffers().rates)?.to_f64()[0];
         let model = self.session.model.as_ref();

@@ -84,6 +84,9 @@ impl GanConfig {
         count("discriminator_steps", self.discriminator_steps)?;
         not_negative("discriminator_lr", self.discriminator_lr)?;
         at_most("minibatch_std", self.minibatch_std, MAX_WIDTH)?;
+        ensure(self.minibatch_std != 1, "minibatch_std", || {
+            "must be 0, for none, or at least 2 (got 1): one image has no deviation".into()
+        })?;
         self.check_labels()?;
         conditional("class_conditional", self.class_conditional, spec.classes)?;
         ensure(!self.class_conditional || self.width == 0, "class_conditional", || {
@@ -124,8 +127,7 @@ impl GanConfig {
         ensure(self.penalty_every > 0, "penalty_every", || "must be at least 1 (got 0)".into())?;
         ensure(self.penalty == Penalty::None || !self.has_discriminator_norm(), "penalty", || {
             format!(
-                "= {} needs a score that depends on its image alone; set gan.discriminator_norm = false, because no \
-                 tangent goes through batch normalisation",
+                "= {} needs gan.discriminator_norm = false, because no tangent goes through batch normalisation",
                 self.penalty.name()
             )
         })

@@ -2,8 +2,8 @@
 
 use super::Gan;
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Projector, Sampler};
-use crate::data::Range;
 use crate::layers::{Mode, Wrt};
+use crate::model::Model;
 use crate::pass::Pass;
 use crate::projection::{Descent, Projection, Search};
 use gpu_core::ops::channels;
@@ -59,7 +59,7 @@ impl Projector for Gan {
         let mut search = Search::begin(&mut s, &self.base.buffers, [rows, latent], descent);
         let y = self.asked(&mut s, rows);
         let (fake, saved) = self.generate(&mut s, search.z.reshape([rows, 1, 1, latent]), y, Mode::Use);
-        let dfake = search.error(&mut s, fake.buf, Range::TANH);
+        let dfake = search.error(&mut s, fake.buf, self.range());
         let dsum = fake.before(&mut s, "dsum", dfake).reshape([rows, self.spec().width()]);
         let dz = self.generator.backward(&mut s, &saved, dsum, Wrt::Input).expect("z needs a gradient");
         let dz = match y {
