@@ -209,7 +209,7 @@ fn strong_discriminator(config: &Config, train: &Tested, images: usize) -> Optio
         monitor: "strong_discriminator",
         seen: format!("D(x) − D(G(z)) was {:.3} over the epoch: the discriminator is too strong", real - fake),
         advice: if images < FEW && gan.augment.is_empty() {
-            format!("with {images} training images, try the recipe dcgan-small, or its gan.augment and gan.penalty")
+            format!("with {images} training images, try more train.epochs, or gan.augment as in the recipe dcgan-small")
         } else {
             "try gan.label_smoothing = 0.1, a lower gan.discriminator_lr, or fewer gan.discriminator_steps".into()
         },
