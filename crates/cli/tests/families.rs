@@ -187,7 +187,7 @@ fn invalid_settings_are_refused() {
     fs::remove_dir_all(place.path("g")).unwrap();
     for (line, words) in [
         ("dcgan --set gan.loss=wasserstein", &["bounded slope", "gan.penalty = gp or gan.spectral = true"][..]),
-        ("dcgan --set gan.penalty=r1", &["= r1 needs a score", "gan.discriminator_norm = false", "no tangent"]),
+        ("dcgan --set gan.penalty=r1", &["= r1 needs gan.discriminator_norm = false", "no tangent"]),
         ("gan --set gan.penalty=r1 --set gan.penalty_every=0", &["gan.penalty_every must be at least 1 (got 0)"]),
         ("gan --set gan.penalty=r1 --set gan.penalty_weight=-1", &["gan.penalty_weight must be"]),
         (
