@@ -184,6 +184,8 @@ fn own_images_are_joined_by_interpolations() {
     for (line, words) in [
         ("interpolate vae --images mine/3.png", &["--images has 1 to interpolate between; expected 2 to 101"][..]),
         ("interpolate vae --seeds 4", &["--seeds has 1 to interpolate between"]),
+        ("interpolate vae --frames 5", &["--frames and --fps are for an animation", "--gif or --apng"]),
+        ("interpolate vae --seeds 0,1 --apng a.png --out a.png", &["a.png is the name of the image too"]),
         ("interpolate vae --seeds 0-200", &["--seeds has 201 to interpolate between"]),
         ("interpolate gan --images mine", &["gan has no encoder", "`frit project`", "--codes"]),
         ("interpolate cvae --images mine", &["the model is class-conditional", "--class"]),

@@ -147,12 +147,12 @@ pub(crate) struct Animation {
     /// Also write the animation as APNG, in all colours
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) apng: Option<PathBuf>,
-    /// Frames of the animation from one image to the next
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Output")]
-    pub(crate) frames: usize,
-    /// Frames per second
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Output")]
-    pub(crate) fps: u32,
+    /// Frames of the animation from one image to the next [default: 20]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(crate) frames: Option<usize>,
+    /// Frames per second [default: 20]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(crate) fps: Option<u32>,
 }
 
 #[derive(Debug, Args)]

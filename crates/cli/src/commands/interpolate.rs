@@ -19,6 +19,9 @@ use std::path::Path;
 
 /// The largest number of rows.
 const MAX: usize = 100;
+/// Frames from one image to the next, and frames per second, by default.
+const FRAMES: usize = 20;
+const RATE: u32 = 20;
 /// The largest number of images in an animation.
 const MAX_IMAGES: usize = 10_000;
 
@@ -166,15 +169,25 @@ impl args::Animation {
         for (animation, path) in &files {
             animation.check_name(path)?;
         }
-        ensure!(self.frames > 0, "invalid value '0' for --frames: expected at least 1");
-        let fps = self.fps;
+        let unused = files.is_empty() && (self.frames.is_some() || self.fps.is_some());
+        ensure!(!unused, "--frames and --fps are for an animation; add --gif or --apng");
+        ensure!(self.frames() > 0, "invalid value '0' for --frames: expected at least 1");
+        let fps = self.fps();
         ensure!((1..=MAX_RATE).contains(&fps), "invalid value '{fps}' for --fps: expected 1 to {MAX_RATE}");
         Ok(files)
     }
 
+    fn frames(&self) -> usize {
+        self.frames.unwrap_or(FRAMES)
+    }
+
+    fn fps(&self) -> u32 {
+        self.fps.unwrap_or(RATE)
+    }
+
     /// Checks the number of images.
     fn check(&self, tracks: &[Vec<[End; 2]>]) -> Result<()> {
-        let images = tracks.iter().map(Vec::len).sum::<usize>().saturating_mul(self.frames);
+        let images = tracks.iter().map(Vec::len).sum::<usize>().saturating_mul(self.frames());
         ensure!(
             images <= MAX_IMAGES,
             "the animation has {images} images; use fewer --frames or rows (at most {MAX_IMAGES} images)"
@@ -193,18 +206,18 @@ fn animate(
     path: &Path,
 ) -> Result<()> {
     let legs: Vec<&[End; 2]> = tracks.iter().flatten().collect();
-    let points: Vec<f32> = legs.iter().flat_map(|row| leg(row, way, args.frames, args.frames)).collect();
+    let points: Vec<f32> = legs.iter().flat_map(|row| leg(row, way, args.frames(), args.frames())).collect();
     let classes = row_classes(session, None, legs.len(), |leg| legs[leg][0].class)?;
-    let images = decoded(session, points, classes, args.frames)?;
+    let images = decoded(session, points, classes, args.frames())?;
     let DataSet { height, width, channels, .. } = *session.data;
     let pixels = session.data.pixels();
     let columns = (tracks.len() as f64).sqrt().ceil() as usize;
-    let count = tracks[0].len() * args.frames;
+    let count = tracks[0].len() * args.frames();
     let frame = |number: usize| {
         let of_track = |track: usize| &images[(track * count + number) * pixels..][..pixels];
         let shown: Vec<f32> = (0..tracks.len()).flat_map(of_track).copied().collect();
         grid(&shown, tracks.len(), height, width, channels, columns)
     };
     let frames: Vec<_> = (0..count).map(frame).collect();
-    Ok(animation.write(path, &frames, args.fps)?)
+    Ok(animation.write(path, &frames, args.fps())?)
 }
