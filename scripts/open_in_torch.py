@@ -363,7 +363,7 @@ def load(checkpoint, average=False, dtype=None):
         if average and not averages:
             raise ValueError(f"{path} has no running average of the weights")
         if average:
-            # Buffers of normalisations have no average and stay.
+            # Of buffers, the statistics of batch normalisations have an average; others stay.
             state |= {name.removeprefix("average/"): file.get_tensor(name) for name in averages}
     # Set the dtype first, or loading would round the weights to float32.
     model.to(dtype or next(iter(state.values())).dtype)

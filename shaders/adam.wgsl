@@ -3,7 +3,6 @@
 //   w ← (1 − lr λ) w, or g ← g + λ w                         decoupled (Loshchilov and Hutter, 2019), or not
 //   m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
 //   w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
-//   average ← a average + (1 − a) w                          in adam_averaged
 // rates = (lr, 1 − β₁ᵗ, 1 − β₂ᵗ, ·) comes from tick. The stored gradient is set to zero, for the next step to add to.
 // One invocation per four elements; len is a multiple of four.
 // Needs common/grid.wgsl and common/clip.wgsl.
@@ -18,8 +17,6 @@ struct Params {
     epsilon: f32,
     decay: f32,
     clip: f32,
-    keep: f32,
-    one_minus_keep: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> w: array<vec4<f32>>;
@@ -38,12 +35,12 @@ struct Shared {
     root: f32,
 }
 
-fn shared_now(clip: f32) -> Shared {
-    return Shared(clip_scale(clip, norm[0]), rates[0], rates[0] / rates[1], sqrt(rates[2]));
+fn shared_now() -> Shared {
+    return Shared(clip_scale(p.clip, norm[0]), rates[0], rates[0] / rates[1], sqrt(rates[2]));
 }
 
-// Updates the i-th four elements and returns their new weights.
-fn descend(i: u32, s: Shared, p: Params) -> vec4<f32> {
+// Updates the i-th four elements.
+fn descend(i: u32, s: Shared) {
     var weight = w[i];
     var grad = s.scale * g[i];
     if p.decay > 0.0 {
@@ -60,7 +57,6 @@ fn descend(i: u32, s: Shared, p: Params) -> vec4<f32> {
     g[i] = vec4(0.0);
     m[i] = first;
     v[i] = second;
-    return weight;
 }
 
 @compute @workgroup_size(64)
@@ -70,23 +66,6 @@ fn adam(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = group_index(group, groups) * 64u + local;
-    let s = shared_now(p.clip);
-    if 4u * i < p.len { descend(i, s, p); }
-}
-
-@group(0) @binding(6) var<storage, read_write> average: array<vec4<f32>>;
-@group(0) @binding(7) var<uniform> p_averaged: Params;
-
-@compute @workgroup_size(64)
-fn adam_averaged(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let i = group_index(group, groups) * 64u + local;
-    let s = shared_now(p_averaged.clip);
-    if 4u * i < p_averaged.len {
-        let weight = descend(i, s, p_averaged);
-        average[i] = running_average(p_averaged.keep, p_averaged.one_minus_keep, average[i], weight);
-    }
+    let s = shared_now();
+    if 4u * i < p.len { descend(i, s); }
 }

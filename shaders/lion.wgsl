@@ -3,7 +3,6 @@
 //   c = β₁ m + (1 − β₁) g
 //   w ← (1 − lr λ) w − lr sign(c)
 //   m ← β₂ m + (1 − β₂) g
-//   average ← a average + (1 − a) w                          in lion_averaged
 // rates = (lr, ·, ·, ·) comes from tick. sign(0) is 0, and sign(NaN) is NaN. The stored gradient is set to zero, for
 // the next step to add to. One invocation per four elements; len is a multiple of four.
 // Needs common/grid.wgsl, common/nan.wgsl and common/clip.wgsl.
@@ -16,8 +15,6 @@ struct Params {
     one_minus_beta2: f32,
     decay: f32,
     clip: f32,
-    keep: f32,
-    one_minus_keep: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> w: array<vec4<f32>>;
@@ -31,15 +28,13 @@ fn sign_of(c: vec4<f32>) -> vec4<f32> {
     return select(sign(c), c, vec4(is_nan(c.x), is_nan(c.y), is_nan(c.z), is_nan(c.w)));
 }
 
-// Updates the i-th four elements and returns their new weights.
-fn descend(i: u32, scale: f32, rate: f32, p: Params) -> vec4<f32> {
+// Updates the i-th four elements.
+fn descend(i: u32, scale: f32, rate: f32) {
     let grad = scale * g[i];
     let c = p.beta1 * m[i] + p.one_minus_beta1 * grad;
-    let weight = (1.0 - rate * p.decay) * w[i] - rate * sign_of(c);
-    w[i] = weight;
+    w[i] = (1.0 - rate * p.decay) * w[i] - rate * sign_of(c);
     g[i] = vec4(0.0);
     m[i] = p.beta2 * m[i] + p.one_minus_beta2 * grad;
-    return weight;
 }
 
 @compute @workgroup_size(64)
@@ -51,24 +46,5 @@ fn lion(
     let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
-    if 4u * i < p.len { descend(i, scale, rate, p); }
-}
-
-@group(0) @binding(5) var<storage, read_write> average: array<vec4<f32>>;
-@group(0) @binding(6) var<uniform> p_averaged: Params;
-
-@compute @workgroup_size(64)
-fn lion_averaged(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let p = p_averaged;
-    let i = group_index(group, groups) * 64u + local;
-    let scale = clip_scale(p.clip, norm[0]);
-    let rate = rates[0];
-    if 4u * i < p.len {
-        let weight = descend(i, scale, rate, p);
-        average[i] = running_average(p.keep, p.one_minus_keep, average[i], weight);
-    }
+    if 4u * i < p.len { descend(i, scale, rate); }
 }

@@ -2,7 +2,6 @@
 //   g ← min(1, clip / (√norm + 10⁻⁶)) g + λ w                if clip > 0; norm = Σ g²
 //   b ← μ b + g                                              with momentum; else b is g
 //   w ← w − lr b, or w − lr (g + μ b)                        plain, or nesterov (Sutskever et al., 2013)
-//   average ← a average + (1 − a) w                          in the averaged kernels
 // rates = (lr, ·, ·, ·) comes from tick. The stored gradient is set to zero, for the next step to add to.
 // One invocation per four elements; len is a multiple of four. Needs common/grid.wgsl and common/clip.wgsl.
 
@@ -12,8 +11,6 @@ struct Params {
     mu: f32,
     decay: f32,
     clip: f32,
-    keep: f32,
-    one_minus_keep: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> w: array<vec4<f32>>;
@@ -29,11 +26,9 @@ fn gradient(i: u32, scale: f32, decay: f32) -> vec4<f32> {
     return grad;
 }
 
-// Moves the i-th four elements against a direction and returns their new weights.
-fn descend(i: u32, rate: f32, direction: vec4<f32>) -> vec4<f32> {
-    let weight = w[i] - rate * direction;
-    w[i] = weight;
-    return weight;
+// Moves the i-th four elements against a direction.
+fn descend(i: u32, rate: f32, direction: vec4<f32>) {
+    w[i] -= rate * direction;
 }
 
 @compute @workgroup_size(64)
@@ -50,26 +45,8 @@ fn sgd(
     }
 }
 
-@group(0) @binding(4) var<storage, read_write> average: array<vec4<f32>>;
-@group(0) @binding(5) var<uniform> p_of_five: Params;
-
-@compute @workgroup_size(64)
-fn sgd_averaged(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let p = p_of_five;
-    let i = group_index(group, groups) * 64u + local;
-    let scale = clip_scale(p.clip, norm[0]);
-    let rate = rates[0];
-    if 4u * i < p.len {
-        let weight = descend(i, rate, gradient(i, scale, p.decay));
-        average[i] = running_average(p.keep, p.one_minus_keep, average[i], weight);
-    }
-}
-
 @group(0) @binding(4) var<storage, read_write> momentum: array<vec4<f32>>;
+@group(0) @binding(5) var<uniform> p_momentum: Params;
 
 // Adds a gradient to the momentum of the i-th four elements and returns the direction of the step.
 fn accelerate(i: u32, grad: vec4<f32>, p: Params) -> vec4<f32> {
@@ -85,31 +62,11 @@ fn sgd_momentum(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let p = p_of_five;
+    let p = p_momentum;
     let i = group_index(group, groups) * 64u + local;
     let scale = clip_scale(p.clip, norm[0]);
     let rate = rates[0];
     if 4u * i < p.len {
         descend(i, rate, accelerate(i, gradient(i, scale, p.decay), p));
-    }
-}
-
-// The same array as `average`, one binding later.
-@group(0) @binding(5) var<storage, read_write> average_last: array<vec4<f32>>;
-@group(0) @binding(6) var<uniform> p_of_six: Params;
-
-@compute @workgroup_size(64)
-fn sgd_momentum_averaged(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let p = p_of_six;
-    let i = group_index(group, groups) * 64u + local;
-    let scale = clip_scale(p.clip, norm[0]);
-    let rate = rates[0];
-    if 4u * i < p.len {
-        let weight = descend(i, rate, accelerate(i, gradient(i, scale, p.decay), p));
-        average_last[i] = running_average(p.keep, p.one_minus_keep, average_last[i], weight);
     }
 }

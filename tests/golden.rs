@@ -11,6 +11,7 @@ use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{self, Adam, adam_with};
 use gpu_core::ops::lion::{self, Lion, lion_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
+use gpu_core::ops::running_average::running_average;
 use gpu_core::ops::sgd::{self, Sgd, sgd_with};
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
@@ -219,7 +220,7 @@ fn adam(bench: &mut Bench<'_>, kind: &str) {
     let (weight_decay, clip) = decay_and_clip(bench);
     let config = Adam { weight_decay, decoupled: kind == "adamw", clip, ..Adam::default() };
     trajectory(bench, [config.beta1, config.beta2], |s, [w, g], [m, v], rates, norm| {
-        let arenas = adam::Arenas { w, g, m, v, average: w };
+        let arenas = adam::Arenas { w, g, m, v };
         adam_with(s, "adam", arenas, rates, clip.map(|_| norm), &config);
     });
 }
@@ -228,9 +229,9 @@ fn sgd(bench: &mut Bench<'_>, kind: &str) {
     let (weight_decay, clip) = decay_and_clip(bench);
     let momentum = if ["plain", "decayed"].contains(&kind) { 0.0 } else { 0.9 };
     let nesterov = kind.starts_with("nesterov");
-    let config = Sgd { momentum, nesterov, weight_decay, clip, average: None };
+    let config = Sgd { momentum, nesterov, weight_decay, clip };
     trajectory(bench, [0.0; 2], |s, [w, g], [momentum, _], rates, norm| {
-        let arenas = sgd::Arenas { w, g, momentum, average: w };
+        let arenas = sgd::Arenas { w, g, momentum };
         sgd_with(s, "sgd", arenas, rates, clip.map(|_| norm), &config);
     });
 }
@@ -239,7 +240,7 @@ fn lion(bench: &mut Bench<'_>) {
     let (weight_decay, clip) = decay_and_clip(bench);
     let config = Lion { weight_decay, clip, ..Lion::default() };
     trajectory(bench, [0.0; 2], |s, [w, g], [m, _], rates, norm| {
-        let arenas = lion::Arenas { w, g, m, average: w };
+        let arenas = lion::Arenas { w, g, m };
         lion_with(s, "lion", arenas, rates, clip.map(|_| norm), &config);
     });
 }
@@ -275,6 +276,34 @@ fn learning_rates_agree_with_pytorch() -> Result<(), Error> {
             // The factors are f32.
             assert!((found - expected).abs() < 1e-7, "{decay:?} at step {step}: {found}, expected {expected}");
         }
+    }
+    Ok(())
+}
+
+/// The average of ones from zero on, while its decay rises: 1 − Π (1 + t) / (10 + t) = 1 − (T + 1)! 10! / (T + 10)!, and
+/// with the set decay as soon as that is smaller.
+#[test]
+fn running_averages_follow_their_closed_form() -> Result<(), Error> {
+    let steps = 12;
+    let risen = |to: u32| 1.0 - (1..=to).map(|t| f64::from(1 + t) / f64::from(10 + t)).product::<f64>();
+    // (T + 1)! 10! / (T + 10)! of T = 12, whose factors are those from 14 to 22.
+    let factorials = (1..=10).map(f64::from).product::<f64>() / (14..=22).map(f64::from).product::<f64>();
+    assert!((risen(steps) - (1.0 - factorials)).abs() < 1e-12);
+    // 0.5 is passed at step 8: 9 / 18.
+    let constant = 1.0 - (1.0 - risen(8)) * 0.5f64.powi(4);
+    for (decay, expected) in [(0.999, risen(steps)), (0.5, constant)] {
+        let mut memory = Memory::default();
+        let (clock, rates) = (memory.add("clock", [4], Dtype::U32), memory.add("rates", [4], Dtype::F32));
+        let [average, x] = ["average", "x"].map(|name| memory.add(name, [3], Dtype::F32));
+        let mut s = Schedule::new();
+        tick(&mut s, "tick", clock, rates, Tick { batch: 1, count: 100, lr: 1.0, ..Tick::default() });
+        running_average(&mut s, "average", average, x, clock, decay);
+        let mut cpu = Reference::new(memory, Sharing::Off);
+        cpu.write(x, &Array::F32(vec![1.0; 3]))?;
+        let program = cpu.prepare(&s)?;
+        let ticket = cpu.submit(&[program], steps as usize, &[average])?;
+        let found = cpu.wait(ticket)?[0].to_f64();
+        assert!(found.iter().all(|x| (x - expected).abs() < 1e-12), "decay {decay}: {found:?}, expected {expected}");
     }
     Ok(())
 }

@@ -134,7 +134,8 @@ impl Model for Classifier {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        let round = Round { name: "classifier", times: 1, network: &self.network, rates: self.base.buffers.rates };
+        let SharedBuffers { clock, rates, .. } = self.base.buffers;
+        let round = Round { name: "classifier", times: 1, network: &self.network, clock, rates };
         round.phases(&self.base.memory, batch, training, |s, micro_batch| self.backward(s, micro_batch, training))
     }
 

@@ -14,7 +14,10 @@ pub fn initial_values(model: &dyn Model, seed: u64, with_average: bool) -> Vec<(
             values.push((arena.sibling(Arena::Average), weights.clone()));
         }
         values.push((arena, weights));
-        values.extend(network.states.iter().map(|state| (state.buf, state.initial(seed))));
+        for state in &network.states {
+            let average = state.average.filter(|_| with_average);
+            values.extend(average.into_iter().chain([state.buf]).map(|buf| (buf, state.initial(seed))));
+        }
     }
     values
 }

@@ -1,6 +1,6 @@
 //! A network: its parameters, and state that training changes without a gradient.
 
-use gpu_core::{Arena, Buf, Dtype, Init, Layout, Memory, Shape, Weights};
+use gpu_core::{Arena, Buf, BufferId, Dtype, Init, Layout, Memory, Shape, Weights};
 
 /// One named tensor of state: running statistics, singular vectors, averages of codes.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct State {
     pub init: Init,
     /// Selects the random numbers of its initialisation under a seed; equal draws give equal values.
     pub draw: u32,
+    /// Its running average, of a statistic that belongs to weights.
+    pub average: Option<Buf>,
 }
 
 impl State {
@@ -64,7 +66,23 @@ impl Network {
         assert!(layout.fits(buf.shape), "{name}: {layout:?} does not describe {}", buf.shape);
         let network = self.weights.arena(Arena::Values).index;
         let draw = STATE_DRAWS | network << 16 | self.states.len() as u32;
-        self.states.push(State { name: name.into(), buf, layout, init, draw });
+        self.states.push(State { name: name.into(), buf, layout, init, draw, average: None });
         buf
+    }
+
+    /// Adds a statistic of activations, which are those of the weights: where weights have a running average, it has
+    /// one too.
+    pub fn statistic(&mut self, memory: &mut Memory, name: &str, shape: impl Into<Shape>, init: Init) -> Buf {
+        let buf = self.state(memory, name, shape, init);
+        let average = memory.add(&format!("average/{name}"), buf.shape, Dtype::F32);
+        self.states.last_mut().expect("just added").average = Some(average);
+        buf
+    }
+
+    /// Every buffer that a pass with averaged weights replaces, with the running average in its place.
+    pub fn averages(&self) -> Vec<(BufferId, BufferId)> {
+        let values = self.weights.arena(Arena::Values);
+        let statistics = self.states.iter().filter_map(|state| Some((state.buf.id, state.average?.id)));
+        [(values, BufferId { arena: Arena::Average, ..values })].into_iter().chain(statistics).collect()
     }
 }

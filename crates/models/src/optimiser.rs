@@ -1,12 +1,14 @@
 //! The optimisers: settings, the state that each kind keeps, and the update of a network's arena.
 
+use crate::network::Network;
 use crate::validate::{Check, InvalidSetting, decay, ensure, not_negative, positive};
 use gpu_core::ops::adam::{Adam, adam};
 use gpu_core::ops::lion::{Lion, lion};
 use gpu_core::ops::reduce::{self, Kind};
+use gpu_core::ops::running_average::running_average;
 use gpu_core::ops::sgd::{Sgd, sgd};
 use gpu_core::ops::tick::Decay;
-use gpu_core::{Arena, Buf, Memory, Schedule, Weights};
+use gpu_core::{Arena, Buf, Memory, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// The rule that turns gradients into steps.
@@ -83,7 +85,7 @@ pub struct Optimiser {
     pub weight_decay: f32,
     /// Largest norm of a network's whole gradient; a longer one is scaled down to it. 0 for no limit.
     pub clip: f32,
-    /// Decay of the running average of the weights; 0 for none.
+    /// Decay of the running average of the weights, to which it rises; 0 for none.
     pub average: f32,
 }
 
@@ -174,28 +176,30 @@ impl Optimiser {
         Self { lr_warmup: more(self.lr_warmup), lr_decay_steps: more(self.lr_decay_steps), ..self }
     }
 
-    /// Pushes one update of all the network's weights by their gradients, which are zero afterwards.
-    pub fn step(&self, s: &mut Schedule, memory: &Memory, weights: &Weights, rates: Buf) {
-        let whole = |arena| memory.whole(weights.arena(arena));
+    /// Pushes one update of all the network's weights by their gradients, which are zero afterwards, and of the running
+    /// averages, if they are kept.
+    pub fn step(&self, s: &mut Schedule, memory: &Memory, network: &Network, clock: Buf, rates: Buf) {
+        let whole = |arena| memory.whole(network.weights.arena(arena));
         let clip = (self.clip > 0.0).then_some(self.clip);
         let Self { kind, beta1, beta2, epsilon, momentum, nesterov, weight_decay, .. } = *self;
-        let average = (self.average > 0.0).then_some(self.average);
         let w = whole(Arena::Values);
-        s.scope(weights.name(), |s| {
+        s.scope(network.weights.name(), |s| {
             let norm = clip.map(|_| reduce::whole(s, "norm", whole(Arena::Gradients), Kind::SumOfSquares));
             match kind {
                 OptimiserKind::Adam | OptimiserKind::AdamW => {
                     let decoupled = kind == OptimiserKind::AdamW;
-                    let config = Adam { beta1, beta2, epsilon, weight_decay, decoupled, clip, average };
-                    adam(s, "adam", w, rates, norm, &config);
+                    adam(s, "adam", w, rates, norm, &Adam { beta1, beta2, epsilon, weight_decay, decoupled, clip });
                 }
                 OptimiserKind::Sgd => {
-                    let config = Sgd { momentum, nesterov, weight_decay, clip, average };
-                    sgd(s, "sgd", w, rates, norm, &config);
+                    sgd(s, "sgd", w, rates, norm, &Sgd { momentum, nesterov, weight_decay, clip });
                 }
-                OptimiserKind::Lion => {
-                    let config = Lion { beta1, beta2, weight_decay, clip, average };
-                    lion(s, "lion", w, rates, norm, &config);
+                OptimiserKind::Lion => lion(s, "lion", w, rates, norm, &Lion { beta1, beta2, weight_decay, clip }),
+            }
+            if self.average > 0.0 {
+                running_average(s, "average", w.sibling(Arena::Average), w, clock, self.average);
+                for state in &network.states {
+                    let Some(average) = state.average else { continue };
+                    s.scope(&state.name, |s| running_average(s, "average", average, state.buf, clock, self.average));
                 }
             }
         });

@@ -59,6 +59,8 @@ pub(crate) struct Round<'a> {
     pub(crate) times: usize,
     /// The network.
     pub(crate) network: &'a Network,
+    /// The clock of its steps, `u32 [4]`.
+    pub(crate) clock: Buf,
     /// The rates of the optimiser, `f32 [4]`.
     pub(crate) rates: Buf,
 }
@@ -87,7 +89,7 @@ impl Round<'_> {
             phases.push(Phase { name, kind: PhaseKind::Backward(micro_batch), times, schedule });
         }
         let mut schedule = Schedule::new();
-        training.optimiser.step(&mut schedule, memory, &self.network.weights, self.rates);
+        training.optimiser.step(&mut schedule, memory, self.network, self.clock, self.rates);
         phases.push(Phase { name, kind: PhaseKind::Update, times, schedule });
         phases
     }

@@ -87,7 +87,7 @@ impl<'a> Search<'a> {
     pub(crate) fn finish(self, mut s: Schedule, dz: Buf) -> Projection {
         let Self { buffers, z, targets, clock, rates, errors, .. } = self;
         let [m, v] = [(); 2].map(|()| fed(&mut s, z.shape));
-        let arenas = Arenas { w: z, g: dz.reshape(z.shape), m, v, average: z };
+        let arenas = Arenas { w: z, g: dz.reshape(z.shape), m, v };
         adam_with(&mut s, "adam", arenas, rates, None, &Adam::default());
         record(&mut s, "record.error", errors, clock, buffers.side_ring, 0, 1.0 / z.shape.rows() as f32);
         Projection { latents: z, targets, zeros: vec![m, v, clock, rates], pass: Pass::new(s, &[errors]) }

@@ -270,7 +270,8 @@ impl Model for Vae {
     }
 
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
-        let round = Round { name: "vae", times: 1, network: &self.network, rates: self.base.buffers.rates };
+        let SharedBuffers { clock, rates, .. } = self.base.buffers;
+        let round = Round { name: "vae", times: 1, network: &self.network, clock, rates };
         round.phases(&self.base.memory, batch, training, |s, micro_batch| self.backward(s, micro_batch, training))
     }
 

@@ -17,8 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Adam { decoupled: false, ..decay },
         Adam { clip: Some(0.3), ..plain },
         Adam { clip: Some(1e3), ..plain },
-        Adam { average: Some(0.9), ..plain },
-        Adam { decoupled: false, clip: Some(0.2), average: Some(0.995), ..decay },
+        Adam { decoupled: false, clip: Some(0.2), ..decay },
     ];
     let mut cases: Vec<Case> = options.iter().flat_map(|config| [4, 64, 260].map(|len| steps(len, config))).collect();
     cases.push(first_step());
@@ -54,14 +53,13 @@ fn folded() -> Case {
     let mut case = Case::new(format!("folded grid, {len}"));
     let arenas = arenas(&mut case, len, Fill::Uniform(0.0, 1.0));
     let rates = case.input([4], Fill::Numbers(vec![LR, 0.3, 0.6, 100.0]));
-    let config = Adam { average: Some(0.9), ..Adam::default() };
-    adam_with(&mut case.schedule, "step", arenas, rates, None, &config);
+    adam_with(&mut case.schedule, "step", arenas, rates, None, &Adam::default());
     case
 }
 
 /// Arenas with `v` for the second moments, which are never negative.
 fn arenas(case: &mut Case, len: usize, v: Fill) -> Arenas {
     let mut numbers = || case.input([len], Fill::OffZero);
-    let [w, g, m, average] = [numbers(), numbers(), numbers(), numbers()];
-    Arenas { w, g, m, v: case.input([len], v), average }
+    let [w, g, m] = [numbers(), numbers(), numbers()];
+    Arenas { w, g, m, v: case.input([len], v) }
 }

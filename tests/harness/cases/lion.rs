@@ -15,8 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Lion { weight_decay: 0.3, ..plain },
         Lion { clip: Some(0.3), ..plain },
         Lion { clip: Some(1e3), ..plain },
-        Lion { average: Some(0.9), ..plain },
-        Lion { clip: Some(0.2), average: Some(0.995), weight_decay: 0.1, ..plain },
+        Lion { clip: Some(0.2), weight_decay: 0.1, ..plain },
     ];
     let mut cases: Vec<Case> =
         options.iter().flat_map(|config| [4, 64, 252, 256, 260].map(|len| steps(len, config))).collect();
@@ -56,13 +55,13 @@ fn folded() -> Case {
     let mut arenas = arenas(&mut case, len);
     arenas.g = elementwise::scale(&mut case.schedule, "g", arenas.m, 0.3);
     let rates = case.input([4], Fill::Numbers(vec![LR, 1.0, 1.0, 1.0]));
-    let config = Lion { average: Some(0.9), weight_decay: 0.2, ..Lion::default() };
+    let config = Lion { weight_decay: 0.2, ..Lion::default() };
     lion_with(&mut case.schedule, "step", arenas, rates, None, &config);
     case
 }
 
 fn arenas(case: &mut Case, len: usize) -> Arenas {
     let mut numbers = || case.input([len], Fill::OffZero);
-    let [w, g, m, average] = [numbers(), numbers(), numbers(), numbers()];
-    Arenas { w, g, m, average }
+    let [w, g, m] = [numbers(), numbers(), numbers()];
+    Arenas { w, g, m }
 }

@@ -36,6 +36,7 @@ mod reduce;
 mod reparameterise;
 mod resize;
 mod roof;
+mod running_average;
 mod sgd;
 mod softmax;
 mod spectral_norm;
@@ -80,6 +81,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("reparameterise", reparameterise::cases),
     ("resize", resize::cases),
     ("roof", roof::cases),
+    ("running_average", running_average::cases),
     ("sgd", sgd::cases),
     ("softmax", softmax::cases),
     ("spectral_norm", spectral_norm::cases),

@@ -14,16 +14,15 @@ pub(crate) fn cases() -> Vec<Case> {
         plain,
         Sgd { weight_decay: 0.3, ..plain },
         Sgd { clip: Some(0.3), ..plain },
-        Sgd { average: Some(0.9), ..plain },
         momentum,
         Sgd { nesterov: true, weight_decay: 0.3, ..momentum },
         Sgd { clip: Some(1e3), ..momentum },
-        Sgd { nesterov: true, average: Some(0.9), ..momentum },
-        Sgd { clip: Some(0.2), average: Some(0.995), weight_decay: 0.1, ..momentum },
+        Sgd { nesterov: true, ..momentum },
+        Sgd { clip: Some(0.2), weight_decay: 0.1, ..momentum },
     ];
     let mut cases: Vec<Case> =
         options.iter().flat_map(|config| [4, 64, 252, 256, 260].map(|len| steps(len, config))).collect();
-    cases.push(folded(&Sgd { average: Some(0.9), ..plain }));
+    cases.push(folded(&plain));
     cases.push(folded(&Sgd { nesterov: true, ..momentum }));
     cases
 }
@@ -51,6 +50,6 @@ fn folded(config: &Sgd) -> Case {
 
 fn arenas(case: &mut Case, len: usize) -> Arenas {
     let mut numbers = || case.input([len], Fill::OffZero);
-    let [w, g, momentum, average] = [numbers(), numbers(), numbers(), numbers()];
-    Arenas { w, g, momentum, average }
+    let [w, g, momentum] = [numbers(), numbers(), numbers()];
+    Arenas { w, g, momentum }
 }

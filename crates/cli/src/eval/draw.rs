@@ -7,9 +7,9 @@ use crate::io::images::{self, write_png};
 use crate::io::scatter::scatter;
 use crate::run::session::Session;
 use gpu_core::ops::density::{Density, drawn_on_host};
-use gpu_core::{Arena, BufferId, Schedule};
+use gpu_core::Schedule;
 use image::DynamicImage;
-use models::{ASKED_ROWS, Pass};
+use models::{ASKED_ROWS, Network, Pass};
 use std::path::Path;
 
 /// Images in a batch. Noise is drawn by batch: sample n of a seed is the same whatever the count.
@@ -227,9 +227,7 @@ impl Reconstructions {
 pub(crate) fn with_drawing_weights(session: &Session, schedule: Schedule) -> Schedule {
     let average = session.config.draws_by_average();
     let networks = session.model.networks().into_iter().filter(|_| average);
-    networks
-        .map(|network| network.weights.arena(Arena::Values))
-        .fold(schedule, |schedule, values| schedule.moved(values, BufferId { arena: Arena::Average, ..values }))
+    networks.flat_map(Network::averages).fold(schedule, |schedule, (buf, average)| schedule.moved(buf, average))
 }
 
 /// A model's values, scaled to 0 (black) to 1 (white).

@@ -110,6 +110,16 @@ impl Checkpoint {
         }
     }
 
+    /// Adds a tensor's running average where only the tensor is in the file: version 0.1.0 kept those of weights alone.
+    pub fn add_average(&mut self, prefix: &str, name: &str) {
+        let average = format!("{prefix}{name}");
+        if !self.tensors.contains_key(&average)
+            && let Some(tensor) = self.tensors.get(name).cloned()
+        {
+            self.tensors.insert(average, tensor);
+        }
+    }
+
     /// True if every number is finite; training cannot resume from others.
     pub fn is_finite(&self) -> bool {
         self.tensors.values().all(|(_, array)| match array {

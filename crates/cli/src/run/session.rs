@@ -11,6 +11,7 @@ use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
 use models::{ASKED_ROWS, DataSpec, Model, SetSpec, initial_values};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -195,7 +196,7 @@ impl Session {
     /// # Errors
     /// A tensor is missing, has another shape or type, or is not finite; or those of the device.
     pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<Vec<String>> {
-        let average = self.config.optimiser.average > 0.0;
+        let mut averages: BTreeMap<_, _> = self.averages().into_iter().map(|tensor| (tensor.name, tensor.buf)).collect();
         for Tensor { name, buf, layout } in self.parameters(Arena::Values).into_iter().chain(self.network_states()) {
             let values = numbers(file, &name, buf, &layout)?;
             ensure!(
@@ -205,8 +206,8 @@ impl Session {
                 file.name
             );
             self.executor.write(buf, &values)?;
-            if average && buf.id.arena == Arena::Values {
-                self.executor.write(buf.sibling(Arena::Average), &values)?;
+            if let Some(average) = averages.remove(&name) {
+                self.executor.write(average, &values)?;
             }
         }
         // Optimiser state, averages and clocks are apart from every network's tensors.
@@ -236,6 +237,7 @@ impl Session {
     /// A tensor is missing or has another shape or type; or those of the device.
     pub fn restore(&mut self, checkpoint: &mut Checkpoint) -> Result<()> {
         checkpoint.rename(renamed::TENSORS);
+        self.add_averages(checkpoint);
         for Tensor { name, buf, layout } in self.tensors() {
             let values = numbers(checkpoint, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;
@@ -260,24 +262,26 @@ impl Session {
     /// # Errors
     /// Those of [`Session::restore`].
     pub fn restore_weights(&mut self, checkpoint: &mut Checkpoint, average: bool) -> Result<()> {
-        let has_average = self.config.optimiser.average > 0.0;
-        for Tensor { name, buf, layout } in self.parameters(Arena::Values) {
-            if has_average {
-                let values = numbers(checkpoint, &format!("{AVERAGE}{name}"), buf, &layout)?;
-                self.executor.write(buf.sibling(Arena::Average), &values)?;
-                if average {
-                    self.executor.write(buf, &values)?;
-                    continue;
-                }
-            }
-            let values = numbers(checkpoint, &name, buf, &layout)?;
+        self.add_averages(checkpoint);
+        let mut averages = BTreeMap::new();
+        for Tensor { name, buf, layout } in self.averages() {
+            let values = numbers(checkpoint, &format!("{AVERAGE}{name}"), buf, &layout)?;
             self.executor.write(buf, &values)?;
+            averages.insert(name, values);
         }
-        for Tensor { name, buf, layout } in self.network_states() {
-            let values = numbers(checkpoint, &name, buf, &layout)?;
+        for Tensor { name, buf, layout } in self.parameters(Arena::Values).into_iter().chain(self.network_states()) {
+            let values = match averages.remove(&name).filter(|_| average) {
+                Some(values) => values,
+                None => numbers(checkpoint, &name, buf, &layout)?,
+            };
             self.executor.write(buf, &values)?;
         }
         Ok(())
+    }
+
+    /// Adds the running averages that a checkpoint of an earlier version lacks: those of statistics.
+    fn add_averages(&self, checkpoint: &mut Checkpoint) {
+        self.averages().iter().for_each(|tensor| checkpoint.add_average(AVERAGE, &tensor.name));
     }
 
     /// Sets the clock of evaluation and sampling: at 0, the next batch is the first.
@@ -317,14 +321,19 @@ impl Session {
         let optimiser = self.config.optimiser;
         let slots = (0..).zip(optimiser.slots());
         let slots = slots.map(|(slot, name)| (Arena::OptimSlot(slot), format!("optim.{name}/")));
-        let average = (optimiser.average > 0.0).then(|| (Arena::Average, AVERAGE.to_string()));
-        let arenas = [(Arena::Values, String::new())].into_iter().chain(slots).chain(average);
-        let of_arena = |(arena, prefix): (Arena, String)| {
-            self.parameters(arena)
-                .into_iter()
-                .map(move |tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor })
-        };
-        arenas.flat_map(of_arena).chain(self.network_states()).collect()
+        let arenas = [(Arena::Values, String::new())].into_iter().chain(slots);
+        let of_arena = |(arena, prefix): (Arena, String)| named(&prefix, self.parameters(arena));
+        let averages = named(AVERAGE, self.averages());
+        arenas.flat_map(of_arena).chain(averages).chain(self.network_states()).collect()
+    }
+
+    /// The running averages of the networks' parameters and statistics, under their names, if they are kept.
+    fn averages(&self) -> Vec<Tensor> {
+        if self.config.optimiser.average == 0.0 {
+            return Vec::new();
+        }
+        let states = tensors::averaged_states(self.model.as_ref());
+        self.parameters(Arena::Average).into_iter().chain(states).collect()
     }
 
     /// The weights and other state of every network, by name.
@@ -427,4 +436,10 @@ mod tests {
         let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;
         assert_eq!(spec(&config, &digits).first().variance, expected);
     }
+}
+
+/// Tensors with a prefix before their names.
+fn named(prefix: &str, tensors: Vec<Tensor>) -> Vec<Tensor> {
+    let named = |tensor: Tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor };
+    tensors.into_iter().map(named).collect()
 }

@@ -3,7 +3,7 @@
 use crate::io::error::{Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use gpu_core::{Arena, Array, Buf, Dtype, Layout};
-use models::{Model, Network};
+use models::{Model, Network, State};
 
 /// One tensor of a network in a file.
 pub(crate) struct Tensor {
@@ -31,8 +31,20 @@ pub(crate) fn parameters(model: &dyn Model, arena: Arena) -> Vec<Tensor> {
 
 /// The state of the networks of a model other than parameters.
 pub(crate) fn network_states(model: &dyn Model) -> Vec<Tensor> {
-    let states = model.networks().into_iter().flat_map(|network| &network.states);
-    states.map(|state| Tensor { name: state.name.clone(), buf: state.buf, layout: state.layout.clone() }).collect()
+    states(model).map(|state| state_tensor(state, state.buf)).collect()
+}
+
+/// The running averages of those states that have one, under the names of the states.
+pub(crate) fn averaged_states(model: &dyn Model) -> Vec<Tensor> {
+    states(model).filter_map(|state| Some(state_tensor(state, state.average?))).collect()
+}
+
+fn states(model: &dyn Model) -> impl Iterator<Item = &State> {
+    model.networks().into_iter().flat_map(|network| &network.states)
+}
+
+fn state_tensor(state: &State, buf: Buf) -> Tensor {
+    Tensor { name: state.name.clone(), buf, layout: state.layout.clone() }
 }
 
 /// Checks that a file has the weights and the networks' state of a model.

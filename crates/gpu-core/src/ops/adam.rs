@@ -1,13 +1,13 @@
-//! Adam over a network's flat arenas, in one pass: clipping, weight decay, moments, step, average, zeroed gradient.
+//! Adam over a network's flat arenas, in one pass: clipping, weight decay, moments, step, zeroed gradient.
 //!
 //! PyTorch's form: w −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), with the corrections 1 − βᵗ from
 //! [`tick`](crate::ops::tick).
 
-use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update};
+use crate::schedule::kernel::{Gradient, Kernel, read, update};
 use crate::{Arena, Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
-    /// The uniform of both kernels.
+    /// The uniform of [`ADAM`].
     pub struct AdamParams {
         /// Elements.
         len: u32,
@@ -27,10 +27,6 @@ params! {
         decay: f32,
         /// Largest norm of the gradient; 0 for no limit.
         clip: f32,
-        /// Share of the average that stays.
-        keep: f32,
-        /// 1 − keep, rounded once.
-        one_minus_keep: f32,
     }
 }
 
@@ -38,32 +34,22 @@ const INVOCATIONS: usize = 64;
 /// Elements of a workgroup.
 const ELEMENTS: usize = 4 * INVOCATIONS;
 
-const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Functions) -> Kernel {
-    Kernel {
-        name,
-        op: "adam",
-        source: shader!("adam", "grid", "clip"),
-        bindings,
-        params: AdamParams::FIELDS,
-        overrides: &[],
-        workgroup: [INVOCATIONS as u32, 1, 1],
-        variants: &[],
-        reference,
-        gradient: Gradient::None("it consumes gradients"),
-    }
-}
-
-const PLAIN: &[Binding] = &[update("w"), update("g"), update("m"), update("v"), read("rates"), read("norm")];
-const AVERAGED: &[Binding] =
-    &[update("w"), update("g"), update("m"), update("v"), read("rates"), read("norm"), update("average")];
-
 /// One step of Adam.
-pub static ADAM: Kernel = kernel("adam", PLAIN, functions!(reference::adam::adam));
-/// One step of Adam, and the running average of the weights.
-pub static ADAM_AVERAGED: Kernel = kernel("adam_averaged", AVERAGED, functions!(reference::adam::adam_averaged));
+pub static ADAM: Kernel = Kernel {
+    name: "adam",
+    op: "adam",
+    source: shader!("adam", "grid", "clip"),
+    bindings: &[update("w"), update("g"), update("m"), update("v"), read("rates"), read("norm")],
+    params: AdamParams::FIELDS,
+    overrides: &[],
+    workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
+    reference: functions!(reference::adam::adam),
+    gradient: Gradient::None("it consumes gradients"),
+};
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[&ADAM, &ADAM_AVERAGED];
+pub static KERNELS: &[&Kernel] = &[&ADAM];
 
 /// Settings of Adam; the learning rate comes from the device.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -80,14 +66,12 @@ pub struct Adam {
     pub decoupled: bool,
     /// Largest 2-norm of the whole gradient; a longer one is scaled down to it.
     pub clip: Option<f32>,
-    /// Share of the running average of the weights that stays in each step.
-    pub average: Option<f32>,
 }
 
 impl Default for Adam {
     fn default() -> Self {
         let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
-        Self { beta1, beta2, epsilon, weight_decay: 0.0, decoupled: true, clip: None, average: None }
+        Self { beta1, beta2, epsilon, weight_decay: 0.0, decoupled: true, clip: None }
     }
 }
 
@@ -102,8 +86,6 @@ pub struct Arenas {
     pub m: Buf,
     /// Second moments.
     pub v: Buf,
-    /// Running average of the weights; touched only if [`Adam::average`] is set.
-    pub average: Buf,
 }
 
 /// One step over the network whose whole parameter arena is `weights`. `rates` is `f32 [4]`, the output of
@@ -117,7 +99,6 @@ pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
         g: weights.grad(),
         m: weights.sibling(Arena::OptimSlot(0)),
         v: weights.sibling(Arena::OptimSlot(1)),
-        average: weights.sibling(Arena::Average),
     };
     adam_with(s, label, arenas, rates, norm, config);
 }
@@ -128,24 +109,19 @@ pub fn adam(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
 /// If sizes differ or are not multiples of four, a constant is out of its range, or the gradient is clipped and `norm`
 /// is not given.
 pub fn adam_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Adam) {
-    let Arenas { w, g, m, v, average } = arenas;
+    let Arenas { w, g, m, v } = arenas;
     assert!([g, m, v].iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
     assert!(w.len().is_multiple_of(4), "{label}: {} weights, which is not a multiple of four", w.len());
-    let shared = Shared::new(label, config.weight_decay, config.clip, config.average);
+    let shared = Shared::new(label, config.weight_decay, config.clip);
     let norm = shared.norm(label, norm, rates);
     let params = parameters(label, w.len(), config, shared);
     let (grid, cost) = (Grid::Linear(w.len().div_ceil(ELEMENTS)), 16 * w.len() as u64);
-    if config.average.is_some() {
-        assert_eq!(average.len(), w.len(), "{label}: average and weights differ in size");
-        s.push(&ADAM_AVERAGED, label, &[w, g, m, v, rates, norm, average], &params, grid, cost);
-    } else {
-        s.push(&ADAM, label, &[w, g, m, v, rates, norm], &params, grid, cost);
-    }
+    s.push(&ADAM, label, &[w, g, m, v, rates, norm], &params, grid, cost);
 }
 
 fn parameters(label: &str, len: usize, config: &Adam, shared: Shared) -> AdamParams {
     let Adam { beta1, beta2, epsilon, decoupled, .. } = *config;
-    let Shared { decay, clip, keep, one_minus_keep } = shared;
+    let Shared { decay, clip } = shared;
     assert!([beta1, beta2].iter().all(|x| (0.0..1.0).contains(x)), "{label}: betas of {beta1} and {beta2}");
     assert!(epsilon > 0.0, "{label}: epsilon {epsilon}");
     AdamParams {
@@ -158,8 +134,6 @@ fn parameters(label: &str, len: usize, config: &Adam, shared: Shared) -> AdamPar
         epsilon,
         decay,
         clip,
-        keep,
-        one_minus_keep,
     }
 }
 
@@ -170,23 +144,17 @@ pub(crate) struct Shared {
     pub(crate) decay: f32,
     /// Largest norm of the gradient; 0 for no limit.
     pub(crate) clip: f32,
-    /// Share of the running average that stays in each step.
-    pub(crate) keep: f32,
-    /// 1 − keep, rounded once.
-    pub(crate) one_minus_keep: f32,
 }
 
 impl Shared {
     /// Checks and converts the terms.
     ///
     /// # Panics
-    /// If the weight decay is negative, the clipping norm is not above 0, or the average's decay is not in [0, 1].
-    pub(crate) fn new(label: &str, weight_decay: f32, clip: Option<f32>, average: Option<f32>) -> Self {
-        let keep = average.unwrap_or(0.0);
+    /// If the weight decay is negative or the clipping norm is not above 0.
+    pub(crate) fn new(label: &str, weight_decay: f32, clip: Option<f32>) -> Self {
         assert!(weight_decay >= 0.0, "{label}: weight decay {weight_decay}");
         assert!(clip.is_none_or(|clip| clip > 0.0), "{label}: clipping to {clip:?}");
-        assert!((0.0..=1.0).contains(&keep), "{label}: the average's decay {keep} is not in [0, 1]");
-        Self { decay: weight_decay, clip: clip.unwrap_or(0.0), keep, one_minus_keep: 1.0 - keep }
+        Self { decay: weight_decay, clip: clip.unwrap_or(0.0) }
     }
 
     /// The buffer to bind as the norm of the gradient: `rates`, unread, if nothing is clipped.

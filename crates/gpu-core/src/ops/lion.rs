@@ -1,14 +1,14 @@
-//! Lion over a network's flat arenas, in one pass: clipping, weight decay, step, momentum, average, zeroed gradient.
+//! Lion over a network's flat arenas, in one pass: clipping, weight decay, step, momentum, zeroed gradient.
 //!
 //! w ← (1 − lr λ) w − lr sign(β₁ m + (1 − β₁) g), then m ← β₂ m + (1 − β₂) g: Chen et al., 2023, algorithm 2. Every
 //! weight moves by the learning rate, which is 3 to 10 times smaller than Adam's for a network of the same kind.
 
 use super::adam::Shared;
-use crate::schedule::kernel::{Binding, Functions, Gradient, Kernel, read, update};
+use crate::schedule::kernel::{Gradient, Kernel, read, update};
 use crate::{Arena, Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
-    /// The uniform of both kernels.
+    /// The uniform of [`LION`].
     pub struct LionParams {
         /// Elements.
         len: u32,
@@ -24,10 +24,6 @@ params! {
         decay: f32,
         /// Largest norm of the gradient; 0 for no limit.
         clip: f32,
-        /// Share of the average that stays.
-        keep: f32,
-        /// 1 − keep, rounded once.
-        one_minus_keep: f32,
     }
 }
 
@@ -35,31 +31,22 @@ const INVOCATIONS: usize = 64;
 /// Elements of a workgroup.
 const ELEMENTS: usize = 4 * INVOCATIONS;
 
-const fn kernel(name: &'static str, bindings: &'static [Binding], reference: Functions) -> Kernel {
-    Kernel {
-        name,
-        op: "lion",
-        source: shader!("lion", "grid", "nan", "clip"),
-        bindings,
-        params: LionParams::FIELDS,
-        overrides: &[],
-        workgroup: [INVOCATIONS as u32, 1, 1],
-        variants: &[],
-        reference,
-        gradient: Gradient::None("it consumes gradients"),
-    }
-}
-
-const PLAIN: &[Binding] = &[update("w"), update("g"), update("m"), read("rates"), read("norm")];
-const AVERAGED: &[Binding] = &[update("w"), update("g"), update("m"), read("rates"), read("norm"), update("average")];
-
-/// One step.
-pub static LION: Kernel = kernel("lion", PLAIN, functions!(reference::lion::lion));
-/// One step, and the running average of the weights.
-pub static LION_AVERAGED: Kernel = kernel("lion_averaged", AVERAGED, functions!(reference::lion::lion_averaged));
+/// One step of Lion.
+pub static LION: Kernel = Kernel {
+    name: "lion",
+    op: "lion",
+    source: shader!("lion", "grid", "nan", "clip"),
+    bindings: &[update("w"), update("g"), update("m"), read("rates"), read("norm")],
+    params: LionParams::FIELDS,
+    overrides: &[],
+    workgroup: [INVOCATIONS as u32, 1, 1],
+    variants: &[],
+    reference: functions!(reference::lion::lion),
+    gradient: Gradient::None("it consumes gradients"),
+};
 
 /// The kernels of this operator.
-pub static KERNELS: &[&Kernel] = &[&LION, &LION_AVERAGED];
+pub static KERNELS: &[&Kernel] = &[&LION];
 
 /// Settings of Lion; the learning rate comes from the device.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -72,13 +59,11 @@ pub struct Lion {
     pub weight_decay: f32,
     /// Largest 2-norm of the whole gradient; a longer one is scaled down to it.
     pub clip: Option<f32>,
-    /// Share of the running average of the weights that stays in each step.
-    pub average: Option<f32>,
 }
 
 impl Default for Lion {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, weight_decay: 0.0, clip: None, average: None }
+        Self { beta1: 0.9, beta2: 0.99, weight_decay: 0.0, clip: None }
     }
 }
 
@@ -91,8 +76,6 @@ pub struct Arenas {
     pub g: Buf,
     /// Momentum.
     pub m: Buf,
-    /// Running average of the weights; bound only if [`Lion::average`] is set.
-    pub average: Buf,
 }
 
 /// One step over the network whose whole parameter arena is `weights`, with its momentum in slot 0. `rates` is `f32
@@ -106,7 +89,6 @@ pub fn lion(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
         w: weights,
         g: weights.grad(),
         m: weights.sibling(Arena::OptimSlot(0)),
-        average: weights.sibling(Arena::Average),
     };
     lion_with(s, label, arenas, rates, norm, config);
 }
@@ -117,14 +99,14 @@ pub fn lion(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Optio
 /// If sizes differ or are not multiples of four, a constant is out of its range, or the gradient is clipped and `norm`
 /// is not given.
 pub fn lion_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm: Option<Buf>, config: &Lion) {
-    let Arenas { w, g, m, average } = arenas;
+    let Arenas { w, g, m } = arenas;
     let Lion { beta1, beta2, .. } = *config;
     assert!([g, m].iter().all(|buf| buf.len() == w.len()), "{label}: arenas of different sizes");
     assert!(w.len().is_multiple_of(4), "{label}: {} weights, which is not a multiple of four", w.len());
     assert!([beta1, beta2].iter().all(|x| (0.0..1.0).contains(x)), "{label}: betas of {beta1} and {beta2}");
-    let shared = Shared::new(label, config.weight_decay, config.clip, config.average);
+    let shared = Shared::new(label, config.weight_decay, config.clip);
     let norm = shared.norm(label, norm, rates);
-    let Shared { decay, clip, keep, one_minus_keep } = shared;
+    let Shared { decay, clip } = shared;
     let params = LionParams {
         len: w.len() as u32,
         beta1,
@@ -133,14 +115,7 @@ pub fn lion_with(s: &mut Schedule, label: &str, arenas: Arenas, rates: Buf, norm
         one_minus_beta2: 1.0 - beta2,
         decay,
         clip,
-        keep,
-        one_minus_keep,
     };
     let (grid, cost) = (Grid::Linear(w.len().div_ceil(ELEMENTS)), 10 * w.len() as u64);
-    if config.average.is_some() {
-        assert_eq!(average.len(), w.len(), "{label}: average and weights differ in size");
-        s.push(&LION_AVERAGED, label, &[w, g, m, rates, norm, average], &params, grid, cost);
-    } else {
-        s.push(&LION, label, &[w, g, m, rates, norm], &params, grid, cost);
-    }
+    s.push(&LION, label, &[w, g, m, rates, norm], &params, grid, cost);
 }

@@ -61,6 +61,7 @@ pub mod reduce;
 pub mod reparameterise;
 pub mod resize;
 pub mod roof;
+pub mod running_average;
 pub mod sgd;
 pub mod softmax;
 pub mod spectral_norm;
@@ -103,6 +104,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         reparameterise::KERNELS,
         resize::KERNELS,
         roof::KERNELS,
+        running_average::KERNELS,
         sgd::KERNELS,
         softmax::KERNELS,
         spectral_norm::KERNELS,

@@ -1,23 +1,12 @@
 //! Adam, in the same steps as shaders/adam.wgsl.
 
 use crate::ops::adam::AdamParams;
-use crate::reference::{BLOCK, clip_scale, running_average, vectorised};
+use crate::reference::{BLOCK, clip_scale, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), after clipping, weight decay and moments
 pub fn adam<E: Element>(args: &mut Args<'_, E>) {
-    descend(args);
-}
-
-/// The same; then average ← keep · average + (1 − keep) w
-pub fn adam_averaged<E: Element>(args: &mut Args<'_, E>) {
-    let p: AdamParams = args.params();
-    let w = descend(args);
-    running_average(args.write("average"), w, p.keep, p.one_minus_keep);
-}
-
-fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
     let p: AdamParams = args.params();
     let [beta1, beta2, epsilon, decay] = [p.beta1, p.beta2, p.epsilon, p.decay].map(E::of);
     let [rest1, rest2] = [p.one_minus_beta1, p.one_minus_beta2].map(E::of);
@@ -42,5 +31,4 @@ fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
             }
         });
     });
-    w
 }

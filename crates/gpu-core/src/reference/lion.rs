@@ -1,28 +1,17 @@
 //! Lion, in the same steps as shaders/lion.wgsl.
 
 use crate::ops::lion::LionParams;
-use crate::reference::{BLOCK, clip_scale, running_average};
+use crate::reference::{BLOCK, clip_scale};
 use crate::{Args, Element};
 use rayon::prelude::*;
-
-/// w ← (1 − lr λ) w − lr sign(β₁ m + (1 − β₁) g); m ← β₂ m + (1 − β₂) g
-pub fn lion<E: Element>(args: &mut Args<'_, E>) {
-    descend(args);
-}
-
-/// The same; then average ← keep · average + (1 − keep) w
-pub fn lion_averaged<E: Element>(args: &mut Args<'_, E>) {
-    let p: LionParams = args.params();
-    let w = descend(args);
-    running_average(args.write("average"), w, p.keep, p.one_minus_keep);
-}
 
 /// 1, −1, or x where x is neither positive nor negative: 0 and NaN
 fn sign<E: Element>(x: E) -> E {
     if x == E::zero() || x.is_nan() { x } else { x.signum() }
 }
 
-fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
+/// w ← (1 − lr λ) w − lr sign(β₁ m + (1 − β₁) g); m ← β₂ m + (1 − β₂) g
+pub fn lion<E: Element>(args: &mut Args<'_, E>) {
     let p: LionParams = args.params();
     let [beta1, beta2, decay] = [p.beta1, p.beta2, p.decay].map(E::of);
     let [rest1, rest2] = [p.one_minus_beta1, p.one_minus_beta2].map(E::of);
@@ -38,5 +27,4 @@ fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
             *g = E::zero();
         }
     });
-    w
 }

@@ -36,6 +36,7 @@ pub mod reduce;
 pub mod reparameterise;
 pub mod resize;
 pub mod roof;
+pub mod running_average;
 pub mod sgd;
 pub mod softmax;
 pub mod spectral_norm;
@@ -44,7 +45,6 @@ pub mod upsample;
 pub mod vq;
 
 use crate::Element;
-use rayon::prelude::*;
 
 /// Elements that a thread computes at a time, in element-wise loops.
 const BLOCK: usize = 1 << 12;
@@ -78,12 +78,4 @@ fn round_all<'a, E: Element>(rounded: &mut [E], sums: impl IntoIterator<Item = &
 /// The factor that clips a gradient whose sum of squares is `squares`: min(1, clip / (√squares + 10⁻⁶)), 1 without clip
 fn clip_scale<E: Element>(clip: f32, squares: E) -> E {
     E::of(if clip > 0.0 { (f64::from(clip) / (squares.wide().sqrt() + 1e-6)).min(1.0) } else { 1.0 })
-}
-
-/// average ← keep · average + (1 − keep) w
-fn running_average<E: Element>(average: &mut [E], w: &[E], keep: f32, one_minus_keep: f32) {
-    let (keep, gain) = (E::of(keep), E::of(one_minus_keep));
-    average.par_chunks_mut(BLOCK).zip(w.par_chunks(BLOCK)).for_each(|(average, w)| {
-        vectorised(|| average.iter_mut().zip(w).for_each(|(average, &w)| *average = keep * *average + gain * w));
-    });
 }

@@ -1,35 +1,12 @@
 //! Stochastic gradient descent, in the same steps as shaders/sgd.wgsl.
 
 use crate::ops::sgd::SgdParams;
-use crate::reference::{BLOCK, clip_scale, running_average};
+use crate::reference::{BLOCK, clip_scale};
 use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// w ← w − lr (g + λ w), with g clipped
 pub fn sgd<E: Element>(args: &mut Args<'_, E>) {
-    descend(args);
-}
-
-/// The same; then average ← keep · average + (1 − keep) w
-pub fn sgd_averaged<E: Element>(args: &mut Args<'_, E>) {
-    let p: SgdParams = args.params();
-    let w = descend(args);
-    running_average(args.write("average"), w, p.keep, p.one_minus_keep);
-}
-
-/// b ← μ b + g + λ w; w ← w − lr b, or w − lr (g + λ w + μ b)
-pub fn sgd_momentum<E: Element>(args: &mut Args<'_, E>) {
-    descend_with_momentum(args);
-}
-
-/// The same; then average ← keep · average + (1 − keep) w
-pub fn sgd_momentum_averaged<E: Element>(args: &mut Args<'_, E>) {
-    let p: SgdParams = args.params();
-    let w = descend_with_momentum(args);
-    running_average(args.write("average_last"), w, p.keep, p.one_minus_keep);
-}
-
-fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
     let p: SgdParams = args.params();
     let (lr, decay) = (args.read("rates")[0], E::of(p.decay));
     let scale = clip_scale(p.clip, args.read("norm")[0]);
@@ -38,10 +15,10 @@ fn descend<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
         *w -= lr * (scale * *g + decay * *w);
         *g = E::zero();
     });
-    w
 }
 
-fn descend_with_momentum<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] {
+/// b ← μ b + g + λ w; w ← w − lr b, or w − lr (g + λ w + μ b)
+pub fn sgd_momentum<E: Element>(args: &mut Args<'_, E>) {
     let p: SgdParams = args.params();
     let (lr, [mu, decay]) = (args.read("rates")[0], [p.mu, p.decay].map(E::of));
     let scale = clip_scale(p.clip, args.read("norm")[0]);
@@ -55,5 +32,4 @@ fn descend_with_momentum<'a, E: Element>(args: &mut Args<'a, E>) -> &'a mut [E] 
             *g = E::zero();
         }
     });
-    w
 }

@@ -349,13 +349,14 @@ impl Model for Gan {
             name: "discriminator",
             times: self.config.discriminator_steps,
             network: &self.discriminator_network,
+            clock: self.discriminator_clock,
             rates: self.discriminator_rates,
         };
         let discriminator = discriminator.phases(&self.base.memory, batch, training, |s, micro_batch| {
             self.discriminator_backward(s, micro_batch, training);
         });
-        let (network, rates) = (&self.generator_network, self.base.buffers.rates);
-        let generator = Round { name: "generator", times: 1, network, rates };
+        let SharedBuffers { clock, rates, .. } = self.base.buffers;
+        let generator = Round { name: "generator", times: 1, network: &self.generator_network, clock, rates };
         let generator = generator.phases(&self.base.memory, batch, training, |s, micro_batch| {
             self.generator_backward(s, micro_batch, training);
         });

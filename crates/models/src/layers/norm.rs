@@ -29,7 +29,7 @@ impl Norm {
         act: Activation,
     ) -> Self {
         let mut state = |network: &mut Network, part: &str, start: f32| {
-            network.state(memory, &format!("{name}.{part}"), [channels], Init::Constant(start))
+            network.statistic(memory, &format!("{name}.{part}"), [channels], Init::Constant(start))
         };
         let running_mean = state(network, "running_mean", 0.0);
         let running_var = state(network, "running_var", 1.0);
