@@ -301,7 +301,7 @@ fn running_averages_follow_their_closed_form() -> Result<(), Error> {
         let mut cpu = Reference::new(memory, Sharing::Off);
         cpu.write(x, &Array::F32(vec![1.0; 3]))?;
         let program = cpu.prepare(&s)?;
-        let ticket = cpu.submit(&[program], steps as usize, &[average])?;
+        let ticket = cpu.submit(&[program], steps, &[average])?;
         let found = cpu.wait(ticket)?[0].to_f64();
         assert!(found.iter().all(|x| (x - expected).abs() < 1e-12), "decay {decay}: {found:?}, expected {expected}");
     }

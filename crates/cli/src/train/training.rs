@@ -208,6 +208,8 @@ impl<'a> Trainer<'a> {
         }
         drop(bar);
         if let (true, Some((epoch, _))) = (self.out_of_patience(), self.progress.best) {
+            let previewed = self.prepared.steps.has_preview(self.progress.step);
+            (!previewed).then(|| self.draw()).transpose()?;
             let patience = self.session.config.train.patience;
             self.terminal.say(&format!(
                 "stopped early: no improvement for {patience} epochs since epoch {epoch} (to continue, raise \
@@ -314,7 +316,7 @@ impl<'a> Trainer<'a> {
             return if finite { Ok(None) } else { failed(Cause::NonFinite) };
         }
         if due(sample_every) {
-            self.draw(step)?;
+            self.draw()?;
         }
         if due(save_every) && !self.save()? {
             return failed(Cause::NonFinite);
@@ -351,9 +353,7 @@ impl<'a> Trainer<'a> {
         let measured = self.generative.as_ref().and_then(|generative| generative.message(&others));
         measured.iter().for_each(|message| bar.say(message));
         self.emit(&Event::Epoch { epoch, step, metrics: &line });
-        let by_steps = self.session.config.train.sample_every > 0;
-        let previewed = self.prepared.steps.has_preview(step);
-        let drawn = if previewed { self.draw(if by_steps { step } else { epoch })? } else { None };
+        let drawn = if self.prepared.steps.has_preview(step) { self.draw()? } else { None };
         if let Some(pairs) = self.prepared.preview.reconstructions(self.session)? {
             write_png(&self.run.reconstructions(), &pairs)?;
         }
@@ -411,12 +411,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// Draws the preview of an epoch or a step. Returns the samples in it.
-    fn draw(&mut self, number: u64) -> Result<Option<Images>> {
+    fn draw(&mut self) -> Result<Option<Images>> {
+        let (step, by_steps) = (self.progress.step, self.session.config.train.sample_every > 0);
         let (picture, samples) = self.prepared.preview.draw(self.session)?;
         if let Some(picture) = picture {
-            let path = self.run.sample(number);
+            let path = self.run.sample(if by_steps { step } else { step.div_ceil(self.prepared.steps.per_epoch) });
             write_png(&path, &picture)?;
-            let step = self.progress.step;
             self.live.iter_mut().for_each(|live| live.samples(step, &path));
         }
         Ok(samples)

@@ -11,7 +11,8 @@ use gpu_core::{Init, Memory};
 /// Radford, Metz and Chintala, 2016, §4; weights of batch normalisation as in PyTorch's example of a DCGAN.
 const WEIGHTS: Init = Init::Normal(0.0, 0.02);
 const NORM_WEIGHTS: Init = Init::Normal(1.0, 0.02);
-const LEAKY: Activation = Activation::LeakyRelu(0.2);
+const SLOPE: f32 = 0.2;
+const LEAKY: Activation = Activation::LeakyRelu(SLOPE);
 
 /// A window over a whole image.
 fn whole(size: [usize; 2]) -> Window {
@@ -72,19 +73,31 @@ pub(super) fn discriminator(
         layers.linear(1, Activation::Identity);
         return layers.finish();
     }
-    (layers.init, layers.norm_init) = (Some(WEIGHTS), NORM_WEIGHTS);
+    layers.norm_init = NORM_WEIGHTS;
     let sizes = sizes(image);
     let inner = sizes.len() - 1;
     for (i, &size) in sizes[..inner].iter().enumerate() {
         let channels = config.width << i;
+        layers.init = Some(discriminator_init(config, 16 * layers.image()[2]));
         match i > 0 && config.discriminator_norm {
             true => layers.conv_norm(channels, halving(size), LEAKY),
             false => layers.conv(channels, halving(size), LEAKY),
         }
     }
     minibatch_std(&mut layers, config);
+    layers.init = Some(discriminator_init(config, layers.image().iter().product()));
     layers.conv(1, whole(sizes[inner]), Activation::Identity);
     layers.finish()
+}
+
+/// The initial weights of a convolution with windows of this many numbers. Without batch normalisation they are those of
+/// He et al., 2015, for leaky ReLU, by which outputs have the variance of inputs: weights of 0.02 would make them smaller
+/// layer by layer, and the generator would collapse to one image while the discriminator starts to learn.
+fn discriminator_init(config: &GanConfig, window: usize) -> Init {
+    match config.discriminator_norm {
+        true => WEIGHTS,
+        false => Init::Normal(0.0, (2.0 / (1.0 + SLOPE * SLOPE) / window as f32).sqrt()),
+    }
 }
 
 /// The deviation within groups of images, before the last layer.
@@ -125,6 +138,21 @@ mod tests {
                 (found - mean).abs() < error && (deviation - 0.02).abs() < error / 2.0,
                 "{name}: {found}, {deviation}"
             );
+        }
+    }
+
+    #[test]
+    fn without_normalisation_a_discriminator_starts_with_outputs_as_large_as_its_inputs() {
+        let config = GanConfig { width: 64, discriminator_norm: false, ..GanConfig::default() };
+        let mut memory = Memory::default();
+        let mut network = Network::new(&mut memory, "discriminator");
+        discriminator(&mut memory, &mut network, &config, [28, 28, 1], 0);
+        // 4×4 windows of 64 channels, and 7×7 pixels of 128.
+        for (name, window) in [("discriminator.2.weight", 16.0 * 64.0), ("discriminator.4.weight", 49.0 * 128.0)] {
+            let [found, deviation] = start(&network, name);
+            let expected = (2.0f64 / 1.04 / window).sqrt();
+            assert!(found.abs() < 0.02 * expected + 1e-3, "{name}: {found}");
+            assert!((deviation / expected - 1.0).abs() < 0.05, "{name}: {deviation}, expected {expected}");
         }
     }
 }
