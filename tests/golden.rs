@@ -280,8 +280,8 @@ fn learning_rates_agree_with_pytorch() -> Result<(), Error> {
     Ok(())
 }
 
-/// The average of ones from zero on, while its decay rises: 1 − Π (1 + t) / (10 + t) = 1 − (T + 1)! 10! / (T + 10)!, and
-/// with the set decay as soon as that is smaller.
+/// The average of ones from zero on, while its decay rises: 1 − Π (1 + t) / (10 + t) = 1 − (T + 1)! 10! / (T + 10)!,
+/// and with the set decay as soon as that is smaller.
 #[test]
 fn running_averages_follow_their_closed_form() -> Result<(), Error> {
     let steps = 12;

@@ -196,7 +196,8 @@ impl Session {
     /// # Errors
     /// A tensor is missing, has another shape or type, or is not finite; or those of the device.
     pub fn initialise_from(&mut self, file: &mut Checkpoint) -> Result<Vec<String>> {
-        let mut averages: BTreeMap<_, _> = self.averages().into_iter().map(|tensor| (tensor.name, tensor.buf)).collect();
+        let averages = self.averages().into_iter().map(|tensor| (tensor.name, tensor.buf));
+        let mut averages: BTreeMap<_, _> = averages.collect();
         for Tensor { name, buf, layout } in self.parameters(Arena::Values).into_iter().chain(self.network_states()) {
             let values = numbers(file, &name, buf, &layout)?;
             ensure!(

@@ -85,11 +85,7 @@ pub struct Arenas {
 /// # Panics
 /// If `weights` is not a parameter arena, and as [`lion_with`].
 pub fn lion(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option<Buf>, config: &Lion) {
-    let arenas = Arenas {
-        w: weights,
-        g: weights.grad(),
-        m: weights.sibling(Arena::OptimSlot(0)),
-    };
+    let arenas = Arenas { w: weights, g: weights.grad(), m: weights.sibling(Arena::OptimSlot(0)) };
     lion_with(s, label, arenas, rates, norm, config);
 }
 

@@ -84,11 +84,7 @@ pub struct Arenas {
 /// # Panics
 /// If `weights` is not a parameter arena, and as [`sgd_with`].
 pub fn sgd(s: &mut Schedule, label: &str, weights: Buf, rates: Buf, norm: Option<Buf>, config: &Sgd) {
-    let arenas = Arenas {
-        w: weights,
-        g: weights.grad(),
-        momentum: weights.sibling(Arena::OptimSlot(0)),
-    };
+    let arenas = Arenas { w: weights, g: weights.grad(), momentum: weights.sibling(Arena::OptimSlot(0)) };
     sgd_with(s, label, arenas, rates, norm, config);
 }
 

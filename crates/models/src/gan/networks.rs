@@ -90,9 +90,9 @@ pub(super) fn discriminator(
     layers.finish()
 }
 
-/// The initial weights of a convolution with windows of this many numbers. Without batch normalisation they are those of
-/// He et al., 2015, for leaky ReLU, by which outputs have the variance of inputs: weights of 0.02 would make them smaller
-/// layer by layer, and the generator would collapse to one image while the discriminator starts to learn.
+/// The initial weights of a convolution with windows of this many numbers. Without batch normalisation they are those
+/// of He et al., 2015, for leaky ReLU, by which outputs have the variance of inputs: weights of 0.02 would make them
+/// smaller layer by layer, and the generator would collapse to one image while the discriminator starts to learn.
 fn discriminator_init(config: &GanConfig, window: usize) -> Init {
     match config.discriminator_norm {
         true => WEIGHTS,
