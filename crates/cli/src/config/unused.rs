@@ -1,7 +1,6 @@
 //! Settings that others leave without effect.
 
 use super::Config;
-use gpu_core::ops::density::Density;
 use models::{Likelihood, LrSchedule, ModelConfig, OptimiserKind};
 
 impl Config {
@@ -17,7 +16,6 @@ impl Config {
         let (section, name) = key.split_once('.')?;
         match section {
             "optimiser" => self.unused_by_optimiser(name),
-            "data" => self.unused_by_data(name),
             _ if section == self.name() => self.unused_by_model(name),
             _ => None,
         }
@@ -37,17 +35,6 @@ impl Config {
             _ => true,
         };
         (!used).then(|| format!("optimiser.kind is {}, which has no {name}", kind.name()))
-    }
-
-    fn unused_by_data(&self, name: &str) -> Option<String> {
-        let source = &self.data.source;
-        match (Density::find(source), name) {
-            (None, "points") => Some(format!("data.source is {source}, which is no density of points")),
-            (Some(_), "test" | "fit" | "background" | "unreadable") => {
-                Some(format!("data.source is {source}, whose points come from no files"))
-            }
-            _ => None,
-        }
     }
 
     fn unused_by_model(&self, name: &str) -> Option<String> {
@@ -86,8 +73,6 @@ mod tests {
             ("gan", "gan.discriminator_norm=true", "gan.discriminator_norm", "gan.width is 0"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
-            ("gan", "", "data.points", "data.source is digits"),
-            ("points-gan", "", "data.fit", "data.source is 25gaussians"),
             ("vae", "", "optimiser.momentum", "optimiser.kind is adam"),
             ("vae", "optimiser.kind=sgd", "optimiser.beta1", "optimiser.kind is sgd"),
             ("vae", "optimiser.kind=lion", "optimiser.epsilon", "optimiser.kind is lion"),
