@@ -8,8 +8,8 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase, RING_ROWS,
-    SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    AutoencoderConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase,
+    RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -39,6 +39,8 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     let plain = AutoencoderConfig { hidden: vec![16], latent: 3, ..AutoencoderConfig::default() };
     let averaged =
         VqVaeConfig { halvings: 2, width: 6, residual: 2, latent: 3, codes: 7, ema: 0.9, ..VqVaeConfig::default() };
+    let flow = FlowConfig { hidden: vec![16, 12], waves: 3, ..FlowConfig::default() };
+    let unet = FlowConfig { width: 4, halvings: 1, ..flow.clone() };
     let followed = VqVaeConfig { ema: 0.0, ..averaged.clone() };
     vec![
         ("vae", linear.build(&spec([1, 36, 1]))),
@@ -46,6 +48,8 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         ("pool_vae", pool.build(&spec([12, 8, 3]))),
         ("ae", plain.build(&spec([1, 36, 1]))),
         ("vqvae", averaged.build(&spec([12, 9, 1]))),
+        ("flow", flow.build(&spec([1, 36, 1]))),
+        ("flow_unet", unet.build(&spec([10, 7, 2]))),
         ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
     ]
 }
