@@ -1,5 +1,5 @@
-// A point of the straight path from noise to data, and the path's velocity: with z, x, y and velocity [m, n] and
-// t [m], y[r, j] = (1 − t[r]) z[r, j] + t[r] x[r, j] and velocity[r, j] = x[r, j] − z[r, j]. One invocation per element.
+// A point of the straight path from noise to data, and the path's velocity: y[r, j] = (1 − t[r]) z[r, j] + t[r] x[r, j]
+// and velocity[r, j] = x[r, j] − z[r, j], with z, x, y and velocity [m, n] and t [m]. One invocation per element.
 // Needs common/grid.wgsl.
 
 struct Params {

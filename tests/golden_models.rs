@@ -39,8 +39,6 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     let plain = AutoencoderConfig { hidden: vec![16], latent: 3, ..AutoencoderConfig::default() };
     let averaged =
         VqVaeConfig { halvings: 2, width: 6, residual: 2, latent: 3, codes: 7, ema: 0.9, ..VqVaeConfig::default() };
-    let flow = FlowConfig { hidden: vec![16, 12], waves: 3, ..FlowConfig::default() };
-    let unet = FlowConfig { width: 4, halvings: 1, ..flow.clone() };
     let followed = VqVaeConfig { ema: 0.0, ..averaged.clone() };
     vec![
         ("vae", linear.build(&spec([1, 36, 1]))),
@@ -48,10 +46,14 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         ("pool_vae", pool.build(&spec([12, 8, 3]))),
         ("ae", plain.build(&spec([1, 36, 1]))),
         ("vqvae", averaged.build(&spec([12, 9, 1]))),
-        ("flow", flow.build(&spec([1, 36, 1]))),
-        ("flow_unet", unet.build(&spec([10, 7, 2]))),
         ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
     ]
+}
+
+fn flows() -> Vec<(&'static str, Box<dyn Model>)> {
+    let linear = FlowConfig { hidden: vec![16, 12], waves: 3, ..FlowConfig::default() };
+    let unet = FlowConfig { width: 4, halvings: 1, ..linear.clone() };
+    vec![("flow", linear.build(&spec([1, 36, 1]))), ("flow_unet", unet.build(&spec([10, 7, 2])))]
 }
 
 fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
@@ -83,7 +85,9 @@ fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
 fn runs() -> Vec<Run> {
     let of = |optimiser: Optimiser| move |(stem, model)| Run { stem, model, optimiser };
     let of_gans = Optimiser { lr: 2e-4, beta1: 0.5, ..Optimiser::default() };
-    coders().into_iter().map(of(Optimiser::default())).chain(gans().into_iter().map(of(of_gans))).collect()
+    let of_flows = Optimiser { lr: 2e-4, ..Optimiser::default() };
+    let coders = coders().into_iter().map(of(Optimiser::default()));
+    coders.chain(flows().into_iter().map(of(of_flows))).chain(gans().into_iter().map(of(of_gans))).collect()
 }
 
 /// A tensor of a network, and its layout in PyTorch.

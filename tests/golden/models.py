@@ -433,7 +433,7 @@ def outcome(model, history, *adams):
     return tensors | stored("final", model)
 
 
-def train(build, data, steps):
+def train(build, data, steps, lr=1e-3):
     """A run of Adam on twenty images in file order, 8, 8 and 4 a step."""
     torch.manual_seed(SEED)
     model = build().double()  # initialised in float32, then cast
@@ -441,7 +441,7 @@ def train(build, data, steps):
     if hasattr(model, "start"):
         model.start(batches[0])
     tensors = {"data": data} | stored("initial", model)
-    adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
+    adam = torch.optim.Adam(model.parameters(), lr=f32(lr), betas=BETAS, eps=EPSILON)
     history = []
     for step, x in zip(range(1, steps + 1), steps * batches):
         columns, loss = model(x, step)
@@ -495,8 +495,8 @@ def main():
         "ae": train(Ae, pixels("images", 36), 5),
         "conv_vae": train(ConvVae, pixels("conv_vae", 14, 9, 1), 5),
         "pool_vae": train(PoolVae, pixels("pool_vae", 12, 8, 3), 5),
-        "flow": train(LinearFlow, pixels("flow", 36), 5),
-        "flow_unet": train(UNetFlow, pixels("flow_unet", 10, 7, 2), 5),
+        "flow": train(LinearFlow, pixels("flow", 36), 5, 2e-4),
+        "flow_unet": train(UNetFlow, pixels("flow_unet", 10, 7, 2), 5, 2e-4),
         "gan": play(LinearGan, pixels("gan", 35)),
         "dcgan": play(Dcgan, pixels("dcgan", 9, 12, 3)),
         "spectral_gan": play(SpectralGan, pixels("spectral_gan", 8, 7, 2)),

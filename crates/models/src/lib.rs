@@ -41,8 +41,8 @@ pub use gpu_core::ops::activation::Activation;
 pub use gpu_core::ops::gan_loss::GanLoss;
 pub use initial::initial_values;
 pub use layers::{
-    AveragePool, Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm, NormSilu, Saved, Sequence, Slope,
-    Stack, Upsample, Value, Wrt,
+    AveragePool, Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm, NormSilu, Saved,
+    Sequence, Slope, Stack, Upsample, Value, Wrt,
 };
 pub use likelihood::Likelihood;
 pub use micro_batch::MicroBatch;

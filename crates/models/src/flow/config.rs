@@ -1,10 +1,8 @@
 //! Settings of flow matching.
 
 use super::ode::Solver;
-use crate::data::{DataSpec, SetSpec};
+use crate::data::SetSpec;
 use crate::layers::halvings;
-use crate::model::Model;
-use crate::settings::Settings;
 use crate::validate::{self, Check, InvalidSetting, conditional, count, ensure, load, widths};
 use gpu_core::ops::time_features::MAX_WAVES;
 use serde::{Deserialize, Serialize};
@@ -55,7 +53,8 @@ impl FlowConfig {
         2 * self.waves + if self.class_conditional { spec.classes } else { 0 }
     }
 
-    fn check(&self, spec: &SetSpec, batch: usize) -> Check {
+    /// Checks the settings for such images, in batches of `batch`.
+    pub(super) fn check(&self, spec: &SetSpec, batch: usize) -> Check {
         ensure((1..=MAX_WAVES).contains(&self.waves), "waves", || {
             format!("must be between 1 and {MAX_WAVES} (got {})", self.waves)
         })?;
@@ -98,19 +97,5 @@ impl FlowConfig {
         let widths: Vec<usize> = ends[..1].iter().chain(&self.hidden).chain(&ends[1..]).copied().collect();
         let weights = widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();
         load("hidden", "flow.waves", &widths, weights, batch)
-    }
-}
-
-impl Settings for FlowConfig {
-    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
-        self.check(spec.first(), batch)
-    }
-
-    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
-        Box::new(super::Flow::new(self.clone(), spec))
-    }
-
-    fn samples_with_average(&self) -> bool {
-        true
     }
 }

@@ -1,4 +1,4 @@
-//! Flow matching: a network learns the velocity at which noise becomes data along straight paths, and samples follow it.
+//! Flow matching: a network learns the velocity at which noise becomes data along straight paths, which samples follow.
 //!
 //! Lipman et al., *Flow matching for generative modeling*, 2023: x(t) = (1 − t) z + t x with z ~ N(0, 1) and
 //! t ~ U(0, 1); the loss is the mean squared error of v(x(t), t) against x − z. A sample is the solution of dx/dt = v
@@ -23,6 +23,7 @@ use crate::phase::{Phase, Round};
 use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
+use crate::validate::InvalidSetting;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::flow_path::flow_path;
 use gpu_core::ops::loss::{self, Kind, Loss};
@@ -172,6 +173,20 @@ impl Flow {
             (self.velocity(s, x, features, Mode::Use).0, None)
         };
         ode::integrate(s, (z, None), &times, solver, rates).0
+    }
+}
+
+impl Settings for FlowConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        self.check(spec.first(), batch)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Flow::new(self.clone(), spec))
+    }
+
+    fn samples_with_average(&self) -> bool {
+        true
     }
 }
 
