@@ -58,11 +58,11 @@ fn a_gan_on_points_is_drawn_and_evaluated() {
 #[test]
 fn a_flow_on_points_has_a_density_above_the_entropy() {
     let place = Place::new();
-    let flow = "train points-flow --hidden 32,32 --set data.points=8192 --epochs 6 --lr 5e-3 --batch-size 128";
+    let flow = "train points-flow --hidden 32,32 --set data.points=8192 --epochs 30 --lr 5e-3 --batch-size 128";
     place.done(&format!("{flow} --set optimiser.average=0.99 --device cpu -q --out run"));
     let found = json(&place.done("eval run --device cpu --json"));
     let [entropy, nll, error] = ["entropy", "nll", "nll_error"].map(|key| number(&found, key));
-    assert!((entropy - 1.3161).abs() < 1e-3 && entropy - 3.0 * error < nll && nll < 2.2, "{found}");
+    assert!((entropy - 1.3161).abs() < 1e-3 && entropy - 3.0 * error < nll && nll < 2.4, "{found}");
     assert!((0.005..0.05).contains(&error) && number(&found, "sliced_wasserstein") < 0.3, "{found}");
     assert_eq!(found["drawn_by_average"], true);
     let table = place.done("eval run --device cpu");

@@ -82,3 +82,43 @@ fn unit_rows(s: &mut Schedule, rows: usize, width: usize, axis: usize) -> Buf {
     let left = constant(s, [rows, axis], 0.0);
     channels::concat(s, "axis", left, from_axis)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SetSpec;
+    use crate::flow::FlowConfig;
+    use crate::initial::initial_values;
+    use crate::model::Model;
+    use gpu_core::ops::density::Density;
+    use gpu_core::{Array, Executor, Reference, Sharing};
+
+    /// Points to a side of a square around the origin, and their distance.
+    const SIDE: usize = 80;
+    const STEP: f64 = 0.15;
+
+    /// The densities of a network that is not trained, far from those of noise, add up to one over the plane.
+    #[test]
+    fn a_density_integrates_to_one() {
+        let points = Some(Density::Moons);
+        let spec = SetSpec { train: 1, test: SIDE * SIDE, image: [1, 1, 2], classes: 1, variance: 1.0, points };
+        let config = FlowConfig { hidden: vec![9, 7], waves: 2, ..FlowConfig::default() };
+        let flow = Flow::new(config, &spec.into());
+        let mut cpu = Reference::new(flow.memory().clone(), Sharing::On);
+        for (buf, values) in initial_values(&flow, 5, false) {
+            cpu.write(buf, &Array::F32(values.into_iter().map(|w| 2.5 * w).collect())).unwrap();
+        }
+        let place = |k: usize| (k as f64 - 0.5 * (SIDE - 1) as f64) * STEP;
+        let grid = (0..SIDE * SIDE).flat_map(|k| [place(k % SIDE), place(k / SIDE)]).collect();
+        cpu.write(flow.buffers().first().test, &Array::F64(grid)).unwrap();
+        let Pass { schedule, outputs } = flow.neg_log_density(SIDE * SIDE);
+        let program = cpu.prepare(&schedule).unwrap();
+        let ticket = cpu.submit(&[program], 1, &outputs).unwrap();
+        let found = cpu.wait(ticket).unwrap()[0].to_f64();
+        let mass = found.iter().map(|nll| (-nll).exp()).sum::<f64>() * STEP * STEP;
+        assert!((mass - 1.0).abs() < 1e-3, "{mass}");
+        // Noise has its mode at the origin, and a density of 1 / 2π there.
+        let middle = found[SIDE / 2 * SIDE + SIDE / 2];
+        assert!((middle - f64::from(TAU.ln())).abs() > 0.05, "{middle} is that of noise");
+    }
+}
