@@ -1,4 +1,4 @@
-// Waves of a time: y[r, 2k] = cos(π 2ᵏ t[r]) and y[r, 2k + 1] = sin(π 2ᵏ t[r]), with t [m] in [0, 1] and y [m, 2 waves].
+// Waves of a time: y[r, 2k] = cos(π 2ᵏ t[r]) and y[r, 2k + 1] = sin(π 2ᵏ t[r]), with t [m] in [0, 1], y [m, 2 waves].
 // t in units of 2⁻³¹ is a half turn in 32 bits, and doubling it shifts the bits: no angle is rounded after that. One
 // invocation per pair.
 // Needs common/grid.wgsl, common/nan.wgsl and common/elementary.wgsl.

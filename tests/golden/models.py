@@ -272,6 +272,11 @@ class UNetFlow(Flow):
         self.up = nn.ModuleList([level(Block(8, 4, (2, 1)), nn.ConvTranspose2d(8, 4, (4, 3), 2, 1))])
         self.middle = Block(8, 8, (2, 2))
         self.norm = nn.GroupNorm(1, 4, eps=f32(1e-5))
+        # Biases of zero would be as large as the steps they take, and so would be rounding errors of gradients.
+        for module in self.modules():
+            if isinstance(module, nn.GroupNorm):
+                nn.init.normal_(module.weight, 1.0, 0.1)
+                nn.init.normal_(module.bias, 0.0, 0.1)
 
     def v(self, x, features):
         e = self.time(features)
