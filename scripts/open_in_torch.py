@@ -339,7 +339,99 @@ class Gan(Model):
         return {"score": self.score(x if self.points else 2 * x - 1, y)}
 
 
-FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "vqvae": VqVae, "classifier": Classifier}
+def groups(channels):
+    """Groups of a group normalisation: the largest divisor up to 8 that leaves four channels or more to each."""
+    fits = [count for count in range(1, 9) if channels % count == 0 and channels // count >= 4]
+    return max(fits, default=1)
+
+
+class FlowBlock(nn.Module):
+    """A residual block of a U-Net, with a number added to each channel that depends on the time."""
+
+    def __init__(self, inputs, outputs, embedding):
+        super().__init__()
+        self.norm1, self.conv1 = nn.GroupNorm(groups(inputs), inputs), same(inputs, outputs)
+        self.time = nn.Linear(embedding, outputs)
+        self.norm2, self.conv2 = nn.GroupNorm(groups(outputs), outputs), same(outputs, outputs)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x, e):
+        h = self.conv1(F.silu(self.norm1(x))) + self.time(e)[:, :, None, None]
+        return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
+
+
+class Flow(Model):
+    """The velocity from noise to images in [−1, 1]; of points, they are the coordinates."""
+
+    # Shares of a step at which a method takes velocities, and their weights.
+    STAGES = {
+        "euler": [(0, 1)],
+        "heun": [(0, 1 / 2), (1, 1 / 2)],
+        "rk4": [(0, 1 / 6), (1 / 2, 1 / 3), (1 / 2, 1 / 3), (1, 1 / 6)],
+    }
+
+    def __init__(self, settings, image, classes):
+        super().__init__(settings, image, classes)
+        # Only points have two channels; their coordinates have no bounds.
+        self.points = image[0] == 2
+        channels, *size = image
+        width, features = settings["width"], 2 * settings["waves"] + self.classes
+        if not width:
+            pixels, hidden = channels * size[0] * size[1], settings["hidden"]
+            layers = linear([pixels + features, *hidden], nn.SiLU)
+            self.velocity = nn.Sequential(*layers, nn.Linear(hidden[-1], pixels))
+            return
+        e = 4 * width
+        self.time = nn.Sequential(nn.Linear(features, e), nn.SiLU(), nn.Linear(e, e), nn.SiLU())
+        self.input, self.output = same(channels, width), same(width, channels)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for size in halvings(size, settings["halvings"])[:-1]:
+            level = {"block": FlowBlock(width, width, e), "conv": down(width, 2 * width, size)}
+            self.down.append(nn.ModuleDict(level))
+            level = {"block": FlowBlock(2 * width, width, e), "conv": up(2 * width, width, size)}
+            self.up.append(nn.ModuleDict(level))
+            width *= 2
+        self.middle = FlowBlock(width, width, e)
+        self.norm = nn.GroupNorm(groups(settings["width"]), settings["width"])
+
+    def v(self, x, t, y=None):
+        """Velocities at images in [−1, 1], [n, c, h, w], and times [n]."""
+        frequencies = torch.pi * 2.0 ** torch.arange(self.settings["waves"], dtype=x.dtype)
+        angles = frequencies * t[:, None]
+        features = self.with_classes(torch.stack([angles.cos(), angles.sin()], 2).flatten(1), y)
+        if not self.settings["width"]:
+            # Rows have the channels of a pixel side by side.
+            rows = x.permute(0, 2, 3, 1)
+            return self.velocity(torch.cat([rows.flatten(1), features], 1)).reshape(rows.shape).permute(0, 3, 1, 2)
+        e, h, kept = self.time(features), self.input(x), []
+        for level in self.down:
+            kept.append(level["block"](h, e))
+            h = level["conv"](kept[-1])
+        h = self.middle(h, e)
+        for level, beside in zip(reversed(self.up), reversed(kept)):
+            h = level["block"](torch.cat([level["conv"](h), beside], 1), e)
+        return self.output(F.silu(self.norm(h)))
+
+    def decode(self, z, y=None):
+        """Images of noise [n, h · w · c], by the method and the steps of the settings."""
+        channels, height, width = self.image
+        x = z.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+        steps = self.settings["steps"]
+        times = [1 - (1 - k / steps) ** self.settings["spacing"] for k in range(steps + 1)]
+        for t, after in zip(times, times[1:]):
+            start, v, h = x, torch.zeros_like(x), after - t
+            for share, weight in self.STAGES[self.settings["solver"]]:
+                v = self.v(start + share * h * v, torch.full_like(x[:, 0, 0, 0], t + share * h), y)
+                x = x + weight * h * v
+        return x if self.points else (x + 1) / 2
+
+    def forward(self, x, y=None):
+        """Velocities at the images, at time 1."""
+        x = x if self.points else 2 * x - 1
+        return {"velocity": self.v(x, torch.ones_like(x[:, 0, 0, 0]), y)}
+
+
+FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "flow": Flow, "vqvae": VqVae, "classifier": Classifier}
 
 
 def build(notes):

@@ -9,12 +9,14 @@ mod vectors;
 use bench::Bench;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{self, Adam, adam_with};
+use gpu_core::ops::flow_path::flow_path;
 use gpu_core::ops::lion::{self, Lion, lion_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::running_average::running_average;
 use gpu_core::ops::sgd::{self, Sgd, sgd_with};
 use gpu_core::ops::tick::{Decay, Tick, tick};
-use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
+use gpu_core::ops::time_features::time_features;
+use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, shift, softmax};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Memory, Reference, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt};
 use vectors::Tensor;
@@ -37,6 +39,31 @@ fn operators_agree_with_pytorch() -> Result<(), Error> {
         "reparameterise" => reparameterise(bench),
         "sgd" => sgd(bench, kind),
         "softmax" => softmax(bench, kind),
+        _ => panic!("no test for {op}"),
+    })
+}
+
+#[test]
+fn operators_of_flow_matching_agree_with_pytorch() -> Result<(), Error> {
+    bench::agree("flow_ops", |bench, op, _| match op {
+        "flow_path" => {
+            let [z, x, t] = ["z", "x", "t"].map(|name| bench.input(name));
+            let (y, velocity) = flow_path(&mut bench.s, "path", z, x, t);
+            bench.expect("y", y);
+            bench.expect("velocity", velocity);
+        }
+        "time_features" => {
+            let t = bench.input("t");
+            let y = time_features(&mut bench.s, "y", t, 6);
+            bench.expect("y", y);
+        }
+        "shift" => {
+            let [x, e, dy] = ["x", "e", "dy"].map(|name| bench.input(name));
+            let y = shift::forward(&mut bench.s, "y", x, e);
+            let de = shift::backward(&mut bench.s, "de", dy);
+            bench.expect("y", y);
+            bench.expect("de", de);
+        }
         _ => panic!("no test for {op}"),
     })
 }

@@ -8,8 +8,8 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase, RING_ROWS,
-    SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    AutoencoderConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase,
+    RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -50,6 +50,12 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     ]
 }
 
+fn flows() -> Vec<(&'static str, Box<dyn Model>)> {
+    let linear = FlowConfig { hidden: vec![16, 12], waves: 3, ..FlowConfig::default() };
+    let unet = FlowConfig { width: 4, halvings: 1, ..linear.clone() };
+    vec![("flow", linear.build(&spec([1, 36, 1]))), ("flow_unet", unet.build(&spec([10, 7, 2])))]
+}
+
 fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
     let linear = GanConfig { latent: 4, hidden: vec![12, 10], label_smoothing: 0.1, ..GanConfig::default() };
     let normalised = GanConfig { latent: 4, width: 3, ..GanConfig::default() };
@@ -79,7 +85,9 @@ fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
 fn runs() -> Vec<Run> {
     let of = |optimiser: Optimiser| move |(stem, model)| Run { stem, model, optimiser };
     let of_gans = Optimiser { lr: 2e-4, beta1: 0.5, ..Optimiser::default() };
-    coders().into_iter().map(of(Optimiser::default())).chain(gans().into_iter().map(of(of_gans))).collect()
+    let of_flows = Optimiser { lr: 2e-4, ..Optimiser::default() };
+    let coders = coders().into_iter().map(of(Optimiser::default()));
+    coders.chain(flows().into_iter().map(of(of_flows))).chain(gans().into_iter().map(of(of_gans))).collect()
 }
 
 /// A tensor of a network, and its layout in PyTorch.

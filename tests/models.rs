@@ -33,6 +33,8 @@ fn terms(call: &Call) -> usize {
         "loss" | "record" | "softmax" => field("n"),
         "cross_entropy" => field("k"),
         "codebook" | "vq" => call.bufs.iter().map(|buf| buf.shape.rows()).max().unwrap_or(1),
+        "group_norm" => 4 * field("hw") * field("c"),
+        "shift" => field("hw"),
         "upsample" => 16,
         "kl" | "log_weight" => 3 * field("latent"),
         // A few operations each; exp has an error of several units.
@@ -54,6 +56,7 @@ fn schedules(setup: &Setup) -> Vec<(String, Schedule)> {
         ("decode_latents", model.decoder().map(|of| of.decode_latents(batch).pass.schedule)),
         ("posterior", model.posterior().map(|of| of.posterior(batch).schedule)),
         ("importance", model.posterior().map(|of| of.importance(batch, 3, 4))),
+        ("density", model.log_density().map(|of| of.neg_log_density(batch).schedule)),
         ("scores", model.discriminator().map(|of| of.scores(batch, 3).schedule)),
         ("usage", model.quantiser().map(|of| models::perplexity(of.usage().train).schedule)),
     ];
@@ -229,7 +232,7 @@ fn gradients_of_whole_models_are_derivatives() -> Result<(), Error> {
 fn every_backward_call_matters() -> Result<(), Error> {
     let mut checked = 0;
     for setup in setups().iter().filter(|setup| {
-        ["vae, silu", "conv vae", "pooled ae", "dcgan", "cgan, gradient penalty", "augmented dcgan"]
+        ["vae, silu", "conv vae", "pooled ae", "dcgan", "cgan, gradient penalty", "augmented dcgan", "flow, u-net"]
             .contains(&setup.name)
     }) {
         for (phase, network, weights) in losses(setup) {

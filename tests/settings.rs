@@ -3,9 +3,9 @@
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Error, Executor, Reference, Sharing};
 use models::{
-    Activation, AutoencoderConfig, Change, ClassifierConfig, DataSpec, Family, GanConfig, GanLoss, Likelihood,
-    LrSchedule, ModelConfig, Optimiser, OptimiserKind, Penalty, SetSpec, Training, VaeConfig, VqVaeConfig, in_order,
-    initial_values,
+    Activation, AutoencoderConfig, Change, ClassifierConfig, DataSpec, Family, FlowConfig, GanConfig, GanLoss,
+    Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, Penalty, SetSpec, Solver, Training, VaeConfig,
+    VqVaeConfig, in_order, initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +105,18 @@ fn vqvaes() -> Vec<ModelConfig> {
     [(0.0, 0.0), (0.9, 0.0), (0.9, 1.0)].map(|settings| ModelConfig::VqVae(vqvae(settings))).into()
 }
 
+fn flows() -> Vec<ModelConfig> {
+    let mut all = Vec::new();
+    for solver in Solver::ALL {
+        for (width, class_conditional) in [(0, false), (0, true), (4, false), (4, true)] {
+            let (hidden, halvings, waves, steps, spacing) = (vec![5], 1, 2, 2, 1.5);
+            let flow = FlowConfig { width, halvings, hidden, waves, steps, solver, class_conditional, spacing };
+            all.push(ModelConfig::Flow(flow));
+        }
+    }
+    all
+}
+
 fn optimisers() -> Vec<Optimiser> {
     let schedules = [LrSchedule::Constant, LrSchedule::Linear, LrSchedule::Cosine, LrSchedule::Step];
     let mut all = Vec::new();
@@ -158,7 +170,7 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
 
 fn configurations() -> Vec<ModelConfig> {
     let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
-    [vaes(), autoencoders(), gans(), vqvaes(), vec![classifier]].concat()
+    [vaes(), autoencoders(), gans(), flows(), vqvaes(), vec![classifier]].concat()
 }
 
 /// The keys of these settings that are switches or names and have one value in all of them.

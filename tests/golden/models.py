@@ -212,6 +212,80 @@ class VqVae(nn.Module):
         return {"nmse": nmse, "commitment": commitment}, loss
 
 
+def waves(t, count):
+    """Cosines and sines of π 2ᵏ t, side by side."""
+    angles = torch.pi * 2.0 ** torch.arange(count, dtype=torch.float64) * t[:, None]
+    return torch.stack([angles.cos(), angles.sin()], 2).flatten(1)
+
+
+class Flow(nn.Module):
+    """A batch gives the mean squared error of the velocity on straight paths from noise to images in [−1, 1]."""
+
+    def forward(self, x, step):
+        x = 2 * x - 1
+        channels_last = x.permute(0, 2, 3, 1) if x.dim() == 4 else x
+        z = noise(step, TRAIN, *channels_last.shape)
+        z = z.permute(0, 3, 1, 2) if x.dim() == 4 else z
+        t = uniform(step, MIX, len(x))
+        share = t.reshape(-1, *[1] * (x.dim() - 1))
+        error = F.mse_loss(self.v((1 - share) * z + share * x, waves(t, 3)), x - z)
+        return {"velocity_error": error}, error
+
+
+class LinearFlow(Flow):
+    """36 numbers and 6 features of the time, 42-16-12-36."""
+
+    def __init__(self):
+        super().__init__()
+        layers = [nn.Linear(42, 16), nn.SiLU(), nn.Linear(16, 12), nn.SiLU(), nn.Linear(12, 36)]
+        self.velocity = nn.Sequential(*layers)
+
+    def v(self, x, features):
+        return self.velocity(torch.cat([x, features], 1))
+
+
+class Block(nn.Module):
+    """A residual block with a number added to each channel, of the embedding of a time."""
+
+    def __init__(self, inputs, outputs, groups):
+        super().__init__()
+        norm = lambda groups, channels: nn.GroupNorm(groups, channels, eps=f32(1e-5))
+        self.norm1, self.conv1 = norm(groups[0], inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.time = nn.Linear(16, outputs)
+        self.norm2, self.conv2 = norm(groups[1], outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x, e):
+        h = self.conv1(F.silu(self.norm1(x))) + self.time(e)[:, :, None, None]
+        return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
+
+
+class UNetFlow(Flow):
+    """10×7 → 5×4 and back in two channels, 4 outside and 8 inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.time = nn.Sequential(nn.Linear(6, 16), nn.SiLU(), nn.Linear(16, 16), nn.SiLU())
+        self.input, self.output = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 2, 3, padding=1)
+        level = lambda block, conv: nn.ModuleDict({"block": block, "conv": conv})
+        self.down = nn.ModuleList([level(Block(4, 4, (1, 1)), nn.Conv2d(4, 8, (4, 3), 2, 1))])
+        self.up = nn.ModuleList([level(Block(8, 4, (2, 1)), nn.ConvTranspose2d(8, 4, (4, 3), 2, 1))])
+        self.middle = Block(8, 8, (2, 2))
+        self.norm = nn.GroupNorm(1, 4, eps=f32(1e-5))
+        # Biases of zero would be as large as the steps they take, and so would be rounding errors of gradients.
+        for module in self.modules():
+            if isinstance(module, nn.GroupNorm):
+                nn.init.normal_(module.weight, 1.0, 0.1)
+                nn.init.normal_(module.bias, 0.0, 0.1)
+
+    def v(self, x, features):
+        e = self.time(features)
+        kept = self.down[0]["block"](self.input(x), e)
+        inner = self.middle(self.down[0]["conv"](kept), e)
+        h = self.up[0]["block"](torch.cat([self.up[0]["conv"](inner), kept], 1), e)
+        return self.output(F.silu(self.norm(h)))
+
+
 def normal(network):
     """The start of a DCGAN's weights: N(0, 0.02), and N(1, 0.02) for normalisations."""
     for module in network.modules():
@@ -364,7 +438,7 @@ def outcome(model, history, *adams):
     return tensors | stored("final", model)
 
 
-def train(build, data, steps):
+def train(build, data, steps, lr=1e-3):
     """A run of Adam on twenty images in file order, 8, 8 and 4 a step."""
     torch.manual_seed(SEED)
     model = build().double()  # initialised in float32, then cast
@@ -372,7 +446,7 @@ def train(build, data, steps):
     if hasattr(model, "start"):
         model.start(batches[0])
     tensors = {"data": data} | stored("initial", model)
-    adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
+    adam = torch.optim.Adam(model.parameters(), lr=f32(lr), betas=BETAS, eps=EPSILON)
     history = []
     for step, x in zip(range(1, steps + 1), steps * batches):
         columns, loss = model(x, step)
@@ -426,6 +500,8 @@ def main():
         "ae": train(Ae, pixels("images", 36), 5),
         "conv_vae": train(ConvVae, pixels("conv_vae", 14, 9, 1), 5),
         "pool_vae": train(PoolVae, pixels("pool_vae", 12, 8, 3), 5),
+        "flow": train(LinearFlow, pixels("flow", 36), 5, 2e-4),
+        "flow_unet": train(UNetFlow, pixels("flow_unet", 10, 7, 2), 5, 2e-4),
         "gan": play(LinearGan, pixels("gan", 35)),
         "dcgan": play(Dcgan, pixels("dcgan", 9, 12, 3)),
         "spectral_gan": play(SpectralGan, pixels("spectral_gan", 8, 7, 2)),

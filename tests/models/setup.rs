@@ -4,9 +4,9 @@ use gpu_core::ops::density::{Density, drawn_on_host};
 use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, Change, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model,
-    Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
-    initial_values,
+    AutoencoderConfig, Change, ClassifierConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, LrSchedule,
+    Model, Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, SetSpec, Settings, Solver, Training, VaeConfig,
+    VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -109,6 +109,12 @@ pub(crate) fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
     VqVaeConfig { width: 6, residual: 5, blocks: 2, latent: 3, codes: 7, ema, restart, ..VqVaeConfig::default() }
 }
 
+/// Flow matching with linear layers, or with a U-Net of `width` channels.
+fn flow(width: usize, solver: Solver) -> FlowConfig {
+    let hidden = vec![13, 11];
+    FlowConfig { width, halvings: 1, hidden, waves: 3, steps: 2, solver, ..FlowConfig::default() }
+}
+
 /// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
@@ -143,6 +149,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let gradient = GanConfig { penalty: Penalty::Gp, penalty_weight: 4.0, ..wasserstein };
     let deviation =
         GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
+    let of_labels = |config: FlowConfig| FlowConfig { class_conditional: true, ..config };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
@@ -169,6 +176,11 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("gan, minibatch deviation, R1 penalty", deviation, spec(row, 8), 8).moved(),
         Setup::new("augmented dcgan", changed(gan(2, true, false, GanLoss::LeastSquares, 1)), spec(small, 5), 5),
         Setup::new("augmented cgan, R1 penalty", changed(of_classes), spec(grey, 6), 6),
+        Setup::new("flow", flow(0, Solver::Heun), spec(row, 6), 6),
+        Setup::new("flow of classes", of_labels(flow(0, Solver::Euler)), spec(row, 5), 5),
+        Setup::new("flow of points", flow(0, Solver::Rk4), points(Density::Checkerboard, 7), 7).with(all),
+        Setup::new("flow of classes, u-net", of_labels(flow(4, Solver::Heun)), spec(grey, 4), 4),
+        Setup::new("flow, u-net", flow(4, Solver::Euler), spec(colour, 5), 5).moved(),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 
 /// Small models of each family, for the images of [`Place`].
-const FAMILIES: [(&str, &str); 10] = [
+const FAMILIES: [(&str, &str); 11] = [
     ("conv-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4,6]"),
     ("pool-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4]"),
     ("cvae", "--hidden 24 --latent-dim 3"),
@@ -18,6 +18,7 @@ const FAMILIES: [(&str, &str); 10] = [
     ("dcgan", "--latent-dim 5 --set gan.width=4"),
     ("dcgan-small", "--latent-dim 5 --set gan.width=4 --set gan.penalty_every=2"),
     ("wgan-gp", "--latent-dim 5 --set gan.width=4 --set gan.discriminator_steps=2 --set gan.penalty_every=3"),
+    ("flow-matching", "--set flow.width=4 --set flow.halvings=1 --set flow.steps=3"),
     ("vqvae", "--latent-dim 3 --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1"),
     ("classifier", "--hidden 16 --set classifier.channels=[6]"),
 ];

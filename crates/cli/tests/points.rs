@@ -54,6 +54,37 @@ fn a_gan_on_points_is_drawn_and_evaluated() {
     }
 }
 
+/// A flow has a density of points, and one number of steps or another.
+#[test]
+fn a_flow_on_points_has_a_density_above_the_entropy() {
+    let place = Place::new();
+    let flow = "train points-flow --hidden 32,32 --set data.points=8192 --epochs 30 --lr 5e-3 --batch-size 128";
+    place.done(&format!("{flow} --set optimiser.average=0.99 --device cpu -q --out run"));
+    let found = json(&place.done("eval run --device cpu --json"));
+    let [entropy, nll, error] = ["entropy", "nll", "nll_error"].map(|key| number(&found, key));
+    assert!((entropy - 1.3161).abs() < 1e-3 && entropy - 3.0 * error < nll && nll < 2.4, "{found}");
+    assert!((0.005..0.05).contains(&error) && number(&found, "sliced_wasserstein") < 0.3, "{found}");
+    assert_eq!(found["drawn_by_average"], true);
+    let table = place.done("eval run --device cpu");
+    assert!(table.contains("−log p(x)") && table.contains("entropy of the density"), "{table}");
+    place.done("sample run --device cpu --out usual.png");
+    place.done("sample run --device cpu --out again.png --steps 50");
+    place.done("sample run --device cpu --out coarse.png --steps 2");
+    let [usual, again, coarse] =
+        ["usual", "again", "coarse"].map(|name| fs::read(place.path(&format!("{name}.png"))).unwrap());
+    assert!(usual == again && usual != coarse && blue(&place, "usual.png") > 1e-3);
+    place.done("interpolate run --device cpu --out line.png");
+    place.done("sample run --device cpu --out seeds.png --seeds 0-9");
+    let other = json(&place.done("eval run --device gpu --json"));
+    for key in ["velocity_error", "nll", "sliced_wasserstein"] {
+        let [cpu, gpu] = [&found, &other].map(|found| number(found, key));
+        assert!((cpu - gpu).abs() <= 2e-3 * cpu.abs().max(0.1), "{key} is {cpu} and {gpu}");
+    }
+    place.refused("sample run --device cpu --steps 0", &["flow.steps must be between 1 and 1000 (got 0)"]);
+    place.done(&format!("{GAN} --steps 2 --out gan --device cpu -q"));
+    place.refused("sample gan --device cpu --steps 9", &["gan takes no steps from noise to an image"]);
+}
+
 #[test]
 fn a_seed_fixes_the_points() {
     let place = Place::new();
@@ -89,6 +120,7 @@ fn points_are_refused_where_images_are_needed() {
         ("train vae --data moons", ["vae.likelihood must be gaussian for moons", "no probabilities"]),
         ("train conv-vae --data moons", ["vae.channels must be [] for moons", "no pixels"]),
         ("train ae --data 8gaussians", ["ae.likelihood must be gaussian for 8gaussians", "coordinates"]),
+        ("train flow-matching --data moons", ["flow.width must be 0 for moons", "no pixels for convolutions"]),
         ("train vqvae --data swissroll", ["data.source is swissroll", "use a set of images"]),
         ("train classifier --data moons", ["data.source must be labelled data", "classes"]),
         ("train gan --data moons --size 8", ["data.size must be 0 for moons", "points"]),

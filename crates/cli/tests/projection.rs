@@ -139,7 +139,10 @@ fn projections_improve_on_reconstructions() {
     let sizes = "--set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1";
     place.done(&format!("train vqvae {sizes} {TRAIN} --out vqvae"));
     place.done("train classifier --data data --batch-size 32 --epochs 1 --device cpu -q --out classifier");
+    let flow = "train flow-matching --set flow.width=0 --hidden 8 --set flow.steps=2 --data data --batch-size 32";
+    place.done(&format!("{flow} --epochs 1 --device cpu -q --out flow"));
     for (line, words) in [
+        ("project flow", &["flow makes an image in many steps", "a GAN, a VAE or an autoencoder"][..]),
         ("project vqvae", &["vqvae decodes codebook indices", "a GAN, a VAE or an autoencoder"][..]),
         ("project classifier", &["classifier has no decoder"]),
         ("project ae --starts 2", &["ae has no prior to draw starts from"]),

@@ -208,6 +208,8 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
         "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64 --micro-batch 16",
         "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
+        "flow-matching --set flow.width=2 --set flow.halvings=1 --set flow.steps=2 --set data.shard=130",
+        "flow-matching --set flow.width=0 --hidden 8 --set flow.steps=2 --micro-batch 10",
         "classifier --hidden 8 --set classifier.channels=[3] --set data.shard=64",
     ] {
         println!("{settings}");
@@ -215,6 +217,8 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         kill_and_compare(&train, 3);
     }
     kill_and_compare("train points-gan --set data.points=90 --batch-size 30 --save-every 3 --epochs 4 --device cpu", 2);
+    let points = "train points-flow --hidden 8 --set flow.steps=2 --set data.points=90 --batch-size 30";
+    kill_and_compare(&format!("{points} --save-every 3 --epochs 4 --device cpu"), 2);
     let vqvae = "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3";
     kill_and_compare(&format!("train {vqvae} --data data --batch-size 32 --save-every 3 --epochs 2 --device gpu"), 2);
 }

@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 16] = [
+const RUNS: [(&str, &str, &str); 18] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -53,6 +53,12 @@ const RUNS: [(&str, &str, &str); 16] = [
         "colour",
         "dcgan --set gan.width=4 --set gan.spectral=true --set gan.discriminator_norm=false \
          --set gan.loss=least_squares --set gan.minibatch_std=3",
+    ),
+    ("flow", "grey", "flow-matching --set flow.width=0 --hidden 16,12"),
+    (
+        "flow-unet",
+        "colour",
+        "flow-matching --set flow.width=4 --set flow.class_conditional=true --set optimiser.average=0.9",
     ),
     ("vqvae", "colour", "vqvae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.codes=12"),
     (
@@ -126,7 +132,8 @@ fn trained() -> Place {
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
-        let latent = if run == "classifier" { "" } else { "--latent-dim 3" };
+        let without = run == "classifier" || run.starts_with("flow");
+        let latent = if without { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));
     }

@@ -113,6 +113,12 @@ pub trait Posterior {
     fn importance(&self, batch: usize, samples: usize, seed: u64) -> Schedule;
 }
 
+/// Computes the density of images.
+pub trait LogDensity {
+    /// −log p(x) of the next `batch` test images, in nats: `[batch]`.
+    fn neg_log_density(&self, batch: usize) -> Pass;
+}
+
 /// Scores images as real or generated.
 pub trait Discriminator {
     /// The scores of the next `batch` test images and of as many generated images, each `[batch]`.

@@ -7,7 +7,7 @@ use crate::data::DataSpec;
 use crate::model::Model;
 use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise};
-use crate::{AutoencoderConfig, ClassifierConfig, GanConfig, VaeConfig, VqVaeConfig};
+use crate::{AutoencoderConfig, ClassifierConfig, FlowConfig, GanConfig, VaeConfig, VqVaeConfig};
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -81,6 +81,7 @@ families! {
     Vae, "vae", "Variational autoencoder", true, VaeConfig;
     Autoencoder, "ae", "Autoencoder", false, AutoencoderConfig;
     Gan, "gan", "Generative adversarial network", true, GanConfig;
+    Flow, "flow", "Flow matching", true, FlowConfig;
     VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;
 }

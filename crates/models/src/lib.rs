@@ -9,6 +9,7 @@ mod classifier;
 mod coder;
 mod data;
 mod families;
+mod flow;
 mod gan;
 pub mod inception;
 mod initial;
@@ -34,13 +35,14 @@ pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use data::{DataSpec, Range, SetSpec};
 pub use families::{Family, ModelConfig};
+pub use flow::{Flow, FlowConfig, Solver};
 pub use gan::{Change, Gan, GanConfig, Penalty};
 pub use gpu_core::ops::activation::Activation;
 pub use gpu_core::ops::gan_loss::GanLoss;
 pub use initial::initial_values;
 pub use layers::{
-    AveragePool, Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm, Saved, Sequence, Slope,
-    Stack, Upsample, Value, Wrt,
+    AveragePool, Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm, NormSilu, Saved,
+    Sequence, Slope, Stack, Upsample, Value, Wrt,
 };
 pub use likelihood::Likelihood;
 pub use micro_batch::MicroBatch;

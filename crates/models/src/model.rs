@@ -1,6 +1,8 @@
 //! The interface of every model family.
 
-use crate::capabilities::{Decoder, Discriminator, Encoder, Posterior, Projector, Quantiser, Reconstructor, Sampler};
+use crate::capabilities::{
+    Decoder, Discriminator, Encoder, LogDensity, Posterior, Projector, Quantiser, Reconstructor, Sampler,
+};
 use crate::data::{DataSpec, Range};
 use crate::network::Network;
 use crate::phase::Phase;
@@ -138,6 +140,11 @@ pub trait Model {
 
     /// Inference of posteriors.
     fn posterior(&self) -> Option<&dyn Posterior> {
+        None
+    }
+
+    /// Density of images.
+    fn log_density(&self) -> Option<&dyn LogDensity> {
         None
     }
 

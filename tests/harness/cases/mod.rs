@@ -15,6 +15,7 @@ mod cross_entropy;
 mod density;
 mod elementwise;
 mod fill;
+mod flow_path;
 mod gan_loss;
 mod gather;
 mod gradient_penalty;
@@ -38,9 +39,11 @@ mod resize;
 mod roof;
 mod running_average;
 mod sgd;
+mod shift;
 mod softmax;
 mod spectral_norm;
 mod tick;
+mod time_features;
 mod upsample;
 mod vq;
 
@@ -60,6 +63,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("density", density::cases),
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
+    ("flow_path", flow_path::cases),
     ("gan_loss", gan_loss::cases),
     ("gather", gather::cases),
     ("gradient_penalty", gradient_penalty::cases),
@@ -83,9 +87,11 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("roof", roof::cases),
     ("running_average", running_average::cases),
     ("sgd", sgd::cases),
+    ("shift", shift::cases),
     ("softmax", softmax::cases),
     ("spectral_norm", spectral_norm::cases),
     ("tick", tick::cases),
+    ("time_features", time_features::cases),
     ("upsample", upsample::cases),
     ("vq", vq::cases),
 ];

@@ -51,6 +51,9 @@ pub(crate) struct Sample {
     /// Truncate latents: numbers beyond ±X are drawn again; less variety, often better images
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) trunc: Option<f32>,
+    /// Steps from noise to an image, for flow matching [default: the run's flow.steps]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
     /// Also write each image to this folder: 00000.png, 00001.png, …, or its seed; existing numbered files are refused
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) files: Option<PathBuf>,

@@ -6,7 +6,7 @@ use crate::commands::trained::{MEASURE, check_truncation, open_on, open_to_draw}
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
 use frit::eval::Opened;
-use frit::eval::draw::{Images, Reconstructions, Sampling, usual_samples};
+use frit::eval::draw::{Images, Reconstructions, Sampling, set_steps, usual_samples};
 use frit::eval::image_files::ImageFiles;
 use frit::eval::latents::class;
 use frit::eval::prior::{sample_seeds, sample_truncated};
@@ -27,6 +27,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     );
     check_truncation(args.trunc)?;
     let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
+    args.steps.map_or(Ok(()), |steps| set_steps(&mut session, steps))?;
     let count = args.n.unwrap_or(usual_samples(&session.data));
     ensure!(
         args.files.is_none() || session.data.points.is_none(),

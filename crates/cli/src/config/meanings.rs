@@ -100,6 +100,16 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("gan.augment", "Random changes of the images that the discriminator sees, for small data sets",
      "a list of colour, translation, cutout, or []"),
     ("gan.class_conditional", "Condition both networks on the class; for linear layers only", "true, false"),
+    ("flow.width", "Channels of the U-Net at the size of the image, doubled with each halving; 0 for linear layers",
+     "0 to 65536"),
+    ("flow.halvings", "Halvings of the image by the U-Net", "0 or more"),
+    ("flow.hidden", "Widths of the linear layers, if width is 0", "a list, such as [128, 128]"),
+    ("flow.waves", "Cosines and sines of the time that the network sees", "1 to 10"),
+    ("flow.steps", "Steps of the integration from noise to an image", "1 to 1000"),
+    ("flow.solver", "Method of integration", "euler, heun, rk4"),
+    ("flow.class_conditional", "Condition the network on the class", "true, false"),
+    ("flow.spacing", "Exponent p of the times 1 − (1 − k / steps)^p: above 1, steps are shorter near the data",
+     "1 to 4"),
     ("vqvae.halvings", "Halvings of the image by the encoder", "1 or more"),
     ("vqvae.width", "Channels at the smallest size", "1 to 65536"),
     ("vqvae.residual", "Channels within a residual block", "1 to 65536"),
@@ -152,7 +162,7 @@ pub fn annotated(config: &Config) -> Result<String> {
 mod tests {
     use super::*;
     use crate::config::recipes::RECIPES;
-    use models::{Activation, Family, GanLoss, Likelihood, OptimiserKind};
+    use models::{Activation, Family, GanLoss, Likelihood, OptimiserKind, Solver};
     use std::collections::BTreeSet;
 
     #[test]
@@ -177,10 +187,12 @@ mod tests {
         let losses: Vec<_> = GanLoss::ALL.iter().map(|loss| loss.name()).collect();
         assert_eq!(names("gan.loss"), losses);
         assert_eq!(names("vae.likelihood").len(), Likelihood::ALL.len());
+        assert_eq!(names("flow.solver").len(), Solver::ALL.len());
         for (recipe, keys) in [
             ("vae", &["optimiser.kind", "optimiser.lr_schedule", "data.fit", "data.channels", "train.shuffle"][..]),
             ("vae", &["vae.likelihood", "vae.activation", "vae.pool"]),
             ("gan", &["gan.loss", "gan.spectral"]),
+            ("points-flow", &["flow.solver"]),
         ] {
             for key in keys {
                 for name in names(key) {

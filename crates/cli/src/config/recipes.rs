@@ -17,6 +17,8 @@ pub static RECIPES: &[(&str, &str)] = recipes![
     "dcgan-small",
     "wgan-gp",
     "points-gan",
+    "flow-matching",
+    "points-flow",
     "vqvae",
     "classifier"
 ];

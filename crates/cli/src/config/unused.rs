@@ -57,7 +57,13 @@ impl Config {
             ModelConfig::Gan(gan) if gan.width == 0 && gan.discriminator_norm && name == "discriminator_norm" => {
                 Some("gan.width is 0, and linear layers have no batch normalisation; set gan.width".into())
             }
-            ModelConfig::Gan(_) | ModelConfig::VqVae(_) | ModelConfig::Classifier(_) => None,
+            ModelConfig::Flow(flow) if flow.width > 0 && name == "hidden" => {
+                Some(format!("flow.width is {}, which makes the network a U-Net; set flow.width to 0", flow.width))
+            }
+            ModelConfig::Flow(flow) if flow.width == 0 && name == "halvings" => {
+                Some("flow.width is 0, and linear layers halve no image; set flow.width".into())
+            }
+            ModelConfig::Gan(_) | ModelConfig::Flow(_) | ModelConfig::VqVae(_) | ModelConfig::Classifier(_) => None,
         }
     }
 }
@@ -71,6 +77,8 @@ mod tests {
         for (recipe, sets, key, reason) in [
             ("dcgan", "", "gan.hidden", "gan.width is 32"),
             ("gan", "gan.discriminator_norm=true", "gan.discriminator_norm", "gan.width is 0"),
+            ("flow-matching", "", "flow.hidden", "makes the network a U-Net"),
+            ("points-flow", "", "flow.halvings", "flow.width is 0"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
             ("vae", "", "optimiser.momentum", "optimiser.kind is adam"),

@@ -5,7 +5,7 @@ use crate::eval::passes::{Prepared, TestPass, prepare_batches};
 use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::images::{self, write_png};
 use crate::io::scatter::scatter;
-use crate::run::session::Session;
+use crate::run::session::{Session, spec};
 use gpu_core::Schedule;
 use gpu_core::ops::density::{Density, drawn_on_host};
 use image::DynamicImage;
@@ -221,6 +221,22 @@ impl Reconstructions {
         let mut outputs = self.pass.run(session)?.into_iter().map(|values| to_unit(session, values));
         Ok([(); 2].map(|()| outputs.next().expect("a reconstruction pass has two outputs")))
     }
+}
+
+/// Sets the steps from noise to an image of a model that takes some.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if it takes none, [`ErrorKind::Setting`] if the number is invalid.
+pub fn set_steps(session: &mut Session, steps: usize) -> Result<()> {
+    let (name, key) = (session.config.name(), session.config.model_key("steps"));
+    if !session.config.keys().contains(&key) {
+        return Err(Error::new(ErrorKind::Model, format!("{name} takes no steps from noise to an image")));
+    }
+    let config = session.config.clone().with(&format!("{key}={steps}"))?;
+    let spec = spec(&config, &session.data);
+    config.check_model(&spec, 1)?;
+    (session.model, session.config) = (config.build(&spec), config);
+    Ok(())
 }
 
 /// A schedule as it draws images: with the running average of the weights if the configuration says so.

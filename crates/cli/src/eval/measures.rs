@@ -38,7 +38,8 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
     let discriminates = model.discriminator().is_some_and(|discriminator| discriminator.threshold().is_some());
     let points = session.data.points;
     let (mixture, stacked) = (points.is_some_and(|d| d.deviation().is_some()), session.data.stacked.is_some());
-    let parts: [(bool, &[&'static str]); 9] = [
+    let parts: [(bool, &[&'static str]); 10] = [
+        (model.log_density().is_some(), &["nll"]),
         (model.posterior().is_some(), &["active_units"]),
         (model.reconstructor().is_some() && points.is_none(), &RECONSTRUCTION),
         (model.quantiser().is_some(), &["bits", "entropy_bits"]),

@@ -2,12 +2,14 @@
 
 use crate::data::{DataSet, triples};
 use crate::eval::classifier::TrainedClassifier;
-use crate::eval::draw::Sampling;
+use crate::eval::draw::{Sampling, with_drawing_weights};
 use crate::eval::measures::{Evaluation, about, warn_of_errors};
+use crate::eval::passes::TestPass;
 use crate::io::error::Result;
 use crate::run::session::Session;
 use crate::terminal::Terminal;
 use gpu_core::Backend;
+use models::Pass;
 use models::metrics::{divergence, modes, sliced_wasserstein};
 use rayon::prelude::*;
 use serde_json::json;
@@ -26,6 +28,10 @@ const AT_ONCE: usize = 1_000;
 pub fn points(session: &mut Session, seed: u64) -> Result<Evaluation> {
     let Some(density) = session.data.points else { return Ok(Evaluation::new()) };
     let mut evaluation = Evaluation::from_iter([("entropy".into(), json!(density.entropy()))]);
+    if let Some([mean, error]) = neg_log_density(session)? {
+        evaluation.insert("nll".into(), json!(mean));
+        evaluation.insert("nll_error".into(), json!(error));
+    }
     let data = session.data.clone();
     let count = data.test.count.min(data.train.count);
     let Some(sampling) = Sampling::prepare(session, count, seed)? else { return Ok(evaluation) };
@@ -47,6 +53,22 @@ pub fn points(session: &mut Session, seed: u64) -> Result<Evaluation> {
     evaluation.insert("drawn".into(), json!(count));
     evaluation.insert("drawn_by_average".into(), json!(session.config.draws_by_average()));
     Ok(evaluation)
+}
+
+/// The mean of −log p over the test points, in nats, and its standard error; `None` if the model has no density. The
+/// weights are those that samples are drawn with.
+fn neg_log_density(session: &mut Session) -> Result<Option<[f64; 2]>> {
+    if session.model.log_density().is_none() {
+        return Ok(None);
+    }
+    let pass = |session: &Session, batch| {
+        let pass = session.model.log_density().expect("checked above").neg_log_density(batch);
+        Pass { schedule: with_drawing_weights(session, pass.schedule), ..pass }
+    };
+    let rows = TestPass::of_all(session, pass)?.run(session)?.remove(0);
+    let mean = |of: &dyn Fn(f64) -> f64| rows.iter().map(|&x| of(x.into())).sum::<f64>() / rows.len() as f64;
+    let middle = mean(&|x| x);
+    Ok(Some([middle, (mean(&|x| (x - middle).powi(2)) / rows.len() as f64).sqrt()]))
 }
 
 /// Counts the modes of stacked images that a model generates: the classes of the three grey images in each, by a

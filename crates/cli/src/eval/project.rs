@@ -91,12 +91,12 @@ pub fn project(
     let width = latent_width(session)?;
     let name = session.config.name();
     ensure!(session.data.points.is_none(), Model, "{name} was trained on points; latents are found for images");
-    ensure!(
-        session.model.projector().is_some(),
-        Model,
-        "{name} decodes codebook indices, which gradient steps cannot change; use a run of a GAN, a VAE or an \
-         autoencoder"
-    );
+    let words = session.model.decoder().is_some_and(|decoder| decoder.code().dtype == Dtype::U32);
+    let reason = match words {
+        true => "decodes codebook indices, which gradient steps cannot change",
+        false => "makes an image in many steps, which no gradient passes",
+    };
+    ensure!(session.model.projector().is_some(), Model, "{name} {reason}; use a run of a GAN, a VAE or an autoencoder");
     ensure!(steps > 0 && u32::try_from(steps).is_ok(), Setting, "invalid number of steps {steps}: expected at least 1");
     ensure!(lr > 0.0 && lr.is_finite(), Setting, "invalid learning rate {lr}: expected a positive, finite number");
     let starts = starts(session, rows, options)?;

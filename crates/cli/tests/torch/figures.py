@@ -22,7 +22,7 @@ sys.path += [str(ROOT / "tests" / "golden"), str(ROOT / "scripts")]
 
 import open_in_torch as frit
 from discrete import GAN_LOSSES
-from noise import noise
+from noise import MIX, noise, uniform
 
 EVALUATE = 4  # frit's Stream::Evaluate
 
@@ -65,6 +65,14 @@ def of_gan(model, x, y, _):
     return {name: rows.mean() for name, rows in means.items()}
 
 
+def of_flow(model, x, y, _):
+    x = x if model.points else 2 * x - 1
+    z = noise(1, EVALUATE, *x.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
+    t = uniform(1, MIX, len(x))
+    share = t[:, None, None, None]
+    return {"velocity_error": F.mse_loss(model.v((1 - share) * z + share * x, t, y), x - z)}
+
+
 def of_vqvae(model, x, y, train):
     z, index = model.encode(x)
     shares = torch.bincount(index.flatten(), minlength=len(model.codebook.weight)).double() / index.numel()
@@ -86,6 +94,7 @@ FIGURES = {
     frit.Vae: of_vae,
     frit.Autoencoder: of_ae,
     frit.Gan: of_gan,
+    frit.Flow: of_flow,
     frit.VqVae: of_vqvae,
     frit.Classifier: of_classifier,
 }

@@ -40,6 +40,7 @@ pub mod cross_entropy;
 pub mod density;
 pub mod elementwise;
 pub mod fill;
+pub mod flow_path;
 pub mod gan_loss;
 pub mod gather;
 pub mod gradient_penalty;
@@ -63,9 +64,11 @@ pub mod resize;
 pub mod roof;
 pub mod running_average;
 pub mod sgd;
+pub mod shift;
 pub mod softmax;
 pub mod spectral_norm;
 pub mod tick;
+pub mod time_features;
 pub mod upsample;
 pub mod vq;
 
@@ -83,6 +86,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         density::KERNELS,
         elementwise::KERNELS,
         fill::KERNELS,
+        flow_path::KERNELS,
         gan_loss::KERNELS,
         gather::KERNELS,
         gradient_penalty::KERNELS,
@@ -106,9 +110,11 @@ pub fn kernels() -> Vec<&'static Kernel> {
         roof::KERNELS,
         running_average::KERNELS,
         sgd::KERNELS,
+        shift::KERNELS,
         softmax::KERNELS,
         spectral_norm::KERNELS,
         tick::KERNELS,
+        time_features::KERNELS,
         upsample::KERNELS,
         vq::KERNELS,
     ]

@@ -77,12 +77,14 @@ fn slope_at_output<E: Element>(act: Activation, y: E) -> E {
 }
 
 /// act′(x). It is computed in f64 where that takes a function: 1 − y² and the like lose all digits near a limit of y.
+/// The slope of SiLU has limits of 0 and 1, and terms that vanish there.
+#[inline]
 pub fn slope<E: Element>(act: Activation, x: E) -> E {
     match act {
         Activation::Identity | Activation::Relu | Activation::LeakyRelu(_) => slope_at_output(act, value(act, x)),
         Activation::Silu => {
-            let (x, s) = (x.wide(), sigmoid(x.wide()));
-            E::of(s * (1.0 + x * (1.0 - s)))
+            let s = sigmoid(x);
+            s * (E::one() + x * (E::one() - s))
         }
         Activation::Tanh | Activation::Sigmoid | Activation::Softplus | Activation::Elu(_) => {
             E::of(slope_at_output(act, value(act, x.wide())))
@@ -149,6 +151,9 @@ pub fn activation_backward<E: Element>(args: &mut Args<'_, E>) {
         match act {
             None => dx.fill(E::nan()),
             Some(Activation::Relu) => all.for_each(|((dx, &x), &dy)| *dx = slope(Activation::Relu, x) * dy),
+            Some(Activation::Silu) => {
+                vectorised(|| all.for_each(|((dx, &x), &dy)| *dx = slope(Activation::Silu, x) * dy));
+            }
             Some(act) => all.for_each(|((dx, &x), &dy)| *dx = slope(act, x) * dy),
         }
     });

@@ -52,8 +52,8 @@ pub enum Stream {
     Latent = 7,
     /// The images of a large data set that are on the device at a time; the third word is the epoch.
     Shards = 8,
-    /// Points between real and generated images, where a penalty is taken; the third word is the step, counted from
-    /// one, or the batch of an evaluation.
+    /// Points between real and generated images, where a penalty is taken, or between noise and data, where flow
+    /// matching takes a velocity; the third word is the step, counted from one, or the batch of an evaluation.
     Mix = 9,
     /// Changes of the images that a discriminator sees; the third word is the step, counted from one.
     Augment = 10,

@@ -4,6 +4,7 @@
 //! stores, so that activations cost no pass over memory.
 
 mod conv;
+mod group_norm;
 mod image;
 mod linear;
 mod norm;
@@ -11,6 +12,7 @@ mod sequence;
 mod stack;
 
 pub use conv::{Conv, ConvSpec};
+pub use group_norm::NormSilu;
 pub use image::{AveragePool, MaxPool, MinibatchStd, Upsample};
 pub use linear::{Linear, LinearSpec};
 pub use norm::Norm;

@@ -1,0 +1,50 @@
+"""Write the golden vectors of the operators of flow matching: paths, features of times, numbers added to channels.
+
+    pip install -r requirements.txt
+    python flow_ops.py
+
+The rules are make.py's: float64 on the CPU, inputs drawn in float32 and seeded by the name of their case. Images are
+stored NHWC. README.md lists what the file holds.
+"""
+
+from pathlib import Path
+
+import torch
+from make import normal, rng, uniform
+from safetensors.torch import save
+
+
+def path():
+    """y and velocity of the straight path from z to x at t, among them both ends."""
+    draw = rng("flow_path/rows")
+    z, x, t = normal(draw, 4, 6), normal(draw, 4, 6), uniform(draw, 0, 1, 4)
+    t[0], t[1] = 0.0, 1.0
+    return {"z": z, "x": x, "t": t, "y": torch.lerp(z, x, t[:, None]), "velocity": x - z}
+
+
+def features():
+    """cos and sin of π 2ᵏ t, k from 0 to 5, in pairs."""
+    t = uniform(rng("time_features/six"), 0, 1, 5)
+    t[0], t[1] = 0.0, 1.0
+    angles = torch.pi * 2.0 ** torch.arange(6, dtype=torch.float64) * t[:, None]
+    return {"t": t, "y": torch.stack([angles.cos(), angles.sin()], 2).flatten(1)}
+
+
+def shift():
+    """y = x + e, and the gradient of e."""
+    draw = rng("shift/images")
+    x, e, dy = normal(draw, 3, 4, 5, 2), normal(draw, 3, 2).requires_grad_(), normal(draw, 3, 4, 5, 2)
+    y = x + e[:, None, None, :]
+    (de,) = torch.autograd.grad(y, e, dy)
+    return {"x": x, "e": e, "y": y, "dy": dy, "de": de}
+
+
+def main():
+    torch.set_num_threads(1)
+    cases = {"flow_path/rows": path(), "time_features/six": features(), "shift/images": shift()}
+    tensors = {f"{case}/{name}": of.detach().contiguous() for case, all in cases.items() for name, of in all.items()}
+    Path(__file__).with_name("flow_ops.safetensors").write_bytes(save(tensors))
+
+
+if __name__ == "__main__":
+    main()
