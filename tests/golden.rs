@@ -14,7 +14,7 @@ use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::running_average::running_average;
 use gpu_core::ops::sgd::{self, Sgd, sgd_with};
 use gpu_core::ops::tick::{Decay, Tick, tick};
-use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, softmax};
+use gpu_core::ops::{elementwise, gated, kl, log_weight, loss, reduce, reparameterise, softmax};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Memory, Reference, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt};
 use vectors::Tensor;
@@ -38,6 +38,22 @@ fn operators_agree_with_pytorch() -> Result<(), Error> {
         "sgd" => sgd(bench, kind),
         "softmax" => softmax(bench, kind),
         _ => panic!("no test for {op}"),
+    })
+}
+
+#[test]
+fn gates_agree_with_pytorch() -> Result<(), Error> {
+    bench::agree("gated", |bench, _, kind| {
+        let (x, dy) = (bench.input("x"), bench.input("dy"));
+        let bias = (kind == "biased").then(|| bench.input("bias"));
+        let y = gated::forward(&mut bench.s, "y", x, bias);
+        let dx = gated::backward(&mut bench.s, "dx", x, bias, dy);
+        bench.expect("y", y);
+        bench.expect("dx", dx);
+        if let Some(bias) = bias {
+            let dbias = gated::backward_bias(&mut bench.s, "dbias", dx, bias.shape.rows());
+            bench.expect("dbias", dbias);
+        }
     })
 }
 
@@ -301,7 +317,7 @@ fn running_averages_follow_their_closed_form() -> Result<(), Error> {
         let mut cpu = Reference::new(memory, Sharing::Off);
         cpu.write(x, &Array::F32(vec![1.0; 3]))?;
         let program = cpu.prepare(&s)?;
-        let ticket = cpu.submit(&[program], steps as usize, &[average])?;
+        let ticket = cpu.submit(&[program], steps, &[average])?;
         let found = cpu.wait(ticket)?[0].to_f64();
         assert!(found.iter().all(|x| (x - expected).abs() < 1e-12), "decay {decay}: {found:?}, expected {expected}");
     }

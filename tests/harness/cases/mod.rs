@@ -8,14 +8,17 @@ mod activation;
 mod adam;
 mod augment;
 mod batch_norm;
+mod categorical;
 mod channels;
 mod codebook;
+mod codes;
 mod conv2d;
 mod cross_entropy;
 mod density;
 mod elementwise;
 mod fill;
 mod gan_loss;
+mod gated;
 mod gather;
 mod gradient_penalty;
 mod group_norm;
@@ -53,14 +56,17 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("adam", adam::cases),
     ("augment", augment::cases),
     ("batch_norm", batch_norm::cases),
+    ("categorical", categorical::cases),
     ("channels", channels::cases),
     ("codebook", codebook::cases),
+    ("codes", codes::cases),
     ("conv2d", conv2d::cases),
     ("cross_entropy", cross_entropy::cases),
     ("density", density::cases),
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
     ("gan_loss", gan_loss::cases),
+    ("gated", gated::cases),
     ("gather", gather::cases),
     ("gradient_penalty", gradient_penalty::cases),
     ("group_norm", group_norm::cases),
