@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 16] = [
+const RUNS: [(&str, &str, &str); 18] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -60,6 +60,13 @@ const RUNS: [(&str, &str, &str); 16] = [
         "grey",
         "vqvae --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1 \
          --set vqvae.ema=0 --set vqvae.restart=0",
+    ),
+    ("prior", "colour", "prior --codes vqvae --set prior.width=5 --set prior.layers=3 --set prior.output=6"),
+    (
+        "plain-prior",
+        "grey",
+        "prior --codes gradient-vqvae --set prior.width=4 --set prior.layers=2 --set prior.kernel=5 \
+         --set prior.class_conditional=false",
     ),
     ("classifier", "colour", "classifier --hidden 16 --set classifier.channels=[6,8]"),
 ];
@@ -126,7 +133,8 @@ fn trained() -> Place {
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
-        let latent = if run == "classifier" { "" } else { "--latent-dim 3" };
+        let has_latent = run != "classifier" && !line.starts_with("prior");
+        let latent = if has_latent { "--latent-dim 3" } else { "" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));
     }

@@ -7,7 +7,7 @@ use crate::data::DataSpec;
 use crate::model::Model;
 use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise};
-use crate::{AutoencoderConfig, ClassifierConfig, GanConfig, VaeConfig, VqVaeConfig};
+use crate::{AutoencoderConfig, ClassifierConfig, GanConfig, PriorConfig, VaeConfig, VqVaeConfig};
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -82,6 +82,7 @@ families! {
     Autoencoder, "ae", "Autoencoder", false, AutoencoderConfig;
     Gan, "gan", "Generative adversarial network", true, GanConfig;
     VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
+    Prior, "prior", "Prior over codes", true, PriorConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;
 }
 

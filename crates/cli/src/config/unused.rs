@@ -57,7 +57,7 @@ impl Config {
             ModelConfig::Gan(gan) if gan.width == 0 && gan.discriminator_norm && name == "discriminator_norm" => {
                 Some("gan.width is 0, and linear layers have no batch normalisation; set gan.width".into())
             }
-            ModelConfig::Gan(_) | ModelConfig::VqVae(_) | ModelConfig::Classifier(_) => None,
+            ModelConfig::Gan(_) | ModelConfig::VqVae(_) | ModelConfig::Prior(_) | ModelConfig::Classifier(_) => None,
         }
     }
 }
