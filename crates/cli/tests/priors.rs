@@ -6,16 +6,16 @@ use place::{Place, refusal, stderr};
 use serde_json::Value;
 use std::fs;
 
-const VQVAE: &str = "train vqvae --data data --device cpu --batch-size 32 -q --latent-dim 3 --set vqvae.width=8 \
-                     --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1";
-const PRIOR: &str = "train prior --device cpu --batch-size 32 -q --set prior.width=8 --set prior.layers=2 \
+const VQVAE: &str = "train vqvae --data data --device cpu --batch-size 32 -q --lr 0.005 --latent-dim 3 \
+                     --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1";
+const PRIOR: &str = "train prior --device cpu --batch-size 32 -q --lr 0.01 --set prior.width=8 --set prior.layers=2 \
                      --set prior.output=12";
 
 /// A place with a VQ-VAE and its prior.
 fn trained() -> Place {
     let place = Place::new();
-    place.done(&format!("{VQVAE} --epochs 6 --out vqvae"));
-    place.done(&format!("{PRIOR} --codes vqvae --epochs 8 --out prior"));
+    place.done(&format!("{VQVAE} --epochs 12 --out vqvae"));
+    place.done(&format!("{PRIOR} --codes vqvae --epochs 20 --out prior"));
     place
 }
 
@@ -39,8 +39,8 @@ fn a_prior_learns_the_codes() {
     assert!(nats < 0.6 * by_frequency, "{nats} nats a code, by frequency {by_frequency}");
     let gpu: Value = serde_json::from_str(&place.done("eval prior --device gpu --json")).unwrap();
     assert!((number(&gpu, "code_nats") - nats).abs() < 0.01, "{gpu}");
-    place.done(&format!("{PRIOR} --codes vqvae --epochs 8 --out same"));
-    place.done(&format!("{PRIOR} --codes vqvae --epochs 8 --seed 1 --out other"));
+    place.done(&format!("{PRIOR} --codes vqvae --epochs 20 --out same"));
+    place.done(&format!("{PRIOR} --codes vqvae --epochs 20 --seed 1 --out other"));
     let latest = |run: &str| fs::read(place.path(run).join("checkpoints/latest.safetensors")).unwrap();
     assert!(latest("prior") == latest("same") && latest("prior") != latest("other"));
     let config = fs::read_to_string(place.path("prior/config.toml")).unwrap();
