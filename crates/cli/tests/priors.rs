@@ -63,9 +63,9 @@ fn samples_are_drawn_and_completed() {
     place.done("sample vqvae --prior prior --device cpu -n 20 --seed 1 --out by.png");
     assert!(fs::read(place.path("by.png")).unwrap() == plain);
     for device in ["cpu", "gpu"] {
-        place.done(&format!("sample prior --complete --device {device} -n 10 --out {device}.png"));
+        place.done(&format!("sample prior --complete --temperature 4 --device {device} -n 10 --out {device}.png"));
     }
-    place.done("sample prior --complete --device cpu -n 10 --seed 9 --out other.png");
+    place.done("sample prior --complete --temperature 4 --device cpu -n 10 --seed 9 --out other.png");
     let [one, other] = ["cpu.png", "other.png"].map(|name| image::open(place.path(name)).unwrap().to_luma8());
     assert!(one != other && one.dimensions() == other.dimensions());
     // The first row has the originals.

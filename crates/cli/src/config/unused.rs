@@ -57,6 +57,9 @@ impl Config {
             ModelConfig::Gan(gan) if gan.width == 0 && gan.discriminator_norm && name == "discriminator_norm" => {
                 Some("gan.width is 0, and linear layers have no batch normalisation; set gan.width".into())
             }
+            ModelConfig::Prior(_) if name == "checksum" || name.starts_with("vqvae.") => {
+                Some("prior.codes names the run of the VQ-VAE, whose settings and weights count; leave it out".into())
+            }
             ModelConfig::Gan(_) | ModelConfig::VqVae(_) | ModelConfig::Prior(_) | ModelConfig::Classifier(_) => None,
         }
     }
@@ -73,6 +76,7 @@ mod tests {
             ("gan", "gan.discriminator_norm=true", "gan.discriminator_norm", "gan.width is 0"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
+            ("prior", "", "prior.vqvae.width", "prior.codes names the run"),
             ("vae", "", "optimiser.momentum", "optimiser.kind is adam"),
             ("vae", "optimiser.kind=sgd", "optimiser.beta1", "optimiser.kind is sgd"),
             ("vae", "optimiser.kind=lion", "optimiser.epsilon", "optimiser.kind is lion"),
