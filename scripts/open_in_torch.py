@@ -246,6 +246,70 @@ class VqVae(Model):
         return {"index": index, "picture": self.decode(index)}
 
 
+class Gated(nn.Module):
+    """A layer of a gated PixelCNN on images [n, c, h, w], of two stacks: the vertical one sees the rows above, the
+    horizontal one the pixels to the left and the vertical one. The first layer does not see the pixel itself."""
+
+    def __init__(self, width, kernel, classes, first):
+        super().__init__()
+        self.reach, self.side, self.first = (kernel + 1) // 2, kernel // 2, first
+        self.vertical = nn.Conv2d(width, 2 * width, (self.reach, kernel))
+        self.horizontal = nn.Conv2d(width, 2 * width, (1, self.reach))
+        self.link = nn.Conv2d(2 * width, 2 * width, 1)
+        self.mix = nn.Conv2d(width, width, 1)
+        self.add_module("class", nn.Embedding(classes, 2 * width) if classes else None)
+
+    def gate(self, x, y):
+        table = getattr(self, "class")
+        a, b = (x if table is None else x + table(y)[:, :, None, None]).chunk(2, 1)
+        return a.tanh() * b.sigmoid()
+
+    def forward(self, v, h, y):
+        rows, columns = v.shape[2:]
+        # The first layer's windows end one pixel earlier.
+        before = self.reach if self.first else self.reach - 1
+        above = self.vertical(F.pad(v, (self.side, self.side, before, 0)))[:, :, :rows]
+        left = self.horizontal(F.pad(h, (before, 0, 0, 0)))[:, :, :, :columns]
+        out = self.mix(self.gate(left + self.link(above), y))
+        return self.gate(above, y), out if self.first else out + h
+
+
+class PixelCnn(nn.Module):
+    """Logits [n, codes, h, w] of codes [n, h, w], each given those before it, row by row."""
+
+    def __init__(self, settings, classes):
+        super().__init__()
+        width, kernel, codes = settings["width"], settings["kernel"], settings["vqvae"]["codes"]
+        self.embedding = nn.Embedding(codes, width)
+        self.layers = nn.ModuleList(Gated(width, kernel, classes, i == 0) for i in range(settings["layers"]))
+        self.hidden = nn.Conv2d(width, settings["output"], 1)
+        self.logits = nn.Conv2d(settings["output"], codes, 1)
+
+    def forward(self, index, y=None):
+        v = h = self.embedding(index).permute(0, 3, 1, 2)
+        for layer in self.layers:
+            v, h = layer(v, h, y)
+        return self.logits(self.hidden(h.relu()).relu())
+
+
+class Prior(Model):
+    """A prior over the codes of a VQ-VAE, which the checkpoint has too."""
+
+    def __init__(self, settings, image, classes):
+        super().__init__(settings, image, classes if classes >= 2 else 0)
+        self.prior = PixelCnn(settings, self.classes)
+        self.vqvae = VqVae(settings["vqvae"], image, classes)
+
+    def decode(self, z, y=None):
+        return self.vqvae.decode(z)
+
+    def forward(self, x, y=None):
+        """The codes [n, h · w] of images, and −log p of each, in nats."""
+        index = self.vqvae.encode(x)[1]
+        grid = index.unflatten(1, self.vqvae.small)
+        return {"index": index, "nats": F.cross_entropy(self.prior(grid, y), grid, reduction="none").flatten(1)}
+
+
 class Classifier(Model):
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
@@ -431,7 +495,8 @@ class Flow(Model):
         return {"velocity": self.v(x, torch.ones_like(x[:, 0, 0, 0]), y)}
 
 
-FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "flow": Flow, "vqvae": VqVae, "classifier": Classifier}
+FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "flow": Flow, "vqvae": VqVae}
+FAMILIES |= {"prior": Prior, "classifier": Classifier}
 
 
 def build(notes):
@@ -457,6 +522,10 @@ def load(checkpoint, average=False, dtype=None):
         if average:
             # Of buffers, the statistics of batch normalisations have an average; others stay.
             state |= {name.removeprefix("average/"): file.get_tensor(name) for name in averages}
+    if isinstance(model, Prior):
+        # The tensors of the frozen VQ-VAE have its name before theirs.
+        place = lambda name: name.replace("/", ".") if name.startswith("vqvae/") else f"prior.{name}"
+        state = {place(name): tensor for name, tensor in state.items()}
     # Set the dtype first, or loading would round the weights to float32.
     model.to(dtype or next(iter(state.values())).dtype)
     # Strict, so that a missing or surplus tensor is an error. `num_batches_tracked` is missing, which PyTorch accepts

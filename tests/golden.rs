@@ -16,7 +16,7 @@ use gpu_core::ops::running_average::running_average;
 use gpu_core::ops::sgd::{self, Sgd, sgd_with};
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::time_features::time_features;
-use gpu_core::ops::{elementwise, kl, log_weight, loss, reduce, reparameterise, shift, softmax};
+use gpu_core::ops::{elementwise, gated, kl, log_weight, loss, reduce, reparameterise, shift, softmax};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Memory, Reference, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt};
 use vectors::Tensor;
@@ -65,6 +65,22 @@ fn operators_of_flow_matching_agree_with_pytorch() -> Result<(), Error> {
             bench.expect("de", de);
         }
         _ => panic!("no test for {op}"),
+    })
+}
+
+#[test]
+fn gates_agree_with_pytorch() -> Result<(), Error> {
+    bench::agree("gated", |bench, _, kind| {
+        let (x, dy) = (bench.input("x"), bench.input("dy"));
+        let bias = (kind == "biased").then(|| bench.input("bias"));
+        let y = gated::forward(&mut bench.s, "y", x, bias);
+        let dx = gated::backward(&mut bench.s, "dx", x, bias, dy);
+        bench.expect("y", y);
+        bench.expect("dx", dx);
+        if let Some(bias) = bias {
+            let dbias = gated::backward_bias(&mut bench.s, "dbias", dx, bias.shape.rows());
+            bench.expect("dbias", dbias);
+        }
     })
 }
 

@@ -9,7 +9,7 @@ use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase,
-    RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    PriorConfig, RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,6 +18,8 @@ use vectors::{Golden, distance};
 /// Images of a run, and of a full batch. The last batch of an epoch is shorter.
 const IMAGES: usize = 20;
 const BATCH: usize = 8;
+/// Classes of labelled images.
+const CLASSES: usize = 3;
 
 /// A golden file, with the model and optimiser that it records.
 struct Run {
@@ -40,6 +42,9 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     let averaged =
         VqVaeConfig { halvings: 2, width: 6, residual: 2, latent: 3, codes: 7, ema: 0.9, ..VqVaeConfig::default() };
     let followed = VqVaeConfig { ema: 0.0, ..averaged.clone() };
+    let sizes = PriorConfig { width: 5, layers: 3, kernel: 3, output: 6, ..PriorConfig::default() };
+    let prior = PriorConfig { vqvae: averaged.clone(), ..sizes };
+    let classes = SetSpec { classes: CLASSES, ..*spec([12, 9, 1]).first() };
     vec![
         ("vae", linear.build(&spec([1, 36, 1]))),
         ("conv_vae", conv.build(&spec([14, 9, 1]))),
@@ -47,6 +52,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         ("ae", plain.build(&spec([1, 36, 1]))),
         ("vqvae", averaged.build(&spec([12, 9, 1]))),
         ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
+        ("prior", prior.build(&classes.into())),
     ]
 }
 
@@ -162,6 +168,15 @@ impl Faults {
 fn load(executor: &mut dyn Executor, model: &dyn Model, golden: &Golden) -> Result<(), Error> {
     let bytes: Vec<u8> = golden.tensor("data").values.iter().map(|&byte| byte as u8).collect();
     executor.write(model.buffers().first().train, &Array::U32(pack(&bytes)))?;
+    let words = |name: &str| golden.tensor(name).values.iter().map(|&word| word as u32).collect::<Vec<_>>();
+    if let Some(labels) = model.buffers().first().labels {
+        let one_hot = |label: u32| (0..CLASSES as u32).map(move |class| 255 * u8::from(class == label));
+        let bytes: Vec<u8> = words("labels").into_iter().flat_map(one_hot).collect();
+        executor.write(labels.train, &Array::U32(pack(&bytes)))?;
+    }
+    if let Some(codes) = model.memory().get("train_codes") {
+        executor.write(codes, &Array::U32(words("codes")))?;
+    }
     for tensor in parameters(model, Arena::Values).iter().chain(&states(model)) {
         executor.write(tensor.buf, &Array::F64(tensor.of(golden, "initial")))?;
     }

@@ -8,6 +8,7 @@ use frit_harness::case::tolerance;
 use frit_harness::compare::{Comparison, call_by_call};
 use frit_harness::device;
 use gpu_core::Device;
+use gpu_core::ops::categorical::Drawing;
 use gpu_core::{Arena, Array, Call, Error, Executor, Gpu, Program, Reference, Schedule, Sharing};
 use models::capabilities::Sampler;
 use models::{Likelihood, Model, PhaseKind, Training, Vae};
@@ -58,6 +59,8 @@ fn schedules(setup: &Setup) -> Vec<(String, Schedule)> {
         ("importance", model.posterior().map(|of| of.importance(batch, 3, 4))),
         ("density", model.log_density().map(|of| of.neg_log_density(batch).schedule)),
         ("scores", model.discriminator().map(|of| of.scores(batch, 3).schedule)),
+        ("encode train", model.encode_train(batch)),
+        ("complete", model.code_prior().map(|of| of.complete(batch, 3, Drawing::default(), 1).schedule)),
         ("usage", model.quantiser().map(|of| models::perplexity(of.usage().train).schedule)),
     ];
     let phases = model.train(batch, &training).into_iter();
@@ -99,7 +102,7 @@ fn every_call_of_every_model_agrees() -> Result<(), Error> {
 #[test]
 fn every_call_agrees_with_bounds_checks() -> Result<(), Error> {
     let device = device(true);
-    for setup in setups().into_iter().filter(|setup| ["vae, silu", "dcgan", "vqvae"].contains(&setup.name)) {
+    for setup in setups().into_iter().filter(|setup| ["vae, silu", "dcgan", "vqvae", "prior"].contains(&setup.name)) {
         assert_eq!(first_failure(&device, &setup)?, None, "{}", setup.name);
     }
     Ok(())
@@ -232,16 +235,25 @@ fn gradients_of_whole_models_are_derivatives() -> Result<(), Error> {
 fn every_backward_call_matters() -> Result<(), Error> {
     let mut checked = 0;
     for setup in setups().iter().filter(|setup| {
-        ["vae, silu", "conv vae", "pooled ae", "dcgan", "cgan, gradient penalty", "augmented dcgan", "flow, u-net"]
-            .contains(&setup.name)
+        [
+            "vae, silu",
+            "conv vae",
+            "pooled ae",
+            "dcgan",
+            "cgan, gradient penalty",
+            "augmented dcgan",
+            "flow, u-net",
+            "prior",
+        ]
+        .contains(&setup.name)
     }) {
         for (phase, network, weights) in losses(setup) {
             let mut loss = Loss::new(setup, phase, network, &weights)?;
             let values = loss.values()?;
             let differences = loss.differences(&values)?;
             let calls = loss.schedule.calls().to_vec();
-            let first =
-                calls.iter().position(|call| ["loss", "gan_loss"].contains(&call.kernel.op)).expect("it has a loss");
+            let losses = ["loss", "gan_loss", "cross_entropy"];
+            let first = calls.iter().position(|call| losses.contains(&call.kernel.op)).expect("it has a loss");
             for (index, call) in calls.iter().enumerate().skip(first) {
                 let reported = ["kl", "d_loss", "d_real", "d_fake"].contains(&call.label.as_str());
                 // A penalty needs the gradient of the score and not the score; a cleared buffer is the fill with zeros.

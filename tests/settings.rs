@@ -1,11 +1,11 @@
 //! Every enumerated setting of every family: built, and trained for a step on the CPU executor.
 
 use gpu_core::ops::gather::pack;
-use gpu_core::{Arena, Array, Error, Executor, Reference, Sharing};
+use gpu_core::{Arena, Array, BufferId, Error, Executor, Reference, Sharing};
 use models::{
     Activation, AutoencoderConfig, Change, ClassifierConfig, DataSpec, Family, FlowConfig, GanConfig, GanLoss,
-    Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, Penalty, SetSpec, Solver, Training, VaeConfig,
-    VqVaeConfig, in_order, initial_values,
+    Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, Penalty, PriorConfig, SetSpec, Solver, Training,
+    VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +117,22 @@ fn flows() -> Vec<ModelConfig> {
     all
 }
 
+/// The names of runs and checksums are the program's.
+fn priors() -> Vec<ModelConfig> {
+    let ModelConfig::VqVae(vqvae) = vqvaes().remove(1) else { unreachable!("they are VQ-VAEs") };
+    let prior = |(name, class_conditional, kernel): (&str, bool, usize)| PriorConfig {
+        codes: name.into(),
+        checksum: name.into(),
+        width: 3,
+        layers: 2,
+        kernel,
+        output: 4,
+        class_conditional,
+        vqvae: vqvae.clone(),
+    };
+    [("", true, 3), ("run", false, 1)].map(|settings| ModelConfig::Prior(prior(settings))).into()
+}
+
 fn optimisers() -> Vec<Optimiser> {
     let schedules = [LrSchedule::Constant, LrSchedule::Linear, LrSchedule::Cosine, LrSchedule::Step];
     let mut all = Vec::new();
@@ -159,7 +175,9 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
     let ticket = cpu.submit(&programs, 1, &[])?;
     cpu.wait(ticket)?;
     let what = format!("{config:?} with {optimiser:?}");
-    for (buf, before) in initial.into_iter().filter(|(buf, _)| buf.id.arena == Arena::Values) {
+    let frozen = model.frozen().map(|network| network.weights.arena(Arena::Values));
+    let trained = |id: BufferId| id.arena == Arena::Values && Some(id) != frozen;
+    for (buf, before) in initial.into_iter().filter(|(buf, _)| trained(buf.id)) {
         let after = cpu.read(buf)?.to_f64();
         assert!(after.iter().all(|x| x.is_finite()), "{what}: weights are not finite");
         assert!(before.iter().zip(after).any(|(&before, after)| f64::from(before) != after), "{what}: no weight moved");
@@ -170,7 +188,7 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
 
 fn configurations() -> Vec<ModelConfig> {
     let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
-    [vaes(), autoencoders(), gans(), flows(), vqvaes(), vec![classifier]].concat()
+    [vaes(), autoencoders(), gans(), flows(), vqvaes(), priors(), vec![classifier]].concat()
 }
 
 /// The keys of these settings that are switches or names and have one value in all of them.

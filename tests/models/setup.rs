@@ -5,8 +5,8 @@ use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, Change, ClassifierConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, LrSchedule,
-    Model, Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, SetSpec, Settings, Solver, Training, VaeConfig,
-    VqVaeConfig, in_order, initial_values,
+    Model, Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, PriorConfig, SetSpec, Settings, Solver, Training,
+    VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -115,6 +115,11 @@ fn flow(width: usize, solver: Solver) -> FlowConfig {
     FlowConfig { width, halvings: 1, hidden, waves: 3, steps: 2, solver, ..FlowConfig::default() }
 }
 
+fn prior(kernel: usize, class_conditional: bool) -> PriorConfig {
+    let vqvae = VqVaeConfig { halvings: 1, ..vqvae(0.9, 0.0) };
+    PriorConfig { width: 5, layers: 2, kernel, output: 6, class_conditional, vqvae, ..PriorConfig::default() }
+}
+
 /// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
@@ -183,6 +188,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("flow, u-net", flow(4, Solver::Euler), spec(colour, 5), 5).moved(),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
+        Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
+        Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ]
 }
@@ -191,14 +198,21 @@ pub(crate) fn setups() -> Vec<Setup> {
 pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     const ARENAS: [Arena; 5] =
         [Arena::Values, Arena::Gradients, Arena::OptimSlot(0), Arena::OptimSlot(1), Arena::Average];
-    let networks = model.networks();
+    let (networks, frozen) = (model.networks(), model.frozen());
     let arenas = networks.iter().flat_map(|network| ARENAS.map(|kind| arena(model, network, kind)));
-    let states = networks.iter().flat_map(|network| network.states.iter().map(|state| state.buf));
+    let arenas = arenas.chain(frozen.map(|network| arena(model, network, Arena::Values)));
+    let all = networks.iter().copied().chain(frozen);
+    let states = all.flat_map(|network| network.states.iter().map(|state| state.buf));
     let set = model.buffers().first();
     let labels = set.labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
     let buffers = [set.train, set.test, model.buffers().ring];
-    let of_model = model.states().into_iter().map(|(_, buf)| buf);
+    let of_model = model.states().into_iter().map(|(_, buf)| buf).chain(codes(model));
     arenas.chain(states).chain(labels).chain(buffers).chain(of_model).collect()
+}
+
+/// The codes of the training images and those drawn, of a prior.
+fn codes(model: &dyn Model) -> impl Iterator<Item = Buf> {
+    ["train_codes", "drawn_codes"].into_iter().filter_map(|name| model.memory().get(name))
 }
 
 pub(crate) fn arena(model: &dyn Model, network: &models::Network, arena: Arena) -> Buf {
@@ -224,6 +238,10 @@ pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -
     }
     for (buf, values) in initial_values(model, seed, false) {
         executor.write(buf, &Array::F32(values))?;
+    }
+    for codes in codes(model) {
+        let words = (0..codes.len()).map(|_| rng.random_range(0..7)).collect();
+        executor.write(codes, &Array::U32(words))?;
     }
     Ok(())
 }

@@ -104,7 +104,10 @@ fn wait_until(child: &mut Child, condition: impl Fn() -> bool) {
 
 /// Kills a run `kills` times at different moments, and compares it with an undisturbed one.
 fn kill_and_compare(train: &str, kills: u32) {
-    let place = Place::new();
+    kill_and_compare_in(&Place::new(), train, kills);
+}
+
+fn kill_and_compare_in(place: &Place, train: &str, kills: u32) {
     let since = Instant::now();
     place.done(&format!("{train} --out whole"));
     let mut longest = since.elapsed();
@@ -221,6 +224,10 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
     kill_and_compare(&format!("{points} --save-every 3 --epochs 4 --device cpu"), 2);
     let vqvae = "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3";
     kill_and_compare(&format!("train {vqvae} --data data --batch-size 32 --save-every 3 --epochs 2 --device gpu"), 2);
+    let (place, sizes) = (Place::new(), "--set prior.width=4 --set prior.layers=2 --set prior.output=5");
+    place.done(&format!("train {vqvae} --data data --batch-size 32 --epochs 1 --device cpu --out vqvae"));
+    let prior = format!("train prior --codes vqvae {sizes} --batch-size 32 --save-every 3 --set data.shard=100");
+    kill_and_compare_in(&place, &format!("{prior} --epochs 5 --device cpu"), 3);
 }
 
 #[test]

@@ -67,6 +67,13 @@ const RUNS: [(&str, &str, &str); 18] = [
         "vqvae --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1 \
          --set vqvae.ema=0 --set vqvae.restart=0",
     ),
+    ("prior", "colour", "prior --codes vqvae --set prior.width=5 --set prior.layers=3 --set prior.output=6"),
+    (
+        "plain-prior",
+        "grey",
+        "prior --codes gradient-vqvae --set prior.width=4 --set prior.layers=2 --set prior.kernel=5 \
+         --set prior.class_conditional=false",
+    ),
     ("classifier", "colour", "classifier --hidden 16 --set classifier.channels=[6,8]"),
 ];
 
@@ -132,7 +139,7 @@ fn trained() -> Place {
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
-        let without = run == "classifier" || run.starts_with("flow");
+        let without = run == "classifier" || run.starts_with("flow") || line.starts_with("prior");
         let latent = if without { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));

@@ -4,6 +4,7 @@
 
 use crate::pass::Pass;
 use crate::projection::{Descent, Projection};
+use gpu_core::ops::categorical::Drawing;
 use gpu_core::{Buf, Dtype, Schedule};
 
 /// The code of one image.
@@ -53,6 +54,20 @@ pub trait Sampler {
     fn latent(&self) -> Option<usize> {
         None
     }
+}
+
+/// Draws the codes of a frozen quantiser and decodes them.
+pub trait CodePrior {
+    /// `count` images [count, h · w · c] under `seed`, likewise to [`Sampler::sample`], and their codes, `u32 [count,
+    /// positions]`.
+    fn draw(&self, count: usize, seed: u64, drawing: Drawing) -> Pass;
+
+    /// The next `batch` test images, and images with the same codes in the first `rows` rows and drawn ones below:
+    /// both [batch, h · w · c].
+    fn complete(&self, batch: usize, seed: u64, drawing: Drawing, rows: usize) -> Pass;
+
+    /// Height and width of an image's codes.
+    fn grid(&self) -> [usize; 2];
 }
 
 /// Reconstructs images.

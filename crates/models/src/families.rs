@@ -7,7 +7,7 @@ use crate::data::DataSpec;
 use crate::model::Model;
 use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise};
-use crate::{AutoencoderConfig, ClassifierConfig, FlowConfig, GanConfig, VaeConfig, VqVaeConfig};
+use crate::{AutoencoderConfig, ClassifierConfig, FlowConfig, GanConfig, PriorConfig, VaeConfig, VqVaeConfig};
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -83,6 +83,7 @@ families! {
     Gan, "gan", "Generative adversarial network", true, GanConfig;
     Flow, "flow", "Flow matching", true, FlowConfig;
     VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
+    Prior, "prior", "Prior over codes", true, PriorConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;
 }
 

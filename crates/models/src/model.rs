@@ -1,7 +1,7 @@
 //! The interface of every model family.
 
 use crate::capabilities::{
-    Decoder, Discriminator, Encoder, LogDensity, Posterior, Projector, Quantiser, Reconstructor, Sampler,
+    CodePrior, Decoder, Discriminator, Encoder, LogDensity, Posterior, Projector, Quantiser, Reconstructor, Sampler,
 };
 use crate::data::{DataSpec, Range};
 use crate::network::Network;
@@ -78,6 +78,17 @@ pub trait Model {
     /// The networks.
     fn networks(&self) -> Vec<&Network>;
 
+    /// A network of another run that the model uses and does not train.
+    fn frozen(&self) -> Option<&Network> {
+        None
+    }
+
+    /// The schedule that runs for each `batch` training images on the device, from the first on, before they are
+    /// trained on; the side clock counts them.
+    fn encode_train(&self, _batch: usize) -> Option<Schedule> {
+        None
+    }
+
     /// The loss that selects the best checkpoint.
     fn objective(&self) -> Objective;
 
@@ -115,6 +126,11 @@ pub trait Model {
 
     /// Sampling from a prior.
     fn sampler(&self) -> Option<&dyn Sampler> {
+        None
+    }
+
+    /// Drawing of codes.
+    fn code_prior(&self) -> Option<&dyn CodePrior> {
         None
     }
 

@@ -8,8 +8,10 @@ mod activation;
 mod adam;
 mod augment;
 mod batch_norm;
+mod categorical;
 mod channels;
 mod codebook;
+mod codes;
 mod conv2d;
 mod cross_entropy;
 mod density;
@@ -17,6 +19,7 @@ mod elementwise;
 mod fill;
 mod flow_path;
 mod gan_loss;
+mod gated;
 mod gather;
 mod gradient_penalty;
 mod group_norm;
@@ -56,8 +59,10 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("adam", adam::cases),
     ("augment", augment::cases),
     ("batch_norm", batch_norm::cases),
+    ("categorical", categorical::cases),
     ("channels", channels::cases),
     ("codebook", codebook::cases),
+    ("codes", codes::cases),
     ("conv2d", conv2d::cases),
     ("cross_entropy", cross_entropy::cases),
     ("density", density::cases),
@@ -65,6 +70,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("fill", fill::cases),
     ("flow_path", flow_path::cases),
     ("gan_loss", gan_loss::cases),
+    ("gated", gated::cases),
     ("gather", gather::cases),
     ("gradient_penalty", gradient_penalty::cases),
     ("group_norm", group_norm::cases),

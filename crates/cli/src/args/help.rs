@@ -14,7 +14,15 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// Examples of each command.
 const EXAMPLES: &[(&str, &[&str])] = &[
-    ("train", &["frit train vae", "frit train dcgan --data IMAGES --size 32", "frit train vae --dry-run"]),
+    (
+        "train",
+        &[
+            "frit train vae",
+            "frit train dcgan --data IMAGES --size 32",
+            "frit train prior --codes vqvae-001",
+            "frit train vae --dry-run",
+        ],
+    ),
     ("resume", &["frit resume", "frit resume vae-001 --epochs 40"]),
     ("runs", &["frit runs", "frit runs elsewhere --json"]),
     ("report", &["frit report", "frit report runs/vae-001"]),
@@ -27,6 +35,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "frit sample vae-001 -n 100 --seed 7",
             "frit sample dcgan-001 --seeds 0-35 --trunc 1.5",
             "frit sample cvae-001 -n 1000 --files DIR --by-class",
+            "frit sample prior-001 --temperature 0.9 --top-k 32",
+            "frit sample prior-001 --complete --images IMAGES",
         ],
     ),
     ("reconstruct", &["frit reconstruct", "frit reconstruct vqvae-001 -n 16 --best"]),

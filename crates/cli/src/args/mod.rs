@@ -120,6 +120,9 @@ pub(crate) struct Train {
     /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
+    /// Trained VQ-VAE, for the recipe prior: its run folder, or its name in runs/. Its data is the training data
+    #[arg(long, value_name = "RUN", help_heading = "Data")]
+    pub(crate) codes: Option<PathBuf>,
     /// Run folder to create [default: runs/RECIPE-NNN]
     #[arg(long, value_name = "RUN", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,

@@ -6,7 +6,7 @@ use frit::eval::ProjectOptions;
 use std::path::PathBuf;
 
 /// A trained model and its checkpoint.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Trained {
     /// Run folder, or its name in runs/ [default: the latest run in runs/]
     pub(crate) run: Option<PathBuf>,
@@ -63,6 +63,21 @@ pub(crate) struct Sample {
     /// Class to sample, for class-conditional models [default: each class in turn]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
+    /// Trained prior of a VQ-VAE, which draws its codes: run folder, or its name in runs/
+    #[arg(long, value_name = "RUN", help_heading = "Codes")]
+    pub(crate) prior: Option<PathBuf>,
+    /// Temperature of codes: below 1, likely ones are drawn more often
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Codes")]
+    pub(crate) temperature: Option<f32>,
+    /// Draw each code among the K likeliest ones
+    #[arg(long, value_name = "K", help_heading = "Codes")]
+    pub(crate) top_k: Option<usize>,
+    /// Complete images: keep the upper half of the codes of test images, and draw the lower
+    #[arg(long, conflicts_with_all = ["seeds", "trunc", "files"], help_heading = "Codes")]
+    pub(crate) complete: bool,
+    /// Your own images to complete: files and folders, resized as the run's data
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "complete", help_heading = "Codes")]
+    pub(crate) images: Vec<String>,
     /// Output image [default: RUN/sample.png]
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,

@@ -1,8 +1,8 @@
 //! `frit sample` and `frit reconstruct`.
 
 use crate::Ending;
-use crate::args::{self, Seeds};
-use crate::commands::trained::{MEASURE, check_truncation, open_on, open_to_draw};
+use crate::args::{self, Seeds, Trained};
+use crate::commands::trained::{MEASURE, check_truncation, open_on, open_to_draw, with_prior};
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
 use frit::eval::Opened;
@@ -10,9 +10,11 @@ use frit::eval::draw::{Images, Reconstructions, Sampling, set_steps, usual_sampl
 use frit::eval::image_files::ImageFiles;
 use frit::eval::latents::class;
 use frit::eval::prior::{sample_seeds, sample_truncated};
+use frit::eval::{Opened, OwnImages};
 use frit::io::images::{destination, write_png};
 use frit::run::session::Session;
 use frit::terminal::Terminal;
+use gpu_core::ops::categorical::Drawing;
 
 /// The largest number of images in one grid.
 const MAX: usize = 10_000;
@@ -26,7 +28,12 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         args.n.unwrap_or_default()
     );
     check_truncation(args.trunc)?;
-    let Opened { run, mut session, .. } = open_to_draw(&args.trained, terminal)?;
+    let drawing = drawing(args)?;
+    let trained = with_prior(&args.trained, args.prior.as_deref(), terminal)?;
+    if args.complete {
+        return complete(args, &trained, drawing.unwrap_or_default(), terminal);
+    }
+    let Opened { run, mut session, .. } = open_to_draw(&trained, terminal)?;
     args.steps.map_or(Ok(()), |steps| set_steps(&mut session, steps))?;
     let count = args.n.unwrap_or(usual_samples(&session.data));
     ensure!(
@@ -40,7 +47,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     let path = destination(args.out.as_deref(), &run.path, "sample.png")?;
     let class = args.class.as_deref().map(|name| class(&session, name)).transpose()?.map(usize::from);
     let files = args.files.as_deref().map(|folder| ImageFiles::prepare(&session, folder, args.by_class)).transpose()?;
-    let images = drawn(args, &mut session, count, class)?;
+    let images = drawn(args, &mut session, count, class, drawing)?;
     if let Some(files) = files {
         files.write(&images)?;
     }
@@ -55,8 +62,47 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
     Ok(Ending::Done)
 }
 
+/// The distribution of codes that the arguments ask for, if they do.
+fn drawing(args: &args::Sample) -> Result<Option<Drawing>> {
+    if let Some(temperature) = args.temperature {
+        let valid = temperature > 0.0 && temperature.is_finite() && (1.0 / temperature).is_finite();
+        ensure!(valid, "invalid value '{temperature}' for --temperature: expected a positive, finite number");
+    }
+    ensure!(args.top_k != Some(0), "invalid value '0' for --top-k: expected 1 or more");
+    let asked = args.temperature.is_some() || args.top_k.is_some();
+    ensure!(
+        !asked || (args.seeds.is_none() && args.trunc.is_none()),
+        "--temperature and --top-k are for codes, --seeds and --trunc for normal latents; use one or the other"
+    );
+    Ok(asked.then(|| Drawing { temperature: args.temperature.unwrap_or(1.0), top: args.top_k.unwrap_or(0) }))
+}
+
+/// Completes images: originals above completions.
+fn complete(args: &args::Sample, trained: &Trained, drawing: Drawing, terminal: &Terminal) -> Result<Ending> {
+    let own = (!args.images.is_empty()).then(|| OwnImages { sources: args.images.clone(), class: args.class.clone() });
+    ensure!(own.is_some() || args.class.is_none(), "--class is of your own images, given by --images; leave it out");
+    let most = if own.is_some() { MAX } else { DEFAULT };
+    let Opened { run, mut session, .. } = open_on(trained, own, terminal)?;
+    let images = session.data.test.count;
+    let count = check_count(args.n.unwrap_or(images.min(most)), images)?;
+    let path = destination(args.out.as_deref(), &run.path, "completions.png")?;
+    write_png(&path, &frit::eval::draw::complete(&mut session, count, args.seed, drawing)?)?;
+    out!("{}", path.display())?;
+    Ok(Ending::Done)
+}
+
 /// The samples that the arguments ask for.
-fn drawn(args: &args::Sample, session: &mut Session, count: usize, class: Option<usize>) -> Result<Images> {
+fn drawn(
+    args: &args::Sample,
+    session: &mut Session,
+    count: usize,
+    class: Option<usize>,
+    drawing: Option<Drawing>,
+) -> Result<Images> {
+    if let Some(drawing) = drawing {
+        let sampling = Sampling::of_codes(session, count, args.seed, drawing)?;
+        return Ok(class.into_iter().fold(sampling, Sampling::of_class).run(session)?);
+    }
     Ok(match (&args.seeds, args.trunc) {
         (Some(Seeds(seeds)), truncation) => sample_seeds(session, seeds, truncation, class)?,
         (None, Some(truncation)) => sample_truncated(session, count, args.seed, truncation, class)?,

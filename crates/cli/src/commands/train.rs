@@ -4,14 +4,16 @@ use crate::Ending;
 use crate::args;
 use crate::commands::signals;
 use crate::output::{out, put_json};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use frit::config::Config;
 use frit::eval::Evaluation;
 use frit::eval::metrics::{headline, metric, name};
 use frit::io::format::{lasting, quoted, short};
+use frit::run::find::{RUNS, find};
 use frit::terminal::Terminal;
 use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
+use models::ModelConfig;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,6 +136,13 @@ fn configuration(args: &args::Train) -> Result<Config> {
     train.shuffle &= !args.no_shuffle;
     if let Some(source) = &args.data {
         config.data.source.clone_from(source);
+    }
+    if let Some(run) = &args.codes {
+        let name = config.name();
+        let ModelConfig::Prior(prior) = &mut config.model else {
+            bail!("--codes is for the family prior, and {} is of the family {name}; leave it out", args.recipe)
+        };
+        prior.codes = find(Some(run), RUNS.as_ref())?.display().to_string();
     }
     Ok(config)
 }

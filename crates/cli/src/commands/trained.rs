@@ -4,6 +4,7 @@ use crate::args::{Own, Trained};
 use anyhow::{Result, bail, ensure};
 use frit::eval::{OpenOptions, Opened, OwnImages, Weights};
 use frit::run::find::{RUNS, find};
+use frit::run::frozen::check_prior;
 use frit::terminal::Terminal;
 use gpu_core::DeviceChoice;
 use std::path::{Path, PathBuf};
@@ -81,8 +82,21 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened
     let opened = open_to_decode(args, terminal)?;
     let model = &opened.session.model;
     if model.sampler().is_none() {
-        let instead = if model.reconstructor().is_some() { "use `frit reconstruct`" } else { MEASURE };
+        let instead = match (model.quantiser(), model.reconstructor()) {
+            (Some(_), _) => "use `frit reconstruct`, or train one with `frit train prior --codes RUN`",
+            (None, Some(_)) => "use `frit reconstruct`",
+            (None, None) => MEASURE,
+        };
         bail!("{} has no prior to sample from; {instead}", opened.session.config.name());
     }
     Ok(opened)
+}
+
+/// The run of a prior instead of that of its VQ-VAE, if one is given.
+pub(crate) fn with_prior(args: &Trained, prior: Option<&Path>, terminal: &Terminal) -> Result<Trained> {
+    let Some(prior) = prior else { return Ok(args.clone()) };
+    let vqvae = run_folder(args.run.as_deref(), terminal)?;
+    let prior = find(Some(prior), RUNS.as_ref())?;
+    check_prior(&prior, &vqvae)?;
+    Ok(Trained { run: Some(prior), ..args.clone() })
 }

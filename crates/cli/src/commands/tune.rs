@@ -94,7 +94,7 @@ fn candidates(found: &[Tuned]) -> Vec<Candidate> {
 /// A timer of the training steps with those variants.
 fn timer(setup: &Setup, choices: &Choices) -> frit::Result<StepTimer> {
     let backend = setup.backend.clone().with_policy(VariantPolicy::tuned(choices.clone()));
-    let setup = Setup { config: setup.config.clone(), data: setup.data.clone(), backend };
+    let setup = Setup { config: setup.config.clone(), data: setup.data.clone(), backend, frozen: setup.frozen.clone() };
     StepTimer::start(setup.start()?, &EpochPlan::new(&setup.config, setup.data.train.count))
 }
 

@@ -5,10 +5,13 @@ use crate::args;
 use crate::commands::signals;
 use crate::output::{out, put_json};
 use anyhow::Result;
+use frit::config::Config;
+use frit::run::device::DeviceOptions;
 use frit::run::folder::Run;
 use frit::terminal::Terminal;
-use frit::train::Verification;
+use frit::train::{TrainOptions, Verification, train};
 use gpu_core::DeviceChoice;
+use models::ModelConfig;
 use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
@@ -25,6 +28,10 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let folder = Folder::of(args)?;
     let interrupts = Interrupts::listen(&folder, *terminal)?;
     let device = args.device.options(DeviceChoice::Auto);
+    let Some(config) = with_codes(config, &folder, &interrupts, &device, *terminal)? else {
+        terminal.say_interrupted(&folder.interrupted(recipe));
+        return Ok(Ending::Interrupted);
+    };
     let mut verification = Verification::prepare(config, recipe, &device, terminal)?;
     if !interrupts.while_training(|flag| Ok(verification.train(&folder.run, flag, terminal)?))? {
         terminal.say_interrupted(&folder.interrupted(recipe));
@@ -41,6 +48,36 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
         out!("{} passed, {failed} failed in {seconds:.0} s: {recipe} on {device}", verdicts.len() - failed)?;
     }
     Ok(if verdicts.iter().all(|verdict| verdict.passed) { Ending::Done } else { Ending::Failed })
+}
+
+/// The configuration of a prior with the codes of a VQ-VAE: if it names none, one is trained by its recipe beside the
+/// run folder. `None` if that was interrupted.
+fn with_codes(
+    mut config: Config,
+    folder: &Folder,
+    interrupts: &Interrupts,
+    device: &DeviceOptions,
+    terminal: Terminal,
+) -> Result<Option<Config>> {
+    let ModelConfig::Prior(prior) = &mut config.model else { return Ok(Some(config)) };
+    if !prior.codes.is_empty() {
+        return Ok(Some(config));
+    }
+    let mut path = folder.run.clone().into_os_string();
+    path.push("-vqvae");
+    let vqvae = Config { data: config.data.clone(), ..Config::load("vqvae")? };
+    let options = TrainOptions {
+        device: device.clone(),
+        out: Some(path.clone().into()),
+        terminal,
+        interrupt: interrupts.seen.clone(),
+        ..TrainOptions::new(vqvae)
+    };
+    if !interrupts.while_training(|_| Ok(train(options)?.metrics.is_some()))? {
+        return Ok(None);
+    }
+    prior.codes = path.to_string_lossy().into_owned();
+    Ok(Some(config))
 }
 
 /// The run folder: the one given, or a temporary one.

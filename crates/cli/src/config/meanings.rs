@@ -119,6 +119,13 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("vqvae.commitment", "Weight of the commitment loss (β)", "0 or more"),
     ("vqvae.ema", "Decay of the codebook's running averages (EMA); 0 to train it by gradient", "0 to below 1"),
     ("vqvae.restart", "Average use below which a code restarts at a random latent; 0 for never", "0 or more"),
+    ("prior.codes", "Run of the VQ-VAE whose codes the prior is trained on", "a run folder"),
+    ("prior.checksum", "Checksum of that run's weights; filled in by training", "empty, or eight hexadecimal digits"),
+    ("prior.width", "Channels of a layer", "1 to 65536"),
+    ("prior.layers", "Layers", "1 to 256"),
+    ("prior.kernel", "Height and width of a layer's window", "an odd number, 1 to 31"),
+    ("prior.output", "Channels of the hidden output layer", "1 to 65536"),
+    ("prior.class_conditional", "Condition every layer on the class, if the data has classes", "true, false"),
     ("classifier.channels", "Channels of the convolutions, each of which halves the image",
      "a list, such as [16, 32], or []"),
     ("classifier.hidden", "Widths of the linear layers before the last", "a list, such as [128]"),
@@ -131,6 +138,8 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 /// assert!(meaning.starts_with("Channels") && values == "0, 1, 3");
 /// ```
 pub fn of(key: &str) -> Option<(&'static str, &'static str)> {
+    // A prior keeps the settings of its VQ-VAE, which mean the same.
+    let key = key.strip_prefix("prior.").filter(|key| key.starts_with("vqvae.")).unwrap_or(key);
     SETTINGS.iter().find(|(known, ..)| *known == key).map(|(_, meaning, values)| (*meaning, *values))
 }
 
@@ -171,6 +180,9 @@ mod tests {
         for family in Family::NAMES {
             keys.extend(Config::parse(&format!("family = \"{family}\""), "bare").unwrap().keys());
         }
+        let (of_prior, keys): (BTreeSet<String>, BTreeSet<String>) =
+            keys.into_iter().partition(|key: &String| key.starts_with("prior.vqvae."));
+        assert!(!of_prior.is_empty() && of_prior.iter().all(|key| of(key) == of(&key["prior.".len()..])));
         let rows: BTreeSet<String> = SETTINGS.iter().map(|(key, ..)| key.to_string()).collect();
         assert_eq!(rows, keys);
         assert_eq!(rows.len(), SETTINGS.len(), "a key has two rows");

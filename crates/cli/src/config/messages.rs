@@ -62,7 +62,16 @@ fn full_key(key: &str, table: &toml::Table) -> Option<String> {
 pub(super) fn keys(table: &toml::Table) -> Vec<String> {
     let sections = table.iter().filter(|(name, _)| *name != "target");
     let sections = sections.filter_map(|(name, keys)| Some((name, keys.as_table()?)));
-    sections.flat_map(|(name, keys)| keys.keys().map(move |key| format!("{name}.{key}"))).collect()
+    sections.flat_map(|(name, keys)| below(name, keys)).collect()
+}
+
+/// The dotted keys below a section, also of the sections within it.
+fn below(section: &str, keys: &toml::Table) -> Vec<String> {
+    let key = |(name, value): (&String, &toml::Value)| {
+        let key = format!("{section}.{name}");
+        value.as_table().map_or_else(|| vec![key.clone()], |keys| below(&key, keys))
+    };
+    keys.iter().flat_map(key).collect()
 }
 
 #[cfg(test)]

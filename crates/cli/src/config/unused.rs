@@ -63,7 +63,14 @@ impl Config {
             ModelConfig::Flow(flow) if flow.width == 0 && name == "halvings" => {
                 Some("flow.width is 0, and linear layers halve no image; set flow.width".into())
             }
-            ModelConfig::Gan(_) | ModelConfig::Flow(_) | ModelConfig::VqVae(_) | ModelConfig::Classifier(_) => None,
+            ModelConfig::Prior(_) if name == "checksum" || name.starts_with("vqvae.") => {
+                Some("prior.codes names the run of the VQ-VAE, whose settings and weights count; leave it out".into())
+            }
+            ModelConfig::Gan(_)
+            | ModelConfig::Flow(_)
+            | ModelConfig::VqVae(_)
+            | ModelConfig::Prior(_)
+            | ModelConfig::Classifier(_) => None,
         }
     }
 }
@@ -81,6 +88,7 @@ mod tests {
             ("points-flow", "", "flow.halvings", "flow.width is 0"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
+            ("prior", "", "prior.vqvae.width", "prior.codes names the run"),
             ("vae", "", "optimiser.momentum", "optimiser.kind is adam"),
             ("vae", "optimiser.kind=sgd", "optimiser.beta1", "optimiser.kind is sgd"),
             ("vae", "optimiser.kind=lion", "optimiser.epsilon", "optimiser.kind is lion"),

@@ -7,6 +7,7 @@ use crate::io::images::{self, write_png};
 use crate::io::scatter::scatter;
 use crate::run::session::{Session, spec};
 use gpu_core::Schedule;
+use gpu_core::ops::categorical::Drawing;
 use gpu_core::ops::density::{Density, drawn_on_host};
 use image::DynamicImage;
 use models::{ASKED_ROWS, Network, Pass};
@@ -150,6 +151,19 @@ impl Sampling {
         Ok(Some(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None }))
     }
 
+    /// Prepares `count` samples of a prior over codes, at a temperature or from the likeliest codes of each position.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] if the model has none.
+    pub fn of_codes(session: &mut Session, count: usize, seed: u64, drawing: Drawing) -> Result<Self> {
+        require_codes(session)?;
+        let pass = |session: &Session, batch| {
+            let pass = session.model.code_prior().expect("checked above").draw(batch, seed, drawing);
+            Pass { schedule: with_drawing_weights(session, pass.schedule), outputs: pass.outputs[..1].to_vec() }
+        };
+        Ok(Self { batches: prepare_batches(session, count, SAMPLE_BATCH, pass)?, count, class: None })
+    }
+
     /// Prepares `count` samples of a model that must have a prior.
     ///
     /// # Errors
@@ -184,6 +198,33 @@ impl Sampling {
         let values = to_unit(session, values);
         Ok(Images { classes, ..Images::like(&session.data, values, columns) })
     }
+}
+
+/// Refuses a model that does not draw codes.
+fn require_codes(session: &Session) -> Result<()> {
+    let name = session.config.name();
+    let missing = || Error::new(ErrorKind::Model, format!("{name} draws no codes; use a run of the family prior"));
+    session.model.code_prior().map(|_| ()).ok_or_else(missing)
+}
+
+/// Draws one image: rows of `count` test images, each above a row of images with the same codes in the upper half and
+/// drawn ones in the lower.
+///
+/// # Errors
+/// [`ErrorKind::Model`] if the model is not a prior over codes; [`ErrorKind::Device`] if the device fails.
+pub fn complete(session: &mut Session, count: usize, seed: u64, drawing: Drawing) -> Result<DynamicImage> {
+    require_codes(session)?;
+    let pass = |session: &Session, batch: usize| {
+        let prior = session.model.code_prior().expect("checked above");
+        // As many as the buffer of drawn codes has rows, at most.
+        prior.complete(batch.min(ASKED_ROWS), seed, drawing, prior.grid()[0] / 2)
+    };
+    let rows = session.data.test.subset(count, session.config.train.seed);
+    let pass = TestPass::prepare(session, rows, pass)?;
+    let mut outputs = pass.run(session)?.into_iter().map(|values| to_unit(session, values));
+    let [originals, completed] = [(); 2].map(|()| outputs.next().expect("a completion has two outputs"));
+    let DataSet { height, width, channels, .. } = *session.data;
+    Ok(images::pairs(&originals, &completed, count, height, width, channels, count.min(PAIR_COLUMNS)))
 }
 
 /// Test images above their reconstructions, prepared once and drawn as often as wanted.

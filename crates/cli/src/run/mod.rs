@@ -8,6 +8,7 @@ pub mod epoch_plan;
 mod evaluation;
 pub mod find;
 pub mod folder;
+pub mod frozen;
 pub mod layers;
 pub mod metrics;
 pub mod planned;

@@ -5,11 +5,11 @@ use crate::data::{DataSet, Split};
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
-use crate::run::tensors::{self, Tensor, map, numbers};
+use crate::run::tensors::{self, Tensor, map, named, numbers};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
-use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Sharing};
+use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Program, Sharing};
 use models::{ASKED_ROWS, DataSpec, Model, SetSpec, initial_values};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -50,7 +50,9 @@ pub struct Session {
     /// The executor's description of its device.
     pub device: String,
     /// The epoch and number of the shard on the device, if any; both are 0 if the whole set is one shard.
-    shard: Option<(u64, u64)>,
+    pub(super) shard: Option<(u64, u64)>,
+    /// The programs that encode the training images on the device, and their runs; prepared when first needed.
+    pub(super) encoding: Option<Vec<(Program, usize)>>,
 }
 
 impl Session {
@@ -80,7 +82,7 @@ impl Session {
         );
         let executor = backend.executor(model.memory().clone(), Sharing::On);
         let device = executor.describe();
-        let mut session = Self { config, data, model, executor, device, shard: None };
+        let mut session = Self { config, data, model, executor, device, shard: None, encoding: None };
         session.put_test(None)?;
         Ok(session)
     }
@@ -92,7 +94,8 @@ impl Session {
         }
         let buffers = *self.model.buffers().first();
         let labels = buffers.labels.map(|labels| (labels.train, buffers.spec.classes));
-        put(self.executor.as_mut(), &self.data.train, rows, buffers.train, labels)
+        put(self.executor.as_mut(), &self.data.train, rows, buffers.train, labels)?;
+        self.encode_train()
     }
 
     /// Puts test images onto the device, at the start of the test set: these rows, or all.
@@ -277,6 +280,10 @@ impl Session {
             };
             self.executor.write(buf, &values)?;
         }
+        for Tensor { name, buf, layout } in self.frozen() {
+            let values = numbers(checkpoint, &name, buf, &layout)?;
+            self.executor.write(buf, &values)?;
+        }
         Ok(())
     }
 
@@ -325,7 +332,7 @@ impl Session {
         let arenas = [(Arena::Values, String::new())].into_iter().chain(slots);
         let of_arena = |(arena, prefix): (Arena, String)| named(&prefix, self.parameters(arena));
         let averages = named(AVERAGE, self.averages());
-        arenas.flat_map(of_arena).chain(averages).chain(self.network_states()).collect()
+        arenas.flat_map(of_arena).chain(averages).chain(self.network_states()).chain(self.frozen()).collect()
     }
 
     /// The running averages of the networks' parameters and statistics, under their names, if they are kept.
@@ -437,10 +444,4 @@ mod tests {
         let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;
         assert_eq!(spec(&config, &digits).first().variance, expected);
     }
-}
-
-/// Tensors with a prefix before their names.
-fn named(prefix: &str, tensors: Vec<Tensor>) -> Vec<Tensor> {
-    let named = |tensor: Tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor };
-    tensors.into_iter().map(named).collect()
 }

@@ -17,16 +17,31 @@ pub(crate) struct Tensor {
 
 /// The parameters of every network of a model, each with its range of an arena.
 pub(crate) fn parameters(model: &dyn Model, arena: Arena) -> Vec<Tensor> {
-    let of = |network: &Network| {
-        let id = network.weights.arena(arena);
-        let parameters = network.weights.parameters().iter();
-        let tensor = move |p: &gpu_core::Parameter| {
-            let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
-            Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
-        };
-        parameters.map(tensor).collect::<Vec<_>>()
+    model.networks().into_iter().flat_map(|network| of_network(network, arena)).collect()
+}
+
+fn of_network(network: &Network, arena: Arena) -> Vec<Tensor> {
+    let id = network.weights.arena(arena);
+    let tensor = |p: &gpu_core::Parameter| {
+        let buf = Buf { id, offset: p.offset, shape: p.shape, dtype: Dtype::F32 };
+        Tensor { name: p.name.clone(), buf, layout: p.layout.clone() }
     };
-    model.networks().into_iter().flat_map(of).collect()
+    network.weights.parameters().iter().map(tensor).collect()
+}
+
+/// The weights and the state of a model's frozen network, under their names in the run that trained it.
+pub(crate) fn frozen(model: &dyn Model) -> Vec<Tensor> {
+    let of = |network: &Network| {
+        let states = network.states.iter().map(|state| state_tensor(state, state.buf));
+        of_network(network, Arena::Values).into_iter().chain(states).collect()
+    };
+    model.frozen().map_or_else(Vec::new, of)
+}
+
+/// Tensors with a prefix before their names.
+pub(crate) fn named(prefix: &str, tensors: Vec<Tensor>) -> Vec<Tensor> {
+    let named = |tensor: Tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor };
+    tensors.into_iter().map(named).collect()
 }
 
 /// The state of the networks of a model other than parameters.

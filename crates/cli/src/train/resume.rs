@@ -59,7 +59,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     let terminal = options.terminal;
     let (backend, reason) = same_device(&options, &run)?;
     terminal.say(&format!("running on {reason}"));
-    let mut setup = Setup { config, data: Arc::new(data), backend };
+    let mut setup = Setup { config, data: Arc::new(data), backend, frozen: None };
     if auto_micro_batch {
         setup.fit_micro_batch(&terminal)?;
     }

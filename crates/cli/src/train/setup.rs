@@ -6,9 +6,11 @@ use crate::eval::metrics::{METRICS, metric};
 use crate::eval::targets::check_ranges;
 use crate::io::error::{Result, bail};
 use crate::io::guess::did_you_mean;
+use crate::run::checkpoint::Checkpoint;
 use crate::run::data::absolute;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
+use crate::run::frozen;
 use crate::run::session::{Session, spec};
 use crate::run::step_timer::StepTimer;
 use crate::terminal::Terminal;
@@ -29,6 +31,8 @@ pub struct Inputs {
     /// Data set.
     pub data: Arc<DataSet>,
     auto_micro_batch: bool,
+    /// The checkpoint of the frozen network, of a prior.
+    frozen: Option<Checkpoint>,
 }
 
 impl Inputs {
@@ -39,12 +43,14 @@ impl Inputs {
     /// an invalid setting.
     pub fn load(mut config: Config, length: Length, micro_batch: Option<MicroBatchSize>) -> Result<Self> {
         config.data.source = absolute(&config.data.source);
+        let frozen = frozen::resolve(&mut config)?;
         let data = DataSet::load(&config.data)?;
+        frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint()))?;
         length.apply(&mut config, data.train.count);
         config.resolve_decay(EpochPlan::new(&config, data.train.count).total)?;
         let auto_micro_batch = choose_micro_batch(&mut config, micro_batch);
         check(&config, auto_micro_batch, &data)?;
-        Ok(Self { config, data: Arc::new(data), auto_micro_batch })
+        Ok(Self { config, data: Arc::new(data), auto_micro_batch, frozen })
     }
 
     /// Opens a device. Data that exceeds its limits is split into shards, and an automatic micro-batch is chosen.
@@ -52,13 +58,13 @@ impl Inputs {
     /// # Errors
     /// [`ErrorKind::Device`](crate::ErrorKind) if there is no such device, or the model does not fit it.
     pub fn open(self, device: &DeviceOptions, terminal: &Terminal) -> Result<Setup> {
-        let Self { mut config, data, auto_micro_batch } = self;
+        let Self { mut config, data, auto_micro_batch, frozen } = self;
         let (backend, reason) = device::open(device)?;
         terminal.say(&format!("running on {reason}"));
         if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
             terminal.say(&format!("{} exceeds the device's limits; using shards of {images} images", data.name));
         }
-        let mut setup = Setup { config, data, backend };
+        let mut setup = Setup { config, data, backend, frozen };
         if auto_micro_batch {
             setup.fit_micro_batch(terminal)?;
         }
@@ -85,6 +91,8 @@ pub struct Setup {
     pub data: Arc<DataSet>,
     /// Device.
     pub backend: Backend,
+    /// The checkpoint of the run whose network a new model uses as it is: the VQ-VAE of a prior.
+    pub frozen: Option<Checkpoint>,
 }
 
 impl Setup {
@@ -104,6 +112,7 @@ impl Setup {
         let start = || -> Result<Session> {
             let mut session = Session::open(self.config.clone(), self.data.clone(), &self.backend)?;
             session.initialise()?;
+            self.frozen.iter().try_for_each(|checkpoint| session.freeze(checkpoint.clone()))?;
             Ok(session)
         };
         start().map_err(|error| self.fit_memory().with_hint(error))

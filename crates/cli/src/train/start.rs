@@ -8,6 +8,7 @@ use crate::run::checkpoint::Checkpoint;
 use crate::run::environment::environment;
 use crate::run::epoch_plan::EpochPlan;
 use crate::run::folder::Run;
+use crate::run::frozen;
 use crate::run::session::{Session, spec};
 use crate::run::startup::Startup;
 use crate::run::tensors::check_tensors;
@@ -131,13 +132,14 @@ pub fn dry_run(options: TrainOptions) -> Result<DryRun> {
         Err(error) => return Ok(DryRun { config, data, backend: None, time: Err(error) }),
     };
     let time = started(&setup, init, &options.terminal).and_then(|session| setup.step_time(session));
-    let Setup { config, data, backend } = setup;
+    let Setup { config, data, backend, .. } = setup;
     Ok(DryRun { config, data, backend: Some(backend), time })
 }
 
 /// The configuration, the data and the file of first weights, checked; the run folder does not exist.
 fn checked(options: &TrainOptions) -> Result<(Inputs, Option<Checkpoint>)> {
     options.out.as_deref().map_or(Ok(()), Run::refuse_existing)?;
+    frozen::require(&options.config)?;
     let inputs = Inputs::load(options.config.clone(), options.length, options.micro_batch)?;
     let init = options.init.as_deref().map(Checkpoint::load).transpose()?;
     if let Some(file) = &init {

@@ -10,6 +10,7 @@ use crate::run::checkpoint::Checkpoint;
 use crate::run::device::DeviceOptions;
 use crate::run::environment::environment;
 use crate::run::folder::Run;
+use crate::run::frozen;
 use crate::run::session::Session;
 use crate::terminal::Terminal;
 use crate::train::options::Length;
@@ -47,6 +48,7 @@ impl Verification {
     /// [`train`](crate::train::train).
     pub fn prepare(config: Config, recipe: &str, device: &DeviceOptions, terminal: &Terminal) -> Result<Self> {
         check_ranges(&config.target, recipe)?;
+        frozen::require(&config)?;
         // Their names are checked against what the started model measures, which is more than any other check knows.
         let targets = config.target.clone();
         let untargeted = Config { target: Targets::default(), ..config };

@@ -85,6 +85,11 @@ def of_vqvae(model, x, y, train):
     }
 
 
+def of_prior(model, x, y, _):
+    nats = model(x, y)["nats"]
+    return {"code_nats": nats.mean(), "code_bits": nats.sum(1).mean() / math.log(2)}
+
+
 def of_classifier(model, x, y, _):
     logits = model(x)["logits"]
     return {"cross_entropy": F.cross_entropy(logits, y), "errors": (logits.argmax(1) != y).double().mean()}
@@ -96,6 +101,7 @@ FIGURES = {
     frit.Gan: of_gan,
     frit.Flow: of_flow,
     frit.VqVae: of_vqvae,
+    frit.Prior: of_prior,
     frit.Classifier: of_classifier,
 }
 
@@ -112,7 +118,9 @@ def report(run, data):
     model, latest = figures(run, data)
     # frit does not keep counts of batches.
     names = {name for name in model.state_dict() if not name.endswith("num_batches_tracked")}
-    of_run = {"names": {name: list(model.state_dict()[name].shape) for name in names}, "latest": latest}
+    in_file = lambda name: name.removeprefix("prior.") if isinstance(model, frit.Prior) else name
+    shapes = {in_file(name).replace("vqvae.", "vqvae/"): list(model.state_dict()[name].shape) for name in names}
+    of_run = {"names": shapes, "latest": latest}
     if tomllib.loads(Path(run, "config.toml").read_text())["optimiser"]["average"] > 0:
         of_run["average"] = figures(run, data, average=True)[1]
     assert all(math.isfinite(value) for value in latest.values()), f"{run}: {latest}"

@@ -33,8 +33,10 @@ pub mod activation;
 pub mod adam;
 pub mod augment;
 pub mod batch_norm;
+pub mod categorical;
 pub mod channels;
 pub mod codebook;
+pub mod codes;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod density;
@@ -42,6 +44,7 @@ pub mod elementwise;
 pub mod fill;
 pub mod flow_path;
 pub mod gan_loss;
+pub mod gated;
 pub mod gather;
 pub mod gradient_penalty;
 pub mod group_norm;
@@ -79,8 +82,10 @@ pub fn kernels() -> Vec<&'static Kernel> {
         adam::KERNELS,
         augment::KERNELS,
         batch_norm::KERNELS,
+        categorical::KERNELS,
         channels::KERNELS,
         codebook::KERNELS,
+        codes::KERNELS,
         conv2d::KERNELS,
         cross_entropy::KERNELS,
         density::KERNELS,
@@ -88,6 +93,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         fill::KERNELS,
         flow_path::KERNELS,
         gan_loss::KERNELS,
+        gated::KERNELS,
         gather::KERNELS,
         gradient_penalty::KERNELS,
         group_norm::KERNELS,

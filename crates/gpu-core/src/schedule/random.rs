@@ -62,6 +62,8 @@ pub enum Stream {
     /// Points of a density; the third word is the step, counted from one. At step zero the fourth word is 0 for
     /// training points on the host and 1 for test points.
     Points = 12,
+    /// Codes drawn from a prior; the third word is the batch, counted from one, the fourth the position.
+    Codes = 13,
 }
 
 /// A sequence of random words from one stream, for `rand`'s distributions on the host.

@@ -67,6 +67,11 @@ impl Conv {
         Self { name: name.into(), weight: Weight { w, spectral }, b, window, transposed, act }
     }
 
+    /// Its window.
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
     /// y [n, h', w', outputs] of x [n, h, w, inputs].
     pub fn forward(&self, s: &mut Schedule, x: Value, mode: Mode) -> (Value, Saved) {
         s.scope(&self.name, |s| {

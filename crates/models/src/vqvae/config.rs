@@ -84,7 +84,7 @@ impl VqVaeConfig {
     }
 
     /// Height and width of the encoder's output.
-    pub(super) fn small(&self, image: [usize; 3]) -> [usize; 2] {
+    pub(crate) fn small(&self, image: [usize; 3]) -> [usize; 2] {
         halvings(image, self.halvings)[self.halvings]
     }
 }

@@ -5,6 +5,7 @@
 //! encoder to its codes. The gradient of q goes straight through to z. The codebook follows the encoder by averages
 //! (appendix A.1) or by the gradient of the mean of (q − z)².
 
+mod codec;
 mod config;
 
 pub use config::VqVaeConfig;
@@ -66,8 +67,13 @@ impl VqVae {
     /// When [`Settings::validate`] fails.
     pub fn new(config: VqVaeConfig, spec: &DataSpec) -> Self {
         assert_eq!(config.validate(spec, 1), Ok(()));
-        let mut base = Base::new(spec, COLUMNS);
-        let spec = spec.first();
+        Self::within(config, Base::new(spec, COLUMNS))
+    }
+
+    /// The model on the memory of another, which encodes and decodes with it as it is; [`Model::base`] has the memory
+    /// with its buffers.
+    pub(crate) fn within(config: VqVaeConfig, mut base: Base) -> Self {
+        let spec = base.buffers.first().spec;
         let memory = &mut base.memory;
         let usage = Usage {
             train: memory.add("usage", [config.codes], Dtype::F32),
@@ -107,7 +113,7 @@ impl VqVae {
 
     /// Codes of one image.
     fn positions(&self) -> usize {
-        self.config.small(self.spec().image).iter().product()
+        self.grid().iter().product()
     }
 
     /// One over the numbers in the codes of an image.
@@ -341,9 +347,8 @@ impl Encoder for VqVae {
     fn encode(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
         let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
-        let (z, _) = self.encoded(&mut s, x, Mode::Use);
-        let (_, index) = self.quantise(&mut s, z);
-        Pass::new(s, &[index.reshape([batch, self.positions()])])
+        let codes = self.codes_of(&mut s, x);
+        Pass::new(s, &[codes])
     }
 
     fn code(&self) -> CodeSpec {
@@ -363,10 +368,9 @@ impl Decoder for VqVae {
         let mut s = Schedule::new();
         let index = s.scratch_of([count * self.positions()], Dtype::U32);
         s.feed(index);
-        let [h, w] = self.config.small(self.spec().image);
-        let q = vq::lookup(&mut s, "q", index, self.codebook.codes, [count, h, w, self.config.latent]);
-        let (output, _) = self.decoded(&mut s, q, Mode::Use);
-        Decoding { given: index.reshape([count, self.positions()]), pass: Pass::new(s, &[output]) }
+        let given = index.reshape([count, self.positions()]);
+        let output = self.images_of(&mut s, given);
+        Decoding { given, pass: Pass::new(s, &[output]) }
     }
 
     fn code(&self) -> CodeSpec {
