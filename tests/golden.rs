@@ -9,6 +9,7 @@ mod vectors;
 use bench::Bench;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{self, Adam, adam_with};
+use gpu_core::ops::fsq::{self, Levels};
 use gpu_core::ops::lion::{self, Lion, lion_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::running_average::running_average;
@@ -56,6 +57,23 @@ fn activation(bench: &mut Bench<'_>, kind: &str) {
         let gated = activation::gate(&mut bench.s, "gated", y, dy, act);
         bench.expect("dx", gated);
     }
+}
+
+#[test]
+fn finite_scalar_quantisation_agrees_with_pytorch() -> Result<(), Error> {
+    bench::agree("fsq", |bench, _, _| {
+        let levels: Vec<usize> = bench.tensor("levels").values.iter().map(|&levels| levels as usize).collect();
+        let levels = Levels::new(&levels).expect("levels that exist");
+        let (z, dq) = (bench.input("z"), bench.input("dq"));
+        let s = &mut bench.s;
+        let y = fsq::bound(s, "y", z, &levels);
+        let (q, index) = fsq::quantise(s, "q", y, &levels);
+        let found = fsq::lookup(s, "found", index, &levels, q.shape);
+        let dz = fsq::bound_backward(s, "dz", z, dq, &levels);
+        for (name, buf) in [("y", y), ("q", q), ("q", found), ("index", index), ("dz", dz)] {
+            bench.expect(name, buf);
+        }
+    })
 }
 
 /// A layer takes the gradient before its activation.
@@ -301,7 +319,7 @@ fn running_averages_follow_their_closed_form() -> Result<(), Error> {
         let mut cpu = Reference::new(memory, Sharing::Off);
         cpu.write(x, &Array::F32(vec![1.0; 3]))?;
         let program = cpu.prepare(&s)?;
-        let ticket = cpu.submit(&[program], steps as usize, &[average])?;
+        let ticket = cpu.submit(&[program], steps, &[average])?;
         let found = cpu.wait(ticket)?[0].to_f64();
         assert!(found.iter().all(|x| (x - expected).abs() < 1e-12), "decay {decay}: {found:?}, expected {expected}");
     }

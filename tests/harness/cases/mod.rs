@@ -15,6 +15,7 @@ mod cross_entropy;
 mod density;
 mod elementwise;
 mod fill;
+mod fsq;
 mod gan_loss;
 mod gather;
 mod gradient_penalty;
@@ -60,6 +61,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("density", density::cases),
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
+    ("fsq", fsq::cases),
     ("gan_loss", gan_loss::cases),
     ("gather", gather::cases),
     ("gradient_penalty", gradient_penalty::cases),

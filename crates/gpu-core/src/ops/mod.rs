@@ -40,6 +40,7 @@ pub mod cross_entropy;
 pub mod density;
 pub mod elementwise;
 pub mod fill;
+pub mod fsq;
 pub mod gan_loss;
 pub mod gather;
 pub mod gradient_penalty;
@@ -83,6 +84,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         density::KERNELS,
         elementwise::KERNELS,
         fill::KERNELS,
+        fsq::KERNELS,
         gan_loss::KERNELS,
         gather::KERNELS,
         gradient_penalty::KERNELS,

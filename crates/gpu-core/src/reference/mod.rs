@@ -15,6 +15,7 @@ pub mod cross_entropy;
 pub mod density;
 pub mod elementwise;
 pub mod fill;
+pub mod fsq;
 pub mod gan_loss;
 pub mod gather;
 pub mod gradient_penalty;
