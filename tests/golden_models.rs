@@ -8,8 +8,8 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase, RING_ROWS,
-    SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    AutoencoderConfig, DataSpec, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase,
+    QuantiserKind, RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -40,6 +40,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     let averaged =
         VqVaeConfig { halvings: 2, width: 6, residual: 2, latent: 3, codes: 7, ema: 0.9, ..VqVaeConfig::default() };
     let followed = VqVaeConfig { ema: 0.0, ..averaged.clone() };
+    let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..averaged.clone() };
     vec![
         ("vae", linear.build(&spec([1, 36, 1]))),
         ("conv_vae", conv.build(&spec([14, 9, 1]))),
@@ -47,6 +48,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         ("ae", plain.build(&spec([1, 36, 1]))),
         ("vqvae", averaged.build(&spec([12, 9, 1]))),
         ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
+        ("fsq_vae", levels.build(&spec([12, 9, 1]))),
     ]
 }
 

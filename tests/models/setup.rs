@@ -5,8 +5,8 @@ use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, Change, ClassifierConfig, DataSpec, GanConfig, GanLoss, Likelihood, LrSchedule, Model,
-    Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
-    initial_values,
+    Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, QuantiserKind, SetSpec, Settings, Training, VaeConfig,
+    VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -143,6 +143,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let gradient = GanConfig { penalty: Penalty::Gp, penalty_weight: 4.0, ..wasserstein };
     let deviation =
         GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
+    let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..vqvae(0.0, 0.0) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
@@ -171,6 +172,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("augmented cgan, R1 penalty", changed(of_classes), spec(grey, 6), 6),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
+        Setup::new("vqvae of levels", levels, spec(colour, 5), 5),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ]
 }

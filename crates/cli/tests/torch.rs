@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 16] = [
+const RUNS: [(&str, &str, &str); 17] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -61,6 +61,7 @@ const RUNS: [(&str, &str, &str); 16] = [
         "vqvae --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1 \
          --set vqvae.ema=0 --set vqvae.restart=0",
     ),
+    ("fsq-vae", "colour", "fsq-vae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.levels=[4,3,5]"),
     ("classifier", "colour", "classifier --hidden 16 --set classifier.channels=[6,8]"),
 ];
 
@@ -126,7 +127,7 @@ fn trained() -> Place {
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
-        let latent = if run == "classifier" { "" } else { "--latent-dim 3" };
+        let latent = if ["classifier", "fsq-vae"].contains(&run) { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));
     }

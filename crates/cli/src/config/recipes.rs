@@ -18,6 +18,7 @@ pub static RECIPES: &[(&str, &str)] = recipes![
     "wgan-gp",
     "points-gan",
     "vqvae",
+    "fsq-vae",
     "classifier"
 ];
 

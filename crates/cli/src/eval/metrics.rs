@@ -107,7 +107,7 @@ pub const METRICS: &[Metric] = &[
     loss("commitment", "commitment", "", "Squared distance of the encoder's output from its codes.").neither(),
     score("perplexity", "codebook perplexity", "", "Exponential of the entropy of the code frequencies."),
     score("used_codes", "codes used", "", "Codes that occur in the set."),
-    fact("codes", "codes", "", "Codes in the codebook."),
+    fact("codes", "codes", "", "Codes that the quantiser has."),
     fact("bits", "code length", "bits/image", "Bits of an image's codes at one length for every code."),
     fact("entropy_bits", "code entropy", "bits/image",
          "Bits of an image's codes at the entropy of the code frequencies."),
