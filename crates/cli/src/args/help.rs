@@ -14,7 +14,15 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// Examples of each command.
 const EXAMPLES: &[(&str, &[&str])] = &[
-    ("train", &["frit train vae", "frit train dcgan --data IMAGES --size 32", "frit train vae --dry-run"]),
+    (
+        "train",
+        &[
+            "frit train vae",
+            "frit train IMAGES",
+            "frit train dcgan --data IMAGES --size 32",
+            "frit train vae --dry-run",
+        ],
+    ),
     ("resume", &["frit resume", "frit resume vae-001 --epochs 40"]),
     ("runs", &["frit runs", "frit runs elsewhere --json"]),
     ("report", &["frit report", "frit report runs/vae-001"]),
