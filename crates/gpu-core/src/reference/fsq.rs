@@ -15,7 +15,7 @@ impl FsqParams {
 /// h, o and s of a number of levels: half the range, the offset of even numbers, and the shift that keeps zero at zero
 fn range(levels: u32) -> [f64; 3] {
     let h = f64::from(levels - 1) * (1.0 - 1e-3) / 2.0;
-    let o = if levels % 2 == 0 { 0.5 } else { 0.0 };
+    let o = if levels.is_multiple_of(2) { 0.5 } else { 0.0 };
     [h, o, (o / h).tan()]
 }
 
