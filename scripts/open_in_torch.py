@@ -212,12 +212,40 @@ class Codebook(nn.Module):
         # A matrix product would round away the difference between near codes.
         return torch.cdist(z, self.weight, compute_mode="donot_use_mm_for_euclid_dist").argmin(2)
 
+    def codes(self, index):
+        """Codes [n, m, latent] of indices [n, m]."""
+        return self.weight[index]
+
+
+class Levels(nn.Module):
+    """Finite scalar quantisation: codes are all combinations of levels, and there are no parameters."""
+
+    def __init__(self, levels):
+        super().__init__()
+        self.levels = torch.tensor(levels)
+        self.half_width = self.levels // 2
+        self.basis = torch.cat([torch.ones(1, dtype=torch.long), self.levels[:-1].cumprod(0)])
+
+    def nearest(self, z):
+        """Indices [n, m] of the codes that z [n, m, channels] is rounded to."""
+        half_range = ((self.levels - 1) * (1 - 1e-3) / 2).to(z)
+        offset = torch.where(self.levels % 2 == 1, 0.0, 0.5).to(z)
+        bounded = torch.tanh(z + torch.tan(offset / half_range)) * half_range - offset
+        return ((bounded.round().long() + self.half_width) * self.basis).sum(2)
+
+    def codes(self, index):
+        """Codes [n, m, channels] of indices [n, m]."""
+        return (index[..., None] // self.basis % self.levels - self.half_width) / self.half_width
+
 
 class VqVae(Model):
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
         channels, *size = image
-        width, latent, times = (settings[key] for key in ("width", "latent", "halvings"))
+        width, times = settings["width"], settings["halvings"]
+        # Files of 0.1.0 have no such setting.
+        by_levels = settings.get("quantiser") == "fsq"
+        latent = len(settings["levels"]) if by_levels else settings["latent"]
         *sizes, self.small = halvings(size, times)
         blocks = lambda: [self.residual(width, settings["residual"]) for _ in range(settings["blocks"])]
         widths = [channels, *[(width + 1) // 2] * (times - 1), width]
@@ -226,7 +254,8 @@ class VqVae(Model):
         self.encoder = nn.Sequential(*layers, same(width, width), *blocks(), nn.ReLU(), nn.Conv2d(width, latent, 1))
         layers = [layer for outer, inner, size in reversed(outwards) for layer in (up(inner, outer, size), nn.ReLU())]
         self.decoder = nn.Sequential(same(latent, width), *blocks(), nn.ReLU(), *layers[:-1])
-        self.codebook = Codebook(settings["codes"], latent, settings["ema"] > 0)
+        codebook = lambda: Codebook(settings["codes"], latent, settings["ema"] > 0)
+        self.codebook = Levels(settings["levels"]) if by_levels else codebook()
 
     @staticmethod
     def residual(width, inner):
@@ -238,8 +267,8 @@ class VqVae(Model):
         return z, self.codebook.nearest(z)
 
     def decode(self, z, y=None):
-        codes = self.codebook.weight[z.long()].transpose(1, 2)
-        return self.decoder(codes.unflatten(2, self.small)) + 0.5
+        codes = self.codebook.codes(z.long()).transpose(1, 2)
+        return self.decoder(codes.to(self.decoder[0].weight).unflatten(2, self.small)) + 0.5
 
     def forward(self, x, y=None):
         _, index = self.encode(x)

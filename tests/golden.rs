@@ -10,6 +10,7 @@ use bench::Bench;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::adam::{self, Adam, adam_with};
 use gpu_core::ops::flow_path::flow_path;
+use gpu_core::ops::fsq::{self, Levels};
 use gpu_core::ops::lion::{self, Lion, lion_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::running_average::running_average;
@@ -99,6 +100,23 @@ fn activation(bench: &mut Bench<'_>, kind: &str) {
         let gated = activation::gate(&mut bench.s, "gated", y, dy, act);
         bench.expect("dx", gated);
     }
+}
+
+#[test]
+fn finite_scalar_quantisation_agrees_with_pytorch() -> Result<(), Error> {
+    bench::agree("fsq", |bench, _, _| {
+        let levels: Vec<usize> = bench.tensor("levels").values.iter().map(|&levels| levels as usize).collect();
+        let levels = Levels::new(&levels).expect("levels that exist");
+        let (z, dq) = (bench.input("z"), bench.input("dq"));
+        let s = &mut bench.s;
+        let y = fsq::bound(s, "y", z, &levels);
+        let (q, index) = fsq::quantise(s, "q", y, &levels);
+        let found = fsq::lookup(s, "found", index, &levels, q.shape);
+        let dz = fsq::bound_backward(s, "dz", z, dq, &levels);
+        for (name, buf) in [("y", y), ("q", q), ("q", found), ("index", index), ("dz", dz)] {
+            bench.expect(name, buf);
+        }
+    })
 }
 
 /// A layer takes the gradient before its activation.

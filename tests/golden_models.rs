@@ -9,7 +9,7 @@ use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase,
-    PriorConfig, RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    PriorConfig, QuantiserKind, RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -45,6 +45,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     let sizes = PriorConfig { width: 5, layers: 3, kernel: 3, output: 6, ..PriorConfig::default() };
     let prior = PriorConfig { vqvae: averaged.clone(), ..sizes };
     let classes = SetSpec { classes: CLASSES, ..*spec([12, 9, 1]).first() };
+    let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..averaged.clone() };
     vec![
         ("vae", linear.build(&spec([1, 36, 1]))),
         ("conv_vae", conv.build(&spec([14, 9, 1]))),
@@ -53,6 +54,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         ("vqvae", averaged.build(&spec([12, 9, 1]))),
         ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
         ("prior", prior.build(&classes.into())),
+        ("fsq_vae", levels.build(&spec([12, 9, 1]))),
     ]
 }
 

@@ -201,6 +201,7 @@ fn worst(gradient: &[f64], differences: &[(usize, f64)]) -> f64 {
 /// For each training phase of a model: its index, the network it trains, and the weights of the columns in its loss.
 fn losses(setup: &Setup) -> Vec<(usize, usize, Vec<f64>)> {
     match setup.name {
+        "vqvae of levels" => vec![(0, 0, vec![1.0])],
         name if name.contains("vqvae") => vec![(0, 0, vec![1.0, 1.0])],
         name if name.contains("vae") => vec![(0, 0, vec![1.0, f64::from(BETA)])],
         name if name.contains("penalty") => vec![(1, 1, vec![1.0, 0.0, 0.0, 0.0, 1.0]), (3, 0, vec![0.0, 1.0])],

@@ -4,8 +4,8 @@ use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, BufferId, Error, Executor, Reference, Sharing};
 use models::{
     Activation, AutoencoderConfig, Change, ClassifierConfig, DataSpec, Family, FlowConfig, GanConfig, GanLoss,
-    Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, Penalty, PriorConfig, SetSpec, Solver, Training,
-    VaeConfig, VqVaeConfig, in_order, initial_values,
+    Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, Penalty, PriorConfig, QuantiserKind, SetSpec,
+    Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +102,9 @@ fn vqvaes() -> Vec<ModelConfig> {
         restart,
         ..VqVaeConfig::default()
     };
-    [(0.0, 0.0), (0.9, 0.0), (0.9, 1.0)].map(|settings| ModelConfig::VqVae(vqvae(settings))).into()
+    let codebooks = [(0.0, 0.0), (0.9, 0.0), (0.9, 1.0)].map(vqvae);
+    let of_levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![3, 2], ..vqvae((0.0, 0.0)) };
+    codebooks.into_iter().chain([of_levels]).map(ModelConfig::VqVae).collect()
 }
 
 fn flows() -> Vec<ModelConfig> {

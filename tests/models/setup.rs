@@ -5,8 +5,8 @@ use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, Change, ClassifierConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, LrSchedule,
-    Model, Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, PriorConfig, SetSpec, Settings, Solver, Training,
-    VaeConfig, VqVaeConfig, in_order, initial_values,
+    Model, Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, PriorConfig, QuantiserKind, SetSpec, Settings, Solver,
+    Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -155,6 +155,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let deviation =
         GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
     let of_labels = |config: FlowConfig| FlowConfig { class_conditional: true, ..config };
+    let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..vqvae(0.0, 0.0) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
@@ -190,6 +191,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
         Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
         Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
+        Setup::new("vqvae of levels", levels, spec(colour, 5), 5),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ]
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 
 /// Small models of each family, for the images of [`Place`].
-const FAMILIES: [(&str, &str); 11] = [
+const FAMILIES: [(&str, &str); 12] = [
     ("conv-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4,6]"),
     ("pool-vae", "--hidden 12 --latent-dim 3 --set vae.channels=[4]"),
     ("cvae", "--hidden 24 --latent-dim 3"),
@@ -20,6 +20,7 @@ const FAMILIES: [(&str, &str); 11] = [
     ("wgan-gp", "--latent-dim 5 --set gan.width=4 --set gan.discriminator_steps=2 --set gan.penalty_every=3"),
     ("flow-matching", "--set flow.width=4 --set flow.halvings=1 --set flow.steps=3"),
     ("vqvae", "--latent-dim 3 --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1"),
+    ("fsq-vae", "--set vqvae.width=8 --set vqvae.residual=4 --set vqvae.levels=[4,3] --set vqvae.halvings=1"),
     ("classifier", "--hidden 16 --set classifier.channels=[6]"),
 ];
 
@@ -139,6 +140,29 @@ fn a_vq_vae_reports_code_usage() {
         place.done(&format!("reconstruct {run} --device cpu --out pairs.png"));
         refusal(&place.frit(&format!("sample {run} --device cpu")), &["vqvae has no prior", "frit reconstruct"]);
     }
+}
+
+#[test]
+fn finite_scalar_quantisation_has_no_codebook() {
+    let place = Place::new();
+    let printed = place.train("fsq-vae", "--epochs 12 --lr 0.01", "run");
+    assert!(printed.contains("perplexity") && !printed.contains("commitment"), "{printed}");
+    let summary = place.eval("run");
+    let [nmse, perplexity, used] = ["nmse", "perplexity", "used_codes"].map(|key| number(&summary, key));
+    assert!(nmse > 0.0 && nmse < 0.5, "stripes are easy: {summary}");
+    assert!(summary["codes"] == 12 && perplexity > 1.5 && perplexity <= used && used <= 12.0, "{summary}");
+    for (setting, words) in [
+        ("--latent-dim 3", &["--latent-dim has no effect", "vqvae.levels"][..]),
+        ("--set vqvae.codes=64", &["no effect", "vqvae.quantiser is fsq"]),
+        ("--set vqvae.levels=[]", &["vqvae.levels must have 1 to 8 numbers (got 0)"]),
+        ("--set vqvae.levels=[4,1]", &["vqvae.levels must have numbers between 2 and 255 (got 1)"]),
+        ("--set vqvae.levels=[255,255]", &["vqvae.levels must combine to at most 8192 codes (got 65025)"]),
+        ("--set vqvae.quantiser=vsq", &["vqvae.quantiser", "codebook", "fsq"]),
+    ] {
+        refusal(&place.frit(&format!("train fsq-vae --data data {setting}")), words);
+    }
+    let output = place.frit("train vqvae --data data --set vqvae.levels=[4]");
+    refusal(&output, &["no effect", "set vqvae.quantiser to fsq"]);
 }
 
 #[test]

@@ -7,6 +7,10 @@ use std::fs;
 
 const TRAIN: &str = "--data data --latent-dim 3 --batch-size 32 --epochs 3 --device cpu -q";
 
+/// Codes of two numbers, three and four levels of them.
+const FSQ: &str = "--set vqvae.width=8 --set vqvae.residual=4 --set vqvae.levels=[3,4] --set vqvae.halvings=1 \
+                   --data data --batch-size 32 --epochs 3 --device cpu -q";
+
 fn trained() -> Place {
     let place = Place::new();
     place.done(&format!("train vae --hidden 16 {TRAIN} --out vae"));
@@ -14,6 +18,7 @@ fn trained() -> Place {
     place.done(&format!("train gan --hidden 16 {TRAIN} --out gan"));
     let sizes = "--set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1";
     place.done(&format!("train vqvae {sizes} {TRAIN} --out vqvae"));
+    place.done(&format!("train fsq-vae {FSQ} --out fsq"));
     place
 }
 
@@ -84,7 +89,7 @@ fn interpolations_and_traversals_have_rows_and_columns() {
     let moved = place.picture("traverse vae --image 2 --units 9 --steps 7");
     assert_eq!(moved.dimensions(), (side(7), side(3)), "there are three numbers to move");
     // Between images, the ends are their reconstructions, of a VQ-VAE too.
-    for run in ["vae", "vqvae"] {
+    for run in ["vae", "vqvae", "fsq"] {
         let ends = place.picture(&format!("interpolate {run} --test-images --rows 1 --steps 2"));
         let pairs = place.picture(&format!("reconstruct {run} -n 2"));
         assert!(part(&pairs, [1, 0], [1, 2]) == ends, "{run}");
@@ -107,7 +112,8 @@ fn interpolations_and_traversals_have_rows_and_columns() {
 #[test]
 fn encoded_files_decode_to_the_same_images() {
     let place = trained();
-    for (run, file) in [("vae", "codes.npy"), ("ae", "codes.npy"), ("vqvae", "codes.frit")] {
+    let files = [("vae", "codes.npy"), ("ae", "codes.npy"), ("vqvae", "codes.frit"), ("fsq", "codes.frit")];
+    for (run, file) in files {
         assert_eq!(place.done(&format!("encode {run} -n 16 --device cpu")), format!("{run}/{file}\n"));
         let decoded = place.picture(&format!("decode {run} --codes {run}/{file}"));
         let pairs = place.picture(&format!("reconstruct {run} -n {TEST}"));
@@ -123,9 +129,12 @@ fn encoded_files_decode_to_the_same_images() {
         "train vqvae --set vqvae.width=8 --set vqvae.residual=4 --set vqvae.codes=12 --set vqvae.halvings=1 {TRAIN} \
          --seed 5 --out other"
     ));
+    place.done(&format!("train fsq-vae {FSQ} --seed 5 --out other-fsq"));
     for (line, words) in [
         ("decode vqvae --codes damaged.frit", &["damaged.frit is damaged"][..]),
-        ("decode other --codes all.frit", &["another codebook"]),
+        ("decode other --codes all.frit", &["another model"]),
+        ("decode other-fsq --codes fsq/codes.frit", &["another model"]),
+        ("decode vqvae --codes fsq/codes.frit", &["another model"]),
         (
             "decode vqvae --codes vae/codes.npy",
             &["vae/codes.npy holds continuous latents", "vqvae", "codebook indices"],

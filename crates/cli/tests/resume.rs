@@ -209,6 +209,7 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         "wgan-gp --latent-dim 3 --set gan.width=2 --set gan.discriminator_steps=2 --set gan.penalty_every=2 \
          --set data.mirror=true --set data.crop=1",
         "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set data.shard=100",
+        "fsq-vae --set vqvae.width=4 --set vqvae.levels=[3,2] --set vqvae.residual=3 --micro-batch 16",
         "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set data.shard=64 --micro-batch 16",
         "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
         "flow-matching --set flow.width=2 --set flow.halvings=1 --set flow.steps=2 --set data.shard=130",

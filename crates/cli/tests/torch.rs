@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 18] = [
+const RUNS: [(&str, &str, &str); 19] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -74,6 +74,7 @@ const RUNS: [(&str, &str, &str); 18] = [
         "prior --codes gradient-vqvae --set prior.width=4 --set prior.layers=2 --set prior.kernel=5 \
          --set prior.class_conditional=false",
     ),
+    ("fsq-vae", "colour", "fsq-vae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.levels=[4,3,5]"),
     ("classifier", "colour", "classifier --hidden 16 --set classifier.channels=[6,8]"),
 ];
 
@@ -139,7 +140,7 @@ fn trained() -> Place {
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
-        let without = run == "classifier" || run.starts_with("flow") || line.starts_with("prior");
+        let without = ["classifier", "fsq-vae"].contains(&run) || run.starts_with("flow") || line.starts_with("prior");
         let latent = if without { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));

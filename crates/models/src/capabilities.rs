@@ -12,7 +12,7 @@ use gpu_core::{Buf, Dtype, Schedule};
 pub struct CodeSpec {
     /// Numbers in the code.
     pub width: usize,
-    /// F32 for latents, U32 for indices into a codebook.
+    /// F32 for latents, U32 for indices of codes.
     pub dtype: Dtype,
 }
 
@@ -143,11 +143,18 @@ pub trait Discriminator {
     fn threshold(&self) -> Option<f64>;
 }
 
-/// Quantises latents with a codebook.
+/// Quantises latents to codes: [`Encoder::encode`] has the indices of an image's codes, [`Decoder::decode`] the image.
 pub trait Quantiser {
+    /// The number of codes; an index is below it.
+    fn codes(&self) -> usize;
+
     /// Occurrences of each code.
     fn usage(&self) -> Usage;
 
     /// Codes of one image.
     fn codes_per_image(&self) -> usize;
+
+    /// The tensor of a checkpoint that decodes the indices first: the codebook, or the decoder's first weight where
+    /// codes have no parameters. A file of codes keeps its checksum.
+    fn decoded_by(&self) -> &'static str;
 }

@@ -59,4 +59,4 @@ pub use shared_buffers::{ASKED_ROWS, Labels, RING_ROWS, SetBuffers, SharedBuffer
 pub use training::Training;
 pub use vae::{Vae, VaeConfig};
 pub use validate::InvalidSetting;
-pub use vqvae::{VqVae, VqVaeConfig, perplexity};
+pub use vqvae::{QuantiserKind, VqVae, VqVaeConfig, perplexity};

@@ -18,6 +18,7 @@ mod density;
 mod elementwise;
 mod fill;
 mod flow_path;
+mod fsq;
 mod gan_loss;
 mod gated;
 mod gather;
@@ -69,6 +70,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
     ("flow_path", flow_path::cases),
+    ("fsq", fsq::cases),
     ("gan_loss", gan_loss::cases),
     ("gated", gated::cases),
     ("gather", gather::cases),

@@ -18,6 +18,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "train",
         &[
             "frit train vae",
+            "frit train IMAGES",
             "frit train dcgan --data IMAGES --size 32",
             "frit train prior --codes vqvae-001",
             "frit train vae --dry-run",

@@ -111,7 +111,7 @@ pub(crate) struct Man {
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// Recipe name (see `frit recipes`) or path of a TOML file
+    /// Recipe name (see `frit recipes`), path of a TOML file, or data as of --data, for a recipe that suits them
     pub(crate) recipe: String,
     /// Training data: digits, shapes, or the path of a folder or file [default: the recipe's, digits]
     ///

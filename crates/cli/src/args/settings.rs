@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use frit::config::Config;
+use frit::config::data::DataOptions;
 use frit::run::device::DeviceOptions;
 use frit::train::MicroBatchSize;
 use gpu_core::DeviceChoice;
@@ -108,6 +109,17 @@ fn number(x: f32) -> String {
 }
 
 impl Settings {
+    /// The `[data]` section with those of these settings that belong to it.
+    pub(crate) fn data(&self, options: DataOptions) -> Result<DataOptions> {
+        // Any recipe has a [data] section.
+        let mut config = Config { data: options, ..Config::load("vae")? };
+        for setting in self.set.iter().filter(|setting| setting.trim_start().starts_with("data.")) {
+            config = config.with(setting)?;
+        }
+        config.data.size = self.size.unwrap_or(config.data.size);
+        Ok(config.data)
+    }
+
     /// Applies these to `config`.
     pub(crate) fn apply(&self, mut config: Config) -> Result<Config> {
         for setting in &self.set {

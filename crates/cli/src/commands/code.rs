@@ -136,22 +136,24 @@ fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Optio
     }
 }
 
-/// Codebook indices with the checksum of their codebook.
+/// Indices of codes with the checksum of what decodes them.
 fn tokens(session: &mut Session, words: Vec<u32>, per_image: usize) -> Result<Tokens> {
-    let found = session.parameter_bufs().into_iter().find(|(name, _)| name == "codebook.weight");
-    let (_, codebook) = found.context("internal error: the model has no codebook")?;
-    let values = session.executor.read(codebook)?.to_f32();
+    let quantiser = session.model.quantiser().context("internal error: the model has no quantiser")?;
+    let (codes, decoded_by) = (quantiser.codes(), quantiser.decoded_by());
+    let found = session.parameter_bufs().into_iter().find(|(name, _)| name == decoded_by);
+    let (_, weights) = found.with_context(|| format!("internal error: the model has no {decoded_by}"))?;
+    let values = session.executor.read(weights)?.to_f32();
     let mark = crc32(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
-    Ok(Tokens { per_image, codes: codebook.shape.rows(), codebook: mark, tokens: words })
+    Ok(Tokens { per_image, codes, codebook: mark, tokens: words })
 }
 
-/// The codebook indices of a file, checked against the run's codebook before they are unpacked.
+/// The indices of a file, checked against the run's codes before they are unpacked.
 fn known(file: &[u8], session: &mut Session, name: &str) -> Result<Vec<u32>> {
     let header = Header::parse(file, name)?;
     let own = tokens(session, Vec::new(), code_width(session)?)?;
     ensure!(
         (header.per_image, header.codes, header.codebook) == (own.per_image, own.codes, own.codebook),
-        "{name} was encoded with another codebook; use the run that encoded it"
+        "{name} was encoded with another model; use the run that encoded it"
     );
     ensure!(header.images <= MAX, "{name} has the codes of {} images; expected 1 to {MAX}", header.images);
     Ok(header.unpack(file, name)?.tokens)

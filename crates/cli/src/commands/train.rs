@@ -4,10 +4,13 @@ use crate::Ending;
 use crate::args;
 use crate::commands::signals;
 use crate::output::{out, put_json};
-use anyhow::{Result, bail};
-use frit::config::Config;
+use anyhow::{Result, bail, ensure};
+use frit::config::data::DataOptions;
+use frit::config::{Config, recipes};
+use frit::data::{Suited, is_data, suited};
 use frit::eval::Evaluation;
 use frit::eval::metrics::{headline, metric, name};
+use frit::io::files;
 use frit::io::format::{lasting, quoted, short};
 use frit::run::find::{RUNS, find};
 use frit::terminal::Terminal;
@@ -19,15 +22,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
+    let (recipe, config) = configuration(args, terminal)?;
     let options = TrainOptions {
-        name: recipe_name(&args.recipe),
+        name: recipe_name(&recipe),
         length: Length { epochs: args.epochs, steps: args.steps },
         micro_batch: args.micro_batch.map(Into::into),
         device: args.device.options(DeviceChoice::Auto),
         init: args.init.clone(),
         out: args.out.clone(),
         terminal: *terminal,
-        ..TrainOptions::new(configuration(args)?)
+        ..TrainOptions::new(config)
     };
     if args.dry_run {
         return dry_run(options);
@@ -127,9 +131,21 @@ fn recipe_name(recipe: &str) -> String {
     stem.unwrap_or_else(|| recipe.into())
 }
 
-/// The configuration: recipe, then settings, then flags.
-fn configuration(args: &args::Train) -> Result<Config> {
-    let mut config = args.settings.apply(Config::load(&args.recipe)?)?;
+/// The recipe and the configuration: the recipe's settings, then those of the command line. Of data in the recipe's
+/// place, the recipe is one that suits them.
+fn configuration(args: &args::Train, terminal: &Terminal) -> Result<(String, Config)> {
+    let is_recipe = recipes::text(&args.recipe).is_some() || !is_data(&args.recipe)?;
+    let (recipe, config) = if is_recipe {
+        (args.recipe.clone(), Config::load(&args.recipe)?)
+    } else {
+        ensure!(
+            args.data.is_none(),
+            "'{}' is data, and --data names data too; name a recipe (see `frit recipes`), or leave out --data",
+            args.recipe
+        );
+        suiting(args, terminal)?
+    };
+    let mut config = args.settings.apply(config)?;
     let train = &mut config.train;
     train.save_every = args.save_every.unwrap_or(train.save_every);
     train.sample_every = args.sample_every.unwrap_or(train.sample_every);
@@ -144,5 +160,32 @@ fn configuration(args: &args::Train) -> Result<Config> {
         };
         prior.codes = find(Some(run), RUNS.as_ref())?.display().to_string();
     }
-    Ok(config)
+    Ok((recipe, config))
+}
+
+/// The recipe for a data set, and its configuration; says in two lines which and why.
+fn suiting(args: &args::Train, terminal: &Terminal) -> Result<(String, Config)> {
+    let source = &args.recipe;
+    let path = Path::new(source);
+    ensure!(
+        !files::exists(&path.join("config.toml"))?,
+        "'{source}' is a run; continue it with `frit resume {0}`, or repeat it with `frit train {0}/config.toml`",
+        quoted(path)
+    );
+    let options = args.settings.data(DataOptions { source: source.clone(), ..DataOptions::default() })?;
+    let Suited { recipe, settings, facts, reason } = suited(&options)?;
+    let mut config = Config::load(recipe)?;
+    config.data.source.clone_from(source);
+    let mut flags = String::new();
+    for setting in &settings {
+        config = config.with(setting)?;
+        flags += &match setting.split_once('=') {
+            Some(("data.size", size)) => format!(" --size {size}"),
+            Some(("train.batch_size", images)) => format!(" --batch-size {images}"),
+            _ => format!(" --set {setting}"),
+        };
+    }
+    terminal.say(&format!("{source}: {facts}"));
+    terminal.say(&format!("as `frit train {recipe} --data {}{flags}`: {reason}", quoted(path)));
+    Ok((recipe.into(), config))
 }

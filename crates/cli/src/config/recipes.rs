@@ -20,6 +20,7 @@ pub static RECIPES: &[(&str, &str)] = recipes![
     "flow-matching",
     "points-flow",
     "vqvae",
+    "fsq-vae",
     "prior",
     "classifier"
 ];

@@ -1,7 +1,10 @@
 //! Settings that others leave without effect.
 
 use super::Config;
-use models::{Likelihood, LrSchedule, ModelConfig, OptimiserKind};
+use models::{Likelihood, LrSchedule, ModelConfig, OptimiserKind, QuantiserKind};
+
+/// Settings of a VQ-VAE's codebook, which finite scalar quantisation does not have.
+const OF_CODEBOOKS: [&str; 5] = ["latent", "codes", "commitment", "ema", "restart"];
 
 impl Config {
     /// The reason why a setting has no effect in this configuration, and the remedy; `None` if it has one.
@@ -66,11 +69,16 @@ impl Config {
             ModelConfig::Prior(_) if name == "checksum" || name.starts_with("vqvae.") => {
                 Some("prior.codes names the run of the VQ-VAE, whose settings and weights count; leave it out".into())
             }
-            ModelConfig::Gan(_)
-            | ModelConfig::Flow(_)
-            | ModelConfig::VqVae(_)
-            | ModelConfig::Prior(_)
-            | ModelConfig::Classifier(_) => None,
+            ModelConfig::VqVae(vqvae) => match vqvae.quantiser {
+                QuantiserKind::Codebook if name == "levels" => {
+                    Some("vqvae.quantiser is codebook; set vqvae.quantiser to fsq".into())
+                }
+                QuantiserKind::Fsq if OF_CODEBOOKS.contains(&name) => {
+                    Some("vqvae.quantiser is fsq, whose codes follow from vqvae.levels; set vqvae.levels".into())
+                }
+                _ => None,
+            },
+            ModelConfig::Gan(_) | ModelConfig::Flow(_) | ModelConfig::Prior(_) | ModelConfig::Classifier(_) => None,
         }
     }
 }
@@ -89,6 +97,9 @@ mod tests {
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
             ("prior", "", "prior.vqvae.width", "prior.codes names the run"),
+            ("vqvae", "", "vqvae.levels", "vqvae.quantiser is codebook"),
+            ("vqvae", "vqvae.quantiser=fsq", "vqvae.codes", "vqvae.quantiser is fsq"),
+            ("fsq-vae", "", "vqvae.latent", "set vqvae.levels"),
             ("vae", "", "optimiser.momentum", "optimiser.kind is adam"),
             ("vae", "optimiser.kind=sgd", "optimiser.beta1", "optimiser.kind is sgd"),
             ("vae", "optimiser.kind=lion", "optimiser.epsilon", "optimiser.kind is lion"),

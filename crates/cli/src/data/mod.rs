@@ -33,6 +33,7 @@ mod shapes;
 mod sizes;
 mod stacked;
 mod subset;
+mod suited;
 
 pub use dataset::{DataSet, Split};
 pub use fit::shrink;
@@ -45,6 +46,7 @@ pub use pixels::Pixels;
 pub use read::{Found, Rule, read, read_any_size, read_by};
 pub use sizes::{counted, suggested};
 pub use stacked::triples;
+pub use suited::{Suited, is_data, suited};
 
 /// Options for a path, with the defaults, for tests.
 #[cfg(test)]

@@ -111,7 +111,7 @@ pub const METRICS: &[Metric] = &[
     loss("commitment", "commitment", "", "Squared distance of the encoder's output from its codes.").neither(),
     score("perplexity", "codebook perplexity", "", "Exponential of the entropy of the code frequencies."),
     score("used_codes", "codes used", "", "Codes that occur in the set."),
-    fact("codes", "codes", "", "Codes in the codebook."),
+    fact("codes", "codes", "", "Codes that the quantiser has."),
     loss("code_nats", "−log p of codes", "nats/code",
          "Negative log likelihood of the test images' codes under the prior."),
     loss("code_bits", "  of an image", "bits/image", "The same of all codes of an image, in bits."),

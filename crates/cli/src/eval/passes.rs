@@ -77,14 +77,14 @@ impl Sweep {
     }
 }
 
-/// Use of a codebook.
+/// Use of codes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Codes {
     /// Exponential of the entropy of the code frequencies.
     pub perplexity: f64,
     /// Codes that occur.
     pub used: usize,
-    /// Codes in the codebook.
+    /// Codes that the quantiser has.
     pub codes: usize,
 }
 
@@ -96,7 +96,7 @@ pub struct CodeUse {
 }
 
 impl CodeUse {
-    /// Prepares the count for one of the model's histograms; `None` if the model has no codebook.
+    /// Prepares the count for one of the model's histograms; `None` if the model has no quantiser.
     pub fn prepare(session: &mut Session, which: fn(Usage) -> Buf) -> Result<Option<Self>> {
         let Some(quantiser) = session.model.quantiser() else { return Ok(None) };
         let histogram = which(quantiser.usage());
@@ -117,7 +117,7 @@ impl CodeUse {
 pub struct Tested {
     /// Means over the images, in the order of the model's columns.
     pub means: Vec<f64>,
-    /// Code use, if the model has a codebook.
+    /// Code use, if the model has a quantiser.
     pub code_use: Option<Codes>,
 }
 

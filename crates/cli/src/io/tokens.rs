@@ -4,8 +4,8 @@
 //! 0   8 bytes  frit-vq1
 //! 8   u32      images
 //! 12  u32      codes of an image
-//! 16  u32      codes in the codebook, K
-//! 20  u32      CRC-32 of the codebook as f32, which decodes the codes
+//! 16  u32      codes that there are, K
+//! 20  u32      CRC-32 of what decodes them, as f32: the codebook, or without one the decoder's first weight
 //! 24           the codes, ⌈log₂ K⌉ bits each, the lowest bit first, the last byte filled up with zeros
 //! end u32      CRC-32 of all before
 //! ```
@@ -26,9 +26,9 @@ const MAX_TOKENS: usize = 1 << 26;
 pub struct Tokens {
     /// Codes of an image.
     pub per_image: usize,
-    /// Codes in the codebook.
+    /// Codes that there are.
     pub codes: usize,
-    /// CRC-32 of the codebook as f32.
+    /// CRC-32 of what decodes them, as f32.
     pub codebook: u32,
     /// The codes, image after image.
     pub tokens: Vec<u32>,
@@ -86,9 +86,9 @@ pub struct Header {
     pub images: usize,
     /// Codes of an image.
     pub per_image: usize,
-    /// Codes in the codebook.
+    /// Codes that there are.
     pub codes: usize,
-    /// CRC-32 of the codebook as f32.
+    /// CRC-32 of what decodes them, as f32.
     pub codebook: u32,
 }
 

@@ -10,7 +10,7 @@ use crate::io::error::Result;
 use crate::run::epoch_plan::EpochPlan;
 use crate::run::session::Session;
 use models::metrics::pairwise_distance;
-use models::{GanLoss, ModelConfig};
+use models::{GanLoss, ModelConfig, QuantiserKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -159,10 +159,11 @@ fn posterior_collapse(active: usize, all: usize) -> Option<Warning> {
 fn codebook_collapse(config: &Config, train: &Tested) -> Option<Warning> {
     let codes = train.code_use.filter(|_| config.monitors.codes)?;
     let ModelConfig::VqVae(vqvae) = &config.model else { return None };
-    let advice = match (vqvae.ema > 0.0, vqvae.restart > 0.0) {
-        (true, true) => "try more epochs, or fewer vqvae.codes",
-        (true, false) => "try vqvae.restart = 1, or fewer vqvae.codes",
-        (false, _) => "try vqvae.ema = 0.99 with vqvae.restart = 1, or fewer vqvae.codes",
+    let advice = match (vqvae.quantiser, vqvae.ema > 0.0, vqvae.restart > 0.0) {
+        (QuantiserKind::Fsq, ..) => "try more epochs, or fewer vqvae.levels",
+        (_, true, true) => "try more epochs, or fewer vqvae.codes",
+        (_, true, false) => "try vqvae.restart = 1, or fewer vqvae.codes",
+        (_, false, _) => "try vqvae.ema = 0.99 with vqvae.restart = 1, or fewer vqvae.codes",
     };
     (codes.perplexity < PERPLEXITY * codes.codes as f64).then(|| Warning {
         monitor: "codebook_collapse",
@@ -239,6 +240,9 @@ mod tests {
             names(&[codebook_collapse(&vqvae, &used(9.9)), codebook_collapse(&vqvae, &used(10.1))]),
             ["codebook_collapse"]
         );
+        let levels = Config::load("fsq-vae").unwrap();
+        let advice = codebook_collapse(&levels, &used(9.9)).unwrap().advice;
+        assert!(advice.ends_with("fewer vqvae.levels"), "{advice}");
         let gan = Config::load("gan").unwrap();
         assert_eq!(
             names(&[mode_collapse(&gan, 1000, [0.1, 0.21]), mode_collapse(&gan, 1000, [0.11, 0.21])]),

@@ -75,11 +75,11 @@ def of_flow(model, x, y, _):
 
 def of_vqvae(model, x, y, train):
     z, index = model.encode(x)
-    shares = torch.bincount(index.flatten(), minlength=len(model.codebook.weight)).double() / index.numel()
+    shares = torch.bincount(index.flatten()).double() / index.numel()
     picture = model.decode(index)
-    return similarity(x, picture) | {
+    commitment = lambda: {"commitment": F.mse_loss(z, model.codebook.codes(index))}
+    return similarity(x, picture) | (commitment() if isinstance(model.codebook, frit.Codebook) else {}) | {
         "nmse": F.mse_loss(picture, x) / train.var(unbiased=False),
-        "commitment": F.mse_loss(z, model.codebook.weight[index]),
         "perplexity": torch.special.entr(shares).sum().exp(),
         "used_codes": (shares > 0).sum(),
     }

@@ -43,6 +43,7 @@ pub mod density;
 pub mod elementwise;
 pub mod fill;
 pub mod flow_path;
+pub mod fsq;
 pub mod gan_loss;
 pub mod gated;
 pub mod gather;
@@ -92,6 +93,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         elementwise::KERNELS,
         fill::KERNELS,
         flow_path::KERNELS,
+        fsq::KERNELS,
         gan_loss::KERNELS,
         gated::KERNELS,
         gather::KERNELS,

@@ -205,6 +205,12 @@ pub fn one_hot(s: &mut Schedule, label: &str, index: Buf, k: usize) -> Buf {
     y
 }
 
+/// Counts the rows of each of `k` codes, `[k]`. `index` is the code of every row, `u32 [m]`.
+pub fn counts(s: &mut Schedule, label: &str, index: Buf, k: usize) -> Buf {
+    let one_hot = one_hot(s, &format!("{label}.one_hot"), index, k);
+    reduce::columns(s, &format!("{label}.counts"), one_hot, reduce::Kind::Sum)
+}
+
 /// Counts and sums the rows of z for each of `k` codes. `index` is the code of every row, `u32 [m]`.
 ///
 /// # Panics

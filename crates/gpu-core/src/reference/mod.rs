@@ -18,6 +18,7 @@ pub mod density;
 pub mod elementwise;
 pub mod fill;
 pub mod flow_path;
+pub mod fsq;
 pub mod gan_loss;
 pub mod gated;
 pub mod gather;

@@ -3,14 +3,14 @@
 use super::VqVae;
 use crate::layers::Mode;
 use crate::network::Network;
-use gpu_core::ops::vq;
 use gpu_core::{Buf, Schedule};
 
 impl VqVae {
     /// The codes of images x [n, width] in [−½, ½]: `u32 [n, positions]`.
     pub(crate) fn codes_of(&self, s: &mut Schedule, x: Buf) -> Buf {
         let (z, _) = self.encoded(s, x, Mode::Use);
-        let (_, index) = self.quantise(s, z);
+        let latents = self.codes.latents(s, z);
+        let (_, index) = self.codes.quantise(s, latents);
         index.reshape([x.shape.rows(), self.positions()])
     }
 
@@ -18,7 +18,7 @@ impl VqVae {
     pub(crate) fn images_of(&self, s: &mut Schedule, codes: Buf) -> Buf {
         let ([h, w], n) = (self.grid(), codes.shape.rows());
         let index = codes.reshape([codes.len()]);
-        let q = vq::lookup(s, "q", index, self.codebook.codes, [n, h, w, self.config.latent]);
+        let q = self.codes.lookup(s, index, [n, h, w, self.config.length()]);
         self.decoded(s, q, Mode::Use).0
     }
 
@@ -34,6 +34,6 @@ impl VqVae {
 
     /// The number of different codes.
     pub(crate) fn code_count(&self) -> usize {
-        self.config.codes
+        self.config.codes()
     }
 }

@@ -4,11 +4,16 @@
 //! mean squared error over the variance of the data's pixels, plus β times the mean of (z − q)², which commits the
 //! encoder to its codes. The gradient of q goes straight through to z. The codebook follows the encoder by averages
 //! (appendix A.1) or by the gradient of the mean of (q − z)².
+//!
+//! With finite scalar quantisation (Mentzer et al., 2023), codes are the combinations of a few levels of each number:
+//! there is no codebook to learn, and the error is the whole loss.
 
+mod codebook;
 mod codec;
+mod codes;
 mod config;
 
-pub use config::VqVaeConfig;
+pub use config::{QuantiserKind, VqVaeConfig};
 
 use crate::capabilities::{CodeSpec, Decoder, Decoding, Encoder, Quantiser, Reconstructor, Usage};
 use crate::data::{DataSpec, Range, SetSpec};
@@ -22,27 +27,18 @@ use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
 use crate::validate::InvalidSetting;
+use codes::Codes;
 use gpu_core::ops::activation::Activation;
-use gpu_core::ops::codebook::{self, Averages, Restart};
+use gpu_core::ops::codebook::{count, perplexity as perplexity_of};
 use gpu_core::ops::conv2d::Window;
 use gpu_core::ops::loss::{self, Kind, Loss};
 use gpu_core::ops::{channels, record, vq};
-use gpu_core::{Buf, Dtype, Init, Memory, Schedule};
+use gpu_core::{Buf, Dtype, Memory, Schedule};
 
 /// Numbers of one layer while the initial codes are chosen, at most: 256 MiB.
 const MAX_NUMBERS: usize = 1 << 26;
 /// Rows that the initial codes are chosen from, at most.
 const MAX_ROWS: usize = 1 << 20;
-/// Smooths the counts of codes, so that no division is by zero.
-const EPSILON: f32 = 1e-5;
-
-/// The codebook, [codes, latent].
-#[derive(Clone, Copy, Debug)]
-struct Codebook {
-    codes: Buf,
-    /// The running averages that it follows, if any.
-    averages: Option<Averages>,
-}
 
 /// A vector-quantised autoencoder.
 #[derive(Clone, Debug)]
@@ -53,21 +49,24 @@ pub struct VqVae {
     network: Network,
     encoder: Stack,
     decoder: Stack,
-    codebook: Codebook,
+    codes: Codes,
 }
 
 const COLUMNS: &[&str] = &["nmse", "commitment"];
+/// Without a codebook, there is nothing to commit to.
+const COLUMNS_OF_LEVELS: &[&str] = &["nmse"];
 
 impl VqVae {
     /// The model for the first set of such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`,
-    /// as are residual blocks, which add their input; `codebook.weight` is the codebook, with `codebook.size` and
-    /// `codebook.total` for running averages.
+    /// as are residual blocks, which add their input; `codebook.weight` is the codebook, if there is one, with
+    /// `codebook.size` and `codebook.total` for running averages.
     ///
     /// # Panics
     /// When [`Settings::validate`] fails.
     pub fn new(config: VqVaeConfig, spec: &DataSpec) -> Self {
         assert_eq!(config.validate(spec, 1), Ok(()));
-        Self::within(config, Base::new(spec, COLUMNS))
+        let columns = if config.quantiser == QuantiserKind::Codebook { COLUMNS } else { COLUMNS_OF_LEVELS };
+        Self::within(config, Base::new(spec, columns))
     }
 
     /// The model on the memory of another, which encodes and decodes with it as it is; [`Model::base`] has the memory
@@ -76,30 +75,31 @@ impl VqVae {
         let spec = base.buffers.first().spec;
         let memory = &mut base.memory;
         let usage = Usage {
-            train: memory.add("usage", [config.codes], Dtype::F32),
-            test: memory.add("test_usage", [config.codes], Dtype::F32),
+            train: memory.add("usage", [config.codes()], Dtype::F32),
+            test: memory.add("test_usage", [config.codes()], Dtype::F32),
         };
         let mut network = Network::new(memory, "vqvae");
         let encoder = encoder(memory, &mut network, &config, spec.image);
         let decoder = decoder(memory, &mut network, &config, spec.image);
-        let codebook = Codebook::new(memory, &mut network, &config);
-        Self { config, base, usage, network, encoder, decoder, codebook }
+        let codes = Codes::new(memory, &mut network, &config);
+        Self { config, base, usage, network, encoder, decoder, codes }
     }
 
-    /// z [n, h, w, latent] of x [n, width].
+    /// z [n, h, w, length of a code] of x [n, width].
     fn encoded(&self, s: &mut Schedule, x: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let images = x.reshape(self.spec().images(x.shape.rows()));
         let (z, saved) = self.encoder.forward(s, Value::plain(images), mode);
         (z.buf, saved)
     }
 
-    /// The nearest codes, and their indices `u32 [n · h · w]`.
-    fn quantise(&self, s: &mut Schedule, z: Buf) -> (Buf, Buf) {
-        let index = vq::nearest(s, "nearest", z, self.codebook.codes);
-        (vq::lookup(s, "q", index, self.codebook.codes, z.shape), index)
+    /// Latents of the next `batch` test images, before quantisation: [batch, h, w, length of a code].
+    fn test_latents(&self, s: &mut Schedule, batch: usize) -> (Buf, Buf) {
+        let x = self.base.buffers.next_test(s, batch, Range::CENTRED);
+        let (z, _) = self.encoded(s, x, Mode::Use);
+        (x, self.codes.latents(s, z))
     }
 
-    /// Images [n, width] of codes [n, h, w, latent].
+    /// Images [n, width] of codes [n, h, w, length of a code].
     fn decoded(&self, s: &mut Schedule, q: Buf, mode: Mode) -> (Buf, Vec<Saved>) {
         let (output, saved) = self.decoder.forward(s, Value::plain(q), mode);
         (output.buf.reshape([q.shape.dims()[0] as usize, self.spec().width()]), saved)
@@ -118,7 +118,7 @@ impl VqVae {
 
     /// One over the numbers in the codes of an image.
     fn per_code(&self) -> f32 {
-        1.0 / (self.positions() * self.config.latent) as f32
+        1.0 / (self.positions() * self.config.length()) as f32
     }
 
     /// A micro-batch forward and backward.
@@ -128,25 +128,36 @@ impl VqVae {
         let x = self.base.buffers.next_train(s, micro_batch, training, Range::CENTRED);
 
         let (z, encoder) = self.encoded(s, x, Mode::Train);
-        let (q, index) = self.quantise(s, z);
+        let latents = self.codes.latents(s, z);
+        let (q, index) = self.codes.quantise(s, latents);
         let (output, decoder) = self.decoded(s, q, Mode::Train);
         let (nmse, doutput) = loss::with_gradient(s, "nmse", output, x, self.error(), mean);
 
-        // Straight through: the gradient of q is taken for that of z.
-        let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes need a gradient");
-        let dz = dz.reshape(z.shape);
-        let weight = self.config.commitment * mean * per_code;
-        let commitment = vq::loss_with_gradient(s, "commitment", z, q, per_code, weight, dz);
+        // Straight through: the gradient of q is taken for that of the latents.
+        let dlatents = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("the codes need a gradient");
+        let dlatents = dlatents.reshape(z.shape);
+        let commitment = self.codes.commit(s, z, q, per_code, self.config.commitment * mean * per_code, dlatents);
+        let dz = self.codes.latents_backward(s, z, dlatents);
         self.encoder.backward(s, &encoder, dz, Wrt::Params);
 
-        let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
-        codebook::count(s, "usage", assigned.counts, self.usage.train);
-        self.codebook.follow(s, micro_batch, assigned, self.config.ema, mean * per_code);
-        if micro_batch.is_last() {
-            self.codebook.restart(s, z, self.config.restart, clock, training.seed);
+        match &self.codes {
+            Codes::Codebook(codebook) => {
+                let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
+                count(s, "usage", assigned.counts, self.usage.train);
+                codebook.follow(s, micro_batch, assigned, self.config.ema, mean * per_code);
+                if micro_batch.is_last() {
+                    codebook.restart(s, z, self.config.restart, clock, training.seed);
+                }
+            }
+            Codes::Levels(levels) => {
+                let counts = vq::counts(s, "assigned", index, levels.codes());
+                count(s, "usage", counts, self.usage.train);
+            }
         }
         micro_batch.record(s, "nmse", nmse, clock, ring, 0);
-        micro_batch.record(s, "commitment", commitment, clock, ring, 1);
+        if let Some(commitment) = commitment {
+            micro_batch.record(s, "commitment", commitment, clock, ring, 1);
+        }
     }
 
     /// Images from which the initial codes are chosen: a multiple of 64 with sixteen rows to a code, or as many as fit.
@@ -172,7 +183,7 @@ fn encoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, ima
     layers.conv(config.width, Window::square(3, 1, 1), Activation::Identity);
     (0..config.blocks).for_each(|_| layers.residual(config.residual));
     layers.activate(Activation::Relu);
-    layers.conv(config.latent, Window::square(1, 1, 0), Activation::Identity);
+    layers.conv(config.length(), Window::square(1, 1, 0), Activation::Identity);
     layers.finish()
 }
 
@@ -180,7 +191,7 @@ fn encoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, ima
 fn decoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, image: [usize; 3]) -> Stack {
     let sizes = halvings(image, config.halvings);
     let [small_h, small_w] = sizes[config.halvings];
-    let mut layers = Sequence::of_images(memory, network, "decoder", [small_h, small_w, config.latent]);
+    let mut layers = Sequence::of_images(memory, network, "decoder", [small_h, small_w, config.length()]);
     layers.conv(config.width, Window::square(3, 1, 1), Activation::Identity);
     (0..config.blocks).for_each(|_| layers.residual(config.residual));
     layers.activate(Activation::Relu);
@@ -189,44 +200,6 @@ fn decoder(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig, ima
     }
     layers.transposed(image[2], halving(sizes[0]), sizes[0], Activation::Identity);
     layers.finish()
-}
-
-impl Codebook {
-    fn new(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig) -> Self {
-        let (k, dim) = (config.codes, config.latent);
-        let start = Init::Uniform(1.0 / k as f32);
-        if config.ema == 0.0 {
-            return Self { codes: network.weights.add(memory, "codebook.weight", [k, dim], start), averages: None };
-        }
-        let none = Init::Constant(0.0);
-        let codes = network.state(memory, "codebook.weight", [k, dim], start);
-        let size = network.state(memory, "codebook.size", [k], none);
-        let total = network.state(memory, "codebook.total", [k, dim], none);
-        Self { codes, averages: Some(Averages { size, total }) }
-    }
-
-    /// Moves the codes towards their rows: by running averages, or by the gradient of `weight` · Σ (q − z)². Averages
-    /// move the codes at the last micro-batch of a batch.
-    fn follow(&self, s: &mut Schedule, micro_batch: MicroBatch, assigned: vq::Assigned, ema: f32, weight: f32) {
-        let codes = self.codes;
-        match self.averages {
-            None => vq::codebook_backward(s, "backward_codebook", assigned, codes, weight, codes.grad()),
-            Some(averages) => {
-                codebook::ema(s, "codebook.averages", assigned, averages, ema, micro_batch.is_first());
-                if micro_batch.is_last() {
-                    codebook::smooth(s, "codebook", averages, codes, EPSILON);
-                }
-            }
-        }
-    }
-
-    /// Restarts codes that fewer than `threshold` rows use at random rows of z.
-    fn restart(&self, s: &mut Schedule, z: Buf, threshold: f32, clock: Buf, seed: u64) {
-        let Some(averages) = self.averages.filter(|_| threshold > 0.0) else { return };
-        // Twice the threshold, or they would restart again at once.
-        let restart = Restart { threshold, weight: 2.0 * threshold };
-        codebook::restart(s, "restart", z, averages.size, self.codes, Some(averages), restart, clock, seed);
-    }
 }
 
 impl Settings for VqVaeConfig {
@@ -270,11 +243,11 @@ impl Model for VqVae {
         ]
     }
 
-    /// Chooses the initial codes among rows of the first images by k-means++ (Arthur and Vassilvitskii, 2007).
+    /// Chooses the initial codes of a codebook among rows of the first images.
     fn start(&self, training: &Training) -> Option<Schedule> {
+        let Codes::Codebook(codebook) = &self.codes else { return None };
         let mut schedule = Schedule::new();
         let s = &mut schedule;
-        let Codebook { codes, averages } = self.codebook;
         let buffers = &self.base.buffers;
         let encoded = training.micro_batches(self.first_images(training)).into_iter().map(|micro_batch| {
             let order = buffers.train_order(s, micro_batch, training, buffers.side_clock);
@@ -285,9 +258,7 @@ impl Model for VqVae {
         let encoded: Vec<Buf> = encoded.collect();
         let joined = encoded.into_iter().reduce(|z, more| channels::concat(s, "z", z, more)).expect("there are images");
         let z = joined.reshape([joined.len() / self.config.latent, self.config.latent]);
-        // A small count lets the codes follow an untrained encoder; it is above the threshold of restarts.
-        let averages = averages.map(|averages| (averages, f32::max(1.0, 2.0 * self.config.restart)));
-        codebook::plus_plus(s, "codebook", z, codes, averages, self.base.buffers.side_clock, training.seed);
+        codebook.start(s, z, self.config.restart, buffers.side_clock, training.seed);
         Some(schedule)
     }
 
@@ -301,16 +272,17 @@ impl Model for VqVae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
-        let x = self.base.buffers.next_test(s, batch, Range::CENTRED);
-        let (z, _) = self.encoded(s, x, Mode::Use);
-        let (q, index) = self.quantise(s, z);
+        let (x, latents) = self.test_latents(s, batch);
+        let (q, index) = self.codes.quantise(s, latents);
         let (output, _) = self.decoded(s, q, Mode::Use);
         let nmse = loss::forward(s, "nmse", output, x, self.error());
-        let commitment = vq::loss(s, "commitment", z, q, self.per_code());
-        let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
-        codebook::count(s, "usage", assigned.counts, self.usage.test);
+        let counts = vq::counts(s, "assigned", index, self.config.codes());
+        count(s, "usage", counts, self.usage.test);
         record::record(s, "record.nmse", nmse, side_clock, side_ring, 0, 1.0);
-        record::record(s, "record.commitment", commitment, side_clock, side_ring, 1, 1.0);
+        if matches!(self.codes, Codes::Codebook(_)) {
+            let commitment = vq::loss(s, "commitment", latents, q, self.per_code());
+            record::record(s, "record.commitment", commitment, side_clock, side_ring, 1, 1.0);
+        }
         schedule
     }
 
@@ -334,9 +306,8 @@ impl Model for VqVae {
 impl Reconstructor for VqVae {
     fn reconstruct(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
-        let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
-        let (z, _) = self.encoded(&mut s, x, Mode::Use);
-        let (q, _) = self.quantise(&mut s, z);
+        let (x, latents) = self.test_latents(&mut s, batch);
+        let (q, _) = self.codes.quantise(&mut s, latents);
         let (output, _) = self.decoded(&mut s, q, Mode::Use);
         Pass::new(s, &[x, output])
     }
@@ -357,9 +328,8 @@ impl Encoder for VqVae {
 
     fn latents(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
-        let x = self.base.buffers.next_test(&mut s, batch, Range::CENTRED);
-        let (z, _) = self.encoded(&mut s, x, Mode::Use);
-        Pass::new(s, &[z])
+        let (_, latents) = self.test_latents(&mut s, batch);
+        Pass::new(s, &[latents])
     }
 }
 
@@ -380,19 +350,23 @@ impl Decoder for VqVae {
     fn decode_latents(&self, count: usize) -> Decoding {
         let mut s = Schedule::new();
         let [h, w] = self.config.small(self.spec().image);
-        let z = s.scratch([count, h, w, self.config.latent]);
-        s.feed(z);
-        let (q, _) = self.quantise(&mut s, z);
+        let latents = s.scratch([count, h, w, self.config.length()]);
+        s.feed(latents);
+        let (q, _) = self.codes.quantise(&mut s, latents);
         let (output, _) = self.decoded(&mut s, q, Mode::Use);
-        Decoding { given: z.reshape([count, Decoder::latent(self)]), pass: Pass::new(s, &[output]) }
+        Decoding { given: latents.reshape([count, Decoder::latent(self)]), pass: Pass::new(s, &[output]) }
     }
 
     fn latent(&self) -> usize {
-        self.positions() * self.config.latent
+        self.positions() * self.config.length()
     }
 }
 
 impl Quantiser for VqVae {
+    fn codes(&self) -> usize {
+        self.config.codes()
+    }
+
     fn usage(&self) -> Usage {
         self.usage
     }
@@ -400,12 +374,19 @@ impl Quantiser for VqVae {
     fn codes_per_image(&self) -> usize {
         self.positions()
     }
+
+    fn decoded_by(&self) -> &'static str {
+        match self.codes {
+            Codes::Codebook(_) => "codebook.weight",
+            Codes::Levels(_) => "decoder.0.weight",
+        }
+    }
 }
 
 /// The perplexity of a histogram of codes, and the number of codes that occur.
 pub fn perplexity(histogram: Buf) -> Pass {
     let mut s = Schedule::new();
-    let (perplexity, used) = codebook::perplexity(&mut s, "perplexity", histogram);
+    let (perplexity, used) = perplexity_of(&mut s, "perplexity", histogram);
     Pass::new(s, &[perplexity, used])
 }
 
