@@ -5,7 +5,6 @@ use crate::args::{self, Seeds, Trained};
 use crate::commands::trained::{MEASURE, check_truncation, open_on, open_to_draw, with_prior};
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
-use frit::eval::Opened;
 use frit::eval::draw::{Images, Reconstructions, Sampling, set_steps, usual_samples};
 use frit::eval::image_files::ImageFiles;
 use frit::eval::latents::class;
