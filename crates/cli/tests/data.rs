@@ -3,7 +3,7 @@
 mod place;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
-use place::{Place, stderr};
+use place::{Place, refusal, stderr, stripes};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Cursor, Write};
@@ -254,4 +254,35 @@ fn unreadable_data_is_refused() {
     }
     let seen = place.inspect("damaged --set data.unreadable=11");
     assert_eq!((&seen["train"], seen["skipped"].as_array().unwrap().len()), (&json!(10), 11));
+}
+
+#[test]
+fn damaged_data_is_refused() {
+    let (place, train) = (Place::new(), "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --out run");
+    let [images, labels] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
+    let [sound, sound_labels] = [images, labels].map(|name| fs::read(place.path("data").join(name)).unwrap());
+    let (mut announced, mut fewer, mut wider) =
+        (sound.clone(), sound_labels[..sound_labels.len() - 1].to_vec(), sound.clone());
+    announced[7] -= 1;
+    fewer[7] -= 1;
+    // 300 images of 6 by 6 as 150 of 6 by 12.
+    (wider[6], wider[7], wider[15]) = (0, 150, 12);
+    for (name, bytes, words) in [
+        (images, &sound[..900], &[images, "truncated"][..]),
+        (images, &sound[..10], &[images, "truncated"]),
+        (images, &announced, &[images, "more than"]),
+        (images, &sound_labels, &[images, "holds labels"]),
+        (images, &wider, &["150 images", "300 labels"]),
+        (labels, &sound, &[labels, "holds images"]),
+        (labels, &fewer, &["300 images", "299 labels"]),
+        (labels, b"\x89PNG\r\n\x1a\n", &[labels, "not an IDX file"]),
+        ("t10k-images-idx3-ubyte", &wider, &["150 images", "40 labels"]),
+    ] {
+        fs::write(place.path("data").join(name), bytes).unwrap();
+        refusal(&place.frit(&format!("{train} --device cpu")), words);
+        place.put_data("data", stripes);
+    }
+    fs::remove_file(place.path("data").join(labels)).unwrap();
+    refusal(&place.frit(train), &["has no file", labels]);
+    assert!(!place.path("run").exists(), "no run is made for data that cannot be read");
 }

@@ -147,8 +147,8 @@ mod tests {
         let mut memory = Memory::default();
         let mut network = Network::new(&mut memory, "discriminator");
         discriminator(&mut memory, &mut network, &config, [28, 28, 1], 0);
-        // 4×4 windows of 64 channels, and 7×7 pixels of 128.
-        for (name, window) in [("discriminator.2.weight", 16.0 * 64.0), ("discriminator.4.weight", 49.0 * 128.0)] {
+        // 4×4 windows of 64 channels, and 4×4 pixels of 256.
+        for (name, window) in [("discriminator.2.weight", 16.0 * 64.0), ("discriminator.6.weight", 16.0 * 256.0)] {
             let [found, deviation] = start(&network, name);
             let expected = (2.0f64 / 1.04 / window).sqrt();
             assert!(found.abs() < 0.02 * expected + 1e-3, "{name}: {found}");
