@@ -121,8 +121,11 @@ fn flows() -> Vec<ModelConfig> {
 
 /// The names of runs and checksums are the program's.
 fn priors() -> Vec<ModelConfig> {
-    let ModelConfig::VqVae(vqvae) = vqvaes().remove(1) else { unreachable!("they are VQ-VAEs") };
-    let prior = |(name, class_conditional, kernel): (&str, bool, usize)| PriorConfig {
+    let [learnt, of_levels] = [1, 3].map(|at| match vqvaes().remove(at) {
+        ModelConfig::VqVae(vqvae) => vqvae,
+        _ => unreachable!("they are VQ-VAEs"),
+    });
+    let prior = |(name, class_conditional, kernel, vqvae): (&str, bool, usize, &VqVaeConfig)| PriorConfig {
         codes: name.into(),
         checksum: name.into(),
         width: 3,
@@ -132,7 +135,8 @@ fn priors() -> Vec<ModelConfig> {
         class_conditional,
         vqvae: vqvae.clone(),
     };
-    [("", true, 3), ("run", false, 1)].map(|settings| ModelConfig::Prior(prior(settings))).into()
+    let priors = [("", true, 3, &learnt), ("run", false, 1, &learnt), ("run", true, 3, &of_levels)];
+    priors.map(|settings| ModelConfig::Prior(prior(settings))).into()
 }
 
 fn optimisers() -> Vec<Optimiser> {

@@ -47,6 +47,20 @@ fn a_prior_learns_the_codes() {
     assert!(config.contains("[prior.vqvae]") && config.contains("codes = 12"), "{config}");
 }
 
+/// The codes of levels are as many as their combinations, more or fewer than a codebook would have.
+#[test]
+fn a_prior_over_levels_learns_and_draws() {
+    for levels in ["[3,2]", "[8,8,9]"] {
+        let place = Place::new();
+        let vqvae = format!("train fsq-vae --data data --device cpu --batch-size 32 -q --set vqvae.levels={levels}");
+        place.done(&format!("{vqvae} --set vqvae.width=8 --set vqvae.residual=4 --epochs 2 --out vqvae"));
+        place.done(&format!("{PRIOR} --codes vqvae --epochs 2 --out prior"));
+        assert!(number(&eval(&place, "prior"), "code_nats") > 0.0);
+        place.done("sample prior --device cpu -n 4 --out sample.png");
+        place.done("sample prior --device cpu -n 4 --complete --out completed.png");
+    }
+}
+
 #[test]
 fn samples_are_drawn_and_completed() {
     let place = trained();

@@ -52,6 +52,7 @@ fn a_recipe_a_run_and_a_typo_are_not_data() {
     place.done("train vae --data data --hidden 4 --steps 1 --device cpu -q --out run");
     refusal(&place.frit("train run"), &["'run' is a run", "frit resume run", "frit train run/config.toml"]);
     refusal(&place.frit("train data --data digits"), &["'data' is data", "--data names data too", "frit recipes"]);
+    refusal(&place.frit("train data --set data.source=digits"), &["'data' is data", "data.source names data too"]);
     refusal(&place.frit("train dcgam"), &["no recipe 'dcgam'", "did you mean 'dcgan'?"]);
     fs::create_dir(place.path("empty")).unwrap();
     refusal(&place.frit("train empty"), &["empty", "no images"]);

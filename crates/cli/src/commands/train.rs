@@ -173,6 +173,10 @@ fn suiting(args: &args::Train, terminal: &Terminal) -> Result<(String, Config)> 
         quoted(path)
     );
     let options = args.settings.data(DataOptions { source: source.clone(), ..DataOptions::default() })?;
+    ensure!(
+        options.source == *source,
+        "'{source}' is data, and --set data.source names data too; name a recipe (see `frit recipes`), or leave it out"
+    );
     let Suited { recipe, settings, facts, reason } = suited(&options)?;
     let mut config = Config::load(recipe)?;
     config.data.source.clone_from(source);

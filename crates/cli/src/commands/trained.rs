@@ -83,7 +83,7 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened
     let model = &opened.session.model;
     if model.sampler().is_none() {
         let instead = match (model.quantiser(), model.reconstructor()) {
-            (Some(_), _) => "use `frit reconstruct`, or train one with `frit train prior --codes RUN`",
+            (Some(_), _) => "name the run of one with --prior, or train one with `frit train prior --codes RUN`",
             (None, Some(_)) => "use `frit reconstruct`",
             (None, None) => MEASURE,
         };

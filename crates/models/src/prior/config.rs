@@ -63,8 +63,8 @@ impl PriorConfig {
             format!("leaves {positions} codes in an image (at most {MAX_POSITIONS}); use a VQ-VAE with more halvings")
         })?;
         let [width, seen] = [self.width, self.kernel.div_ceil(2) * (self.kernel + 1)];
-        let weights = self.layers * width * width * (2 * seen + 5) + (width + self.vqvae.codes) * self.output;
-        let numbers = [positions * (4 * width), positions * self.output, positions * self.vqvae.codes];
+        let weights = self.layers * width * width * (2 * seen + 5) + (width + self.vqvae.codes()) * self.output;
+        let numbers = [positions * (4 * width), positions * self.output, positions * self.vqvae.codes()];
         load("width", "layers, kernel and output", &numbers, weights, batch)
     }
 }

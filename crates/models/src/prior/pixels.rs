@@ -76,7 +76,7 @@ impl PixelCnn {
         classes: usize,
     ) -> Self {
         let PriorConfig { width, layers, kernel, output, .. } = *config;
-        let codes = config.vqvae.codes;
+        let codes = config.vqvae.codes();
         let embedding = network.weights.add(memory, "embedding.weight", [codes, width], Init::Normal(0.0, 1.0));
         let mut make = |number: usize| {
             let name = format!("layers.{number}");

@@ -132,7 +132,7 @@ impl VqVaeConfig {
     }
 
     /// Codes: of the codebook, or the combinations of levels.
-    pub(super) fn codes(&self) -> usize {
+    pub(crate) fn codes(&self) -> usize {
         match self.quantiser {
             QuantiserKind::Codebook => self.codes,
             QuantiserKind::Fsq => self.levels.iter().product(),
