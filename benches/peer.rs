@@ -90,11 +90,11 @@ fn peak_mib() -> Option<f64> {
     Some(kib.parse::<f64>().ok()? / 1024.0)
 }
 
-/// The loss that other engines report: −ELBO, the discriminator's loss, the error of the VQ-VAE.
+/// The loss that other engines report: −ELBO, the discriminator's loss, the error of the VQ-VAE, that of the velocity.
 fn loss(name: &str, block: &Block) -> Option<f64> {
     match name {
         "mlp-vae" | "conv-vae" => Some(block.losses.iter().sum()),
-        "dcgan" | "vqvae" => Some(block.losses[0]),
+        "dcgan" | "vqvae" | "flow-matching" => Some(block.losses[0]),
         _ => None,
     }
 }

@@ -134,7 +134,7 @@ class Model(nn.Module):
         self.settings, self.image = settings, image
         # `conditional` is the name in files of 0.1.0.
         conditional = settings.get("class_conditional", settings.get("conditional"))
-        self.classes = classes if conditional else 0
+        self.classes = classes if conditional and classes > 1 else 0
 
     def with_classes(self, rows, y):
         """Rows with their one-hot classes appended."""
@@ -489,9 +489,25 @@ class Flow(Model):
 
     def v(self, x, t, y=None):
         """Velocities at images in [−1, 1], [n, c, h, w], and times [n]."""
+        return self.velocity_at(x, self.with_classes(self.waves(x, t), y))
+
+    def guided(self, x, t, y=None):
+        """Velocities of samples: beyond those of any class, towards those of the classes `y`."""
+        guidance = self.settings.get("guidance", 1)
+        if not self.classes or guidance == 1:
+            return self.v(x, t, y)
+        waves = self.waves(x, t)
+        any_class = self.velocity_at(x, torch.cat([waves, waves.new_zeros(len(waves), self.classes)], 1))
+        return (1 - guidance) * any_class + guidance * self.v(x, t, y)
+
+    def waves(self, x, t):
+        """Cosines and sines of the times [n]."""
         frequencies = torch.pi * 2.0 ** torch.arange(self.settings["waves"], dtype=x.dtype)
         angles = frequencies * t[:, None]
-        features = self.with_classes(torch.stack([angles.cos(), angles.sin()], 2).flatten(1), y)
+        return torch.stack([angles.cos(), angles.sin()], 2).flatten(1)
+
+    def velocity_at(self, x, features):
+        """Velocities with the features of times and classes."""
         if not self.settings["width"]:
             # Rows have the channels of a pixel side by side.
             rows = x.permute(0, 2, 3, 1)
@@ -514,7 +530,7 @@ class Flow(Model):
         for t, after in zip(times, times[1:]):
             start, v, h = x, torch.zeros_like(x), after - t
             for share, weight in self.STAGES[self.settings["solver"]]:
-                v = self.v(start + share * h * v, torch.full_like(x[:, 0, 0, 0], t + share * h), y)
+                v = self.guided(start + share * h * v, torch.full_like(x[:, 0, 0, 0], t + share * h), y)
                 x = x + weight * h * v
         return x if self.points else (x + 1) / 2
 

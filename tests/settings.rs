@@ -112,8 +112,21 @@ fn flows() -> Vec<ModelConfig> {
     for solver in Solver::ALL {
         for (width, class_conditional) in [(0, false), (0, true), (4, false), (4, true)] {
             let (hidden, halvings, waves, steps, spacing) = (vec![5], 1, 2, 2, 1.5);
-            let flow = FlowConfig { width, halvings, hidden, waves, steps, solver, class_conditional, spacing };
-            all.push(ModelConfig::Flow(flow));
+            for (class_dropout, guidance) in [(0.0, 1.0), (0.2, 2.0)] {
+                let flow = FlowConfig {
+                    width,
+                    halvings,
+                    hidden: hidden.clone(),
+                    waves,
+                    steps,
+                    solver,
+                    class_conditional,
+                    class_dropout,
+                    guidance,
+                    spacing,
+                };
+                all.push(ModelConfig::Flow(flow));
+            }
         }
     }
     all

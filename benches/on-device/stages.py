@@ -5,7 +5,7 @@ from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent.parent / "peers" / "run"
 RECIPES = ("vae", "conv-vae", "dcgan", "vqvae")
-TRAINING = "mlp-vae,conv-vae,dcgan,vqvae"
+TRAINING = "mlp-vae,conv-vae,dcgan,vqvae,flow-matching"
 KERNELS = "product-1024,product-2048,convolution,decode"
 # Seconds that benches/peers/run has for its start and its end beside what it measures.
 AROUND = 8
@@ -102,7 +102,7 @@ def all_stages(tools, short, cuda):
     found += train(tools, short)
     found.append(peers(tools, short, "compiled", 100, [f"{torch}compiled"], training, 60))
     if burn:
-        found.append(peers(tools, short, "burn", 100, burn, everything, 60))
+        found.append(peers(tools, short, "burn", 100, burn, everything.replace(",flow-matching", ""), 60))
     return found + benches(tools, short)[1:]
 
 

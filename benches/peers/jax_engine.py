@@ -89,6 +89,8 @@ def build(scan, name):
         return single(scanned, models.vqvae_loss, models.vqvae(keys[0]), uniform(keys[1], (32, 32, 32, 3), -0.5, 0.5))
     if name == "dcgan":
         return gan(scanned, keys[0], uniform(keys[1], (64, 32, 32, 1), -1, 1))
+    if name == "flow-matching":
+        return single(scanned, models.flow_loss, models.flow(keys[0]), uniform(keys[1], (64, 28, 28, 1), -1, 1))
     if scan:
         raise LookupError("a scan is of training steps")
     if name in PRODUCTS:

@@ -1,4 +1,4 @@
-"""The four models in JAX: parameters as dictionaries, images as [n, h, w, c], Adam written out."""
+"""The five models in JAX: parameters as dictionaries, images as [n, h, w, c], Adam written out."""
 
 import math
 
@@ -210,3 +210,61 @@ def gan_step(state, real, key, step):
     (_, (g_run, d_run)), grads = jax.value_and_grad(g_loss, has_aux=True)(g)
     g, g_moments = adam(g, g_moments, grads, step, 2e-4, 0.5)
     return ((g, d), (g_run, d_run), (g_moments, d_moments)), loss
+
+
+def flow_block(keys, inputs, outputs):
+    p = {"norm1": norm(inputs), "conv1": window(next(keys), inputs, outputs, 3), "time": dense(next(keys), 48, outputs),
+         "norm2": norm(outputs), "conv2": window(next(keys), outputs, outputs, 3)}
+    return p if inputs == outputs else p | {"skip": window(next(keys), inputs, outputs, 1)}
+
+
+def flow(key):
+    """Flow matching of images of 28x28x1 by a U-Net of 12, 24 and 48 channels."""
+    keys = iter(jax.random.split(key, 32))
+    return {
+        "time": [dense(next(keys), 12, 48), dense(next(keys), 48, 48)],
+        "input": window(next(keys), 1, 12, 3), "output": window(next(keys), 12, 1, 3),
+        "down": [flow_block(keys, 12, 12), flow_block(keys, 24, 24)], "middle": flow_block(keys, 48, 48),
+        "halve": [window(next(keys), 12, 24, 4), window(next(keys), 24, 48, 4)],
+        "double": [window(next(keys), 24, 12, 4), window(next(keys), 48, 24, 4)],
+        "up": [flow_block(keys, 24, 12), flow_block(keys, 48, 24)], "norm": norm(12),
+    }
+
+
+def group_norm_silu(p, x):
+    """In groups of at least four channels, at most eight of them."""
+    channels = x.shape[-1]
+    h = x.reshape(*x.shape[:3], min(8, channels // 4), -1)
+    mean, variance = h.mean((1, 2, 4), keepdims=True), h.var((1, 2, 4), keepdims=True)
+    return jax.nn.silu(((h - mean) * lax.rsqrt(variance + 1e-5)).reshape(x.shape) * p["scale"] + p["shift"])
+
+
+def flow_block_of(p, x, e):
+    h = conv(p["conv1"], group_norm_silu(p["norm1"], x), 1, 1) + linear(p["time"], e)[:, None, None]
+    kept = conv(p["skip"], x) if "skip" in p else x
+    return kept + conv(p["conv2"], group_norm_silu(p["norm2"], h), 1, 1)
+
+
+def velocity(params, x, t):
+    angles = t[:, None] * jnp.pi * 2 ** jnp.arange(6)
+    e = jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], 1)
+    for p in params["time"]:
+        e = jax.nn.silu(linear(p, e))
+    h, kept = conv(params["input"], x, 1, 1), []
+    for block, halve in zip(params["down"], params["halve"]):
+        kept.append(flow_block_of(block, h, e))
+        h = half(halve, kept[-1])
+    h = flow_block_of(params["middle"], h, e)
+    for level in (1, 0):
+        both = jnp.concatenate([double(params["double"][level], h), kept[level]], -1)
+        h = flow_block_of(params["up"][level], both, e)
+    return conv(params["output"], group_norm_silu(params["norm"], h), 1, 1)
+
+
+def flow_loss(params, x, key):
+    """The mean squared error of the velocity, twice: as the loss and as what is reported."""
+    keys = jax.random.split(key)
+    z, t = jax.random.normal(keys[0], x.shape), jax.random.uniform(keys[1], x.shape[:1])
+    part = t[:, None, None, None]
+    loss = ((velocity(params, (1 - part) * z + part * x, t) - (x - z)) ** 2).mean()
+    return loss, loss

@@ -8,7 +8,7 @@ import subprocess
 
 from engines import ROOT
 
-TRAINING = ["mlp-vae", "conv-vae", "dcgan", "vqvae"]
+TRAINING = ["mlp-vae", "conv-vae", "dcgan", "vqvae", "flow-matching"]
 PRODUCTS = [f"product-{side}" for side in (512, 1024, 2048, 4096)]
 KERNELS = [*PRODUCTS, "convolution", "decode"]
 # After this number of steps, a loss that has not fallen is no training; a GAN's may do as it likes.

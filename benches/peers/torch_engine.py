@@ -5,7 +5,7 @@ import argparse
 import torch
 import torch.nn.functional as F
 from protocol import CONVOLUTION_FLOPS, PRODUCTS, Engine, Workload, serve
-from torch_models import Discriminator, Generator, Vae, VqVae
+from torch_models import Discriminator, Flow, Generator, Vae, VqVae
 
 
 class Training(Workload):
@@ -124,6 +124,8 @@ def build(mode, device, name):
         return Single(mode, device, VqVae(), random(32, 3, 32, 32) - 0.5)
     if name == "dcgan":
         return Gan(mode, device)
+    if name == "flow-matching":
+        return Single(mode, device, Flow(), 2 * random(64, 1, 28, 28) - 1)
     if name in PRODUCTS:
         side = PRODUCTS[name]
         a, b = random(side, side) - 0.5, random(side, side) - 0.5

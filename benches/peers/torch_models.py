@@ -1,4 +1,4 @@
-"""The four models in PyTorch."""
+"""The five models in PyTorch."""
 
 import torch
 import torch.nn.functional as F
@@ -95,3 +95,50 @@ class VqVae(nn.Module):
         output = self.decoder((z + (q - z).detach()).permute(0, 3, 1, 2))
         error = F.mse_loss(output, x) / VARIANCE
         return error + codebook + 0.25 * commitment, error
+
+
+class FlowBlock(nn.Module):
+    """skip(x) + conv2(silu(norm2(conv1(silu(norm1(x))) + time(e)))), in groups of four channels or a few more."""
+
+    def __init__(self, inputs, outputs, groups):
+        super().__init__()
+        self.norm1, self.conv1 = nn.GroupNorm(groups[0], inputs), nn.Conv2d(inputs, outputs, 3, 1, 1)
+        self.time = nn.Linear(48, outputs)
+        self.norm2, self.conv2 = nn.GroupNorm(groups[1], outputs), nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x, e):
+        h = self.conv1(F.silu(self.norm1(x))) + self.time(e)[:, :, None, None]
+        return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
+
+
+class Flow(nn.Module):
+    """Flow matching of images of 28x28x1 by a U-Net of 12, 24 and 48 channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.time = nn.Sequential(nn.Linear(12, 48), nn.SiLU(), nn.Linear(48, 48), nn.SiLU())
+        self.input, self.output = nn.Conv2d(1, 12, 3, 1, 1), nn.Conv2d(12, 1, 3, 1, 1)
+        self.down = nn.ModuleList([FlowBlock(12, 12, (3, 3)), FlowBlock(24, 24, (6, 6))])
+        self.halving = nn.ModuleList([half(12, 24), half(24, 48)])
+        self.middle = FlowBlock(48, 48, (8, 8))
+        self.doubling = nn.ModuleList([double(24, 12), double(48, 24)])
+        self.up = nn.ModuleList([FlowBlock(24, 12, (6, 3)), FlowBlock(48, 24, (8, 6))])
+        self.norm = nn.GroupNorm(3, 12)
+
+    def velocity(self, x, t):
+        angles = t[:, None] * torch.pi * 2 ** torch.arange(6, device=t.device)
+        e = self.time(torch.cat([angles.cos(), angles.sin()], 1))
+        h, kept = self.input(x), []
+        for block, halve in zip(self.down, self.halving):
+            kept.append(block(h, e))
+            h = halve(kept[-1])
+        h = self.middle(h, e)
+        for level in (1, 0):
+            h = self.up[level](torch.cat([self.doubling[level](h), kept[level]], 1), e)
+        return self.output(F.silu(self.norm(h)))
+
+    def forward(self, x):
+        z, t = torch.randn_like(x), torch.rand(x.shape[0], device=x.device)
+        part = t[:, None, None, None]
+        return F.mse_loss(self.velocity((1 - part) * z + part * x, t), x - z)

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// The names of the training steps.
-pub(crate) const TRAINING: [&str; 4] = ["mlp-vae", "conv-vae", "dcgan", "vqvae"];
+pub(crate) const TRAINING: [&str; 5] = ["mlp-vae", "conv-vae", "dcgan", "vqvae", "flow-matching"];
 
 /// Programs on an executor, with their data.
 pub(crate) struct Workload {

@@ -3,8 +3,8 @@
 use super::Workload;
 use gpu_core::{Array, Backend, Error, Sharing, SubmitLoop};
 use models::{
-    DataSpec, Gan, GanConfig, Model, Optimiser, SetSpec, Training, Vae, VaeConfig, VqVae, VqVaeConfig, in_order,
-    initial_values,
+    DataSpec, Flow, FlowConfig, Gan, GanConfig, Model, Optimiser, SetSpec, Training, Vae, VaeConfig, VqVae,
+    VqVaeConfig, in_order, initial_values,
 };
 
 /// The variance of uniform bytes, scaled to [0, 1].
@@ -27,6 +27,10 @@ fn model(name: &str) -> (Box<dyn Model>, usize, Optimiser) {
             let config = GanConfig { width: 64, latent: 100, ..GanConfig::default() };
             let adam = Optimiser { lr: 2e-4, beta1: 0.5, ..adam };
             (Box::new(Gan::new(config, &spec([32, 32, 1]))), 64, adam)
+        }
+        "flow-matching" => {
+            let config = FlowConfig { width: 12, class_conditional: false, ..FlowConfig::default() };
+            (Box::new(Flow::new(config, &spec([28, 28, 1]))), 64, adam)
         }
         "vqvae" => {
             let config = VqVaeConfig { ema: 0.0, ..VqVaeConfig::default() };

@@ -112,7 +112,8 @@ pub(crate) fn vqvae(ema: f32, restart: f32) -> VqVaeConfig {
 /// Flow matching with linear layers, or with a U-Net of `width` channels.
 fn flow(width: usize, solver: Solver) -> FlowConfig {
     let hidden = vec![13, 11];
-    FlowConfig { width, halvings: 1, hidden, waves: 3, steps: 2, solver, ..FlowConfig::default() }
+    let class_conditional = false;
+    FlowConfig { width, halvings: 1, hidden, waves: 3, steps: 2, solver, class_conditional, ..FlowConfig::default() }
 }
 
 fn prior(kernel: usize, class_conditional: bool) -> PriorConfig {
@@ -154,7 +155,8 @@ pub(crate) fn setups() -> Vec<Setup> {
     let gradient = GanConfig { penalty: Penalty::Gp, penalty_weight: 4.0, ..wasserstein };
     let deviation =
         GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
-    let of_labels = |config: FlowConfig| FlowConfig { class_conditional: true, ..config };
+    let of_labels =
+        |config: FlowConfig| FlowConfig { class_conditional: true, class_dropout: 0.4, guidance: 1.5, ..config };
     let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..vqvae(0.0, 0.0) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![

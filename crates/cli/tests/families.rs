@@ -165,6 +165,28 @@ fn finite_scalar_quantisation_has_no_codebook() {
     refusal(&output, &["no effect", "set vqvae.quantiser to fsq"]);
 }
 
+/// Samples are of their class with guidance or without, and differ.
+#[test]
+fn guidance_moves_samples() {
+    let place = Place::new();
+    place.train("flow-matching", "--epochs 8 --lr 0.01 --set flow.guidance=1", "run");
+    place.done("sample run --device cpu --out plain.png --class 1");
+    place.done("sample run --device cpu --out again.png --class 1 --guidance 1");
+    place.done("sample run --device cpu --out guided.png --class 1 --guidance 3");
+    let [plain, again, guided] = ["plain.png", "again.png", "guided.png"].map(|name| place.read(name));
+    assert!(plain == again && plain != guided);
+    refusal(
+        &place.frit("sample run --device cpu --guidance -1"),
+        &["flow.guidance must be between 0 and 100 (got -1)"],
+    );
+    place.train("flow-matching", "--steps 2 --set flow.guidance=1 --set flow.class_dropout=0", "without");
+    let output = place.frit("sample without --device cpu --guidance 2");
+    refusal(&output, &["flow.guidance must be 1 if flow.class_dropout is 0"]);
+    place.train("flow-matching", "--steps 2 --set flow.class_conditional=false", "unconditional");
+    let output = place.frit("sample unconditional --device cpu --guidance 2");
+    refusal(&output, &["--guidance needs a class-conditional model"]);
+}
+
 #[test]
 fn a_classifier_tells_stripes_apart() {
     let place = Place::new();

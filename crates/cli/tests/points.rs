@@ -81,8 +81,9 @@ fn a_flow_on_points_has_a_density_above_the_entropy() {
         assert!((cpu - gpu).abs() <= 2e-3 * cpu.abs().max(0.1), "{key} is {cpu} and {gpu}");
     }
     place.refused("sample run --device cpu --steps 0", &["flow.steps must be between 1 and 1000 (got 0)"]);
+    place.refused("sample run --device cpu --guidance 2", &["--guidance needs a class-conditional model"]);
     place.done(&format!("{GAN} --steps 2 --out gan --device cpu -q"));
-    place.refused("sample gan --device cpu --steps 9", &["gan takes no steps from noise to an image"]);
+    place.refused("sample gan --device cpu --steps 9", &["--steps", "flow matching", "gan is another model"]);
 }
 
 #[test]

@@ -54,12 +54,8 @@ const RUNS: [(&str, &str, &str); 21] = [
         "dcgan --set gan.width=4 --set gan.spectral=true --set gan.discriminator_norm=false \
          --set gan.loss=least_squares --set gan.minibatch_std=3",
     ),
-    ("flow", "grey", "flow-matching --set flow.width=0 --hidden 16,12"),
-    (
-        "flow-unet",
-        "colour",
-        "flow-matching --set flow.width=4 --set flow.class_conditional=true --set optimiser.average=0.9",
-    ),
+    ("flow", "grey", "flow-matching --set flow.width=0 --set flow.class_conditional=false --hidden 16,12"),
+    ("flow-unet", "colour", "flow-matching --set flow.width=4 --set flow.guidance=1.5 --set optimiser.average=0.9"),
     ("vqvae", "colour", "vqvae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.codes=12"),
     (
         "gradient-vqvae",

@@ -15,6 +15,7 @@ mod codes;
 mod conv2d;
 mod cross_entropy;
 mod density;
+mod drop_rows;
 mod elementwise;
 mod fill;
 mod flow_path;
@@ -67,6 +68,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("conv2d", conv2d::cases),
     ("cross_entropy", cross_entropy::cases),
     ("density", density::cases),
+    ("drop_rows", drop_rows::cases),
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
     ("flow_path", flow_path::cases),

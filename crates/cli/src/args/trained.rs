@@ -54,6 +54,9 @@ pub(crate) struct Sample {
     /// Steps from noise to an image, for flow matching [default: the run's flow.steps]
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<usize>,
+    /// Guidance by the class, for flow matching: above 1, clearer and less varied [default: the run's flow.guidance]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) guidance: Option<f32>,
     /// Also write each image to this folder: 00000.png, 00001.png, …, or its seed; existing numbered files are refused
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) files: Option<PathBuf>,

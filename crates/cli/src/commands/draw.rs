@@ -5,7 +5,7 @@ use crate::args::{self, Seeds, Trained};
 use crate::commands::trained::{MEASURE, check_truncation, open_on, open_to_draw, with_prior};
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
-use frit::eval::draw::{Images, Reconstructions, Sampling, set_steps, usual_samples};
+use frit::eval::draw::{Images, Reconstructions, Sampling, set_flow, usual_samples};
 use frit::eval::image_files::ImageFiles;
 use frit::eval::latents::class;
 use frit::eval::prior::{sample_seeds, sample_truncated};
@@ -33,7 +33,7 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         return complete(args, &trained, drawing.unwrap_or_default(), terminal);
     }
     let Opened { run, mut session, .. } = open_to_draw(&trained, terminal)?;
-    args.steps.map_or(Ok(()), |steps| set_steps(&mut session, steps))?;
+    set_flow(&mut session, args.steps, args.guidance)?;
     let count = args.n.unwrap_or(usual_samples(&session.data));
     ensure!(
         args.files.is_none() || session.data.points.is_none(),

@@ -40,6 +40,7 @@ pub mod codes;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod density;
+pub mod drop_rows;
 pub mod elementwise;
 pub mod fill;
 pub mod flow_path;
@@ -90,6 +91,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         conv2d::KERNELS,
         cross_entropy::KERNELS,
         density::KERNELS,
+        drop_rows::KERNELS,
         elementwise::KERNELS,
         fill::KERNELS,
         flow_path::KERNELS,

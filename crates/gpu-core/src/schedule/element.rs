@@ -13,6 +13,12 @@ pub trait Element: Float + NumAssign + Sum + Default + Debug + Send + Sync + 'st
     /// The same number in double precision.
     fn wide(self) -> f64;
 
+    /// The same numbers, if they are of single precision.
+    fn single(x: &[Self]) -> Option<&[f32]>;
+
+    /// [`Self::single`] of numbers to write.
+    fn single_mut(x: &mut [Self]) -> Option<&mut [f32]>;
+
     /// eˣ.
     fn exponential(self) -> Self;
 
@@ -35,6 +41,16 @@ impl Element for f32 {
     #[inline]
     fn wide(self) -> f64 {
         self.into()
+    }
+
+    #[inline]
+    fn single(x: &[Self]) -> Option<&[f32]> {
+        Some(x)
+    }
+
+    #[inline]
+    fn single_mut(x: &mut [Self]) -> Option<&mut [f32]> {
+        Some(x)
     }
 
     #[inline]
@@ -67,6 +83,16 @@ impl Element for f64 {
     #[inline]
     fn wide(self) -> f64 {
         self
+    }
+
+    #[inline]
+    fn single(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    #[inline]
+    fn single_mut(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
     }
 
     #[inline]

@@ -64,6 +64,8 @@ pub enum Stream {
     Points = 12,
     /// Codes drawn from a prior; the third word is the batch, counted from one, the fourth the position.
     Codes = 13,
+    /// Training images that lose their class; the third word is the step, counted from one.
+    Dropout = 14,
 }
 
 /// A sequence of random words from one stream, for `rand`'s distributions on the host.

@@ -3,7 +3,7 @@
 use super::ode::Solver;
 use crate::data::SetSpec;
 use crate::layers::halvings;
-use crate::validate::{self, Check, InvalidSetting, conditional, count, ensure, load, widths};
+use crate::validate::{self, Check, InvalidSetting, count, ensure, load, widths};
 use gpu_core::ops::time_features::MAX_WAVES;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,13 @@ pub struct FlowConfig {
     pub steps: usize,
     /// The method of integration.
     pub solver: Solver,
-    /// Gives the class to the network, so that samples can be of a requested class.
+    /// Gives the class to the network, so that samples can be of a requested class, if the data has classes.
     pub class_conditional: bool,
+    /// Share of training images without their class, by which the network learns images of any class.
+    pub class_dropout: f32,
+    /// Guidance w of class-conditional samples, whose velocity is (1 − w) times that of any class plus w times that of
+    /// theirs: above 1, images are clearer and less varied.
+    pub guidance: f32,
     /// Exponent p of the times t = 1 − (1 − k / steps)ᵖ: above 1, steps are shorter near the data.
     pub spacing: f32,
 }
@@ -38,7 +43,9 @@ impl Default for FlowConfig {
             waves: 6,
             steps: 20,
             solver: Solver::Heun,
-            class_conditional: false,
+            class_conditional: true,
+            class_dropout: 0.1,
+            guidance: 1.0,
             spacing: 1.0,
         }
     }
@@ -46,11 +53,18 @@ impl Default for FlowConfig {
 
 /// Steps of an integration, at most: each is a part of one schedule.
 const MAX_STEPS: usize = 1000;
+/// The strongest guidance.
+const MAX_GUIDANCE: f32 = 100.0;
 
 impl FlowConfig {
     /// Numbers that the network sees with an image: features of the time, and of a class-conditional model the class.
     pub(super) fn features(&self, spec: &SetSpec) -> usize {
-        2 * self.waves + if self.class_conditional { spec.classes } else { 0 }
+        2 * self.waves + if self.has_classes(spec) { spec.classes } else { 0 }
+    }
+
+    /// True if the network sees the class.
+    pub(super) fn has_classes(&self, spec: &SetSpec) -> bool {
+        self.class_conditional && spec.classes >= 2
     }
 
     /// Checks the settings for such images, in batches of `batch`.
@@ -64,8 +78,28 @@ impl FlowConfig {
         ensure((1.0..=4.0).contains(&self.spacing), "spacing", || {
             format!("must be between 1 and 4 (got {})", self.spacing)
         })?;
-        conditional("class_conditional", self.class_conditional, spec.classes)?;
+        self.check_guidance()?;
         if self.width > 0 { self.check_unet(spec, batch) } else { self.check_linear(spec, batch) }
+    }
+
+    fn check_guidance(&self) -> Check {
+        ensure((0.0..1.0).contains(&self.class_dropout), "class_dropout", || {
+            format!("must be at least 0 and below 1 (got {})", self.class_dropout)
+        })?;
+        ensure((0.0..=MAX_GUIDANCE).contains(&self.guidance), "guidance", || {
+            format!("must be between 0 and {MAX_GUIDANCE} (got {})", self.guidance)
+        })?;
+        ensure(!self.is_guided() || self.class_dropout > 0.0, "guidance", || {
+            format!(
+                "must be 1 if flow.class_dropout is 0: no image is trained without its class (got {})",
+                self.guidance
+            )
+        })
+    }
+
+    /// True if samples follow two velocities, that of their class and that of any.
+    pub(super) fn is_guided(&self) -> bool {
+        self.guidance != 1.0
     }
 
     fn check_unet(&self, spec: &SetSpec, batch: usize) -> Check {

@@ -25,6 +25,8 @@ use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
 use crate::validate::InvalidSetting;
 use gpu_core::ops::activation::Activation;
+use gpu_core::ops::drop_rows::drop_rows;
+use gpu_core::ops::elementwise::combine;
 use gpu_core::ops::flow_path::flow_path;
 use gpu_core::ops::loss::{self, Kind, Loss};
 use gpu_core::ops::time_features::time_features;
@@ -69,7 +71,7 @@ impl Flow {
     pub fn new(config: FlowConfig, spec: &DataSpec) -> Self {
         assert_eq!(config.validate(spec, 1), Ok(()));
         let mut base = Base::new(spec, COLUMNS);
-        if config.class_conditional {
+        if config.has_classes(spec.first()) {
             base.buffers = base.buffers.labelled(&mut base.memory);
         }
         let spec = spec.first();
@@ -139,9 +141,17 @@ impl Flow {
         buffers.tick(s, micro_batch, training, 0.0, 0);
         let order = buffers.train_order(s, micro_batch, training, clock);
         let x = buffers.moved_images(s, order, micro_batch, training, clock, self.range());
-        let y = buffers.first().labels.map(|labels| buffers.one_hot_classes(s, labels.train, order));
         let MicroBatch { first, rows, .. } = micro_batch;
         let (width, seed) = (self.spec().width(), training.seed);
+        let y = buffers.first().labels.map(|labels| {
+            let y = buffers.one_hot_classes(s, labels.train, order);
+            let dropout = self.config.class_dropout;
+            if dropout == 0.0 {
+                return y;
+            }
+            let u = philox::uniform_from(s, "u", [rows], first, clock, seed, Stream::Dropout, [0.0, 1.0]);
+            drop_rows(s, "class_dropout", y, u, dropout)
+        });
         let z = philox::normal_from(s, "noise", [rows, width], first * width, clock, seed, Stream::Train);
         let t = philox::uniform_from(s, "t", [rows], first, clock, seed, Stream::Mix, [0.0, 1.0]);
         let (xt, target) = flow_path(s, "path", z, x, t);
@@ -166,11 +176,22 @@ impl Flow {
     fn images(&self, s: &mut Schedule, z: Buf) -> Buf {
         let (buffers, count) = (&self.base.buffers, z.shape.rows());
         let y = buffers.first().labels.map(|labels| buffers.asked_classes(s, labels, count));
-        let FlowConfig { steps, solver, spacing, .. } = self.config;
+        let any_class = y.filter(|_| self.config.is_guided()).map(|y| {
+            let zeros = s.scratch(y.shape);
+            fill::fill(s, "any_class", zeros, 0.0);
+            zeros
+        });
+        let FlowConfig { steps, solver, spacing, guidance, .. } = self.config;
         let times = ode::times(steps, spacing);
         let rates = |s: &mut Schedule, x: Buf, t: f64| {
-            let features = self.features_at(s, count, t, y);
-            (self.velocity(s, x, features, Mode::Use).0, None)
+            let velocity = |s: &mut Schedule, y| {
+                let features = self.features_at(s, count, t, y);
+                self.velocity(s, x, features, Mode::Use).0
+            };
+            let v = velocity(s, y);
+            let Some(any_class) = any_class else { return (v, None) };
+            let of_any = s.scope("any_class", |s| velocity(s, Some(any_class)));
+            (combine(s, "guided", of_any, 1.0 - guidance, v, guidance), None)
         };
         ode::integrate(s, (z, None), &times, solver, rates).0
     }
