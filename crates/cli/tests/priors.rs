@@ -119,7 +119,11 @@ fn a_prior_belongs_to_a_vqvae() {
         ("train prior --codes vqvae --data moved --device cpu", &["the data changed since the VQ-VAE was trained"]),
         ("train prior --codes vqvae --size 5 --device cpu", &["leave out the settings of data"]),
         ("train prior --codes vqvae --set prior.kernel=2 --device cpu", &["prior.kernel must be odd"]),
-        ("train prior --codes vqvae --set prior.layers=0 --device cpu", &["prior.layers must be between 1"]),
+        (
+            "train prior --codes vqvae --set prior.layers=0 --device cpu",
+            &["prior.layers must be between 1 and 256 (got 0)"],
+        ),
+        ("train prior --codes vqvae --set prior.layers=257 --device cpu", &["between 1 and 256 (got 257)"]),
         ("sample vqvae --device cpu", &["vqvae has no prior", "frit train prior --codes RUN"]),
         ("sample other --prior prior --device cpu", &["whose weights are not those of other"]),
         ("sample vqvae --prior ae --device cpu", &["ae is a run of ae; name one of a prior"]),
