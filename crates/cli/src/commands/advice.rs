@@ -38,6 +38,7 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::MicroBatch(images) => format!("use --micro-batch {images}"),
         Hint::Resume(run) => format!("continue with `frit resume {}`", quoted(Path::new(run))),
         Hint::Data => "pass the data set that the run was trained on with --data".into(),
+        Hint::Folder => "`frit train FOLDER` trains on the images of a folder".into(),
         Hint::Codes => "train one with `frit train vqvae`, and name it with --codes RUN".into(),
         Hint::Class => "name the class of the images with --class".into(),
         Hint::Out => "choose another --out".into(),

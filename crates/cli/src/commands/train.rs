@@ -16,7 +16,7 @@ use frit::run::find::{RUNS, find};
 use frit::terminal::Terminal;
 use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
-use models::ModelConfig;
+use models::{ModelConfig, noun};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,7 +102,8 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     });
     let (epochs, steps) = (count(epochs, "epoch"), count(steps, "step"));
     terminal.say(&format!("trained {epochs}, {steps}{took}{}", best.unwrap_or_default()));
-    for (name, path) in [("images", samples), ("report", report)] {
+    let images = format!("{}s", noun(trained.session.data.points));
+    for (name, path) in [(images.as_str(), samples), ("report", report)] {
         if let Some(path) = path {
             terminal.say(&format!("  {name}: {}", path.display()));
         }

@@ -45,6 +45,8 @@ pub enum Hint {
     Size(usize),
     /// Give the data set that the run was trained on.
     Data,
+    /// Train on a folder of images.
+    Folder,
     /// Name the run of a VQ-VAE, whose codes a prior is trained on.
     Codes,
     /// Name the class of the images.
