@@ -87,7 +87,8 @@ fn samples_are_drawn_and_completed() {
     place.done("sample prior --complete --images cpu.png --class 3 --device cpu --out own.png");
     // The run has everything that it needs, also to encode the images of a shard again.
     let shorter = |run: &str, epochs: usize| {
-        place.done(&format!("{PRIOR} --codes vqvae --set data.shard=100 --epochs {epochs} --out {run}"));
+        let settings = "--set data.shard=100 --set optimiser.lr_schedule=constant";
+        place.done(&format!("{PRIOR} --codes vqvae {settings} --epochs {epochs} --out {run}"));
     };
     shorter("long", 2);
     shorter("short", 1);
@@ -98,9 +99,7 @@ fn samples_are_drawn_and_completed() {
         let path = place.path(run).join("checkpoints/latest.safetensors");
         frit::run::checkpoint::Checkpoint::load(&path).unwrap().tensors
     };
-    // The cosine of the learning rate was that of one epoch.
-    let [short, long] = ["short", "long"].map(tensors);
-    assert!(short.keys().eq(long.keys()) && short["vqvae/codebook.weight"] == long["vqvae/codebook.weight"]);
+    assert!(tensors("short") == tensors("long"));
     place.done("sample prior --files samples --by-class --device cpu -n 20 --out grid.png");
     assert!(place.path("samples/3").is_dir());
 }

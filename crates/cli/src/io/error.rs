@@ -35,6 +35,13 @@ pub enum Hint {
     MicroBatch(usize),
     /// Resume this run.
     Resume(String),
+    /// Start a new run from the weights of this one.
+    TrainOn {
+        /// Run folder.
+        run: String,
+        /// Steps of the new run.
+        steps: u64,
+    },
     /// The batch size is limited by the training set: this is the largest.
     MaxBatchSize(usize),
     /// Start a new run.
