@@ -1,10 +1,12 @@
 //! Command-line arguments.
 
+mod given;
 mod help;
 mod seeds;
 mod settings;
 mod trained;
 
+pub(crate) use given::given;
 pub(crate) use help::command;
 pub(crate) use seeds::Seeds;
 pub(crate) use settings::{Device, MicroBatch, Settings};

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod planned;
 pub mod profile;
 pub mod programs;
+mod recognise;
 mod saved;
 pub mod session;
 pub mod startup;
