@@ -40,7 +40,9 @@ fn a_prior_learns_the_codes() {
     let gpu: Value = serde_json::from_str(&place.done("eval prior --device gpu --json")).unwrap();
     assert!((number(&gpu, "code_nats") - nats).abs() < 0.01, "{gpu}");
     place.done(&format!("{PRIOR} --codes vqvae --epochs 20 --out same"));
-    place.done(&format!("{PRIOR} --codes vqvae --epochs 20 --seed 1 --out other"));
+    let loud = PRIOR.replace(" -q", "");
+    let printed = stderr(&place.frit(&format!("{loud} --codes vqvae --epochs 20 --seed 1 --out other")));
+    assert_eq!(printed.matches("encoding the training images to codes").count(), 1, "{printed}");
     let latest = |run: &str| fs::read(place.path(run).join("checkpoints/latest.safetensors")).unwrap();
     assert!(latest("prior") == latest("same") && latest("prior") != latest("other"));
     let config = fs::read_to_string(place.path("prior/config.toml")).unwrap();

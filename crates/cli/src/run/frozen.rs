@@ -137,17 +137,21 @@ fn bytes(values: &Array) -> Vec<u8> {
 }
 
 impl Session {
-    /// Runs the schedule that a model has for the training images on the device.
-    pub(super) fn encode_train(&mut self) -> Result<()> {
+    /// Runs the schedule that a model has for the training images on the device, in batches. Calls `encoded` after each
+    /// as [`Session::put_shard_counted`] does.
+    pub(super) fn encode_train(&mut self, encoded: &mut dyn FnMut(usize, bool)) -> Result<()> {
+        let is_first = self.encoding.is_none();
         let programs = match self.encoding.take() {
             Some(programs) => programs,
             None => encoding(self)?,
         };
         self.set_side_clock(0)?;
+        let batches = programs.iter().map(|(_, runs)| runs).sum();
         for &(program, runs) in &programs {
             for _ in 0..runs {
                 let ticket = self.executor.submit(&[program], 1, &[])?;
                 self.executor.wait(ticket)?;
+                encoded(batches, is_first);
             }
         }
         self.encoding = Some(programs);

@@ -21,4 +21,5 @@ pub mod startup;
 pub mod step_timer;
 pub mod tensors;
 pub mod tuning;
+mod upload;
 mod version;

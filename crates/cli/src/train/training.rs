@@ -82,7 +82,7 @@ pub enum Outcome {
 pub struct Trainer<'a> {
     pub(super) session: &'a mut Session,
     pub(super) run: Run,
-    terminal: &'a Terminal,
+    pub(super) terminal: &'a Terminal,
     pub(super) progress: Progress,
     /// The step of the latest checkpoint, if there is one.
     saved: Option<u64>,
@@ -238,7 +238,7 @@ impl<'a> Trainer<'a> {
         let steps = self.prepared.steps;
         let position = steps.at(step);
         let StepPosition { size, runs, .. } = position;
-        self.session.put_shard(&steps, &position)?;
+        self.put_shard(&position)?;
         if let Some(startup) = &mut self.startup {
             startup.lap("run folder and upload");
             startup.shaders(self.session.executor.counters());
