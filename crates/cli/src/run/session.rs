@@ -302,7 +302,10 @@ impl Session {
 
     /// Adds the running averages that a checkpoint of an earlier version lacks: those of statistics.
     fn add_averages(&self, checkpoint: &mut Checkpoint) {
-        self.averages().iter().for_each(|tensor| checkpoint.add_average(AVERAGE, &tensor.name));
+        if self.config.optimiser.average > 0.0 {
+            let states = tensors::averaged_states(self.model.as_ref());
+            states.iter().for_each(|tensor| checkpoint.add_average(AVERAGE, &tensor.name));
+        }
     }
 
     /// Sets the clock of evaluation and sampling: at 0, the next batch is the first.
@@ -417,5 +420,24 @@ mod tests {
         let digits = DataSet::load(&DataOptions::default()).unwrap();
         let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;
         assert_eq!(spec(&config, &digits).first().variance, expected);
+    }
+
+    /// Version 0.1.0 kept no averages of statistics; that of a weight is missing in a damaged file alone.
+    #[test]
+    fn only_averages_of_statistics_may_be_missing() {
+        let config = Config::load("dcgan").unwrap().with("gan.width=2").unwrap();
+        let data = DataSet::black([8, 8, 1], vec!["0".into()]);
+        let mut session = Session::open(config, data.into(), &Backend::Cpu).unwrap();
+        session.initialise().unwrap();
+        let whole = session.checkpoint().unwrap();
+        let states = tensors::averaged_states(session.model.as_ref());
+        assert!(!states.is_empty());
+        for Tensor { name, .. } in session.averages() {
+            let mut file = whole.clone();
+            file.tensors.remove(&format!("{AVERAGE}{name}")).unwrap();
+            let is_state = states.iter().any(|state| state.name == name);
+            assert_eq!(session.restore(&mut file.clone()).is_ok(), is_state, "{name}");
+            assert_eq!(session.restore_weights(&mut file, true).is_ok(), is_state, "{name}");
+        }
     }
 }
