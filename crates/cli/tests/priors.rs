@@ -142,3 +142,16 @@ fn a_prior_belongs_to_a_vqvae() {
     let shown = place.frit("show prior --json");
     assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
 }
+
+/// A misspelt target is refused before a VQ-VAE is trained.
+#[test]
+fn targets_of_a_prior_are_checked_first() {
+    let place = Place::new();
+    let verify = "verify prior --data data --device cpu --out checked";
+    for (set, words) in [
+        ("target.code_natz=[0,9]", ["target.code_natz is not a metric", "did you mean 'code_nats'?"]),
+        ("prior.kernel=2", ["prior.kernel must be odd", ""]),
+    ] {
+        place.refused(&format!("{verify} --set {set}"), &words);
+    }
+}
