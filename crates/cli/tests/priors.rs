@@ -117,7 +117,14 @@ fn a_prior_belongs_to_a_vqvae() {
         ("train prior --codes ae --device cpu", &["ae is a run of ae; name one of a VQ-VAE"]),
         ("train prior --codes nowhere --device cpu", &["no run at 'nowhere'"]),
         ("train vae --codes vqvae --device cpu", &["--codes is for the family prior"]),
-        ("train prior --codes vqvae --data moved --device cpu", &["the data changed since the VQ-VAE was trained"]),
+        (
+            "train prior --codes vqvae --data moved --device cpu",
+            &["moved is not the data that the VQ-VAE was trained on", "only where that data is now"],
+        ),
+        (
+            "train prior --codes vqvae --data digits --device cpu",
+            &["digits is not the data that the VQ-VAE was trained"],
+        ),
         ("train prior --codes vqvae --size 5 --device cpu", &["leave out the settings of data"]),
         ("train prior --codes vqvae --set prior.kernel=2 --device cpu", &["prior.kernel must be odd"]),
         (
@@ -139,6 +146,13 @@ fn a_prior_belongs_to_a_vqvae() {
         place.refused(line, words);
     }
     refusal(&place.frit("sample prior --complete --class 3"), &["--class is of your own images"]);
+    fs::rename(place.path("vqvae"), place.path("elsewhere")).unwrap();
+    fs::rename(place.path("data"), place.path("images")).unwrap();
+    let again = "train prior/config.toml --device cpu -q --steps 1";
+    refusal(&place.frit(again), &["vqvae is not a run folder", "--codes RUN", "--set prior.codes=RUN"]);
+    place.done(&format!("{again} --codes elsewhere --data images --out moved-vqvae"));
+    place.done(&format!("{again} --set prior.codes=elsewhere --data images --out set"));
+    place.done("resume prior --data images --device cpu -q");
     let shown = place.frit("show prior --json");
     assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
 }

@@ -41,6 +41,10 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::Data => "pass the data set that the run was trained on with --data".into(),
         Hint::Folder => "`frit train FOLDER` trains on the images of a folder".into(),
         Hint::Codes => "train one with `frit train vqvae`, and name it with --codes RUN".into(),
+        Hint::CodesData => "leave out --data, or name with it only where that data is now".into(),
+        Hint::MovedCodes => {
+            "name the VQ-VAE where it is now with `frit train … --codes RUN`, or --set prior.codes=RUN".into()
+        }
         Hint::Class => "name the class of the images with --class".into(),
         Hint::Out => "choose another --out".into(),
         Hint::Device => "choose another --device (see `frit devices`)".into(),

@@ -13,6 +13,7 @@ use frit::eval::metrics::{headline, metric, name};
 use frit::io::format::{lasting, quoted, short};
 use frit::run::find::{RUNS, find, refuse_as_data};
 use frit::run::folder::Run;
+use frit::run::frozen::refuse_default_data;
 use frit::terminal::Terminal;
 use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
@@ -161,6 +162,9 @@ fn configuration(args: &args::Train, given: &str, terminal: &Terminal) -> Result
             bail!("--codes is for the family prior, and {} is of the family {name}; leave it out", args.recipe)
         };
         prior.codes = find(Some(run), RUNS.as_ref())?.display().to_string();
+    }
+    if args.data.is_some() || args.settings.gives(&config, "data.source") {
+        refuse_default_data(&config)?;
     }
     Ok((recipe, config))
 }

@@ -56,6 +56,10 @@ pub enum Hint {
     Folder,
     /// Name the run of a VQ-VAE, whose codes a prior is trained on.
     Codes,
+    /// Give the data that the VQ-VAE of a prior was trained on.
+    CodesData,
+    /// Name the place that the run of a VQ-VAE moved to.
+    MovedCodes,
     /// Name the class of the images.
     Class,
     /// Write to another path.

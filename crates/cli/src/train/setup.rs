@@ -47,7 +47,7 @@ impl Inputs {
         config.data.source = absolute(&config.data.source);
         let frozen = frozen::resolve(&mut config)?;
         let data = DataSet::load(&config.data)?;
-        frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint()))?;
+        frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint(), &data.name))?;
         length.apply(&mut config, data.train.count);
         config.resolve_decay(EpochPlan::new(&config, data.train.count).total)?;
         let auto_micro_batch = choose_micro_batch(&mut config, micro_batch);
