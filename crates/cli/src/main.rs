@@ -19,14 +19,15 @@ fn main() -> ExitCode {
     without_display();
     startup::begin();
     commands::signals::fail_past_size_limit();
-    let cli = match args::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let parsed = args::command().try_get_matches();
+    let (cli, matches) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
+        Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
     start_log(cli.verbose, cli.quiet);
     let terminal = Terminal::new(cli.quiet);
     let result = match cli.command {
-        Command::Train(args) => commands::train::train(&args, &terminal),
+        Command::Train(args) => commands::train::train(&args, &args::given(&matches), &terminal),
         Command::Resume(args) => commands::resume::resume(&args, &terminal),
         Command::Recipes(args) => commands::recipes::recipes(&args),
         Command::Verify(args) => commands::verify::verify(&args, &terminal),

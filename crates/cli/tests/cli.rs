@@ -354,7 +354,7 @@ fn invalid_arguments_are_refused() {
     let place = Place::new();
     place.put("typo.toml", "family = \"vae\"\n[train]\nepoch = 3\n");
     place.refused("train nosuch", &["no recipe", "nosuch", "vae, ae"]);
-    place.refused("train nosuch.toml", &["no file 'nosuch.toml'"]);
+    place.refused("train nosuch.toml", &["no file or folder 'nosuch.toml'"]);
     place.refused("train typo.toml", &["typo.toml", "line 3", "epoch"]);
     for (arguments, words) in [
         ("--set train.epoch=3", &["no setting train.epoch", "train.epochs"][..]),

@@ -252,7 +252,11 @@ fn help_has_a_summary_and_details() {
     for words in ["Use a trained model:", "130", "FRIT_CACHE", "NO_COLOR", "RUST_LOG"] {
         assert!(root.contains(words), "{words} is not in {root}");
     }
-    assert!(place.done("recipes").lines().all(|line| line.chars().count() <= 80));
+    let recipes = place.done("recipes");
+    assert!(recipes.lines().all(|line| line.chars().count() <= 80));
+    // Titles begin in one column, two spaces after the longest name.
+    let list = recipes.split("\n\n").next().unwrap();
+    assert!(list.lines().all(|line| line[..15].ends_with("  ")), "{list}");
     assert!(place.done("recipes show vae").contains("bernoulli, gaussian"));
     for shell in ["bash", "zsh", "fish"] {
         assert!(place.done(&format!("completions {shell}")).contains("reconstruct"), "{shell}");

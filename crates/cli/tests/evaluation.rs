@@ -38,7 +38,7 @@ fn samples_have_the_requested_class() {
         refusal(&output, &["no class 'eleven'", "0, 1, 2"]);
     }
     place.done("train vae --data data --hidden 8 --latent-dim 2 --batch-size 32 --epochs 1 --device cpu --out plain");
-    place.refused("sample plain --class 3 --device cpu", &["unconditional", "cvae"]);
+    place.refused("sample plain --class 3 --device cpu", &["unconditional", "class_conditional is false"]);
 }
 
 #[test]

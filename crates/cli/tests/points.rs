@@ -28,7 +28,13 @@ fn blue(place: &Place, picture: &str) -> f64 {
 #[test]
 fn a_gan_on_points_is_drawn_and_evaluated() {
     let place = Place::new();
-    place.done(&format!("{GAN} --epochs 2 --out run --device cpu -q"));
+    let trained = place.frit(&format!("{GAN} --epochs 2 --out run --device cpu"));
+    let printed = String::from_utf8(trained.stderr).unwrap();
+    for words in ["training points-gan on 1024 points of 25gaussians", " points/s", "  points: run/samples/"] {
+        assert!(printed.contains(words), "{words} in {printed}");
+    }
+    assert!(!printed.contains("image"), "{printed}");
+    place.refused("train points-gan --batch-size 999999 --device cpu", &["but the training set has", "points"]);
     for (picture, least) in [("reals.png", 1e-3), ("samples/000002.png", 1e-4)] {
         let share = blue(&place, &format!("run/{picture}"));
         assert!((least..0.5).contains(&share), "{picture}: {share}");

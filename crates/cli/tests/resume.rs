@@ -305,17 +305,41 @@ fn fewer_epochs_than_done_are_refused() {
     assert!(files(&place.path("run")) == before);
 }
 
-/// A learning rate that has decayed to zero stays there.
+/// A learning rate that has decayed to zero stays there: more steps are refused, and a new run continues instead.
 #[test]
-fn a_zero_learning_rate_is_reported_on_resume() {
+fn more_steps_at_a_learning_rate_of_zero_are_refused() {
     let place = Place::new();
     place.done(&format!("{TINY} --epochs 2 --set optimiser.lr_schedule=linear --device cpu --out run -q"));
     let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
     let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["learning_rate"].as_f64();
     let rates: Vec<f64> = metrics.lines().filter_map(rate).collect();
     assert!(rates.len() == 2 && (rates[0] - 5.5e-4).abs() < 1e-9 && rates[1] < 1e-4, "{rates:?}");
-    let printed = stderr(&place.frit("resume run --epochs 3"));
-    assert!(printed.contains("the learning rate is zero from now on"), "{printed}");
+    let before = files(&place.path("run"));
+    let refused = place.frit("resume run --epochs 3");
+    refusal(&refused, &["the learning rate of run falls to zero at step 20, so steps after 20 would not train"]);
+    assert!(files(&place.path("run")) == before);
+    let complete = stderr(&place.frit("resume run"));
+    for (printed, steps) in [(stderr(&refused), 10), (complete, 20)] {
+        let command = printed.split('`').nth(1).unwrap_or_else(|| panic!("no command: {printed}"));
+        assert!(command.contains(&format!("--steps {steps} ")), "{command}");
+        place.done(&format!("{} --device cpu --out on-{steps}", &command["frit ".len()..]));
+    }
+    let weights = |run: &str| Checkpoint::load(&place.path(run).join(LATEST)).unwrap().tensors;
+    assert!(weights("on-10")["decoder.0.weight"] != weights("run")["decoder.0.weight"]);
+}
+
+/// A run whose own length passes the end of its schedule resumes as it was started.
+#[test]
+fn a_run_that_outlasts_its_learning_rate_resumes() {
+    let place = Place::new();
+    let train = format!("{TINY} --epochs 2 --set optimiser.lr_schedule=linear --set optimiser.lr_decay_steps=5");
+    for run in ["whole", "run"] {
+        place.done(&format!("{train} --set train.keep=9 --device cpu -q --out {run}"));
+    }
+    fs::copy(place.path("run/checkpoints/step-00000015.safetensors"), place.path("run").join(LATEST)).unwrap();
+    let printed = stderr(&place.frit("resume run"));
+    assert!(printed.contains("from step 15") && printed.contains("the learning rate is zero from now on"), "{printed}");
+    place.assert_same("run", "whole");
 }
 
 #[test]

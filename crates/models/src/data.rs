@@ -33,6 +33,11 @@ impl SetSpec {
     }
 }
 
+/// The word for one of a set with that density, in messages: `point`, or `image` without a density.
+pub fn noun(points: Option<Density>) -> &'static str {
+    if points.is_some() { "point" } else { "image" }
+}
+
 /// The data that a model is built for: one set of images, or several.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DataSpec {

@@ -34,7 +34,7 @@ mod vqvae;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
-pub use data::{DataSpec, Range, SetSpec};
+pub use data::{DataSpec, Range, SetSpec, noun};
 pub use families::{Family, ModelConfig};
 pub use flow::{Flow, FlowConfig, Solver};
 pub use gan::{Change, Gan, GanConfig, Penalty};

@@ -50,7 +50,12 @@ pub(crate) fn ensure(holds: bool, key: &str, problem: impl FnOnce() -> String) -
 
 /// A count of channels, numbers or codes.
 pub(crate) fn count(key: &str, n: usize) -> Check {
-    ensure((1..=MAX_WIDTH).contains(&n), key, || format!("must be between 1 and {MAX_WIDTH} (got {n})"))
+    up_to(key, n, MAX_WIDTH)
+}
+
+/// A count of at least one.
+pub(crate) fn up_to(key: &str, n: usize, max: usize) -> Check {
+    ensure((1..=max).contains(&n), key, || format!("must be between 1 and {max} (got {n})"))
 }
 
 /// A count that may be zero.

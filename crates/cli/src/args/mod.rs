@@ -1,10 +1,12 @@
 //! Command-line arguments.
 
+mod given;
 mod help;
 mod seeds;
 mod settings;
 mod trained;
 
+pub(crate) use given::given;
 pub(crate) use help::command;
 pub(crate) use seeds::Seeds;
 pub(crate) use settings::{Device, MicroBatch, Settings};
@@ -117,7 +119,8 @@ pub(crate) struct Train {
     ///
     /// Digits and shapes are built in. So are points of a density: 8gaussians, 25gaussians, moons,
     /// swissroll, checkerboard. A folder has images (sub-folders are classes), IDX files (MNIST,
-    /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz.
+    /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz. Of a prior it is the place
+    /// of its VQ-VAE's data, if that has moved.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Trained VQ-VAE, for the recipe prior: its run folder, or its name in runs/. Its data is the training data

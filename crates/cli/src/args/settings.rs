@@ -120,13 +120,16 @@ impl Settings {
         Ok(config.data)
     }
 
-    /// Applies these to `config`.
-    pub(crate) fn apply(&self, mut config: Config) -> Result<Config> {
-        for setting in &self.set {
-            config = config.with(setting)?;
-        }
+    /// True if a flag or `--set` gives the setting of that key.
+    pub(crate) fn gives(&self, config: &Config, key: &str) -> bool {
+        let is_set = |set: &String| set.split_once('=').is_some_and(|(given, _)| given.trim() == key);
+        self.flags(config).iter().any(|(_, of, value)| of == key && value.is_some()) || self.set.iter().any(is_set)
+    }
+
+    /// The flags: name, key in `config`, value if given.
+    fn flags(&self, config: &Config) -> [(&'static str, String, Option<String>); 7] {
         let hidden = (!self.hidden.is_empty()).then(|| format!("{:?}", self.hidden));
-        let flags: [(&str, String, Option<String>); 7] = [
+        [
             ("--batch-size", "train.batch_size".into(), self.batch_size.map(|n| n.to_string())),
             ("--lr", "optimiser.lr".into(), self.lr.map(number)),
             ("--latent-dim", config.model_key("latent"), self.latent_dim.map(|n| n.to_string())),
@@ -134,10 +137,17 @@ impl Settings {
             ("--beta", config.model_key("beta"), self.beta.map(number)),
             ("--size", "data.size".into(), self.size.map(|n| n.to_string())),
             ("--seed", "train.seed".into(), self.seed.map(|n| n.to_string())),
-        ];
+        ]
+    }
+
+    /// Applies these to `config`.
+    pub(crate) fn apply(&self, mut config: Config) -> Result<Config> {
+        for setting in &self.set {
+            config = config.with(setting)?;
+        }
         let known = config.keys();
         let mut given: Vec<(String, String)> = Vec::new();
-        for (flag, key, value) in flags {
+        for (flag, key, value) in self.flags(&config) {
             let Some(value) = value else { continue };
             if !known.contains(&key) {
                 let family = config.name();

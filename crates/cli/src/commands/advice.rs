@@ -37,8 +37,14 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::MaxBatchSize(images) => format!("use --batch-size {images} or less"),
         Hint::MicroBatch(images) => format!("use --micro-batch {images}"),
         Hint::Resume(run) => format!("continue with `frit resume {}`", quoted(Path::new(run))),
+        Hint::TrainOn { run, steps } => train_on(Path::new(run), *steps),
         Hint::Data => "pass the data set that the run was trained on with --data".into(),
+        Hint::Folder => "`frit train FOLDER` trains on the images of a folder".into(),
         Hint::Codes => "train one with `frit train vqvae`, and name it with --codes RUN".into(),
+        Hint::CodesData => "leave out --data, or name with it only where that data is now".into(),
+        Hint::MovedCodes => {
+            "name the VQ-VAE where it is now with `frit train … --codes RUN`, or --set prior.codes=RUN".into()
+        }
         Hint::Class => "name the class of the images with --class".into(),
         Hint::Out => "choose another --out".into(),
         Hint::Device => "choose another --device (see `frit devices`)".into(),
@@ -49,6 +55,16 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::Features(name) => format!("use --features {name}"),
         _ => return None,
     })
+}
+
+/// The command that trains the weights of a run for more steps, under a new schedule of the learning rate.
+pub(crate) fn train_on(run: &Path, steps: u64) -> String {
+    let file = |name: &str| quoted(&run.join(name));
+    let (config, weights) = (file("config.toml"), file("checkpoints/latest.safetensors"));
+    format!(
+        "start a new run from its weights, with a new schedule: `frit train {config} --init {weights} --steps {steps} \
+         --set optimiser.lr_decay_steps=0`"
+    )
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ fn classes(args: &args::Decode, session: &Session, count: usize) -> Result<Optio
     match (&args.class, &args.classes) {
         (Some(name), _) => Ok(Some(vec![class(session, name)?; count])),
         (None, Some(_)) if !is_class_conditional(session) => {
-            bail!("this model is unconditional; --classes is not available")
+            bail!("{}; leave out --classes", session.config.why_unconditional())
         }
         (None, Some(path)) => {
             let name = path.display().to_string();

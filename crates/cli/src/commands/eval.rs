@@ -9,6 +9,7 @@ use frit::eval::metrics::METRICS;
 use frit::eval::{EvalOptions, FeatureChoice, Opened, evaluate, origin};
 use frit::io::format::short;
 use frit::terminal::Terminal;
+use models::noun;
 use serde_json::{Map, Value};
 
 pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
@@ -25,15 +26,17 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     };
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
     evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step, &data));
+    let noun = noun(session.data.points);
     match run.write_evaluation(&evaluation, data.same_tests) {
         Ok(_) if data.same_tests => {}
-        Ok(path) => terminal.say(&format!("the test images differ from those of the run; saved to {}", path.display())),
+        Ok(path) => {
+            terminal.say(&format!("the test {noun}s differ from those of the run; saved to {}", path.display()))
+        }
         Err(error) => terminal.say(&format!("the evaluation was not saved: {error}")),
     }
     match args.json {
         true => put_json("eval", Value::Object(evaluation))?,
         false => {
-            let noun = if session.data.points.is_some() { "point" } else { "image" };
             let with_noun = |text: &str| text.replace("image", noun);
             print_table(&evaluation, with_noun, |_, unit| with_noun(unit))?;
         }

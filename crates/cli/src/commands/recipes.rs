@@ -11,8 +11,9 @@ use frit::config::recipes::{RECIPES, about, text, title};
 pub(crate) fn recipes(args: &args::Recipes) -> Result<Ending> {
     match &args.command {
         None => {
+            let width = RECIPES.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
             for (name, text) in RECIPES {
-                out!("{name:12} {}", title(text))?;
+                out!("{name:width$}  {}", title(text))?;
             }
             out!("")?;
             out!("`frit recipes show NAME` prints all settings of one, with their meaning")?;

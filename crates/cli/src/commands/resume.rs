@@ -1,12 +1,13 @@
 //! `frit resume`.
 
+use super::advice::train_on;
 use super::train::{finish, on_interrupt};
 use super::trained::run_folder;
 use crate::Ending;
 use crate::args;
 use anyhow::Result;
 use frit::terminal::Terminal;
-use frit::train::{Length, ResumeOptions};
+use frit::train::{Length, ResumeOptions, Summary};
 use gpu_core::DeviceChoice;
 
 pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending> {
@@ -22,7 +23,11 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         ..ResumeOptions::new(run)
     })?;
     if trained.was_complete {
-        terminal.say("to train longer, use --epochs with a larger number");
+        let Summary { steps, .. } = trained.summary()?;
+        terminal.say(&match trained.session.config.optimiser.has_fallen_to_nothing(steps) {
+            true => format!("its learning rate has fallen to zero; {}", train_on(&trained.path, steps)),
+            false => "to train longer, use --epochs with a larger number".into(),
+        });
     }
     finish(trained, terminal, args.json)
 }

@@ -10,19 +10,21 @@ use frit::config::{Config, recipes};
 use frit::data::{Suited, is_data, suited};
 use frit::eval::Evaluation;
 use frit::eval::metrics::{headline, metric, name};
-use frit::io::files;
 use frit::io::format::{lasting, quoted, short};
-use frit::run::find::{RUNS, find};
+use frit::run::find::{RUNS, find, refuse_as_data};
+use frit::run::folder::Run;
+use frit::run::frozen::refuse_default_data;
 use frit::terminal::Terminal;
 use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
-use models::ModelConfig;
+use models::{ModelConfig, noun};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) fn train(args: &args::Train, terminal: &Terminal) -> Result<Ending> {
-    let (recipe, config) = configuration(args, terminal)?;
+/// Trains; `given` are the flags of the command line, for a message.
+pub(crate) fn train(args: &args::Train, given: &str, terminal: &Terminal) -> Result<Ending> {
+    let (recipe, config) = configuration(args, given, terminal)?;
     let options = TrainOptions {
         name: recipe_name(&recipe),
         length: Length { epochs: args.epochs, steps: args.steps },
@@ -102,7 +104,8 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     });
     let (epochs, steps) = (count(epochs, "epoch"), count(steps, "step"));
     terminal.say(&format!("trained {epochs}, {steps}{took}{}", best.unwrap_or_default()));
-    for (name, path) in [("images", samples), ("report", report)] {
+    let images = format!("{}s", noun(trained.session.data.points));
+    for (name, path) in [(images.as_str(), samples), ("report", report)] {
         if let Some(path) = path {
             terminal.say(&format!("  {name}: {}", path.display()));
         }
@@ -133,7 +136,7 @@ fn recipe_name(recipe: &str) -> String {
 
 /// The recipe and the configuration: the recipe's settings, then those of the command line. Of data in the recipe's
 /// place, the recipe is one that suits them.
-fn configuration(args: &args::Train, terminal: &Terminal) -> Result<(String, Config)> {
+fn configuration(args: &args::Train, given: &str, terminal: &Terminal) -> Result<(String, Config)> {
     let is_recipe = recipes::text(&args.recipe).is_some() || !is_data(&args.recipe)?;
     let (recipe, config) = if is_recipe {
         (args.recipe.clone(), Config::load(&args.recipe)?)
@@ -143,7 +146,7 @@ fn configuration(args: &args::Train, terminal: &Terminal) -> Result<(String, Con
             "'{}' is data, and --data names data too; name a recipe (see `frit recipes`), or leave out --data",
             args.recipe
         );
-        suiting(args, terminal)?
+        suiting(args, given, terminal)?
     };
     let mut config = args.settings.apply(config)?;
     let train = &mut config.train;
@@ -160,18 +163,23 @@ fn configuration(args: &args::Train, terminal: &Terminal) -> Result<(String, Con
         };
         prior.codes = find(Some(run), RUNS.as_ref())?.display().to_string();
     }
+    if args.data.is_some() || args.settings.gives(&config, "data.source") {
+        refuse_default_data(&config)?;
+    }
     Ok((recipe, config))
 }
 
-/// The recipe for a data set, and its configuration; says in two lines which and why.
-fn suiting(args: &args::Train, terminal: &Terminal) -> Result<(String, Config)> {
+/// The recipe for a data set, and its configuration; says in two lines why, and by which command the training is
+/// repeated.
+fn suiting(args: &args::Train, given: &str, terminal: &Terminal) -> Result<(String, Config)> {
     let source = &args.recipe;
     let path = Path::new(source);
     ensure!(
-        !files::exists(&path.join("config.toml"))?,
+        !Run::is_at(path),
         "'{source}' is a run; continue it with `frit resume {0}`, or repeat it with `frit train {0}/config.toml`",
         quoted(path)
     );
+    refuse_as_data(source)?;
     let options = args.settings.data(DataOptions { source: source.clone(), ..DataOptions::default() })?;
     ensure!(
         options.source == *source,
@@ -184,12 +192,13 @@ fn suiting(args: &args::Train, terminal: &Terminal) -> Result<(String, Config)> 
     for setting in &settings {
         config = config.with(setting)?;
         flags += &match setting.split_once('=') {
+            Some((key, _)) if args.settings.gives(&config, key) => String::new(),
             Some(("data.size", size)) => format!(" --size {size}"),
             Some(("train.batch_size", images)) => format!(" --batch-size {images}"),
             _ => format!(" --set {setting}"),
         };
     }
     terminal.say(&format!("{source}: {facts}"));
-    terminal.say(&format!("as `frit train {recipe} --data {}{flags}`: {reason}", quoted(path)));
+    terminal.say(&format!("as `frit train {recipe} --data {}{flags}{given}`: {reason}", quoted(path)));
     Ok((recipe.into(), config))
 }

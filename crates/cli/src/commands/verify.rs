@@ -11,7 +11,7 @@ use frit::run::folder::Run;
 use frit::terminal::Terminal;
 use frit::train::{TrainOptions, Verification, train};
 use gpu_core::DeviceChoice;
-use models::ModelConfig;
+use models::{ModelConfig, PriorConfig};
 use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let folder = Folder::of(args)?;
     let interrupts = Interrupts::listen(&folder, *terminal)?;
     let device = args.device.options(DeviceChoice::Auto);
-    let Some(config) = with_codes(config, &folder, &interrupts, &device, *terminal)? else {
+    let Some(config) = with_codes(config, recipe, &folder, &interrupts, &device, *terminal)? else {
         terminal.say_interrupted(&folder.interrupted(recipe));
         return Ok(Ending::Interrupted);
     };
@@ -54,18 +54,24 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
 /// run folder. `None` if that was interrupted.
 fn with_codes(
     mut config: Config,
+    recipe: &str,
     folder: &Folder,
     interrupts: &Interrupts,
     device: &DeviceOptions,
     terminal: Terminal,
 ) -> Result<Option<Config>> {
-    let ModelConfig::Prior(prior) = &mut config.model else { return Ok(Some(config)) };
+    let ModelConfig::Prior(prior) = &config.model else { return Ok(Some(config)) };
     if !prior.codes.is_empty() {
         return Ok(Some(config));
     }
     let mut path = folder.run.clone().into_os_string();
     path.push("-vqvae");
     let vqvae = Config { data: config.data.clone(), ..Config::load("vqvae")? };
+    if let ModelConfig::VqVae(of_codes) = &vqvae.model {
+        // Before minutes of training.
+        let prior = PriorConfig { vqvae: of_codes.clone(), ..prior.clone() };
+        Verification::check(Config { model: ModelConfig::Prior(prior), ..config.clone() }, recipe, device)?;
+    }
     let options = TrainOptions {
         device: device.clone(),
         out: Some(path.clone().into()),
@@ -76,7 +82,8 @@ fn with_codes(
     if !interrupts.while_training(|_| Ok(train(options)?.metrics.is_some()))? {
         return Ok(None);
     }
-    prior.codes = path.to_string_lossy().into_owned();
+    let prior = PriorConfig { codes: path.to_string_lossy().into_owned(), ..prior.clone() };
+    config.model = ModelConfig::Prior(prior);
     Ok(Some(config))
 }
 

@@ -1,5 +1,6 @@
 //! Configurations: recipes, files and single settings, resolved to one value for every setting.
 
+mod classes;
 pub mod data;
 pub mod meanings;
 mod messages;
@@ -15,15 +16,12 @@ use self::data::DataOptions;
 use self::messages::{plain, unknown_key};
 use self::monitors::Monitors;
 use crate::io::error::{Context, ErrorKind, Hint, Result, bail, error};
-use crate::io::files;
-use crate::io::guess::did_you_mean;
-use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser};
+use models::{DataSpec, Family, LrSchedule, MicroBatch, Model, ModelConfig, Optimiser, noun};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::LazyLock;
 
 /// The most micro-batches of a batch; each is a separate schedule.
@@ -130,22 +128,7 @@ impl Config {
     /// # Errors
     /// There is no such recipe or file, or those of [`Config::parse`].
     pub fn load(recipe: &str) -> Result<Self> {
-        if let Some(text) = recipes::text(recipe) {
-            return Self::parse(text, recipe);
-        }
-        let path = Path::new(recipe);
-        if !recipe.ends_with(".toml") && !files::exists(path)? {
-            bail!(
-                Setting,
-                "no recipe '{recipe}'{} (available: {}, or the path of a .toml file)",
-                did_you_mean(recipe, recipes::RECIPES.iter().map(|(name, _)| *name)),
-                recipes::names()
-            );
-        }
-        if !files::exists(path)? {
-            bail!(Setting, "no file '{recipe}'");
-        }
-        Self::parse(&files::read_text(path)?, recipe)
+        Self::parse(&recipes::read(recipe)?, recipe)
     }
 
     /// Reads a configuration, which errors call `name`.
@@ -241,7 +224,8 @@ impl Config {
             bail!(
                 Setting,
                 hint: Hint::MaxBatchSize(images / batches.max(1)),
-                "train.batch_size is {batch_size}{of}, but the training set has {images} images"
+                "train.batch_size is {batch_size}{of}, but the training set has {images} {}s",
+                noun(spec.first().points)
             );
         }
         // Steps are counted in a word on the device.

@@ -1,5 +1,12 @@
 //! The recipes that come with frit: configurations as files, each with a comment that says what it is.
 
+use crate::io::error::{Hint, Result, bail};
+use crate::io::files;
+use crate::io::guess::did_you_mean;
+use image::ImageFormat;
+use std::borrow::Cow;
+use std::path::{Path, is_separator};
+
 macro_rules! recipes {
     ($($name:literal),+) => { &[$(($name, include_str!(concat!("../../recipes/", $name, ".toml")))),+] };
 }
@@ -28,6 +35,28 @@ pub static RECIPES: &[(&str, &str)] = recipes![
 /// The text of a recipe.
 pub fn text(name: &str) -> Option<&'static str> {
     RECIPES.iter().find(|(found, _)| *found == name).map(|(_, text)| *text)
+}
+
+/// The text of a recipe by its name, or of a file.
+///
+/// # Errors
+/// There is no such recipe or file, or the file is an image or another one that is no text.
+pub(super) fn read(recipe: &str) -> Result<Cow<'static, str>> {
+    if let Some(text) = text(recipe) {
+        return Ok(text.into());
+    }
+    let path = Path::new(recipe);
+    if files::exists(path)? {
+        if ImageFormat::from_path(path).is_ok() && !path.is_dir() {
+            bail!(Setting, hint: Hint::Folder, "'{recipe}' is an image, not a recipe");
+        }
+        return Ok(files::read_text(path)?.into());
+    }
+    if path.extension().is_some() || path.components().count() > 1 || recipe.ends_with(is_separator) {
+        bail!(Setting, "no file or folder '{recipe}'");
+    }
+    let guess = did_you_mean(recipe, RECIPES.iter().map(|(name, _)| *name));
+    bail!(Setting, "no recipe '{recipe}'{guess} (available: {}, or the path of a .toml file)", names());
 }
 
 /// All names, for a sentence.

@@ -2,7 +2,7 @@
 
 use crate::data::DataSet;
 use crate::eval::draw::Images;
-use crate::eval::latents::is_class_conditional;
+use crate::eval::latents::require_classes;
 use crate::io::error::{Result, bail, ensure};
 use crate::io::files;
 use crate::io::images::{single, write_png};
@@ -25,13 +25,9 @@ impl ImageFiles {
     /// [`ErrorKind::File`](crate::ErrorKind::File) if a class cannot be the name of a folder, or the folder already
     /// holds numbered images, with which these would mix.
     pub fn prepare(session: &Session, folder: &Path, by_class: bool) -> Result<Self> {
-        let conditional = is_class_conditional(session);
-        ensure!(
-            conditional || !by_class,
-            Model,
-            "{} is unconditional: its images have no classes (those of cvae and cgan have)",
-            session.config.name()
-        );
+        if by_class {
+            require_classes(session)?;
+        }
         let DataSet { classes, .. } = &*session.data;
         let files = Self { folder: folder.into(), classes: by_class.then(|| classes.clone()) };
         for name in files.classes.iter().flatten() {

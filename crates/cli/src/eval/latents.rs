@@ -79,17 +79,21 @@ pub fn is_class_conditional(session: &Session) -> bool {
     session.model.buffers().first().labels.is_some()
 }
 
+/// Refuses an unconditional model.
+///
+/// # Errors
+/// [`ErrorKind::Model`] for such a model.
+pub(crate) fn require_classes(session: &Session) -> Result<()> {
+    ensure!(is_class_conditional(session), Model, "{}", session.config.why_unconditional());
+    Ok(())
+}
+
 /// The index of a class by its name, of a class-conditional model.
 ///
 /// # Errors
 /// [`ErrorKind::Model`] if the model is unconditional, [`ErrorKind::Data`] if there is no such class.
 pub fn class(session: &Session, name: &str) -> Result<u8> {
-    ensure!(
-        is_class_conditional(session),
-        Model,
-        "{} is unconditional: it has no classes (cvae and cgan have)",
-        session.config.name()
-    );
+    require_classes(session)?;
     let classes = &session.data.classes;
     // The same letters may be written composed, as a keyboard gives them, or decomposed, as some file systems do.
     let same = |class: &str| class.nfc().eq(name.nfc());

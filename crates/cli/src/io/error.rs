@@ -35,6 +35,13 @@ pub enum Hint {
     MicroBatch(usize),
     /// Resume this run.
     Resume(String),
+    /// Start a new run from the weights of this one.
+    TrainOn {
+        /// Run folder.
+        run: String,
+        /// Steps of the new run.
+        steps: u64,
+    },
     /// The batch size is limited by the training set: this is the largest.
     MaxBatchSize(usize),
     /// Start a new run.
@@ -45,8 +52,14 @@ pub enum Hint {
     Size(usize),
     /// Give the data set that the run was trained on.
     Data,
+    /// Train on a folder of images.
+    Folder,
     /// Name the run of a VQ-VAE, whose codes a prior is trained on.
     Codes,
+    /// Give the data that the VQ-VAE of a prior was trained on.
+    CodesData,
+    /// Name the place that the run of a VQ-VAE moved to.
+    MovedCodes,
     /// Name the class of the images.
     Class,
     /// Write to another path.

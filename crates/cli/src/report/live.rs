@@ -89,7 +89,7 @@ mod tests {
     fn a_failure_is_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
-        fs::write(run.join("config.toml"), "").unwrap();
+        fs::write(run.join("config.toml"), "family = 1").unwrap();
         for obstacle in ["tensorboard/events.out.tfevents.0.frit", "report.html"] {
             fs::create_dir_all(run.join(obstacle)).unwrap();
         }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn pages_are_some_time_apart() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("config.toml"), "").unwrap();
+        fs::write(folder.path().join("config.toml"), "family = 1").unwrap();
         let page = folder.path().join("report.html");
         let mut live = LiveReport::start(folder.path());
         live.refresh();

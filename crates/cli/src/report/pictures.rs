@@ -129,7 +129,7 @@ mod tests {
             put(&format!("samples/{name}"), "");
         }
         for (config, drawn) in [("", Drawn::Epoch as fn(u64) -> Drawn), ("train.sample_every = 20", Drawn::Step)] {
-            put("config.toml", config);
+            put("config.toml", &format!("family = \"vae\"\n{config}"));
             let samples = samples(&Run::open_to_read(folder.path()).unwrap()).unwrap();
             let found: Vec<Drawn> = samples.into_iter().map(|(drawn, _)| drawn).collect();
             assert_eq!(found, [20, 100, 1_000_000].map(drawn));

@@ -313,7 +313,7 @@ mod tests {
         let mut png = std::io::Cursor::new(Vec::new());
         image::RgbImage::new(6, 4).write_to(&mut png, image::ImageFormat::Png).unwrap();
         fs::create_dir(folder.path().join("samples")).unwrap();
-        put("config.toml", b"");
+        put("config.toml", b"family = 1");
         put("samples/000001.png", png.get_ref());
         put("samples/000002.png", png.get_ref());
         let lines = [

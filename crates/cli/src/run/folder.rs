@@ -11,12 +11,12 @@ use crate::data::ImageList;
 use crate::io::error::{ErrorKind, Hint, Result, bail, error};
 use crate::io::files::{self, Lock};
 use crate::run::metrics::{Clock, without_time};
+use crate::run::recognise::{CONFIG, is_run, require_run};
 use crate::run::version;
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "env.json";
 const IMAGES: &str = "images.json";
 const METRICS: &str = "metrics.jsonl";
@@ -88,7 +88,7 @@ impl Run {
     /// # Errors
     /// The folder holds a run, or other files.
     pub fn refuse_existing(path: &Path) -> Result<()> {
-        if files::exists(&path.join(CONFIG))? {
+        if is_run(path) {
             bail!(Run, hint: Hint::Resume(path.display().to_string()), "{} already holds a run", path.display());
         }
         let names = files::list(path)?.into_iter().filter_map(|entry| entry.file_name().map(OsString::from));
@@ -114,7 +114,7 @@ impl Run {
 
     /// True if the folder holds a run.
     pub fn is_at(path: &Path) -> bool {
-        files::exists(&path.join(CONFIG)).unwrap_or(false)
+        is_run(path)
     }
 
     /// Opens a run without locking it. It may be training: each file changes as a whole.
@@ -122,9 +122,7 @@ impl Run {
     /// # Errors
     /// The folder holds no run.
     pub fn open_to_read(path: &Path) -> Result<Self> {
-        if !files::exists(&path.join(CONFIG))? {
-            bail!(Run, hint: Hint::Train, "{} is not a run folder: it has no {CONFIG}", path.display());
-        }
+        require_run(path)?;
         Ok(Self { path: path.into(), clock: Clock::after(""), _lock: None })
     }
 
@@ -335,10 +333,10 @@ mod tests {
     fn what_is_written_is_read() {
         let (_folder, path) = place();
         let run = Run::create(&path).unwrap();
-        run.write_config("seed = 7\n").unwrap();
+        run.write_config("family = \"vae\"\n").unwrap();
         run.write_environment(&json!({ "device": "cpu" })).unwrap();
         let reader = Run::open_to_read(&path).unwrap();
-        assert_eq!(reader.read_config().unwrap(), "seed = 7\n");
+        assert_eq!(reader.read_config().unwrap(), "family = \"vae\"\n");
         assert_eq!(reader.read_environment().unwrap(), Some(json!({ "device": "cpu" })));
         assert_eq!(run.sample(7), path.join("samples/000007.png"));
         assert_eq!(run.best(), path.join("checkpoints/best.safetensors"));
@@ -349,7 +347,7 @@ mod tests {
     #[test]
     fn a_run_is_not_started_twice() {
         let (_folder, path) = place();
-        Run::create(&path).unwrap().write_config("").unwrap();
+        Run::create(&path).unwrap().write_config("family = \"vae\"").unwrap();
         let error = Run::create(&path).unwrap_err();
         let path = path.display().to_string();
         assert_eq!(error.to_string(), format!("{path} already holds a run"));
@@ -360,7 +358,7 @@ mod tests {
     fn one_process_at_a_time() {
         let (_folder, path) = place();
         let run = Run::create(&path).unwrap();
-        run.write_config("").unwrap();
+        run.write_config("family = \"vae\"").unwrap();
         for second in [Run::open(&path), Run::create(&path)] {
             let message = second.unwrap_err().to_string();
             assert!(message.starts_with(&format!("another process is using {}", path.display())), "{message}");
@@ -386,7 +384,7 @@ mod tests {
     #[test]
     fn opening_clears_away_what_was_half_made() {
         let (_folder, path) = place();
-        Run::create(&path).unwrap().write_config("").unwrap();
+        Run::create(&path).unwrap().write_config("family = \"vae\"").unwrap();
         let left = path.join("checkpoints/.frit-x.tmp");
         fs::write(&left, "").unwrap();
         Run::open_to_read(&path).unwrap();

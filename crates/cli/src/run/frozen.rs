@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::config::data::DataOptions;
-use crate::io::error::{Hint, Result, bail, ensure, error};
+use crate::io::error::{Error, Hint, Result, bail, ensure, error};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::Run;
@@ -31,7 +31,7 @@ pub(crate) fn resolve(config: &mut Config) -> Result<Option<Checkpoint>> {
     }
     let path = Path::new(&prior.codes);
     let path = files::absolute(path).unwrap_or_else(|| path.into());
-    let run = Run::open_to_read(&path)?;
+    let run = run_of_codes(&path)?;
     let found = run.config()?;
     let ModelConfig::VqVae(vqvae) = &found.model else {
         bail!(Run, "{} is a run of {}; name one of a VQ-VAE", path.display(), found.name());
@@ -66,6 +66,10 @@ pub(crate) fn resolve(config: &mut Config) -> Result<Option<Checkpoint>> {
     Ok(Some(checkpoint))
 }
 
+fn run_of_codes(path: &Path) -> Result<Run> {
+    Run::open_to_read(path).map_err(|error| error.with_hint(Hint::MovedCodes))
+}
+
 /// Refuses a prior that is to be trained on no run's codes.
 ///
 /// # Errors
@@ -81,19 +85,39 @@ pub(crate) fn require(config: &Config) -> Result<()> {
     }
 }
 
-/// Checks that data is that of the VQ-VAE.
+/// Checks that data of that name is that of the VQ-VAE.
 ///
 /// # Errors
 /// [`ErrorKind::Data`](crate::ErrorKind) if it has other images or labels.
-pub(crate) fn check_data(checkpoint: &Checkpoint, fingerprint: &str) -> Result<()> {
+pub(crate) fn check_data(checkpoint: &Checkpoint, fingerprint: &str, name: &str) -> Result<()> {
     match checkpoint.metadata.get("data") {
-        Some(of_run) if of_run != fingerprint => Err(error!(
-            Data,
-            "the data changed since the VQ-VAE was trained; a prior needs the data that it was trained on"
-        )
-        .with_hint(Hint::Data)),
+        Some(of_run) if of_run != fingerprint => Err(other_data(name)),
         _ => Ok(()),
     }
+}
+
+/// Refuses the default data where it was asked for and the VQ-VAE of a prior has other data: in a configuration, the
+/// default means the data of the VQ-VAE.
+///
+/// # Errors
+/// [`ErrorKind::Data`](crate::ErrorKind) for such a configuration, and those of [`Run::config`].
+pub fn refuse_default_data(config: &Config) -> Result<()> {
+    let default = DataOptions::default().source;
+    match &config.model {
+        ModelConfig::Prior(prior) if config.data.source == default && !prior.codes.is_empty() => {
+            let of_run = run_of_codes(Path::new(&prior.codes))?.config()?.data.source;
+            if of_run == default { Ok(()) } else { Err(other_data(&default)) }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn other_data(name: &str) -> Error {
+    error!(
+        Data,
+        hint: Hint::CodesData,
+        "{name} is not the data that the VQ-VAE was trained on, or it changed since; a prior needs that data"
+    )
 }
 
 /// Checks that the run `prior` is one of a prior over the codes of the run `vqvae`.
@@ -137,17 +161,21 @@ fn bytes(values: &Array) -> Vec<u8> {
 }
 
 impl Session {
-    /// Runs the schedule that a model has for the training images on the device.
-    pub(super) fn encode_train(&mut self) -> Result<()> {
+    /// Runs the schedule that a model has for the training images on the device, in batches. Calls `encoded` after each
+    /// as [`Session::put_shard_counted`] does.
+    pub(super) fn encode_train(&mut self, encoded: &mut dyn FnMut(usize, bool)) -> Result<()> {
+        let is_first = self.encoding.is_none();
         let programs = match self.encoding.take() {
             Some(programs) => programs,
             None => encoding(self)?,
         };
         self.set_side_clock(0)?;
+        let batches = programs.iter().map(|(_, runs)| runs).sum();
         for &(program, runs) in &programs {
             for _ in 0..runs {
                 let ticket = self.executor.submit(&[program], 1, &[])?;
                 self.executor.wait(ticket)?;
+                encoded(batches, is_first);
             }
         }
         self.encoding = Some(programs);

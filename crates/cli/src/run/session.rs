@@ -1,11 +1,12 @@
 //! A model and its data on a device; its state is saved to checkpoints and restored from them.
 
 use crate::config::{Config, renamed};
-use crate::data::{DataSet, Split};
+use crate::data::DataSet;
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
 use crate::run::tensors::{self, Tensor, map, named, numbers};
+use crate::run::upload::{one_hot, put};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
@@ -17,9 +18,6 @@ use std::sync::Arc;
 
 /// Prefix of the running averages of parameters in a checkpoint.
 const AVERAGE: &str = "average/";
-
-/// Bytes of a data set that are packed and written at once; a multiple of 4.
-const UPLOAD_BYTES: usize = 1 << 24;
 
 /// A model and its data on a device.
 ///
@@ -87,15 +85,16 @@ impl Session {
         Ok(session)
     }
 
-    /// Puts training images onto the device: these rows, or all. Points are drawn there.
-    fn put_train(&mut self, rows: Option<&[usize]>) -> Result<()> {
+    /// Puts training images onto the device: these rows, or all. Points are drawn there. Calls `encoded` as
+    /// [`Session::put_shard_counted`] does.
+    fn put_train(&mut self, rows: Option<&[usize]>, encoded: &mut dyn FnMut(usize, bool)) -> Result<()> {
         if self.data.points.is_some() {
             return Ok(());
         }
         let buffers = *self.model.buffers().first();
         let labels = buffers.labels.map(|labels| (labels.train, buffers.spec.classes));
         put(self.executor.as_mut(), &self.data.train, rows, buffers.train, labels)?;
-        self.encode_train()
+        self.encode_train(encoded)
     }
 
     /// Puts test images onto the device, at the start of the test set: these rows, or all.
@@ -131,10 +130,24 @@ impl Session {
     /// # Errors
     /// Those of the device.
     pub fn put_shard(&mut self, steps: &EpochPlan, position: &StepPosition) -> Result<()> {
+        self.put_shard_counted(steps, position, &mut |_, _| {})
+    }
+
+    /// The same. A frozen network encodes the images in batches: `encoded` is called after each with their number, and
+    /// true if no images were encoded before.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn put_shard_counted(
+        &mut self,
+        steps: &EpochPlan,
+        position: &StepPosition,
+        encoded: &mut dyn FnMut(usize, bool),
+    ) -> Result<()> {
         let wanted = if steps.sharded() { (position.epoch, position.shard) } else { (0, 0) };
         if self.shard != Some(wanted) {
             let rows = steps.sharded().then(|| self.rows(steps.shard(position.shard), position.epoch));
-            self.put_train(rows.as_deref())?;
+            self.put_train(rows.as_deref(), encoded)?;
             self.shard = Some(wanted);
         }
         if steps.sharded() && position.first {
@@ -289,7 +302,10 @@ impl Session {
 
     /// Adds the running averages that a checkpoint of an earlier version lacks: those of statistics.
     fn add_averages(&self, checkpoint: &mut Checkpoint) {
-        self.averages().iter().for_each(|tensor| checkpoint.add_average(AVERAGE, &tensor.name));
+        if self.config.optimiser.average > 0.0 {
+            let states = tensors::averaged_states(self.model.as_ref());
+            states.iter().for_each(|tensor| checkpoint.add_average(AVERAGE, &tensor.name));
+        }
     }
 
     /// Sets the clock of evaluation and sampling: at 0, the next batch is the first.
@@ -361,39 +377,6 @@ impl Session {
     }
 }
 
-/// Puts images of a split onto the device, these rows or all; with `labels`, a buffer and a number of classes, their
-/// labels too.
-fn put(
-    executor: &mut dyn Executor,
-    split: &Split,
-    rows: Option<&[usize]>,
-    to: Buf,
-    labels: Option<(Buf, usize)>,
-) -> Result<()> {
-    match rows {
-        None => upload(executor, to, &split.images)?,
-        Some(rows) => upload(executor, to, &rows.iter().map(|&row| split.image(row)).collect::<Vec<_>>().concat())?,
-    }
-    let Some((to, classes)) = labels else { return Ok(()) };
-    match rows {
-        None => upload(executor, to, &one_hot(&split.labels, classes)),
-        Some(rows) => {
-            let labels: Vec<u8> = rows.iter().map(|&row| split.labels[row]).collect();
-            upload(executor, to, &one_hot(&labels, classes))
-        }
-    }
-}
-
-/// Writes bytes to the start of a buffer, a piece at a time: a whole data set is not copied on the host.
-fn upload(executor: &mut dyn Executor, to: Buf, bytes: &[u8]) -> Result<()> {
-    for (piece, bytes) in bytes.chunks(UPLOAD_BYTES).enumerate() {
-        let words = gather::pack(bytes);
-        let offset = to.offset + (piece * UPLOAD_BYTES / 4) as u32;
-        executor.write(Buf { offset, shape: [words.len()].into(), ..to }, &Array::U32(words))?;
-    }
-    Ok(())
-}
-
 /// The shapes and statistics of a data set for a model.
 pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
     let variance = data.variance() as f32;
@@ -409,17 +392,11 @@ pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
     set.into()
 }
 
-/// A row of bytes for each label, 255 at its class.
-fn one_hot(labels: &[u8], classes: usize) -> Vec<u8> {
-    let mut rows = vec![0; labels.len() * classes];
-    labels.iter().enumerate().for_each(|(i, &label)| rows[i * classes + usize::from(label)] = 255);
-    rows
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::data::DataOptions;
+    use crate::run::upload::UPLOAD_BYTES;
 
     /// The shapes are larger than one piece of an upload.
     #[test]
@@ -443,5 +420,24 @@ mod tests {
         let digits = DataSet::load(&DataOptions::default()).unwrap();
         let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;
         assert_eq!(spec(&config, &digits).first().variance, expected);
+    }
+
+    /// Version 0.1.0 kept no averages of statistics; that of a weight is missing in a damaged file alone.
+    #[test]
+    fn only_averages_of_statistics_may_be_missing() {
+        let config = Config::load("dcgan").unwrap().with("gan.width=2").unwrap();
+        let data = DataSet::black([8, 8, 1], vec!["0".into()]);
+        let mut session = Session::open(config, data.into(), &Backend::Cpu).unwrap();
+        session.initialise().unwrap();
+        let whole = session.checkpoint().unwrap();
+        let states = tensors::averaged_states(session.model.as_ref());
+        assert!(!states.is_empty());
+        for Tensor { name, .. } in session.averages() {
+            let mut file = whole.clone();
+            file.tensors.remove(&format!("{AVERAGE}{name}")).unwrap();
+            let is_state = states.iter().any(|state| state.name == name);
+            assert_eq!(session.restore(&mut file.clone()).is_ok(), is_state, "{name}");
+            assert_eq!(session.restore_weights(&mut file, true).is_ok(), is_state, "{name}");
+        }
     }
 }

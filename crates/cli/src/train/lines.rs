@@ -4,12 +4,13 @@ use crate::eval::measures::Evaluation;
 use crate::eval::passes::{Tested, metrics_of};
 use crate::io::format::short;
 use crate::terminal::Status;
-use models::{Model, Objective};
+use gpu_core::ops::density::Density;
+use models::{Model, Objective, noun};
 use serde_json::{Map, Value, json};
 
-/// The status of a bar: losses by name, earlier values of one of them, and images per second.
-pub(crate) fn status(columns: &[&str], means: &[f64], history: &[f64], rate: f64) -> Status {
-    Status { values: named(columns, means), history: history.to_vec(), speed: speed(rate) }
+/// The status of a bar: losses by name, earlier values of one of them, and the speed.
+pub(crate) fn status(columns: &[&str], means: &[f64], history: &[f64], speed: String) -> Status {
+    Status { values: named(columns, means), history: history.to_vec(), speed }
 }
 
 /// Losses by name: `recon 80.80`, `kl 24.78`.
@@ -17,8 +18,9 @@ fn named(columns: &[&str], means: &[f64]) -> Vec<String> {
     columns.iter().zip(means).map(|(column, &mean)| format!("{column} {}", short(mean))).collect()
 }
 
-fn speed(rate: f64) -> String {
-    format!("{rate:.0} images/s")
+/// `12346 images/s`, or points.
+pub(crate) fn speed(rate: f64, points: Option<Density>) -> String {
+    format!("{rate:.0} {}s/s", noun(points))
 }
 
 /// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are not losses.
@@ -67,7 +69,7 @@ pub(crate) fn epoch_messages(
         (Objective::Sum(_), Some(sum)) => format!("{sum} = {}{}", columns(tested, " + "), codes(tested)),
         _ => format!("{}{}", columns(tested, "  "), codes(tested)),
     };
-    let (start, speed) = (format!("epoch {epoch}/{epochs}"), speed(rate));
+    let (start, speed) = (format!("epoch {epoch}/{epochs}"), speed(rate, model.buffers().first().spec.points));
     let mut lines = vec![format!("{start}  train {}  test {}  {speed}", full(train), full(test))];
     match (objective(train), objective(test)) {
         (Some(train), Some(of_test)) => {

@@ -18,6 +18,7 @@ mod recovery;
 mod resume;
 mod rollback;
 mod setup;
+mod shard;
 mod start;
 mod summary;
 pub mod training;

@@ -189,7 +189,7 @@ fn mode_collapse(config: &Config, step: u64, [drawn, reals]: [f64; 2]) -> Option
     (drawn < DIVERSITY * reals).then(|| Warning {
         monitor: "mode_collapse",
         seen: format!(
-            "generated images are {:.2} times as far from each other as training images: mode collapse{}",
+            "samples are {:.2} times as far from each other as training data: mode collapse{}",
             drawn / reals,
             if few_steps { ", or an untrained generator" } else { "" }
         ),

@@ -24,7 +24,8 @@ use std::sync::Arc;
 /// interruption.
 ///
 /// # Errors
-/// [`ErrorKind::Run`] if the folder holds no run, is in use, or has more steps done than are wanted;
+/// [`ErrorKind::Run`] if the folder holds no run, is in use, has more steps done than are wanted, or is to train longer
+/// after its learning rate has fallen to zero;
 /// [`ErrorKind::Setting`] if its configuration was changed; and those of [`train`](crate::train::train).
 ///
 /// ```no_run
@@ -70,6 +71,8 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     let progress = Progress::of(&checkpoint, &session)?;
     let plan = EpochPlan::new(&session.config, session.data.train.count);
     check_length(&options, &progress, &plan, &session.config)?;
+    let noted = EpochPlan::new(&started, session.data.train.count).total;
+    check_rate(&options, progress.step, progress.step.max(noted), plan.total, &session.config)?;
     session.restore(&mut checkpoint)?;
     let was_complete = progress.step == plan.total;
     let (step, rollbacks) = (progress.step, progress.rollbacks.clone());
@@ -125,6 +128,20 @@ fn check_length(options: &ResumeOptions, progress: &Progress, plan: &EpochPlan, 
             Train { steps: wanted, .. } if wanted == plan.total => format!("train.steps = {wanted}"),
             Train { epochs, .. } => format!("train.epochs = {epochs}"),
         }
+    );
+    Ok(())
+}
+
+/// Refuses more steps than the `noted` ones of a run at `step` if they would have a learning rate of zero.
+fn check_rate(options: &ResumeOptions, step: u64, noted: u64, wanted: u64, config: &Config) -> Result<()> {
+    let (run, optimiser) = (options.run.display().to_string(), &config.optimiser);
+    ensure!(
+        wanted <= noted || !optimiser.has_fallen_to_nothing(noted),
+        Run,
+        hint: Hint::TrainOn { run, steps: wanted - step },
+        "the learning rate of {} falls to zero at step {}, so steps after {noted} would not train",
+        options.run.display(),
+        optimiser.lr_warmup + optimiser.lr_decay_steps
     );
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::run::checkpoint::Checkpoint;
 use crate::run::data::absolute;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
+use crate::run::find::refuse_as_data;
 use crate::run::frozen;
 use crate::run::session::{Session, spec};
 use crate::run::step_timer::StepTimer;
@@ -42,10 +43,11 @@ impl Inputs {
     /// [`ErrorKind::Data`](crate::ErrorKind) if the data cannot be loaded, [`ErrorKind::Setting`](crate::ErrorKind) for
     /// an invalid setting.
     pub fn load(mut config: Config, length: Length, micro_batch: Option<MicroBatchSize>) -> Result<Self> {
+        refuse_as_data(&config.data.source)?;
         config.data.source = absolute(&config.data.source);
         let frozen = frozen::resolve(&mut config)?;
         let data = DataSet::load(&config.data)?;
-        frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint()))?;
+        frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint(), &data.name))?;
         length.apply(&mut config, data.train.count);
         config.resolve_decay(EpochPlan::new(&config, data.train.count).total)?;
         let auto_micro_batch = choose_micro_batch(&mut config, micro_batch);

@@ -18,7 +18,7 @@ use crate::train::best_metric::BestMetric;
 use crate::train::divergence::{Cause, Failure, diverged};
 use crate::train::events::{Event, Observer};
 use crate::train::generative::GenerativeMetrics;
-use crate::train::lines::{epoch_line, epoch_messages, status};
+use crate::train::lines::{epoch_line, epoch_messages, speed, status};
 use crate::train::monitors::ActiveMonitors;
 use crate::train::preview::Preview;
 use crate::train::progress::Progress;
@@ -82,7 +82,7 @@ pub enum Outcome {
 pub struct Trainer<'a> {
     pub(super) session: &'a mut Session,
     pub(super) run: Run,
-    terminal: &'a Terminal,
+    pub(super) terminal: &'a Terminal,
     pub(super) progress: Progress,
     /// The step of the latest checkpoint, if there is one.
     saved: Option<u64>,
@@ -238,7 +238,7 @@ impl<'a> Trainer<'a> {
         let steps = self.prepared.steps;
         let position = steps.at(step);
         let StepPosition { size, runs, .. } = position;
-        self.session.put_shard(&steps, &position)?;
+        self.put_shard(&position)?;
         if let Some(startup) = &mut self.startup {
             startup.lap("run folder and upload");
             startup.shaders(self.session.executor.counters());
@@ -248,7 +248,7 @@ impl<'a> Trainer<'a> {
         let runs = dues.fold(runs.min(steps.total - step), u64::min);
         let programs = self.prepared.programs.of(size)?;
         let images = steps.images_of(size);
-        let columns = self.session.model.columns();
+        let (columns, points) = (self.session.model.columns(), self.session.data.points);
         let log_every = (steps.per_epoch / LOG_LINES).clamp(1, LOG_STEPS);
         let mut broken: Option<u64> = None;
         let objective = self.session.model.objective();
@@ -274,7 +274,7 @@ impl<'a> Trainer<'a> {
                 });
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
-            bar.step(|| status(columns, &progress.means(), history, rate));
+            bar.step(|| status(columns, &progress.means(), history, speed(rate, points)));
             if let Some(observer) = observer {
                 let event = Event::Step { step: record.step, of: steps.total, columns, losses: &record.values };
                 *stopped |= observer(&event).is_break();

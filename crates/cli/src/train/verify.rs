@@ -49,6 +49,20 @@ impl Verification {
     pub fn prepare(config: Config, recipe: &str, device: &DeviceOptions, terminal: &Terminal) -> Result<Self> {
         check_ranges(&config.target, recipe)?;
         frozen::require(&config)?;
+        Self::started(config, device, terminal)
+    }
+
+    /// Checks the targets and the settings of a recipe as [`Verification::prepare`] does, also of a prior that names no
+    /// run of a VQ-VAE yet.
+    ///
+    /// # Errors
+    /// Those of [`Verification::prepare`].
+    pub fn check(config: Config, recipe: &str, device: &DeviceOptions) -> Result<()> {
+        check_ranges(&config.target, recipe)?;
+        Self::started(config, device, &Terminal::new(true)).map(drop)
+    }
+
+    fn started(config: Config, device: &DeviceOptions, terminal: &Terminal) -> Result<Self> {
         // Their names are checked against what the started model measures, which is more than any other check knows.
         let targets = config.target.clone();
         let untargeted = Config { target: Targets::default(), ..config };

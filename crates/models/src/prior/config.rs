@@ -1,6 +1,6 @@
 //! Settings of a prior over codes.
 
-use crate::validate::{Check, at_most, count, ensure, load};
+use crate::validate::{Check, count, ensure, load, up_to};
 use crate::vqvae::VqVaeConfig;
 use serde::{Deserialize, Serialize};
 
@@ -52,9 +52,8 @@ impl PriorConfig {
     /// Checks the settings for such data, in batches of `batch`; those of the VQ-VAE are checked before.
     pub(super) fn check(&self, image: [usize; 3], batch: usize) -> Check {
         count("width", self.width)?;
-        count("layers", self.layers)?;
+        up_to("layers", self.layers, MAX_LAYERS)?;
         count("output", self.output)?;
-        at_most("layers", self.layers, MAX_LAYERS)?;
         ensure(!self.kernel.is_multiple_of(2) && self.kernel <= MAX_KERNEL, "kernel", || {
             format!("must be odd and at most {MAX_KERNEL} (got {})", self.kernel)
         })?;

@@ -2,7 +2,7 @@
 
 use crate::data::SetSpec;
 use crate::layers::halvings;
-use crate::validate::{self, Check, at_most, count, decay, ensure, load, not_negative};
+use crate::validate::{self, Check, at_most, count, decay, ensure, load, not_negative, up_to};
 use gpu_core::ops::fsq::Levels;
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +104,7 @@ impl VqVaeConfig {
 
     fn check_codebook(&self) -> Check {
         count("latent", self.latent)?;
-        count("codes", self.codes)?;
-        at_most("codes", self.codes, MAX_CODES)?;
+        up_to("codes", self.codes, MAX_CODES)?;
         not_negative("commitment", self.commitment)?;
         decay("ema", self.ema)?;
         not_negative("restart", self.restart)?;
