@@ -110,9 +110,9 @@ fn vqvaes() -> Vec<ModelConfig> {
 fn flows() -> Vec<ModelConfig> {
     let mut all = Vec::new();
     for solver in Solver::ALL {
-        for (width, class_conditional) in [(0, false), (0, true), (4, false), (4, true)] {
+        for (width, heads, class_conditional) in [(0, 0, false), (0, 0, true), (4, 0, false), (4, 2, true)] {
             let (hidden, halvings, waves, steps, spacing) = (vec![5], 1, 2, 2, 1.5);
-            let flow = FlowConfig { width, halvings, hidden, waves, steps, solver, class_conditional, spacing };
+            let flow = FlowConfig { width, halvings, heads, hidden, waves, steps, solver, class_conditional, spacing };
             all.push(ModelConfig::Flow(flow));
         }
     }
