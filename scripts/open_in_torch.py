@@ -453,6 +453,21 @@ class FlowBlock(nn.Module):
         return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
 
 
+class Attention(nn.Module):
+    """Self-attention of the pixels of an image, with a residual connection."""
+
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.heads, self.norm = heads, nn.GroupNorm(groups(channels), channels)
+        self.qkv, self.proj = nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x):
+        # Each of q, k and v as [n, heads, pixels, channels of a head].
+        parts = self.qkv(self.norm(x)).flatten(2).chunk(3, 1)
+        y = F.scaled_dot_product_attention(*[part.unflatten(1, (self.heads, -1)).mT for part in parts])
+        return x + self.proj(y.mT.reshape(x.shape))
+
+
 class Flow(Model):
     """The velocity from noise to images in [−1, 1]; of points, they are the coordinates."""
 
@@ -485,6 +500,8 @@ class Flow(Model):
             self.up.append(nn.ModuleDict(level))
             width *= 2
         self.middle = FlowBlock(width, width, e)
+        heads = settings.get("heads", 0)
+        self.attention = Attention(width, heads) if heads else nn.Identity()
         self.norm = nn.GroupNorm(groups(settings["width"]), settings["width"])
 
     def v(self, x, t, y=None):
@@ -516,7 +533,7 @@ class Flow(Model):
         for level in self.down:
             kept.append(level["block"](h, e))
             h = level["conv"](kept[-1])
-        h = self.middle(h, e)
+        h = self.attention(self.middle(h, e))
         for level, beside in zip(reversed(self.up), reversed(kept)):
             h = level["block"](torch.cat([level["conv"](h), beside], 1), e)
         return self.output(F.silu(self.norm(h)))

@@ -17,7 +17,7 @@ use gpu_core::ops::running_average::running_average;
 use gpu_core::ops::sgd::{self, Sgd, sgd_with};
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::time_features::time_features;
-use gpu_core::ops::{elementwise, gated, kl, log_weight, loss, reduce, reparameterise, shift, softmax};
+use gpu_core::ops::{attention, elementwise, gated, kl, log_weight, loss, reduce, reparameterise, shift, softmax};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Memory, Reference, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt};
 use vectors::Tensor;
@@ -64,6 +64,14 @@ fn operators_of_flow_matching_agree_with_pytorch() -> Result<(), Error> {
             let de = shift::backward(&mut bench.s, "de", dy);
             bench.expect("y", y);
             bench.expect("de", de);
+        }
+        "attention" => {
+            let (qkv, dy) = (bench.input("qkv"), bench.input("dy"));
+            let heads = bench.scalar("heads") as usize;
+            let (y, saved) = attention::forward(&mut bench.s, "y", qkv, heads);
+            let dqkv = attention::backward(&mut bench.s, "dqkv", &saved, dy);
+            bench.expect("y", y);
+            bench.expect("dqkv", dqkv);
         }
         _ => panic!("no test for {op}"),
     })

@@ -61,7 +61,12 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
 fn flows() -> Vec<(&'static str, Box<dyn Model>)> {
     let linear = FlowConfig { hidden: vec![16, 12], waves: 3, class_conditional: false, ..FlowConfig::default() };
     let unet = FlowConfig { width: 4, halvings: 1, ..linear.clone() };
-    vec![("flow", linear.build(&spec([1, 36, 1]))), ("flow_unet", unet.build(&spec([10, 7, 2])))]
+    let attentive = FlowConfig { heads: 2, ..unet.clone() };
+    vec![
+        ("flow", linear.build(&spec([1, 36, 1]))),
+        ("flow_unet", unet.build(&spec([10, 7, 2]))),
+        ("flow_attention", attentive.build(&spec([10, 7, 2]))),
+    ]
 }
 
 fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
@@ -94,8 +99,11 @@ fn runs() -> Vec<Run> {
     let of = |optimiser: Optimiser| move |(stem, model)| Run { stem, model, optimiser };
     let of_gans = Optimiser { lr: 2e-4, beta1: 0.5, ..Optimiser::default() };
     let of_flows = Optimiser { lr: 2e-4, ..Optimiser::default() };
+    // The keys' bias moves no output: its gradient is a rounding error, which ε must exceed.
+    let of_attention = Optimiser { epsilon: 1e-6, ..of_flows };
     let coders = coders().into_iter().map(of(Optimiser::default()));
-    coders.chain(flows().into_iter().map(of(of_flows))).chain(gans().into_iter().map(of(of_gans))).collect()
+    let flows = flows().into_iter().map(|run| of(if run.0 == "flow_attention" { of_attention } else { of_flows })(run));
+    coders.chain(flows).chain(gans().into_iter().map(of(of_gans))).collect()
 }
 
 /// A tensor of a network, and its layout in PyTorch.

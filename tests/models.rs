@@ -27,6 +27,7 @@ fn terms(call: &Call) -> usize {
     match call.kernel.op {
         "matmul" => field("k").max(field("parts")),
         "conv2d" => (field("kh") * field("kw") * field("x_c").max(field("y_c"))).max(field("chunk")),
+        "attention" => field("m").max(field("d")),
         // Means and variances over all rows, and values computed from them.
         "batch_norm" => 4 * call.bufs[0].shape.rows(),
         "spectral_norm" => 4 * field("m").max(field("n")),
@@ -243,7 +244,7 @@ fn every_backward_call_matters() -> Result<(), Error> {
             "dcgan",
             "cgan, gradient penalty",
             "augmented dcgan",
-            "flow, u-net",
+            "flow, u-net with attention",
             "prior",
         ]
         .contains(&setup.name)

@@ -110,12 +110,13 @@ fn vqvaes() -> Vec<ModelConfig> {
 fn flows() -> Vec<ModelConfig> {
     let mut all = Vec::new();
     for solver in Solver::ALL {
-        for (width, class_conditional) in [(0, false), (0, true), (4, false), (4, true)] {
+        for (width, heads, class_conditional) in [(0, 0, false), (0, 0, true), (4, 0, false), (4, 2, true)] {
             let (hidden, halvings, waves, steps, spacing) = (vec![5], 1, 2, 2, 1.5);
             for (class_dropout, guidance) in [(0.0, 1.0), (0.2, 2.0)] {
                 let flow = FlowConfig {
                     width,
                     halvings,
+                    heads,
                     hidden: hidden.clone(),
                     waves,
                     steps,

@@ -1,4 +1,5 @@
-"""Write the golden vectors of the operators of flow matching: paths, features of times, numbers added to channels.
+"""Write the golden vectors of the operators of flow matching: paths, features of times, numbers added to channels,
+attention.
 
     pip install -r requirements.txt
     python flow_ops.py
@@ -10,6 +11,7 @@ stored NHWC. README.md lists what the file holds.
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from make import normal, rng, uniform
 from safetensors.torch import save
 
@@ -39,9 +41,22 @@ def shift():
     return {"x": x, "e": e, "y": y, "dy": dy, "de": de}
 
 
+def attention(name, n, h, w, heads, d):
+    """y of qkv [n, h, w, 3 heads d] by scaled_dot_product_attention, and the gradient of qkv."""
+    draw, c = rng(name), heads * d
+    qkv, dy = normal(draw, n, h, w, 3 * c).requires_grad_(), normal(draw, n, h, w, c)
+    parts = qkv.flatten(1, 2).split(c, 2)
+    y = F.scaled_dot_product_attention(*[part.unflatten(2, (heads, d)).transpose(1, 2) for part in parts])
+    y = y.transpose(1, 2).reshape(n, h, w, c)
+    (dqkv,) = torch.autograd.grad(y, qkv, dy)
+    return {"qkv": qkv, "y": y, "dy": dy, "dqkv": dqkv, "heads": torch.tensor([heads], dtype=torch.float64)}
+
+
 def main():
     torch.set_num_threads(1)
     cases = {"flow_path/rows": path(), "time_features/six": features(), "shift/images": shift()}
+    for kind, sizes in {"one": (2, 3, 3, 1, 5), "heads": (2, 4, 5, 3, 6)}.items():
+        cases[f"attention/{kind}"] = attention(f"attention/{kind}", *sizes)
     tensors = {f"{case}/{name}": of.detach().contiguous() for case, all in cases.items() for name, of in all.items()}
     Path(__file__).with_name("flow_ops.safetensors").write_bytes(save(tensors))
 

@@ -278,12 +278,42 @@ class UNetFlow(Flow):
                 nn.init.normal_(module.weight, 1.0, 0.1)
                 nn.init.normal_(module.bias, 0.0, 0.1)
 
+    def between(self, h):
+        return h
+
     def v(self, x, features):
         e = self.time(features)
         kept = self.down[0]["block"](self.input(x), e)
-        inner = self.middle(self.down[0]["conv"](kept), e)
+        inner = self.between(self.middle(self.down[0]["conv"](kept), e))
         h = self.up[0]["block"](torch.cat([self.up[0]["conv"](inner), kept], 1), e)
         return self.output(F.silu(self.norm(h)))
+
+
+class Attention(nn.Module):
+    """Two heads of four channels, with a residual connection."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.GroupNorm(2, 8, eps=f32(1e-5))
+        nn.init.normal_(self.norm.weight, 1.0, 0.1)
+        nn.init.normal_(self.norm.bias, 0.0, 0.1)
+        self.qkv, self.proj = nn.Conv2d(8, 24, 1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, x):
+        heads = [part.unflatten(1, (2, 4)).flatten(3).mT for part in self.qkv(self.norm(x)).chunk(3, 1)]
+        y = F.scaled_dot_product_attention(*heads)
+        return x + self.proj(y.mT.reshape(x.shape))
+
+
+class AttentionFlow(UNetFlow):
+    """The same U-Net with attention after `middle`."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = Attention()
+
+    def between(self, h):
+        return self.attention(h)
 
 
 def normal(network):
@@ -438,7 +468,7 @@ def outcome(model, history, *adams):
     return tensors | stored("final", model)
 
 
-def train(build, data, steps, lr=1e-3):
+def train(build, data, steps, lr=1e-3, eps=EPSILON):
     """A run of Adam on twenty images in file order, 8, 8 and 4 a step."""
     torch.manual_seed(SEED)
     model = build().double()  # initialised in float32, then cast
@@ -446,7 +476,7 @@ def train(build, data, steps, lr=1e-3):
     if hasattr(model, "start"):
         model.start(batches[0])
     tensors = {"data": data} | stored("initial", model)
-    adam = torch.optim.Adam(model.parameters(), lr=f32(lr), betas=BETAS, eps=EPSILON)
+    adam = torch.optim.Adam(model.parameters(), lr=f32(lr), betas=BETAS, eps=eps)
     history = []
     for step, x in zip(range(1, steps + 1), steps * batches):
         columns, loss = model(x, step)
@@ -502,6 +532,7 @@ def main():
         "pool_vae": train(PoolVae, pixels("pool_vae", 12, 8, 3), 5),
         "flow": train(LinearFlow, pixels("flow", 36), 5, 2e-4),
         "flow_unet": train(UNetFlow, pixels("flow_unet", 10, 7, 2), 5, 2e-4),
+        "flow_attention": train(AttentionFlow, pixels("flow_attention", 10, 7, 2), 5, 2e-4, f32(1e-6)),
         "gan": play(LinearGan, pixels("gan", 35)),
         "dcgan": play(Dcgan, pixels("dcgan", 9, 12, 3)),
         "spectral_gan": play(SpectralGan, pixels("spectral_gan", 8, 7, 2)),

@@ -157,6 +157,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
     let of_labels =
         |config: FlowConfig| FlowConfig { class_conditional: true, class_dropout: 0.4, guidance: 1.5, ..config };
+    let attentive = FlowConfig { heads: 2, ..flow(3, Solver::Euler) };
     let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..vqvae(0.0, 0.0) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
     vec![
@@ -189,6 +190,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("flow of points", flow(0, Solver::Rk4), points(Density::Checkerboard, 7), 7).with(all),
         Setup::new("flow of classes, u-net", of_labels(flow(4, Solver::Heun)), spec(grey, 4), 4),
         Setup::new("flow, u-net", flow(4, Solver::Euler), spec(colour, 5), 5).moved(),
+        Setup::new("flow, u-net with attention", attentive, spec(grey, 4), 4),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
         Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),

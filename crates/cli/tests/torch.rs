@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 21] = [
+const RUNS: [(&str, &str, &str); 22] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -56,6 +56,12 @@ const RUNS: [(&str, &str, &str); 21] = [
     ),
     ("flow", "grey", "flow-matching --set flow.width=0 --set flow.class_conditional=false --hidden 16,12"),
     ("flow-unet", "colour", "flow-matching --set flow.width=4 --set flow.guidance=1.5 --set optimiser.average=0.9"),
+    (
+        "flow-attention",
+        "grey",
+        "flow-matching --set flow.width=4 --set flow.halvings=1 --set flow.heads=2 --set flow.guidance=1 \
+         --set flow.class_conditional=false",
+    ),
     ("vqvae", "colour", "vqvae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.codes=12"),
     (
         "gradient-vqvae",

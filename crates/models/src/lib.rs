@@ -42,7 +42,7 @@ pub use gpu_core::ops::activation::Activation;
 pub use gpu_core::ops::gan_loss::GanLoss;
 pub use initial::initial_values;
 pub use layers::{
-    AveragePool, Conv, ConvSpec, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm, NormSilu, Saved,
+    AveragePool, Conv, ConvSpec, GroupNorm, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm, Saved,
     Sequence, Slope, Stack, Upsample, Value, Wrt,
 };
 pub use likelihood::Likelihood;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 mod activation;
 mod adam;
+mod attention;
 mod augment;
 mod batch_norm;
 mod categorical;
@@ -59,6 +60,7 @@ type Maker = fn() -> Vec<Case>;
 pub const OPERATORS: &[(&str, Maker)] = &[
     ("activation", activation::cases),
     ("adam", adam::cases),
+    ("attention", attention::cases),
     ("augment", augment::cases),
     ("batch_norm", batch_norm::cases),
     ("categorical", categorical::cases),

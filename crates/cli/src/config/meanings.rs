@@ -103,6 +103,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("flow.width", "Channels of the U-Net at the size of the image, doubled with each halving; 0 for linear layers",
      "0 to 65536"),
     ("flow.halvings", "Halvings of the image by the U-Net", "0 or more"),
+    ("flow.heads", "Heads of self-attention at the smallest size; 0 for none", "0, or a divisor of its channels"),
     ("flow.hidden", "Widths of the linear layers, if width is 0", "a list, such as [128, 128]"),
     ("flow.waves", "Cosines and sines of the time that the network sees", "1 to 10"),
     ("flow.steps", "Steps of the integration from noise to an image", "1 to 1000"),

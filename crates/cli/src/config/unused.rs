@@ -66,6 +66,9 @@ impl Config {
             ModelConfig::Flow(flow) if flow.width == 0 && name == "halvings" => {
                 Some("flow.width is 0, and linear layers halve no image; set flow.width".into())
             }
+            ModelConfig::Flow(flow) if flow.width == 0 && name == "heads" => {
+                Some("flow.width is 0, and linear layers have no attention; set flow.width".into())
+            }
             ModelConfig::Prior(_) if name == "checksum" || name.starts_with("vqvae.") => {
                 Some("prior.codes names the run of the VQ-VAE, whose settings and weights count; leave it out".into())
             }
@@ -94,6 +97,7 @@ mod tests {
             ("gan", "gan.discriminator_norm=true", "gan.discriminator_norm", "gan.width is 0"),
             ("flow-matching", "", "flow.hidden", "makes the network a U-Net"),
             ("points-flow", "", "flow.halvings", "flow.width is 0"),
+            ("points-flow", "", "flow.heads", "linear layers have no attention"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
             ("prior", "", "prior.vqvae.width", "prior.codes names the run"),

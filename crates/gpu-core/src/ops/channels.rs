@@ -3,7 +3,7 @@
 //! The gradients of a concatenation are slices of dy: [`slice()`].
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 use std::ops::Range;
 
 params! {
@@ -62,9 +62,9 @@ pub static KERNELS: &[&Kernel] = &[&CONCAT_CHANNELS, &SLICE_CHANNELS, &SLICE_CHA
 /// If the two differ in an axis other than the last.
 pub fn concat(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
     let (start, count) = (a.shape.cols(), b.shape.cols());
-    let fits = a.shape == with_channels(b.shape, start);
+    let fits = a.shape == b.shape.with_cols(start);
     assert!(fits, "{label}: {} and {} differ in more than the last axis", a.shape, b.shape);
-    let y = s.scratch(with_channels(a.shape, start + count));
+    let y = s.scratch(a.shape.with_cols(start + count));
     s.push(&CONCAT_CHANNELS, label, &[a, b, y], &parameters(y, start + count, start..start + count), grid(y), 0);
     y
 }
@@ -76,7 +76,7 @@ pub fn concat(s: &mut Schedule, label: &str, a: Buf, b: Buf) -> Buf {
 pub fn slice(s: &mut Schedule, label: &str, x: Buf, range: Range<usize>) -> Buf {
     let channels = x.shape.cols();
     assert!(range.start < range.end && range.end <= channels, "{label}: channels {range:?} of {}", x.shape);
-    let part = s.scratch(with_channels(x.shape, range.len()));
+    let part = s.scratch(x.shape.with_cols(range.len()));
     s.push(&SLICE_CHANNELS, label, &[x, part], &parameters(part, channels, range), grid(part), 0);
     part
 }
@@ -88,16 +88,9 @@ pub fn slice(s: &mut Schedule, label: &str, x: Buf, range: Range<usize>) -> Buf 
 pub fn slice_backward(s: &mut Schedule, label: &str, dpart: Buf, channels: usize, start: usize) -> Buf {
     let range = start..start + dpart.shape.cols();
     assert!(range.end <= channels, "{label}: {} does not fit channels {range:?} of {channels}", dpart.shape);
-    let dx = s.scratch(with_channels(dpart.shape, channels));
+    let dx = s.scratch(dpart.shape.with_cols(channels));
     s.push(&SLICE_CHANNELS_BACKWARD, label, &[dpart, dx], &parameters(dx, channels, range), grid(dx), 0);
     dx
-}
-
-/// A shape with another last axis.
-fn with_channels(shape: Shape, channels: usize) -> Shape {
-    let mut dims: Vec<usize> = shape.dims().iter().map(|&size| size as usize).collect();
-    *dims.last_mut().expect("a shape has a last axis") = channels;
-    Shape::new(&dims)
 }
 
 fn parameters(written: Buf, channels: usize, part: Range<usize>) -> ChannelsParams {

@@ -4,7 +4,7 @@
 //! A row of the bias belongs to several rows of x: all positions of an image have the bias of its class.
 
 use crate::schedule::kernel::{Gradient, Kernel, read, write};
-use crate::{Buf, Grid, Params, Schedule, Shape, functions, params, reference, shader};
+use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 
 params! {
     /// The uniform of all three kernels.
@@ -62,7 +62,7 @@ pub static KERNELS: &[&Kernel] = &[&GATED, &GATED_BACKWARD, &GATED_BACKWARD_BIAS
 /// # Panics
 /// If x has an odd number of channels, or its rows cannot be divided among those of the bias.
 pub fn forward(s: &mut Schedule, label: &str, x: Buf, bias: Option<Buf>) -> Buf {
-    let y = s.scratch(with_channels(x.shape, x.shape.cols() / 2));
+    let y = s.scratch(x.shape.with_cols(x.shape.cols() / 2));
     let params = parameters(label, y.len(), x, bias);
     s.push(&GATED, label, &[x, bias.unwrap_or(x), y], &params, grid(y), 20 * y.len() as u64);
     y
@@ -89,13 +89,6 @@ pub fn backward_bias(s: &mut Schedule, label: &str, dx: Buf, n: usize) -> Buf {
     let params = parameters(label, dbias.len(), dx, Some(dbias));
     s.push(&GATED_BACKWARD_BIAS, label, &[dx, dbias], &params, grid(dbias), dx.len() as u64);
     dbias
-}
-
-/// A shape with another last axis.
-fn with_channels(shape: Shape, channels: usize) -> Shape {
-    let mut dims: Vec<usize> = shape.dims().iter().map(|&size| size as usize).collect();
-    *dims.last_mut().expect("a shape has a last axis") = channels;
-    Shape::new(&dims)
 }
 
 fn parameters(label: &str, len: usize, x: Buf, bias: Option<Buf>) -> GatedParams {

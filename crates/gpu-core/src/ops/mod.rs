@@ -31,6 +31,7 @@ macro_rules! kinds {
 
 pub mod activation;
 pub mod adam;
+pub mod attention;
 pub mod augment;
 pub mod batch_norm;
 pub mod categorical;
@@ -82,6 +83,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
     [
         activation::KERNELS,
         adam::KERNELS,
+        attention::KERNELS,
         augment::KERNELS,
         batch_norm::KERNELS,
         categorical::KERNELS,

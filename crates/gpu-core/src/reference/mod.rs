@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod adam;
+pub mod attention;
 pub mod augment;
 pub mod batch_norm;
 pub mod categorical;

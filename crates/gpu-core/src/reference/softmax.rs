@@ -5,7 +5,7 @@ use crate::{Args, Element};
 use rayon::prelude::*;
 
 /// max x, and Σ exp(x − max x)
-fn top_and_sum<E: Element>(x: &[E]) -> (E, f64) {
+pub(super) fn top_and_sum<E: Element>(x: &[E]) -> (E, f64) {
     let top = x.iter().copied().fold(E::neg_infinity(), E::max);
     (top, x.iter().map(|&x| (x - top).exponential().wide()).sum())
 }

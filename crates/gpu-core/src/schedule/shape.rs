@@ -45,6 +45,13 @@ impl Shape {
         self.dims()[self.rank as usize - 1] as usize
     }
 
+    /// The shape with another last dimension.
+    pub fn with_cols(&self, cols: usize) -> Self {
+        let mut dims: Vec<usize> = self.dims().iter().map(|&d| d as usize).collect();
+        dims[self.rank as usize - 1] = cols;
+        Self::new(&dims)
+    }
+
     /// The product of all dimensions but the last: the rows of the shape viewed as a matrix.
     pub fn rows(&self) -> usize {
         self.len() / self.cols()

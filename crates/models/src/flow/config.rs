@@ -4,6 +4,7 @@ use super::ode::Solver;
 use crate::data::SetSpec;
 use crate::layers::halvings;
 use crate::validate::{self, Check, InvalidSetting, count, ensure, load, widths};
+use gpu_core::ops::attention::MAX_POSITIONS;
 use gpu_core::ops::time_features::MAX_WAVES;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ pub struct FlowConfig {
     pub width: usize,
     /// Halvings of the image by the U-Net.
     pub halvings: usize,
+    /// Heads of self-attention at the smallest size, divisors of its channels; 0 for none.
+    pub heads: usize,
     /// Widths of the linear layers. Used if `width` is 0.
     pub hidden: Vec<usize>,
     /// Cosines and sines of the time that the network sees, of half a turn, one turn, two, four, ….
@@ -39,6 +42,7 @@ impl Default for FlowConfig {
         Self {
             width: 0,
             halvings: 2,
+            heads: 0,
             hidden: vec![128, 128, 128],
             waves: 6,
             steps: 20,
@@ -117,9 +121,25 @@ impl FlowConfig {
         // A concatenation has the most numbers of a level; blocks have windows of 3×3, three times as many channels.
         let sizes = halvings(spec.image, self.halvings);
         let level = |(i, [h, w]): (usize, &[usize; 2])| h * w * 3 * (self.width << i);
-        let numbers: Vec<usize> = sizes.iter().enumerate().map(level).collect();
+        let mut numbers: Vec<usize> = sizes.iter().enumerate().map(level).collect();
+        if self.heads > 0 {
+            let [h, w] = sizes[self.halvings];
+            self.check_attention(widest, [h, w])?;
+            numbers.push(self.heads * (h * w).pow(2));
+        }
         let weights = (0..=self.halvings).map(|i| 100 * (self.width << i).pow(2)).sum();
         load("width", "halvings", &numbers, weights, batch)
+    }
+
+    /// Attention of images [h, w] in such channels.
+    fn check_attention(&self, channels: usize, [h, w]: [usize; 2]) -> Check {
+        ensure(channels.is_multiple_of(self.heads), "heads", || {
+            format!("must divide the {channels} channels at the smallest size (got {})", self.heads)
+        })?;
+        ensure(h * w <= MAX_POSITIONS, "halvings", || {
+            let got = format!("got {}, which leaves {h}×{w}", self.halvings);
+            format!("must leave at most {MAX_POSITIONS} pixels with flow.heads = {} ({got}); use more", self.heads)
+        })
     }
 
     fn check_linear(&self, spec: &SetSpec, batch: usize) -> Check {
@@ -131,5 +151,29 @@ impl FlowConfig {
         let widths: Vec<usize> = ends[..1].iter().chain(&self.hidden).chain(&ends[1..]).copied().collect();
         let weights = widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();
         load("hidden", "flow.waves", &widths, weights, batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The problem of a U-Net on images of 28×28.
+    fn problem(width: usize, halvings: usize, heads: usize) -> Option<String> {
+        let config = FlowConfig { width, halvings, heads, ..FlowConfig::default() };
+        let spec = SetSpec { train: 9, test: 9, image: [28, 28, 1], classes: 1, variance: 0.1, points: None };
+        config.check(&spec, 4).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn heads_divide_the_channels_of_few_pixels() {
+        for (width, halvings, heads) in [(12, 2, 0), (12, 0, 0), (12, 2, 6), (3, 1, 6), (0, 0, 5)] {
+            assert_eq!(problem(width, halvings, heads), None, "{width}, {halvings}, {heads}");
+        }
+        let channels = problem(12, 2, 5).unwrap();
+        assert_eq!(channels, "heads must divide the 48 channels at the smallest size (got 5)");
+        let pixels = problem(12, 0, 4).unwrap();
+        assert!(pixels.starts_with("halvings must leave at most 256 pixels with flow.heads = 4"), "{pixels}");
+        assert!(pixels.contains("(got 0, which leaves 28×28)"), "{pixels}");
     }
 }

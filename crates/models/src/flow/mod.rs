@@ -4,6 +4,7 @@
 //! t ~ U(0, 1); the loss is the mean squared error of v(x(t), t) against x − z. A sample is the solution of dx/dt = v
 //! from z at t = 0, at t = 1.
 
+mod attention;
 mod config;
 mod density;
 mod ode;
@@ -79,7 +80,7 @@ impl Flow {
         let mut network = Network::new(memory, "flow");
         let features = config.features(spec);
         let velocity = if config.width > 0 {
-            let unet = UNet::new(memory, &mut network, spec.image, config.width, config.halvings, features);
+            let unet = UNet::new(memory, &mut network, &config, spec.image, features);
             Velocity::UNet(Box::new(unet))
         } else {
             let mut layers = Sequence::of_rows(memory, &mut network, "velocity", spec.width() + features);

@@ -1,9 +1,12 @@
 //! A small U-Net: residual blocks at each size of the image, halved and doubled, with the values of the way down beside
-//! those of the way up (Ronneberger, Fischer and Brox, 2015; Ho, Jain and Abbeel, 2020, without attention).
+//! those of the way up (Ronneberger, Fischer and Brox, 2015; Ho, Jain and Abbeel, 2020), and attention at the smallest
+//! size, if the model is to have it.
 //!
 //! The time enters each block as a number for each channel.
 
-use crate::layers::{Conv, ConvSpec, Linear, LinearSpec, Mode, NormSilu, Saved, Sequence, Stack, Value, Wrt};
+use super::FlowConfig;
+use super::attention::{Attention, SavedAttention};
+use crate::layers::{Conv, ConvSpec, GroupNorm, Linear, LinearSpec, Mode, Saved, Sequence, Stack, Value, Wrt};
 use crate::layers::{halving, halvings};
 use crate::network::Network;
 use gpu_core::ops::activation::Activation;
@@ -18,10 +21,10 @@ const EMBEDDING: usize = 4;
 #[derive(Clone, Debug)]
 struct Block {
     name: String,
-    norm1: NormSilu,
+    norm1: GroupNorm,
     conv1: Conv,
     time: Linear,
-    norm2: NormSilu,
+    norm2: GroupNorm,
     conv2: Conv,
     /// A 1×1 convolution, where the channels of x and y differ.
     skip: Option<Conv>,
@@ -47,10 +50,10 @@ impl Block {
         let conv2 = ConvSpec::new(outputs, outputs, window);
         Self {
             name: name.into(),
-            norm1: NormSilu::new(memory, network, &part("norm1"), inputs),
+            norm1: GroupNorm::new(memory, network, &part("norm1"), inputs, Activation::Silu),
             conv1: Conv::new(memory, network, &part("conv1"), conv1),
             time: Linear::new(memory, network, &part("time"), time),
-            norm2: NormSilu::new(memory, network, &part("norm2"), outputs),
+            norm2: GroupNorm::new(memory, network, &part("norm2"), outputs, Activation::Silu),
             conv2: Conv::new(memory, network, &part("conv2"), conv2),
             skip: (inputs != outputs).then(|| {
                 let spec = ConvSpec::new(inputs, outputs, Window::square(1, 1, 0));
@@ -116,7 +119,8 @@ pub(super) struct UNet {
     input: Conv,
     levels: Vec<Level>,
     middle: Block,
-    norm: NormSilu,
+    attention: Option<Attention>,
+    norm: GroupNorm,
     output: Conv,
 }
 
@@ -127,6 +131,7 @@ pub(super) struct SavedUNet {
     input: Saved,
     levels: Vec<SavedLevel>,
     middle: SavedBlock,
+    attention: Option<SavedAttention>,
     norm: group_norm::Saved,
     output: Saved,
 }
@@ -134,15 +139,15 @@ pub(super) struct SavedUNet {
 impl UNet {
     /// A network on images [h, w, c] and `features` of the time. PyTorch's names: `time` is an `nn.Sequential`, `input`
     /// and `output` convolutions with a `norm` before the last; each level has `down.i.block`, `down.i.conv`,
-    /// `up.i.conv` and `up.i.block`.
+    /// `up.i.conv` and `up.i.block`; between them are `middle` and, with heads, `attention`.
     pub(super) fn new(
         memory: &mut Memory,
         network: &mut Network,
+        config: &FlowConfig,
         image: [usize; 3],
-        width: usize,
-        times: usize,
         features: usize,
     ) -> Self {
+        let FlowConfig { width, halvings: times, heads, .. } = *config;
         let embedding = EMBEDDING * width;
         let mut time = Sequence::of_rows(memory, network, "time", features);
         time.linear(embedding, Activation::Silu);
@@ -165,9 +170,10 @@ impl UNet {
         }
         let inner = width << times;
         let middle = Block::new(memory, network, "middle", [inner, inner, embedding]);
-        let norm = NormSilu::new(memory, network, "norm", width);
+        let attention = (heads > 0).then(|| Attention::new(memory, network, "attention", inner, heads));
+        let norm = GroupNorm::new(memory, network, "norm", width, Activation::Silu);
         let output = Conv::new(memory, network, "output", ConvSpec::new(width, image[2], ends));
-        Self { time, input, levels, middle, norm, output }
+        Self { time, input, levels, middle, attention, norm, output }
     }
 
     /// y, of the shape of x [n, h, w, c], with the features of its times [n, features].
@@ -182,7 +188,9 @@ impl UNet {
             downwards.push((kept, down, halve));
             h = halved.buf;
         }
-        let (mut h, middle) = self.middle.forward(s, h, e, mode);
+        let (h, middle) = self.middle.forward(s, h, e, mode);
+        let attended = self.attention.as_ref().map(|attention| attention.forward(s, h, mode));
+        let (mut h, attention) = attended.map_or((h, None), |(h, saved)| (h, Some(saved)));
         let mut levels = Vec::with_capacity(self.levels.len());
         for (i, (kept, down, halve)) in downwards.into_iter().enumerate().rev() {
             let level = &self.levels[i];
@@ -195,7 +203,7 @@ impl UNet {
         levels.reverse();
         let (active, norm) = self.norm.forward(s, h);
         let (y, output) = self.output.forward(s, active, mode);
-        (y.buf, SavedUNet { time, input, levels, middle, norm, output })
+        (y.buf, SavedUNet { time, input, levels, middle, attention, norm, output })
     }
 
     /// Adds to the gradients of all parameters; the input has none.
@@ -212,6 +220,9 @@ impl UNet {
             let ddoubled = part("backward_doubled", 0..level.channels);
             of_skips.push(part("backward_kept", level.channels..2 * level.channels));
             d = level.double.backward(s, &saved.double, ddoubled, Wrt::Both).expect(both);
+        }
+        if let Some((attention, saved)) = self.attention.as_ref().zip(saved.attention.as_ref()) {
+            d = attention.backward(s, saved, d);
         }
         let (dx, de) = self.middle.backward(s, &saved.middle, d);
         embedding.push(de);

@@ -1,9 +1,9 @@
-//! Group normalisation followed by SiLU, as a layer.
+//! Group normalisation as a layer, with an activation.
 
-use super::{Slope, Value};
+use super::{Value, fused};
 use crate::network::Network;
-use gpu_core::ops::activation::{self, Activation};
-use gpu_core::ops::group_norm::{self, GroupNorm, Saved};
+use gpu_core::ops::activation::Activation;
+use gpu_core::ops::group_norm::{self, Saved};
 use gpu_core::{Buf, Init, Memory, Schedule};
 
 /// PyTorch's.
@@ -13,13 +13,14 @@ const MAX_GROUPS: usize = 8;
 /// Channels of a group, at least: a group of one would lose a number that is added to its channel.
 const CHANNELS: usize = 4;
 
-/// y = silu(weight · x̂ + bias), of an x without an activation.
+/// y = act(weight · x̂ + bias), of an x without an activation.
 #[derive(Clone, Debug)]
-pub struct NormSilu {
+pub struct GroupNorm {
     name: String,
-    norm: GroupNorm,
+    norm: group_norm::GroupNorm,
     weight: Buf,
     bias: Buf,
+    act: Activation,
 }
 
 /// The groups of a number of channels: its largest divisor up to 8 that leaves four or more to a group; one group of
@@ -29,23 +30,23 @@ fn groups(channels: usize) -> usize {
     (1..=MAX_GROUPS).rev().find(fits).unwrap_or(1)
 }
 
-impl NormSilu {
+impl GroupNorm {
     /// A layer under PyTorch's names, `name.weight` and `name.bias`, which start at one and zero.
-    pub fn new(memory: &mut Memory, network: &mut Network, name: &str, channels: usize) -> Self {
+    pub fn new(memory: &mut Memory, network: &mut Network, name: &str, channels: usize, act: Activation) -> Self {
         let mut add = |part: &str, start: f32| {
             network.weights.add(memory, &format!("{name}.{part}"), [channels], Init::Constant(start))
         };
         let (weight, bias) = (add("weight", 1.0), add("bias", 0.0));
-        let norm = GroupNorm { groups: groups(channels), affine: Some((weight, bias)), epsilon: EPSILON };
-        Self { name: name.into(), norm, weight, bias }
+        let affine = Some((weight, bias));
+        let norm = group_norm::GroupNorm { groups: groups(channels), affine, epsilon: EPSILON };
+        Self { name: name.into(), norm, weight, bias, act }
     }
 
     /// y, of the shape of x [n, h, w, c].
     pub fn forward(&self, s: &mut Schedule, x: Buf) -> (Value, Saved) {
         s.scope(&self.name, |s| {
-            let (normalised, saved) = group_norm::forward(s, "forward", x, &self.norm, Activation::Identity);
-            let buf = activation::forward(s, "silu", normalised, Activation::Silu);
-            (Value { buf, slope: Slope::Input(Activation::Silu, normalised) }, saved)
+            let (normalised, saved) = group_norm::forward(s, "forward", x, &self.norm, fused(self.act));
+            (Value::activated(s, normalised, self.act), saved)
         })
     }
 

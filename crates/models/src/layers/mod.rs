@@ -12,7 +12,7 @@ mod sequence;
 mod stack;
 
 pub use conv::{Conv, ConvSpec};
-pub use group_norm::NormSilu;
+pub use group_norm::GroupNorm;
 pub use image::{AveragePool, MaxPool, MinibatchStd, Upsample};
 pub use linear::{Linear, LinearSpec};
 pub use norm::Norm;
