@@ -471,7 +471,7 @@ class Flow(Model):
         width, features = settings["width"], 2 * settings["waves"] + self.classes
         if not width:
             pixels, hidden = channels * size[0] * size[1], settings["hidden"]
-            layers = linear([pixels + features, *hidden], nn.SiLU)
+            layers = linear([pixels * (1 + 2 * settings["x_waves"]) + features, *hidden], nn.SiLU)
             self.velocity = nn.Sequential(*layers, nn.Linear(hidden[-1], pixels))
             return
         e = 4 * width
@@ -487,15 +487,28 @@ class Flow(Model):
         self.middle = FlowBlock(width, width, e)
         self.norm = nn.GroupNorm(groups(settings["width"]), settings["width"])
 
+    @staticmethod
+    def waves(x, count):
+        """Cosines and sines of half a turn, one turn, two, …, of numbers [n, k]: [n, 2 · k · count]."""
+        angles = torch.pi * 2.0 ** torch.arange(count, dtype=x.dtype) * x[:, :, None]
+        return torch.stack([angles.cos(), angles.sin()], 3).flatten(1)
+
+    def blurred(self, x, sigma):
+        """The waves of x, each as strong as normal noise of deviation sigma [n] leaves it."""
+        count = self.settings["x_waves"]
+        angles = torch.pi * 2.0 ** torch.arange(count, dtype=x.dtype) * sigma[:, None]
+        blur = torch.exp(-0.5 * angles**2).repeat_interleave(2, 1)
+        return self.waves(x, count) * blur.repeat(1, x.shape[1])
+
     def v(self, x, t, y=None):
         """Velocities at images in [−1, 1], [n, c, h, w], and times [n]."""
-        frequencies = torch.pi * 2.0 ** torch.arange(self.settings["waves"], dtype=x.dtype)
-        angles = frequencies * t[:, None]
-        features = self.with_classes(torch.stack([angles.cos(), angles.sin()], 2).flatten(1), y)
+        u = 1 - (1 - t).clamp(min=0) ** (1 / self.settings["spacing"])
+        features = self.with_classes(self.waves(u[:, None], self.settings["waves"]), y)
         if not self.settings["width"]:
             # Rows have the channels of a pixel side by side.
             rows = x.permute(0, 2, 3, 1)
-            return self.velocity(torch.cat([rows.flatten(1), features], 1)).reshape(rows.shape).permute(0, 3, 1, 2)
+            row = torch.cat([rows.flatten(1), self.blurred(rows.flatten(1), 1 - t), features], 1)
+            return self.velocity(row).reshape(rows.shape).permute(0, 3, 1, 2)
         e, h, kept = self.time(features), self.input(x), []
         for level in self.down:
             kept.append(level["block"](h, e))

@@ -111,7 +111,7 @@ fn flows() -> Vec<ModelConfig> {
     let mut all = Vec::new();
     for solver in Solver::ALL {
         for (width, class_conditional) in [(0, false), (0, true), (4, false), (4, true)] {
-            let (hidden, halvings, waves, steps, spacing) = (vec![5], 1, 2, 2, 1.5);
+            let (hidden, halvings, waves, steps, spacing, x_waves) = (vec![5], 1, 2, 2, 1.5, 1);
             let flow = FlowConfig { width, halvings, hidden, waves, steps, solver, class_conditional, spacing };
             all.push(ModelConfig::Flow(flow));
         }

@@ -154,6 +154,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let gradient = GanConfig { penalty: Penalty::Gp, penalty_weight: 4.0, ..wasserstein };
     let deviation =
         GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
+    let of_points_flow = FlowConfig { spacing: 1.5, x_waves: 2, ..flow(0, Solver::Rk4) };
     let of_labels = |config: FlowConfig| FlowConfig { class_conditional: true, ..config };
     let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..vqvae(0.0, 0.0) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
@@ -184,7 +185,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("augmented cgan, R1 penalty", changed(of_classes), spec(grey, 6), 6),
         Setup::new("flow", flow(0, Solver::Heun), spec(row, 6), 6),
         Setup::new("flow of classes", of_labels(flow(0, Solver::Euler)), spec(row, 5), 5),
-        Setup::new("flow of points", flow(0, Solver::Rk4), points(Density::Checkerboard, 7), 7).with(all),
+        Setup::new("flow of points", of_points_flow, points(Density::Checkerboard, 7), 7).with(all),
         Setup::new("flow of classes, u-net", of_labels(flow(4, Solver::Heun)), spec(grey, 4), 4),
         Setup::new("flow, u-net", flow(4, Solver::Euler), spec(colour, 5), 5).moved(),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),

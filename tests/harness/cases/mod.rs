@@ -8,6 +8,7 @@ mod activation;
 mod adam;
 mod augment;
 mod batch_norm;
+mod blurred_waves;
 mod categorical;
 mod channels;
 mod codebook;
@@ -60,6 +61,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("adam", adam::cases),
     ("augment", augment::cases),
     ("batch_norm", batch_norm::cases),
+    ("blurred_waves", blurred_waves::cases),
     ("categorical", categorical::cases),
     ("channels", channels::cases),
     ("codebook", codebook::cases),

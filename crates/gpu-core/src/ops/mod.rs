@@ -33,6 +33,7 @@ pub mod activation;
 pub mod adam;
 pub mod augment;
 pub mod batch_norm;
+pub mod blurred_waves;
 pub mod categorical;
 pub mod channels;
 pub mod codebook;
@@ -83,6 +84,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         adam::KERNELS,
         augment::KERNELS,
         batch_norm::KERNELS,
+        blurred_waves::KERNELS,
         categorical::KERNELS,
         channels::KERNELS,
         codebook::KERNELS,

@@ -8,6 +8,7 @@ pub mod activation;
 pub mod adam;
 pub mod augment;
 pub mod batch_norm;
+pub mod blurred_waves;
 pub mod categorical;
 pub mod channels;
 pub mod codebook;
