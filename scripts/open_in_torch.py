@@ -486,7 +486,7 @@ class Flow(Model):
         width, features = settings["width"], 2 * settings["waves"] + self.classes
         if not width:
             pixels, hidden = channels * size[0] * size[1], settings["hidden"]
-            layers = linear([pixels + features, *hidden], nn.SiLU)
+            layers = linear([pixels * (1 + 2 * settings["x_waves"]) + features, *hidden], nn.SiLU)
             self.velocity = nn.Sequential(*layers, nn.Linear(hidden[-1], pixels))
             return
         e = 4 * width
@@ -504,31 +504,44 @@ class Flow(Model):
         self.attention = Attention(width, heads) if heads else nn.Identity()
         self.norm = nn.GroupNorm(groups(settings["width"]), settings["width"])
 
+    @staticmethod
+    def waves(x, count):
+        """Cosines and sines of half a turn, one turn, two, …, of numbers [n, k]: [n, 2 · k · count]."""
+        angles = torch.pi * 2.0 ** torch.arange(count, dtype=x.dtype) * x[:, :, None]
+        return torch.stack([angles.cos(), angles.sin()], 3).flatten(1)
+
+    def blurred(self, x, sigma):
+        """The waves of x, each as strong as normal noise of deviation sigma [n] leaves it."""
+        count = self.settings.get("x_waves", 0)
+        angles = torch.pi * 2.0 ** torch.arange(count, dtype=x.dtype) * sigma[:, None]
+        blur = torch.exp(-0.5 * angles**2).repeat_interleave(2, 1)
+        return self.waves(x, count) * blur.repeat(1, x.shape[1])
+
     def v(self, x, t, y=None):
         """Velocities at images in [−1, 1], [n, c, h, w], and times [n]."""
-        return self.velocity_at(x, self.with_classes(self.waves(x, t), y))
+        return self.velocity_at(x, t, self.with_classes(self.of_time(t), y))
 
     def guided(self, x, t, y=None):
         """Velocities of samples: beyond those of any class, towards those of the classes `y`."""
         guidance = self.settings.get("guidance", 1)
         if not self.classes or guidance == 1:
             return self.v(x, t, y)
-        waves = self.waves(x, t)
-        any_class = self.velocity_at(x, torch.cat([waves, waves.new_zeros(len(waves), self.classes)], 1))
+        features = self.of_time(t)
+        any_class = self.velocity_at(x, t, torch.cat([features, features.new_zeros(len(t), self.classes)], 1))
         return (1 - guidance) * any_class + guidance * self.v(x, t, y)
 
-    def waves(self, x, t):
-        """Cosines and sines of the times [n]."""
-        frequencies = torch.pi * 2.0 ** torch.arange(self.settings["waves"], dtype=x.dtype)
-        angles = frequencies * t[:, None]
-        return torch.stack([angles.cos(), angles.sin()], 2).flatten(1)
+    def of_time(self, t):
+        """Cosines and sines of the places of times [n]."""
+        u = 1 - (1 - t).clamp(min=0) ** (1 / self.settings["spacing"])
+        return self.waves(u[:, None], self.settings["waves"])
 
-    def velocity_at(self, x, features):
+    def velocity_at(self, x, t, features):
         """Velocities with the features of times and classes."""
         if not self.settings["width"]:
             # Rows have the channels of a pixel side by side.
             rows = x.permute(0, 2, 3, 1)
-            return self.velocity(torch.cat([rows.flatten(1), features], 1)).reshape(rows.shape).permute(0, 3, 1, 2)
+            row = torch.cat([rows.flatten(1), self.blurred(rows.flatten(1), 1 - t), features], 1)
+            return self.velocity(row).reshape(rows.shape).permute(0, 3, 1, 2)
         e, h, kept = self.time(features), self.input(x), []
         for level in self.down:
             kept.append(level["block"](h, e))

@@ -15,9 +15,12 @@ use gpu_core::ops::lion::{self, Lion, lion_with};
 use gpu_core::ops::matmul::{Form, PLAIN, product};
 use gpu_core::ops::running_average::running_average;
 use gpu_core::ops::sgd::{self, Sgd, sgd_with};
+use gpu_core::ops::softmax;
 use gpu_core::ops::tick::{Decay, Tick, tick};
 use gpu_core::ops::time_features::time_features;
-use gpu_core::ops::{attention, elementwise, gated, kl, log_weight, loss, reduce, reparameterise, shift, softmax};
+use gpu_core::ops::{
+    attention, blurred_waves, elementwise, gated, kl, log_weight, loss, reduce, reparameterise, shift,
+};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Memory, Reference, Schedule, Sharing};
 use models::{Linear, LinearSpec, Mode, Network, Value, Wrt};
 use vectors::Tensor;
@@ -46,10 +49,11 @@ fn operators_agree_with_pytorch() -> Result<(), Error> {
 
 #[test]
 fn operators_of_flow_matching_agree_with_pytorch() -> Result<(), Error> {
-    bench::agree("flow_ops", |bench, op, _| match op {
+    bench::agree("flow_ops", |bench, op, kind| match op {
         "flow_path" => {
-            let [z, x, t] = ["z", "x", "t"].map(|name| bench.input(name));
-            let (y, velocity) = flow_path(&mut bench.s, "path", z, x, t);
+            let [z, x, u] = ["z", "x", "u"].map(|name| bench.input(name));
+            let spacing = if kind == "spaced" { 2.5 } else { 1.0 };
+            let (y, velocity) = flow_path(&mut bench.s, "path", z, x, u, spacing);
             bench.expect("y", y);
             bench.expect("velocity", velocity);
         }
@@ -57,6 +61,13 @@ fn operators_of_flow_matching_agree_with_pytorch() -> Result<(), Error> {
             let t = bench.input("t");
             let y = time_features(&mut bench.s, "y", t, 6);
             bench.expect("y", y);
+        }
+        "blurred_waves" => {
+            let [x, u, v] = ["x", "u", "v"].map(|name| bench.input(name));
+            let y = blurred_waves::forward(&mut bench.s, "y", x, u, 3, 2.0);
+            let dy = blurred_waves::tangent(&mut bench.s, "dy", x, u, v, 3, 2.0);
+            bench.expect("y", y);
+            bench.expect("dy", dy);
         }
         "shift" => {
             let [x, e, dy] = ["x", "e", "dy"].map(|name| bench.input(name));

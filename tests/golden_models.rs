@@ -59,9 +59,10 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
 }
 
 fn flows() -> Vec<(&'static str, Box<dyn Model>)> {
-    let linear = FlowConfig { hidden: vec![16, 12], waves: 3, class_conditional: false, ..FlowConfig::default() };
-    let unet = FlowConfig { width: 4, halvings: 1, ..linear.clone() };
+    let plain = FlowConfig { hidden: vec![16, 12], waves: 3, class_conditional: false, ..FlowConfig::default() };
+    let unet = FlowConfig { width: 4, halvings: 1, ..plain.clone() };
     let attentive = FlowConfig { heads: 2, ..unet.clone() };
+    let linear = FlowConfig { spacing: 1.5, x_waves: 1, ..plain };
     vec![
         ("flow", linear.build(&spec([1, 36, 1]))),
         ("flow_unet", unet.build(&spec([10, 7, 2]))),

@@ -112,7 +112,7 @@ fn flows() -> Vec<ModelConfig> {
     for solver in Solver::ALL {
         for (width, heads, class_conditional) in [(0, 0, false), (0, 0, true), (4, 0, false), (4, 2, true)] {
             let (hidden, halvings, waves, steps, spacing) = (vec![5], 1, 2, 2, 1.5);
-            for (class_dropout, guidance) in [(0.0, 1.0), (0.2, 2.0)] {
+            for (class_dropout, guidance, x_waves) in [(0.0, 1.0, 0), (0.2, 2.0, 1)] {
                 let flow = FlowConfig {
                     width,
                     halvings,
@@ -125,6 +125,7 @@ fn flows() -> Vec<ModelConfig> {
                     class_dropout,
                     guidance,
                     spacing,
+                    x_waves,
                 };
                 all.push(ModelConfig::Flow(flow));
             }

@@ -1,4 +1,4 @@
-"""Write the golden vectors of the operators of flow matching: paths, features of times, numbers added to channels,
+"""Write the golden vectors of the operators of flow matching: paths, waves of times and points, shifts of channels,
 attention.
 
     pip install -r requirements.txt
@@ -16,12 +16,13 @@ from make import normal, rng, uniform
 from safetensors.torch import save
 
 
-def path():
-    """y and velocity of the straight path from z to x at t, among them both ends."""
-    draw = rng("flow_path/rows")
-    z, x, t = normal(draw, 4, 6), normal(draw, 4, 6), uniform(draw, 0, 1, 4)
-    t[0], t[1] = 0.0, 1.0
-    return {"z": z, "x": x, "t": t, "y": torch.lerp(z, x, t[:, None]), "velocity": x - z}
+def path(case, spacing):
+    """y and velocity of the straight path from z to x at 1 − (1 − u)ᵖ, among them both ends."""
+    draw = rng(f"flow_path/{case}")
+    z, x, u = normal(draw, 4, 6), normal(draw, 4, 6), uniform(draw, 0, 1, 4)
+    u[0], u[1] = 0.0, 1.0
+    t = 1 - (1 - u) ** spacing
+    return {"z": z, "x": x, "u": u, "y": torch.lerp(z, x, t[:, None]), "velocity": x - z}
 
 
 def features():
@@ -30,6 +31,22 @@ def features():
     t[0], t[1] = 0.0, 1.0
     angles = torch.pi * 2.0 ** torch.arange(6, dtype=torch.float64) * t[:, None]
     return {"t": t, "y": torch.stack([angles.cos(), angles.sin()], 2).flatten(1)}
+
+
+def blurred():
+    """cos and sin of ω x times e^(−½ ω² σ²), σ = (1 − u)², and their derivatives along v."""
+    draw = rng("blurred_waves/three")
+    x, v, u = normal(draw, 9, 2), normal(draw, 9, 2), uniform(draw, 0.5, 1, 9)
+    u[0], u[1] = 0.0, 1.0
+    frequencies = torch.pi * 2.0 ** torch.arange(3, dtype=torch.float64)
+    blur = torch.exp(-0.5 * (frequencies * (1 - u[:, None]) ** 2) ** 2)[:, None, :, None]
+
+    def waves(x):
+        angles = frequencies * x[:, :, None]
+        return (blur * torch.stack([angles.cos(), angles.sin()], 3)).flatten(1)
+
+    y, dy = torch.func.jvp(waves, (x,), (v,))
+    return {"x": x, "u": u, "v": v, "y": y, "dy": dy}
 
 
 def shift():
@@ -54,7 +71,13 @@ def attention(name, n, h, w, heads, d):
 
 def main():
     torch.set_num_threads(1)
-    cases = {"flow_path/rows": path(), "time_features/six": features(), "shift/images": shift()}
+    cases = {
+        "flow_path/rows": path("rows", 1),
+        "flow_path/spaced": path("spaced", 2.5),
+        "time_features/six": features(),
+        "blurred_waves/three": blurred(),
+        "shift/images": shift(),
+    }
     for kind, sizes in {"one": (2, 3, 3, 1, 5), "heads": (2, 4, 5, 3, 6)}.items():
         cases[f"attention/{kind}"] = attention(f"attention/{kind}", *sizes)
     tensors = {f"{case}/{name}": of.detach().contiguous() for case, all in cases.items() for name, of in all.items()}

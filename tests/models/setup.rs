@@ -155,6 +155,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let gradient = GanConfig { penalty: Penalty::Gp, penalty_weight: 4.0, ..wasserstein };
     let deviation =
         GanConfig { minibatch_std: 3, penalty: Penalty::R1, ..gan(0, false, false, GanLoss::NonSaturating, 1) };
+    let of_points_flow = FlowConfig { spacing: 1.5, x_waves: 2, ..flow(0, Solver::Rk4) };
     let of_labels =
         |config: FlowConfig| FlowConfig { class_conditional: true, class_dropout: 0.4, guidance: 1.5, ..config };
     let attentive = FlowConfig { heads: 2, ..flow(3, Solver::Euler) };
@@ -187,7 +188,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("augmented cgan, R1 penalty", changed(of_classes), spec(grey, 6), 6),
         Setup::new("flow", flow(0, Solver::Heun), spec(row, 6), 6),
         Setup::new("flow of classes", of_labels(flow(0, Solver::Euler)), spec(row, 5), 5),
-        Setup::new("flow of points", flow(0, Solver::Rk4), points(Density::Checkerboard, 7), 7).with(all),
+        Setup::new("flow of points", of_points_flow, points(Density::Checkerboard, 7), 7).with(all),
         Setup::new("flow of classes, u-net", of_labels(flow(4, Solver::Heun)), spec(grey, 4), 4),
         Setup::new("flow, u-net", flow(4, Solver::Euler), spec(colour, 5), 5).moved(),
         Setup::new("flow, u-net with attention", attentive, spec(grey, 4), 4),

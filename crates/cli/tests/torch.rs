@@ -54,7 +54,12 @@ const RUNS: [(&str, &str, &str); 22] = [
         "dcgan --set gan.width=4 --set gan.spectral=true --set gan.discriminator_norm=false \
          --set gan.loss=least_squares --set gan.minibatch_std=3",
     ),
-    ("flow", "grey", "flow-matching --set flow.width=0 --set flow.class_conditional=false --hidden 16,12"),
+    (
+        "flow",
+        "grey",
+        "flow-matching --set flow.width=0 --set flow.class_conditional=false --set flow.guidance=1 --hidden 16,12 \
+         --set flow.spacing=1.5 --set flow.x_waves=2",
+    ),
     ("flow-unet", "colour", "flow-matching --set flow.width=4 --set flow.guidance=1.5 --set optimiser.average=0.9"),
     (
         "flow-attention",

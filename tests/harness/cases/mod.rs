@@ -9,6 +9,7 @@ mod adam;
 mod attention;
 mod augment;
 mod batch_norm;
+mod blurred_waves;
 mod categorical;
 mod channels;
 mod codebook;
@@ -63,6 +64,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("attention", attention::cases),
     ("augment", augment::cases),
     ("batch_norm", batch_norm::cases),
+    ("blurred_waves", blurred_waves::cases),
     ("categorical", categorical::cases),
     ("channels", channels::cases),
     ("codebook", codebook::cases),

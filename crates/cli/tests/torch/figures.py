@@ -68,7 +68,7 @@ def of_gan(model, x, y, _):
 def of_flow(model, x, y, _):
     x = x if model.points else 2 * x - 1
     z = noise(1, EVALUATE, *x.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
-    t = uniform(1, MIX, len(x))
+    t = 1 - (1 - uniform(1, MIX, len(x))) ** model.settings["spacing"]
     share = t[:, None, None, None]
     return {"velocity_error": F.mse_loss(model.v((1 - share) * z + share * x, t, y), x - z)}
 

@@ -34,6 +34,7 @@ pub mod adam;
 pub mod attention;
 pub mod augment;
 pub mod batch_norm;
+pub mod blurred_waves;
 pub mod categorical;
 pub mod channels;
 pub mod codebook;
@@ -86,6 +87,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         attention::KERNELS,
         augment::KERNELS,
         batch_norm::KERNELS,
+        blurred_waves::KERNELS,
         categorical::KERNELS,
         channels::KERNELS,
         codebook::KERNELS,

@@ -9,6 +9,7 @@ pub mod adam;
 pub mod attention;
 pub mod augment;
 pub mod batch_norm;
+pub mod blurred_waves;
 pub mod categorical;
 pub mod channels;
 pub mod codebook;

@@ -33,8 +33,12 @@ pub struct FlowConfig {
     /// Guidance w of class-conditional samples, whose velocity is (1 − w) times that of any class plus w times that of
     /// theirs: above 1, images are clearer and less varied.
     pub guidance: f32,
-    /// Exponent p of the times t = 1 − (1 − k / steps)ᵖ: above 1, steps are shorter near the data.
+    /// Exponent p of the times t = 1 − (1 − u)ᵖ, with u uniform in training and k / steps in the integration: above 1,
+    /// times are denser near the data. The network sees u.
     pub spacing: f32,
+    /// Cosines and sines of each coordinate or pixel that linear layers see beside it, of half a turn, one turn, two,
+    /// four, …, as strong as the noise of the time leaves them; 0 for none.
+    pub x_waves: usize,
 }
 
 impl Default for FlowConfig {
@@ -51,6 +55,7 @@ impl Default for FlowConfig {
             class_dropout: 0.1,
             guidance: 1.0,
             spacing: 1.0,
+            x_waves: 0,
         }
     }
 }
@@ -71,6 +76,11 @@ impl FlowConfig {
         self.class_conditional && spec.classes >= 2
     }
 
+    /// Numbers of the input of linear layers.
+    pub(super) fn input(&self, spec: &SetSpec) -> usize {
+        spec.width() * (1 + 2 * self.x_waves) + self.features(spec)
+    }
+
     /// Checks the settings for such images, in batches of `batch`.
     pub(super) fn check(&self, spec: &SetSpec, batch: usize) -> Check {
         ensure((1..=MAX_WAVES).contains(&self.waves), "waves", || {
@@ -81,6 +91,9 @@ impl FlowConfig {
         })?;
         ensure((1.0..=4.0).contains(&self.spacing), "spacing", || {
             format!("must be between 1 and 4 (got {})", self.spacing)
+        })?;
+        ensure(self.x_waves <= MAX_WAVES, "x_waves", || {
+            format!("must be between 0 and {MAX_WAVES} (got {})", self.x_waves)
         })?;
         self.check_guidance()?;
         if self.width > 0 { self.check_unet(spec, batch) } else { self.check_linear(spec, batch) }
@@ -147,7 +160,7 @@ impl FlowConfig {
             "must name the width of at least one layer if flow.width is 0 (got [])".into()
         })?;
         widths("hidden", &self.hidden)?;
-        let ends = [spec.width() + self.features(spec), spec.width()];
+        let ends = [self.input(spec), spec.width()];
         let widths: Vec<usize> = ends[..1].iter().chain(&self.hidden).chain(&ends[1..]).copied().collect();
         let weights = widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();
         load("hidden", "flow.waves", &widths, weights, batch)

@@ -5,13 +5,13 @@
 //! two derivatives along the axes, each by a tangent pass.
 
 use super::ode::{Solver, integrate, times};
-use super::{Flow, Velocity};
+use super::{Flow, FlowConfig, Velocity};
 use crate::capabilities::LogDensity;
 use crate::data::Range;
 use crate::layers::{Mode, Value};
 use crate::pass::Pass;
 use gpu_core::ops::loss::{self, Kind, Loss};
-use gpu_core::ops::{channels, elementwise, fill};
+use gpu_core::ops::{blurred_waves, channels, elementwise, fill};
 use gpu_core::{Buf, Schedule};
 use std::f32::consts::TAU;
 
@@ -22,22 +22,37 @@ const SOLVER: Solver = Solver::Rk4;
 const SPACING: f32 = 2.0;
 
 impl Flow {
-    /// The velocities [n, width] of x [n, width] at time t, and their divergences [n, 1]. `axes` are the directions in
-    /// which x grows, in the input of the network.
+    /// The velocities [n, width] of x [n, width] at time t, and their divergences [n, 1]. `axes` are the directions
+    /// [n, width] of x, in turn.
     fn velocity_and_divergence(&self, s: &mut Schedule, x: Buf, t: f64, axes: &[Buf]) -> (Buf, Buf) {
         let Velocity::Linear(layers) = &self.velocity else { panic!("no tangent goes through a U-Net") };
-        let features = self.features_at(s, x.shape.rows(), t, None);
-        let input = channels::concat(s, "x_t", x, features);
+        let u = self.place(s, x.shape.rows(), t);
+        let features = self.features(s, u, None);
+        let beside = self.beside_waves(s, x, u);
+        let input = channels::concat(s, "x_t", beside, features);
+        let still = constant(s, [x.shape.rows(), features.shape.cols()], 0.0);
         let (v, saved) = layers.forward(s, Value::plain(input), Mode::Use);
         let mut along = |(axis, &direction): (usize, &Buf)| {
             s.scope(&format!("axis{axis}"), |s| {
-                let slope = layers.tangent(s, &saved, direction);
+                let beside = self.beside_waves_tangent(s, x, u, direction);
+                let input = channels::concat(s, "x_t", beside, still);
+                let slope = layers.tangent(s, &saved, input);
                 channels::slice(s, "slope", slope, axis..axis + 1)
             })
         };
         let slopes: Vec<Buf> = axes.iter().enumerate().map(&mut along).collect();
         let sum = slopes.into_iter().reduce(|sum, slope| elementwise::add(s, "divergence", sum, slope));
         (v.buf, sum.expect("points have axes"))
+    }
+
+    /// The derivative of [`Flow::beside_waves`] along a direction of x, both [n, width].
+    fn beside_waves_tangent(&self, s: &mut Schedule, x: Buf, u: Buf, direction: Buf) -> Buf {
+        let FlowConfig { x_waves, spacing, .. } = self.config;
+        if x_waves == 0 {
+            return direction;
+        }
+        let slopes = blurred_waves::tangent(s, "x_waves", x, u, direction, x_waves, spacing);
+        channels::concat(s, "x_beside_waves", direction, slopes)
     }
 }
 
@@ -47,7 +62,7 @@ impl LogDensity for Flow {
         let s = &mut schedule;
         let x = self.base.buffers.next_test(s, batch, Range::UNIT);
         let width = x.shape.cols();
-        let axes: Vec<Buf> = (0..width).map(|axis| unit_rows(s, batch, width + 2 * self.config.waves, axis)).collect();
+        let axes: Vec<Buf> = (0..width).map(|axis| unit_rows(s, batch, width, axis)).collect();
         let none = constant(s, [batch, 1], 0.0);
         let backwards: Vec<f64> = times(STEPS, SPACING).into_iter().rev().collect();
         let rates = |s: &mut Schedule, x: Buf, t: f64| {
@@ -73,21 +88,15 @@ fn constant(s: &mut Schedule, shape: [usize; 2], value: f32) -> Buf {
 
 /// Rows [rows, width] with one in column `axis` and zeros elsewhere.
 fn unit_rows(s: &mut Schedule, rows: usize, width: usize, axis: usize) -> Buf {
-    let one = constant(s, [rows, 1], 1.0);
-    let right = constant(s, [rows, width - axis - 1], 0.0);
-    let from_axis = channels::concat(s, "axis", one, right);
-    if axis == 0 {
-        return from_axis;
-    }
-    let left = constant(s, [rows, axis], 0.0);
-    channels::concat(s, "axis", left, from_axis)
+    let parts = [(axis, 0.0), (1, 1.0), (width - axis - 1, 0.0)].into_iter().filter(|&(columns, _)| columns > 0);
+    let parts: Vec<Buf> = parts.map(|(columns, value)| constant(s, [rows, columns], value)).collect();
+    parts.into_iter().reduce(|left, right| channels::concat(s, "axis", left, right)).expect("one has a column")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::SetSpec;
-    use crate::flow::FlowConfig;
     use crate::initial::initial_values;
     use crate::model::Model;
     use gpu_core::ops::density::Density;
@@ -102,7 +111,7 @@ mod tests {
     fn a_density_integrates_to_one() {
         let points = Some(Density::Moons);
         let spec = SetSpec { train: 1, test: SIDE * SIDE, image: [1, 1, 2], classes: 1, variance: 1.0, points };
-        let config = FlowConfig { hidden: vec![9, 7], waves: 2, ..FlowConfig::default() };
+        let config = FlowConfig { hidden: vec![9, 7], waves: 2, spacing: 1.5, x_waves: 1, ..FlowConfig::default() };
         let flow = Flow::new(config, &spec.into());
         let mut cpu = Reference::new(flow.memory().clone(), Sharing::On);
         for (buf, values) in initial_values(&flow, 5, false) {

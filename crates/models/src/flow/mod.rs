@@ -31,7 +31,7 @@ use gpu_core::ops::elementwise::combine;
 use gpu_core::ops::flow_path::flow_path;
 use gpu_core::ops::loss::{self, Kind, Loss};
 use gpu_core::ops::time_features::time_features;
-use gpu_core::ops::{channels, fill, philox, record};
+use gpu_core::ops::{blurred_waves, channels, fill, philox, record};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Schedule};
 use unet::{SavedUNet, UNet};
@@ -39,7 +39,7 @@ use unet::{SavedUNet, UNet};
 /// The network of the velocity.
 #[derive(Clone, Debug)]
 enum Velocity {
-    /// Linear layers of rows x | features of the time.
+    /// Linear layers of rows x | waves of x | features of the time.
     Linear(Stack),
     /// A U-Net of images.
     UNet(Box<UNet>),
@@ -64,8 +64,8 @@ const COLUMNS: &[&str] = &["velocity_error"];
 
 impl Flow {
     /// The model for the first set of such data. PyTorch's names: linear layers are an `nn.Sequential` called
-    /// `velocity`, of rows x | features; those of a U-Net are its attributes. The features of a class-conditional model
-    /// are `torch.cat([waves, y], 1)`, where y is 5 at the class and 0 elsewhere.
+    /// `velocity`, of rows x | waves of x | features; those of a U-Net are its attributes. The features of a
+    /// class-conditional model are `torch.cat([waves, y], 1)`, where y is 5 at the class and 0 elsewhere.
     ///
     /// # Panics
     /// When [`Settings::validate`] fails.
@@ -83,7 +83,7 @@ impl Flow {
             let unet = UNet::new(memory, &mut network, &config, spec.image, features);
             Velocity::UNet(Box::new(unet))
         } else {
-            let mut layers = Sequence::of_rows(memory, &mut network, "velocity", spec.width() + features);
+            let mut layers = Sequence::of_rows(memory, &mut network, "velocity", config.input(spec));
             config.hidden.iter().for_each(|&width| layers.linear(width, Activation::Silu));
             layers.linear(spec.width(), Activation::Identity);
             Velocity::Linear(layers.finish())
@@ -95,16 +95,29 @@ impl Flow {
         &self.base.buffers.first().spec
     }
 
-    /// The features of times t `[n]`, and of the classes y [n, classes] of a class-conditional model: [n, features].
-    fn features(&self, s: &mut Schedule, t: Buf, y: Option<Buf>) -> Buf {
-        let waves = time_features(s, "waves", t, self.config.waves);
+    /// The features of places u `[n]` on the path, t = 1 − (1 − u)ᵖ, and of the classes y [n, classes] of a
+    /// class-conditional model: [n, features].
+    fn features(&self, s: &mut Schedule, u: Buf, y: Option<Buf>) -> Buf {
+        let waves = time_features(s, "waves", u, self.config.waves);
         y.map_or(waves, |y| channels::concat(s, "waves_y", waves, y))
     }
 
-    /// The velocities [n, width] of x [n, width] at times with such features.
-    fn velocity(&self, s: &mut Schedule, x: Buf, features: Buf, mode: Mode) -> (Buf, SavedVelocity) {
+    /// x [n, width] and its waves at such places of the path: the part of the network's input that depends on x.
+    fn beside_waves(&self, s: &mut Schedule, x: Buf, u: Buf) -> Buf {
+        let FlowConfig { x_waves, spacing, .. } = self.config;
+        if x_waves == 0 {
+            return x;
+        }
+        let waves = blurred_waves::forward(s, "x_waves", x, u, x_waves, spacing);
+        channels::concat(s, "x_beside_waves", x, waves)
+    }
+
+    /// The velocities [n, width] of x [n, width] at places u `[n]` of the path, and of the classes y.
+    fn velocity(&self, s: &mut Schedule, x: Buf, u: Buf, y: Option<Buf>, mode: Mode) -> (Buf, SavedVelocity) {
+        let features = self.features(s, u, y);
         match &self.velocity {
             Velocity::Linear(layers) => {
+                let x = self.beside_waves(s, x, u);
                 let input = channels::concat(s, "x_t", x, features);
                 let (v, saved) = layers.forward(s, Value::plain(input), mode);
                 (v.buf, SavedVelocity::Linear(saved))
@@ -150,15 +163,14 @@ impl Flow {
             if dropout == 0.0 {
                 return y;
             }
-            let u = philox::uniform_from(s, "u", [rows], first, clock, seed, Stream::Dropout, [0.0, 1.0]);
+            let u = philox::uniform_from(s, "dropped", [rows], first, clock, seed, Stream::Dropout, [0.0, 1.0]);
             drop_rows(s, "class_dropout", y, u, dropout)
         });
         let z = philox::normal_from(s, "noise", [rows, width], first * width, clock, seed, Stream::Train);
-        let t = philox::uniform_from(s, "t", [rows], first, clock, seed, Stream::Mix, [0.0, 1.0]);
-        let (xt, target) = flow_path(s, "path", z, x, t);
-        let features = self.features(s, t, y);
+        let u = philox::uniform_from(s, "u", [rows], first, clock, seed, Stream::Mix, [0.0, 1.0]);
+        let (xt, target) = flow_path(s, "path", z, x, u, self.config.spacing);
 
-        let (v, saved) = self.velocity(s, xt, features, Mode::Train);
+        let (v, saved) = self.velocity(s, xt, u, y, Mode::Train);
         let (error, dv) = loss::with_gradient(s, "velocity_error", v, target, self.loss(), micro_batch.share());
 
         self.velocity_backward(s, &saved, dv);
@@ -166,11 +178,11 @@ impl Flow {
         micro_batch.record(s, "velocity_error", error, clock, ring, 0);
     }
 
-    /// The features of one time for all of `rows` rows, with their classes.
-    fn features_at(&self, s: &mut Schedule, rows: usize, t: f64, y: Option<Buf>) -> Buf {
-        let times = s.scratch([rows]);
-        fill::fill(s, "t", times, t as f32);
-        self.features(s, times, y)
+    /// The place u of one time, for all of `rows` rows.
+    fn place(&self, s: &mut Schedule, rows: usize, t: f64) -> Buf {
+        let u = s.scratch([rows]);
+        fill::fill(s, "u", u, ode::place(t, self.config.spacing) as f32);
+        u
     }
 
     /// Images [n, width] of noise z [n, width], of the requested classes.
@@ -185,13 +197,10 @@ impl Flow {
         let FlowConfig { steps, solver, spacing, guidance, .. } = self.config;
         let times = ode::times(steps, spacing);
         let rates = |s: &mut Schedule, x: Buf, t: f64| {
-            let velocity = |s: &mut Schedule, y| {
-                let features = self.features_at(s, count, t, y);
-                self.velocity(s, x, features, Mode::Use).0
-            };
-            let v = velocity(s, y);
+            let u = self.place(s, count, t);
+            let v = self.velocity(s, x, u, y, Mode::Use).0;
             let Some(any_class) = any_class else { return (v, None) };
-            let of_any = s.scope("any_class", |s| velocity(s, Some(any_class)));
+            let of_any = s.scope("any_class", |s| self.velocity(s, x, u, Some(any_class), Mode::Use).0);
             (combine(s, "guided", of_any, 1.0 - guidance, v, guidance), None)
         };
         ode::integrate(s, (z, None), &times, solver, rates).0
@@ -244,10 +253,9 @@ impl Model for Flow {
         let x = buffers.test_images(s, order, self.range());
         let y = buffers.first().labels.map(|labels| buffers.one_hot_classes(s, labels.test, order));
         let z = philox::normal(s, "noise", x.shape, side_clock, seed, Stream::Evaluate);
-        let t = philox::uniform(s, "t", [batch], side_clock, seed, Stream::Mix, [0.0, 1.0]);
-        let (xt, target) = flow_path(s, "path", z, x, t);
-        let features = self.features(s, t, y);
-        let (v, _) = self.velocity(s, xt, features, Mode::Use);
+        let u = philox::uniform(s, "u", [batch], side_clock, seed, Stream::Mix, [0.0, 1.0]);
+        let (xt, target) = flow_path(s, "path", z, x, u, self.config.spacing);
+        let (v, _) = self.velocity(s, xt, u, y, Mode::Use);
         let error = loss::forward(s, "velocity_error", v, target, self.loss());
         record::record(s, "record.velocity_error", error, side_clock, side_ring, 0, 1.0);
         schedule

@@ -39,6 +39,11 @@ pub(super) fn times(steps: usize, spacing: f32) -> Vec<f64> {
     (0..=steps).map(time).collect()
 }
 
+/// The u of a time t = 1 − (1 − u)ᵖ.
+pub(super) fn place(t: f64, spacing: f32) -> f64 {
+    1.0 - (1.0 - t).max(0.0).powf(1.0 / f64::from(spacing))
+}
+
 /// The state of an integration: x, and numbers that change at a rate of x and t alone, if there are some.
 pub(super) type State = (Buf, Option<Buf>);
 
@@ -114,8 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn times_go_from_noise_to_data() {
+    fn times_go_from_noise_to_data_at_places_of_equal_distance() {
         assert_eq!(times(4, 1.0), [0.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(times(4, 2.0), [0.0, 0.4375, 0.75, 0.9375, 1.0]);
+        for spacing in [1.0, 2.0, 3.5] {
+            let places: Vec<f64> = times(4, spacing).into_iter().map(|t| place(t, spacing)).collect();
+            assert!(places.iter().zip([0.0, 0.25, 0.5, 0.75, 1.0]).all(|(u, k)| (u - k).abs() < 1e-12), "{places:?}");
+        }
     }
 }
