@@ -61,7 +61,7 @@ fn points_have_a_recipe() {
     let output = place.frit("train moons --dry-run --device cpu");
     let printed = stderr(&output);
     assert!(
-        output.status.success() && printed.contains("as `frit train points-gan --data moons --device cpu`"),
+        output.status.success() && printed.contains("as `frit train points-flow --data moons --device cpu`"),
         "{printed}"
     );
 }
