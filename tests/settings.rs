@@ -112,7 +112,8 @@ fn flows() -> Vec<ModelConfig> {
     for solver in Solver::ALL {
         for (width, class_conditional) in [(0, false), (0, true), (4, false), (4, true)] {
             let (hidden, halvings, waves, steps, spacing, x_waves) = (vec![5], 1, 2, 2, 1.5, 1);
-            let flow = FlowConfig { width, halvings, hidden, waves, steps, solver, class_conditional, spacing };
+            let flow =
+                FlowConfig { width, halvings, hidden, waves, steps, solver, class_conditional, spacing, x_waves };
             all.push(ModelConfig::Flow(flow));
         }
     }
