@@ -43,7 +43,7 @@ fn differentiated((size, waves, spacing): ([usize; 2], usize, f32)) -> Case {
     let s = &mut case.schedule;
     let y = forward(s, "waves", x, u, waves, spacing);
     let along = tangent(s, "tangent", x, u, v, waves, spacing);
-    // Coordinates have waves of their own, so the derivatives along all of them at once are those along each.
+    // A wave is that of one coordinate, so the derivatives along all of them at once are those along each.
     let one = s.scratch(size);
     fill::fill(s, "one", one, 1.0);
     let slopes = tangent(s, "slopes", x, u, one, waves, spacing);
