@@ -49,7 +49,7 @@ fn differentiated((size, waves, spacing): ([usize; 2], usize, f32)) -> Case {
     let slopes = tangent(s, "slopes", x, u, one, waves, spacing);
     let dx = summed(s, slopes, dy, waves);
     // Derivatives are as large as the frequency, and so are their errors.
-    case.sums_of(2 * waves << (2 * waves + 3));
+    case.sums_of((2 * waves) << (2 * waves + 3));
     case.claim(y, dy, &[(x, dx)]);
     // The derivative is linear in its direction, so its gradient is that of y.
     case.claim(along, dy, &[(v, dx)]);
