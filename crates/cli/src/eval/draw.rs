@@ -1,9 +1,8 @@
 //! Images from a model: samples of its prior, and reconstructions of test images.
 
 use crate::data::DataSet;
-use crate::eval::latents::is_class_conditional;
 use crate::eval::passes::{Prepared, TestPass, prepare_batches};
-use crate::io::error::{Error, ErrorKind, Result, ensure};
+use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::images::{self, write_png};
 use crate::io::scatter::scatter;
 use crate::run::session::{Session, spec};
@@ -263,34 +262,6 @@ impl Reconstructions {
         let mut outputs = self.pass.run(session)?.into_iter().map(|values| to_unit(session, values));
         Ok([(); 2].map(|()| outputs.next().expect("a reconstruction pass has two outputs")))
     }
-}
-
-/// Sets the steps from noise to an image and the guidance by classes, where they are given, of a model of flow matching.
-///
-/// # Errors
-/// [`ErrorKind::Model`] if the model is not of flow matching, or guidance is given and it is unconditional;
-/// [`ErrorKind::Setting`] if a number is invalid.
-pub fn set_flow(session: &mut Session, steps: Option<usize>, guidance: Option<f32>) -> Result<()> {
-    if steps.is_none() && guidance.is_none() {
-        return Ok(());
-    }
-    let name = session.config.name();
-    ensure!(name == "flow", Model, "--steps and --guidance are for flow matching; {name} is another model");
-    ensure!(
-        guidance.is_none() || is_class_conditional(session),
-        Model,
-        "--guidance needs a class-conditional model; this one of {name} is unconditional"
-    );
-    let mut config = session.config.clone();
-    for (key, value) in [("steps", steps.map(|n| n.to_string())), ("guidance", guidance.map(|w| w.to_string()))] {
-        if let Some(value) = value {
-            config = config.with(&format!("flow.{key}={value}"))?;
-        }
-    }
-    let spec = spec(&config, &session.data);
-    config.check_model(&spec, 1)?;
-    (session.model, session.config) = (config.build(&spec), config);
-    Ok(())
 }
 
 /// A schedule as it draws images: with the running average of the weights if the configuration says so.

@@ -9,6 +9,7 @@ mod compare;
 pub mod draw;
 pub(crate) mod evaluate;
 pub mod features;
+pub mod flow;
 mod helper_network;
 pub mod image_files;
 pub mod inception;

@@ -2,12 +2,14 @@
 //! two gradients. Windows are gathered into rows, a block at a time, and multiplied by dense products. The gradient of
 //! the input is the transpose of the gathering: each window's gradient is added at the window's position.
 
+mod direct;
+
 use crate::ops::conv2d::Conv2dParams;
 use crate::ops::matmul::{Form, MatmulParams, plain_params};
-use crate::reference::direct::Role;
 use crate::reference::matmul::{Threads, dense, epilogue};
-use crate::reference::{block_of_rows, direct, vectorised};
+use crate::reference::{block_of_rows, vectorised};
 use crate::{Args, Element};
+use direct::Role;
 use rayon::prelude::*;
 use std::ops::Range;
 

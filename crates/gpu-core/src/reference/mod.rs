@@ -17,7 +17,6 @@ pub mod codes;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod density;
-mod direct;
 pub mod drop_rows;
 pub mod elementwise;
 pub mod fill;

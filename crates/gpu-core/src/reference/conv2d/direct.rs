@@ -1,6 +1,6 @@
-//! Convolutions of few channels in single precision: products of windows where they lie, without gathering them. Vectors
-//! hold channels of the result, or parts of a window for the gradient of the weights; each number is one chain of
-//! multiply-adds, so that no result depends on the length of vectors or on threads.
+//! Convolutions of few channels in single precision: products of windows where they lie, without gathering them.
+//! Vectors hold channels of the result, or parts of a window for the gradient of the weights; each number is one chain
+//! of multiply-adds, so that no result depends on the length of vectors or on threads.
 
 use crate::ops::conv2d::Conv2dParams;
 use pulp::{Arch, Simd, WithSimd};
@@ -52,8 +52,8 @@ pub(super) fn forward(p: &Conv2dParams, x: &[f32], w: &[f32], y: &mut [f32]) {
     convolve(&[rows, cols], [inputs, outputs], p.y_w as usize, x, &weight, y);
 }
 
-/// dx from dy and w, without the epilogue: for each remainder of a pixel of x by the stride, a convolution of dy with the
-/// taps that reach it, in reverse.
+/// dx from dy and w, without the epilogue: for each remainder of a pixel of x by the stride, a convolution of dy with
+/// the taps that reach it, in reverse.
 pub(super) fn backward_input(p: &Conv2dParams, dy: &[f32], w: &[f32], dx: &mut [f32]) {
     let axis = |stride: u32, pad: u32, kernel: u32, x: u32, y: u32| {
         let [stride, pad, kernel, x, y] = [stride, pad, kernel, x, y].map(|size| size as isize);
@@ -272,7 +272,7 @@ impl WithSimd for Weights<'_> {
         let [ci, co, kernel_h, run] = [p.x_c, p.y_c, p.kernel_h, p.kernel_w * p.x_c].map(|size| size as usize);
         let [y_h, y_w, stride_h, stride_w] = [p.y_h, p.y_w, p.stride_h, p.stride_w].map(|size| size as usize);
         let pixels = chunk * p.chunk as usize..((chunk + 1) * p.chunk as usize).min(dy.len() / co);
-        // Runs of pixels of one row of y: the first of x under them, without the kernel's row, the first of y, their number.
+        // Runs of pixels of one row of y: the first of x under them, by the kernel's first row; that of y; their number.
         let mut runs = Vec::new();
         let mut pixel = pixels.start;
         while pixel < pixels.end {
