@@ -5,7 +5,7 @@ use crate::eval::passes::{Prepared, TestPass, prepare_batches};
 use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::images::{self, write_png};
 use crate::io::scatter::scatter;
-use crate::run::session::{Session, spec};
+use crate::run::session::Session;
 use gpu_core::Schedule;
 use gpu_core::ops::categorical::Drawing;
 use gpu_core::ops::density::{Density, drawn_on_host};

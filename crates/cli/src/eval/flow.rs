@@ -7,8 +7,8 @@ use crate::run::session::{Session, spec};
 /// Sets the steps from noise to an image and the guidance by classes, where they are given.
 ///
 /// # Errors
-/// [`ErrorKind::Model`](crate::ErrorKind) if the model is not of flow matching, or guidance is given and it is unconditional;
-/// [`ErrorKind::Setting`](crate::ErrorKind) if a number is invalid.
+/// [`ErrorKind::Model`](crate::ErrorKind) if the model is not of flow matching, or guidance is given and it is
+/// unconditional; [`ErrorKind::Setting`](crate::ErrorKind) if a number is invalid.
 pub fn set_flow(session: &mut Session, steps: Option<usize>, guidance: Option<f32>) -> Result<()> {
     if steps.is_none() && guidance.is_none() {
         return Ok(());

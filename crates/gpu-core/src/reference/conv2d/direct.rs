@@ -272,7 +272,8 @@ impl WithSimd for Weights<'_> {
         let [ci, co, kernel_h, run] = [p.x_c, p.y_c, p.kernel_h, p.kernel_w * p.x_c].map(|size| size as usize);
         let [y_h, y_w, stride_h, stride_w] = [p.y_h, p.y_w, p.stride_h, p.stride_w].map(|size| size as usize);
         let pixels = chunk * p.chunk as usize..((chunk + 1) * p.chunk as usize).min(dy.len() / co);
-        // Runs of pixels of one row of y: the first of x under them, by the kernel's first row; that of y; their number.
+        // Runs of pixels of one row of y: the first of x under them, by the kernel's first row; that of y; and
+        // their number.
         let mut runs = Vec::new();
         let mut pixel = pixels.start;
         while pixel < pixels.end {
