@@ -486,7 +486,7 @@ class Flow(Model):
         width, features = settings["width"], 2 * settings["waves"] + self.classes
         if not width:
             pixels, hidden = channels * size[0] * size[1], settings["hidden"]
-            layers = linear([pixels * (1 + 2 * settings["x_waves"]) + features, *hidden], nn.SiLU)
+            layers = linear([pixels * (1 + 2 * settings.get("x_waves", 0)) + features, *hidden], nn.SiLU)
             self.velocity = nn.Sequential(*layers, nn.Linear(hidden[-1], pixels))
             return
         e = 4 * width

@@ -57,14 +57,14 @@ const RUNS: [(&str, &str, &str); 22] = [
     (
         "flow",
         "grey",
-        "flow-matching --set flow.width=0 --set flow.class_conditional=false --set flow.guidance=1 --hidden 16,12 \
+        "flow-matching --set flow.width=0 --set flow.class_conditional=false --hidden 16,12 \
          --set flow.spacing=1.5 --set flow.x_waves=2",
     ),
     ("flow-unet", "colour", "flow-matching --set flow.width=4 --set flow.guidance=1.5 --set optimiser.average=0.9"),
     (
         "flow-attention",
         "grey",
-        "flow-matching --set flow.width=4 --set flow.halvings=1 --set flow.heads=2 --set flow.guidance=1 \
+        "flow-matching --set flow.width=4 --set flow.halvings=1 --set flow.heads=2 \
          --set flow.class_conditional=false",
     ),
     ("vqvae", "colour", "vqvae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.codes=12"),

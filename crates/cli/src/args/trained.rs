@@ -76,7 +76,7 @@ pub(crate) struct Sample {
     #[arg(long, value_name = "K", help_heading = "Codes")]
     pub(crate) top_k: Option<usize>,
     /// Complete images: keep the upper half of the codes of test images, and draw the lower
-    #[arg(long, conflicts_with_all = ["seeds", "trunc", "files"], help_heading = "Codes")]
+    #[arg(long, conflicts_with_all = ["seeds", "trunc", "files", "steps", "guidance"], help_heading = "Codes")]
     pub(crate) complete: bool,
     /// Your own images to complete: files and folders, resized as the run's data
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "complete", help_heading = "Codes")]

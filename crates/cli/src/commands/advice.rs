@@ -63,7 +63,7 @@ pub(crate) fn train_on(run: &Path, steps: u64) -> String {
     let (config, weights) = (file("config.toml"), file("checkpoints/latest.safetensors"));
     format!(
         "start a new run from its weights, with a new schedule: `frit train {config} --init {weights} --steps {steps} \
-         --set optimiser.lr_decay_steps=0`"
+         --set optimiser.lr_decay_steps=0 --set optimiser.lr_warmup=0`"
     )
 }
 

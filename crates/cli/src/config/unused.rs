@@ -6,6 +6,9 @@ use models::{Likelihood, LrSchedule, ModelConfig, OptimiserKind, QuantiserKind};
 /// Settings of a VQ-VAE's codebook, which finite scalar quantisation does not have.
 const OF_CODEBOOKS: [&str; 5] = ["latent", "codes", "commitment", "ema", "restart"];
 
+/// Settings of flow matching by classes.
+const OF_CLASSES: [&str; 2] = ["class_dropout", "guidance"];
+
 impl Config {
     /// The reason why a setting has no effect in this configuration, and the remedy; `None` if it has one.
     ///
@@ -63,6 +66,12 @@ impl Config {
             ModelConfig::Flow(flow) if flow.width > 0 && name == "hidden" => {
                 Some(format!("flow.width is {}, which makes the network a U-Net; set flow.width to 0", flow.width))
             }
+            ModelConfig::Flow(flow) if flow.width > 0 && name == "x_waves" => {
+                Some(format!("flow.width is {}, and a U-Net sees no waves of pixels; set flow.width to 0", flow.width))
+            }
+            ModelConfig::Flow(flow) if !flow.class_conditional && OF_CLASSES.contains(&name) => {
+                Some("flow.class_conditional is false; set it to true".into())
+            }
             ModelConfig::Flow(flow) if flow.width == 0 && name == "halvings" => {
                 Some("flow.width is 0, and linear layers halve no image; set flow.width".into())
             }
@@ -96,6 +105,9 @@ mod tests {
             ("dcgan", "", "gan.hidden", "gan.width is 32"),
             ("gan", "gan.discriminator_norm=true", "gan.discriminator_norm", "gan.width is 0"),
             ("flow-matching", "", "flow.hidden", "makes the network a U-Net"),
+            ("flow-matching", "", "flow.x_waves", "a U-Net sees no waves"),
+            ("flow-matching", "flow.class_conditional=false", "flow.guidance", "flow.class_conditional is false"),
+            ("flow-matching", "flow.class_conditional=false", "flow.class_dropout", "flow.class_conditional is false"),
             ("points-flow", "", "flow.halvings", "flow.width is 0"),
             ("points-flow", "", "flow.heads", "linear layers have no attention"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),

@@ -55,13 +55,13 @@ const ROWS: [Row; 4] = [
         count: 5000..usize::MAX,
         recipe: "flow-matching",
         batch: None,
-        reason: "on 10,000 images flow matching came nearer to the data than a GAN, in less time",
+        reason: "on 10,000 images flow matching came nearer to the data than a GAN",
     },
 ];
 
 /// The largest side of images that keep their size.
 const MAX_SIDE: usize = 64;
-/// The size of others. A step of `dcgan` on a processor takes 0.2 s at 32 and 1.1 s at 64; other recipes grow alike.
+/// The size of others. A step of `dcgan` on a processor takes 0.2 s at 32 and 1.1 s at 64.
 const SIZE: usize = 32;
 
 /// A recipe and settings for a data set.

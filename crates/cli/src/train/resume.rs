@@ -135,13 +135,14 @@ fn check_length(options: &ResumeOptions, progress: &Progress, plan: &EpochPlan, 
 /// Refuses more steps than the `noted` ones of a run at `step` if they would have a learning rate of zero.
 fn check_rate(options: &ResumeOptions, step: u64, noted: u64, wanted: u64, config: &Config) -> Result<()> {
     let (run, optimiser) = (options.run.display().to_string(), &config.optimiser);
+    let end = optimiser.lr_warmup + optimiser.lr_decay_steps;
     ensure!(
-        wanted <= noted || !optimiser.has_fallen_to_nothing(noted),
+        wanted <= noted || !optimiser.has_fallen_to_nothing(wanted - 1),
         Run,
         hint: Hint::TrainOn { run, steps: wanted - step },
-        "the learning rate of {} falls to zero at step {}, so steps after {noted} would not train",
+        "the learning rate of {} falls to zero at step {end}, so steps after {} would not train",
         options.run.display(),
-        optimiser.lr_warmup + optimiser.lr_decay_steps
+        noted.max(end as u64)
     );
     Ok(())
 }

@@ -20,7 +20,7 @@ pub struct FlowConfig {
     pub heads: usize,
     /// Widths of the linear layers. Used if `width` is 0.
     pub hidden: Vec<usize>,
-    /// Cosines and sines of the time that the network sees, of half a turn, one turn, two, four, ….
+    /// Cosines and sines of u that the network sees, the place of the time, of half a turn, one turn, two, four, ….
     pub waves: usize,
     /// Steps of the integration from noise to an image.
     pub steps: usize,
@@ -95,18 +95,18 @@ impl FlowConfig {
         ensure(self.x_waves <= MAX_WAVES, "x_waves", || {
             format!("must be between 0 and {MAX_WAVES} (got {})", self.x_waves)
         })?;
-        self.check_guidance()?;
+        self.check_guidance(spec)?;
         if self.width > 0 { self.check_unet(spec, batch) } else { self.check_linear(spec, batch) }
     }
 
-    fn check_guidance(&self) -> Check {
+    fn check_guidance(&self, spec: &SetSpec) -> Check {
         ensure((0.0..1.0).contains(&self.class_dropout), "class_dropout", || {
             format!("must be at least 0 and below 1 (got {})", self.class_dropout)
         })?;
         ensure((0.0..=MAX_GUIDANCE).contains(&self.guidance), "guidance", || {
             format!("must be between 0 and {MAX_GUIDANCE} (got {})", self.guidance)
         })?;
-        ensure(!self.is_guided() || self.class_dropout > 0.0, "guidance", || {
+        ensure(!self.is_guided() || self.class_dropout > 0.0 || !self.has_classes(spec), "guidance", || {
             format!(
                 "must be 1 if flow.class_dropout is 0: no image is trained without its class (got {})",
                 self.guidance

@@ -1,8 +1,8 @@
 //! Flow matching: a network learns the velocity at which noise becomes data along straight paths, which samples follow.
 //!
-//! Lipman et al., *Flow matching for generative modeling*, 2023: x(t) = (1 − t) z + t x with z ~ N(0, 1) and
-//! t ~ U(0, 1); the loss is the mean squared error of v(x(t), t) against x − z. A sample is the solution of dx/dt = v
-//! from z at t = 0, at t = 1.
+//! Lipman et al., *Flow matching for generative modeling*, 2023: x(t) = (1 − t) z + t x with z ~ N(0, 1), and times
+//! t = 1 − (1 − u)ᵖ with u ~ U(0, 1); the loss is the mean squared error of v(x(t), t) against x − z. A sample is the
+//! solution of dx/dt = v from z at t = 0, at t = 1.
 
 mod attention;
 mod config;

@@ -1,6 +1,6 @@
 //! Convolutions of few channels in single precision: products of windows where they lie, without gathering them.
 //! Vectors hold channels of the result, or parts of a window for the gradient of the weights; each number is one chain
-//! of multiply-adds, so that no result depends on the length of vectors or on threads.
+//! of multiply-adds, so that no result depends on threads.
 
 use crate::ops::conv2d::Conv2dParams;
 use pulp::{Arch, Simd, WithSimd};
@@ -12,6 +12,8 @@ const PIXELS: usize = 4;
 const VECTORS: usize = 3;
 /// Numbers of the longest vector.
 const LONGEST: usize = 16;
+/// Images, at least: each is one thread's.
+const MIN_IMAGES: u32 = 4;
 /// Channels of x and of y, at most: gathered windows are faster for more.
 const MAX_CHANNELS: usize = 48;
 /// Numbers side by side that vectors hold, at least: gathered windows are faster for fewer.
@@ -33,7 +35,20 @@ pub(super) fn is_faster(p: &Conv2dParams, role: Role) -> bool {
         Role::BackwardInput => p.x_c,
         Role::BackwardWeight => p.kernel_w * p.x_c,
     };
-    is_dense && p.x_c.max(p.y_c) as usize <= MAX_CHANNELS && numbers as usize >= MIN_NUMBERS
+    let is_small = p.x_c.max(p.y_c) as usize <= MAX_CHANNELS && p.batch >= MIN_IMAGES;
+    is_dense && is_small && numbers as usize >= MIN_NUMBERS && (cfg!(test) || Arch::new().dispatch(Lanes) == LONGEST)
+}
+
+/// The numbers of a vector of this processor. With eight, gathered windows are faster.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
 }
 
 /// y from x and w, without the epilogue.
