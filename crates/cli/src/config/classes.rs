@@ -11,8 +11,8 @@ impl Config {
     ///
     /// ```
     /// use frit::config::Config;
-    /// let reason = Config::load("flow-matching")?.why_unconditional();
-    /// assert_eq!(reason, "flow is unconditional: flow.class_conditional is false; train one with true");
+    /// let reason = Config::load("vae")?.why_unconditional();
+    /// assert_eq!(reason, "vae is unconditional: vae.class_conditional is false; train one with true");
     /// # Ok::<(), frit::Error>(())
     /// ```
     pub fn why_unconditional(&self) -> String {
