@@ -462,10 +462,12 @@ class Attention(nn.Module):
         self.qkv, self.proj = nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
 
     def forward(self, x):
-        # Each of q, k and v as [n, heads, pixels, channels of a head].
-        parts = self.qkv(self.norm(x)).flatten(2).chunk(3, 1)
-        y = F.scaled_dot_product_attention(*[part.unflatten(1, (self.heads, -1)).mT for part in parts])
-        return x + self.proj(y.mT.reshape(x.shape))
+        n, channels, h, w = x.shape
+        # Each of q, k and v as [n, heads, channels of a head, pixels]. The formula is written out: the function of
+        # PyTorch 2, `scaled_dot_product_attention`, is missing from PyTorch 1.
+        q, k, v = (part.reshape(n, self.heads, -1, h * w) for part in self.qkv(self.norm(x)).chunk(3, 1))
+        weights = torch.softmax(q.mT @ k / (channels // self.heads) ** 0.5, -1)
+        return x + self.proj((v @ weights.mT).reshape(x.shape))
 
 
 class Flow(Model):
