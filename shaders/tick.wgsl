@@ -1,7 +1,9 @@
 // Advances a training run by one step: clock = (step, epoch, start, next), where rows start .. next − 1 of the epoch's
 // order are the batch, and rates = (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight). Both start at zero, so epoch 0 begins at
-// row 0. 1 − βᵗ is computed by its recurrence, β (1 − βᵗ⁻¹) + (1 − β), because subtracting a power from 1 cancels. The
-// share of the learning rate rises to one over `lr_warmup` steps; k steps later, with x = min(k / span, 1), it is
+// row 0; a batch that would pass the end of the epoch starts the next one (batch ≤ count, which the builder asserts).
+// 1 − βᵗ is computed by its recurrence, β (1 − βᵗ⁻¹) + (1 − β), because subtracting a power from 1 cancels. The share
+// of the learning rate rises to one over `lr_warmup` steps and stays there for `hold` steps; k steps later, with
+// x = min(k / span, 1), it is
 //   1, or 1 − (1 − low) x, or low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋     for decay 0, 1, 2, 3.
 // An unknown decay gives NaN. One invocation in all. Needs common/nan.wgsl and common/elementary.wgsl.
 
@@ -10,6 +12,7 @@ struct Params {
     count: u32,
     kl_warmup: u32,
     lr_warmup: u32,
+    hold: u32,
     decay: u32,
     span: u32,
     low: f32,
@@ -32,7 +35,8 @@ const STEPS = 3u;
 
 fn share(step: u32, p: Params) -> f32 {
     if step < p.lr_warmup { return f32(step) / f32(p.lr_warmup); }
-    let k = step - max(p.lr_warmup, 1u);
+    let after = step - max(p.lr_warmup, 1u);
+    let k = after - min(after, p.hold);
     let x = f32(min(k, p.span)) / f32(p.span);
     switch p.decay {
         case CONSTANT: { return 1.0; }
@@ -48,7 +52,7 @@ fn tick() {
     let step = clock[0] + 1u;
     clock[0] = step;
     var start = clock[3];
-    if start >= p.count {
+    if start > p.count - p.batch {
         clock[1] += 1u;
         start = 0u;
     }

@@ -337,17 +337,27 @@ fn learning_rates_agree_with_pytorch() -> Result<(), Error> {
     // SequentialLR(optimizer, [LinearLR(optimizer, start_factor=0.25, end_factor=1.0, total_iters=3),
     //     CosineAnnealingLR(optimizer, T_max=4, eta_min=0.2)], milestones=[3])
     let both = [0.5, 1.0, 1.5, 2.0, 1.7363961030678927, 1.1, 0.46360389693210735, 0.2];
-    let cases: [(usize, Decay, &[f64]); 4] = [
-        (0, Decay::Cosine(7, 0.1), &cosine),
-        (0, Decay::Linear(5, 0.25), &line),
-        (0, Decay::Steps(3, 0.5), &steps),
-        (4, Decay::Cosine(4, 0.1), &both),
+    // SequentialLR(optimizer, [ConstantLR(optimizer, factor=1.0, total_iters=3),
+    //     LinearLR(optimizer, start_factor=1.0, end_factor=0.25, total_iters=4)], milestones=[3])
+    let held = [2.0, 2.0, 2.0, 2.0, 1.625, 1.25, 0.875, 0.5, 0.5];
+    // SequentialLR(optimizer, [LinearLR(optimizer, start_factor=0.25, end_factor=1.0, total_iters=3),
+    //     ConstantLR(optimizer, factor=1.0, total_iters=2), CosineAnnealingLR(optimizer, T_max=4, eta_min=0.2)],
+    //     milestones=[3, 5])
+    let all = [0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 1.7363961030678927, 1.1, 0.46360389693210735, 0.2];
+    let cases: [(usize, usize, Decay, &[f64]); 6] = [
+        (0, 0, Decay::Cosine(7, 0.1), &cosine),
+        (0, 0, Decay::Linear(5, 0.25), &line),
+        (0, 0, Decay::Steps(3, 0.5), &steps),
+        (4, 0, Decay::Cosine(4, 0.1), &both),
+        (0, 3, Decay::Linear(4, 0.25), &held),
+        (4, 2, Decay::Cosine(4, 0.1), &all),
     ];
-    for (lr_warmup, decay, expected) in cases {
+    for (lr_warmup, lr_hold, decay, expected) in cases {
         let mut memory = Memory::default();
         let (clock, rates) = (memory.add("clock", [4], Dtype::U32), memory.add("rates", [4], Dtype::F32));
         let mut s = Schedule::new();
-        tick(&mut s, "tick", clock, rates, Tick { batch: 1, count: 100, lr: 2.0, lr_warmup, decay, ..Tick::default() });
+        let step = Tick { batch: 1, count: 100, lr: 2.0, lr_warmup, lr_hold, decay, ..Tick::default() };
+        tick(&mut s, "tick", clock, rates, step);
         let mut cpu = Reference::new(memory, Sharing::Off);
         let program = cpu.prepare(&s)?;
         for (step, &expected) in expected.iter().enumerate() {

@@ -171,6 +171,7 @@ const TRAINING: Training = Training {
         lr_warmup: 3,
         lr_schedule: LrSchedule::Cosine,
         lr_decay_steps: 20,
+        lr_hold: 0.0,
         lr_final: 0.1,
         beta1: 0.9,
         beta2: 0.999,

@@ -161,7 +161,7 @@ fn optimisers() -> Vec<Optimiser> {
         for lr_schedule in schedules {
             let optimiser = Optimiser { kind, lr_schedule, lr_decay_steps: 3, lr_final: 0.5, ..Optimiser::default() };
             all.push(optimiser);
-            all.push(Optimiser { clip: 0.5, average: 0.9, weight_decay: 0.1, ..optimiser });
+            all.push(Optimiser { clip: 0.5, average: 0.9, weight_decay: 0.1, lr_hold: 0.5, ..optimiser });
         }
     }
     let sgd = Optimiser { kind: OptimiserKind::Sgd, momentum: 0.9, ..Optimiser::default() };

@@ -128,6 +128,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         lr_warmup: 2,
         lr_schedule: LrSchedule::Cosine,
         lr_decay_steps: 9,
+        lr_hold: 0.3,
         lr_final: 0.1,
         ..Optimiser::default()
     };

@@ -184,6 +184,10 @@ fn invalid_settings_are_refused() {
             "train vae --data data --set optimiser.lr_schedule=cosine --set optimiser.lr_final=2",
             ["optimiser.lr_final must be between 0 and 1", "got 2"],
         ),
+        (
+            "train vae --data data --set optimiser.lr_schedule=linear --set optimiser.lr_hold=1",
+            ["optimiser.lr_hold must be at least 0 and below 1", "got 1"],
+        ),
     ] {
         place.refused(&format!("{line} --device cpu"), &words);
     }

@@ -155,9 +155,9 @@ fn a_killed_run_resumes_byte_for_byte_on_an_adapter() {
 /// Every setting that changes with the steps at once: learning rate, KL bound, kept checkpoints, samples, best.
 #[test]
 fn killed_runs_with_schedules_resume_byte_for_byte() {
-    let settings = "--set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=7 --set optimiser.lr_final=0.1 \
-                    --set vae.capacity=2 --set vae.kl_warmup=40 --set train.keep=2 --set train.best=recon \
-                    --set train.patience=9 --sample-every 4";
+    let settings = "--set optimiser.lr_schedule=cosine --set optimiser.lr_warmup=7 --set optimiser.lr_hold=0.4 \
+                    --set optimiser.lr_final=0.1 --set vae.capacity=2 --set vae.kl_warmup=40 --set train.keep=2 \
+                    --set train.best=recon --set train.patience=9 --sample-every 4";
     kill_and_compare(&format!("{TINY} {settings} --epochs 40 --device cpu"), 20);
 }
 

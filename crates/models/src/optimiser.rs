@@ -67,8 +67,11 @@ pub struct Optimiser {
     pub lr_warmup: usize,
     /// Course of the learning rate after the warm-up.
     pub lr_schedule: LrSchedule,
-    /// Steps over which the learning rate decays, or between the drops of `step`; 0 for the rest of the run.
+    /// Steps from the end of the warm-up to the end of the decay, or between the drops of `step`; 0 for the rest of the
+    /// run.
     pub lr_decay_steps: usize,
+    /// Share of these steps, between 0 and 1, before the learning rate begins to fall; not of `step`.
+    pub lr_hold: f32,
     /// Share of the learning rate at the end of its decay, or the factor of each drop.
     pub lr_final: f32,
     /// Adam: decay of the first moment. Lion: share of the momentum in a step.
@@ -97,6 +100,7 @@ impl Default for Optimiser {
             lr_warmup: 0,
             lr_schedule: LrSchedule::Constant,
             lr_decay_steps: 0,
+            lr_hold: 0.0,
             lr_final: 0.0,
             beta1: 0.9,
             beta2: 0.999,
@@ -139,11 +143,12 @@ impl Optimiser {
         not_negative("weight_decay", self.weight_decay)?;
         not_negative("clip", self.clip)?;
         decay("average", self.average)?;
-        let Self { kind, momentum, nesterov, lr_schedule, lr_decay_steps, lr_final, .. } = *self;
+        let Self { kind, momentum, nesterov, lr_schedule, lr_decay_steps, lr_hold, lr_final, .. } = *self;
         let sgd = kind == OptimiserKind::Sgd;
         ensure(sgd || momentum == 0.0, "momentum", || format!("needs optimiser.kind = sgd (got {})", kind.name()))?;
         ensure(sgd || !nesterov, "nesterov", || format!("needs optimiser.kind = sgd (got {})", kind.name()))?;
         ensure(!nesterov || momentum > 0.0, "nesterov", || "needs optimiser.momentum, as in momentum = 0.9".into())?;
+        ensure((0.0..1.0).contains(&lr_hold), "lr_hold", || format!("must be at least 0 and below 1 (got {lr_hold})"))?;
         ensure((0.0..=1.0).contains(&lr_final), "lr_final", || format!("must be between 0 and 1 (got {lr_final})"))?;
         let steps = lr_schedule == LrSchedule::Step;
         ensure(!steps || (lr_decay_steps > 0 && lr_final > 0.0), "lr_schedule", || {
@@ -159,18 +164,20 @@ impl Optimiser {
         matches!(self.lr_schedule, LrSchedule::Linear | LrSchedule::Cosine) && self.lr_final == 0.0 && fallen
     }
 
-    /// The decay of the learning rate, as the kernel `tick` takes it.
-    pub(crate) fn decay(&self) -> Decay {
+    /// Steps at the peak and the decay after them, as the kernel `tick` takes them.
+    pub(crate) fn hold_and_decay(&self) -> (usize, Decay) {
         let (steps, share) = (self.lr_decay_steps.max(1), self.lr_final);
+        // A share below one leaves at least one step.
+        let hold = (f64::from(self.lr_hold) * steps as f64) as usize;
         match self.lr_schedule {
-            LrSchedule::Constant => Decay::Constant,
-            LrSchedule::Linear => Decay::Linear(steps, share),
-            LrSchedule::Cosine => Decay::Cosine(steps, share),
-            LrSchedule::Step => Decay::Steps(steps, share),
+            LrSchedule::Constant => (0, Decay::Constant),
+            LrSchedule::Linear => (hold, Decay::Linear(steps - hold, share)),
+            LrSchedule::Cosine => (hold, Decay::Cosine(steps - hold, share)),
+            LrSchedule::Step => (0, Decay::Steps(steps, share)),
         }
     }
 
-    /// The same course of the learning rate under a clock that ticks `times` as often.
+    /// The same course of the learning rate, to a step, under a clock that ticks `times` as often.
     pub(crate) fn ticking(self, times: usize) -> Self {
         let more = |steps: usize| steps.saturating_mul(times);
         Self { lr_warmup: more(self.lr_warmup), lr_decay_steps: more(self.lr_decay_steps), ..self }
@@ -203,5 +210,25 @@ impl Optimiser {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_is_a_share_of_the_decay() {
+        let of = |lr_schedule, lr_decay_steps, lr_hold| {
+            Optimiser { lr_schedule, lr_decay_steps, lr_hold, lr_final: 0.5, ..Optimiser::default() }.hold_and_decay()
+        };
+        assert_eq!(of(LrSchedule::Linear, 1000, 0.25), (250, Decay::Linear(750, 0.5)));
+        assert_eq!(of(LrSchedule::Cosine, 1000, 0.0), (0, Decay::Cosine(1000, 0.5)));
+        assert_eq!(of(LrSchedule::Step, 1000, 0.25), (0, Decay::Steps(1000, 0.5)));
+        assert_eq!(of(LrSchedule::Constant, 1000, 0.25), (0, Decay::Constant));
+        // The largest share leaves a step.
+        let most = 1.0 - f32::EPSILON / 2.0;
+        assert_eq!(of(LrSchedule::Linear, 7, most), (6, Decay::Linear(1, 0.5)));
+        assert_eq!(of(LrSchedule::Linear, 0, most), (0, Decay::Linear(1, 0.5)));
     }
 }

@@ -221,8 +221,8 @@ impl SharedBuffers {
 /// The tick of an optimiser's step on `batch` images.
 pub(crate) fn tick_of(batch: usize, training: &Training) -> Tick {
     let Optimiser { lr, lr_warmup, beta1, beta2, .. } = training.optimiser;
-    let (lr, decay) = (lr * training.rate, training.optimiser.decay());
-    Tick { batch, count: training.taken, lr, lr_warmup, decay, beta1, beta2, ..Tick::default() }
+    let (lr, (lr_hold, decay)) = (lr * training.rate, training.optimiser.hold_and_decay());
+    Tick { batch, count: training.taken, lr, lr_warmup, lr_hold, decay, beta1, beta2, ..Tick::default() }
 }
 
 fn images(s: &mut Schedule, data: Buf, order: Buf, width: usize, range: Range) -> Buf {

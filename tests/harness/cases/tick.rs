@@ -1,5 +1,5 @@
 //! Consecutive steps: the first of a run, the end of an epoch with and without a shorter last batch, a long run, and
-//! every warm-up and decay of the learning rate.
+//! every warm-up, hold and decay of the learning rate; batches that do not fill an epoch.
 
 use crate::{Case, Fill};
 use gpu_core::Grid;
@@ -10,6 +10,7 @@ const STEP: Tick = Tick {
     count: 10,
     lr: 2e-3,
     lr_warmup: 0,
+    lr_hold: 0,
     decay: Decay::Constant,
     beta1: 0.5,
     beta2: 0.999,
@@ -26,6 +27,8 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         run("three epochs with a shorter last batch", start.clone(), &[STEP, STEP, tail].repeat(3)),
         run("the tail is left out", start.clone(), &[Tick { count: 8, ..STEP }; 5]),
+        run("the rest of an epoch is left out", start.clone(), &[STEP; 6]),
+        run("an epoch of one batch and a rest", start.clone(), &[Tick { count: 7, ..STEP }; 4]),
         run("an epoch of one batch", start.clone(), &[whole; 3]),
         run("one row", start.clone(), &[Tick { batch: 1, count: 1, ..STEP }; 2]),
         run("the KL weight rises", start.clone(), &[warm; 5]),
@@ -34,6 +37,10 @@ pub(crate) fn cases() -> Vec<Case> {
         run("it falls in a line to nothing", start.clone(), &[falls(0, Decay::Linear(3, 0.0)); 5]),
         run("it rises and falls as the cosine does", start.clone(), &[falls(2, Decay::Cosine(6, 0.1)); 10]),
         run("it falls as the cosine does to nothing", start.clone(), &[falls(0, Decay::Cosine(9, 0.0)); 12]),
+        run("it stays and falls in a line", start.clone(), &[stays(0, 3, Decay::Linear(4, 0.25)); 9]),
+        run("it rises, stays and falls as the cosine does", start.clone(), &[stays(2, 2, Decay::Cosine(4, 0.1)); 9]),
+        run("it rises and stays", start.clone(), &[stays(2, u32::MAX as usize, Decay::Linear(1, 0.0)); 5]),
+        run("it stays and falls by steps", start.clone(), &[stays(0, 1, Decay::Steps(2, 0.5)); 6]),
         run("it falls by steps", start.clone(), &[falls(0, Decay::Steps(2, 0.5)); 7]),
         run("it rises and falls at every step", start.clone(), &[falls(3, Decay::Steps(1, 0.1)); 6]),
         run("it falls late in a run", late.clone(), &[falls(100, Decay::Cosine(20_000, 0.01)); 2]),
@@ -47,6 +54,11 @@ pub(crate) fn cases() -> Vec<Case> {
 /// A learning rate above one, because errors are relative to at least one.
 fn falls(lr_warmup: usize, decay: Decay) -> Tick {
     Tick { lr: 2.0, lr_warmup, decay, ..STEP }
+}
+
+/// The same after `lr_hold` steps at its peak.
+fn stays(lr_warmup: usize, lr_hold: usize, decay: Decay) -> Tick {
+    Tick { lr_hold, ..falls(lr_warmup, decay) }
 }
 
 fn run(name: &str, (clock, rates): (Vec<u32>, Vec<f64>), steps: &[Tick]) -> Case {

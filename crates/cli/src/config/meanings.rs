@@ -38,6 +38,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("optimiser.lr_warmup", "Steps of linear warm-up; 0 for none", "0 or more"),
     ("optimiser.lr_schedule", "Decay of the learning rate after the warm-up", "constant, linear, cosine, step"),
     ("optimiser.lr_decay_steps", "Steps of the decay, or the period of step; 0 for the rest of the run", "0 or more"),
+    ("optimiser.lr_hold", "Share of these steps at the peak, before the rate falls (linear, cosine)", "0 to below 1"),
     ("optimiser.lr_final", "Final share of the learning rate, or the factor of each step", "0 to 1"),
     ("optimiser.beta1", "Decay of the first moment (Adam, Lion)", "0 to below 1"),
     ("optimiser.beta2", "Decay of the second moment (Adam, Lion)", "0 to below 1"),

@@ -34,7 +34,11 @@ impl Config {
             "beta1" | "beta2" => adam || kind == OptimiserKind::Lion,
             "epsilon" => adam,
             "momentum" | "nesterov" => kind == OptimiserKind::Sgd,
-            "lr_decay_steps" | "lr_final" if self.optimiser.lr_schedule == LrSchedule::Constant => {
+            "lr_hold" if self.optimiser.lr_schedule == LrSchedule::Step => {
+                let reason = "optimiser.lr_schedule is step, whose first period is at the peak";
+                return Some(format!("{reason}; set it to linear or cosine"));
+            }
+            "lr_decay_steps" | "lr_hold" | "lr_final" if self.optimiser.lr_schedule == LrSchedule::Constant => {
                 let reason = "the learning rate does not decay while optimiser.lr_schedule is constant";
                 return Some(format!("{reason}; set it to linear, cosine or step"));
             }
@@ -120,6 +124,8 @@ mod tests {
             ("vae", "optimiser.kind=sgd", "optimiser.beta1", "optimiser.kind is sgd"),
             ("vae", "optimiser.kind=lion", "optimiser.epsilon", "optimiser.kind is lion"),
             ("vae", "", "optimiser.lr_final", "optimiser.lr_schedule is constant"),
+            ("vae", "", "optimiser.lr_hold", "optimiser.lr_schedule is constant"),
+            ("vae", "optimiser.lr_schedule=step", "optimiser.lr_hold", "optimiser.lr_schedule is step"),
         ] {
             let config = Config::load(recipe).unwrap();
             let config = if sets.is_empty() { config } else { config.with(sets).unwrap() };

@@ -18,7 +18,9 @@ params! {
         kl_warmup: u32,
         /// Steps of the linear warm-up of the learning rate.
         lr_warmup: u32,
-        /// [`DecayKind::code`] of the decay after the warm-up.
+        /// Steps at the peak between the warm-up and the decay.
+        hold: u32,
+        /// [`DecayKind::code`] of the decay after them.
         decay: u32,
         /// Steps of the decay, or between its steps.
         span: u32,
@@ -70,7 +72,7 @@ kinds! {
     }
 }
 
-/// The decay of the learning rate, counted from the end of its warm-up.
+/// The decay of the learning rate, counted from the end of its warm-up and of the steps at its peak.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub enum Decay {
     /// None.
@@ -107,7 +109,9 @@ pub struct Tick {
     pub lr: f32,
     /// Steps of its linear warm-up from zero; 0 for none.
     pub lr_warmup: usize,
-    /// Its decay after the warm-up.
+    /// Steps at the peak after the warm-up, before the decay begins; 0 for none.
+    pub lr_hold: usize,
+    /// Its decay after them.
     pub decay: Decay,
     /// Adam's β₁.
     pub beta1: f32,
@@ -119,13 +123,14 @@ pub struct Tick {
     pub kl_warmup: usize,
 }
 
-/// Advances `clock`, `u32 [4]`, and `rates`, `f32 [4]`, by one step.
+/// Advances `clock`, `u32 [4]`, and `rates`, `f32 [4]`, by one step. A batch that would pass the end of the epoch
+/// starts the next one, which leaves out the rows between.
 ///
 /// # Panics
 /// If one of them is not `[4]`, the batch is empty or larger than an epoch, the epoch is longer than 2³¹ − 1, a β is
 /// not in [0, 1), or the decay takes no steps, or its factor is not in [0, 1] or is 0 for [`Decay::Steps`].
 pub fn tick(s: &mut Schedule, label: &str, clock: Buf, rates: Buf, step: Tick) {
-    let Tick { batch, count, lr, lr_warmup, decay, beta1, beta2, kl_weight, kl_warmup } = step;
+    let Tick { batch, count, lr, lr_warmup, lr_hold, decay, beta1, beta2, kl_weight, kl_warmup } = step;
     let (kind, span, low) = decay.parts();
     assert!(clock.len() == 4 && rates.len() == 4, "{label}: clock has shape {}, rates {}", clock.shape, rates.shape);
     assert!((1..=count).contains(&batch) && count <= i32::MAX as usize, "{label}: a batch of {batch} out of {count}");
@@ -138,6 +143,7 @@ pub fn tick(s: &mut Schedule, label: &str, clock: Buf, rates: Buf, step: Tick) {
         count: count as u32,
         kl_warmup: word(kl_warmup),
         lr_warmup: word(lr_warmup),
+        hold: word(lr_hold),
         decay: kind.code(),
         span: word(span),
         low,

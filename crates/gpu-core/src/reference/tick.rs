@@ -3,13 +3,14 @@
 use crate::ops::tick::{DecayKind, TickParams};
 use crate::{Args, Element};
 
-/// The factor of the learning rate at a step: a warm-up over `lr_warmup` steps; then, k steps later, with x = min(k /
-/// span, 1), 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋; NaN for an unknown decay
+/// The factor of the learning rate at a step: a warm-up over `lr_warmup` steps, 1 for `hold` steps; then, k steps
+/// later, with x = min(k / span, 1), 1 − (1 − low) x, low + (1 − low) ½ (1 + cos πx), or low^⌊k / span⌋; NaN for an
+/// unknown decay
 fn share(step: u32, p: TickParams) -> f64 {
     if step < p.lr_warmup {
         return f64::from(step) / f64::from(p.lr_warmup);
     }
-    let (k, low) = (step - p.lr_warmup.max(1), f64::from(p.low));
+    let (k, low) = ((step - p.lr_warmup.max(1)).saturating_sub(p.hold), f64::from(p.low));
     let x = (f64::from(k) / f64::from(p.span)).min(1.0);
     match DecayKind::decode(p.decay) {
         Some(DecayKind::Constant) => 1.0,
@@ -20,12 +21,13 @@ fn share(step: u32, p: TickParams) -> f64 {
     }
 }
 
-/// clock ← (step + 1, epoch, start, start + batch); rates ← (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight)
+/// clock ← (step + 1, epoch, start, start + batch), with start 0 and the next epoch if the batch would pass the end of
+/// this one; rates ← (lr · share, 1 − β₁ᵗ, 1 − β₂ᵗ, KL weight)
 pub fn tick<E: Element>(args: &mut Args<'_, E>) {
     let p: TickParams = args.params();
     let (clock, rates) = (args.write_u32("clock"), args.write("rates"));
     let [step, epoch, _, next] = [clock[0], clock[1], clock[2], clock[3]];
-    let (epoch, start) = if next >= p.count { (epoch + 1, 0) } else { (epoch, next) };
+    let (epoch, start) = if next > p.count - p.batch { (epoch + 1, 0) } else { (epoch, next) };
     clock.copy_from_slice(&[step + 1, epoch, start, start + p.batch]);
     let risen = if p.kl_warmup > 0 { (f64::from(step + 1) / f64::from(p.kl_warmup)).min(1.0) } else { 1.0 };
     let grown = |corrected: E, beta: f32, rest: f32| E::of(f64::from(beta) * corrected.wide() + f64::from(rest));
