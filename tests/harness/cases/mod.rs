@@ -15,6 +15,7 @@ mod channels;
 mod codebook;
 mod codes;
 mod conv2d;
+mod corrupt;
 mod cross_entropy;
 mod density;
 mod drop_rows;
@@ -42,6 +43,7 @@ mod pool;
 mod record;
 mod reduce;
 mod reparameterise;
+mod replay_pool;
 mod resize;
 mod roof;
 mod running_average;
@@ -70,6 +72,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("codebook", codebook::cases),
     ("codes", codes::cases),
     ("conv2d", conv2d::cases),
+    ("corrupt", corrupt::cases),
     ("cross_entropy", cross_entropy::cases),
     ("density", density::cases),
     ("drop_rows", drop_rows::cases),
@@ -97,6 +100,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("record", record::cases),
     ("reduce", reduce::cases),
     ("reparameterise", reparameterise::cases),
+    ("replay_pool", replay_pool::cases),
     ("resize", resize::cases),
     ("roof", roof::cases),
     ("running_average", running_average::cases),

@@ -40,6 +40,7 @@ pub mod channels;
 pub mod codebook;
 pub mod codes;
 pub mod conv2d;
+pub mod corrupt;
 pub mod cross_entropy;
 pub mod density;
 pub mod drop_rows;
@@ -67,6 +68,7 @@ pub mod pool;
 pub mod record;
 pub mod reduce;
 pub mod reparameterise;
+pub mod replay_pool;
 pub mod resize;
 pub mod roof;
 pub mod running_average;
@@ -93,6 +95,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         codebook::KERNELS,
         codes::KERNELS,
         conv2d::KERNELS,
+        corrupt::KERNELS,
         cross_entropy::KERNELS,
         density::KERNELS,
         drop_rows::KERNELS,
@@ -120,6 +123,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         record::KERNELS,
         reduce::KERNELS,
         reparameterise::KERNELS,
+        replay_pool::KERNELS,
         resize::KERNELS,
         roof::KERNELS,
         running_average::KERNELS,

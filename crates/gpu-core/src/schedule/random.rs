@@ -66,6 +66,10 @@ pub enum Stream {
     Codes = 13,
     /// Training images that lose their class; the third word is the step, counted from one.
     Dropout = 14,
+    /// The random numbers of corruptions; the third word is the step, counted from one, or the batch of an evaluation.
+    Corrupt = 15,
+    /// Exchanges with a pool of earlier images; the third word is the step, counted from one.
+    Replay = 16,
 }
 
 /// A sequence of random words from one stream, for `rand`'s distributions on the host.
