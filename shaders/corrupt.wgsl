@@ -214,6 +214,14 @@ fn transform(from_half: u32, to_half: u32, plane: u32, local: u32, inverse: bool
     planes[192u * to_half + plane * 64u + j * 8u + i] = sum;
 }
 
+// The nearest whole number, of a tie the even one. The differences are exact.
+fn nearest(ratio: f32) -> f32 {
+    let below = floor(ratio);
+    let rest = ratio - below;
+    let odd = below - 2.0 * floor(0.5 * below) == 1.0;
+    return select(below, below + 1.0, rest > 0.5 || (rest == 0.5 && odd));
+}
+
 // The divisor of coefficient `at`, v · 8 + u: tables K.1 and K.2 of the standard, scaled by the quality as by the
 // Independent JPEG Group's library.
 fn divisor(at: u32, colour: bool, quality: u32) -> f32 {
@@ -268,7 +276,7 @@ fn corrupt_jpeg(
     workgroupBarrier();
     for (var plane = 0u; plane < q.c; plane++) {
         let step = divisor(local, plane > 0u, q.quality);
-        planes[plane * 64u + local] = round(planes[plane * 64u + local] / step) * step;
+        planes[plane * 64u + local] = nearest(planes[plane * 64u + local] / step) * step;
     }
     workgroupBarrier();
     for (var plane = 0u; plane < q.c; plane++) { transform(0u, 1u, plane, local, true); }
