@@ -228,6 +228,14 @@ impl Config {
                 noun(spec.first().points)
             );
         }
+        let fewest = spec.sets.iter().map(|set| set.train).min().unwrap_or(images);
+        if spec.sets.len() > 1 && batch_size > fewest {
+            bail!(
+                Setting,
+                hint: Hint::MaxBatchSize(fewest),
+                "train.batch_size is {batch_size}, but one of the two training sets has {fewest} images"
+            );
+        }
         // Steps are counted in a word on the device.
         let per_epoch = images.div_ceil(batch_size) as u64;
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
@@ -313,7 +321,8 @@ impl Config {
     pub fn check_same_run(&self, started: &Self) -> Result<()> {
         let Train { epochs, steps, save_every, keep, patience, micro_batch, .. } = self.train;
         let train = Train { epochs, steps, save_every, keep, patience, micro_batch, ..started.train.clone() };
-        let data = DataOptions { source: self.data.source.clone(), ..started.data.clone() };
+        let (source, b) = (self.data.source.clone(), self.data.b.clone());
+        let data = DataOptions { source, b, ..started.data.clone() };
         if *self != (Self { train, data, ..started.clone() }) {
             bail!(
                 Run,

@@ -1,6 +1,6 @@
 //! Images and labels on their way to the device.
 
-use crate::data::Split;
+use crate::data::{DataSet, Split};
 use crate::io::error::Result;
 use gpu_core::ops::gather;
 use gpu_core::{Array, Buf, Executor};
@@ -8,27 +8,20 @@ use gpu_core::{Array, Buf, Executor};
 /// Bytes of a data set that are packed and written at once; a multiple of 4.
 pub(super) const UPLOAD_BYTES: usize = 1 << 24;
 
-/// Puts images of a split onto the device, these rows or all; with `labels`, a buffer and a number of classes, their
-/// labels too.
+/// Puts images of one side of a split onto the device, these rows or all; with `labels`, a buffer and a number of
+/// classes, their labels too.
 pub(super) fn put(
     executor: &mut dyn Executor,
+    data: &DataSet,
     split: &Split,
+    side: usize,
     rows: Option<&[usize]>,
     to: Buf,
     labels: Option<(Buf, usize)>,
 ) -> Result<()> {
-    match rows {
-        None => upload(executor, to, &split.images)?,
-        Some(rows) => upload(executor, to, &rows.iter().map(|&row| split.image(row)).collect::<Vec<_>>().concat())?,
-    }
+    upload(executor, to, &data.side(split, side, rows))?;
     let Some((to, classes)) = labels else { return Ok(()) };
-    match rows {
-        None => upload(executor, to, &one_hot(&split.labels, classes)),
-        Some(rows) => {
-            let labels: Vec<u8> = rows.iter().map(|&row| split.labels[row]).collect();
-            upload(executor, to, &one_hot(&labels, classes))
-        }
-    }
+    upload(executor, to, &one_hot(&data.side_labels(split, side, rows), classes))
 }
 
 /// Writes bytes to the start of a buffer, a piece at a time: a whole data set is not copied on the host.
