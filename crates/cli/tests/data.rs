@@ -282,7 +282,7 @@ fn two_sides_are_inspected_and_refused_where_one_is_needed() {
         ("train vae --data styles", &["data.b must be empty: vae takes one set of images"][..]),
         ("train vae --data data --data-b styles", &["data.size"]),
         ("train vae --data data --pairs name", &["data.pairs = name needs a second set of images"]),
-        ("train vae --data data --pairs both", &["both", "name, split, none"]),
+        ("train vae --data data --set data.pairs=both", &["both", "none, name, split"]),
         ("train vae --data halves --pairs split --data-b data", &["data.b must be empty with data.pairs = split"]),
         ("train vae --data styles --set data.shard=3", &["need data.shard = 0 (got 3)"]),
         ("train styles", &["styles has two sides of images; name a recipe"]),

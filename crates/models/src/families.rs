@@ -107,10 +107,18 @@ impl ModelConfig {
     /// # Errors
     /// The first invalid setting, by its full key.
     pub fn validate(&self, spec: &DataSpec, batch: usize, rows: usize) -> Result<(), InvalidSetting> {
+        self.check_sets(spec)?;
         let settings = self.settings();
-        sets(self.family().name(), settings.sets(), spec.sets.len())?;
         let checked = settings.validate(spec, rows).and_then(|()| noise(settings.noise_per_image(), batch));
         checked.map_err(|invalid| invalid.within(self.family().name()))
+    }
+
+    /// Checks the number of image sets alone.
+    ///
+    /// # Errors
+    /// The data has another number of sets than the family takes.
+    pub fn check_sets(&self, spec: &DataSpec) -> Result<(), InvalidSetting> {
+        sets(self.family().name(), self.sets(), spec.sets.len())
     }
 
     /// The model for such data.

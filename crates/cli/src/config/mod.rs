@@ -215,6 +215,7 @@ impl Config {
         if self.train.best_every == 0 {
             bail!(Setting, "train.best_every must be at least 1 (got 0)");
         }
+        self.model.check_sets(spec)?;
         if batch_size == 0 {
             bail!(Setting, "train.batch_size must be at least 1 (got 0)");
         }

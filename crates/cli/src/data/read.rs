@@ -8,7 +8,7 @@ use super::formats::{Format, is_built_in, sources};
 use super::held_out::{Part, by_content, by_list, by_position, divide};
 use super::image_list::{Changes, Entry, ImageList};
 use super::points::points;
-use super::sides::{self, SideImages, TwoSided};
+use super::sides::{self, TwoSided};
 use super::stacked::stack;
 use crate::config::data::DataOptions;
 use crate::io::error::{Hint, Result, bail};
@@ -133,12 +133,8 @@ pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
 
 /// Two sides as a data set: each divided separately, or their pairs.
 fn of_sides(sides: TwoSided, options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
-    let TwoSided { images, sources, names, notes } = sides;
-    let (parts, channels) = match images {
-        SideImages::Apart(sides) => (Vec::from(sides), None),
-        SideImages::Paired(pairs, channels) => (vec![pairs], Some(channels)),
-    };
-    let ids = parts.iter().enumerate().flat_map(|(side, part)| {
+    let TwoSided { images, channels, sources, names, notes } = sides;
+    let ids = images.iter().enumerate().flat_map(|(side, part)| {
         let listed = move |id: &u64| if side == 0 { *id } else { !id };
         part.ids.iter().flatten().map(listed)
     });
@@ -149,7 +145,7 @@ fn of_sides(sides: TwoSided, options: &DataOptions, rule: Rule<'_>) -> Result<Fo
     let all_built_in = sources.iter().all(|source| is_built_in(source));
     let (mut sets, mut sizes, mut skipped, mut held_out) = (Vec::new(), Vec::new(), Vec::new(), false);
     let mut all_notes = Vec::new();
-    for (side, (part, source)) in parts.into_iter().zip(sources).enumerate() {
+    for (side, (part, source)) in images.into_iter().zip(sources).enumerate() {
         // In a list, the same image has another id on the other side, and it is held out on both or on none.
         let complement = match rule {
             Rule::List(list) if side > 0 => Some(list.complement()),
@@ -159,8 +155,8 @@ fn of_sides(sides: TwoSided, options: &DataOptions, rule: Rule<'_>) -> Result<Fo
         held_out |= part.splits.test.is_none();
         // The images are fitted.
         let of_side = DataOptions { source, size: 0, channels: 0, ..options.of_one_side() };
-        let images = (&part.ids.concat()[..], &part.paths.concat()[..]);
-        let mut set = divided(part.splits, images, &of_side, rule, changes.other)?;
+        let ids = (&part.ids.concat()[..], &part.paths.concat()[..]);
+        let mut set = divided(part.splits, ids, &of_side, rule, changes.other)?;
         if side > 0 {
             set.list = set.list.complement();
         }

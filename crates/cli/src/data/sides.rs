@@ -12,21 +12,16 @@ use std::path::{Path, PathBuf};
 
 /// The images of two sides, fitted, of one size and without classes.
 pub(super) struct TwoSided {
-    pub(super) images: SideImages,
+    /// The images of A and those of B, or pairs, whose pixels have the channels of A, then those of B.
+    pub(super) images: Vec<Decoded>,
+    /// The channels of both sides, of pairs.
+    pub(super) channels: Option<[usize; 2]>,
     /// The source of each side.
     pub(super) sources: [String; 2],
     /// The name of each side.
     pub(super) names: [String; 2],
     /// Sentences on what was left out.
     pub(super) notes: Vec<String>,
-}
-
-/// The images of both sides.
-pub(super) enum SideImages {
-    /// Those of each side, with equal channels.
-    Apart([Decoded; 2]),
-    /// Pairs, whose pixels have the channels of A, then those of B.
-    Paired(Decoded, [usize; 2]),
 }
 
 /// Reads both sides of a source; `None` for data of one side.
@@ -40,7 +35,8 @@ pub(super) fn read(options: &DataOptions) -> Result<Option<TwoSided>> {
         refuse_other_settings(options)?;
         let (pairs, channels) = halves(options)?;
         let [sources, names] = [[source.clone(), source.clone()], ["A".into(), "B".into()]];
-        return Ok(Some(TwoSided { images: SideImages::Paired(pairs, channels), sources, names, notes: Vec::new() }));
+        let (images, channels) = (vec![pairs], Some(channels));
+        return Ok(Some(TwoSided { images, channels, sources, names, notes: Vec::new() }));
     }
     let places = match (b.is_empty(), named_folders(source)?) {
         (false, _) => [Place::Source(source.clone()), Place::Source(b.clone())],
@@ -58,15 +54,15 @@ pub(super) fn read(options: &DataOptions) -> Result<Option<TwoSided>> {
         side.notes.iter_mut().for_each(|note| *note = format!("{name}: {note}"));
     }
     let mut notes = Vec::new();
-    let images = match pairs {
+    let (images, channels) = match pairs {
         Pairs::Name => {
             let (pairs, channels, left_out) = by_name([a, b], &places)?;
             notes.extend(left_out);
-            SideImages::Paired(pairs, channels)
+            (vec![pairs], Some(channels))
         }
-        _ => SideImages::Apart(apart([a, b])),
+        _ => (apart([a, b]).into(), None),
     };
-    Ok(Some(TwoSided { images, sources, names, notes }))
+    Ok(Some(TwoSided { images, channels, sources, names, notes }))
 }
 
 /// Refuses settings that two sides cannot have.

@@ -164,8 +164,8 @@ impl DataSet {
         black.with_given(name, test, channels)
     }
 
-    /// The same data with other test images, of `channels`. Where there are two sides, each image is on both: a model
-    /// translates it in either direction. Of the training set, one image of each side is left, all black.
+    /// The same data with other test images, of `channels`. Of two sides, each has all of them: a model translates them
+    /// in either direction. The training set of each side is then one black image.
     pub fn with_given(self, name: String, test: Split, channels: usize) -> Self {
         let size @ [height, width, _] = [self.height, self.width, self.channels];
         let Some(sides) = self.sides else {

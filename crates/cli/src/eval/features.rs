@@ -80,8 +80,8 @@ impl FeatureSpace {
     ///
     /// # Errors
     /// [`ErrorKind::Data`] if the data has two sides, a classifier is requested of data without labels, or the images
-    /// suit no network of the choice, [`ErrorKind::Checkpoint`] if a file of weights cannot be used, [`ErrorKind::Device`] if the device
-    /// fails, [`ErrorKind::Training`] if a network does not train.
+    /// suit no network of the choice, [`ErrorKind::Checkpoint`] if a file of weights cannot be used,
+    /// [`ErrorKind::Device`] if the device fails, [`ErrorKind::Training`] if a network does not train.
     pub fn open(
         choice: &FeatureChoice,
         data: &Arc<DataSet>,
