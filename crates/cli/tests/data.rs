@@ -290,7 +290,7 @@ fn two_sides_are_inspected_and_refused_where_one_is_needed() {
     ] {
         place.refused(line, words);
     }
-    assert!(place.done("compare styles/trainA styles --size 8 --device cpu").contains("echet"));
+    assert!(place.done("compare styles/trainA styles --size 8 --device cpu").contains("12 and 24"));
 }
 
 #[test]

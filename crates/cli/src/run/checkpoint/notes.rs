@@ -24,8 +24,11 @@ impl Checkpoint {
         let size: Option<[usize; 3]> = sizes.and_then(|sizes| sizes.try_into().ok());
         let known = size.filter(|&[height, width, channels]| {
             let pixels = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
-            let sides = matches!(self.sides(), Some(Sides::Paired { channels: [a, b] }) if a + b == channels);
-            (sides || matches!(channels, 1 | 3)) && pixels.is_some_and(|pixels| (1..=MAX_PIXELS).contains(&pixels))
+            let possible = match self.sides() {
+                Some(Sides::Paired { channels: [a, b] }) => channels == a + b,
+                _ => matches!(channels, 1 | 3),
+            };
+            possible && pixels.is_some_and(|pixels| (1..=MAX_PIXELS).contains(&pixels))
         });
         known.ok_or_else(|| {
             error!(
@@ -109,6 +112,8 @@ mod tests {
         assert!(pairs.image_size().is_err());
         pairs.metadata.insert("sides".into(), "3+3".into());
         assert_eq!(pairs.image_size().unwrap(), [4, 4, 6]);
+        pairs.metadata.insert("picture".into(), "4x4x3".into());
+        assert!(pairs.image_size().is_err());
     }
 
     #[test]
