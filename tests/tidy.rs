@@ -130,9 +130,9 @@ const DOORS: &[&str] = &[
     "crates/cli/src/io/files/read.rs",
     "crates/cli/src/io/files/write.rs",
     // Readers of data sets.
-    "crates/cli/src/data/arrangement.rs",
     "crates/cli/src/data/formats.rs",
     "crates/cli/src/data/numpy.rs",
+    "crates/cli/src/data/scan.rs",
     // The temporary folder of `frit verify`.
     "crates/cli/src/commands/verify.rs",
 ];

@@ -257,6 +257,43 @@ fn unreadable_data_is_refused() {
 }
 
 #[test]
+fn two_sides_are_inspected_and_refused_where_one_is_needed() {
+    let place = Place::new();
+    for number in 0..12u8 {
+        for (folder, shade) in [("trainA", 0), ("trainB", 100), ("both", 200)] {
+            let picture = RgbImage::from_pixel(8, 4, Rgb([shade + number, 0, 0]));
+            let folder = if folder == "both" { "halves".into() } else { format!("styles/{folder}") };
+            place.put_picture(&format!("{folder}/{number:02}.png"), picture, ImageFormat::Png);
+        }
+    }
+    let seen = place.inspect("styles");
+    let names = |seen: &Value| [&seen["sides"][0]["name"], &seen["sides"][1]["name"]].map(Value::clone);
+    assert_eq!((&seen["kind"], names(&seen)), (&json!("two sets of images"), [json!("A"), json!("B")]));
+    assert!((0..2).all(|side| seen["sides"][side]["test"].as_u64() > Some(0)), "{seen}");
+    // A row of A beside one of B: twice the width, at twice its size.
+    let sheet = place.sheet("contact-sheet.png");
+    assert!(sheet.pixels().any(|pixel| pixel.0[0] < 12) && sheet.pixels().any(|pixel| pixel.0[0] > 99));
+    let seen = place.inspect("styles/trainA --data-b styles/trainB --pairs name --out pairs.png");
+    assert_eq!((&seen["kind"], &seen["channels"]), (&json!("pairs of images"), &json!(6)));
+    assert_eq!(seen["train"].as_u64().unwrap() + seen["test"].as_u64().unwrap(), 12);
+    let printed = place.done("data inspect halves --pairs split");
+    assert!(printed.contains("size       4×4×3 and 4×4×3") && printed.contains("a side has no classes"), "{printed}");
+    for (line, words) in [
+        ("train vae --data styles", &["data.b must be empty: vae takes one set of images"][..]),
+        ("train vae --data data --data-b styles", &["data.size"]),
+        ("train vae --data data --pairs name", &["data.pairs = name needs a second set of images"]),
+        ("train vae --data data --set data.pairs=both", &["both", "none, name, split"]),
+        ("train vae --data halves --pairs split --data-b data", &["data.b must be empty with data.pairs = split"]),
+        ("train vae --data styles --set data.shard=3", &["need data.shard = 0 (got 3)"]),
+        ("train styles", &["styles has two sides of images; name a recipe"]),
+        ("compare data data --size 8 --data styles --device cpu", &["two sides of images"]),
+    ] {
+        place.refused(line, words);
+    }
+    assert!(place.done("compare styles/trainA styles --size 8 --device cpu").contains("12 and 24"));
+}
+
+#[test]
 fn damaged_data_is_refused() {
     let (place, train) = (Place::new(), "train vae --data data --hidden 16 --latent-dim 3 --batch-size 32 --out run");
     let [images, labels] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];

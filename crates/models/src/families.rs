@@ -6,7 +6,7 @@
 use crate::data::DataSpec;
 use crate::model::Model;
 use crate::settings::Settings;
-use crate::validate::{InvalidSetting, noise};
+use crate::validate::{InvalidSetting, noise, sets};
 use crate::{AutoencoderConfig, ClassifierConfig, FlowConfig, GanConfig, PriorConfig, VaeConfig, VqVaeConfig};
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -107,9 +107,18 @@ impl ModelConfig {
     /// # Errors
     /// The first invalid setting, by its full key.
     pub fn validate(&self, spec: &DataSpec, batch: usize, rows: usize) -> Result<(), InvalidSetting> {
+        self.check_sets(spec)?;
         let settings = self.settings();
         let checked = settings.validate(spec, rows).and_then(|()| noise(settings.noise_per_image(), batch));
         checked.map_err(|invalid| invalid.within(self.family().name()))
+    }
+
+    /// Checks the number of image sets alone.
+    ///
+    /// # Errors
+    /// The data has another number of sets than the family takes.
+    pub fn check_sets(&self, spec: &DataSpec) -> Result<(), InvalidSetting> {
+        sets(self.family().name(), self.sets(), spec.sets.len())
     }
 
     /// The model for such data.
@@ -118,6 +127,11 @@ impl ModelConfig {
     /// When [`ModelConfig::validate`] fails for one image.
     pub fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
         self.settings().build(spec)
+    }
+
+    /// Image sets that the model takes.
+    pub fn sets(&self) -> usize {
+        self.settings().sets()
     }
 
     /// Batches of training images that one step takes.
@@ -147,6 +161,23 @@ mod tests {
             assert_eq!((Family::find(name), family.name(), family.defaults().family()), (Some(family), name, family));
         }
         assert_eq!(Family::find("Variational autoencoder"), None);
+    }
+
+    /// A family takes as many sets of images as it says, whatever else is wrong.
+    #[test]
+    fn a_family_takes_its_number_of_sets() {
+        let set = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1, points: None };
+        for &family in Family::ALL {
+            let model = family.defaults();
+            for sets in 1..=2 {
+                let problem = model.validate(&DataSpec { sets: vec![set; sets] }, 1, 1).err();
+                let of_sets = problem.filter(|problem| problem.key == "data.b");
+                assert_eq!(of_sets.is_none(), sets == model.sets(), "{} with {sets} sets", family.name());
+            }
+        }
+        let two = DataSpec { sets: vec![set; 2] };
+        let message = Family::Vae.defaults().validate(&two, 1, 1).unwrap_err().to_string();
+        assert_eq!(message, "data.b must be empty: vae takes one set of images");
     }
 
     #[test]

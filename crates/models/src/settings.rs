@@ -18,6 +18,11 @@ pub trait Settings {
     /// When [`Settings::validate`] fails for one image.
     fn build(&self, spec: &DataSpec) -> Box<dyn Model>;
 
+    /// Image sets that the family takes.
+    fn sets(&self) -> usize {
+        1
+    }
+
     /// Batches of training images that one step takes.
     fn batches(&self) -> usize {
         1

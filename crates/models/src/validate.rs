@@ -48,6 +48,14 @@ pub(crate) fn ensure(holds: bool, key: &str, problem: impl FnOnce() -> String) -
     if holds { Ok(()) } else { Err(InvalidSetting::new(key, problem())) }
 }
 
+/// The number of image sets that a family `takes`, and that the data `has`.
+pub(crate) fn sets(family: &str, takes: usize, has: usize) -> Check {
+    ensure(takes == has, "data.b", || match takes {
+        1 => format!("must be empty: {family} takes one set of images"),
+        _ => "must name the second set of images, as in --data-b DIR".into(),
+    })
+}
+
 /// A count of channels, numbers or codes.
 pub(crate) fn count(key: &str, n: usize) -> Check {
     up_to(key, n, MAX_WIDTH)
@@ -180,6 +188,15 @@ mod tests {
         assert_eq!(error.to_string(), "vae.latent must be between 1 and 65536 (got 0)");
         let error = load("hidden", "latent", &[1 << 20], 1, 1 << 12).unwrap_err().within("vae");
         assert_eq!(error.key, "train.batch_size");
+    }
+
+    #[test]
+    fn a_family_of_two_sets_needs_the_second() {
+        assert_eq!((sets("vae", 1, 1), sets("cyclegan", 2, 2)), (Ok(()), Ok(())));
+        let message = sets("cyclegan", 2, 1).unwrap_err().to_string();
+        assert_eq!(message, "data.b must name the second set of images, as in --data-b DIR");
+        let message = sets("vae", 1, 2).unwrap_err().to_string();
+        assert_eq!(message, "data.b must be empty: vae takes one set of images");
     }
 
     #[test]

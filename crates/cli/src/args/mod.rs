@@ -9,7 +9,7 @@ mod trained;
 pub(crate) use given::given;
 pub(crate) use help::command;
 pub(crate) use seeds::Seeds;
-pub(crate) use settings::{Device, MicroBatch, Settings};
+pub(crate) use settings::{Device, MicroBatch, Settings, Sides};
 pub(crate) use trained::{
     Animation, Compare, Decode, Encode, Eval, Interpolate, Own, Project, Reconstruct, Report, Sample, Trained, Traverse,
 };
@@ -119,8 +119,9 @@ pub(crate) struct Train {
     ///
     /// Digits and shapes are built in. So are points of a density: 8gaussians, 25gaussians, moons,
     /// swissroll, checkerboard. A folder has images (sub-folders are classes), IDX files (MNIST,
-    /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz. Of a prior it is the place
-    /// of its VQ-VAE's data, if that has moved.
+    /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz. A folder with trainA and
+    /// trainB has two sets of images. Of a prior it is the place of its VQ-VAE's data, if that has
+    /// moved.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Trained VQ-VAE, for the recipe prior: its run folder, or its name in runs/. Its data is the training data
@@ -206,6 +207,9 @@ pub(crate) struct Resume {
     /// Path of the training data, if it has moved
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
+    /// Path of the second set of images, if it has moved
+    #[arg(long, value_name = "SOURCE", help_heading = "Data", hide_short_help = true)]
+    pub(crate) data_b: Option<String>,
     /// Print the final evaluation as JSON
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
@@ -287,6 +291,8 @@ pub(crate) struct Inspect {
     /// Image size: height and width in pixels [default: those of the images, if equal]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
     pub(crate) size: Option<usize>,
+    #[command(flatten)]
+    pub(crate) sides: Sides,
     /// Setting of the [data] section, e.g. data.size=64; can be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Data")]
     pub(crate) set: Vec<String>,

@@ -42,6 +42,35 @@ impl Device {
     }
 }
 
+/// The second set of images, for image-to-image translation.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct Sides {
+    /// Second set of images, B, as of --data, for image-to-image translation
+    #[arg(long, value_name = "SOURCE")]
+    data_b: Option<String>,
+    /// Pairs of both sets: images of one name, the halves of each image (split), or none
+    #[arg(long, value_name = "RULE", value_parser = ["name", "split", "none"])]
+    pairs: Option<String>,
+}
+
+impl Sides {
+    /// The flags: name, key of the setting, value in TOML if given.
+    fn flags(&self) -> [(&'static str, String, Option<String>); 2] {
+        let text = |text: &String| toml::Value::from(text.clone()).to_string();
+        [
+            ("--data-b", "data.b".into(), self.data_b.as_ref().map(text)),
+            ("--pairs", "data.pairs".into(), self.pairs.as_ref().map(text)),
+        ]
+    }
+
+    /// Applies these to `config`.
+    pub(crate) fn apply(&self, config: Config) -> Result<Config> {
+        let given = self.flags().into_iter().filter_map(|(_, key, value)| Some(format!("{key}={}", value?)));
+        Ok(given.into_iter().try_fold(config, |config, setting| config.with(&setting))?)
+    }
+}
+
 /// Settings on top of a recipe; flags override `--set`.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Settings (the recipe's by default)")]
@@ -64,6 +93,8 @@ pub(crate) struct Settings {
     /// Image size: height and width in pixels [default: those of the images, if equal]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     size: Option<usize>,
+    #[command(flatten)]
+    sides: Sides,
     /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -116,6 +147,7 @@ impl Settings {
         for setting in self.set.iter().filter(|setting| setting.trim_start().starts_with("data.")) {
             config = config.with(setting)?;
         }
+        config = self.sides.apply(config)?;
         config.data.size = self.size.unwrap_or(config.data.size);
         Ok(config.data)
     }
@@ -127,7 +159,8 @@ impl Settings {
     }
 
     /// The flags: name, key in `config`, value if given.
-    fn flags(&self, config: &Config) -> [(&'static str, String, Option<String>); 7] {
+    fn flags(&self, config: &Config) -> [(&'static str, String, Option<String>); 9] {
+        let [b, pairs] = self.sides.flags();
         let hidden = (!self.hidden.is_empty()).then(|| format!("{:?}", self.hidden));
         [
             ("--batch-size", "train.batch_size".into(), self.batch_size.map(|n| n.to_string())),
@@ -137,6 +170,8 @@ impl Settings {
             ("--beta", config.model_key("beta"), self.beta.map(number)),
             ("--size", "data.size".into(), self.size.map(|n| n.to_string())),
             ("--seed", "train.seed".into(), self.seed.map(|n| n.to_string())),
+            b,
+            pairs,
         ]
     }
 

@@ -22,6 +22,9 @@ pub(crate) struct Trained {
     /// Path of the data, if it has moved
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
+    /// Path of the second set of images, if it has moved
+    #[arg(long, value_name = "SOURCE", help_heading = "Data", hide_short_help = true)]
+    pub(crate) data_b: Option<String>,
     #[command(flatten)]
     pub(crate) device: Device,
 }

@@ -25,7 +25,7 @@ const WORDS: &str = "frit";
 
 pub(crate) fn encode(args: &args::Encode, terminal: &Terminal) -> Result<Ending> {
     let Opened { run, mut session, .. } = open_on(&args.trained, args.own.given(), terminal)?;
-    let images = session.data.test.count;
+    let images = session.data.tests();
     let count = args.n.unwrap_or(images);
     ensure!(
         (1..=images).contains(&count),

@@ -83,7 +83,7 @@ fn complete(args: &args::Sample, trained: &Trained, drawing: Drawing, terminal: 
     ensure!(own.is_some() || args.class.is_none(), "--class is of your own images, given by --images; leave it out");
     let most = if own.is_some() { MAX } else { DEFAULT };
     let Opened { run, mut session, .. } = open_on(trained, own, terminal)?;
-    let images = session.data.test.count;
+    let images = session.data.tests();
     let count = check_count(args.n.unwrap_or(images.min(most)), images)?;
     let path = destination(args.out.as_deref(), &run.path, "completions.png")?;
     write_png(&path, &frit::eval::draw::complete(&mut session, count, args.seed, drawing)?)?;
@@ -117,7 +117,7 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let own = args.own.given();
     let most = if own.is_some() { MAX } else { DEFAULT };
     let Opened { run, mut session, .. } = open_on(&args.trained, own, terminal)?;
-    let images = session.data.test.count;
+    let images = session.data.tests();
     let usual = if session.data.points.is_some() { usual_samples(&session.data) } else { most };
     let count = args.n.unwrap_or(images.min(usual));
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;

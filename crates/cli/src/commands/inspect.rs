@@ -5,7 +5,7 @@ use crate::args;
 use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::config::Config;
-use frit::data::{self, DataSet, Found, Pixels, Split, counted, shrink};
+use frit::data::{self, DataSet, Found, Pixels, Sides, Split, counted, shrink};
 use frit::eval::draw::{training_images, usual_samples};
 use frit::io::images::{check_name, grid, write_png};
 use gpu_core::ops::density::Density;
@@ -31,6 +31,7 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
         );
         config = config.with(setting)?;
     }
+    config = args.sides.apply(config)?;
     if let Some(size) = args.size {
         config.data.size = size;
     }
@@ -40,7 +41,8 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
         return inspect_points(args, &found, density);
     }
     let pixels = Pixels::of(&found.data.train.images);
-    write_png(&args.out, &contact_sheet(&found.data))?;
+    let both = || training_images(&found.data, usual_samples(&found.data), 0).grid();
+    write_png(&args.out, &if found.data.sides.is_some() { both() } else { contact_sheet(&found.data) })?;
     let sheet = args.out.display().to_string();
     match args.json {
         true => put_json("data", json_of(&found, &pixels, &sheet))?,
@@ -91,12 +93,24 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str, share: f64) -> Result<()> 
     let Found { data, kind, sizes, skipped, notes, held_out, resized, .. } = found;
     let DataSet { name, train, test, height, width, channels, classes, .. } = data;
     out!("{name}: {kind}")?;
-    out!("{:10} {} training, {} test", "images", train.count, test.count)?;
+    match data.sides {
+        None => out!("{:10} {} training, {} test", "images", train.count, test.count)?,
+        Some(Sides::Paired { .. }) => out!("{:10} {} training, {} test", "pairs", train.count, test.count)?,
+        Some(Sides::Unpaired { .. }) => (0..2).zip(data.side_names()).try_for_each(|(side, name)| {
+            let [train, test] = [train, test].map(|split| data.side_count(split, side));
+            out!("{:10} {train} training, {test} test images of {name}", ["side A", "side B"][side])
+        })?,
+    }
     match held_out {
         true => out!("{:10} held out for testing: a share of {share} (data.test)", "split")?,
         false => out!("{:10} as in the data", "split")?,
     }
-    out!("{:10} {height}×{width}×{channels}", "size")?;
+    match data.sides {
+        Some(Sides::Paired { channels: [a, b] }) => {
+            out!("{:10} {height}×{width}×{a} and {height}×{width}×{b}", "size")?
+        }
+        _ => out!("{:10} {height}×{width}×{channels}", "size")?,
+    }
     if let Some(size) = resized {
         out!("{:10} several sizes: train with --size {size}, or another", "")?;
     }
@@ -120,10 +134,12 @@ fn print(found: &Found, pixels: &Pixels, sheet: &str, share: f64) -> Result<()> 
     out!("{:10} {:.4}, variance {:.4} (of pixels / 255)", "mean", pixels.mean, pixels.variance)?;
     out!("{:10} {}", "checksum", data.fingerprint())?;
     match classes.len() {
+        _ if data.sides.is_some() => out!("{:10} none: a side has no classes", "classes")?,
         1 => out!("{:10} none: there are no labels, or no class folders", "classes")?,
         count => out!("{:10} {count}", "classes")?,
     }
     let counts = |split: &Split| counts(split, classes.len());
+    let classes = if data.sides.is_some() { &[] } else { &classes[..] };
     for ((class, train), test) in classes.iter().zip(counts(train)).zip(counts(test)) {
         out!("  {class:24} {train:7} training {test:7} test")?;
     }
@@ -152,6 +168,7 @@ fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
         "width": data.width,
         "channels": data.channels,
         "held_out": held_out,
+        "sides": sides_of(data),
         "suggested_size": resized,
         "sizes": counted(sizes)
             .iter()
@@ -167,6 +184,16 @@ fn json_of(found: &Found, pixels: &Pixels, sheet: &str) -> Value {
         "notes": notes,
         "sheet": sheet,
     })
+}
+
+/// Both sides of the data, if it has two: name, number of images, channels.
+fn sides_of(data: &DataSet) -> Option<Value> {
+    data.sides?;
+    let side = |(side, name): (usize, &str)| {
+        let [train, test] = [&data.train, &data.test].map(|split| data.side_count(split, side));
+        json!({ "name": name, "train": train, "test": test, "channels": data.side_size(side)[2] })
+    };
+    Some((0..2).zip(data.side_names()).map(side).collect())
 }
 
 /// Minimum, median and maximum of all heights (0) or widths (1).

@@ -97,7 +97,7 @@ fn rows(args: &args::Interpolate, session: &mut Session, width: usize) -> Result
         let latents = prior::of_seeds(session, &seeds.0, args.trunc)?.to_f32();
         return Rows::joined(split(latents), |_| asked.unwrap_or(0), "--seeds");
     }
-    let count = session.data.test.count;
+    let count = session.data.tests();
     if own_images(args).is_some() {
         ensure!(args.from.is_none() || count == 2, "--from and --to have {count} images; use one image file each");
         let (model, name) = (&session.model, session.config.name());
@@ -120,10 +120,9 @@ fn rows(args: &args::Interpolate, session: &mut Session, width: usize) -> Result
 
 /// Pairs of test images, one after another: of each class its share, by the seed of the run.
 fn pairs(session: &Session, count: usize) -> Result<Vec<usize>> {
-    let (test, needed) = (&session.data.test, 2 * count);
-    let has = test.count;
+    let (has, needed) = (session.data.tests(), 2 * count);
     ensure!(needed <= has, "interpolation needs {needed} test images, but there are {has}; use fewer --rows");
-    let drawn = test.subset(needed, session.config.train.seed);
+    let drawn = session.data.test_rows(needed, session.config.train.seed);
     // From one half to the other: in data sorted by class, between classes.
     let (from, to) = drawn.split_at(count);
     Ok(from.iter().zip(to).flat_map(|(&from, &to)| [from, to]).collect())

@@ -93,7 +93,7 @@ fn dimensions(session: &Session) -> Result<usize> {
 
 /// The latent of one test image.
 fn latent(session: &mut Session, image: usize) -> Result<Vec<f32>> {
-    let count = session.data.test.count;
+    let count = session.data.tests();
     ensure!(image < count, "invalid value '{image}' for --image: expected 0 to {} (test images)", count - 1);
     Ok(latents(session, vec![image])?.remove(0))
 }
@@ -103,7 +103,7 @@ fn deviations(session: &mut Session, width: usize) -> Result<Vec<f64>> {
     if session.model.encoder().is_none() {
         return Ok(vec![1.0; width]);
     }
-    let rows = latents(session, (0..session.data.test.count).collect())?;
+    let rows = latents(session, (0..session.data.tests()).collect())?;
     let deviation = |unit: usize| {
         let mean =
             |of: &dyn Fn(f64) -> f64| rows.iter().map(|row| of(f64::from(row[unit]))).sum::<f64>() / rows.len() as f64;

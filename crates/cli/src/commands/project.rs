@@ -37,7 +37,7 @@ pub(crate) fn project(args: &args::Project, terminal: &Terminal) -> Result<Endin
     let Opened { run, mut session, .. } = open_on(&args.trained, own, terminal)?;
     // Before the number of images is compared: a model that cannot project is the error to name.
     code_width(&session)?;
-    let images = session.data.test.count;
+    let images = session.data.tests();
     let count = check_count(args.n.unwrap_or(images.min(most)), images)?;
     let path = destination(args.out.as_deref(), &run.path, "projections.png")?;
     let codes = args.codes.clone().unwrap_or_else(|| run.path.join("projections.npy"));
@@ -45,7 +45,7 @@ pub(crate) fn project(args: &args::Project, terminal: &Terminal) -> Result<Endin
     ensure!(is_npy, "latents are written as NumPy arrays: use a name that ends in .npy (got {})", codes.display());
 
     let options = ProjectOptions { steps, lr, starts: args.starts, seed: args.seed };
-    let rows = session.data.test.subset(count, session.config.train.seed);
+    let rows = session.data.test_rows(count, session.config.train.seed);
     let projected = find(&mut session, &rows, &options, terminal)?;
     let DataSet { height, width, channels, .. } = *session.data;
     let Projected { originals, images, .. } = &projected;

@@ -14,6 +14,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
     let run = run_folder(args.run.as_deref(), terminal)?;
     let trained = frit::train::resume(ResumeOptions {
         data: args.data.clone(),
+        data_b: args.data_b.clone(),
         length: Length { epochs: args.epochs, steps: args.steps },
         micro_batch: args.micro_batch.map(Into::into),
         device: args.device.options(DeviceChoice::Auto),

@@ -27,6 +27,7 @@ impl Trained {
             weights: self.weights(),
             average: self.average,
             data: self.data.clone(),
+            data_b: self.data_b.clone(),
             device: self.device.options(DeviceChoice::Auto),
             without_data: false,
             images: None,

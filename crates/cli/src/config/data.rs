@@ -18,6 +18,10 @@ const MAX_STACKED: usize = 1 << 20;
 pub struct DataOptions {
     /// Name of a built-in set or of a density of points, or path of a folder or file.
     pub source: String,
+    /// Source of the second set, B, of image-to-image translation; empty for none.
+    pub b: String,
+    /// Images of A and B that belong together.
+    pub pairs: Pairs,
     /// Height and width of the images; 0 keeps those of the files, which must then be equal.
     pub size: usize,
     /// Method that makes a square of `size` of an image.
@@ -46,6 +50,8 @@ impl Default for DataOptions {
     fn default() -> Self {
         Self {
             source: DIGITS.into(),
+            b: String::new(),
+            pairs: Pairs::None,
             size: 0,
             fit: Fit::Crop,
             channels: 0,
@@ -86,8 +92,45 @@ impl DataOptions {
         if stacked > MAX_STACKED {
             bail!(Setting, "data.stacked must be at most {MAX_STACKED} (got {stacked})");
         }
+        if self.pairs == Pairs::Split && !self.b.is_empty() {
+            bail!(Setting, "data.b must be empty with data.pairs = split: each image has both sides (got {})", self.b);
+        }
         Ok(())
     }
+
+    /// True if the settings ask for images of two sides. A folder with `trainA` and `trainB` has them without.
+    pub fn has_two_sides(&self) -> bool {
+        !self.b.is_empty() || self.pairs != Pairs::None
+    }
+
+    /// Names the place of the second set, of data that has one.
+    ///
+    /// # Errors
+    /// The data has no second set.
+    pub fn move_b(&mut self, b: &str) -> Result<()> {
+        if self.b.is_empty() {
+            bail!(Setting, "the run has no second source of data, so {b} is not its place; leave it out");
+        }
+        self.b = b.into();
+        Ok(())
+    }
+
+    /// The same options for images of one side.
+    pub fn of_one_side(&self) -> Self {
+        Self { b: String::new(), pairs: Pairs::None, ..self.clone() }
+    }
+}
+
+/// Images of two sides, A and B, that belong together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pairs {
+    /// None.
+    None,
+    /// Those whose files have one name, whatever its ending.
+    Name,
+    /// The left and the right half of each image.
+    Split,
 }
 
 /// Method that makes a square of an image.
@@ -153,6 +196,8 @@ mod tests {
         assert!(usual().check().is_ok());
         assert!(message(DataOptions { size: 5000, ..usual() }).contains("at most 4096 (got 5000)"));
         assert!(message(DataOptions { channels: 2, ..usual() }).contains("(got 2)"));
+        let halves = DataOptions { pairs: Pairs::Split, b: "masks".into(), ..usual() };
+        assert!(message(halves).contains("data.b must be empty with data.pairs = split"));
         assert!(message(DataOptions { crop: 5000, ..usual() }).contains("data.crop must be at most 4096 (got 5000)"));
         assert!(message(DataOptions { points: 0, ..usual() }).contains("between 1 and 16777216 (got 0)"));
         assert!(message(DataOptions { stacked: 1 << 21, ..usual() }).contains("at most 1048576 (got 2097152)"));

@@ -21,6 +21,10 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("train.best_every", "Epochs between measurements of samples, if train.best is a metric of theirs", "1 or more"),
     ("train.patience", "Epochs without a better checkpoint before training stops; 0 for no limit", "0 or more"),
     ("data.source", "Data", "digits, shapes, a density such as 25gaussians, or the path of a folder or file"),
+    ("data.b", "Source of the second set, B, of image-to-image translation; empty for none",
+     "empty, or a set of images as for data.source"),
+    ("data.pairs", "Images of A and B that belong together: those of one name, the halves of each image, or none",
+     "none, name, split"),
     ("data.size", "Height and width of the images; 0 for those of the files", "0 to 4096"),
     ("data.fit", "Method of making images square", "crop, stretch, pad"),
     ("data.channels", "Channels (1 grey, 3 colour); 0 for those of the files", "0, 1, 3"),
@@ -210,8 +214,8 @@ mod tests {
         assert_eq!(names("vae.likelihood").len(), Likelihood::ALL.len());
         assert_eq!(names("flow.solver").len(), Solver::ALL.len());
         for (recipe, keys) in [
-            ("vae", &["optimiser.kind", "optimiser.lr_schedule", "data.fit", "data.channels", "train.shuffle"][..]),
-            ("vae", &["vae.likelihood", "vae.activation", "vae.pool"]),
+            ("vae", &["optimiser.kind", "optimiser.lr_schedule", "data.fit", "data.channels", "data.pairs"][..]),
+            ("vae", &["vae.likelihood", "vae.activation", "vae.pool", "train.shuffle"]),
             ("gan", &["gan.loss", "gan.spectral"]),
             ("points-flow", &["flow.solver"]),
         ] {

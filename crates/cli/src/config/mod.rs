@@ -215,6 +215,7 @@ impl Config {
         if self.train.best_every == 0 {
             bail!(Setting, "train.best_every must be at least 1 (got 0)");
         }
+        self.model.check_sets(spec)?;
         if batch_size == 0 {
             bail!(Setting, "train.batch_size must be at least 1 (got 0)");
         }
@@ -226,6 +227,14 @@ impl Config {
                 hint: Hint::MaxBatchSize(images / batches.max(1)),
                 "train.batch_size is {batch_size}{of}, but the training set has {images} {}s",
                 noun(spec.first().points)
+            );
+        }
+        let fewest = spec.sets.iter().map(|set| set.train).min().unwrap_or(images);
+        if spec.sets.len() > 1 && batch_size > fewest {
+            bail!(
+                Setting,
+                hint: Hint::MaxBatchSize(fewest),
+                "train.batch_size is {batch_size}, but one of the two training sets has {fewest} images"
             );
         }
         // Steps are counted in a word on the device.
@@ -313,7 +322,8 @@ impl Config {
     pub fn check_same_run(&self, started: &Self) -> Result<()> {
         let Train { epochs, steps, save_every, keep, patience, micro_batch, .. } = self.train;
         let train = Train { epochs, steps, save_every, keep, patience, micro_batch, ..started.train.clone() };
-        let data = DataOptions { source: self.data.source.clone(), ..started.data.clone() };
+        let (source, b) = (self.data.source.clone(), self.data.b.clone());
+        let data = DataOptions { source, b, ..started.data.clone() };
         if *self != (Self { train, data, ..started.clone() }) {
             bail!(
                 Run,

@@ -1,39 +1,17 @@
 //! Folders of images: sub-folders are classes, below folders of a training and a test part if there are any.
 
 use super::dataset::{MAX_CLASSES, ONLY_CLASS};
-use super::picture;
-use crate::io::error::{Context, ErrorKind, Result, bail, error};
-use std::collections::{BTreeMap, BTreeSet};
+use super::scan::{Folder, images_of};
+use crate::io::error::{Result, bail};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Names of the folders of the parts, in any case; of several test folders, the first of this list is used.
 const TRAIN: [&str; 2] = ["train", "training"];
 const TEST: [&str; 5] = ["test", "testing", "val", "valid", "validation"];
-/// Folders and files that systems leave, in lower case.
-const LEFT_BY_SYSTEMS: [&str; 8] = [
-    "__macosx",
-    "@eadir",
-    "#recycle",
-    "$recycle.bin",
-    "lost+found",
-    "system volume information",
-    "thumbs.db",
-    "desktop.ini",
-];
 
 /// Name of a class without its own folder; no folder has it.
 const LOOSE: &str = "";
-
-/// A folder with images in it or below.
-struct Folder {
-    name: String,
-    /// Its sub-folders that hold images, by name.
-    folders: Vec<Folder>,
-    /// Names of its sub-folders that hold none.
-    empty: Vec<String>,
-    /// Its images, by name.
-    images: Vec<PathBuf>,
-}
 
 /// The images of one class of one part, in the order of their paths.
 struct Class {
@@ -64,16 +42,8 @@ pub(super) struct Arrangement {
 /// There are no images, too many classes, images both in and next to folders, a test part without a training part, or
 /// a folder cannot be read.
 pub(super) fn arrange(root: &Path) -> Result<Arrangement> {
-    let name = root.display();
-    let mut others = BTreeMap::new();
-    let folder = scan(root, &mut Vec::new(), &mut others)?;
     let mut notes = Vec::new();
-    let others = others_of(&others);
-    let Some(folder) = folder.filter(Folder::has_images) else {
-        let others = others.map(|others| format!("; it holds {others}")).unwrap_or_default();
-        bail!(Data, "{name} holds no images ({}){others}", picture::formats());
-    };
-    notes.extend(others.map(|others| format!("not read: {others}")));
+    let folder = images_of(root, &mut notes)?;
     let (train, test) = parts_of(root, unwrapped(folder, &mut notes), &mut notes)?;
     let parts: Vec<Vec<Class>> = [Some(train), test].into_iter().flatten().map(classes_of).collect::<Result<_>>()?;
     let names = class_names(root, &parts)?;
@@ -87,11 +57,34 @@ pub(super) fn arrange(root: &Path) -> Result<Arrangement> {
     Ok(Arrangement { parts, classes: names.into_iter().map(named).collect(), notes })
 }
 
-impl Folder {
-    fn has_images(&self) -> bool {
-        !self.images.is_empty() || !self.folders.is_empty()
-    }
+/// The same without classes: all images are of one, in whatever folders they are.
+///
+/// # Errors
+/// There are no images, a test part without a training part, or a folder cannot be read.
+pub(super) fn arrange_all(root: &Path) -> Result<Arrangement> {
+    let mut notes = Vec::new();
+    let folder = images_of(root, &mut notes)?;
+    let (train, test) = parts_of(root, unwrapped(folder, &mut notes), &mut notes)?;
+    Ok(of_one_class([Some(train), test].into_iter().flatten(), notes))
+}
 
+/// All images below the folder of the training part and below that of the test part, if there is one, of one class.
+///
+/// # Errors
+/// A part has no images, or a folder cannot be read.
+pub(super) fn arrange_parts(train: &Path, test: Option<&Path>) -> Result<Arrangement> {
+    let mut notes = Vec::new();
+    let parts = [Some(train), test].into_iter().flatten().map(|part| images_of(part, &mut notes));
+    let parts: Vec<Folder> = parts.collect::<Result<_>>()?;
+    Ok(of_one_class(parts.into_iter(), notes))
+}
+
+fn of_one_class(parts: impl Iterator<Item = Folder>, notes: Vec<String>) -> Arrangement {
+    let files = |part: Folder| part.into_images().into_iter().map(|path| File { path, label: 0 }).collect();
+    Arrangement { parts: parts.map(files).collect(), classes: vec![ONLY_CLASS.into()], notes }
+}
+
+impl Folder {
     fn is_train(&self) -> bool {
         TRAIN.iter().any(|name| self.name.eq_ignore_ascii_case(name))
     }
@@ -100,66 +93,10 @@ impl Folder {
     fn test_rank(&self) -> Option<usize> {
         rank(&self.name)
     }
-
-    /// All images in it and below.
-    fn into_images(self) -> Vec<PathBuf> {
-        self.images.into_iter().chain(self.folders.into_iter().flat_map(Self::into_images)).collect()
-    }
-
-    fn count(&self) -> usize {
-        self.images.len() + self.folders.iter().map(Self::count).sum::<usize>()
-    }
 }
 
 fn rank(name: &str) -> Option<usize> {
     TEST.iter().position(|known| name.eq_ignore_ascii_case(known))
-}
-
-/// A folder and all below it, without those of systems and hidden ones; `above` is the path of folders to it, and a
-/// link to one of them is not followed. Files that are not images are counted by their ending.
-fn scan(folder: &Path, above: &mut Vec<PathBuf>, others: &mut BTreeMap<String, usize>) -> Result<Option<Folder>> {
-    let unreadable = || format!("cannot read the folder {}; check its permissions", folder.display());
-    let real = folder.canonicalize().with_context(ErrorKind::Data, unreadable)?;
-    if above.contains(&real) {
-        return Ok(None);
-    }
-    above.push(real);
-    let unreadable =
-        |error| error!(Data, "cannot read the folder {} ({error}); check its permissions", folder.display());
-    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-    let mut paths = entries.map(|entry| Ok(entry.map_err(unreadable)?.path())).collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    let mut found = Folder { name: name_of(folder), folders: Vec::new(), empty: Vec::new(), images: Vec::new() };
-    for path in paths {
-        let name = name_of(&path);
-        if name.starts_with('.') || LEFT_BY_SYSTEMS.contains(&name.to_ascii_lowercase().as_str()) {
-            continue;
-        }
-        if path.is_dir() {
-            match scan(&path, above, others)? {
-                Some(below) if below.has_images() => found.folders.push(below),
-                _ => found.empty.push(name),
-            }
-        } else if picture::is_named_so(&path) {
-            found.images.push(path);
-        } else {
-            let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy().to_lowercase()));
-            *others.entry(ending.unwrap_or_else(|| "without an ending".into())).or_default() += 1;
-        }
-    }
-    above.pop();
-    Ok(Some(found))
-}
-
-/// A clause on files that are not images: `12 files of other types (10 .heic, 2 .mov)`.
-fn others_of(others: &BTreeMap<String, usize>) -> Option<String> {
-    let total: usize = others.values().sum();
-    let mut most: Vec<_> = others.iter().map(|(ending, count)| (*count, ending)).collect();
-    most.sort_by_key(|&(count, ending)| (usize::MAX - count, ending));
-    let mut named: Vec<String> = most.iter().take(6).map(|(count, ending)| format!("{count} {ending}")).collect();
-    named.extend((most.len() > 6).then(|| "and others".into()));
-    let files = if total == 1 { "file" } else { "files" };
-    (total > 0).then(|| format!("{total} {files} of other types ({})", named.join(", ")))
 }
 
 /// The folder that holds the parts or the classes: a folder may hold nothing but it.
@@ -262,10 +199,6 @@ fn class_names(folder: &Path, parts: &[Vec<Class>]) -> Result<Vec<String>> {
         bail!(Data, "{name} has {} class folders (at most {MAX_CLASSES}); use fewer", names.len());
     }
     Ok(names.into_iter().map(String::from).collect())
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -22,6 +22,24 @@ pub struct Split {
     pub count: usize,
 }
 
+/// The two sides, A and B, of a data set for image-to-image translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sides {
+    /// Two sets without pairs: the images of A, this many in the training set and in the test set, then those of B.
+    /// Labels are 0 and 1, the classes the sides' names.
+    Unpaired {
+        /// Training images of A.
+        train: usize,
+        /// Test images of A.
+        test: usize,
+    },
+    /// Pairs as images whose pixels have the channels of A, then those of B.
+    Paired {
+        /// Channels of A and of B.
+        channels: [usize; 2],
+    },
+}
+
 /// A training set and a test set, images of one size.
 ///
 /// ```
@@ -50,7 +68,7 @@ pub struct DataSet {
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// Bytes of a pixel: 1 for grey, 3 for red, green and blue.
+    /// Bytes of a pixel: 1 for grey, 3 for red, green and blue; of pairs, those of both sides.
     pub channels: usize,
     /// Names of the classes by label; at most 256.
     pub classes: Vec<String>,
@@ -60,8 +78,11 @@ pub struct DataSet {
     pub points: Option<Density>,
     /// The grey images that stacked ones are made of.
     pub stacked: Option<Arc<DataSet>>,
+    /// The two sides of data for image-to-image translation.
+    pub sides: Option<Sides>,
     /// Scans of all bytes, made once.
     variance: OnceLock<f64>,
+    pub(super) side_variances: OnceLock<[f64; 2]>,
     fingerprint: OnceLock<String>,
 }
 
@@ -76,9 +97,22 @@ impl DataSet {
             assert_eq!(split.images.len(), split.count * height * width * channels, "bytes of {name}");
             assert_eq!(split.labels.len(), split.count, "labels of {name}");
         }
-        let (variance, fingerprint) = (OnceLock::new(), OnceLock::new());
-        let (list, points, stacked) = (ImageList::default(), None, None);
-        Self { name, train, test, height, width, channels, classes, list, points, stacked, variance, fingerprint }
+        Self {
+            name,
+            train,
+            test,
+            height,
+            width,
+            channels,
+            classes,
+            list: ImageList::default(),
+            points: None,
+            stacked: None,
+            sides: None,
+            variance: OnceLock::new(),
+            side_variances: OnceLock::new(),
+            fingerprint: OnceLock::new(),
+        }
     }
 
     /// A set of points: of each, two coordinates.
@@ -142,6 +176,11 @@ impl DataSet {
 
     fn checksum(&self) -> String {
         let mut crc = Crc::new();
+        match self.sides {
+            None => {}
+            Some(Sides::Unpaired { .. }) => crc.update(b"unpaired"),
+            Some(Sides::Paired { channels }) => crc.update(&channels.map(|channels| channels as u8)),
+        }
         for split in [&self.train, &self.test] {
             crc.update(&split.images);
             crc.update(&split.labels);
@@ -196,13 +235,16 @@ mod tests {
         let mark = of(|_| {});
         assert!(mark.starts_with("3x2x2x3-"), "{mark}");
         assert_eq!(of(|data| data.name = "elsewhere".into()), mark);
-        let changes: [fn(&mut DataSet); 6] = [
+        let changes: [fn(&mut DataSet); 9] = [
             |data| data.train.images[5] ^= 1,
             |data| data.train.labels[2] ^= 1,
             |data| data.test.images[23] ^= 1,
             |data| data.test.labels[0] ^= 1,
             |data| (data.height, data.width) = (1, 4),
             |data| (data.width, data.channels) = (6, 1),
+            |data| data.sides = Some(Sides::Unpaired { train: 1, test: 1 }),
+            |data| data.sides = Some(Sides::Paired { channels: [1, 2] }),
+            |data| data.sides = Some(Sides::Paired { channels: [2, 1] }),
         ];
         for (number, change) in changes.into_iter().enumerate() {
             assert_ne!(of(change), mark, "change {number}");

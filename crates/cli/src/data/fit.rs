@@ -2,7 +2,7 @@
 
 use super::channels::{convert, luma};
 use super::dataset::{SizedSplit, Split};
-use crate::config::data::{DataOptions, Fit};
+use crate::config::data::{DataOptions, Fit, Pairs};
 use image::imageops::{self, FilterType};
 use image::{GenericImageView, ImageBuffer, Luma, Pixel, Rgb};
 use rayon::prelude::*;
@@ -29,7 +29,9 @@ pub(super) fn fit_split(sized: SizedSplit, options: &DataOptions) -> SizedSplit 
 
 /// Height, width and channels of a fitted image.
 pub(super) fn fitted_size([height, width, channels]: [usize; 3], options: &DataOptions) -> [usize; 3] {
-    let [height, width] = if options.size == 0 { [height, width] } else { [options.size; 2] };
+    // An image of two halves becomes two squares, side by side.
+    let squares = if options.pairs == Pairs::Split { 2 } else { 1 };
+    let [height, width] = if options.size == 0 { [height, width] } else { [options.size, squares * options.size] };
     [height, width, if options.channels == 0 { channels } else { options.channels }]
 }
 
@@ -41,11 +43,32 @@ pub(super) fn fit(picture: Vec<u8>, from: [usize; 3], options: &DataOptions) -> 
     if to[..2] == from[..2] {
         return picture;
     }
+    if options.pairs == Pairs::Split {
+        let options = DataOptions { pairs: Pairs::None, ..options.clone() };
+        let (halves, from) = halves(&picture, [height, width, to[2]]);
+        return beside(halves.map(|half| fit(half, from, &options)), options.size * to[2]);
+    }
     let background = options.background.0;
     match to[2] {
         1 => square(picture, [height, width], options.size, options.fit, Luma([luma(background)])),
         _ => square(picture, [height, width], options.size, options.fit, Rgb(background)),
     }
+}
+
+/// The left and the right half of an image, with their height, width and channels; of an odd width, without the column
+/// in the middle.
+fn halves(picture: &[u8], [height, width, channels]: [usize; 3]) -> ([Vec<u8>; 2], [usize; 3]) {
+    let half = (width / 2).max(1);
+    let columns = |first: usize| {
+        let rows = picture.chunks_exact(width * channels);
+        rows.flat_map(|row| &row[first * channels..(first + half) * channels]).copied().collect()
+    };
+    ([columns(0), columns(width - half)], [height, half, channels])
+}
+
+/// Two images whose rows have `row` bytes, as the halves of one.
+fn beside([left, right]: [Vec<u8>; 2], row: usize) -> Vec<u8> {
+    left.chunks_exact(row).zip(right.chunks_exact(row)).flat_map(|(left, right)| [left, right].concat()).collect()
 }
 
 /// An image of at most `most` pixels on either side, in its proportions, with its height and width.
@@ -107,7 +130,7 @@ mod tests {
     use crate::config::data::Colour;
 
     /// 4 × 8 grey: black on the left, white on the right.
-    fn halves() -> Vec<u8> {
+    fn halves_of_grey() -> Vec<u8> {
         (0..32).map(|at| if at % 8 < 4 { 0 } else { 255 }).collect()
     }
 
@@ -118,14 +141,25 @@ mod tests {
     #[test]
     fn each_fit_keeps_what_it_says() {
         // The middle square is half black, half white: columns 2 to 5.
-        assert_eq!(fit(halves(), [4, 8, 1], &options(4, Fit::Crop)), [0, 0, 255, 255].repeat(4));
-        let stretched = fit(halves(), [4, 8, 1], &options(4, Fit::Stretch));
+        assert_eq!(fit(halves_of_grey(), [4, 8, 1], &options(4, Fit::Crop)), [0, 0, 255, 255].repeat(4));
+        let stretched = fit(halves_of_grey(), [4, 8, 1], &options(4, Fit::Stretch));
         assert!(stretched.chunks(4).all(|row| row[0] < 10 && row[3] > 245 && row[1] < row[2]), "{stretched:?}");
-        let padded = fit(halves(), [4, 8, 1], &options(4, Fit::Pad));
+        let padded = fit(halves_of_grey(), [4, 8, 1], &options(4, Fit::Pad));
         assert_eq!((&padded[..4], &padded[12..]), (&[100; 4][..], &[100; 4][..]));
         assert_eq!(padded[4..12], stretched[..8]);
         let tall = fit(vec![7; 8], [8, 1, 1], &options(4, Fit::Pad));
         assert_eq!(tall, [100, 7, 100, 100].repeat(4), "half a column is a column");
+    }
+
+    #[test]
+    fn halves_are_fitted_one_by_one() {
+        let split = DataOptions { pairs: Pairs::Split, ..options(2, Fit::Crop) };
+        assert_eq!(fit(halves_of_grey(), [4, 8, 1], &split), [0, 0, 255, 255].repeat(2));
+        let middle = fit(vec![1, 2, 3], [1, 3, 1], &DataOptions { size: 1, ..split.clone() });
+        assert_eq!(middle, [1, 3], "without the column in the middle");
+        assert_eq!(fit(vec![7], [1, 1, 1], &DataOptions { channels: 3, ..split.clone() }), [7; 24]);
+        let whole = DataOptions { size: 0, ..split };
+        assert_eq!((fitted_size([4, 8, 1], &whole), fit(vec![5; 32], [4, 8, 1], &whole)), ([4, 8, 1], vec![5; 32]));
     }
 
     #[test]

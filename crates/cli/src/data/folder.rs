@@ -1,8 +1,9 @@
 //! Folders of images, decoded and fitted on all cores.
 
-use super::arrangement::{Arrangement, File, arrange};
+use super::arrangement::{Arrangement, File, arrange, arrange_all};
 use super::channels::convert;
 use super::dataset::{SizedSplit, Split, Splits};
+use super::fit::fitted_size;
 use super::picture::{self, Picture};
 use super::sizes::{counted, suggested};
 use crate::config::data::DataOptions;
@@ -64,28 +65,32 @@ impl Decoded {
     }
 }
 
-/// Reads every image below a folder, fitted as `options` ask.
+/// Reads every image below a folder, fitted as `options` ask; as a side of two, without classes.
 ///
 /// # Errors
-/// Those of [`arrange`]; or more files are unreadable than the options allow, or images have several sizes and the
-/// options ask for none.
+/// Those of [`arrange`] and [`read_arranged`].
 pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
-    let Arrangement { parts, classes, notes } = arrange(folder)?;
+    let arrangement = if options.has_two_sides() { arrange_all(folder)? } else { arrange(folder)? };
+    read_arranged(folder, arrangement, options)
+}
+
+/// Reads the images of an arrangement of a folder, fitted as `options` ask.
+///
+/// # Errors
+/// More files are unreadable than the options allow, or images have several sizes and the options ask for none.
+pub(super) fn read_arranged(folder: &Path, arrangement: Arrangement, options: &DataOptions) -> Result<Decoded> {
+    let Arrangement { parts, classes, notes } = arrangement;
     let mut skipped = Vec::new();
     let mut read = Vec::new();
     let mut total = 0;
     let files: Vec<&File> = parts.iter().flatten().collect();
     if options.size == 0 {
         // Before anything is decoded: photographs of several sizes can be more than memory holds.
-        let sizes: Vec<_> = files.par_iter().filter_map(|file| picture::announced_size(&file.path)).collect();
-        // Held sideways, an image is as wide as it is high in the file.
-        let upright = |[h, w]: [usize; 2]| [h.min(w), h.max(w)];
-        if sizes.iter().any(|size| upright(*size) != upright(sizes[0])) {
-            return Err(mixed_sizes(&sizes));
-        }
-        refuse_too_large(folder, files.len(), sizes.first().copied().unwrap_or_default())?;
+        let size = announced_size(&files)?;
+        refuse_too_large(folder, files.len(), size.unwrap_or_default())?;
     } else {
-        refuse_too_large(folder, files.len(), [options.size; 2])?;
+        let [height, width, _] = fitted_size([0; 3], options);
+        refuse_too_large(folder, files.len(), [height, width])?;
     }
     let mut paths: [Vec<String>; 2] = Default::default();
     for (part, paths) in parts.into_iter().zip(&mut paths) {
@@ -108,6 +113,20 @@ pub(super) fn read(folder: &Path, options: &DataOptions) -> Result<Decoded> {
     let test = parts.next();
     drop(parts);
     Ok(Decoded { splits: Splits { train, test, classes }, ids, paths, sizes, skipped, notes })
+}
+
+/// The height and width that the headers of all files announce; `None` if none can be read.
+///
+/// # Errors
+/// They announce several.
+pub(super) fn announced_size(files: &[&File]) -> Result<Option<[usize; 2]>> {
+    let sizes: Vec<_> = files.par_iter().filter_map(|file| picture::announced_size(&file.path)).collect();
+    // Held sideways, an image is as wide as it is high in the file.
+    let upright = |[h, w]: [usize; 2]| [h.min(w), h.max(w)];
+    match sizes.iter().any(|size| upright(*size) != upright(sizes[0])) {
+        true => Err(mixed_sizes(&sizes)),
+        false => Ok(sizes.first().copied()),
+    }
 }
 
 /// Decodes files on all cores; the result is in their order. Unreadable ones go to `skipped`.
@@ -149,7 +168,8 @@ fn refuse_mixed_sizes<'a>(pictures: impl Iterator<Item = &'a (u8, Picture)>) -> 
     }
 }
 
-fn mixed_sizes(sizes: &[[usize; 2]]) -> Error {
+/// The error for images of these sizes, which are several, without one to fit them to.
+pub(super) fn mixed_sizes(sizes: &[[usize; 2]]) -> Error {
     let counts = counted(sizes);
     let [(h, w), (other_h, other_w)] = [0, 1].map(|most| (counts[most].0[0], counts[most].0[1]));
     let size = suggested(sizes);

@@ -168,7 +168,8 @@ impl Format {
         }
     }
 
-    fn any_size(&self) -> bool {
+    /// True for a folder of images, which may have several sizes.
+    pub(super) fn any_size(&self) -> bool {
         matches!(self.read, Reader::Fitted(_))
     }
 

@@ -50,7 +50,7 @@ impl Given {
 /// [`ErrorKind::Data`](crate::ErrorKind) if there is no such source, it holds no readable images, or images of several
 /// sizes and the options ask for none.
 pub fn read_given(source: &str, options: &DataOptions) -> Result<Given> {
-    let options = DataOptions { source: source.into(), ..options.clone() };
+    let options = DataOptions { source: source.into(), ..options.of_one_side() };
     options.check()?;
     let path = Path::new(source);
     let given = match files::exists(path)? && !path.is_dir() && picture::is_named_so(path) {

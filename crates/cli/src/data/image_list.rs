@@ -17,7 +17,8 @@ pub struct ImageList {
 /// One image.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Entry {
-    /// Hash of the file's bytes; of an array, of the image's bytes.
+    /// Hash of the file's bytes; of an array, of the image's bytes. Of a pair of files, a hash of both; of the second
+    /// of two sets without pairs, its complement.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub id: u64,
     /// Path below the folder that was read.
@@ -34,6 +35,14 @@ impl ImageList {
     /// True for built-in data.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The list with the complement of each id, of an image that is in two sets.
+    pub(super) fn complement(&self) -> Self {
+        let of = |entries: &[Entry]| {
+            entries.iter().map(|Entry { id, path }| Entry { id: !id, path: path.clone() }).collect()
+        };
+        Self { train: of(&self.train), test: of(&self.test) }
     }
 
     /// The list as JSON.

@@ -15,13 +15,14 @@ pub struct Pixels {
 
 impl Pixels {
     /// The statistics of some bytes; mean and variance are NaN for none.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn of<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> Self {
         let mut histogram = [0u64; 256];
-        bytes.iter().for_each(|&byte| histogram[usize::from(byte)] += 1);
+        bytes.into_iter().for_each(|&byte| histogram[usize::from(byte)] += 1);
+        let count = histogram.iter().sum::<u64>() as f64;
         let there = || (0..=255u8).filter(|&byte| histogram[usize::from(byte)] > 0);
         let average = |of: &dyn Fn(f64) -> f64| {
             let sum: f64 = there().map(|byte| histogram[usize::from(byte)] as f64 * of(f64::from(byte) / 255.0)).sum();
-            sum / bytes.len() as f64
+            sum / count
         };
         let mean = average(&|x| x);
         let variance = average(&|x| (x - mean) * (x - mean));

@@ -1,13 +1,14 @@
-//! Loading: finds the format of a source, reads it, and makes a data set of images of one size.
+//! Loading: finds the format of a source, reads it, and makes a data set of images of one size, or of two sides.
 
 use super::classes;
-use super::dataset::{DataSet, SizedSplit, Split, Splits};
+use super::dataset::{DataSet, Sides, SizedSplit, Split, Splits};
 use super::fit::fit_split;
 use super::folder::{Decoded, Skipped};
 use super::formats::{Format, is_built_in, sources};
 use super::held_out::{Part, by_content, by_list, by_position, divide};
 use super::image_list::{Changes, Entry, ImageList};
 use super::points::points;
+use super::sides::{self, TwoSided};
 use super::stacked::stack;
 use crate::config::data::DataOptions;
 use crate::io::error::{Hint, Result, bail};
@@ -96,6 +97,9 @@ pub fn read_any_size(options: &DataOptions) -> Result<Found> {
 /// Those of [`DataSet::load`]; or the source has none of a list's training images, or none of its test images.
 pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
     options.check()?;
+    if let Some(sides) = sides::read(options)? {
+        return of_sides(sides, options, rule);
+    }
     let format = Format::of(&options.source)?;
     if let Some(density) = format.points() {
         return Ok(Found {
@@ -125,6 +129,54 @@ pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
     }
     let kind = format.name;
     Ok(Found { data, kind, sizes, skipped, changes, notes, held_out, resized: None })
+}
+
+/// Two sides as a data set: each divided separately, or their pairs.
+fn of_sides(sides: TwoSided, options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
+    let TwoSided { images, channels, sources, names, notes } = sides;
+    let ids = images.iter().enumerate().flat_map(|(side, part)| {
+        let listed = move |id: &u64| if side == 0 { *id } else { !id };
+        part.ids.iter().flatten().map(listed)
+    });
+    let changes = match rule {
+        Rule::List(list) => Changes::of(list, ids),
+        _ => Changes::default(),
+    };
+    let all_built_in = sources.iter().all(|source| is_built_in(source));
+    let (mut sets, mut sizes, mut skipped, mut held_out) = (Vec::new(), Vec::new(), Vec::new(), false);
+    let mut all_notes = Vec::new();
+    for (side, (part, source)) in images.into_iter().zip(sources).enumerate() {
+        // In a list, the same image has another id on the other side, and it is held out on both or on none.
+        let complement = match rule {
+            Rule::List(list) if side > 0 => Some(list.complement()),
+            _ => None,
+        };
+        let rule = complement.as_ref().map_or(rule, Rule::List);
+        held_out |= part.splits.test.is_none();
+        // The images are fitted.
+        let of_side = DataOptions { source, size: 0, channels: 0, ..options.of_one_side() };
+        let ids = (&part.ids.concat()[..], &part.paths.concat()[..]);
+        let mut set = divided(part.splits, ids, &of_side, rule, changes.other)?;
+        if side > 0 {
+            set.list = set.list.complement();
+        }
+        sets.push(set);
+        sizes.extend(part.sizes);
+        skipped.extend(part.skipped);
+        all_notes.extend(part.notes);
+    }
+    all_notes.extend(notes);
+    let b = sets.pop().expect("there is a set");
+    let (mut data, kind) = match sets.pop() {
+        Some(a) => (DataSet::unpaired(a, b, names), "two sets of images"),
+        None => (b, "pairs of images"),
+    };
+    data.sides = data.sides.or(channels.map(|channels| Sides::Paired { channels }));
+    data.name.clone_from(&options.source);
+    if all_built_in {
+        data.list = ImageList::default();
+    }
+    Ok(Found { data, kind, sizes, skipped, changes, notes: all_notes, held_out, resized: None })
 }
 
 /// Splits as a data set: fitted, of one size, divided by a rule, each with images.

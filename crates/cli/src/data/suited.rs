@@ -4,7 +4,7 @@ use super::formats::{Format, is_built_in};
 use super::read::{Found, read};
 use super::sizes::suggested;
 use crate::config::data::DataOptions;
-use crate::io::error::Result;
+use crate::io::error::{Result, bail};
 use crate::io::files;
 use std::ops::Range;
 use std::path::Path;
@@ -88,12 +88,15 @@ pub struct Suited {
 /// ```
 ///
 /// # Errors
-/// Those of [`read`].
+/// Those of [`read`]; or the data has two sides.
 pub fn suited(options: &DataOptions) -> Result<Suited> {
     let are_points = Format::of(&options.source)?.points().is_some();
     // Images of a small size are enough to count them, and fit in memory however large their files are.
     let size = if options.size == 0 && !are_points { SIZE } else { options.size };
     let found = read(&DataOptions { size, ..options.clone() })?;
+    if found.data.sides.is_some() {
+        bail!(Data, "{} has two sides of images; name a recipe of image-to-image translation", options.source);
+    }
     Ok(of_found(&found, options))
 }
 

@@ -21,11 +21,15 @@ pub struct TrainedClassifier {
 }
 
 impl TrainedClassifier {
-    /// The configuration of a data set's classifier; `None` if the data has one class, or its images are too small.
+    /// The configuration of a data set's classifier; `None` if the data has one class or two sides, or its images are
+    /// too small.
     ///
     /// # Errors
     /// [`ErrorKind::Data`](crate::ErrorKind) if the device cannot hold the images of a step.
     pub fn recipe(data: &DataSet, backend: &Backend) -> Result<Option<Config>> {
+        if data.sides.is_some() {
+            return Ok(None);
+        }
         let mut config = Config::load("classifier")?;
         config.train.batch_size = config.train.batch_size.min(data.train.count);
         fit_shard(&mut config, data, binding_bytes(backend))?;

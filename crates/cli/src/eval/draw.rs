@@ -118,7 +118,7 @@ pub fn sample(session: &mut Session, count: usize, seed: u64) -> Result<Images> 
 /// # Errors
 /// [`ErrorKind::Model`] if the model reconstructs nothing; [`ErrorKind::Data`] if there are fewer test images.
 pub fn reconstruct(session: &mut Session, count: usize) -> Result<DynamicImage> {
-    let images = session.data.test.count;
+    let images = session.data.tests();
     if !(1..=images).contains(&count) {
         let message = format!("invalid number of test images {count}: expected 1 to {images}");
         return Err(Error::new(ErrorKind::Data, message));
@@ -219,7 +219,7 @@ pub fn complete(session: &mut Session, count: usize, seed: u64, drawing: Drawing
         // As many as the buffer of drawn codes has rows, at most.
         prior.complete(batch.min(ASKED_ROWS), seed, drawing, prior.grid()[0] / 2)
     };
-    let rows = session.data.test.subset(count, session.config.train.seed);
+    let rows = session.data.test_rows(count, session.config.train.seed);
     let pass = TestPass::prepare(session, rows, pass)?;
     let mut outputs = pass.run(session)?.into_iter().map(|values| to_unit(session, values));
     let [originals, completed] = [(); 2].map(|()| outputs.next().expect("a completion has two outputs"));
@@ -241,7 +241,7 @@ impl Reconstructions {
             return Ok(None);
         }
         let pass = |session: &Session, batch| session.model.reconstructor().expect("checked above").reconstruct(batch);
-        let rows = session.data.test.subset(count, session.config.train.seed);
+        let rows = session.data.test_rows(count, session.config.train.seed);
         Ok(Some(Self { pass: TestPass::prepare(session, rows, pass)?, count }))
     }
 
@@ -282,8 +282,15 @@ pub fn usual_samples(data: &DataSet) -> usize {
     if data.points.is_some() { POINTS } else { IMAGES }
 }
 
-/// Training images, at most `count`: of each class its share, by `seed`.
+/// Training images, at most `count`: of each class its share, by `seed`. Of two sides, each image is one of A and one
+/// of B, side by side: a pair, or without pairs those of one number.
 pub fn training_images(data: &DataSet, count: usize, seed: u64) -> Images {
+    if data.sides.is_some() {
+        let fewest = (0..2).map(|side| data.side_count(&data.train, side)).min().unwrap_or_default();
+        let rows: Vec<usize> = (0..count.min(fewest)).map(|row| row * fewest / count.min(fewest)).collect();
+        let (values, size) = data.side_by_side(&data.train, &rows);
+        return Images { values, size, classes: None, numbers: None, columns: square(rows.len()), points: None };
+    }
     let count = count.min(data.train.count);
     Images::like(data, data.values(&data.train, &data.train.subset(count, seed)), square(count))
 }

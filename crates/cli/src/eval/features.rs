@@ -14,7 +14,7 @@ use crate::eval::autoencoder::TrainedAutoencoder;
 use crate::eval::classifier::TrainedClassifier;
 use crate::eval::inception::InceptionNetwork;
 use crate::eval::random_network::RandomNetwork;
-use crate::io::error::{Error, ErrorKind, Hint, Result, error};
+use crate::io::error::{Error, ErrorKind, Hint, Result, ensure, error};
 use crate::terminal::Terminal;
 use gpu_core::Backend;
 use models::inception;
@@ -79,9 +79,9 @@ impl FeatureSpace {
     /// trained; the terminal shows the `purpose`, as in `to compare images in its features`.
     ///
     /// # Errors
-    /// [`ErrorKind::Data`] if a classifier is requested of data without labels, or the images suit no network of the
-    /// choice, [`ErrorKind::Checkpoint`] if a file of weights cannot be used, [`ErrorKind::Device`] if the device
-    /// fails, [`ErrorKind::Training`] if a network does not train.
+    /// [`ErrorKind::Data`] if the data has two sides, a classifier is requested of data without labels, or the images
+    /// suit no network of the choice, [`ErrorKind::Checkpoint`] if a file of weights cannot be used,
+    /// [`ErrorKind::Device`] if the device fails, [`ErrorKind::Training`] if a network does not train.
     pub fn open(
         choice: &FeatureChoice,
         data: &Arc<DataSet>,
@@ -89,6 +89,12 @@ impl FeatureSpace {
         purpose: &str,
         terminal: &Terminal,
     ) -> Result<Self> {
+        ensure!(
+            data.sides.is_none(),
+            Data,
+            "{} has two sides of images, which are not compared as one set; name a folder of one side",
+            data.name
+        );
         let classifier = || TrainedClassifier::load_or_train(data, backend, purpose, terminal);
         let autoencoder = || TrainedAutoencoder::load_or_train(data, backend, purpose, terminal).map(Self::Autoencoder);
         let size = [data.height, data.width, data.channels];

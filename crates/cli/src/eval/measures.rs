@@ -41,7 +41,7 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
     let parts: [(bool, &[&'static str]); 10] = [
         (model.log_density().is_some(), &["nll"]),
         (model.posterior().is_some(), &["active_units"]),
-        (model.reconstructor().is_some() && points.is_none(), &RECONSTRUCTION),
+        (model.reconstructor().is_some() && points.is_none() && session.data.sides.is_none(), &RECONSTRUCTION),
         (model.quantiser().is_some(), &["bits", "entropy_bits"]),
         (discriminates, &["d_accuracy", "d_precision", "d_recall"]),
         (classifier && conditional, &["class_agreement"]),
@@ -58,12 +58,12 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
 pub struct Reconstruction(Reconstructions);
 
 impl Reconstruction {
-    /// Prepares a pass over the test set; `None` if the model reconstructs nothing, or points.
+    /// Prepares a pass over the test set; `None` if the model reconstructs nothing, points, or two sides.
     pub fn prepare(session: &mut Session) -> Result<Option<Self>> {
-        if session.data.points.is_some() {
+        if session.data.points.is_some() || session.data.sides.is_some() {
             return Ok(None);
         }
-        Ok(Reconstructions::prepare(session, session.data.test.count)?.map(Self))
+        Ok(Reconstructions::prepare(session, session.data.tests())?.map(Self))
     }
 
     /// Runs the pass.

@@ -16,7 +16,7 @@ pub struct OwnImages {
 
 /// The images of some sources.
 pub(super) struct OwnData {
-    /// A data set with these as its test set. Its training set is one black image.
+    /// A data set with these as its test set, of two sides on both. Its training set is one black image.
     pub(super) data: DataSet,
     /// An image whose class is none of the run's.
     pub(super) unlabelled: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct OwnData {
 impl OwnImages {
     /// Reads the images, fitted to the size of those of `like` as its `options` ask.
     pub(super) fn read(&self, like: DataSet, options: &DataOptions, terminal: &Terminal) -> Result<OwnData> {
-        let size @ [height, width, channels] = [like.height, like.width, like.channels];
+        let size @ [height, width, channels] = [like.height, like.width, like.given_channels()];
         // Only squares are fitted.
         let options = DataOptions { size: if height == width { height } else { 0 }, channels, ..options.clone() };
         let mut test = Split::default();
@@ -54,8 +54,7 @@ impl OwnImages {
             test.images.extend(given.images.images);
             test.count += given.images.count;
         }
-        let data = DataSet::new(self.sources.join(", "), like.train, test, size, like.classes);
-        Ok(OwnData { data, unlabelled })
+        Ok(OwnData { data: like.with_given(self.sources.join(", "), test, channels), unlabelled })
     }
 
     /// The label of each image among the classes of a run, by name; `None` for another class.

@@ -28,7 +28,7 @@ pub fn rows_that_fit(session: &Session) -> usize {
         let pairs = one.scratch_bufs().iter().zip(two.scratch_bufs());
         pairs.map(|(one, two)| two.len().saturating_sub(one.len())).max().unwrap_or(1)
     };
-    let two = 2.min(session.data.test.count);
+    let two = 2.min(session.data.tests());
     let widest = passes(1).zip(passes(two)).map(grows).max().unwrap_or(1);
     (BATCH_NUMBERS / widest.max(1)).max(1)
 }
@@ -48,7 +48,7 @@ impl Sweep {
         batch: usize,
         schedule: impl Fn(&Session, usize) -> Schedule,
     ) -> Result<Self> {
-        let count = session.data.test.count;
+        let count = session.data.tests();
         let (batches, rest) = (count / batch, count % batch);
         let mut prepare = |size: usize| {
             let schedule = schedule(session, size);
@@ -130,7 +130,7 @@ pub struct TestLoss {
 impl TestLoss {
     /// Prepares the pass; `seed` is that of its noise.
     pub fn prepare(session: &mut Session, seed: u64) -> Result<Self> {
-        let batch = EVAL_BATCH.min(session.data.test.count).min(rows_that_fit(session));
+        let batch = EVAL_BATCH.min(session.data.tests()).min(rows_that_fit(session));
         let sweep = Sweep::prepare(session, batch, |session, batch| session.model.evaluate(batch, seed))?;
         let code_use = CodeUse::prepare(session, |usage| usage.test)?;
         Ok(Self { sweep, code_use })
@@ -141,7 +141,7 @@ impl TestLoss {
         if let Some(usage) = session.model.quantiser().map(|quantiser| quantiser.usage()) {
             session.executor.write(usage.test, &Array::F32(vec![0.0; usage.test.len()]))?;
         }
-        let images = session.data.test.count as f64;
+        let images = session.data.tests() as f64;
         let means = self.sweep.run(session)?.into_iter().map(|sum| sum / images).collect();
         let code_use = self.code_use.as_ref().map(|code_use| code_use.run(session)).transpose()?;
         Ok(Tested { means, code_use })
@@ -169,7 +169,7 @@ pub fn summary(session: &Session, test: &Tested) -> Map<String, Value> {
         summary.insert("used_codes".into(), json!(code_use.used));
         summary.insert("codes".into(), json!(code_use.codes));
     }
-    summary.insert("images".into(), json!(session.data.test.count));
+    summary.insert("images".into(), json!(session.data.tests()));
     summary.insert("data".into(), json!(session.data.name));
     summary.insert("device".into(), json!(session.device));
     summary
@@ -185,7 +185,7 @@ pub fn summary(session: &Session, test: &Tested) -> Map<String, Value> {
 pub fn importance_nll(session: &mut Session, samples: usize, seed: u64) -> Result<Option<f64>> {
     let most = rows_that_fit(session);
     ensure!(samples <= most, Setting, "{samples} importance samples do not fit in memory; use at most {most}");
-    let batch = (IMPORTANCE_ROWS.min(most) / samples).clamp(1, session.data.test.count);
+    let batch = (IMPORTANCE_ROWS.min(most) / samples).clamp(1, session.data.tests());
     if session.model.posterior().is_none() {
         return Ok(None);
     }
@@ -193,7 +193,7 @@ pub fn importance_nll(session: &mut Session, samples: usize, seed: u64) -> Resul
         |session: &Session, batch| session.model.posterior().expect("checked above").importance(batch, samples, seed);
     let mut sweep = Sweep::prepare(session, batch, schedule)?;
     let sums = sweep.run(session)?;
-    Ok(Some((samples as f64).ln() - sums[0] / session.data.test.count as f64))
+    Ok(Some((samples as f64).ln() - sums[0] / session.data.tests() as f64))
 }
 
 /// A count of active latent dimensions: those whose posterior mean varies over the test set.
@@ -208,7 +208,7 @@ impl ActiveUnits {
         if session.model.posterior().is_none() {
             return Ok(None);
         }
-        let count = session.data.test.count;
+        let count = session.data.tests();
         let pass = |session: &Session, batch| session.model.posterior().expect("checked above").posterior(batch);
         Ok(Some(Self { pass: TestPass::of_all(session, pass)?, count }))
     }
@@ -264,7 +264,7 @@ impl TestPass {
 
     /// Prepares `pass(batch)` for all test images.
     pub fn of_all(session: &mut Session, pass: impl Fn(&Session, usize) -> Pass) -> Result<Self> {
-        let rows = (0..session.data.test.count).collect();
+        let rows = (0..session.data.tests()).collect();
         Self::prepare(session, rows, pass)
     }
 

@@ -74,6 +74,8 @@ pub struct OpenOptions {
     pub average: bool,
     /// Data set, if it is no longer where it was during training.
     pub data: Option<String>,
+    /// The second set, B, of a run of two sets, likewise.
+    pub data_b: Option<String>,
     /// Device.
     pub device: DeviceOptions,
     /// Does not load the data. The model samples and decodes, and cannot be evaluated.
@@ -148,6 +150,9 @@ pub fn open(run: &Path, options: &OpenOptions, terminal: &Terminal) -> Result<Op
             if of_points { "images" } else { "points" }
         );
     }
+    if let Some(b) = &options.data_b {
+        config.data.move_b(b)?;
+    }
     ensure!(
         !options.average || config.optimiser.average > 0.0,
         Run,
@@ -220,5 +225,5 @@ fn is_density(options: &DataOptions) -> bool {
 
 /// A black image of the size that the checkpoint records, in place of the data.
 fn black(checkpoint: &Checkpoint) -> Result<DataSet> {
-    Ok(DataSet::black(checkpoint.image_size()?, checkpoint.classes()?))
+    Ok(DataSet::black_sides(checkpoint.image_size()?, checkpoint.classes()?, checkpoint.sides()))
 }

@@ -75,6 +75,12 @@ impl RunData {
     }
 }
 
+/// The same options with absolute paths of both sources.
+pub(crate) fn absolute_sources(options: DataOptions) -> DataOptions {
+    let b = if options.b.is_empty() { String::new() } else { absolute(&options.b) };
+    DataOptions { source: absolute(&options.source), b, ..options }
+}
+
 /// The absolute path of a source, so that a run is found from any folder; a built-in set by its name.
 pub(crate) fn absolute(source: &str) -> String {
     let found = (!is_built_in(source)).then(|| files::absolute(source.as_ref())).flatten();
@@ -84,6 +90,10 @@ pub(crate) fn absolute(source: &str) -> String {
 /// Gives images the labels that their classes have in the run, if it has all of them: a class whose images are gone
 /// still counts.
 fn relabel(data: &mut DataSet, classes: Vec<String>) {
+    // The sides have their order, whatever their names.
+    if data.sides.is_some() {
+        return;
+    }
     let of_run = |name: &String| classes.iter().position(|class| class == name).map(|label| label as u8);
     let Some(labels) = data.classes.iter().map(of_run).collect::<Option<Vec<u8>>>() else { return };
     for split in [&mut data.train, &mut data.test] {

@@ -1,7 +1,7 @@
 //! The division of training into steps.
 
 use crate::config::{Config, Train};
-use crate::data::DataSet;
+use crate::data::{DataSet, Sides};
 use crate::io::error::{Hint, Result, ensure};
 use gpu_core::Backend;
 use gpu_core::ops::gather::Move;
@@ -159,12 +159,22 @@ pub fn binding_bytes(backend: &Backend) -> usize {
 /// # Errors
 /// The images of a single step do not fit.
 pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Option<usize>> {
-    let of_image = data.pixels().max(data.classes.len());
+    let sides = 0..data.side_total();
+    let largest = sides.clone().map(|side| data.side_size(side).iter().product::<usize>()).max().unwrap_or_default();
+    let of_image = largest.max(data.classes.len());
     // The last word is filled up with zeros.
     let most = bytes.saturating_sub(4) / of_image;
-    if config.data.shard > 0 || data.train.count <= most {
+    let images = sides.map(|side| data.side_count(&data.train, side)).max().unwrap_or_default();
+    if config.data.shard > 0 || images <= most {
         return Ok(None);
     }
+    ensure!(
+        !matches!(data.sides, Some(Sides::Unpaired { .. })),
+        Device,
+        hint: Hint::Set("data.size".into()),
+        "a side has {images} images, but this device binds at most {most} of this size, and sets without pairs have no \
+         shards"
+    );
     config.data.shard = most.max(1);
     let images = EpochPlan::new(config, data.train.count).shard_images();
     ensure!(

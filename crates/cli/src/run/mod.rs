@@ -17,6 +17,7 @@ pub mod programs;
 mod recognise;
 mod saved;
 pub mod session;
+mod spec;
 pub mod startup;
 pub mod step_timer;
 pub mod tensors;

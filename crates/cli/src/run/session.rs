@@ -5,13 +5,14 @@ use crate::data::DataSet;
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
+pub use crate::run::spec::spec;
 use crate::run::tensors::{self, Tensor, map, named, numbers};
 use crate::run::upload::{one_hot, put};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
 use gpu_core::reference::permute::permutation;
 use gpu_core::{Arena, Array, Backend, Buf, Dtype, Executor, Layout, Program, Sharing};
-use models::{ASKED_ROWS, DataSpec, Model, SetSpec, initial_values};
+use models::{ASKED_ROWS, Model, initial_values};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,14 +71,17 @@ impl Session {
     /// # Errors
     /// The device lacks memory.
     pub fn open_model(config: Config, data: Arc<DataSet>, model: Box<dyn Model>, backend: &Backend) -> Result<Self> {
-        let (tests, most) = (data.test.count, binding_bytes(backend).saturating_sub(4) / data.pixels());
-        ensure!(
-            tests <= most,
-            Device,
-            hint: Hint::Set("data.size".into()),
-            "the test set of {} has {tests} images, but this device binds at most {most} of this size",
-            data.name
-        );
+        for side in 0..data.side_total() {
+            let tests = data.side_count(&data.test, side);
+            let most = binding_bytes(backend).saturating_sub(4) / data.side_size(side).iter().product::<usize>();
+            ensure!(
+                tests <= most,
+                Device,
+                hint: Hint::Set("data.size".into()),
+                "the test set of {} has {tests} images, but this device binds at most {most} of this size",
+                data.name
+            );
+        }
         let executor = backend.executor(model.memory().clone(), Sharing::On);
         let device = executor.describe();
         let mut session = Self { config, data, model, executor, device, shard: None, encoding: None };
@@ -91,23 +95,28 @@ impl Session {
         if self.data.points.is_some() {
             return Ok(());
         }
-        let buffers = *self.model.buffers().first();
-        let labels = buffers.labels.map(|labels| (labels.train, buffers.spec.classes));
-        put(self.executor.as_mut(), &self.data.train, rows, buffers.train, labels)?;
+        for (side, set) in self.model.buffers().sets.iter().enumerate() {
+            let labels = set.labels.map(|labels| (labels.train, set.spec.classes));
+            put(self.executor.as_mut(), &self.data, &self.data.train, side, rows, set.train, labels)?;
+        }
         self.encode_train(encoded)
     }
 
-    /// Puts test images onto the device, at the start of the test set: these rows, or all.
+    /// Puts test images onto the device, at the start of the test set: these rows, or all. Of two sides, the same rows
+    /// of both.
     fn put_test(&mut self, rows: Option<&[usize]>) -> Result<()> {
-        let buffers = *self.model.buffers().first();
         if self.data.points.is_some() {
+            let buffers = self.model.buffers().first();
             let all = || (0..self.data.test.count).collect();
             let rows: Vec<usize> = rows.map_or_else(all, <[usize]>::to_vec);
             let to = Buf { shape: [rows.len(), buffers.spec.width()].into(), ..buffers.test };
             return Ok(self.executor.write(to, &Array::F32(self.data.values(&self.data.test, &rows)))?);
         }
-        let labels = buffers.labels.map(|labels| (labels.test, buffers.spec.classes));
-        put(self.executor.as_mut(), &self.data.test, rows, buffers.test, labels)
+        for (side, set) in self.model.buffers().sets.iter().enumerate() {
+            let labels = set.labels.map(|labels| (labels.test, set.spec.classes));
+            put(self.executor.as_mut(), &self.data, &self.data.test, side, rows, set.test, labels)?;
+        }
+        Ok(())
     }
 
     /// Calls `run` with these rows of the test set as the first test images on the device.
@@ -377,21 +386,6 @@ impl Session {
     }
 }
 
-/// The shapes and statistics of a data set for a model.
-pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
-    let variance = data.variance() as f32;
-    let set = SetSpec {
-        train: EpochPlan::new(config, data.train.count).shard_images(),
-        test: data.test.count,
-        image: [data.height, data.width, data.channels],
-        classes: data.classes.len(),
-        // Images of a single grey have no variance; errors are then divided by 1.
-        variance: if variance > 0.0 { variance } else { 1.0 },
-        points: data.points,
-    };
-    set.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,16 +404,6 @@ mod tests {
         let train = session.model.buffers().first().train;
         let words = session.executor.read(train).unwrap();
         assert!(words.as_u32().unwrap() == gather::pack(&data.train.images));
-    }
-
-    #[test]
-    fn the_spec_divides_by_a_variance_above_zero() {
-        let config = Config::load("ae").unwrap();
-        let black = DataSet::black([2, 2, 1], vec!["0".into()]);
-        assert_eq!(spec(&config, &black).first().variance, 1.0);
-        let digits = DataSet::load(&DataOptions::default()).unwrap();
-        let expected = crate::data::Pixels::of(&digits.train.images).variance as f32;
-        assert_eq!(spec(&config, &digits).first().variance, expected);
     }
 
     /// Version 0.1.0 kept no averages of statistics; that of a weight is missing in a damaged file alone.

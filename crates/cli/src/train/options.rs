@@ -139,6 +139,8 @@ pub struct ResumeOptions {
     pub run: PathBuf,
     /// Data set, if it is no longer where it was.
     pub data: Option<String>,
+    /// The second set, B, of a run of two sets, likewise.
+    pub data_b: Option<String>,
     /// Length, if not the run's. Epochs alone remove an earlier limit on steps.
     pub length: Length,
     /// Images per micro-batch, if not the run's.
@@ -161,6 +163,7 @@ impl ResumeOptions {
         Self {
             run: run.into(),
             data: None,
+            data_b: None,
             length: Length::default(),
             micro_batch: None,
             device: DeviceOptions::default(),

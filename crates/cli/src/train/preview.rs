@@ -21,7 +21,7 @@ impl Preview {
     pub(crate) fn prepare(session: &mut Session) -> Result<Self> {
         let count = usual_samples(&session.data).min(rows_that_fit(session));
         let samples = Sampling::prepare(session, count, session.config.train.seed)?;
-        let pairs = Reconstructions::prepare(session, count.min(session.data.test.count))?;
+        let pairs = Reconstructions::prepare(session, count.min(session.data.tests()))?;
         Ok(match (samples, pairs) {
             (Some(samples), pairs) => Self::Samples(samples, pairs),
             (None, Some(pairs)) => Self::Reconstructions(pairs),

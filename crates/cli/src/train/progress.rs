@@ -74,17 +74,19 @@ impl Progress {
 
     /// The metadata of a checkpoint. Nothing in it depends on the time or the machine.
     pub fn notes(&self, session: &Session) -> Result<BTreeMap<String, String>> {
-        let data = DataOptions { source: DataOptions::default().source, ..session.config.data.clone() };
+        let (source, b) = (DataOptions::default().source, String::new());
+        let data = DataOptions { source, b, ..session.config.data.clone() };
         let notes = [
             ("frit", env!("CARGO_PKG_VERSION").to_string()),
-            // Without the path of the data, which is the machine's.
+            // Without the paths of the data, which are the machine's.
             ("config", Config { data, ..session.config.clone() }.to_toml()?),
             ("data", session.data.fingerprint()),
             ("picture", session.data.picture_size()),
             ("classes", json_text(&session.data.classes)?),
             ("progress", json_text(self)?),
         ];
-        Ok(notes.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
+        let sides = session.data.sides.map(|sides| ("sides", Checkpoint::note_of(sides)));
+        Ok(notes.into_iter().chain(sides).map(|(key, value)| (key.to_string(), value)).collect())
     }
 
     /// Adds the losses of a step of `batch` images.

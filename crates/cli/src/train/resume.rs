@@ -43,6 +43,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     if let Some(source) = &options.data {
         config.data.source = absolute(source);
     }
+    if let Some(b) = &options.data_b {
+        config.data.move_b(&absolute(b))?;
+    }
     let mut checkpoint = run.load(&run.latest())?;
     let data = RunData::read(&run, &config.data, &trained, &checkpoint);
     let data = data.and_then(RunData::unchanged).map_err(|error| error.or_hint(Hint::Data))?;

@@ -7,7 +7,7 @@ use crate::eval::targets::check_ranges;
 use crate::io::error::{Result, bail};
 use crate::io::guess::did_you_mean;
 use crate::run::checkpoint::Checkpoint;
-use crate::run::data::absolute;
+use crate::run::data::absolute_sources;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::epoch_plan::{EpochPlan, binding_bytes, fit_shard};
 use crate::run::find::refuse_as_data;
@@ -44,7 +44,8 @@ impl Inputs {
     /// an invalid setting.
     pub fn load(mut config: Config, length: Length, micro_batch: Option<MicroBatchSize>) -> Result<Self> {
         refuse_as_data(&config.data.source)?;
-        config.data.source = absolute(&config.data.source);
+        refuse_as_data(&config.data.b)?;
+        config.data = absolute_sources(config.data);
         let frozen = frozen::resolve(&mut config)?;
         let data = DataSet::load(&config.data)?;
         frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint(), &data.name))?;

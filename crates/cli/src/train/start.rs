@@ -18,7 +18,6 @@ use crate::train::progress::Progress;
 use crate::train::setup::{Inputs, Setup, StepTime};
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::Backend;
-use models::noun;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,9 +80,9 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
             None => Run::create_numbered(Path::new(RUNS), &name)?,
         };
         run.write_environment(&environment(backend, session))?;
-        let (count, noun, data) = (data.train.count, noun(data.points), &data.name);
-        terminal.say(&format!("training {name} on {count} {noun}s of {data} into {}", run.path.display()));
-        let steps = EpochPlan::new(&session.config, count).total;
+        let images = data.described(&data.train);
+        terminal.say(&format!("training {name} on {images} into {}", run.path.display()));
+        let steps = EpochPlan::new(&session.config, data.train.count).total;
         if steps < FEW_STEPS && session.config.train.steps == 0 {
             terminal.say(&format!(
                 "note: this run has only {steps} steps; a smaller train.batch_size or more train.epochs make more"

@@ -2,6 +2,7 @@
 //! before memory of its size is allocated.
 
 use super::Checkpoint;
+use crate::data::Sides;
 use crate::io::error::{Context, ErrorKind as Kind, Result, ensure, error};
 
 /// Most classes: a label is a byte.
@@ -23,7 +24,11 @@ impl Checkpoint {
         let size: Option<[usize; 3]> = sizes.and_then(|sizes| sizes.try_into().ok());
         let known = size.filter(|&[height, width, channels]| {
             let pixels = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
-            matches!(channels, 1 | 3) && pixels.is_some_and(|pixels| (1..=MAX_PIXELS).contains(&pixels))
+            let possible = match self.sides() {
+                Some(Sides::Paired { channels: [a, b] }) => channels == a + b,
+                _ => matches!(channels, 1 | 3),
+            };
+            possible && pixels.is_some_and(|pixels| (1..=MAX_PIXELS).contains(&pixels))
         });
         known.ok_or_else(|| {
             error!(
@@ -32,6 +37,26 @@ impl Checkpoint {
                  1 or 3 channels; replace it by another checkpoint of the run"
             )
         })
+    }
+
+    /// The two sides of the data, of one image each without pairs; `None` for data of one side.
+    pub fn sides(&self) -> Option<Sides> {
+        match self.metadata.get("sides")?.as_str() {
+            "unpaired" => Some(Sides::Unpaired { train: 1, test: 1 }),
+            "1+1" => Some(Sides::Paired { channels: [1, 1] }),
+            "1+3" => Some(Sides::Paired { channels: [1, 3] }),
+            "3+1" => Some(Sides::Paired { channels: [3, 1] }),
+            "3+3" => Some(Sides::Paired { channels: [3, 3] }),
+            _ => None,
+        }
+    }
+
+    /// The note on the sides of data: `unpaired`, or the channels of both as `3+1`.
+    pub fn note_of(sides: Sides) -> String {
+        match sides {
+            Sides::Unpaired { .. } => "unpaired".into(),
+            Sides::Paired { channels: [a, b] } => format!("{a}+{b}"),
+        }
     }
 
     /// Names of the classes; a single one called 0 if the file notes none.
@@ -74,6 +99,21 @@ mod tests {
         }
         let message = with("classes", "[]").image_size().unwrap_err().to_string();
         assert!(message.starts_with("latest does not record the image size"), "{message}");
+    }
+
+    #[test]
+    fn sides_are_read_as_they_were_noted() {
+        let paired = [[1, 1], [1, 3], [3, 1], [3, 3]].map(|channels| Sides::Paired { channels });
+        for sides in paired.into_iter().chain([Sides::Unpaired { train: 1, test: 1 }]) {
+            assert_eq!(with("sides", &Checkpoint::note_of(sides)).sides(), Some(sides));
+        }
+        assert_eq!((with("sides", "2+2").sides(), with("classes", "[]").sides()), (None, None));
+        let mut pairs = with("picture", "4x4x6");
+        assert!(pairs.image_size().is_err());
+        pairs.metadata.insert("sides".into(), "3+3".into());
+        assert_eq!(pairs.image_size().unwrap(), [4, 4, 6]);
+        pairs.metadata.insert("picture".into(), "4x4x3".into());
+        assert!(pairs.image_size().is_err());
     }
 
     #[test]
