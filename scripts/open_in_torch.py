@@ -438,18 +438,21 @@ def groups(channels):
     return max(fits, default=1)
 
 
-class FlowBlock(nn.Module):
-    """A residual block of a U-Net, with a number added to each channel that depends on the time."""
+class Block(nn.Module):
+    """A residual block of a U-Net; with an embedding of the time, a number that depends on it is added to each
+    channel."""
 
-    def __init__(self, inputs, outputs, embedding):
+    def __init__(self, inputs, outputs, embedding=0):
         super().__init__()
         self.norm1, self.conv1 = nn.GroupNorm(groups(inputs), inputs), same(inputs, outputs)
-        self.time = nn.Linear(embedding, outputs)
+        self.time = nn.Linear(embedding, outputs) if embedding else None
         self.norm2, self.conv2 = nn.GroupNorm(groups(outputs), outputs), same(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
-    def forward(self, x, e):
-        h = self.conv1(F.silu(self.norm1(x))) + self.time(e)[:, :, None, None]
+    def forward(self, x, e=None):
+        h = self.conv1(F.silu(self.norm1(x)))
+        if self.time is not None:
+            h = h + self.time(e)[:, :, None, None]
         return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
 
 
@@ -468,6 +471,35 @@ class Attention(nn.Module):
         q, k, v = (part.reshape(n, self.heads, -1, h * w) for part in self.qkv(self.norm(x)).chunk(3, 1))
         weights = torch.softmax(q.mT @ k / (channels // self.heads) ** 0.5, -1)
         return x + self.proj((v @ weights.mT).reshape(x.shape))
+
+
+def add_unet(module, settings, size, inputs, outputs, embedding=0):
+    """Give a module the layers of a U-Net, as attributes of PyTorch's usual names."""
+    width = settings["width"]
+    module.input, module.output = same(inputs, width), same(width, outputs)
+    module.down, module.up = nn.ModuleList(), nn.ModuleList()
+    for size in halvings(size, settings["halvings"])[:-1]:
+        level = {"block": Block(width, width, embedding), "conv": down(width, 2 * width, size)}
+        module.down.append(nn.ModuleDict(level))
+        level = {"block": Block(2 * width, width, embedding), "conv": up(2 * width, width, size)}
+        module.up.append(nn.ModuleDict(level))
+        width *= 2
+    module.middle = Block(width, width, embedding)
+    heads = settings.get("heads", 0)
+    module.attention = Attention(width, heads) if heads else nn.Identity()
+    module.norm = nn.GroupNorm(groups(settings["width"]), settings["width"])
+
+
+def run_unet(module, x, e=None):
+    """The output of such layers."""
+    h, kept = module.input(x), []
+    for level in module.down:
+        kept.append(level["block"](h, e))
+        h = level["conv"](kept[-1])
+    h = module.attention(module.middle(h, e))
+    for level, beside in zip(reversed(module.up), reversed(kept)):
+        h = level["block"](torch.cat([level["conv"](h), beside], 1), e)
+    return module.output(F.silu(module.norm(h)))
 
 
 class Flow(Model):
@@ -493,18 +525,7 @@ class Flow(Model):
             return
         e = 4 * width
         self.time = nn.Sequential(nn.Linear(features, e), nn.SiLU(), nn.Linear(e, e), nn.SiLU())
-        self.input, self.output = same(channels, width), same(width, channels)
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for size in halvings(size, settings["halvings"])[:-1]:
-            level = {"block": FlowBlock(width, width, e), "conv": down(width, 2 * width, size)}
-            self.down.append(nn.ModuleDict(level))
-            level = {"block": FlowBlock(2 * width, width, e), "conv": up(2 * width, width, size)}
-            self.up.append(nn.ModuleDict(level))
-            width *= 2
-        self.middle = FlowBlock(width, width, e)
-        heads = settings.get("heads", 0)
-        self.attention = Attention(width, heads) if heads else nn.Identity()
-        self.norm = nn.GroupNorm(groups(settings["width"]), settings["width"])
+        add_unet(self, settings, size, channels, channels, e)
 
     @staticmethod
     def waves(x, count):
@@ -544,14 +565,7 @@ class Flow(Model):
             rows = x.permute(0, 2, 3, 1)
             row = torch.cat([rows.flatten(1), self.blurred(rows.flatten(1), 1 - t), features], 1)
             return self.velocity(row).reshape(rows.shape).permute(0, 3, 1, 2)
-        e, h, kept = self.time(features), self.input(x), []
-        for level in self.down:
-            kept.append(level["block"](h, e))
-            h = level["conv"](kept[-1])
-        h = self.attention(self.middle(h, e))
-        for level, beside in zip(reversed(self.up), reversed(kept)):
-            h = level["block"](torch.cat([level["conv"](h), beside], 1), e)
-        return self.output(F.silu(self.norm(h)))
+        return run_unet(self, x, self.time(features))
 
     def decode(self, z, y=None):
         """Images of noise [n, h · w · c], by the method and the steps of the settings."""
@@ -572,8 +586,98 @@ class Flow(Model):
         return {"velocity": self.v(x, torch.ones_like(x[:, 0, 0, 0]), y)}
 
 
+class Residual(nn.Sequential):
+    """x + inner(x)"""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def patches(width, times, image):
+    """A discriminator of patches: a score for each pixel that remains after `times` halvings."""
+    channels, *size = image
+    layers = []
+    for i, size in enumerate(halvings(size, times)[:-1]):
+        norm = [nn.InstanceNorm2d(width << i)] if i else []
+        layers += [down(channels, width << i, size, bias=not norm), *norm, nn.LeakyReLU(0.2)]
+        channels = width << i
+    last = [nn.Conv2d(channels, width << times, 3, 1, 1, bias=False), nn.InstanceNorm2d(width << times)]
+    return nn.Sequential(*layers, *last, nn.LeakyReLU(0.2), same(width << times, 1))
+
+
+class CycleGan(Model):
+    """Images of two sets into each other. `image` is [c, h, w] of A and of B."""
+
+    def __init__(self, settings, image, classes):
+        super().__init__(settings, image, 0)
+        a, b = image
+        sizes = settings["discriminator_width"], settings["discriminator_halvings"]
+        self.to_a, self.to_b = self.generator(settings, b, a[0]), self.generator(settings, a, b[0])
+        self.of_a, self.of_b = patches(*sizes, a), patches(*sizes, b)
+
+    @staticmethod
+    def generator(settings, image, outputs):
+        channels, *size = image
+        width, times = settings["width"], settings["halvings"]
+        conv = lambda *sizes: nn.Conv2d(*sizes, bias=False)
+        layers = [nn.ReflectionPad2d(3), conv(channels, width, 7), nn.InstanceNorm2d(width), nn.ReLU()]
+        for i in range(times):
+            layers += [conv(width << i, width << i + 1, 3, 2, 1), nn.InstanceNorm2d(width << i + 1), nn.ReLU()]
+        inner = width << times
+        half = lambda: [nn.ReflectionPad2d(1), conv(inner, inner, 3), nn.InstanceNorm2d(inner)]
+        blocks = settings["blocks"] or (9 if min(size) >= 256 else 6)
+        layers += [Residual(*half(), nn.ReLU(), *half()) for _ in range(blocks)]
+        sizes = halvings(size, times)
+        for i in reversed(range(times)):
+            # Rows and columns that the transpose would lack at this size.
+            more = [outer - (2 * inner - 1) for outer, inner in zip(sizes[i], sizes[i + 1])]
+            layers.append(nn.ConvTranspose2d(width << i + 1, width << i, 3, 2, 1, more, bias=False))
+            layers += [nn.InstanceNorm2d(width << i), nn.ReLU()]
+        return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, outputs, 7), nn.Tanh())
+
+    def forward(self, x, y=None):
+        """Translations of images of A to B, in [0, 1]."""
+        return {"picture": (self.to_b(2 * x - 1) + 1) / 2}
+
+
+class Paired(Model):
+    """Images of A into those of B that belong to them, or corrupted images into clean ones: `image` is [c, h, w] of the
+    input and of the output."""
+
+    def __init__(self, settings, image, classes):
+        super().__init__(settings, image, 0)
+        (inputs, *size), (outputs, *_) = image
+        self.generator = nn.Module()
+        add_unet(self.generator, settings, size, inputs, outputs)
+        if settings["gan_weight"] > 0:
+            sizes = settings["discriminator_width"], settings["discriminator_halvings"]
+            self.discriminator = patches(*sizes, (inputs + outputs, *size))
+
+    def made(self, x):
+        """Images in [−1, 1] of inputs in [−1, 1]."""
+        return torch.tanh(run_unet(self.generator, x))
+
+    def forward(self, x, y=None):
+        """Outputs of inputs, both in [0, 1]."""
+        return {"picture": (self.made(2 * x - 1) + 1) / 2}
+
+
+def sides(config, image, notes):
+    """The size of an image; of translation, of A and of B, or of input and output."""
+    if config["family"] not in ("cyclegan", "paired"):
+        return image
+    channels, *size = image
+    corrupt = config.get("paired", {}).get("corrupt", "none")
+    if corrupt != "none":
+        # The mask of unknown pixels is one more channel.
+        return (channels + corrupt.startswith("mask"), *size), image
+    # Pairs note the channels of both, as 3+1.
+    of_a, of_b = (channels, channels) if notes["sides"] == "unpaired" else map(int, notes["sides"].split("+"))
+    return (of_a, *size), (of_b, *size)
+
+
 FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "flow": Flow, "vqvae": VqVae}
-FAMILIES |= {"prior": Prior, "classifier": Classifier}
+FAMILIES |= {"prior": Prior, "cyclegan": CycleGan, "paired": Paired, "classifier": Classifier}
 
 
 def build(notes):
@@ -581,7 +685,8 @@ def build(notes):
     config = tomllib.loads(notes["config"])
     height, width, channels = map(int, notes["picture"].split("x"))
     family = FAMILIES[config["family"]]
-    return family(config[config["family"]], (channels, height, width), len(json.loads(notes["classes"])))
+    image = sides(config, (channels, height, width), notes)
+    return family(config[config["family"]], image, len(json.loads(notes["classes"])))
 
 
 def load(checkpoint, average=False, dtype=None):

@@ -184,31 +184,37 @@ fn logits_depend_on_the_codes_before() -> Result<(), Error> {
     Ok(())
 }
 
-/// A completion keeps the upper codes, and with it all rows it is the reconstruction.
+/// A completion keeps the codes that it is to keep, and with all of them it is the reconstruction.
 #[test]
-fn completions_keep_the_codes_above() -> Result<(), Error> {
+fn completions_keep_codes() -> Result<(), Error> {
     let model = prior(3, 4);
     let [rows, columns] = model.grid();
     for (name, mut executor) in executors(model.memory()) {
-        let mut codes = |kept: usize, seed: u64| -> Result<(Vec<u32>, Vec<f64>), Error> {
+        let mut codes = |kept: &dyn Fn(usize) -> bool, seed: u64| -> Result<(Vec<u32>, Vec<f64>), Error> {
             start(&mut *executor, &model)?;
             executor.write(model.buffers().side_clock, &Array::U32(vec![0, 0, 0, 0]))?;
-            let pass = model.complete(COUNT, seed, Drawing::default(), kept);
+            let kept: Vec<bool> = (0..rows * columns).map(kept).collect();
+            let pass = model.complete(COUNT, seed, Drawing::default(), &kept);
             let found = outputs(&mut *executor, &pass)?;
             let drawn = model.memory().get("drawn_codes").expect("it has codes");
             let drawn = executor.read(drawn)?.as_u32().expect("codes are words")[..COUNT * rows * columns].to_vec();
             Ok((drawn, found[1].to_f64()))
         };
-        let (all, images) = codes(rows, 1)?;
-        assert_eq!((&all, &images), (&codes(rows, 2)?.0, &codes(rows, 2)?.1), "{name}: nothing is drawn");
-        let (half, _) = codes(2, 1)?;
-        let (other, _) = codes(2, 2)?;
-        for (image, codes) in half.chunks(rows * columns).enumerate() {
-            let of = |codes: &[u32]| codes[image * rows * columns..][..2 * columns].to_vec();
-            assert_eq!(codes[..2 * columns], of(&all), "{name}: the codes above");
-            assert_eq!(of(&other), of(&all), "{name}: the codes above, of another seed");
+        let (all, images) = codes(&|_| true, 1)?;
+        let again = codes(&|_| true, 2)?;
+        assert_eq!((&all, &images), (&again.0, &again.1), "{name}: nothing is drawn");
+        let above = |position: usize| position < 2 * columns;
+        let scattered = |position: usize| position % 3 != 1;
+        let ways: [(&str, &dyn Fn(usize) -> bool); 2] = [("above", &above), ("here and there", &scattered)];
+        for (way, kept) in ways {
+            let ([one, other], same) = ([codes(kept, 1)?.0, codes(kept, 2)?.0], all.clone());
+            for (at, ((one, other), same)) in one.iter().zip(&other).zip(&same).enumerate() {
+                if kept(at % (rows * columns)) {
+                    assert_eq!((one, other), (same, same), "{name}: code {at} {way}");
+                }
+            }
+            assert!(one != other && one != same, "{name}: other codes are drawn");
         }
-        assert!(half != other && half != all, "{name}: codes below are drawn");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Compares training runs with PyTorch's from equal weights: every family, on the reference and on the adapter.
-//! tests/golden/README.md describes the files and models.py, which creates them.
+//! tests/golden/README.md describes the files, and models.py and translation.py, which create them.
 
 #[path = "golden/vectors.rs"]
 mod vectors;
@@ -8,8 +8,9 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network, Optimiser, Penalty, Phase,
-    PriorConfig, QuantiserKind, RING_ROWS, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, in_order,
+    AutoencoderConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network,
+    Optimiser, PairedConfig, Penalty, Phase, PriorConfig, QuantiserKind, RING_ROWS, SetSpec, Settings, Training,
+    VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -96,6 +97,36 @@ fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
     ]
 }
 
+fn translations() -> Vec<(&'static str, Box<dyn Model>)> {
+    let sets = |a: [usize; 3], b: [usize; 3]| DataSpec { sets: vec![*spec(a).first(), *spec(b).first()] };
+    let cyclegan = CycleGanConfig {
+        width: 3,
+        halvings: 1,
+        blocks: 1,
+        discriminator_width: 3,
+        discriminator_halvings: 1,
+        pool: 5,
+        ..CycleGanConfig::default()
+    };
+    let mut unpaired = sets([12, 8, 2], [12, 8, 2]);
+    // Its epochs end apart from those of A.
+    unpaired.sets[1].train = IMAGES - 2;
+    let paired = PairedConfig {
+        width: 4,
+        halvings: 1,
+        discriminator_width: 3,
+        discriminator_halvings: 1,
+        ..PairedConfig::default()
+    };
+    let noise = Corrupt::try_from("noise:0.2".to_string()).unwrap();
+    let restoration = PairedConfig { corrupt: noise, gan_weight: 0.0, ..paired.clone() };
+    vec![
+        ("cyclegan", cyclegan.build(&unpaired)),
+        ("paired", paired.build(&sets([10, 7, 2], [10, 7, 3]))),
+        ("restoration", restoration.build(&spec([10, 7, 2]))),
+    ]
+}
+
 fn runs() -> Vec<Run> {
     let of = |optimiser: Optimiser| move |(stem, model)| Run { stem, model, optimiser };
     let of_gans = Optimiser { lr: 2e-4, beta1: 0.5, ..Optimiser::default() };
@@ -104,7 +135,7 @@ fn runs() -> Vec<Run> {
     let of_attention = Optimiser { epsilon: 1e-6, ..of_flows };
     let coders = coders().into_iter().map(of(Optimiser::default()));
     let flows = flows().into_iter().map(|run| of(if run.0 == "flow_attention" { of_attention } else { of_flows })(run));
-    coders.chain(flows).chain(gans().into_iter().map(of(of_gans))).collect()
+    coders.chain(flows).chain(gans().into_iter().chain(translations()).map(of(of_gans))).collect()
 }
 
 /// A tensor of a network, and its layout in PyTorch.
@@ -177,8 +208,10 @@ impl Faults {
 
 /// Writes the golden file's data, weights and states.
 fn load(executor: &mut dyn Executor, model: &dyn Model, golden: &Golden) -> Result<(), Error> {
-    let bytes: Vec<u8> = golden.tensor("data").values.iter().map(|&byte| byte as u8).collect();
-    executor.write(model.buffers().first().train, &Array::U32(pack(&bytes)))?;
+    for (set, name) in model.buffers().sets.iter().zip(["data", "data_b"]) {
+        let bytes: Vec<u8> = golden.tensor(name).values.iter().map(|&byte| byte as u8).collect();
+        executor.write(set.train, &Array::U32(pack(&bytes)))?;
+    }
     let words = |name: &str| golden.tensor(name).values.iter().map(|&word| word as u32).collect::<Vec<_>>();
     if let Some(labels) = model.buffers().first().labels {
         let one_hot = |label: u32| (0..CLASSES as u32).map(move |class| 255 * u8::from(class == label));

@@ -81,7 +81,7 @@ fn gradients_of_latents_are_derivatives_and_every_call_matters() -> Result<(), E
     let mut checked = 0;
     for setup in projectors() {
         let model = &*setup.model;
-        let projection = projection(model, ROWS, Descent { steps: 10, lr: 0.1 });
+        let projection = projection(model, ROWS, Descent { steps: 10, lr: 0.1, masked: false });
         let calls = projection.pass.schedule.calls();
         let at = |label: &str| calls.iter().position(|call| call.label == label).expect("a call of a projection");
         let mut cpu = Reference::new(model.memory().clone(), Sharing::Off);
@@ -124,7 +124,7 @@ fn every_call_agrees() -> Result<(), Error> {
     let device = device(false);
     for setup in projectors() {
         let model = &*setup.model;
-        let projection = projection(model, ROWS, Descent { steps: 10, lr: 0.1 });
+        let projection = projection(model, ROWS, Descent { steps: 10, lr: 0.1, masked: false });
         let mut cpu = Reference::new(model.memory().clone(), Sharing::Off);
         start(&mut cpu, model, SEED)?;
         let mut inputs = Vec::new();
@@ -159,7 +159,7 @@ fn own_images_are_found() -> Result<(), Error> {
     const STEPS: usize = 300;
     for setup in projectors() {
         let model = &*setup.model;
-        let projection = projection(model, ROWS, Descent { steps: STEPS, lr: 0.1 });
+        let projection = projection(model, ROWS, Descent { steps: STEPS, lr: 0.1, masked: false });
         let mut cpu = Cpu::new(model.memory().clone(), Sharing::On);
         start(&mut cpu, model, SEED)?;
         let values: Vec<Buf> =
@@ -221,7 +221,7 @@ fn trajectories_are_those_of_pytorch() -> Result<(), Error> {
     for (name, model) in golden_models() {
         let tensor = |part: &str| golden.tensor(&format!("{name}/{part}"));
         let steps = tensor("errors").dims[0];
-        let projection = projection(&*model, PROJECTION_ROWS, Descent { steps, lr: 0.1 });
+        let projection = projection(&*model, PROJECTION_ROWS, Descent { steps, lr: 0.1, masked: false });
         let range = model.range();
         let [low, high] = [range.low, range.high].map(f64::from);
         let x = tensor("x").values.iter().map(|x| low + (high - low) * x).collect();
@@ -261,7 +261,7 @@ fn trajectories_are_those_of_pytorch() -> Result<(), Error> {
 fn a_projection_is_of_the_requested_class() -> Result<(), Error> {
     for setup in projectors().filter(|setup| ["cvae", "cgan"].contains(&setup.name)) {
         let model = &*setup.model;
-        let projection = projection(model, PROJECTION_ROWS, Descent { steps: 1, lr: 0.1 });
+        let projection = projection(model, PROJECTION_ROWS, Descent { steps: 1, lr: 0.1, masked: false });
         let set = model.buffers().first();
         let (labels, classes) = (set.labels.expect("it is class-conditional"), set.spec.classes);
         let mut cpu = Reference::new(model.memory().clone(), Sharing::On);

@@ -3,9 +3,9 @@
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, BufferId, Error, Executor, Reference, Sharing};
 use models::{
-    Activation, AutoencoderConfig, Change, ClassifierConfig, DataSpec, Family, FlowConfig, GanConfig, GanLoss,
-    Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, Penalty, PriorConfig, QuantiserKind, SetSpec,
-    Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    Activation, AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, Family, FlowConfig,
+    GanConfig, GanLoss, Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, PairedConfig, Penalty,
+    PriorConfig, QuantiserKind, SetSpec, Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,14 @@ const BATCH: usize = 4;
 
 fn spec() -> DataSpec {
     SetSpec { train: BATCH, test: 2, image: [8, 8, 1], classes: 3, variance: 0.1, points: None }.into()
+}
+
+/// The sets that a model takes, in colour if it needs that.
+fn spec_of(config: &ModelConfig) -> DataSpec {
+    let colour = matches!(config, ModelConfig::CycleGan(_) | ModelConfig::Paired(_));
+    let set = *spec().first();
+    let set = SetSpec { image: if colour { [8, 8, 3] } else { set.image }, ..set };
+    DataSpec { sets: vec![set; config.sets()] }
 }
 
 /// No convolutions, convolutions, and convolutions with pooling.
@@ -154,6 +162,45 @@ fn priors() -> Vec<ModelConfig> {
     priors.map(|settings| ModelConfig::Prior(prior(settings))).into()
 }
 
+fn translations() -> Vec<ModelConfig> {
+    let losses = [GanLoss::NonSaturating, GanLoss::LeastSquares, GanLoss::Hinge];
+    let (width, halvings) = (2, 1);
+    let (discriminator_width, discriminator_halvings) = (2, 1);
+    let mut all = Vec::new();
+    for loss in losses {
+        for (blocks, identity_weight, pool) in [(1, 5.0, 3), (2, 0.0, 0)] {
+            all.push(ModelConfig::CycleGan(CycleGanConfig {
+                width,
+                halvings,
+                blocks,
+                discriminator_width,
+                discriminator_halvings,
+                loss,
+                cycle_weight: 10.0,
+                identity_weight,
+                pool,
+            }));
+        }
+        for corrupt in ["none", "noise:0.2", "mask:3", "gray", "down:2", "blur:1", "jpeg:50"] {
+            let corrupt = Corrupt::try_from(corrupt.to_string()).expect("a corruption");
+            for (heads, gan_weight) in [(0, 1.0), (2, 0.0)] {
+                all.push(ModelConfig::Paired(PairedConfig {
+                    corrupt,
+                    width,
+                    halvings,
+                    heads,
+                    l1_weight: 100.0,
+                    gan_weight,
+                    loss,
+                    discriminator_width,
+                    discriminator_halvings,
+                }));
+            }
+        }
+    }
+    all
+}
+
 fn optimisers() -> Vec<Optimiser> {
     let schedules = [LrSchedule::Constant, LrSchedule::Linear, LrSchedule::Cosine, LrSchedule::Step];
     let mut all = Vec::new();
@@ -171,8 +218,7 @@ fn optimisers() -> Vec<Optimiser> {
 
 /// Trains for one step: the weights move, and they and the losses are finite.
 fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
-    let spec = spec();
-    let model = config.build(&spec);
+    let model = config.build(&spec_of(config));
     let mut cpu = Reference::new(model.memory().clone(), Sharing::On);
     let initial = initial_values(&*model, 1, true);
     for (buf, values) in &initial {
@@ -180,7 +226,9 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
     }
     let set = model.buffers().first();
     let bytes = |count: usize| (0..count).map(|i| (i * i % 251) as u8).collect::<Vec<_>>();
-    cpu.write(set.train, &Array::U32(pack(&bytes(4 * set.train.len()))))?;
+    for set in &model.buffers().sets {
+        cpu.write(set.train, &Array::U32(pack(&bytes(4 * set.train.len()))))?;
+    }
     if let Some(labels) = set.labels {
         let one_hot = |i: usize| 255 * u8::from(i % set.spec.classes == i / set.spec.classes % set.spec.classes);
         cpu.write(labels.train, &Array::U32(pack(&(0..4 * labels.train.len()).map(one_hot).collect::<Vec<_>>())))?;
@@ -209,7 +257,7 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
 
 fn configurations() -> Vec<ModelConfig> {
     let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
-    [vaes(), autoencoders(), gans(), flows(), vqvaes(), priors(), vec![classifier]].concat()
+    [vaes(), autoencoders(), gans(), flows(), vqvaes(), priors(), translations(), vec![classifier]].concat()
 }
 
 /// The keys of these settings that are switches or names and have one value in all of them.
@@ -243,7 +291,7 @@ fn every_setting_of_every_family_trains() -> Result<(), Error> {
     for &family in Family::ALL {
         let mut steps = 0;
         for config in all.iter().filter(|config| config.family() == family) {
-            let checked = config.validate(&spec(), BATCH, BATCH);
+            let checked = config.validate(&spec_of(config), BATCH, BATCH);
             let ModelConfig::Gan(gan) = config else {
                 checked.expect("sound settings");
                 step(config, Optimiser::default())?;

@@ -4,9 +4,9 @@ use gpu_core::ops::density::{Density, drawn_on_host};
 use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, Change, ClassifierConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, LrSchedule,
-    Model, Optimiser, OptimiserKind, Penalty, Phase, PhaseKind, PriorConfig, QuantiserKind, SetSpec, Settings, Solver,
-    Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss,
+    Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind, PriorConfig,
+    QuantiserKind, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -121,6 +121,42 @@ fn prior(kernel: usize, class_conditional: bool) -> PriorConfig {
     PriorConfig { width: 5, layers: 2, kernel, output: 6, class_conditional, vqvae, ..PriorConfig::default() }
 }
 
+/// Two sets of images; of an unpaired model, the second has other counts.
+fn sides([a, b]: [[usize; 3]; 2], batch: usize, paired: bool) -> DataSpec {
+    let [a, mut b] = [a, b].map(|image| *spec(image, batch).first());
+    if !paired {
+        (b.train, b.test) = (b.train + 1, b.test - 2);
+    }
+    DataSpec { sets: vec![a, b] }
+}
+
+fn cyclegan(identity_weight: f32) -> CycleGanConfig {
+    CycleGanConfig {
+        width: 3,
+        halvings: 1,
+        blocks: 2,
+        discriminator_width: 3,
+        discriminator_halvings: 2,
+        identity_weight,
+        pool: 3,
+        ..CycleGanConfig::default()
+    }
+}
+
+fn paired(corrupt: &str, gan_weight: f32) -> PairedConfig {
+    let corrupt = Corrupt::try_from(corrupt.to_string()).expect("a corruption");
+    let (width, halvings) = (3, 1);
+    PairedConfig {
+        corrupt,
+        width,
+        halvings,
+        gan_weight,
+        discriminator_width: 2,
+        discriminator_halvings: 1,
+        ..PairedConfig::default()
+    }
+}
+
 /// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
@@ -198,6 +234,17 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
         Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
         Setup::new("vqvae of levels", levels, spec(colour, 5), 5),
+        Setup::new("cyclegan", cyclegan(5.0), sides([colour, colour], 4, false), 2).moved(),
+        Setup::new("cyclegan of grey and colour", cyclegan(0.0), sides([grey, [7, 9, 3]], 4, true), 2).with(all),
+        Setup::new("paired", paired("none", 1.0), sides([grey, [7, 9, 3]], 5, true), 5).moved(),
+        Setup::new("restoration of noise", paired("noise:0.2", 0.0), spec(colour, 5), 5).with(all),
+        Setup::new("restoration of a mask", paired("mask:3", 0.5), spec(grey, 4), 4),
+        Setup::new(
+            "restoration of a size",
+            PairedConfig { heads: 2, width: 4, ..paired("down:3", 0.0) },
+            spec(grey, 4),
+            4,
+        ),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ]
 }
@@ -211,9 +258,9 @@ pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     let arenas = arenas.chain(frozen.map(|network| arena(model, network, Arena::Values)));
     let all = networks.iter().copied().chain(frozen);
     let states = all.flat_map(|network| network.states.iter().map(|state| state.buf));
-    let set = model.buffers().first();
-    let labels = set.labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
-    let buffers = [set.train, set.test, model.buffers().ring];
+    let sets = &model.buffers().sets;
+    let labels = sets[0].labels.into_iter().flat_map(|labels| [labels.train, labels.test, labels.asked]);
+    let buffers = sets.iter().flat_map(|set| [set.train, set.test]).chain([model.buffers().ring]);
     let of_model = model.states().into_iter().map(|(_, buf)| buf).chain(codes(model));
     arenas.chain(states).chain(labels).chain(buffers).chain(of_model).collect()
 }
@@ -227,12 +274,12 @@ pub(crate) fn arena(model: &dyn Model, network: &models::Network, arena: Arena) 
     model.memory().whole(network.weights.arena(arena))
 }
 
-/// Writes random images or points into both sets, and initial weights and states drawn from `seed`.
+/// Writes random images or points into all sets, and initial weights and states drawn from `seed`.
 pub(crate) fn start(executor: &mut dyn Executor, model: &dyn Model, seed: u64) -> Result<(), Error> {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut bytes = |buf: Buf| Array::U32(pack(&(0..4 * buf.len()).map(|_| rng.random::<u8>()).collect::<Vec<_>>()));
     let set = model.buffers().first();
-    for buf in [set.train, set.test] {
+    for buf in model.buffers().sets.iter().flat_map(|set| [set.train, set.test]) {
         match set.spec.points.filter(|_| buf == set.test) {
             Some(density) => executor.write(buf, &Array::F32(drawn_on_host(density, set.spec.test, 1, SEED)))?,
             None => executor.write(buf, &bytes(buf))?,

@@ -46,7 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "models: interface",
         &["crates/models/src/initial.rs", "crates/models/src/model.rs", "crates/models/src/settings.rs"],
     ),
-    ("models: network layers", &["crates/models/src/coder.rs", "crates/models/src/layers/"]),
+    ("models: network layers", &["crates/models/src/coder.rs", "crates/models/src/layers/", "crates/models/src/unet/"]),
     // Every other file of models.
     ("models: families", &["crates/models/src/"]),
     ("models: table of families", &["crates/models/src/families.rs"]),

@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         Command::Decode(args) => commands::code::decode(&args, &terminal),
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
         Command::Project(args) => commands::project::project(&args, &terminal),
+        Command::Translate(args) => commands::translate::translate(&args, &terminal),
+        Command::Restore(args) => commands::translate::restore(&args, &terminal),
         Command::Report(args) => commands::report::report(&args, &terminal),
         Command::Compare(args) => commands::compare::compare(&args, &terminal),
         Command::Check(args) => commands::check::check(&args, &terminal),

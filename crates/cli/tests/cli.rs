@@ -363,7 +363,7 @@ fn invalid_arguments_are_refused() {
         ("--set optimiser.lr=nan", &["optimiser.lr must be above 0", "got NaN"]),
         ("--set vae.activation=step", &["activation", "step", "relu"]),
         ("--device nosuchadapter", &["nosuchadapter"]),
-        ("--data nosuch", &["no file or folder 'nosuch'", "digits, shapes, a folder of"]),
+        ("--data nosuch", &["no file or folder 'nosuch'", "digits, shapes, outlines, a folder of"]),
         ("--batch-size 0", &["batch_size must be at least 1"]),
         ("--batch-size 301", &["batch_size is 301", "has 300 images"]),
         ("--epochs 0", &["epochs must be at least 1"]),

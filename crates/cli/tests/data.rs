@@ -285,7 +285,6 @@ fn two_sides_are_inspected_and_refused_where_one_is_needed() {
         ("train vae --data data --set data.pairs=both", &["both", "none, name, split"]),
         ("train vae --data halves --pairs split --data-b data", &["data.b must be empty with data.pairs = split"]),
         ("train vae --data styles --set data.shard=3", &["need data.shard = 0 (got 3)"]),
-        ("train styles", &["styles has two sides of images; name a recipe"]),
         ("compare data data --size 8 --data styles --device cpu", &["two sides of images"]),
     ] {
         place.refused(line, words);

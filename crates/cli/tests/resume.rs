@@ -43,9 +43,7 @@ impl Place {
     fn assert_same(&self, run: &str, whole: &str) {
         let [run, whole] = [run, whole].map(|name| files(&self.path(name)));
         assert_eq!(run.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
-        for (name, contents) in &whole {
-            assert!(run[name] == *contents, "{} differs", name.display());
-        }
+        whole.iter().for_each(|(name, contents)| assert!(run[name] == *contents, "{} differs", name.display()));
     }
 }
 
@@ -129,7 +127,7 @@ fn kill_and_compare_in(place: &Place, train: &str, kills: u32) {
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
         println!("killed after {moment:?} of {longest:?}{}", if ended { ", too late" } else { "" });
-        assert!(!ended || output.status.success(), "{}", stderr(&output));
+        assert!(!ended || output.status.success(), "{train}: {}", stderr(&output));
         assert_whole(&place.path("killed"));
         if ended {
             // It takes less time than the first did, which had shaders to compile or a busier machine.
@@ -215,18 +213,23 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         "flow-matching --set flow.width=2 --set flow.halvings=1 --set flow.steps=2 --set data.shard=130",
         "flow-matching --set flow.width=0 --hidden 8 --set flow.steps=2 --micro-batch 10",
         "classifier --hidden 8 --set classifier.channels=[3] --set data.shard=64",
+        "cyclegan --data-b data --set cyclegan.width=2 --set cyclegan.blocks=1 --set cyclegan.pool=90 \
+         --set cyclegan.discriminator_width=2 --set cyclegan.discriminator_halvings=1 --micro-batch 20",
+        "paired --data-b data --set paired.width=3 --set paired.halvings=1 --set paired.discriminator_width=2 \
+         --set paired.discriminator_halvings=1 --set data.shard=130",
+        "restoration --corrupt mask:3 --set paired.width=3 --set paired.halvings=1 --set data.shard=100",
     ] {
-        println!("{settings}");
         let train = format!("train {settings} --data data --batch-size 32 --save-every 3 --epochs 5 --device cpu");
         kill_and_compare(&train, 3);
     }
-    kill_and_compare("train points-gan --set data.points=90 --batch-size 30 --save-every 3 --epochs 4 --device cpu", 2);
-    let points = "train points-flow --hidden 8 --set flow.steps=2 --set data.points=90 --batch-size 30";
-    kill_and_compare(&format!("{points} --save-every 3 --epochs 4 --device cpu"), 2);
-    let vqvae = "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3";
-    kill_and_compare(&format!("train {vqvae} --data data --batch-size 32 --save-every 3 --epochs 2 --device gpu"), 2);
+    let points = "--set data.points=90 --batch-size 30 --save-every 3 --epochs 4 --device cpu";
+    for recipe in ["points-gan", "points-flow --hidden 8 --set flow.steps=2"] {
+        kill_and_compare(&format!("train {recipe} {points}"), 2);
+    }
+    let vqvae = "train vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --data data";
+    kill_and_compare(&format!("{vqvae} --batch-size 32 --save-every 3 --epochs 2 --device gpu"), 2);
     let (place, sizes) = (Place::new(), "--set prior.width=4 --set prior.layers=2 --set prior.output=5");
-    place.done(&format!("train {vqvae} --data data --batch-size 32 --epochs 1 --device cpu --out vqvae"));
+    place.done(&format!("{vqvae} --batch-size 32 --epochs 1 --device cpu --out vqvae"));
     let prior = format!("train prior --codes vqvae {sizes} --batch-size 32 --save-every 3 --set data.shard=100");
     kill_and_compare_in(&place, &format!("{prior} --epochs 5 --device cpu"), 3);
 }

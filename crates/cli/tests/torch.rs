@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 22] = [
+const RUNS: [(&str, &str, &str); 25] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -82,6 +82,19 @@ const RUNS: [(&str, &str, &str); 22] = [
          --set prior.class_conditional=false",
     ),
     ("fsq-vae", "colour", "fsq-vae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.levels=[4,3,5]"),
+    (
+        "cyclegan",
+        "colour",
+        "cyclegan --data-b colour.npz --set cyclegan.width=3 --set cyclegan.blocks=2 \
+         --set cyclegan.discriminator_width=3",
+    ),
+    (
+        "restoration",
+        "colour",
+        "restoration --corrupt down:2 --set paired.width=4 --set paired.halvings=1 --set paired.gan_weight=0.5 \
+         --set paired.discriminator_width=3",
+    ),
+    ("mask-restoration", "colour", "restoration --corrupt mask:4 --set paired.width=4 --set paired.heads=2"),
     ("classifier", "colour", "classifier --hidden 16 --set classifier.channels=[6,8]"),
 ];
 
@@ -147,7 +160,8 @@ fn trained() -> Place {
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
-        let without = ["classifier", "fsq-vae"].contains(&run) || run.starts_with("flow") || line.starts_with("prior");
+        let without = ["classifier", "fsq-vae", "cyclegan"].contains(&run)
+            || ["flow", "prior", "restoration"].iter().any(|recipe| line.starts_with(recipe));
         let latent = if without { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));

@@ -2,6 +2,7 @@
 //!
 //! [`Model`](crate::Model) returns each as `Option<&dyn …>`, so that a caller asks without building a schedule.
 
+use crate::data::Side;
 use crate::pass::Pass;
 use crate::projection::{Descent, Projection};
 use gpu_core::ops::categorical::Drawing;
@@ -62,9 +63,9 @@ pub trait CodePrior {
     /// positions]`.
     fn draw(&self, count: usize, seed: u64, drawing: Drawing) -> Pass;
 
-    /// The next `batch` test images, and images with the same codes in the first `rows` rows and drawn ones below:
-    /// both [batch, h · w · c].
-    fn complete(&self, batch: usize, seed: u64, drawing: Drawing, rows: usize) -> Pass;
+    /// The next `batch` test images, and images with the same codes where they are `kept`, by position row by row, and
+    /// drawn ones elsewhere: both [batch, h · w · c].
+    fn complete(&self, batch: usize, seed: u64, drawing: Drawing, kept: &[bool]) -> Pass;
 
     /// Height and width of an image's codes.
     fn grid(&self) -> [usize; 2];
@@ -108,6 +109,36 @@ pub trait Decoder {
     fn latent(&self) -> usize {
         self.code().width
     }
+}
+
+/// A pass from given images to their translations.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    /// The images, in the range of the model, which the host writes: [count, h · w · c]. The input of a model that
+    /// completes images has one more channel, white where pixels are unknown; those are grey, the middle of the range.
+    pub given: Buf,
+    /// The pass, whose output is the translations [count, h · w · c].
+    pub pass: Pass,
+}
+
+/// Translates images of one set into those of another, or corrupted images into clean ones.
+pub trait Translator {
+    /// The sides that it translates to.
+    fn targets(&self) -> &'static [Side];
+
+    /// Height, width and channels of the images that become those of a side, as it was trained on them.
+    fn source(&self, to: Side) -> [usize; 3];
+
+    /// The next `batch` test images of the other side, their translations to this one, and as a third output the true
+    /// images, or the translations back where images have no true ones: each [batch, h · w · c].
+    fn translate(&self, batch: usize, to: Side, seed: u64) -> Pass;
+
+    /// The translations to a side of `count` given images of another size, which must differ from the size of the
+    /// training images by a multiple of [`Translator::multiple`].
+    fn translate_given(&self, count: usize, size: [usize; 2], to: Side) -> Translation;
+
+    /// Height and width of given images differ from those of the training images by a multiple of this.
+    fn multiple(&self) -> usize;
 }
 
 /// Finds the latents of given images by gradient steps on them alone.

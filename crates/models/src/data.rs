@@ -61,6 +61,41 @@ impl From<SetSpec> for DataSpec {
     }
 }
 
+/// One of the two sets of image-to-image translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The first set.
+    A,
+    /// The second set.
+    B,
+}
+
+impl Side {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::A, Self::B];
+
+    /// Its place among the sets.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    /// The name on the command line: `a` or `b`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+}
+
 /// The numbers that are black and white in a model's images.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Range {

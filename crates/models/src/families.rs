@@ -7,7 +7,10 @@ use crate::data::DataSpec;
 use crate::model::Model;
 use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise, sets};
-use crate::{AutoencoderConfig, ClassifierConfig, FlowConfig, GanConfig, PriorConfig, VaeConfig, VqVaeConfig};
+use crate::{
+    AutoencoderConfig, ClassifierConfig, Corruption, CycleGanConfig, FlowConfig, GanConfig, PairedConfig, PriorConfig,
+    VaeConfig, VqVaeConfig,
+};
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -84,6 +87,8 @@ families! {
     Flow, "flow", "Flow matching", true, FlowConfig;
     VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
     Prior, "prior", "Prior over codes", true, PriorConfig;
+    CycleGan, "cyclegan", "CycleGAN", false, CycleGanConfig;
+    Paired, "paired", "Paired translation", false, PairedConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;
 }
 
@@ -134,6 +139,11 @@ impl ModelConfig {
         self.settings().sets()
     }
 
+    /// True if it trains on a part of the images at a time.
+    pub fn takes_shards(&self) -> bool {
+        self.settings().takes_shards()
+    }
+
     /// Batches of training images that one step takes.
     pub fn batches(&self) -> usize {
         self.settings().batches()
@@ -142,6 +152,14 @@ impl ModelConfig {
     /// A part of the step runs in every n-th step only, from the first on: this n.
     pub fn period(&self) -> u64 {
         self.settings().period()
+    }
+
+    /// The corruption that a model of restoration undoes.
+    pub fn corruption(&self) -> Option<Corruption> {
+        match self {
+            Self::Paired(paired) => paired.corrupt.0,
+            _ => None,
+        }
     }
 
     /// True if images are sampled with the running average of the weights, where one is kept.
@@ -182,9 +200,10 @@ mod tests {
 
     #[test]
     fn families_with_a_prior_have_a_sampler() {
-        let spec = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1, points: None }.into();
+        let set = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1, points: None };
         for &family in Family::ALL {
-            let model = family.defaults().build(&spec);
+            let settings = family.defaults();
+            let model = settings.build(&DataSpec { sets: vec![set; settings.settings().sets()] });
             assert_eq!(model.sampler().is_some(), family.has_prior(), "{}", family.name());
         }
     }

@@ -28,22 +28,25 @@ mod projection;
 mod settings;
 mod shared_buffers;
 mod training;
+mod translation;
+mod unet;
 mod vae;
 mod validate;
 mod vqvae;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
-pub use data::{DataSpec, Range, SetSpec, noun};
+pub use data::{DataSpec, Range, SetSpec, Side, noun};
 pub use families::{Family, ModelConfig};
 pub use flow::{Flow, FlowConfig, Solver};
 pub use gan::{Change, Gan, GanConfig, Penalty};
 pub use gpu_core::ops::activation::Activation;
+pub use gpu_core::ops::corrupt::Corruption;
 pub use gpu_core::ops::gan_loss::GanLoss;
 pub use initial::initial_values;
 pub use layers::{
-    AveragePool, Conv, ConvSpec, GroupNorm, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm, Saved,
-    Sequence, Slope, Stack, Upsample, Value, Wrt,
+    AveragePool, Conv, ConvSpec, GroupNorm, InstanceNorm, Layer, Linear, LinearSpec, MaxPool, MinibatchStd, Mode, Norm,
+    Pad, Saved, Sequence, Slope, Stack, Upsample, Value, Wrt,
 };
 pub use likelihood::Likelihood;
 pub use micro_batch::MicroBatch;
@@ -57,6 +60,7 @@ pub use projection::{Descent, PROJECTION_ROWS, Projection};
 pub use settings::Settings;
 pub use shared_buffers::{ASKED_ROWS, Labels, RING_ROWS, SetBuffers, SharedBuffers};
 pub use training::Training;
+pub use translation::{Corrupt, CycleGan, CycleGanConfig, Paired, PairedConfig};
 pub use vae::{Vae, VaeConfig};
 pub use validate::InvalidSetting;
 pub use vqvae::{QuantiserKind, VqVae, VqVaeConfig, perplexity};

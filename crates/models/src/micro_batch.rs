@@ -53,9 +53,24 @@ impl MicroBatch {
 
     /// Records its share of the batch's mean in a column of a ring.
     pub(crate) fn record(self, s: &mut Schedule, label: &str, losses: Buf, clock: Buf, ring: Buf, column: usize) {
+        self.record_parts(s, label, losses, 1, clock, ring, column);
+    }
+
+    /// The same of losses of which each image has `parts`, with their mean as its loss.
+    #[expect(clippy::too_many_arguments, reason = "those of record, and the parts")]
+    pub(crate) fn record_parts(
+        self,
+        s: &mut Schedule,
+        label: &str,
+        losses: Buf,
+        parts: usize,
+        clock: Buf,
+        ring: Buf,
+        column: usize,
+    ) {
         let label = format!("record.{label}");
         let write = if self.is_first() { record } else { record_more };
-        write(s, &label, losses, clock, ring, column, self.share());
+        write(s, &label, losses, clock, ring, column, self.share() / parts as f32);
     }
 }
 

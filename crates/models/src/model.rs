@@ -2,6 +2,7 @@
 
 use crate::capabilities::{
     CodePrior, Decoder, Discriminator, Encoder, LogDensity, Posterior, Projector, Quantiser, Reconstructor, Sampler,
+    Translator,
 };
 use crate::data::{DataSpec, Range};
 use crate::network::Network;
@@ -171,6 +172,11 @@ pub trait Model {
 
     /// Quantisation with a codebook.
     fn quantiser(&self) -> Option<&dyn Quantiser> {
+        None
+    }
+
+    /// Translation of images.
+    fn translator(&self) -> Option<&dyn Translator> {
         None
     }
 }

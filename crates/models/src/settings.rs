@@ -28,6 +28,11 @@ pub trait Settings {
         1
     }
 
+    /// True if it trains on a part of the images at a time.
+    fn takes_shards(&self) -> bool {
+        true
+    }
+
     /// A part of the step runs in every n-th step only, from the first on: this n.
     fn period(&self) -> u64 {
         1

@@ -163,14 +163,31 @@ impl SharedBuffers {
         if let Some(points) = self.first().spec.points {
             return density(s, "x", order, clock, training.seed, Stream::Points, points);
         }
+        self.set_images(s, 0, order, micro_batch, training, clock, range)
+    }
+
+    /// A micro-batch's training images of a set by their numbers, moved as training asks: x [rows, width]. Images of
+    /// two sets in the same rows under the same clock are moved alike.
+    #[expect(clippy::too_many_arguments, reason = "those of moved_images, and the set")]
+    pub fn set_images(
+        &self,
+        s: &mut Schedule,
+        set: usize,
+        order: Buf,
+        micro_batch: MicroBatch,
+        training: &Training,
+        clock: Buf,
+        range: Range,
+    ) -> Buf {
+        let (label, SetBuffers { train, spec, .. }) = (name("x", set), self.sets[set]);
         if training.moves == Move::default() {
-            return self.train_images(s, order, range);
+            let [scale, shift] = scale_and_shift(range);
+            return gather(s, &label, train, order, spec.width(), scale, shift);
         }
         let (first, size) = (gather::DRAWS * micro_batch.first, [micro_batch.rows, gather::DRAWS]);
         let (seed, interval) = (training.seed, [0.0, 1.0]);
         let draws = philox::uniform_from(s, "moves", size, first, clock, seed, Stream::Move, interval);
-        let (data, image) = (self.first().train, self.first().spec.image);
-        gather_moved(s, "x", data, order, draws, image, training.moves, scale_and_shift(range))
+        gather_moved(s, &label, train, order, draws, spec.image, training.moves, scale_and_shift(range))
     }
 
     /// Training images by their numbers, as they are: x [batch, width].
@@ -178,9 +195,10 @@ impl SharedBuffers {
         images(s, self.first().train, order, self.first().spec.width(), range)
     }
 
-    /// Advances the side clock by one batch: the next `batch` test images in file order, `u32 [batch]`.
+    /// Advances the side clock by one batch: the next `batch` test images in file order, `u32 [batch]`. Of several
+    /// sets, they are as many as the smallest set has.
     pub fn test_order(&self, s: &mut Schedule, batch: usize) -> Buf {
-        let count = self.first().spec.test;
+        let count = self.sets.iter().map(|set| set.spec.test).min().expect("data has at least one set");
         let step = Tick { batch, count, ..Tick::default() };
         tick(s, "tick", self.side_clock, self.side_rates, step);
         permute(s, "order", 0..batch, self.side_clock, count, 0, false)
@@ -198,7 +216,14 @@ impl SharedBuffers {
         if spec.points.is_some() {
             return vq::lookup(s, "x", order, test, [order.len(), spec.width()]);
         }
-        images(s, self.first().test, order, self.first().spec.width(), range)
+        self.set_test_images(s, 0, order, range)
+    }
+
+    /// Test images of a set by their numbers: x [batch, width].
+    pub fn set_test_images(&self, s: &mut Schedule, set: usize, order: Buf, range: Range) -> Buf {
+        let SetBuffers { spec, test, .. } = self.sets[set];
+        let [scale, shift] = scale_and_shift(range);
+        gather(s, &name("x", set), test, order, spec.width(), scale, shift)
     }
 
     /// The requested classes of `count` images as a network's input, [count, classes]; the side clock begins at row 0.

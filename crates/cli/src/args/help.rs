@@ -6,7 +6,10 @@ use clap::{Command, CommandFactory};
 /// The commands by use.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Train", &["train", "resume", "runs", "report", "recipes", "verify"]),
-    ("Use a trained model", &["sample", "reconstruct", "interpolate", "traverse", "encode", "decode", "project"]),
+    (
+        "Use a trained model",
+        &["sample", "reconstruct", "interpolate", "traverse", "encode", "decode", "project", "translate", "restore"],
+    ),
     ("Measure", &["eval", "compare", "data"]),
     ("Device and kernels", &["devices", "check", "tune", "show", "profile"]),
     ("Shell", &["completions", "man"]),
@@ -21,6 +24,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "frit train IMAGES",
             "frit train dcgan --data IMAGES --size 32",
             "frit train prior --codes vqvae-001",
+            "frit train cyclegan --data A --data-b B",
             "frit train vae --dry-run",
         ],
     ),
@@ -40,6 +44,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "frit sample prior-001 --complete --images IMAGES",
         ],
     ),
+    ("translate", &["frit translate", "frit translate cyclegan-001 --images PHOTOS --to a --out DIR"]),
+    ("restore", &["frit restore", "frit restore restoration-001 --images PHOTOS --mask MASK.png --out DIR"]),
     ("reconstruct", &["frit reconstruct", "frit reconstruct vqvae-001 -n 16 --best"]),
     (
         "interpolate",

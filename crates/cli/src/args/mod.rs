@@ -5,6 +5,7 @@ mod help;
 mod seeds;
 mod settings;
 mod trained;
+mod translation;
 
 pub(crate) use given::given;
 pub(crate) use help::command;
@@ -13,6 +14,8 @@ pub(crate) use settings::{Device, MicroBatch, Settings, Sides};
 pub(crate) use trained::{
     Animation, Compare, Decode, Encode, Eval, Interpolate, Own, Project, Reconstruct, Report, Sample, Trained, Traverse,
 };
+
+pub(crate) use translation::{Restore, To, Translate};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -61,6 +64,10 @@ pub(crate) enum Command {
     Decode(Decode),
     /// Find the latent codes whose images are nearest to given ones
     Project(Project),
+    /// Translate images from one set to the other
+    Translate(Translate),
+    /// Restore corrupted images, or complete them
+    Restore(Restore),
     /// List runs: model, data, epochs, best metric, state
     Runs(Runs),
     /// Evaluate a trained model on the test set
@@ -115,9 +122,9 @@ pub(crate) struct Man {
 pub(crate) struct Train {
     /// Recipe name (see `frit recipes`), path of a TOML file, or data as of --data, for a recipe that suits them
     pub(crate) recipe: String,
-    /// Training data: digits, shapes, or the path of a folder or file [default: the recipe's, digits]
+    /// Training data: digits, shapes, outlines, or the path of a folder or file [default: the recipe's, digits]
     ///
-    /// Digits and shapes are built in. So are points of a density: 8gaussians, 25gaussians, moons,
+    /// Digits, shapes and their outlines are built in. So are points of a density: 8gaussians, 25gaussians, moons,
     /// swissroll, checkerboard. A folder has images (sub-folders are classes), IDX files (MNIST,
     /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz. A folder with trainA and
     /// trainB has two sets of images. Of a prior it is the place of its VQ-VAE's data, if that has
@@ -250,7 +257,8 @@ impl Show {
     pub(crate) fn configuration(&self) -> Result<Config> {
         let mut config = self.settings.apply(Config::load(&self.recipe)?)?;
         if let Some(source) = &self.data {
-            config.data.source.clone_from(source);
+            let keeps_b = self.settings.gives(&config, "data.b");
+            config.data.take(source, keeps_b);
         }
         Ok(config)
     }

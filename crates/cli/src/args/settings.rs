@@ -95,6 +95,9 @@ pub(crate) struct Settings {
     size: Option<usize>,
     #[command(flatten)]
     sides: Sides,
+    /// Corruption to undo, for the recipe restoration: noise:0.2, mask:12, gray, down:2, blur:1.5, jpeg:20
+    #[arg(long, value_name = "KIND")]
+    corrupt: Option<String>,
     /// Random seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -159,7 +162,7 @@ impl Settings {
     }
 
     /// The flags: name, key in `config`, value if given.
-    fn flags(&self, config: &Config) -> [(&'static str, String, Option<String>); 9] {
+    fn flags(&self, config: &Config) -> [(&'static str, String, Option<String>); 10] {
         let [b, pairs] = self.sides.flags();
         let hidden = (!self.hidden.is_empty()).then(|| format!("{:?}", self.hidden));
         [
@@ -168,6 +171,7 @@ impl Settings {
             ("--latent-dim", config.model_key("latent"), self.latent_dim.map(|n| n.to_string())),
             ("--hidden", config.model_key("hidden"), hidden),
             ("--beta", config.model_key("beta"), self.beta.map(number)),
+            ("--corrupt", config.model_key("corrupt"), self.corrupt.clone()),
             ("--size", "data.size".into(), self.size.map(|n| n.to_string())),
             ("--seed", "train.seed".into(), self.seed.map(|n| n.to_string())),
             b,

@@ -21,5 +21,6 @@ pub(crate) mod show;
 pub(crate) mod signals;
 pub(crate) mod train;
 mod trained;
+pub(crate) mod translate;
 pub(crate) mod tune;
 pub(crate) mod verify;

@@ -112,10 +112,14 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     }
     let run = quoted(&trained.path) + if best_is_earlier { " --best" } else { "" };
     let model = &trained.session.model;
-    let draw = match (model.sampler().is_some(), model.reconstructor().is_some()) {
-        (true, _) => format!("`frit sample {run}`, "),
-        (false, true) => format!("`frit reconstruct {run}`, "),
-        (false, false) => String::new(),
+    let translates = model.translator().is_some();
+    let restores = trained.session.config.model.corruption().is_some();
+    let draw = match (model.sampler().is_some(), model.reconstructor().is_some(), translates) {
+        (true, ..) => format!("`frit sample {run}`, "),
+        (_, true, _) => format!("`frit reconstruct {run}`, "),
+        (.., true) if restores => format!("`frit restore {run} --images PHOTOS`, "),
+        (.., true) => format!("`frit translate {run} --images PHOTOS`, "),
+        _ => String::new(),
     };
     terminal.say(&format!("  next: {draw}`frit eval {run}`"));
     Ok(())
@@ -154,7 +158,8 @@ fn configuration(args: &args::Train, given: &str, terminal: &Terminal) -> Result
     train.sample_every = args.sample_every.unwrap_or(train.sample_every);
     train.shuffle &= !args.no_shuffle;
     if let Some(source) = &args.data {
-        config.data.source.clone_from(source);
+        let keeps_b = args.settings.gives(&config, "data.b");
+        config.data.take(source, keeps_b);
     }
     if let Some(run) = &args.codes {
         let name = config.name();
@@ -187,7 +192,7 @@ fn suiting(args: &args::Train, given: &str, terminal: &Terminal) -> Result<(Stri
     );
     let Suited { recipe, settings, facts, reason } = suited(&options)?;
     let mut config = Config::load(recipe)?;
-    config.data.source.clone_from(source);
+    config.data.take(source, false);
     let mut flags = String::new();
     for setting in &settings {
         config = config.with(setting)?;

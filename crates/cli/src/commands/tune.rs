@@ -95,7 +95,7 @@ fn candidates(found: &[Tuned]) -> Vec<Candidate> {
 fn timer(setup: &Setup, choices: &Choices) -> frit::Result<StepTimer> {
     let backend = setup.backend.clone().with_policy(VariantPolicy::tuned(choices.clone()));
     let setup = Setup { config: setup.config.clone(), data: setup.data.clone(), backend, frozen: setup.frozen.clone() };
-    StepTimer::start(setup.start()?, &EpochPlan::new(&setup.config, setup.data.train.count))
+    StepTimer::start(setup.start()?, &EpochPlan::new(&setup.config, setup.data.epoch_images()))
 }
 
 impl Tuned {
@@ -122,7 +122,7 @@ impl Tuned {
 fn work(config: &Config, data: &DataSet) -> BTreeMap<String, (Call, usize)> {
     let model = config.build(&spec(config, data));
     let mut work = BTreeMap::new();
-    for size in EpochPlan::new(config, data.train.count).sizes() {
+    for size in EpochPlan::new(config, data.epoch_images()).sizes() {
         for phase in model.train(size.batch, &training(config, size, 0)) {
             for step in phase.schedule.calls() {
                 if let Some(class) = class(step) {

@@ -103,6 +103,15 @@ impl DataOptions {
         !self.b.is_empty() || self.pairs != Pairs::None
     }
 
+    /// Takes the data of another source; a second set of the recipe belongs to its own source, so it is kept only if it
+    /// is `given` too.
+    pub fn take(&mut self, source: &str, given: bool) {
+        source.clone_into(&mut self.source);
+        if !given {
+            self.b.clear();
+        }
+    }
+
     /// Names the place of the second set, of data that has one.
     ///
     /// # Errors

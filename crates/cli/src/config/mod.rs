@@ -242,6 +242,9 @@ impl Config {
         if epochs.checked_mul(per_epoch).is_none_or(|steps| steps > u64::from(u32::MAX)) {
             bail!(Setting, "train.epochs is {epochs}, which makes 2³² steps or more; use fewer epochs");
         }
+        if self.data.shard > 0 && !self.model.takes_shards() {
+            bail!(Setting, "data.shard must be 0 for {} (got {})", self.name(), self.data.shard);
+        }
         let [height, width, _] = spec.first().image;
         let crop = self.data.crop;
         if crop >= height.min(width) && crop > 0 {
@@ -373,7 +376,7 @@ mod tests {
         for (name, _) in recipes::RECIPES {
             let config = Config::load(name).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
-            config.check(&SPEC.into(), SPEC.train).unwrap();
+            config.check(&DataSpec { sets: vec![SPEC; config.model.sets()] }, SPEC.train).unwrap();
         }
     }
 

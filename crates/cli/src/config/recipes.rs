@@ -29,6 +29,9 @@ pub static RECIPES: &[(&str, &str)] = recipes![
     "vqvae",
     "fsq-vae",
     "prior",
+    "cyclegan",
+    "paired",
+    "restoration",
     "classifier"
 ];
 

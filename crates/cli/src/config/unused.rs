@@ -9,6 +9,9 @@ const OF_CODEBOOKS: [&str; 5] = ["latent", "codes", "commitment", "ema", "restar
 /// Settings of flow matching by classes.
 const OF_CLASSES: [&str; 2] = ["class_dropout", "guidance"];
 
+/// Settings of paired translation's discriminator.
+const OF_SCORES: [&str; 3] = ["loss", "discriminator_width", "discriminator_halvings"];
+
 impl Config {
     /// The reason why a setting has no effect in this configuration, and the remedy; `None` if it has one.
     ///
@@ -94,7 +97,15 @@ impl Config {
                 }
                 _ => None,
             },
-            ModelConfig::Gan(_) | ModelConfig::Flow(_) | ModelConfig::Prior(_) | ModelConfig::Classifier(_) => None,
+            ModelConfig::Paired(paired) if paired.gan_weight == 0.0 && OF_SCORES.contains(&name) => {
+                Some("paired.gan_weight is 0, so there is no discriminator; set paired.gan_weight".into())
+            }
+            ModelConfig::Gan(_)
+            | ModelConfig::Flow(_)
+            | ModelConfig::Prior(_)
+            | ModelConfig::CycleGan(_)
+            | ModelConfig::Paired(_)
+            | ModelConfig::Classifier(_) => None,
         }
     }
 }
@@ -114,6 +125,7 @@ mod tests {
             ("flow-matching", "flow.class_conditional=false", "flow.class_dropout", "flow.class_conditional is false"),
             ("points-flow", "", "flow.halvings", "flow.width is 0"),
             ("points-flow", "", "flow.heads", "linear layers have no attention"),
+            ("restoration", "", "paired.loss", "paired.gan_weight is 0"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
             ("prior", "", "prior.vqvae.width", "prior.codes names the run"),

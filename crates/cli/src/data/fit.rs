@@ -124,6 +124,14 @@ where
     imageops::resize(picture, width as u32, height as u32, FILTER)
 }
 
+/// An image of another height and width, each scaled by its own factor; of one or three channels.
+pub(super) fn resized(picture: Vec<u8>, [h, w, channels]: [usize; 3], to: [usize; 2]) -> Vec<u8> {
+    match channels {
+        1 => resize(&buffer::<Luma<u8>>(picture, [h, w]), to).into_raw(),
+        _ => resize(&buffer::<Rgb<u8>>(picture, [h, w]), to).into_raw(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,8 +11,9 @@ use gpu_core::ops::density::Density;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The name of the built-in shapes.
+/// The names of the built-in shapes and of their outlines.
 const SHAPES: &str = "shapes";
+const OUTLINES: &str = "outlines";
 
 /// Most bytes at the start of a file that tell its format.
 const MAX_MAGIC: u64 = 8;
@@ -78,6 +79,12 @@ static FORMATS: &[Format] = &[
         sources: "shapes",
         detect: Detect::Name(SHAPES),
         read: Reader::BuiltIn(|| Ok(shapes::draw())),
+    },
+    Format {
+        name: "built-in outlines",
+        sources: "outlines",
+        detect: Detect::Name(OUTLINES),
+        read: Reader::BuiltIn(|| Ok(shapes::draw_outlines())),
     },
     Format {
         name: "MNIST's IDX files",

@@ -10,14 +10,18 @@ use crate::io::error::{Hint, Result, bail};
 use std::collections::BTreeMap;
 
 /// Pairs of images of one name in the same part, with the channels of both sides and a note on those without a partner.
-pub(super) fn by_name(sides: [Decoded; 2], places: &[Place; 2]) -> Result<(Decoded, [usize; 2], Option<String>)> {
+pub(super) fn by_name(mut sides: [Decoded; 2], places: &[Place; 2]) -> Result<(Decoded, [usize; 2], Option<String>)> {
+    let has_names = |side: &Decoded| side.paths.iter().any(|paths| !paths.is_empty());
+    if !sides.iter().any(has_names) {
+        sides.iter_mut().for_each(number);
+    }
     for (side, place) in sides.iter().zip(places) {
         let (name, images) = (place.name(), with_images(&side.splits).map(|sized| sized.split.count).sum::<usize>());
         if images == 0 {
             bail!(Data, "{name} holds no readable images; repair them, or use others");
         }
-        if side.paths.iter().all(Vec::is_empty) {
-            bail!(Data, "data.pairs = name needs two folders of images, whose files have names; {name} has none");
+        if !has_names(side) {
+            bail!(Data, "data.pairs = name needs two folders of images, or two sources without; {name} is none");
         }
     }
     let mut alone = Vec::new();
@@ -38,6 +42,12 @@ pub(super) fn by_name(sides: [Decoded; 2], places: &[Place; 2]) -> Result<(Decod
         count => format!("{count} images have no partner of the same name and are left out, such as {first}"),
     });
     Ok((joined(sides, &matches, channels), channels, note))
+}
+
+/// Names the images of arrays and of built-in sets by their places.
+fn number(side: &mut Decoded) {
+    let counts = [side.splits.train.split.count, side.splits.test.as_ref().map_or(0, |test| test.split.count)];
+    side.paths = counts.map(|count| (0..count).map(|place| place.to_string()).collect());
 }
 
 /// The rows of A and B whose paths have one name; adds those without a partner to `alone`.

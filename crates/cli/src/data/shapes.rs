@@ -1,4 +1,5 @@
-//! The built-in shapes: 32 × 32 colour images, each of one shape in one colour on a plain ground.
+//! The built-in shapes: 32 × 32 colour images, each of one shape in one colour on a plain ground. The built-in outlines
+//! are the same shapes as lines of their colour on white, image by image.
 //!
 //! They are drawn from Philox words with additions, products, quotients and square roots only, which every machine
 //! rounds alike: the images are the same everywhere.
@@ -15,6 +16,9 @@ const STREAM: u32 = u32::from_be_bytes(*b"shap");
 
 /// Images of each class in the training set and in the test set.
 const EACH: [usize; 2] = [250, 50];
+
+/// Width of an outline, in pixels.
+const THICKNESS: f64 = 2.0;
 
 const COLOURS: [(&str, [f64; 3]); 6] = [
     ("red", [0.86, 0.16, 0.18]),
@@ -38,7 +42,17 @@ enum Shape {
 
 /// Draws the set: 6,000 training and 1,200 test images, the classes in turn.
 pub(super) fn draw() -> Splits {
-    let [train, test] = [0, 1].map(|split| draw_split(split, EACH[split] * classes().len()));
+    draw_as(Scene::paint)
+}
+
+/// Draws the outlines of the same shapes in the same order.
+pub(super) fn draw_outlines() -> Splits {
+    draw_as(Scene::outline)
+}
+
+/// Draws scenes in some way.
+fn draw_as(paint: fn(&Scene, &mut [u8])) -> Splits {
+    let [train, test] = [0, 1].map(|split| draw_split(split, EACH[split] * classes().len(), paint));
     Splits { train, test: Some(test), classes: classes() }
 }
 
@@ -46,13 +60,13 @@ fn classes() -> Vec<String> {
     SHAPES.iter().flat_map(|(shape, _)| COLOURS.iter().map(move |(colour, _)| format!("{colour} {shape}"))).collect()
 }
 
-fn draw_split(split: usize, count: usize) -> SizedSplit {
+fn draw_split(split: usize, count: usize, paint: fn(&Scene, &mut [u8])) -> SizedSplit {
     let label = |number: usize| number % (SHAPES.len() * COLOURS.len());
     let mut images = vec![0; count * PIXELS];
     images.par_chunks_exact_mut(PIXELS).enumerate().for_each(|(number, picture)| {
         let (shape, colour) = (label(number) / COLOURS.len(), label(number) % COLOURS.len());
         let mut draws = Draws::new(number as u32, split as u32);
-        Scene::new(SHAPES[shape].1, COLOURS[colour].1, &mut draws).paint(picture);
+        paint(&Scene::new(SHAPES[shape].1, COLOURS[colour].1, &mut draws), picture);
     });
     let labels = (0..count).map(|number| label(number) as u8).collect();
     SizedSplit { split: Split { images, labels, count }, size: [SIDE, SIDE, 3] }
@@ -124,15 +138,31 @@ impl Scene {
         Self { shape, colour: colour.map(|channel| channel * brightness), centre, radius, turn, ground, slope }
     }
 
+    /// The distance of a pixel's middle to the shape's edge, negative within, in pixels.
+    fn distance(&self, [x, y]: [f64; 2]) -> f64 {
+        let [dx, dy] = [x - self.centre[0], y - self.centre[1]];
+        let [cos, sin] = self.turn;
+        let turned = [(cos * dx + sin * dy) / self.radius, (cos * dy - sin * dx) / self.radius];
+        self.radius * self.shape.distance(turned)
+    }
+
+    /// Fills an image of [`PIXELS`] bytes with the shape's outline, as far within its edge as it is thick.
+    fn outline(&self, picture: &mut [u8]) {
+        for (at, pixel) in picture.chunks_exact_mut(3).enumerate() {
+            let distance = self.distance([(at % SIDE) as f64 + 0.5, (at / SIDE) as f64 + 0.5]);
+            let line = (0.5 + THICKNESS / 2.0 - (distance + THICKNESS / 2.0).abs()).clamp(0.0, 1.0);
+            for (byte, colour) in pixel.iter_mut().zip(self.colour) {
+                *byte = (255.0 * (1.0 + line * (colour - 1.0)).clamp(0.0, 1.0)).round() as u8;
+            }
+        }
+    }
+
     /// Fills an image of [`PIXELS`] bytes.
     fn paint(&self, picture: &mut [u8]) {
         for (at, pixel) in picture.chunks_exact_mut(3).enumerate() {
             let [x, y] = [(at % SIDE) as f64 + 0.5, (at / SIDE) as f64 + 0.5];
-            let [dx, dy] = [x - self.centre[0], y - self.centre[1]];
-            let [cos, sin] = self.turn;
-            let turned = [(cos * dx + sin * dy) / self.radius, (cos * dy - sin * dx) / self.radius];
             // The part of the pixel that the shape covers, as if its edge were straight there.
-            let covered = (0.5 - self.radius * self.shape.distance(turned)).clamp(0.0, 1.0);
+            let covered = (0.5 - self.distance([x, y])).clamp(0.0, 1.0);
             let middle = SIDE as f64 / 2.0;
             let light = self.slope[0] * (x - middle) + self.slope[1] * (y - middle);
             for (channel, byte) in pixel.iter_mut().enumerate() {

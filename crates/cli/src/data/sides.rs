@@ -389,6 +389,20 @@ mod tests {
         assert!(load(&DataOptions { source, b, ..folder.both(Pairs::None) }).fingerprint() != apart.fingerprint());
     }
 
+    /// Images without names, of arrays and of built-in sets, are pairs by their places.
+    #[test]
+    fn built_in_sets_are_paired_by_place() {
+        let source = "shapes".to_string();
+        let options = DataOptions { source, b: "outlines".into(), pairs: Pairs::Name, ..DataOptions::default() };
+        let data = read(&options).unwrap().data;
+        assert_eq!((data.train.count, data.test.count, data.channels), (6000, 1200, 6));
+        let [shapes, outlines] = [0, 1].map(|side| data.side(&data.test, side, Some(&[3])).into_owned());
+        // An outline has the colour of its shape, or white.
+        let strongest =
+            |image: &[u8]| (0..3).map(|c| image.iter().skip(c).step_by(3).copied().min()).collect::<Vec<_>>();
+        assert!(shapes != outlines && strongest(&outlines).iter().any(|least| *least < Some(200)));
+    }
+
     #[test]
     fn data_without_two_sides_is_refused() {
         let folder = Folder::new();
@@ -400,7 +414,8 @@ mod tests {
             "{error}"
         );
         let digits = DataOptions { b: "digits".into(), pairs: Pairs::Name, ..DataOptions::default() };
-        assert!(message(&digits).contains("two folders of images, whose files have names; digits has none"));
+        let named = DataOptions { b: folder.path("a"), size: 28, ..digits.clone() };
+        assert!(message(&named).contains("two folders of images, or two sources without; digits is none"));
         assert!(message(&DataOptions { b: String::new(), ..digits }).contains("needs a second set of images"));
         let moons = DataOptions { b: "moons".into(), ..DataOptions::default() };
         assert!(message(&moons).contains("moons are points, not images"));

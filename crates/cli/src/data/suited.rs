@@ -1,10 +1,11 @@
 //! The recipe that suits a data set, for a training that names none: one table, by what was measured.
 
+use super::dataset::Sides;
 use super::formats::{Format, is_built_in};
 use super::read::{Found, read};
 use super::sizes::suggested;
 use crate::config::data::DataOptions;
-use crate::io::error::{Result, bail};
+use crate::io::error::Result;
 use crate::io::files;
 use std::ops::Range;
 use std::path::Path;
@@ -88,16 +89,16 @@ pub struct Suited {
 /// ```
 ///
 /// # Errors
-/// Those of [`read`]; or the data has two sides.
+/// Those of [`read`].
 pub fn suited(options: &DataOptions) -> Result<Suited> {
     let are_points = Format::of(&options.source)?.points().is_some();
     // Images of a small size are enough to count them, and fit in memory however large their files are.
     let size = if options.size == 0 && !are_points { SIZE } else { options.size };
     let found = read(&DataOptions { size, ..options.clone() })?;
-    if found.data.sides.is_some() {
-        bail!(Data, "{} has two sides of images; name a recipe of image-to-image translation", options.source);
-    }
-    Ok(of_found(&found, options))
+    Ok(match found.data.sides {
+        Some(sides) => of_sides(&found, sides, options),
+        None => of_found(&found, options),
+    })
 }
 
 /// True if a training on `source` can do without the name of a recipe: a built-in set, a folder, or an array.
@@ -108,6 +109,17 @@ pub fn is_data(source: &str) -> Result<bool> {
     let path = Path::new(source);
     let is_array = path.extension().is_some_and(|ending| ["npy", "npz"].iter().any(|known| ending == *known));
     Ok(is_built_in(source) || path.is_dir() || (is_array && files::exists(path)?))
+}
+
+/// The recipe of image-to-image translation for two sets, or for pairs.
+fn of_sides(found: &Found, sides: Sides, options: &DataOptions) -> Suited {
+    let (recipe, reason) = match sides {
+        Sides::Unpaired { .. } => ("cyclegan", "two sets of images without pairs are translated into each other"),
+        Sides::Paired { .. } => ("paired", "pairs of images teach a translation directly"),
+    };
+    let settings = size(&found.sizes).filter(|_| options.size == 0).map(|size| format!("data.size={size}"));
+    let facts = found.data.described(&found.data.train);
+    Suited { recipe, settings: settings.into_iter().collect(), facts, reason: reason.into() }
 }
 
 fn of_found(found: &Found, options: &DataOptions) -> Suited {

@@ -32,6 +32,14 @@ impl DataSet {
         if self.sides.is_some() { 2 } else { 1 }
     }
 
+    /// Training images of an epoch: of two sets without pairs, those of the larger one.
+    pub fn epoch_images(&self) -> usize {
+        match self.sides {
+            Some(Sides::Unpaired { .. }) => (0..2).map(|side| self.side_count(&self.train, side)).max().unwrap_or(0),
+            Some(Sides::Paired { .. }) | None => self.train.count,
+        }
+    }
+
     /// Number of images that a side has in a split.
     pub fn side_count(&self, split: &Split, side: usize) -> usize {
         match self.sides {

@@ -64,7 +64,7 @@ impl TrainedAutoencoder {
         let phases = config.build(&spec).train(config.train.batch_size, &training);
         let operations: u64 = phases.iter().flat_map(|phase| phase.schedule.calls()).map(|call| call.flops).sum();
         config.train.steps = (OPERATIONS / operations.max(1)).clamp(FEWEST_STEPS, STEPS);
-        let per_epoch = EpochPlan::new(&config, data.train.count).per_epoch.max(1);
+        let per_epoch = EpochPlan::new(&config, data.epoch_images()).per_epoch.max(1);
         config.train.epochs = config.train.steps.div_ceil(per_epoch);
         Ok(config)
     }

@@ -216,8 +216,10 @@ pub fn complete(session: &mut Session, count: usize, seed: u64, drawing: Drawing
     require_codes(session)?;
     let pass = |session: &Session, batch: usize| {
         let prior = session.model.code_prior().expect("checked above");
+        let [rows, columns] = prior.grid();
+        let upper: Vec<bool> = (0..rows * columns).map(|position| position < rows / 2 * columns).collect();
         // As many as the buffer of drawn codes has rows, at most.
-        prior.complete(batch.min(ASKED_ROWS), seed, drawing, prior.grid()[0] / 2)
+        prior.complete(batch.min(ASKED_ROWS), seed, drawing, &upper)
     };
     let rows = session.data.test_rows(count, session.config.train.seed);
     let pass = TestPass::prepare(session, rows, pass)?;

@@ -9,6 +9,7 @@ use crate::eval::measures::{
 use crate::eval::modes::{points, stacked_modes};
 use crate::eval::passes::{ActiveUnits, TestLoss, importance_nll, summary};
 use crate::eval::trained::{DataFacts, Weights, step_of};
+use crate::eval::translation::translation_errors;
 use crate::io::error::{Result, bail, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::Run;
@@ -86,6 +87,7 @@ pub fn evaluate(
     evaluation.insert("iw_samples".into(), json!(options.importance_samples));
     evaluation.extend(generated(options, images, session, backend, terminal)?);
     evaluation.extend(points(session, options.seed)?);
+    evaluation.extend(translation_errors(session)?);
     evaluation.extend(stacked_modes(session, backend, options.seed, terminal)?);
     Ok(evaluation)
 }

@@ -50,7 +50,7 @@ pub(super) fn load_or_train(session: &mut Session, kind: &str, purpose: &str, te
 /// Trains all epochs of the recipe, with a bar and without checkpoints.
 fn train(session: &mut Session, terminal: &Terminal) -> Result<()> {
     session.initialise()?;
-    let steps = EpochPlan::new(&session.config, session.data.train.count);
+    let steps = EpochPlan::new(&session.config, session.data.epoch_images());
     let ring = session.model.buffers().ring;
     let programs = Programs::prepare(session, &steps, 0)?;
     let (mut submit_loop, mut step) = (SubmitLoop::default(), 0);

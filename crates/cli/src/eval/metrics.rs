@@ -118,9 +118,20 @@ pub const METRICS: &[Metric] = &[
     fact("bits", "code length", "bits/image", "Bits of an image's codes at one length for every code."),
     fact("entropy_bits", "code entropy", "bits/image",
          "Bits of an image's codes at the entropy of the code frequencies."),
+    loss("l1_error", "error", "per number in [0, 1]",
+         "Mean absolute error of translated or restored images against the true ones."),
+    loss("cycle_error", "cycle error", "per number in [0, 1]",
+         "Mean absolute error of images translated there and back."),
+    loss("identity_error", "identity error", "per number in [0, 1]",
+         "Mean absolute error of images of a set, translated to that set."),
+    loss("l1", "mean absolute error", "per number in [0, 1]",
+         "Mean absolute error of generated translations against the true images."),
     loss("mse", "mean squared error", "per pixel in [0, 1]", "Mean squared error of the reconstructions."),
-    score("psnr", "PSNR", "dB", "Peak signal-to-noise ratio of the reconstructions."),
-    score("ssim", "SSIM", "", "Structural similarity of the reconstructions (Wang et al., 2004)."),
+    score("psnr", "PSNR", "dB", "Peak signal-to-noise ratio of reconstructions or translations."),
+    score("ssim", "SSIM", "", "Structural similarity of reconstructions or translations (Wang et al., 2004)."),
+    fact("to_b", "translations to B", "",
+         "Errors of translations to B, and of what they are compared with, against the true images."),
+    fact("to_a", "translations to A", "", "The same to A."),
     loss("d_loss", "discriminator loss", "", "Loss of the discriminator.").neither(),
     loss("g_loss", "generator loss", "", "Loss of the generator.").neither(),
     score("d_real", "D(real)", "", "Mean output of the discriminator for real images.").neither(),
@@ -238,7 +249,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::config::recipes::RECIPES;
-    use models::{Objective, SetSpec};
+    use models::{DataSpec, Objective, SetSpec};
     use std::collections::BTreeSet;
 
     #[test]
@@ -254,7 +265,8 @@ mod tests {
     fn every_loss_of_a_model_has_a_row() {
         let spec = SetSpec { train: 100, test: 10, image: [28, 28, 1], classes: 10, variance: 0.1, points: None };
         for (recipe, _) in RECIPES {
-            let model = Config::load(recipe).unwrap().build(&spec.into());
+            let config = Config::load(recipe).unwrap();
+            let model = config.build(&DataSpec { sets: vec![spec; config.model.sets()] });
             let sum = if let Objective::Sum(name) = model.objective() { Some(name) } else { None };
             for key in model.columns().iter().copied().chain(sum) {
                 assert!(metric(key).is_some(), "{recipe}: {key} is not in the table of metrics");

@@ -4,8 +4,10 @@
 //! given ones, [`open`] loads the model of a run. [`metrics::METRICS`] is the table of every metric.
 
 pub mod autoencoder;
+mod baselines;
 pub mod classifier;
 mod compare;
+pub mod completion;
 pub mod draw;
 pub(crate) mod evaluate;
 pub mod features;
@@ -20,12 +22,15 @@ pub mod modes;
 pub mod network;
 mod own_images;
 pub mod passes;
+pub mod plane;
 pub mod prior;
 pub mod project;
 pub mod quality;
 pub mod random_network;
 pub mod targets;
 pub(crate) mod trained;
+pub mod translation;
+pub mod translator;
 
 pub use compare::{CompareOptions, compare_sources};
 pub use draw::{Images, reconstruct, sample};
@@ -33,5 +38,5 @@ pub use evaluate::{EvalOptions, evaluate, origin};
 pub use features::{FeatureChoice, FeatureSpace};
 pub use measures::Evaluation;
 pub use own_images::OwnImages;
-pub use project::{ProjectOptions, Projected, project};
+pub use project::{ProjectOptions, Projected, project, project_known};
 pub use trained::{DataFacts, OpenOptions, Opened, Weights, open, step_of};

@@ -87,6 +87,20 @@ pub fn project(
     options: &ProjectOptions,
     terminal: &Terminal,
 ) -> Result<Projected> {
+    project_known(session, rows, options, None, terminal)
+}
+
+/// The same by the error of some pixels only: `known` has one entry for each number of an image.
+///
+/// # Errors
+/// Those of [`project`].
+pub fn project_known(
+    session: &mut Session,
+    rows: &[usize],
+    options: &ProjectOptions,
+    known: Option<&[bool]>,
+    terminal: &Terminal,
+) -> Result<Projected> {
     let ProjectOptions { steps, lr, .. } = *options;
     let width = latent_width(session)?;
     let name = session.config.name();
@@ -102,11 +116,12 @@ pub fn project(
     let starts = starts(session, rows, options)?;
     let each = starts.len() / width / rows.len();
     let repeated: Vec<usize> = rows.iter().flat_map(|&row| std::iter::repeat_n(row, each)).collect();
-    let found = descend(session, &repeated, starts, width, Descent { steps, lr }, terminal)?;
+    let descent = Descent { steps, lr, masked: known.is_some() };
+    let found = descend(session, &repeated, (starts, width), descent, known, terminal)?;
     let found = Array::F32(found);
     let classes = is_class_conditional(session).then(|| labels(session, &repeated));
     let images = pictures(session, &found, classes.as_deref())?;
-    best(session, rows, each, &found.to_f32(), &images)
+    best(session, rows, each, &found.to_f32(), &images, known)
 }
 
 /// The class of each row.
@@ -138,9 +153,9 @@ fn starts(session: &mut Session, rows: &[usize], options: &ProjectOptions) -> Re
 fn descend(
     session: &mut Session,
     rows: &[usize],
-    starts: Vec<f32>,
-    width: usize,
+    (starts, width): (Vec<f32>, usize),
     descent: Descent,
+    known: Option<&[bool]>,
     terminal: &Terminal,
 ) -> Result<Vec<f32>> {
     let whole = |rows: usize| rows.next_multiple_of(PROJECTION_ROWS);
@@ -155,7 +170,7 @@ fn descend(
             Some(search) => search,
             None => Search::prepare(session, count, descent)?,
         };
-        let latents = search.run(session, rows, starts, descent.steps as u64, &mut |error| {
+        let latents = search.run(session, rows, starts, descent.steps as u64, known, &mut |error| {
             bar.step(|| Status { values: vec![format!("squared error {}", short(error))], ..Status::default() });
         })?;
         found.extend_from_slice(&latents[..starts.len()]);
@@ -185,11 +200,18 @@ impl Search {
         rows: &[usize],
         starts: &[f32],
         steps: u64,
+        known: Option<&[bool]>,
         seen: &mut dyn FnMut(f64),
     ) -> Result<Vec<f32>> {
-        let Projection { latents, targets, zeros, .. } = &self.projection;
+        let Projection { latents, targets, mask, zeros, .. } = &self.projection;
         let range = session.model.range();
-        let pixels = session.data.test.values(rows).into_iter().map(|x| range.of_unit(x)).collect();
+        let mut pixels: Vec<f32> = session.data.test.values(rows).into_iter().map(|x| range.of_unit(x)).collect();
+        if let (Some(mask), Some(known)) = (mask, known) {
+            let all = known.iter().cycle();
+            pixels.iter_mut().zip(all.clone()).filter(|(_, known)| !**known).for_each(|(pixel, _)| *pixel = 0.0);
+            let counts = all.take(mask.len()).map(|&known| f32::from(u8::from(known))).collect();
+            session.executor.write(*mask, &Array::F32(counts))?;
+        }
         let labels = labels(session, rows);
         let [pixels, starts] = [(pixels, targets), (starts.to_vec(), latents)]
             .map(|(values, to)| Array::F32(filled(values, to.shape.cols(), to.shape.rows())));
@@ -229,7 +251,14 @@ fn zeros_of(buf: Buf) -> Array {
 }
 
 /// The best start of each image.
-fn best(session: &Session, rows: &[usize], each: usize, latents: &[f32], images: &[f32]) -> Result<Projected> {
+fn best(
+    session: &Session,
+    rows: &[usize],
+    each: usize,
+    latents: &[f32],
+    images: &[f32],
+    known: Option<&[bool]>,
+) -> Result<Projected> {
     let (pixels, width) = (session.data.pixels(), latents.len() / rows.len() / each);
     let mut projected = Projected {
         latents: Vec::new(),
@@ -243,7 +272,9 @@ fn best(session: &Session, rows: &[usize], each: usize, latents: &[f32], images:
         let original = &projected.originals[number * pixels..][..pixels];
         let image = |start: usize| &images[(number * each + start) * pixels..][..pixels];
         let error = |start: usize| -> f64 {
-            original.iter().zip(image(start)).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+            let counts = |at: usize| known.is_none_or(|known| known[at]);
+            let pairs = original.iter().zip(image(start)).enumerate().filter(|(at, _)| counts(*at));
+            pairs.map(|(_, (a, b))| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
         };
         let found = (0..each).map(|start| (error(start), start)).min_by(|a, b| a.0.total_cmp(&b.0));
         let (error, start) = found.context(ErrorKind::Setting, "internal error: an image has no start")?;

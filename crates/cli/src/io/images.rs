@@ -63,6 +63,17 @@ pub fn single(picture: &[f32], [height, width, channels]: [usize; 3]) -> Dynamic
     as_image(bytes, [height, width, channels])
 }
 
+/// An image of one or three channels with the opacity of each pixel, from 0 to 1.
+pub fn over_alpha(pixels: &[u8], [height, width, channels]: [usize; 3], alpha: &[f32]) -> DynamicImage {
+    let opacity = alpha.iter().map(|x| (x.clamp(0.0, 1.0) * 255.0).round() as u8);
+    let bytes = pixels
+        .chunks_exact(channels)
+        .zip(opacity)
+        .flat_map(|(pixel, opacity)| [pixel[0], pixel[channels / 2], pixel[channels - 1], opacity]);
+    let image = image::RgbaImage::from_raw(width as u32, height as u32, bytes.collect());
+    DynamicImage::ImageRgba8(image.expect("the size is that of the pixels"))
+}
+
 /// Rows of originals, each over the row of its reconstructions; sizes and panics as for [`grid`].
 pub fn pairs(
     originals: &[f32],
@@ -73,17 +84,42 @@ pub fn pairs(
     channels: usize,
     columns: usize,
 ) -> DynamicImage {
-    let pixels = height * width * channels;
-    assert_eq!(originals.len(), count * pixels, "expected {count} images of {height}×{width}×{channels}");
-    assert_eq!(originals.len(), reconstructions.len(), "an original has one reconstruction");
+    rows_of(&[originals, reconstructions], count, [height, width, channels], columns)
+}
+
+/// Rows of the first images, each over the rows of those that belong to them, in the order of `kinds`; panics as for
+/// [`grid`].
+pub fn rows_of(kinds: &[&[f32]], count: usize, size: [usize; 3], columns: usize) -> DynamicImage {
+    let pixels: usize = size.iter().product();
     let columns = columns.min(count);
-    let mut canvas = Canvas::new(2 * count.div_ceil(columns), columns, [height, width, channels]);
-    let both = originals.chunks_exact(pixels).zip(reconstructions.chunks_exact(pixels));
-    for (number, (original, reconstruction)) in both.enumerate() {
-        canvas.put(number / columns * 2, number % columns, original);
-        canvas.put(number / columns * 2 + 1, number % columns, reconstruction);
+    let mut canvas = Canvas::new(kinds.len() * count.div_ceil(columns), columns, size);
+    for (kind, images) in kinds.iter().enumerate() {
+        assert_eq!(images.len(), count * pixels, "expected {count} images of {size:?}");
+        for (number, image) in images.chunks_exact(pixels).enumerate() {
+            canvas.put(number / columns * kinds.len() + kind, number % columns, image);
+        }
     }
     canvas.finish()
+}
+
+/// Images one below the other, with a gap as wide as a row of a grid has, in colour if one of them is.
+///
+/// # Panics
+/// If there are none.
+pub fn below(drawn: &[DynamicImage]) -> DynamicImage {
+    if let [only] = drawn {
+        return only.clone();
+    }
+    let gap = 4 * GAP as u32;
+    let width = drawn.iter().map(DynamicImage::width).max().expect("there is an image");
+    let height = drawn.iter().map(|image| image.height() + gap).sum::<u32>() - gap;
+    let mut all = RgbImage::from_pixel(width, height, image::Rgb([BACKGROUND; 3]));
+    let mut top = 0;
+    for image in drawn {
+        image::imageops::replace(&mut all, &image.to_rgb8(), 0, top);
+        top += i64::from(image.height() + gap);
+    }
+    DynamicImage::ImageRgb8(all)
 }
 
 /// The path of an output image: `asked` if given, otherwise `name` in the run folder.

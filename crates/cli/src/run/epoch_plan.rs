@@ -169,14 +169,14 @@ pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Op
         return Ok(None);
     }
     ensure!(
-        !matches!(data.sides, Some(Sides::Unpaired { .. })),
+        config.model.takes_shards() && !matches!(data.sides, Some(Sides::Unpaired { .. })),
         Device,
         hint: Hint::Set("data.size".into()),
-        "a side has {images} images, but this device binds at most {most} of this size, and sets without pairs have no \
-         shards"
+        "a set has {images} images, but this device binds at most {most} of this size, and {} takes no shards",
+        config.name()
     );
     config.data.shard = most.max(1);
-    let images = EpochPlan::new(config, data.train.count).shard_images();
+    let images = EpochPlan::new(config, data.epoch_images()).shard_images();
     ensure!(
         images <= most,
         Device,

@@ -182,7 +182,7 @@ fn prepare(session: &mut Session, phases: &[Planned]) -> Result<Vec<Program>> {
 
 /// Puts the first training images onto the device.
 fn put_data(session: &mut Session) -> Result<()> {
-    let steps = EpochPlan::new(&session.config, session.data.train.count);
+    let steps = EpochPlan::new(&session.config, session.data.epoch_images());
     session.put_shard(&steps, &steps.at(0))
 }
 

@@ -134,6 +134,19 @@ impl Session {
         Ok(result)
     }
 
+    /// Replaces the bytes of the test images, on the device too.
+    ///
+    /// # Errors
+    /// Those of the device.
+    ///
+    /// # Panics
+    /// If there are not as many bytes.
+    pub fn replace_tests(&mut self, images: Vec<u8>) -> Result<()> {
+        assert_eq!(images.len(), self.data.test.images.len(), "bytes of the test images");
+        Arc::make_mut(&mut self.data).test.images = images;
+        self.put_test(None)
+    }
+
     /// Uploads the images of a step, unless they are on the device. A new shard's order starts with its first step.
     ///
     /// # Errors
@@ -203,7 +216,7 @@ impl Session {
 
     /// Runs the schedule that a model has before its first step.
     fn start(&mut self) -> Result<()> {
-        let steps = EpochPlan::new(&self.config, self.data.train.count);
+        let steps = EpochPlan::new(&self.config, self.data.epoch_images());
         let training = whole(&self.config, self.model.buffers().first().spec.train);
         let Some(schedule) = self.model.start(&training) else { return Ok(()) };
         let position = StepPosition { first: false, ..steps.at(0) };
@@ -399,7 +412,7 @@ mod tests {
         assert!(data.train.images.len() > UPLOAD_BYTES && !data.train.images.len().is_multiple_of(UPLOAD_BYTES));
         let config = Config::load("ae").unwrap().with("ae.hidden=[2]").unwrap();
         let mut session = Session::open(config, data.clone(), &Backend::Cpu).unwrap();
-        let steps = EpochPlan::new(&session.config, data.train.count);
+        let steps = EpochPlan::new(&session.config, data.epoch_images());
         session.put_shard(&steps, &steps.at(0)).unwrap();
         let train = session.model.buffers().first().train;
         let words = session.executor.read(train).unwrap();

@@ -12,7 +12,7 @@ pub fn spec(config: &Config, data: &DataSet) -> DataSpec {
         SetSpec {
             train: match data.sides {
                 Some(Sides::Unpaired { .. }) => data.side_count(&data.train, side),
-                Some(Sides::Paired { .. }) | None => EpochPlan::new(config, data.train.count).shard_images(),
+                Some(Sides::Paired { .. }) | None => EpochPlan::new(config, data.epoch_images()).shard_images(),
             },
             test: data.side_count(&data.test, side),
             image: data.side_size(side),

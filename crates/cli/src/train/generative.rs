@@ -49,7 +49,7 @@ impl GenerativeMetrics {
         terminal: &Terminal,
         progress: &mut Progress,
     ) -> Result<Option<Self>> {
-        let is_done = progress.step == EpochPlan::new(&session.config, session.data.train.count).total;
+        let is_done = progress.step == EpochPlan::new(&session.config, session.data.epoch_images()).total;
         let wanted = best_metric.filter(|metric| metric.is_generative() && !is_done);
         let Some(metric) = wanted else { return Ok(None) };
         let (data, seed) = (session.data.clone(), session.config.train.seed);

@@ -85,7 +85,7 @@ impl ActiveMonitors {
         let Monitors { posterior, modes, .. } = session.config.monitors;
         let units = if posterior { ActiveUnits::prepare(session)? } else { None };
         let watched = modes && session.model.discriminator().is_some();
-        let per_epoch = EpochPlan::new(&session.config, session.data.train.count).per_epoch;
+        let per_epoch = EpochPlan::new(&session.config, session.data.epoch_images()).per_epoch;
         let reals = || diversity_of_data(&session.data, drawn, session.config.train.seed);
         Ok(Self { units, reals: watched.then(reals).flatten(), per_epoch })
     }

@@ -2,6 +2,7 @@
 
 use crate::eval::draw::{Images, Reconstructions, Sampling, usual_samples};
 use crate::eval::passes::rows_that_fit;
+use crate::eval::translation::{Translations, preview};
 use crate::io::error::Result;
 use crate::run::session::Session;
 use image::DynamicImage;
@@ -12,6 +13,8 @@ pub(crate) enum Preview {
     Samples(Sampling, Option<Reconstructions>),
     /// Reconstructions, of a model without a prior.
     Reconstructions(Reconstructions),
+    /// Translations in every direction of a model.
+    Translations(Vec<Translations>),
     /// None, of a model without images.
     None,
 }
@@ -22,6 +25,10 @@ impl Preview {
         let count = usual_samples(&session.data).min(rows_that_fit(session));
         let samples = Sampling::prepare(session, count, session.config.train.seed)?;
         let pairs = Reconstructions::prepare(session, count.min(session.data.tests()))?;
+        let translations = translations(session)?;
+        if !translations.is_empty() {
+            return Ok(Self::Translations(translations));
+        }
         Ok(match (samples, pairs) {
             (Some(samples), pairs) => Self::Samples(samples, pairs),
             (None, Some(pairs)) => Self::Reconstructions(pairs),
@@ -37,6 +44,7 @@ impl Preview {
                 Ok((Some(images.grid()), Some(images)))
             }
             Self::Reconstructions(pairs) => Ok((Some(pairs.run(session)?), None)),
+            Self::Translations(prepared) => Ok((Some(preview(session, prepared)?), None)),
             Self::None => Ok((None, None)),
         }
     }
@@ -48,4 +56,14 @@ impl Preview {
             _ => Ok(None),
         }
     }
+}
+
+/// Images of each direction in a preview.
+const TRANSLATED: usize = 16;
+
+fn translations(session: &mut Session) -> Result<Vec<Translations>> {
+    let targets = session.model.translator().map_or(&[][..], |translator| translator.targets());
+    let count = TRANSLATED.min(session.data.tests()).min(rows_that_fit(session));
+    let prepared = targets.iter().map(|&to| Translations::prepare(session, count, to));
+    Ok(prepared.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

@@ -52,7 +52,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     if options.length.epochs.is_some() {
         config.train.steps = 0;
     }
-    options.length.apply(&mut config, data.train.count);
+    options.length.apply(&mut config, data.epoch_images());
     let auto_micro_batch = choose_micro_batch(&mut config, options.micro_batch);
     check(&config, auto_micro_batch, &data)?;
     let started = started_with(&checkpoint)?;
@@ -72,9 +72,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     }
     let mut session = Session::open(setup.config.clone(), setup.data.clone(), &setup.backend)?;
     let progress = Progress::of(&checkpoint, &session)?;
-    let plan = EpochPlan::new(&session.config, session.data.train.count);
+    let plan = EpochPlan::new(&session.config, session.data.epoch_images());
     check_length(&options, &progress, &plan, &session.config)?;
-    let noted = EpochPlan::new(&started, session.data.train.count).total;
+    let noted = EpochPlan::new(&started, session.data.epoch_images()).total;
     check_rate(&options, progress.step, progress.step.max(noted), plan.total, &session.config)?;
     session.restore(&mut checkpoint)?;
     let was_complete = progress.step == plan.total;

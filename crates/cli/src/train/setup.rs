@@ -49,8 +49,8 @@ impl Inputs {
         let frozen = frozen::resolve(&mut config)?;
         let data = DataSet::load(&config.data)?;
         frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint(), &data.name))?;
-        length.apply(&mut config, data.train.count);
-        config.resolve_decay(EpochPlan::new(&config, data.train.count).total)?;
+        length.apply(&mut config, data.epoch_images());
+        config.resolve_decay(EpochPlan::new(&config, data.epoch_images()).total)?;
         let auto_micro_batch = choose_micro_batch(&mut config, micro_batch);
         check(&config, auto_micro_batch, &data)?;
         Ok(Self { config, data: Arc::new(data), auto_micro_batch, frozen })
@@ -126,7 +126,7 @@ impl Setup {
     /// # Errors
     /// As [`Setup::start`].
     pub fn step_time(&self, session: Session) -> Result<StepTime> {
-        let plan = EpochPlan::new(&session.config, session.data.train.count);
+        let plan = EpochPlan::new(&session.config, session.data.epoch_images());
         let device = session.device.clone();
         let measure = || -> Result<Duration> {
             let mut timer = StepTimer::start(session, &plan)?;

@@ -82,7 +82,7 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
         run.write_environment(&environment(backend, session))?;
         let images = data.described(&data.train);
         terminal.say(&format!("training {name} on {images} into {}", run.path.display()));
-        let steps = EpochPlan::new(&session.config, data.train.count).total;
+        let steps = EpochPlan::new(&session.config, data.epoch_images()).total;
         if steps < FEW_STEPS && session.config.train.steps == 0 {
             terminal.say(&format!(
                 "note: this run has only {steps} steps; a smaller train.batch_size or more train.epochs make more"

@@ -55,7 +55,7 @@ impl Prepared {
     /// Prepares every program, with the learning rate halved `lowered` times.
     pub fn new(session: &mut Session, lowered: u32) -> Result<Self> {
         let best_metric = BestMetric::of(&session.config.train.best, session.model.as_ref())?;
-        let steps = EpochPlan::new(&session.config, session.data.train.count);
+        let steps = EpochPlan::new(&session.config, session.data.epoch_images());
         let programs = Programs::prepare(session, &steps, lowered)?;
         let test = TestLoss::prepare(session, session.config.train.seed)?;
         let code_use = CodeUse::prepare(session, |usage| usage.train)?;

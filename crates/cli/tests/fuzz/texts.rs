@@ -2,7 +2,7 @@
 
 use crate::engine::Reader;
 use frit::config::{Config, recipes};
-use models::SetSpec;
+use models::{DataSpec, SetSpec};
 use std::fs;
 
 const SPEC: SetSpec = SetSpec { train: 1000, test: 100, image: [16, 16, 1], classes: 10, variance: 0.1, points: None };
@@ -27,8 +27,9 @@ pub(crate) fn config() -> Reader {
         let mut valid = false;
         for config in [Config::parse(&text, "recipe"), Config::parse_run(&text, "run")].into_iter().flatten() {
             drop(config.data.check());
-            if config.check(&SPEC.into(), SPEC.train).is_ok() {
-                drop(config.build(&SPEC.into()));
+            let spec = DataSpec { sets: vec![SPEC; config.model.sets()] };
+            if config.check(&spec, SPEC.train).is_ok() {
+                drop(config.build(&spec));
                 let mut config = config;
                 valid |= config.resolve_decay(1000).is_ok();
             }

@@ -24,7 +24,7 @@ import open_in_torch as frit
 from discrete import GAN_LOSSES
 from noise import MIX, noise, uniform
 
-EVALUATE = 4  # frit's Stream::Evaluate
+EVALUATE, CORRUPT = 4, 15  # frit's Stream::Evaluate and Stream::Corrupt
 
 
 def similarity(x, picture):
@@ -95,7 +95,54 @@ def of_classifier(model, x, y, _):
     return {"cross_entropy": F.cross_entropy(logits, y), "errors": (logits.argmax(1) != y).double().mean()}
 
 
+def score_losses(kind, of, real, fake):
+    """D's loss and G's on patches of real and of made images."""
+    on_real, on_fake, on_generator, _ = GAN_LOSSES[kind]
+    of_real, of_fake = of(real), of(fake)
+    return on_real(of_real, 0).mean() + on_fake(of_fake).mean(), on_generator(of_fake).mean()
+
+
+def of_cyclegan(model, x, y, _):
+    x, error = 2 * x - 1, lambda a, b: (a - b).abs().mean() / 2
+    rows = []
+    for side, other in ("ab", "ba"):
+        to, back, of = getattr(model, f"to_{side}"), getattr(model, f"to_{other}"), getattr(model, f"of_{side}")
+        fake = to(x)
+        rows.append((*score_losses(model.settings["loss"], of, x, fake), error(back(fake), x), error(to(x), x)))
+    means = [sum(pair) / 2 for pair in zip(*rows)]
+    return dict(zip(("d_loss", "g_loss", "cycle_error", "identity_error"), means))
+
+
+def of_paired(model, x, y, _):
+    kind, *number = model.settings["corrupt"].split(":")
+    clean, size = 2 * x - 1, x.shape[2:]
+    if kind == "down":
+        k = int(number[0])
+        blocks = F.avg_pool2d(clean, k)
+        given = blocks.repeat_interleave(k, 2).repeat_interleave(k, 3)
+    else:
+        # A square at a place that two numbers choose.
+        side = int(number[0])
+        u = uniform(1, CORRUPT, 2 * len(x)).reshape(-1, 2)
+        # Sixteen bits of a number choose among places.
+        whole = (u * 2**23).long() >> 7
+        top, left = (whole[:, axis] * (size[axis] - side + 1) >> 16 for axis in (0, 1))
+        unknown = torch.zeros_like(clean[:, :1])
+        for image, row, column in zip(unknown, top, left):
+            image[:, row : row + side, column : column + side] = 1
+        given = torch.cat([clean * (1 - unknown), 2 * unknown - 1], 1)
+    made = model.made(given)
+    losses = {"l1_error": (made - clean).abs().mean() / 2}
+    if model.settings["gan_weight"] > 0:
+        of = lambda image: model.discriminator(torch.cat([given, image], 1))
+        d_loss, g_loss = score_losses(model.settings["loss"], of, clean, made)
+        losses |= {"d_loss": d_loss / 2, "g_loss": g_loss}
+    return losses
+
+
 FIGURES = {
+    frit.CycleGan: of_cyclegan,
+    frit.Paired: of_paired,
     frit.Vae: of_vae,
     frit.Autoencoder: of_ae,
     frit.Gan: of_gan,

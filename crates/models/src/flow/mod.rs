@@ -4,11 +4,9 @@
 //! t = 1 − (1 − u)ᵖ with u ~ U(0, 1); the loss is the mean squared error of v(x(t), t) against x − z. A sample is the
 //! solution of dx/dt = v from z at t = 0, at t = 1.
 
-mod attention;
 mod config;
 mod density;
 mod ode;
-mod unet;
 
 pub use config::FlowConfig;
 pub use ode::Solver;
@@ -24,6 +22,7 @@ use crate::phase::{Phase, Round};
 use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
+use crate::unet::{SavedUNet, UNet, UNetSpec};
 use crate::validate::InvalidSetting;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::drop_rows::drop_rows;
@@ -34,7 +33,6 @@ use gpu_core::ops::time_features::time_features;
 use gpu_core::ops::{blurred_waves, channels, fill, philox, record};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Schedule};
-use unet::{SavedUNet, UNet};
 
 /// The network of the velocity.
 #[derive(Clone, Debug)]
@@ -80,7 +78,10 @@ impl Flow {
         let mut network = Network::new(memory, "flow");
         let features = config.features(spec);
         let velocity = if config.width > 0 {
-            let unet = UNet::new(memory, &mut network, &config, spec.image, features);
+            let FlowConfig { width, halvings, heads, .. } = config;
+            let (outputs, act) = (spec.image[2], Activation::Identity);
+            let sizes = UNetSpec { width, halvings, heads, image: spec.image, outputs, features, act };
+            let unet = UNet::new(memory, &mut network, "", sizes);
             Velocity::UNet(Box::new(unet))
         } else {
             let mut layers = Sequence::of_rows(memory, &mut network, "velocity", config.input(spec));
@@ -124,8 +125,8 @@ impl Flow {
             }
             Velocity::UNet(unet) => {
                 let images = x.reshape(self.spec().images(x.shape.rows()));
-                let (v, saved) = unet.forward(s, images, features, mode);
-                (v.reshape(x.shape), SavedVelocity::UNet(Box::new(saved)))
+                let (v, saved) = unet.forward(s, images, Some(features), mode);
+                (v.buf.reshape(x.shape), SavedVelocity::UNet(Box::new(saved)))
             }
         }
     }

@@ -1,10 +1,45 @@
-//! Layers of images without parameters: pooling, upsampling, and the deviation within a minibatch.
+//! Layers of images without parameters: padding, pooling, upsampling, and the deviation within a minibatch.
 
 use super::{Of, Saved, Value};
 use gpu_core::ops::minibatch_std;
+use gpu_core::ops::pad::{self, Border, Margins};
 use gpu_core::ops::pool::{self, Window};
 use gpu_core::ops::upsample::{self, Mode as Between};
 use gpu_core::{Buf, Schedule};
+
+/// Padding by reflection.
+#[derive(Clone, Debug)]
+pub struct Pad {
+    /// The label of its calls.
+    pub name: String,
+    /// Rows and columns added on each side.
+    pub width: usize,
+}
+
+impl Pad {
+    /// y [n, h + 2 width, w + 2 width, c] of x [n, h, w, c].
+    pub fn forward(&self, s: &mut Schedule, x: Value) -> (Value, Saved) {
+        s.scope(&self.name, |s| {
+            let y = Value::plain(pad::forward(s, "forward", x.buf, Margins::all(self.width), Border::Reflection));
+            (y, Saved { x, y, of: Of::Nothing })
+        })
+    }
+
+    /// Takes dy, and returns dx before the activation of x.
+    pub fn backward(&self, s: &mut Schedule, saved: &Saved, dy: Buf) -> Buf {
+        s.scope(&self.name, |s| {
+            let (dy, x) = (dy.reshape(saved.y.buf.shape), saved.x);
+            let dx = pad::backward(s, "backward", dy, Margins::all(self.width), Border::Reflection, x.gate());
+            x.pass(s, "backward_activation", dx)
+        })
+    }
+
+    /// The derivative of y along the direction `u` of x.
+    pub fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
+        let u = u.reshape(saved.x.buf.shape);
+        s.scope(&self.name, |s| pad::forward(s, "tangent", u, Margins::all(self.width), Border::Reflection))
+    }
+}
 
 /// Max pooling.
 #[derive(Clone, Debug)]

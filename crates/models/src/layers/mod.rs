@@ -6,6 +6,7 @@
 mod conv;
 mod group_norm;
 mod image;
+mod instance_norm;
 mod linear;
 mod norm;
 mod sequence;
@@ -13,7 +14,8 @@ mod stack;
 
 pub use conv::{Conv, ConvSpec};
 pub use group_norm::GroupNorm;
-pub use image::{AveragePool, MaxPool, MinibatchStd, Upsample};
+pub use image::{AveragePool, MaxPool, MinibatchStd, Pad, Upsample};
+pub use instance_norm::InstanceNorm;
 pub use linear::{Linear, LinearSpec};
 pub use norm::Norm;
 pub use sequence::Sequence;
@@ -161,6 +163,7 @@ enum Of {
     Nothing,
     Weight(spectral_norm::Saved),
     Statistics(batch_norm::Saved),
+    Groups(gpu_core::ops::group_norm::Saved),
     Index(Buf),
     Inner(Vec<Saved>),
 }

@@ -2,7 +2,7 @@
 
 use super::conv::ConvSpec;
 use super::linear::LinearSpec;
-use super::{AveragePool, Conv, Layer, Linear, MaxPool, MinibatchStd, Norm, Stack, Upsample};
+use super::{AveragePool, Conv, InstanceNorm, Layer, Linear, MaxPool, MinibatchStd, Norm, Pad, Stack, Upsample};
 use crate::network::Network;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::conv2d::Window;
@@ -156,6 +156,31 @@ impl<'a> Sequence<'a> {
         self.layers.push(Layer::Norm(Norm::new(self.memory, self.network, &name, channels, init, act)));
     }
 
+    /// A convolution without a bias, then instance normalisation.
+    pub fn conv_instance_norm(&mut self, outputs: usize, window: Window, act: Activation) {
+        self.push_conv(outputs, window, None, false, Activation::Identity);
+        self.instance_norm(act);
+    }
+
+    /// A transposed convolution without a bias, to images of `size`, then instance normalisation.
+    pub fn transposed_instance_norm(&mut self, outputs: usize, window: Window, size: [usize; 2], act: Activation) {
+        self.push_conv(outputs, window, Some(size), false, Activation::Identity);
+        self.instance_norm(act);
+    }
+
+    fn instance_norm(&mut self, act: Activation) {
+        let name = self.name(act);
+        self.layers.push(Layer::InstanceNorm(InstanceNorm { name, act }));
+    }
+
+    /// Padding by reflection.
+    pub fn pad(&mut self, width: usize) {
+        let name = self.name(Activation::Identity);
+        self.layers.push(Layer::Pad(Pad { name, width }));
+        let [h, w, c] = self.image;
+        self.image = [h + 2 * width, w + 2 * width, c];
+    }
+
     /// 2×2 max pooling.
     pub fn max_pool(&mut self) {
         let name = self.name(Activation::Identity);
@@ -202,6 +227,21 @@ impl<'a> Sequence<'a> {
         block.activate(Activation::Relu);
         block.conv(inner, Window::square(3, 1, 1), Activation::Relu);
         block.conv(channels, Window::square(1, 1, 0), Activation::Identity);
+        let block = block.finish();
+        self.layers.push(Layer::Residual(name, block));
+    }
+
+    /// x + norm(conv3×3(pad(relu(norm(conv3×3(pad(x))))))), with instance normalisation and reflected borders: Zhu et
+    /// al., 2017, §7.2.
+    pub fn residual_instance_norm(&mut self) {
+        let name = self.name(Activation::Identity);
+        let (channels, window) = (self.image[2], Window::square(3, 1, 0));
+        let mut block = Sequence::of_images(self.memory, self.network, &name, self.image);
+        block.init = self.init;
+        block.pad(1);
+        block.conv_instance_norm(channels, window, Activation::Relu);
+        block.pad(1);
+        block.conv_instance_norm(channels, window, Activation::Identity);
         let block = block.finish();
         self.layers.push(Layer::Residual(name, block));
     }

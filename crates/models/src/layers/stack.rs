@@ -1,6 +1,9 @@
 //! Layers one after another.
 
-use super::{AveragePool, Conv, Linear, MaxPool, MinibatchStd, Mode, Norm, Of, Saved, Slope, Upsample, Value, Wrt};
+use super::{
+    AveragePool, Conv, InstanceNorm, Linear, MaxPool, MinibatchStd, Mode, Norm, Of, Pad, Saved, Slope, Upsample, Value,
+    Wrt,
+};
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::elementwise;
 use gpu_core::{Buf, Schedule};
@@ -14,6 +17,10 @@ pub enum Layer {
     Conv(Conv),
     /// Batch normalisation.
     Norm(Norm),
+    /// Instance normalisation.
+    InstanceNorm(InstanceNorm),
+    /// Padding by reflection.
+    Pad(Pad),
     /// Max pooling.
     MaxPool(MaxPool),
     /// Average pooling.
@@ -26,7 +33,7 @@ pub enum Layer {
     Activate(String, Activation),
     /// Rows as images [h, w, c].
     Unflatten([usize; 3]),
-    /// y = x + inner(x), of an x without an activation.
+    /// y = x + inner(x).
     Residual(String, Stack),
 }
 
@@ -36,6 +43,8 @@ impl Layer {
             Self::Linear(layer) => layer.forward(s, x, mode),
             Self::Conv(layer) => layer.forward(s, x, mode),
             Self::Norm(layer) => layer.forward(s, x, mode),
+            Self::InstanceNorm(layer) => layer.forward(s, x),
+            Self::Pad(layer) => layer.forward(s, x),
             Self::MaxPool(layer) => layer.forward(s, x),
             Self::AveragePool(layer) => layer.forward(s, x),
             Self::MinibatchStd(layer) => layer.forward(s, x),
@@ -50,7 +59,6 @@ impl Layer {
                 (y, Saved { x, y, of: Of::Nothing })
             }
             Self::Residual(name, inner) => {
-                assert!(matches!(x.slope, Slope::One), "{name}: an activation made its input");
                 let (change, of) = inner.forward(s, x, mode);
                 assert!(matches!(change.slope, Slope::One), "{name}: an activation ends it");
                 let y = Value::plain(elementwise::add(s, &format!("{name}.add"), x.buf, change.buf));
@@ -64,6 +72,8 @@ impl Layer {
             Self::Linear(layer) => layer.backward(s, saved, dy, wrt),
             Self::Conv(layer) => layer.backward(s, saved, dy, wrt),
             Self::Norm(layer) => layer.backward(s, saved, dy, wrt),
+            Self::InstanceNorm(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
+            Self::Pad(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
             Self::MaxPool(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
             Self::AveragePool(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
             Self::MinibatchStd(layer) => (wrt != Wrt::Params).then(|| layer.backward(s, saved, dy)),
@@ -75,27 +85,36 @@ impl Layer {
                 let Of::Inner(of) = &saved.of else { unreachable!("saved by this layer") };
                 let dy = dy.reshape(saved.y.buf.shape);
                 let dx = inner.backward(s, of, dy, wrt)?;
-                Some(elementwise::add(s, &format!("{name}.backward_add"), dy, dx))
+                // Both are taken before the activation of x.
+                let kept = saved.x.before(s, &format!("{name}.backward_kept"), dy);
+                Some(elementwise::add(s, &format!("{name}.backward_add"), kept, dx))
             }
         }
     }
 }
 
 impl Layer {
+    fn has_parameters(&self) -> bool {
+        matches!(self, Self::Linear(_) | Self::Conv(_) | Self::Norm(_) | Self::Residual(..))
+    }
+
     /// The derivative of y along the direction `u` of x.
     ///
     /// # Panics
-    /// When the layer has none: normalisation by a batch, a residual block, a separate activation.
+    /// When the layer has none: normalisation, a residual block, a separate activation.
     fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
         match self {
             Self::Linear(layer) => layer.tangent(s, saved, u),
             Self::Conv(layer) => layer.tangent(s, saved, u),
+            Self::Pad(layer) => layer.tangent(s, saved, u),
             Self::MaxPool(layer) => layer.tangent(s, saved, u),
             Self::AveragePool(layer) => layer.tangent(s, saved, u),
             Self::MinibatchStd(layer) => layer.tangent(s, saved, u),
             Self::Upsample(layer) => layer.tangent(s, saved, u),
             Self::Unflatten(_) => u.reshape(saved.y.buf.shape),
-            Self::Norm(_) | Self::Residual(..) | Self::Activate(..) => panic!("no tangent goes through {self:?}"),
+            Self::Norm(_) | Self::InstanceNorm(_) | Self::Residual(..) | Self::Activate(..) => {
+                panic!("no tangent goes through {self:?}")
+            }
         }
     }
 }
@@ -180,14 +199,17 @@ impl Stack {
 
 /// Backwards through layers one after another, differentiating all of them by `wrt`.
 fn backward(s: &mut Schedule, layers: &[Layer], saved: &[Saved], dy: Buf, wrt: Wrt) -> Option<Buf> {
+    // Below the first layer with parameters, only the gradient of the input is of use.
+    let first = layers.iter().position(Layer::has_parameters).unwrap_or(layers.len());
+    let end = if wrt == Wrt::Params { first } else { 0 };
     let mut gradient = Some(dy);
-    for (i, (layer, saved)) in layers.iter().zip(saved).enumerate().rev() {
+    for (i, (layer, saved)) in layers.iter().zip(saved).enumerate().skip(end).rev() {
         let of_layer = match (i, wrt) {
-            (0, _) => wrt,
+            (_, Wrt::Params) if i == first => Wrt::Params,
             (_, Wrt::Input) => Wrt::Input,
             _ => Wrt::Both,
         };
         gradient = layer.backward(s, saved, gradient?, of_layer);
     }
-    gradient
+    if wrt == Wrt::Params { None } else { gradient }
 }

@@ -12,21 +12,21 @@ use gpu_core::{Buf, Schedule};
 
 /// A draw of codes.
 #[derive(Clone, Copy)]
-pub(super) struct Draw {
+pub(super) struct Draw<'a> {
     /// The distribution at each position.
     pub(super) drawing: Drawing,
     /// The clock whose first word is the step.
     pub(super) clock: Buf,
     /// The seed.
     pub(super) seed: u64,
-    /// Codes, `u32 [n, positions]`, and the number of their first rows that are taken instead of drawn.
-    pub(super) kept: Option<(Buf, usize)>,
+    /// Codes, `u32 [n, positions]`, and for each position whether it is taken instead of drawn.
+    pub(super) kept: Option<(Buf, &'a [bool])>,
 }
 
 impl PixelCnn {
     /// Draws codes into `drawn`, `u32 [n, positions]`, each given those before it. `classes` are one-hot, [n, classes].
     /// Returns the logits of each position, [n, codes].
-    pub(super) fn draw(&self, s: &mut Schedule, drawn: Buf, classes: Option<Buf>, draw: Draw) -> Vec<Buf> {
+    pub(super) fn draw(&self, s: &mut Schedule, drawn: Buf, classes: Option<Buf>, draw: Draw<'_>) -> Vec<Buf> {
         let ([h, w], n) = (self.grid, drawn.shape.rows());
         let biases: Vec<Option<Buf>> = self.layers.iter().map(|layer| layer.bias(s, classes)).collect();
         let zero_row = zeros(s, "zero_row", [n, w * self.width]);
@@ -45,7 +45,7 @@ impl PixelCnn {
                     let logits = logits.reshape([n, logits.len() / n]);
                     all.push(logits);
                     let Draw { drawing, clock, seed, kept } = draw;
-                    let index = match kept.filter(|(_, rows)| i < *rows) {
+                    let index = match kept.filter(|(_, taken)| taken[at]) {
                         Some((kept, _)) => codes::column(s, "kept", kept, at),
                         None => categorical(s, "draw", logits, drawing, clock, at, seed, Stream::Codes),
                     };

@@ -239,7 +239,8 @@ impl CodePrior for Prior {
         Pass::new(s, &[images, codes])
     }
 
-    fn complete(&self, batch: usize, seed: u64, drawing: Drawing, rows: usize) -> Pass {
+    fn complete(&self, batch: usize, seed: u64, drawing: Drawing, kept: &[bool]) -> Pass {
+        assert_eq!(kept.len(), self.grid().iter().product::<usize>(), "a position is kept or drawn");
         let mut s = Schedule::new();
         let buffers = &self.base.buffers;
         let order = buffers.test_order(&mut s, batch);
@@ -247,7 +248,7 @@ impl CodePrior for Prior {
         let classes = buffers.first().labels.map(|labels| buffers.classes(&mut s, labels.test, order));
         let found = self.vqvae.codes_of(&mut s, x);
         let codes = self.drawn(batch);
-        let draw = Draw { drawing, clock: buffers.side_clock, seed, kept: Some((found, rows)) };
+        let draw = Draw { drawing, clock: buffers.side_clock, seed, kept: Some((found, kept)) };
         self.pixels.draw(&mut s, codes, classes, draw);
         let images = self.vqvae.images_of(&mut s, codes);
         Pass::new(s, &[x, images])

@@ -1,5 +1,5 @@
 //! Compares the reference with PyTorch for the operators of image translation and restoration. tests/golden/README.md
-//! describes translation.safetensors and translation.py, which creates it.
+//! describes translation_ops.safetensors and translation_ops.py, which creates it.
 
 #[path = "golden/bench.rs"]
 mod bench;
@@ -13,7 +13,7 @@ use gpu_core::{Array, Dtype, Error};
 
 #[test]
 fn operators_of_translation_agree_with_pytorch() -> Result<(), Error> {
-    bench::agree("translation", |bench, op, kind| match op {
+    bench::agree("translation_ops", |bench, op, kind| match op {
         "corrupt" => corrupted(bench, kind),
         "replay_pool" => replayed(bench),
         _ => panic!("no test for {op}"),
