@@ -9,12 +9,20 @@ use rayon::prelude::*;
 pub fn pad<E: Element>(args: &mut Args<'_, E>) {
     let p: PadParams = args.params();
     let (x, y) = (args.read("x"), args.write("y"));
-    let (image, c) = ((p.h * p.w * p.c) as usize, p.c as usize);
-    let rows = (p.top + p.h + p.bottom) as usize;
-    y.par_chunks_mut((p.left + p.w + p.right) as usize * c).enumerate().for_each(|(row, y)| {
+    let [h, w, c] = [p.h, p.w, p.c].map(|size| size as usize);
+    let (rows, columns) = ((p.top + p.h + p.bottom) as usize, (p.left + p.w + p.right) as usize);
+    y.par_chunks_mut(columns * c).enumerate().for_each(|(row, y)| {
         let (n, row) = (row / rows, row % rows);
-        for (i, y) in y.iter_mut().enumerate() {
-            *y = pixel(&p, row, i / c).map_or(E::zero(), |pixel| x[n * image + pixel * c + i % c]);
+        let Some(row) = shown(&p, row, p.top, p.h) else { return y.fill(E::zero()) };
+        let x = &x[(n * h + row) * w * c..][..w * c];
+        let inside = p.left as usize * c;
+        y[inside..inside + w * c].copy_from_slice(x);
+        for column in border(&p, columns) {
+            let y = &mut y[column * c..][..c];
+            match shown(&p, column, p.left, p.w) {
+                Some(of_x) => y.copy_from_slice(&x[of_x * c..][..c]),
+                None => y.fill(E::zero()),
+            }
         }
     });
 }
@@ -23,12 +31,19 @@ pub fn pad<E: Element>(args: &mut Args<'_, E>) {
 pub fn pad_backward<E: Element>(args: &mut Args<'_, E>) {
     let p: PadParams = args.params();
     let (dy, gate_y, dx) = (args.read("dy"), args.read("gate_y"), args.write("dx"));
-    let (rows, cols, c) = ((p.top + p.h + p.bottom) as usize, (p.left + p.w + p.right) as usize, p.c as usize);
-    dx.par_chunks_mut((p.h * p.w) as usize * c).zip(dy.par_chunks(rows * cols * c)).for_each(|(dx, dy)| {
+    let [h, w, c] = [p.h, p.w, p.c].map(|size| size as usize);
+    let (rows, columns) = ((p.top + p.h + p.bottom) as usize, (p.left + p.w + p.right) as usize);
+    let add = |dx: &mut [E], dy: &[E]| dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy);
+    dx.par_chunks_mut(h * w * c).zip(dy.par_chunks(rows * columns * c)).for_each(|(dx, dy)| {
         dx.fill(E::zero());
-        for (i, &dy) in dy.iter().enumerate() {
-            if let Some(pixel) = pixel(&p, i / c / cols, i / c % cols) {
-                dx[pixel * c + i % c] += dy;
+        for (row, dy) in dy.chunks_exact(columns * c).enumerate() {
+            let Some(row) = shown(&p, row, p.top, p.h) else { continue };
+            let dx = &mut dx[row * w * c..][..w * c];
+            add(dx, &dy[p.left as usize * c..][..w * c]);
+            for column in border(&p, columns) {
+                if let Some(of_x) = shown(&p, column, p.left, p.w) {
+                    add(&mut dx[of_x * c..][..c], &dy[column * c..][..c]);
+                }
             }
         }
     });
@@ -38,13 +53,12 @@ pub fn pad_backward<E: Element>(args: &mut Args<'_, E>) {
     }
 }
 
-/// The pixel of x, row · w + column, that y shows at a row and column; `None` for zero padding.
-fn pixel(p: &PadParams, row: usize, col: usize) -> Option<usize> {
-    let row = shown(p, row, p.top, p.h)?;
-    Some(row * p.w as usize + shown(p, col, p.left, p.w)?)
+/// The columns of y before and after those of x.
+fn border(p: &PadParams, columns: usize) -> impl Iterator<Item = usize> {
+    (0..p.left as usize).chain((p.left + p.w) as usize..columns)
 }
 
-/// The same along one axis.
+/// The index of x that y shows at an index along one axis; `None` for zero padding.
 fn shown(p: &PadParams, at: usize, before: u32, size: u32) -> Option<usize> {
     let (at, size) = (at as i64 - i64::from(before), i64::from(size));
     match at {
