@@ -3,8 +3,8 @@
 
     benches/translation_twin.py RUN [--seed N] [--threads N] [--steps N]
 
-RUN is a run of the family cyclegan or paired on two folders of images with equal names (`--pairs name`), whose images
-are not resized. The twin has the run's settings: networks, losses, replay pool, batch size, epochs, learning rate and
+RUN is a run of the family cyclegan or paired on two folders of colour images with equal file names (`--pairs name`),
+which are not resized. The twin has the run's settings: networks, losses, replay pool, batch size, epochs, learning rate and
 its schedule, with PyTorch's random numbers. Prints the mean absolute error, in [0, 1], of translations of the test
 images to B, and of a CycleGAN to A, of both.
 """

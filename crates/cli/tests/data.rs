@@ -279,7 +279,10 @@ fn two_sides_are_inspected_and_refused_where_one_is_needed() {
     let printed = place.done("data inspect halves --pairs split");
     assert!(printed.contains("size       4×4×3 and 4×4×3") && printed.contains("a side has no classes"), "{printed}");
     for (line, words) in [
-        ("train vae --data styles", &["data.b must be empty: vae takes one set of images"][..]),
+        (
+            "train vae --data styles",
+            &["data.source has two sets of images, but the model, of the family vae, takes one"][..],
+        ),
         ("train vae --data data --data-b styles", &["data.size"]),
         ("train vae --data data --pairs name", &["data.pairs = name needs a second set of images"]),
         ("train vae --data data --set data.pairs=both", &["both", "none, name, split"]),

@@ -92,8 +92,8 @@ fn own_images_are_translated_whole() {
     let output = place.frit("translate run --images own --device cpu");
     assert!(stderr(&output).contains("resized 2 of 3 images"), "{}", stderr(&output));
     let to = place.path("run/translated");
-    assert_eq!(size_of(&to.join("small.png")), (12, 12));
-    assert_eq!(size_of(&to.join("wide.png")), (40, 12));
+    assert_eq!(size_of(&to.join("small.png")), (12, 16));
+    assert_eq!(size_of(&to.join("wide.png")), (42, 12));
     assert_eq!(size_of(&to.join("more/same.png")), (12, 12));
     // On the adapter, the same pixels but for rounding.
     place.done("translate run --images own/wide.png --device gpu --out gpu");
@@ -102,7 +102,14 @@ fn own_images_are_translated_whole() {
     assert!(differ <= 1, "{differ}");
     refusal(&place.frit("translate run --images nosuch"), &["no file or folder 'nosuch'"]);
     refusal(&place.frit("translate run --images own --alpha --device cpu"), &["--alpha needs a model"]);
-    refusal(&place.frit("restore run --images own --mask own/small.png --device cpu"), &["leave out --mask"]);
+    refusal(&place.frit("restore run --images own --mask own/small.png"), &["use `frit translate`"]);
+    // Attention takes at most 256 pixels at the smallest size.
+    place.done(&format!("{PAIRED} --epochs 1 --set paired.heads=2 --out attentive"));
+    RgbImage::from_pixel(90, 60, Rgb([9, 99, 200])).save(own.join("large.png")).unwrap();
+    let output = place.frit("translate attentive --images own/large.png --device cpu --out smaller");
+    assert!(stderr(&output).contains("resized 1 of 1 images (e.g. 60×90 to"), "{}", stderr(&output));
+    let (w, h) = size_of(&place.path("smaller/large.png"));
+    assert!(w / 2 * (h / 2) <= 256 && w > 36 && w > h, "{w}×{h}");
 }
 
 #[test]
@@ -143,6 +150,15 @@ fn restorations_undo_a_corruption() {
     (0..16).for_each(|at| mask.put_pixel(4 + at % 4, 4 + at / 4, Rgb([255; 3])));
     mask.save(place.path("mask.png")).unwrap();
     place.done("restore mask-4 --images a --mask mask.png --device cpu --out whole");
+    let [made, given] = ["whole/003.png", "a/003.png"].map(|path| image::open(place.path(path)).unwrap().to_rgb8());
+    let is_unknown = |x: u32, y: u32| (4..8).contains(&x) && (4..8).contains(&y);
+    let known = made.enumerate_pixels().filter(|(x, y, _)| !is_unknown(*x, *y));
+    assert!(known.into_iter().all(|(x, y, pixel)| pixel == given.get_pixel(x, y)), "known pixels stay");
+    RgbImage::new(12, 12).save(place.path("black.png")).unwrap();
+    refusal(&place.frit("restore mask-4 --images a --mask black.png --device cpu"), &["the mask is black"]);
+    refusal(&place.frit("translate mask-4 --images a --device cpu"), &["use `frit restore`"]);
+    refusal(&place.frit("restore noise-0.2 --images a --mask mask.png --device cpu"), &["leave out --mask"]);
+    refusal(&place.frit("restore noise-0.2 --images a --class red --device cpu"), &["leave it out"]);
     refusal(&place.frit("restore mask-4 --images a --device cpu"), &["--mask"]);
     refusal(&place.frit(&format!("{RESTORATION} --corrupt smudge:3 --out bad")), &["smudge:3", "jpeg"]);
     refusal(&place.frit(&format!("{RESTORATION} --corrupt mask:99 --out bad")), &["paired.corrupt", "mask:99"]);
@@ -163,13 +179,17 @@ fn other_models_complete_images() {
     place.done(&format!("{prior} --set prior.output=8 --epochs 2 --out prior"));
     for run in ["vae", "gan", "prior"] {
         place.done(&format!("restore {run} --images a/003.png --mask mask.png --device cpu -q --out {run}-made"));
-        let made = image::open(place.path(&format!("{run}-made/00000.png"))).unwrap().to_rgb8();
+        let made = image::open(place.path(&format!("{run}-made/003.png"))).unwrap().to_rgb8();
         let given = image::open(place.path("a/003.png")).unwrap().to_rgb8();
         let same = |x: u32, y: u32| made.get_pixel(x, y) == given.get_pixel(x, y);
         assert!((0..12).all(|x| (0..6).all(|y| same(x, y))), "{run} keeps known pixels");
         assert!(!(0..12).all(|x| (6..12).all(|y| same(x, y))), "{run} makes unknown ones");
     }
-    refusal(&place.frit("restore vae --images a/003.png --device cpu"), &["--mask"]);
+    refusal(&place.frit("restore vae --images a/003.png --device cpu"), &["--mask MASK.png"]);
+    refusal(&place.frit("restore vae --device cpu"), &["--images", "--mask"]);
+    RgbImage::from_pixel(9, 12, Rgb([255; 3])).save(place.path("narrow.png")).unwrap();
+    // A mask is fitted as the images are: its middle square is kept, and all of it is white.
+    refusal(&place.frit("restore vae --images a/003.png --mask narrow.png --device cpu"), &["no known pixel"]);
     refusal(&place.frit("restore vqvae --images a/003.png --mask mask.png --device cpu"), &["completes no images"]);
     refusal(&place.frit("translate vae --images a/003.png --device cpu"), &["vae translates no images"]);
 }
@@ -193,13 +213,26 @@ fn two_sets_are_translated_without_pairs() {
     let found = eval(&place, "pairs");
     assert!(number(&found, &["to_a", "nearest", "l1"]) > 0.0 && number(&found, &["l1"]) > 0.0, "{found}");
     refusal(&place.frit("train cyclegan --data a --device cpu"), &["data.b must name the second set"]);
-    refusal(&place.frit("train vae --data a --data-b b --device cpu"), &["data.b must be empty"]);
+    refusal(&place.frit("train vae --data a --data-b b --device cpu"), &["data.source has two sets of images"]);
     refusal(
         &place.frit(&format!("{CYCLEGAN} --set train.batch_size=31 --out big").replace("--batch-size 4 ", "")),
-        &["one of the two training sets has"],
+        &["train.batch_size is 31"],
     );
     let one_way = PAIRED.replace("paired --data", "paired --pairs none --data");
     refusal(&place.frit(&format!("{one_way} --out none")), &["data.pairs must be name or split"]);
+    let sets = "train paired --pairs none --data c --device cpu -q --batch-size 4 --out none";
+    for (part, first) in [("trainA", 0), ("trainB", 8), ("testA", 16), ("testB", 20)] {
+        fs::create_dir_all(place.path("c").join(part)).unwrap();
+        for number in first..first + 4 {
+            let name = format!("{number:03}.png");
+            fs::copy(place.path("a").join(&name), place.path("c").join(part).join(&name)).unwrap();
+        }
+    }
+    refusal(&place.frit(sets), &["data.pairs must be name or split"]);
+    refusal(&place.frit("train restoration --data moons --device cpu"), &["moons are points"]);
+    refusal(&place.frit("train vae --data c --device cpu"), &["has two sets of images"]);
+    let printed = stderr(&place.frit("train c --device cpu --batch-size 4 --steps 1 --set cyclegan.width=2 --out own"));
+    assert!(printed.contains("cyclegan") && place.path("own/config.toml").exists(), "{printed}");
 }
 
 /// A run in micro-batches is the run, but for rounding.

@@ -137,6 +137,11 @@ pub trait Translator {
     /// training images by a multiple of [`Translator::multiple`].
     fn translate_given(&self, count: usize, size: [usize; 2], to: Side) -> Translation;
 
+    /// True if given images may be so large; attention, for one, takes a number of pixels.
+    fn fits(&self, _size: [usize; 2]) -> bool {
+        true
+    }
+
     /// Height and width of given images differ from those of the training images by a multiple of this.
     fn multiple(&self) -> usize;
 }

@@ -114,7 +114,7 @@ impl ModelConfig {
     pub fn validate(&self, spec: &DataSpec, batch: usize, rows: usize) -> Result<(), InvalidSetting> {
         self.check_sets(spec)?;
         let settings = self.settings();
-        let checked = settings.validate(spec, rows).and_then(|()| noise(settings.noise_per_image(), batch));
+        let checked = settings.validate(spec, rows).and_then(|()| noise(settings.noise_per_image(spec), batch));
         checked.map_err(|invalid| invalid.within(self.family().name()))
     }
 
@@ -154,6 +154,11 @@ impl ModelConfig {
         self.settings().period()
     }
 
+    /// True if the images of its two sets are pairs.
+    pub fn needs_pairs(&self) -> bool {
+        matches!(self, Self::Paired(_)) && self.sets() == 2
+    }
+
     /// The corruption that a model of restoration undoes.
     pub fn corruption(&self) -> Option<Corruption> {
         match self {
@@ -189,13 +194,16 @@ mod tests {
             let model = family.defaults();
             for sets in 1..=2 {
                 let problem = model.validate(&DataSpec { sets: vec![set; sets] }, 1, 1).err();
-                let of_sets = problem.filter(|problem| problem.key == "data.b");
+                let of_sets = problem.filter(|problem| ["data.b", "data.source"].contains(&&*problem.key));
                 assert_eq!(of_sets.is_none(), sets == model.sets(), "{} with {sets} sets", family.name());
             }
         }
         let two = DataSpec { sets: vec![set; 2] };
         let message = Family::Vae.defaults().validate(&two, 1, 1).unwrap_err().to_string();
-        assert_eq!(message, "data.b must be empty: vae takes one set of images");
+        assert_eq!(
+            message,
+            "data.source has two sets of images, but the model, of the family vae, takes one; name one of them alone"
+        );
     }
 
     #[test]

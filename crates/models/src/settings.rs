@@ -39,7 +39,7 @@ pub trait Settings {
     }
 
     /// Random numbers drawn for each image of a training step.
-    fn noise_per_image(&self) -> usize {
+    fn noise_per_image(&self, _spec: &DataSpec) -> usize {
         0
     }
 

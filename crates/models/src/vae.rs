@@ -99,7 +99,7 @@ impl Settings for VaeConfig {
         Box::new(Vae::new(self.clone(), spec))
     }
 
-    fn noise_per_image(&self) -> usize {
+    fn noise_per_image(&self, _spec: &DataSpec) -> usize {
         self.latent
     }
 }

@@ -50,8 +50,10 @@ pub(crate) fn ensure(holds: bool, key: &str, problem: impl FnOnce() -> String) -
 
 /// The number of image sets that a family `takes`, and that the data `has`.
 pub(crate) fn sets(family: &str, takes: usize, has: usize) -> Check {
-    ensure(takes == has, "data.b", || match takes {
-        1 => format!("must be empty: {family} takes one set of images"),
+    ensure(takes == has, if takes == 1 { "data.source" } else { "data.b" }, || match takes {
+        1 => {
+            format!("has two sets of images, but the model, of the family {family}, takes one; name one of them alone")
+        }
         _ => "must name the second set of images, as in --data-b DIR".into(),
     })
 }
@@ -196,7 +198,10 @@ mod tests {
         let message = sets("cyclegan", 2, 1).unwrap_err().to_string();
         assert_eq!(message, "data.b must name the second set of images, as in --data-b DIR");
         let message = sets("vae", 1, 2).unwrap_err().to_string();
-        assert_eq!(message, "data.b must be empty: vae takes one set of images");
+        assert_eq!(
+            message,
+            "data.source has two sets of images, but the model, of the family vae, takes one; name one of them alone"
+        );
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) struct Restore {
     /// Image that is white where pixels are unknown, of every image alike; for a model that completes images
     #[arg(long, value_name = "MASK.png", requires = "images")]
     pub(crate) mask: Option<String>,
-    /// Class of your images, for class-conditional models [default: the name of their folder]
+    /// Class of your images, for class-conditional models
     #[arg(long, value_name = "NAME", requires = "images")]
     pub(crate) class: Option<String>,
     /// Number of test images [default: 16]

@@ -17,7 +17,7 @@ use frit::run::frozen::refuse_default_data;
 use frit::terminal::Terminal;
 use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
-use models::{ModelConfig, noun};
+use models::{Corruption, ModelConfig, noun};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,10 +113,12 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     let run = quoted(&trained.path) + if best_is_earlier { " --best" } else { "" };
     let model = &trained.session.model;
     let translates = model.translator().is_some();
-    let restores = trained.session.config.model.corruption().is_some();
+    let corruption = trained.session.config.model.corruption();
+    let (restores, masked) = (corruption.is_some(), matches!(corruption, Some(Corruption::Mask(_))));
     let draw = match (model.sampler().is_some(), model.reconstructor().is_some(), translates) {
         (true, ..) => format!("`frit sample {run}`, "),
         (_, true, _) => format!("`frit reconstruct {run}`, "),
+        (.., true) if masked => format!("`frit restore {run} --images PHOTOS --mask MASK.png`, "),
         (.., true) if restores => format!("`frit restore {run} --images PHOTOS`, "),
         (.., true) => format!("`frit translate {run} --images PHOTOS`, "),
         _ => String::new(),

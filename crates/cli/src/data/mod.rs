@@ -48,7 +48,7 @@ pub use formats::is_built_in;
 pub use given::{Given, read_given};
 pub use image_list::{Changes, Entry, ImageList};
 pub use npy::{classes_of_npy, is_npy, numbers_of_npy, write_classes, write_npy};
-pub use pictures::{OwnPicture, pictures};
+pub use pictures::{OwnPicture, own_picture, picture_files};
 pub use pixels::Pixels;
 pub use read::{Found, Rule, read, read_any_size, read_by};
 pub use sizes::{counted, suggested};

@@ -31,43 +31,34 @@ impl OwnPicture {
     }
 }
 
-/// Reads an image file, or every one below a folder, those of a folder before those of its sub-folders; and the files
-/// that cannot be read. Transparent pixels are over the background of the options.
+/// The image files of a source, which is a file or a folder: those of a folder before those of its sub-folders. Each has
+/// its path and the name of its result.
 ///
 /// # Errors
-/// There is no such file or folder, or it has no readable images.
-pub fn pictures(source: &str, options: &DataOptions) -> Result<(Vec<OwnPicture>, Vec<Skipped>)> {
-    let options = DataOptions { size: 0, channels: 0, ..options.clone() };
+/// There is no such file or folder, or the folder holds no images.
+pub fn picture_files(source: &str) -> Result<Vec<(PathBuf, PathBuf)>> {
     let path = Path::new(source);
     if !files::exists(path)? {
         return Err(error!(Data, "no file or folder '{source}'"));
     }
-    let paths: Vec<(PathBuf, PathBuf)> = match path.is_dir() {
-        false => vec![(path.into(), path.file_name().unwrap_or_default().into())],
-        true => {
-            let all = images_of(path, &mut Vec::new())?.into_images().into_iter();
-            all.map(|file| (file.clone(), file.strip_prefix(path).unwrap_or(&file).into())).collect()
-        }
-    };
-    let (mut found, mut skipped) = (Vec::new(), Vec::new());
-    for (file, name) in paths {
-        match picture::read(&file, &options) {
-            Ok(picture) => {
-                let channels = if picture.coloured { 3 } else { 1 };
-                let [h, w, from] = picture.size;
-                found.push(OwnPicture {
-                    name,
-                    pixels: convert(picture.pixels, from, channels),
-                    size: [h, w, channels],
-                });
-            }
-            Err(reason) => skipped.push(Skipped { path: file.display().to_string(), reason }),
-        }
+    if !path.is_dir() {
+        return Ok(vec![(path.into(), path.file_name().unwrap_or_default().into())]);
     }
-    match (found.is_empty(), skipped.first()) {
-        (true, Some(first)) => Err(error!(Data, "no image of {source} can be read: {first}")),
-        _ => Ok((found, skipped)),
-    }
+    let all = images_of(path, &mut Vec::new())?.into_images().into_iter();
+    Ok(all.map(|file| (file.clone(), file.strip_prefix(path).unwrap_or(&file).into())).collect())
+}
+
+/// Reads an image file. Transparent pixels are over the background of the options.
+///
+/// # Errors
+/// The file and the reason, if it is no image that can be read.
+pub fn own_picture(file: &Path, name: &Path, options: &DataOptions) -> Result<OwnPicture, Skipped> {
+    let options = DataOptions { size: 0, channels: 0, ..options.clone() };
+    let skipped = |reason| Skipped { path: file.display().to_string(), reason };
+    let found = picture::read(file, &options).map_err(skipped)?;
+    let channels = if found.coloured { 3 } else { 1 };
+    let [h, w, from] = found.size;
+    Ok(OwnPicture { name: name.into(), pixels: convert(found.pixels, from, channels), size: [h, w, channels] })
 }
 
 #[cfg(test)]
@@ -83,15 +74,21 @@ mod tests {
         GrayImage::from_pixel(3, 2, Luma([7])).save(path("grey.png")).unwrap();
         RgbImage::from_pixel(5, 4, Rgb([1, 2, 3])).save(path("more/colour.png")).unwrap();
         std::fs::write(path("more/words.png"), "no image").unwrap();
-        let read = |name: &str| pictures(path(name).to_str().unwrap(), &DataOptions::default());
-        let (found, skipped) = read("more").unwrap();
-        assert_eq!((found[0].name.as_path(), found[0].size), (Path::new("colour.png"), [4, 5, 3]));
-        assert!(skipped.len() == 1 && skipped[0].path.ends_with("words.png"));
-        let (found, _) = read("grey.png").unwrap();
-        assert_eq!((found[0].name.as_path(), found[0].size), (Path::new("grey.png"), [2, 3, 1]));
-        let large = found[0].fitted([4, 4], 3);
+        let read = |name: &str| -> Result<Vec<Result<OwnPicture, Skipped>>> {
+            let found = picture_files(path(name).to_str().unwrap())?;
+            Ok(found.iter().map(|(file, name)| own_picture(file, name, &DataOptions::default())).collect())
+        };
+        let [colour, words] = read("more").unwrap().try_into().unwrap();
+        let colour = colour.unwrap();
+        assert_eq!((colour.name.as_path(), colour.size), (Path::new("colour.png"), [4, 5, 3]));
+        assert!(words.unwrap_err().path.ends_with("words.png"));
+        let all: Vec<PathBuf> = read("").unwrap().into_iter().flatten().map(|found| found.name).collect();
+        assert_eq!(all, [Path::new("grey.png"), Path::new("more/colour.png")]);
+        let [grey] = read("grey.png").unwrap().try_into().unwrap();
+        let grey = grey.unwrap();
+        assert_eq!((grey.name.as_path(), grey.size), (Path::new("grey.png"), [2, 3, 1]));
+        let large = grey.fitted([4, 4], 3);
         assert_eq!((large.size, large.pixels), ([4, 4, 3], vec![7; 48]));
         assert!(read("nosuch.png").unwrap_err().to_string().starts_with("no file or folder '"));
-        assert!(read("more/words.png").unwrap_err().to_string().contains("can be read"));
     }
 }

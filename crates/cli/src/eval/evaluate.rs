@@ -87,7 +87,7 @@ pub fn evaluate(
     evaluation.insert("iw_samples".into(), json!(options.importance_samples));
     evaluation.extend(generated(options, images, session, backend, terminal)?);
     evaluation.extend(points(session, options.seed)?);
-    evaluation.extend(translation_errors(session)?);
+    evaluation.extend(translation_errors(session, options.seed)?);
     evaluation.extend(stacked_modes(session, backend, options.seed, terminal)?);
     Ok(evaluation)
 }

@@ -1,6 +1,6 @@
 //! Metrics other than the losses: reconstructions, code lengths, the discriminator's accuracy, generated images.
 
-use crate::data::DataSet;
+use crate::data::{DataSet, Sides};
 use crate::eval::classifier::TrainedClassifier;
 use crate::eval::draw::{Reconstructions, Sampling};
 use crate::eval::features::FeatureSpace;
@@ -38,10 +38,12 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
     let discriminates = model.discriminator().is_some_and(|discriminator| discriminator.threshold().is_some());
     let points = session.data.points;
     let (mixture, stacked) = (points.is_some_and(|d| d.deviation().is_some()), session.data.stacked.is_some());
-    let parts: [(bool, &[&'static str]); 10] = [
+    let pairs = matches!(session.data.sides, Some(Sides::Paired { .. })) || session.config.model.corruption().is_some();
+    let parts: [(bool, &[&'static str]); 11] = [
         (model.log_density().is_some(), &["nll"]),
         (model.posterior().is_some(), &["active_units"]),
         (model.reconstructor().is_some() && points.is_none() && session.data.sides.is_none(), &RECONSTRUCTION),
+        (model.translator().is_some() && pairs, &["l1", "psnr", "ssim"]),
         (model.quantiser().is_some(), &["bits", "entropy_bits"]),
         (discriminates, &["d_accuracy", "d_precision", "d_recall"]),
         (classifier && conditional, &["class_agreement"]),

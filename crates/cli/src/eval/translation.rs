@@ -10,10 +10,12 @@ use crate::io::error::Result;
 use crate::io::images;
 use crate::run::session::Session;
 use image::DynamicImage;
-use models::metrics::{mse, psnr, ssim};
+use models::metrics::{mse, ssim};
 use models::{Pass, Side};
 use serde_json::{Value, json};
 
+/// Training images among which the nearest one is searched for, and of which the mean is taken, at most.
+const MAX_TRAINING: usize = 4_096;
 /// Columns of a grid of images above their translations.
 const COLUMNS: usize = 16;
 
@@ -26,19 +28,18 @@ pub struct Translations {
 
 impl Translations {
     /// Prepares `count` test images, drawn by the seed of the run, and their translations to a side; `None` if the
-    /// model does not translate to it. They are drawn with the running average of the weights if the configuration
-    /// says so.
-    pub fn prepare(session: &mut Session, count: usize, to: Side) -> Result<Option<Self>> {
+    /// model does not translate to it. `seed` is that of a corruption. They are drawn with the running average of the
+    /// weights if the configuration says so.
+    pub fn prepare(session: &mut Session, count: usize, to: Side, seed: u64) -> Result<Option<Self>> {
         let Some(translator) = session.model.translator() else { return Ok(None) };
         if !translator.targets().contains(&to) {
             return Ok(None);
         }
-        let seed = session.config.train.seed;
         let pass = |session: &Session, batch| {
             let pass = session.model.translator().expect("checked above").translate(batch, to, seed);
             Pass { schedule: with_drawing_weights(session, pass.schedule), ..pass }
         };
-        let rows = session.data.test_rows(count, seed);
+        let rows = session.data.test_rows(count, session.config.train.seed);
         Ok(Some(Self { pass: TestPass::prepare(session, rows, pass)?, to, count }))
     }
 
@@ -86,7 +87,7 @@ pub fn preview(session: &mut Session, prepared: &[Translations]) -> Result<Dynam
 ///
 /// # Errors
 /// [`ErrorKind::Device`](crate::ErrorKind) if the device fails.
-pub fn translation_errors(session: &mut Session) -> Result<Evaluation> {
+pub fn translation_errors(session: &mut Session, seed: u64) -> Result<Evaluation> {
     let mut evaluation = Evaluation::new();
     let Some(translator) = session.model.translator() else { return Ok(evaluation) };
     let targets = translator.targets();
@@ -96,15 +97,14 @@ pub fn translation_errors(session: &mut Session) -> Result<Evaluation> {
     }
     let count = session.data.tests();
     for &to in targets {
-        let Some(translations) = Translations::prepare(session, count, to)? else { continue };
+        let Some(translations) = Translations::prepare(session, count, to, seed)? else { continue };
         let [input, output, third] = translations.run(session)?;
         let data = session.data.clone();
         let truth = if corrupted { third } else { test_images(session, &data, to) };
         let mut rows = serde_json::Map::new();
         rows.insert("translated".into(), errors(&output.values, &truth));
-        if input.size[2] >= truth.size[2] {
-            rows.insert("input".into(), errors(&first_channels(&input, truth.size[2]), &truth));
-        }
+        let alike = input.with_channels(truth.size[2]);
+        rows.insert("input".into(), errors(&alike.values, &truth));
         if corrupted {
             let corruption = session.config.model.corruption();
             if let Some((name, values)) = corruption.and_then(|of| filtered(&input, truth.size, of)) {
@@ -112,10 +112,7 @@ pub fn translation_errors(session: &mut Session) -> Result<Evaluation> {
             }
         } else {
             let training = training_images(session, &data, to);
-            let sources = training_images(session, &data, to.other());
-            if sources.size == training.size {
-                rows.insert("nearest".into(), errors(&nearest(&input.values, &training), &truth));
-            }
+            rows.insert("nearest".into(), errors(&nearest(&alike.values, &training), &truth));
             rows.insert("mean".into(), errors(&mean_image(&training, count), &truth));
         }
         if to == Side::B {
@@ -128,23 +125,17 @@ pub fn translation_errors(session: &mut Session) -> Result<Evaluation> {
     Ok(evaluation)
 }
 
-/// The mean absolute error, PSNR and SSIM, means over the images.
+/// The mean absolute error, PSNR and SSIM, means over the images. PSNR is at most that of half a grey level: that of an
+/// exact image is infinite.
 fn errors(values: &[f32], truth: &Plane) -> Value {
     let clamped: Vec<f32> = values.iter().map(|x| x.clamp(0.0, 1.0)).collect();
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let difference = clamped.iter().zip(&truth.values).map(|(a, b)| f64::from((a - b).abs()));
     let l1 = difference.sum::<f64>() / clamped.len() as f64;
-    // Of equal images PSNR is infinite, which the mean of all would be too: their mean error has one.
-    let noise = mean(mse(&clamped, &truth.values, truth.size));
-    let each = psnr(&clamped, &truth.values, truth.size);
-    let finite = each.iter().all(|value| value.is_finite());
-    let decibels = if finite { mean(each) } else { -10.0 * noise.log10() };
-    json!({ "l1": l1, "psnr": decibels, "ssim": mean(ssim(&clamped, &truth.values, truth.size)) })
-}
-
-/// The first `channels` channels of each pixel.
-fn first_channels(plane: &Plane, channels: usize) -> Vec<f32> {
-    plane.values.chunks_exact(plane.size[2]).flat_map(|pixel| &pixel[..channels]).copied().collect()
+    let least = (0.5f64 / 255.0).powi(2);
+    let noise = mse(&clamped, &truth.values, truth.size).into_iter();
+    let decibels = noise.map(|error| -10.0 * error.max(least).log10()).collect();
+    json!({ "l1": l1, "psnr": mean(decibels), "ssim": mean(ssim(&clamped, &truth.values, truth.size)) })
 }
 
 fn test_images(session: &Session, data: &DataSet, side: Side) -> Plane {
@@ -152,8 +143,11 @@ fn test_images(session: &Session, data: &DataSet, side: Side) -> Plane {
     plane(session, data, side, &data.test, Some(&rows))
 }
 
+/// At most [`MAX_TRAINING`] training images, at equal distances in their order.
 fn training_images(session: &Session, data: &DataSet, side: Side) -> Plane {
-    plane(session, data, side, &data.train, None)
+    let count = data.side_count(&data.train, side.index());
+    let rows: Vec<usize> = (0..count).step_by(count.div_ceil(MAX_TRAINING).max(1)).collect();
+    plane(session, data, side, &data.train, Some(&rows))
 }
 
 fn plane(session: &Session, data: &DataSet, side: Side, split: &Split, rows: Option<&[usize]>) -> Plane {

@@ -5,7 +5,7 @@ use crate::data::{DataSet, Sides};
 use crate::io::error::{Hint, Result, ensure};
 use gpu_core::Backend;
 use gpu_core::ops::gather::Move;
-use models::Training;
+use models::{CycleGanConfig, ModelConfig, Training};
 
 /// The steps of a run. An epoch takes the training set shard by shard, and a shard batch by batch; the last batch may
 /// be smaller. Without shards, the whole set is one shard.
@@ -159,6 +159,7 @@ pub fn binding_bytes(backend: &Backend) -> usize {
 /// # Errors
 /// The images of a single step do not fit.
 pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Option<usize>> {
+    check_pool(config, data, bytes)?;
     let sides = 0..data.side_total();
     let largest = sides.clone().map(|side| data.side_size(side).iter().product::<usize>()).max().unwrap_or_default();
     let of_image = largest.max(data.classes.len());
@@ -184,6 +185,20 @@ pub fn fit_shard(config: &mut Config, data: &DataSet, bytes: usize) -> Result<Op
         "a step has {images} images, but this device binds at most {most} of this size"
     );
     Ok(Some(images))
+}
+
+/// Refuses a pool of earlier translations that does not fit.
+fn check_pool(config: &Config, data: &DataSet, bytes: usize) -> Result<()> {
+    let ModelConfig::CycleGan(CycleGanConfig { pool, .. }) = &config.model else { return Ok(()) };
+    let pixels = (0..data.side_total()).map(|side| data.side_size(side).iter().product::<usize>()).max();
+    let most = bytes / (4 * pixels.unwrap_or(1).max(1));
+    ensure!(
+        *pool <= most,
+        Device,
+        hint: Hint::Set("cyclegan.pool".into()),
+        "cyclegan.pool is {pool}, but this device binds at most {most} images of this size at once"
+    );
+    Ok(())
 }
 
 /// The training settings of steps of one size, with the learning rate halved `lowered` times.

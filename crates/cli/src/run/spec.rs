@@ -58,7 +58,10 @@ mod tests {
         assert_eq!((sizes(&sets[0]), sizes(&sets[1])), ((1, 2, [1, 1, 4], 1), (2, 1, [1, 1, 4], 1)));
         assert!(sets[0].variance == 1.0 && (sets[1].variance - (4.5f32 / 255.0).powi(2)).abs() < 1e-9);
         let error = config.check(&spec(&config, &data), 3).unwrap_err().to_string();
-        assert_eq!(error, "data.b must be empty: ae takes one set of images");
+        assert_eq!(
+            error,
+            "data.source has two sets of images, but the model, of the family ae, takes one; name one of them alone"
+        );
 
         let pairs = vec!["images".into()];
         let mut data = DataSet::new("here".into(), split(&[0; 3], [3; 4]), split(&[0; 3], [4; 4]), [1, 1, 4], pairs);

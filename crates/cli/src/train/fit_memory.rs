@@ -84,7 +84,7 @@ impl FitMemory<'_> {
     /// Prepares everything that the training needs, and drops it. The inner error is that of a size that does not fit.
     fn attempt(&self, config: Config) -> Result<Result<()>> {
         // A size that no model can have is too large for every device.
-        if let Err(invalid) = config.check(&spec(&config, self.data), self.data.train.count) {
+        if let Err(invalid) = config.check(&spec(&config, self.data), self.data.epoch_images()) {
             return Ok(Err(invalid));
         }
         let mut session = Session::open(config, self.data.clone(), self.backend)?;

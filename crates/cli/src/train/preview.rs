@@ -63,7 +63,8 @@ const TRANSLATED: usize = 16;
 
 fn translations(session: &mut Session) -> Result<Vec<Translations>> {
     let targets = session.model.translator().map_or(&[][..], |translator| translator.targets());
+    let seed = session.config.train.seed;
     let count = TRANSLATED.min(session.data.tests()).min(rows_that_fit(session));
-    let prepared = targets.iter().map(|&to| Translations::prepare(session, count, to));
+    let prepared = targets.iter().map(|&to| Translations::prepare(session, count, to, seed));
     Ok(prepared.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

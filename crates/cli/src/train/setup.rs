@@ -1,7 +1,7 @@
 //! Setup of a model: checks of its configuration, data and device, and its initial weights.
 
 use crate::config::{Config, Train};
-use crate::data::DataSet;
+use crate::data::{DataSet, Sides};
 use crate::eval::metrics::{METRICS, metric};
 use crate::eval::targets::check_ranges;
 use crate::io::error::{Result, bail};
@@ -190,7 +190,10 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
     let Train { batch_size, micro_batch, .. } = config.train;
     let micro_batch = if auto_micro_batch { smallest_micro_batch(batch_size) } else { micro_batch };
     let spec = spec(config, data);
-    config.with_micro_batch(micro_batch).check(&spec, data.train.count)?;
+    config.with_micro_batch(micro_batch).check(&spec, data.epoch_images())?;
+    if config.model.needs_pairs() && !matches!(data.sides, Some(Sides::Paired { .. })) {
+        bail!(Setting, "data.pairs must be name or split: {} needs pairs, as in --pairs name", config.name());
+    }
     let best = BestMetric::of(&config.train.best, config.build(&spec).as_ref())?;
     let Train { patience, best_every, .. } = config.train;
     if patience > 0 && patience < best_every && best.is_some_and(|metric| metric.is_generative()) {

@@ -301,7 +301,7 @@ impl Settings for GanConfig {
         if self.penalty == Penalty::None { 1 } else { self.penalty_every.max(1) }
     }
 
-    fn noise_per_image(&self) -> usize {
+    fn noise_per_image(&self, _spec: &DataSpec) -> usize {
         self.latent
     }
 

@@ -92,16 +92,12 @@ impl CycleGanConfig {
         }
     }
 
-    /// The factor of the generators' loss: the published one of least squares is the square without a factor of ½.
-    pub(super) fn generator_weight(&self) -> f32 {
-        if self.loss == GanLoss::LeastSquares { 2.0 } else { 1.0 }
-    }
-
     /// Checks the settings for such data, in batches of `batch`.
     pub(super) fn check(&self, spec: &DataSpec, batch: usize) -> Check {
         let [Some(a), Some(b)] = [0, 1].map(|side| spec.sets.get(side).map(|set| set.image)) else {
             return Ok(());
         };
+        images_only(spec)?;
         let [h, w, _] = a;
         ensure([h, w] == [b[0], b[1]], "data.size", || {
             format!("must be set: images of A are {h}×{w}, those of B {}×{}", b[0], b[1])
@@ -190,6 +186,7 @@ impl PairedConfig {
         if spec.sets.len() != if self.corrupt.0.is_some() { 1 } else { 2 } {
             return Ok(());
         }
+        images_only(spec)?;
         if let Some(corruption) = self.corrupt.0 {
             let invalid = |problem: InvalidCorruption| validate::InvalidSetting::new("corrupt", problem.to_string());
             corruption.check(spec.first().image).map_err(invalid)?;
@@ -231,6 +228,14 @@ impl PairedConfig {
         let weights = (0..=self.halvings).map(|i| 100 * (self.width << i).pow(2)).sum();
         load("width", "halvings", &numbers, weights, batch)
     }
+}
+
+/// Refuses points.
+fn images_only(spec: &DataSpec) -> Check {
+    let points = spec.sets.iter().find_map(|set| set.points);
+    ensure(points.is_none(), "data.source", || {
+        format!("must have images, and {} are points", points.map_or("these", |points| points.name()))
+    })
 }
 
 /// The widest layer of a network of `width` channels, doubled with each halving.

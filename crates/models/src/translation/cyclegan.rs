@@ -7,7 +7,7 @@
 
 use super::config::CycleGanConfig;
 use super::networks::{GeneratorSpec, discriminator, generator};
-use super::{RANGE, above, between, error, error_with_gradient};
+use super::{RANGE, above, between, error, error_with_gradient, published};
 use crate::capabilities::Translator;
 use crate::data::{DataSpec, Range, SetSpec, Side};
 use crate::layers::{Mode, Slope, Stack, Value, Wrt};
@@ -215,8 +215,7 @@ impl CycleGan {
             let (i, name) = (to.index(), to.name());
             let network = &self.discriminators[i];
             let (scores, saved) = network.forward(s, tanh(first[i].2), Mode::Through);
-            // The published loss is the square without a factor of ½.
-            let weight = self.config.generator_weight() * share / (scores.buf.len() / rows) as f32;
+            let weight = published(self.config.loss) * share / (scores.buf.len() / rows) as f32;
             let label = format!("g_loss_{name}");
             let (loss, dscores, _) =
                 gan_loss::with_gradient(s, &label, scores.buf, Role::Generator, self.loss(), weight);

@@ -13,11 +13,17 @@ pub use paired::Paired;
 use crate::data::Range;
 use crate::layers::Value;
 use gpu_core::ops::channels;
+use gpu_core::ops::gan_loss::GanLoss;
 use gpu_core::ops::loss::{self, Kind, Loss};
 use gpu_core::{Buf, Schedule};
 
 /// Black and white in the images of all passes.
 const RANGE: Range = Range::TANH;
+
+/// The factor of a published loss on scores: that of least squares is the square without a factor of ½.
+fn published(loss: GanLoss) -> f32 {
+    if loss == GanLoss::LeastSquares { 2.0 } else { 1.0 }
+}
 
 /// Images [p, h, w, c] above images [q, h, w, c]: [p + q, h, w, c].
 fn above(s: &mut Schedule, label: &str, first: Buf, second: Buf) -> Buf {

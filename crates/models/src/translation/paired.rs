@@ -6,7 +6,7 @@
 
 use super::config::PairedConfig;
 use super::networks::discriminator;
-use super::{RANGE, above, error, error_with_gradient};
+use super::{RANGE, above, error, error_with_gradient, published};
 use crate::capabilities::Translator;
 use crate::data::{DataSpec, Range};
 use crate::layers::{Mode, Stack, Value, Wrt};
@@ -154,7 +154,7 @@ impl Paired {
         let patches = scores.buf.len() / (2 * micro_batch.rows);
         let role = Role::RealThenFake(micro_batch.rows * patches);
         // Half of the loss, so that the discriminator learns slowly in comparison (Isola et al., §3.3).
-        let weight = 0.5 * micro_batch.share() / patches as f32;
+        let weight = 0.5 * published(self.config.loss) * micro_batch.share() / patches as f32;
         let (loss, dscores, _) = gan_loss::with_gradient(s, "d_loss", scores.buf, role, self.loss(), weight);
         network.backward(s, &saved, dscores, Wrt::Params);
         micro_batch.record_parts(s, "d_loss", loss, 2 * patches, clock, ring, D_LOSS);
@@ -176,7 +176,7 @@ impl Paired {
             let both = channels::concat(s, "both", input, y.buf);
             let (scores, saved) = network.forward(s, Value::plain(both), Mode::Through);
             let patches = scores.buf.len() / rows;
-            let weight = self.config.gan_weight * share / patches as f32;
+            let weight = self.config.gan_weight * published(self.config.loss) * share / patches as f32;
             let (loss, dscores, _) =
                 gan_loss::with_gradient(s, "g_loss", scores.buf, Role::Generator, self.loss(), weight);
             let dboth = network.backward(s, &saved, dscores, Wrt::Input).expect("the image needs a gradient");
@@ -201,6 +201,13 @@ impl Settings for PairedConfig {
 
     fn sets(&self) -> usize {
         if self.corrupt.0.is_some() { 1 } else { 2 }
+    }
+
+    fn noise_per_image(&self, spec: &DataSpec) -> usize {
+        match self.corrupt.0.map(|corruption| corruption.draws(spec.first().image)) {
+            Some(corrupt::Draws::Normal(count) | corrupt::Draws::Uniform(count)) => count,
+            Some(corrupt::Draws::None) | None => 0,
+        }
     }
 
     fn samples_with_average(&self) -> bool {

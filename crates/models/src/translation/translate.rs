@@ -3,8 +3,10 @@
 use super::{CycleGan, Paired, RANGE};
 use crate::capabilities::{Translation, Translator};
 use crate::data::Side;
+use crate::layers::halvings;
 use crate::model::Model;
 use crate::pass::Pass;
+use gpu_core::ops::attention::MAX_POSITIONS;
 use gpu_core::{Buf, Schedule};
 
 /// Images [n, h, w, c] as rows.
@@ -67,6 +69,11 @@ impl Translator for Paired {
         let [input, target] = self.test_pairs(&mut s, batch, seed);
         let output = self.translated(&mut s, input);
         Pass::new(s, &[input, output, target].map(rows))
+    }
+
+    fn fits(&self, [h, w]: [usize; 2]) -> bool {
+        let [h, w] = halvings([h, w, 1], self.config().halvings)[self.config().halvings];
+        self.config().heads == 0 || h * w <= MAX_POSITIONS
     }
 
     fn translate_given(&self, count: usize, size: [usize; 2], _to: Side) -> Translation {
