@@ -18,7 +18,7 @@ const POSITIONS: u32 = 256u;
 const ROWS: u32 = 8u;
 const LANES: u32 = 32u;
 // The lowest number, which is no maximum of others.
-const LOWEST: f32 = -3.40282347e38;
+const LOWEST: f32 = -3.402823e38;
 
 struct Params {
     n: u32,

@@ -31,8 +31,8 @@ impl OwnPicture {
     }
 }
 
-/// The image files of a source, which is a file or a folder: those of a folder before those of its sub-folders. Each has
-/// its path and the name of its result.
+/// The image files of a source, a file or a folder: those of a folder before those of its sub-folders. Each has its
+/// path and the name of its result.
 ///
 /// # Errors
 /// There is no such file or folder, or the folder holds no images.
