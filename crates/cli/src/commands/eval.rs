@@ -5,7 +5,7 @@ use crate::args;
 use crate::commands::trained::open;
 use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
-use frit::eval::metrics::METRICS;
+use frit::eval::metrics::{METRICS, compared, name};
 use frit::eval::{EvalOptions, FeatureChoice, Opened, evaluate, origin};
 use frit::io::format::short;
 use frit::terminal::Terminal;
@@ -52,6 +52,10 @@ pub(crate) fn print_table(
     unit_of: impl Fn(&str, &str) -> String,
 ) -> Result<()> {
     for metric in METRICS {
+        if let Some(rows) = evaluation.get(metric.key).and_then(compared) {
+            print_compared(&name_of(metric.name), &rows)?;
+            continue;
+        }
         let text = match evaluation.get(metric.key) {
             None | Some(Value::Null | Value::Bool(false)) => continue,
             Some(Value::Bool(true)) => "yes".into(),
@@ -65,6 +69,17 @@ pub(crate) fn print_table(
         };
         let name = format!("{} {}", name_of(metric.name), metric.better.arrow());
         out!("{}", format!("{name:32} {text} {}", unit_of(metric.key, metric.unit)).trim_end())?;
+    }
+    Ok(())
+}
+
+/// Prints a table of methods that are compared by the same metrics.
+fn print_compared(title: &str, rows: &[(&String, &Map<String, Value>)]) -> Result<()> {
+    let heads: Vec<String> = rows[0].1.keys().map(|key| format!("{:>10}", name(key))).collect();
+    out!("{}", format!("{title:32} {}", heads.join(" ")).trim_end())?;
+    for (method, values) in rows {
+        let numbers = values.values().map(|value| format!("{:>10}", short(value.as_f64().unwrap_or(f64::NAN))));
+        out!("  {method:30} {}", numbers.collect::<Vec<_>>().join(" "))?;
     }
     Ok(())
 }

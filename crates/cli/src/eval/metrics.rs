@@ -207,6 +207,23 @@ pub const METRICS: &[Metric] = &[
     fact("images_per_second", "speed", "images/s", "Training images per second.").zero_based(),
 ];
 
+/// The rows of a metric that compares several methods, the model's first; `None` for another value.
+///
+/// ```
+/// let value = serde_json::json!({ "input": { "l1": 0.2 }, "translated": { "l1": 0.1 } });
+/// let rows = frit::eval::metrics::compared(&value).unwrap();
+/// assert_eq!(rows[0].0, "translated");
+/// ```
+pub fn compared(value: &Value) -> Option<Vec<(&String, &Map<String, Value>)>> {
+    let rows = value.as_object()?.iter().map(|(method, row)| Some((method, row.as_object()?)));
+    let mut rows = rows.collect::<Option<Vec<_>>>().filter(|rows| !rows.is_empty())?;
+    rows.sort_by_key(|(method, _)| *method != TRANSLATED);
+    Some(rows)
+}
+
+/// The row of the model among those that [`compared`] returns.
+pub(super) const TRANSLATED: &str = "translated";
+
 /// The metric of a key.
 pub fn metric(key: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.key == key)

@@ -4,6 +4,7 @@ use crate::data::{DataSet, Sides, Split};
 use crate::eval::baselines::{filtered, mean_image, nearest};
 use crate::eval::draw::{to_unit, with_drawing_weights};
 use crate::eval::measures::Evaluation;
+use crate::eval::metrics::TRANSLATED;
 use crate::eval::passes::TestPass;
 use crate::eval::plane::Plane;
 use crate::io::error::Result;
@@ -102,7 +103,7 @@ pub fn translation_errors(session: &mut Session, seed: u64) -> Result<Evaluation
         let data = session.data.clone();
         let truth = if corrupted { third } else { test_images(session, &data, to) };
         let mut rows = serde_json::Map::new();
-        rows.insert("translated".into(), errors(&output.values, &truth));
+        rows.insert(TRANSLATED.into(), errors(&output.values, &truth));
         let alike = input.with_channels(truth.size[2]);
         rows.insert("input".into(), errors(&alike.values, &truth));
         if corrupted {
@@ -117,7 +118,7 @@ pub fn translation_errors(session: &mut Session, seed: u64) -> Result<Evaluation
         }
         if to == Side::B {
             for key in ["l1", "psnr", "ssim"] {
-                evaluation.insert(key.into(), rows["translated"][key].clone());
+                evaluation.insert(key.into(), rows[TRANSLATED][key].clone());
             }
         }
         evaluation.insert(format!("to_{}", to.name()), Value::Object(rows));

@@ -1,7 +1,22 @@
 //! The origin of an evaluation: its checkpoint, and the steps that the run has done since.
 
+use crate::eval::metrics::name;
 use crate::report::names::number;
+use maud::{Markup, html};
 use serde_json::{Map, Value};
+
+/// Methods that are compared by the same metrics, as a table.
+pub(crate) fn table_of(rows: &[(&String, &Map<String, Value>)]) -> Markup {
+    let text = |value: &Value| value.as_f64().map_or_else(|| value.to_string(), number);
+    html! {
+        table {
+            tr { th {} @for key in rows[0].1.keys() { th { (name(key)) } } }
+            @for (method, values) in rows {
+                tr { th { (method) } @for value in values.values() { td { (text(value)) } } }
+            }
+        }
+    }
+}
 
 /// Keys that [`Origin`] reads, which are not rows of the table.
 pub(crate) const ORIGIN_KEYS: [&str; 5] = ["checkpoint", "step", "average", "drawn_by_average", "run_step"];

@@ -1,10 +1,10 @@
 //! The HTML page of a run.
 
 use crate::config::data::DIGITS;
-use crate::eval::metrics::{Better, better, metric, name, position};
+use crate::eval::metrics::{Better, better, compared, metric, name, position};
 use crate::io::format::lasting;
 use crate::report::charts::{Along, Chart, chart};
-use crate::report::evaluation::{ORIGIN_KEYS, Origin};
+use crate::report::evaluation::{ORIGIN_KEYS, Origin, table_of};
 use crate::report::names::{family, number};
 use crate::report::pictures::{Drawn, Png};
 use crate::run::metrics::{Column, Metrics, Warning};
@@ -368,7 +368,9 @@ fn row(key: &str, name: &str, value: &Value, unit: &str) -> Markup {
         tr {
             th title=[about(key)] { (name) }
             td {
-                @if let Some(counts) = counts { (bars(counts)) } @else { (plain(value)) }
+                @if let Some(counts) = counts { (bars(counts)) }
+                @else if let Some(rows) = compared(value) { (table_of(&rows)) }
+                @else { (plain(value)) }
                 @if !unit.is_empty() { " " span.unit { (unit) } }
             }
         }
