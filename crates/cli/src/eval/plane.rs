@@ -30,4 +30,32 @@ impl Plane {
         };
         Self { values: self.values.chunks_exact(c).flat_map(pixel).collect(), size: [h, w, channels] }
     }
+
+    /// Takes the pixels that another has and knows: its last channel, one more than these have, marks the others.
+    pub(super) fn keep_known(&mut self, masked: &Self) {
+        let c = self.size[2];
+        let pixels = self.values.chunks_exact_mut(c).zip(masked.values.chunks_exact(c + 1));
+        pixels.filter(|(_, given)| given[c] < 0.5).for_each(|(pixel, given)| pixel.copy_from_slice(&given[..c]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_pixels_are_kept() {
+        let mut made = Plane { values: vec![0.1, 0.2, 0.3], size: [1, 3, 1] };
+        made.keep_known(&Plane { values: vec![0.9, 0.0, 0.5, 1.0, 0.7, 0.0], size: [1, 3, 2] });
+        assert_eq!(made.values, [0.9, 0.2, 0.7]);
+    }
+
+    #[test]
+    fn channels_are_converted_without_a_mask() {
+        let colour = Plane { values: vec![1.0, 0.0, 0.0, 1.0], size: [1, 1, 4] };
+        assert_eq!(colour.with_channels(3).values, [1.0, 0.0, 0.0]);
+        assert_eq!(colour.with_channels(1).values, [0.2126]);
+        let grey = Plane { values: vec![0.5, 1.0], size: [1, 1, 2] };
+        assert_eq!((grey.with_channels(3).values, grey.in_colour()), (vec![0.5; 3], vec![0.5; 3]));
+    }
 }

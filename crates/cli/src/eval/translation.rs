@@ -12,7 +12,7 @@ use crate::io::images;
 use crate::run::session::Session;
 use image::DynamicImage;
 use models::metrics::{mse, ssim};
-use models::{Pass, Side};
+use models::{Corruption, Pass, Side};
 use serde_json::{Value, json};
 
 /// Training images among which the nearest one is searched for, and of which the mean is taken, at most.
@@ -44,7 +44,8 @@ impl Translations {
         Ok(Some(Self { pass: TestPass::prepare(session, rows, pass)?, to, count }))
     }
 
-    /// The images, their translations, and the true images or the translations back.
+    /// The images, their translations, and the true images or the translations back. Of masked images, known pixels
+    /// stay.
     pub fn run(&self, session: &mut Session) -> Result<[Plane; 3]> {
         let mut outputs = self.pass.run(session)?.into_iter().map(|values| to_unit(session, values));
         let mut next = || outputs.next().expect("a translation has three outputs");
@@ -54,7 +55,11 @@ impl Translations {
         let [h, w, _] = input;
         let size = |values: &[f32]| [h, w, values.len() / (self.count * h * w)];
         debug_assert!(sets.iter().all(|set| set.spec.image[..2] == input[..2]));
-        Ok([source, output, third].map(|values| Plane { size: size(&values), values }))
+        let [source, mut output, third] = [source, output, third].map(|values| Plane { size: size(&values), values });
+        if matches!(session.config.model.corruption(), Some(Corruption::Mask(_))) {
+            output.keep_known(&source);
+        }
+        Ok([source, output, third])
     }
 
     /// Draws one image: rows of images, each above a row of translations and one of true images or of translations
