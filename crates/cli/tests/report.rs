@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, TEST, refusal, stderr};
+use place::{Place, TEST, refusal, stderr, with_signals};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -147,6 +147,7 @@ fn on_a_terminal(place: &Place, line: &str, columns: usize) -> Option<Command> {
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &frit, "/dev/null"]).current_dir(place.path("."));
     script.env("FRIT_CACHE", place.path("cache")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    with_signals(&mut script);
     Some(script)
 }
 

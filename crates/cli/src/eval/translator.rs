@@ -198,7 +198,7 @@ mod tests {
             ([16, 64], [28, 28], 4, usize::MAX, [28, 112]),
             ([31, 33], [30, 30], 4, usize::MAX, [30, 34]),
             ([2048, 1024], [32, 32], 4, usize::MAX, [1024, 512]),
-            // What does not fit becomes smaller, in proportion, but not than the training images.
+            // Sizes beyond the largest are scaled down, never below the training size.
             ([100, 50], [20, 20], 2, 2000, [60, 30]),
             ([100, 50], [20, 20], 2, 9, [20, 20]),
         ] {
