@@ -88,6 +88,14 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
                 "note: this run has only {steps} steps; a smaller train.batch_size or more train.epochs make more"
             ));
         }
+        let optimiser = &session.config.optimiser;
+        if steps > 0 && optimiser.has_fallen_to_nothing(steps - 1) {
+            terminal.say(&format!(
+                "note: the learning rate falls to zero at step {} of {steps}; with optimiser.lr_decay_steps=0 it falls \
+                 over the whole run",
+                optimiser.lr_warmup + optimiser.lr_decay_steps
+            ));
+        }
         Ok(run)
     });
     let mut trainer = match prepared {
