@@ -295,3 +295,15 @@ fn every_enumerated_setting_trains() {
 fn section(line: &str) -> &'static str {
     if line.starts_with("ae") { "ae" } else { "vae" }
 }
+
+/// A learning rate that reaches zero before the end is noted. The data has ten steps to an epoch.
+#[test]
+fn a_decay_that_ends_early_is_noted() {
+    let place = Place::new();
+    let train = "train vae --data data --hidden 8 --latent-dim 2 --batch-size 30 --device cpu \
+                 --set optimiser.lr_schedule=linear --set optimiser.lr_decay_steps=20";
+    for (epochs, noted) in [(2, false), (3, true)] {
+        let printed = stderr(&place.frit(&format!("{train} --epochs {epochs} --out run-{epochs}")));
+        assert_eq!(printed.contains("falls to zero at step 20 of 30"), noted, "{printed}");
+    }
+}
