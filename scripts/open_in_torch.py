@@ -545,9 +545,9 @@ class Flow(Model):
         return self.velocity_at(x, t, self.with_classes(self.of_time(t), y))
 
     def guided(self, x, t, y=None):
-        """Velocities of samples: beyond those of any class, towards those of the classes `y`."""
-        guidance = self.settings.get("guidance", 1)
-        if not self.classes or guidance == 1:
+        """Velocities of samples at times of one value: beyond those of any class, towards those of the classes `y`."""
+        guidance, first, last = self.settings.get("guidance", 1), *self.settings.get("guidance_interval", [0, 1])
+        if not self.classes or guidance == 1 or not first <= round(float(t[0]), 6) <= last:
             return self.v(x, t, y)
         features = self.of_time(t)
         any_class = self.velocity_at(x, t, torch.cat([features, features.new_zeros(len(t), self.classes)], 1))
@@ -605,6 +605,13 @@ def patches(width, times, image):
     return nn.Sequential(*layers, *last, nn.LeakyReLU(0.2), same(width << times, 1))
 
 
+class Skip(nn.Sequential):
+    """inner(x) and x, concatenated along the channels."""
+
+    def forward(self, x):
+        return torch.cat([super().forward(x), x], 1)
+
+
 class CycleGan(Model):
     """Images of two sets into each other. `image` is [c, h, w] of A and of B."""
 
@@ -633,7 +640,10 @@ class CycleGan(Model):
             more = [outer - (2 * inner - 1) for outer, inner in zip(sizes[i], sizes[i + 1])]
             layers.append(nn.ConvTranspose2d(width << i + 1, width << i, 3, 2, 1, more, bias=False))
             layers += [nn.InstanceNorm2d(width << i), nn.ReLU()]
-        return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, outputs, 7), nn.Tanh())
+        seen = width
+        if settings.get("skip"):
+            layers, seen = [Skip(*layers)], width + channels
+        return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(seen, outputs, 7), nn.Tanh())
 
     def forward(self, x, y=None):
         """Translations of images of A to B, in [0, 1]."""

@@ -122,6 +122,7 @@ fn translations() -> Vec<(&'static str, Box<dyn Model>)> {
     let restoration = PairedConfig { corrupt: noise, gan_weight: 0.0, ..paired.clone() };
     vec![
         ("cyclegan", cyclegan.build(&unpaired)),
+        ("cyclegan_skip", CycleGanConfig { skip: true, ..cyclegan }.build(&unpaired)),
         ("paired", paired.build(&sets([10, 7, 2], [10, 7, 3]))),
         ("restoration", restoration.build(&spec([10, 7, 2]))),
     ]

@@ -132,6 +132,7 @@ fn flows() -> Vec<ModelConfig> {
                     class_conditional,
                     class_dropout,
                     guidance,
+                    guidance_interval: [0.0, 0.75],
                     spacing,
                     x_waves,
                 };
@@ -168,11 +169,12 @@ fn translations() -> Vec<ModelConfig> {
     let (discriminator_width, discriminator_halvings) = (2, 1);
     let mut all = Vec::new();
     for loss in losses {
-        for (blocks, identity_weight, pool) in [(1, 5.0, 3), (2, 0.0, 0)] {
+        for (blocks, skip, identity_weight, pool) in [(1, false, 5.0, 3), (2, true, 0.0, 0)] {
             all.push(ModelConfig::CycleGan(CycleGanConfig {
                 width,
                 halvings,
                 blocks,
+                skip,
                 discriminator_width,
                 discriminator_halvings,
                 loss,

@@ -33,17 +33,25 @@ class Residual(nn.Sequential):
         return x + super().forward(x)
 
 
-def generator():
+class Skip(nn.Sequential):
+    """inner(x) and x, concatenated along the channels."""
+
+    def forward(self, x):
+        return torch.cat([super().forward(x), x], 1)
+
+
+def generator(skip):
     """12×8 → 6×4 → a residual block → 12×8, in two channels, 3 outside and 6 inside."""
     conv = lambda *sizes: nn.Conv2d(*sizes, bias=False)
     block = [nn.ReflectionPad2d(1), conv(6, 6, 3), norm(6), nn.ReLU(), nn.ReflectionPad2d(1), conv(6, 6, 3), norm(6)]
-    return nn.Sequential(
+    features = [
         *[nn.ReflectionPad2d(3), conv(2, 3, 7), norm(3), nn.ReLU()],
         *[conv(3, 6, 3, 2, 1), norm(6), nn.ReLU()],
         Residual(*block),
         *[nn.ConvTranspose2d(6, 3, 3, 2, 1, 1, bias=False), norm(3), nn.ReLU()],
-        *[nn.ReflectionPad2d(3), nn.Conv2d(3, 2, 7), nn.Tanh()],
-    )
+    ]
+    last = lambda inputs: [nn.ReflectionPad2d(3), nn.Conv2d(inputs, 2, 7), nn.Tanh()]
+    return nn.Sequential(Skip(*features), *last(5)) if skip else nn.Sequential(*features, *last(3))
 
 
 def discriminator(channels, window=(4, 4)):
@@ -53,9 +61,9 @@ def discriminator(channels, window=(4, 4)):
 
 
 class CycleGan(nn.Module):
-    def __init__(self):
+    def __init__(self, skip):
         super().__init__()
-        self.to_a, self.to_b = generator(), generator()
+        self.to_a, self.to_b = generator(skip), generator(skip)
         self.of_a, self.of_b = discriminator(2), discriminator(2)
         self.pools = {"a": [], "b": []}
 
@@ -127,10 +135,10 @@ class Order:
         return self.images[start : self.next]
 
 
-def cycle(a, b):
+def cycle(a, b, skip):
     """Five steps on 8, 8 and 4 images of each set in turn: an epoch of the 20 images of A. B has 18."""
     torch.manual_seed(SEED)
-    model = CycleGan().double()
+    model = CycleGan(skip).double()
     tensors = {"data": a, "data_b": b} | stored("initial", model)
     d_adam, g_adam = adam(model.of_a, model.of_b), adam(model.to_a, model.to_b)
     orders = {side: Order(2 * shares(data) - 1) for side, data in (("a", a), ("b", b))}
@@ -250,8 +258,10 @@ def denoise(data):
 def main():
     torch.set_num_threads(1)
     check_philox()
+    unpaired = pixels("cyclegan_a", 12, 8, 2), pixels("cyclegan_b", 12, 8, 2)[:18]
     runs = {
-        "cyclegan": cycle(pixels("cyclegan_a", 12, 8, 2), pixels("cyclegan_b", 12, 8, 2)[:18]),
+        "cyclegan": cycle(*unpaired, skip=False),
+        "cyclegan_skip": cycle(*unpaired, skip=True),
         "paired": pair(pixels("paired_a", 10, 7, 2), pixels("paired_b", 10, 7, 3)),
         "restoration": denoise(pixels("restoration", 10, 7, 2)),
     }

@@ -157,6 +157,30 @@ fn paired(corrupt: &str, gan_weight: f32) -> PairedConfig {
     }
 }
 
+/// Models of image-to-image translation.
+fn translations(all: Optimiser) -> Vec<Setup> {
+    let (grey, colour) = ([7, 9, 1], [10, 7, 3]);
+    vec![
+        Setup::new("cyclegan", cyclegan(5.0), sides([colour, colour], 4, false), 2).moved(),
+        Setup::new("cyclegan of grey and colour", cyclegan(0.0), sides([grey, [7, 9, 3]], 4, true), 2).with(all),
+        Setup::new(
+            "cyclegan, skip",
+            CycleGanConfig { skip: true, ..cyclegan(0.0) },
+            sides([grey, [7, 9, 3]], 4, false),
+            2,
+        ),
+        Setup::new("paired", paired("none", 1.0), sides([grey, [7, 9, 3]], 5, true), 5).moved(),
+        Setup::new("restoration of noise", paired("noise:0.2", 0.0), spec(colour, 5), 5).with(all),
+        Setup::new("restoration of a mask", paired("mask:3", 0.5), spec(grey, 4), 4),
+        Setup::new(
+            "restoration of a size",
+            PairedConfig { heads: 2, width: 4, ..paired("down:3", 0.0) },
+            spec(grey, 4),
+            4,
+        ),
+    ]
+}
+
 /// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
 pub(crate) fn setups() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
@@ -198,7 +222,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let attentive = FlowConfig { heads: 2, ..flow(3, Solver::Euler) };
     let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..vqvae(0.0, 0.0) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
-    vec![
+    let mut setups = vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
         Setup::new("vae, tanh", vae(row, &[], false, "tanh", Gaussian), spec(row, 64), 64).with(all),
         // Bounds so low that every unit is above them, where the gradient is that of the recorded loss.
@@ -234,19 +258,10 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
         Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
         Setup::new("vqvae of levels", levels, spec(colour, 5), 5),
-        Setup::new("cyclegan", cyclegan(5.0), sides([colour, colour], 4, false), 2).moved(),
-        Setup::new("cyclegan of grey and colour", cyclegan(0.0), sides([grey, [7, 9, 3]], 4, true), 2).with(all),
-        Setup::new("paired", paired("none", 1.0), sides([grey, [7, 9, 3]], 5, true), 5).moved(),
-        Setup::new("restoration of noise", paired("noise:0.2", 0.0), spec(colour, 5), 5).with(all),
-        Setup::new("restoration of a mask", paired("mask:3", 0.5), spec(grey, 4), 4),
-        Setup::new(
-            "restoration of a size",
-            PairedConfig { heads: 2, width: 4, ..paired("down:3", 0.0) },
-            spec(grey, 4),
-            4,
-        ),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
-    ]
+    ];
+    setups.extend(translations(all));
+    setups
 }
 
 /// The persistent state of a model: its networks' arenas and states, and its buffers.

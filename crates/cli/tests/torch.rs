@@ -60,7 +60,12 @@ const RUNS: [(&str, &str, &str); 25] = [
         "flow-matching --set flow.width=0 --set flow.class_conditional=false --hidden 16,12 \
          --set flow.spacing=1.5 --set flow.x_waves=2",
     ),
-    ("flow-unet", "colour", "flow-matching --set flow.width=4 --set flow.guidance=1.5 --set optimiser.average=0.9"),
+    (
+        "flow-unet",
+        "colour",
+        "flow-matching --set flow.width=4 --set flow.guidance=1.5 --set flow.guidance_interval=[0.1,0.7] \
+         --set optimiser.average=0.9",
+    ),
     (
         "flow-attention",
         "grey",
@@ -86,7 +91,7 @@ const RUNS: [(&str, &str, &str); 25] = [
         "cyclegan",
         "colour",
         "cyclegan --data-b colour.npz --set cyclegan.width=3 --set cyclegan.blocks=2 \
-         --set cyclegan.discriminator_width=3",
+         --set cyclegan.skip=true --set cyclegan.discriminator_width=3",
     ),
     (
         "restoration",

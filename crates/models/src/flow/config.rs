@@ -33,6 +33,9 @@ pub struct FlowConfig {
     /// Guidance w of class-conditional samples, whose velocity is (1 − w) times that of any class plus w times that of
     /// theirs: above 1, images are clearer and less varied.
     pub guidance: f32,
+    /// First and last time t of guided velocities; outside, samples follow that of their class alone (Kynkäänniemi et
+    /// al., 2024).
+    pub guidance_interval: [f32; 2],
     /// Exponent p of the times t = 1 − (1 − u)ᵖ, with u uniform in training and k / steps in the integration: above 1,
     /// times are denser near the data. The network sees u.
     pub spacing: f32,
@@ -54,6 +57,7 @@ impl Default for FlowConfig {
             class_conditional: true,
             class_dropout: 0.1,
             guidance: 1.0,
+            guidance_interval: [0.0, 1.0],
             spacing: 1.0,
             x_waves: 0,
         }
@@ -106,6 +110,10 @@ impl FlowConfig {
         ensure((0.0..=MAX_GUIDANCE).contains(&self.guidance), "guidance", || {
             format!("must be between 0 and {MAX_GUIDANCE} (got {})", self.guidance)
         })?;
+        let [first, last] = self.guidance_interval;
+        ensure(0.0 <= first && first <= last && last <= 1.0, "guidance_interval", || {
+            format!("must be two times between 0 and 1 in order (got [{first}, {last}])")
+        })?;
         ensure(!self.is_guided() || self.class_dropout > 0.0 || !self.has_classes(spec), "guidance", || {
             format!(
                 "must be 1 if flow.class_dropout is 0: no image is trained without its class (got {})",
@@ -115,8 +123,14 @@ impl FlowConfig {
     }
 
     /// True if samples follow two velocities, that of their class and that of any.
-    pub(super) fn is_guided(&self) -> bool {
+    fn is_guided(&self) -> bool {
         self.guidance != 1.0
+    }
+
+    /// True if samples follow two velocities at a time t.
+    pub(super) fn is_guided_at(&self, t: f64) -> bool {
+        let [first, last] = self.guidance_interval;
+        self.is_guided() && (first..=last).contains(&(t as f32))
     }
 
     fn check_unet(&self, spec: &SetSpec, batch: usize) -> Check {

@@ -190,18 +190,17 @@ impl Flow {
     fn images(&self, s: &mut Schedule, z: Buf) -> Buf {
         let (buffers, count) = (&self.base.buffers, z.shape.rows());
         let y = buffers.first().labels.map(|labels| buffers.asked_classes(s, labels, count));
-        let any_class = y.filter(|_| self.config.is_guided()).map(|y| {
-            let zeros = s.scratch(y.shape);
-            fill::fill(s, "any_class", zeros, 0.0);
-            zeros
-        });
         let FlowConfig { steps, solver, spacing, guidance, .. } = self.config;
         let times = ode::times(steps, spacing);
         let rates = |s: &mut Schedule, x: Buf, t: f64| {
             let u = self.place(s, count, t);
             let v = self.velocity(s, x, u, y, Mode::Use).0;
-            let Some(any_class) = any_class else { return (v, None) };
-            let of_any = s.scope("any_class", |s| self.velocity(s, x, u, Some(any_class), Mode::Use).0);
+            let Some(y) = y.filter(|_| self.config.is_guided_at(t)) else { return (v, None) };
+            let of_any = s.scope("any_class", |s| {
+                let zeros = s.scratch(y.shape);
+                fill::fill(s, "zeros", zeros, 0.0);
+                self.velocity(s, x, u, Some(zeros), Mode::Use).0
+            });
             (combine(s, "guided", of_any, 1.0 - guidance, v, guidance), None)
         };
         ode::integrate(s, (z, None), &times, solver, rates).0

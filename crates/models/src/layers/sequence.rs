@@ -245,6 +245,19 @@ impl<'a> Sequence<'a> {
         let block = block.finish();
         self.layers.push(Layer::Residual(name, block));
     }
+
+    /// The output of some layers and their input, concatenated along the channels. The layers keep the image's size.
+    pub fn skip(&mut self, build: impl FnOnce(&mut Sequence<'_>)) {
+        let name = self.name(Activation::Identity);
+        let [h, w, c] = self.image;
+        let mut inner = Sequence::of_images(self.memory, self.network, &name, self.image);
+        (inner.init, inner.norm_init, inner.spectral) = (self.init, self.norm_init, self.spectral);
+        build(&mut inner);
+        assert_eq!(inner.image[..2], [h, w], "{name}: the size of the image changes");
+        self.image[2] = inner.image[2] + c;
+        let inner = inner.finish();
+        self.layers.push(Layer::Skip(name, inner));
+    }
 }
 
 /// An image of several pixels and channels, whose numbers PyTorch has in another order.

@@ -5,7 +5,7 @@ use super::{
     Wrt,
 };
 use gpu_core::ops::activation::{self, Activation};
-use gpu_core::ops::elementwise;
+use gpu_core::ops::{channels, elementwise};
 use gpu_core::{Buf, Schedule};
 
 /// One layer of any kind.
@@ -35,6 +35,8 @@ pub enum Layer {
     Unflatten([usize; 3]),
     /// y = x + inner(x).
     Residual(String, Stack),
+    /// y = inner(x) and x, concatenated along the channels.
+    Skip(String, Stack),
 }
 
 impl Layer {
@@ -64,6 +66,11 @@ impl Layer {
                 let y = Value::plain(elementwise::add(s, &format!("{name}.add"), x.buf, change.buf));
                 (y, Saved { x, y, of: Of::Inner(of) })
             }
+            Self::Skip(name, inner) => {
+                let (change, of) = inner.forward(s, x, mode);
+                let y = Value::plain(channels::concat(s, &format!("{name}.concat"), change.buf, x.buf));
+                (y, Saved { x, y, of: Of::Inner(of) })
+            }
         }
     }
 
@@ -89,19 +96,30 @@ impl Layer {
                 let kept = saved.x.before(s, &format!("{name}.backward_kept"), dy);
                 Some(elementwise::add(s, &format!("{name}.backward_add"), kept, dx))
             }
+            Self::Skip(name, inner) => {
+                let Of::Inner(of) = &saved.of else { unreachable!("saved by this layer") };
+                let change = of.last().expect("there are layers").y;
+                let (dy, inside) = (dy.reshape(saved.y.buf.shape), change.buf.shape.cols());
+                let dchange = channels::slice(s, &format!("{name}.backward_inner"), dy, 0..inside);
+                let dchange = change.before(s, &format!("{name}.backward_change"), dchange);
+                let dx = inner.backward(s, of, dchange, wrt)?;
+                let kept = channels::slice(s, &format!("{name}.backward_x"), dy, inside..dy.shape.cols());
+                let kept = saved.x.before(s, &format!("{name}.backward_kept"), kept);
+                Some(elementwise::add(s, &format!("{name}.backward_add"), kept, dx))
+            }
         }
     }
 }
 
 impl Layer {
     fn has_parameters(&self) -> bool {
-        matches!(self, Self::Linear(_) | Self::Conv(_) | Self::Norm(_) | Self::Residual(..))
+        matches!(self, Self::Linear(_) | Self::Conv(_) | Self::Norm(_) | Self::Residual(..) | Self::Skip(..))
     }
 
     /// The derivative of y along the direction `u` of x.
     ///
     /// # Panics
-    /// When the layer has none: normalisation, a residual block, a separate activation.
+    /// When the layer has none: normalisation, a residual block, a skip, a separate activation.
     fn tangent(&self, s: &mut Schedule, saved: &Saved, u: Buf) -> Buf {
         match self {
             Self::Linear(layer) => layer.tangent(s, saved, u),
@@ -112,7 +130,7 @@ impl Layer {
             Self::MinibatchStd(layer) => layer.tangent(s, saved, u),
             Self::Upsample(layer) => layer.tangent(s, saved, u),
             Self::Unflatten(_) => u.reshape(saved.y.buf.shape),
-            Self::Norm(_) | Self::InstanceNorm(_) | Self::Residual(..) | Self::Activate(..) => {
+            Self::Norm(_) | Self::InstanceNorm(_) | Self::Residual(..) | Self::Skip(..) | Self::Activate(..) => {
                 panic!("no tangent goes through {self:?}")
             }
         }

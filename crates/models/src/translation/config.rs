@@ -43,6 +43,8 @@ pub struct CycleGanConfig {
     pub halvings: usize,
     /// Residual blocks of a generator; 0 for six, or nine for images of 256 pixels and more.
     pub blocks: usize,
+    /// Gives the image to the last convolution of a generator too, beside its features.
+    pub skip: bool,
     /// Channels of a discriminator's first layer, doubled with each halving.
     pub discriminator_width: usize,
     /// Halvings of the image in a discriminator: each makes its patches about twice as large.
@@ -63,6 +65,7 @@ impl Default for CycleGanConfig {
             width: 64,
             halvings: 2,
             blocks: 0,
+            skip: false,
             discriminator_width: 64,
             discriminator_halvings: 2,
             loss: GanLoss::LeastSquares,
@@ -123,8 +126,10 @@ impl CycleGanConfig {
         let widest = channels("width", self.width, self.halvings)?;
         let [small_h, small_w] = halvings(a, self.halvings)[self.halvings];
         let blocks = self.blocks(a);
-        let weights = 2 * (18 * widest.pow(2) * blocks + 12 * widest.pow(2) + 98 * self.width * a[2].max(b[2]));
-        let at_ends = (h + 2 * BORDER) * (w + 2 * BORDER) * self.width.max(a[2]);
+        let seen = if self.skip { a[2].max(b[2]) } else { 0 };
+        let weights =
+            2 * (18 * widest.pow(2) * blocks + 12 * widest.pow(2) + 98 * (self.width + seen) * a[2].max(b[2]));
+        let at_ends = (h + 2 * BORDER) * (w + 2 * BORDER) * (self.width + seen).max(a[2]);
         // Twice as many images go through a generator at once: those of the target set too.
         load("width", "blocks and halvings", &[2 * at_ends, 2 * small_h * small_w * widest], weights, batch)
     }

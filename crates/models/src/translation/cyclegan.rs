@@ -75,8 +75,8 @@ impl CycleGan {
         let mut discriminator_network = Network::new(memory, "discriminators");
         let generators = Side::ALL.map(|side| {
             let (image, outputs) = (images[side.other().index()], images[side.index()][2]);
-            let CycleGanConfig { width, halvings, .. } = config;
-            let spec = GeneratorSpec { width, halvings, blocks: config.blocks(image), image, outputs };
+            let CycleGanConfig { width, halvings, skip, .. } = config;
+            let spec = GeneratorSpec { width, halvings, blocks: config.blocks(image), skip, image, outputs };
             generator(memory, &mut generator_network, &format!("to_{}", side.name()), spec)
         });
         let discriminators = Side::ALL.map(|side| {
