@@ -5,11 +5,12 @@
 
 RUN is a run of the family cyclegan or paired on two folders of colour images with equal file names (`--pairs name`),
 which are not resized. The twin has the run's settings: networks, losses, replay pool, batch size, epochs, learning rate and
-its schedule, with PyTorch's random numbers. Prints the mean absolute error, in [0, 1], of translations of the test
-images to B, and of a CycleGAN to A, of both.
+its schedule, averaged weights, mirrored images, with PyTorch's random numbers. Prints the mean absolute error, in [0, 1],
+of translations of the test images to B, and of a CycleGAN to A, of both.
 """
 
 import argparse
+import copy
 import itertools
 import json
 import math
@@ -42,6 +43,24 @@ def error(made, truth):
 def made(network, images):
     with torch.no_grad():
         return torch.cat([network(part) for part in images.split(100)])
+
+
+def mirrored(images, flipped):
+    return torch.where(flipped[:, None, None, None], images.flip(3), images)
+
+
+class Average:
+    """The running average of a model's weights, whose decay rises to its value."""
+
+    def __init__(self, model, decay):
+        self.model, self.of, self.decay, self.step = copy.deepcopy(model), model, decay, 0
+
+    def update(self):
+        self.step += 1
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for average, weight in zip(self.model.parameters(), self.of.parameters()):
+                average.lerp_(weight, 1 - decay)
 
 
 class Pool:
@@ -177,6 +196,7 @@ def main():
     model = type(ours)(config[family], ours.image, 0)
     betas = optimiser["beta1"], optimiser["beta2"]
     twin = twin_of(config[family], model, lambda parameters: torch.optim.Adam(parameters, optimiser["lr"], betas))
+    averaged = Average(model, optimiser["average"]) if average else twin
     batch = train["batch_size"]
     per_epoch = math.ceil(len(a) / batch)
     steps = min(train["epochs"] * per_epoch, train["steps"] or math.inf, args.steps or math.inf)
@@ -189,12 +209,18 @@ def main():
         for of_a, of_b in zip(*(order.split(batch) for order in twin.orders(len(a)))):
             if step == steps:
                 break
-            twin.step(a[of_a], b[of_b])
+            x, y = a[of_a], b[of_b]
+            if data.get("mirror"):
+                flips = torch.rand(2, len(x)) < 0.5
+                x, y = mirrored(x, flips[0]), mirrored(y, flips[0 if family == "paired" else 1])
+            twin.step(x, y)
+            if average:
+                averaged.update()
             for schedule in rates:
                 schedule.step()
             step += 1
-        print(f"epoch {epoch + 1}: {twin.errors(test_a, test_b)}, {time.time() - begun:.0f} s", flush=True)
-    print(f"PyTorch: {twin.errors(test_a, test_b)}; frit: {of_frit}")
+        print(f"epoch {epoch + 1}: {twin_of.errors(averaged, test_a, test_b)}, {time.time() - begun:.0f} s", flush=True)
+    print(f"PyTorch: {twin_of.errors(averaged, test_a, test_b)}; frit: {of_frit}")
 
 
 if __name__ == "__main__":

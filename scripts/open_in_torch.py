@@ -15,6 +15,7 @@ run's configuration, the size of an image and the classes. Modules take images a
 
 import argparse
 import json
+import math
 import tomllib
 from pathlib import Path
 
@@ -306,9 +307,9 @@ class Gated(nn.Module):
 class PixelCnn(nn.Module):
     """Logits [n, codes, h, w] of codes [n, h, w], each given those before it, row by row."""
 
-    def __init__(self, settings, classes):
+    def __init__(self, settings, codes, classes):
         super().__init__()
-        width, kernel, codes = settings["width"], settings["kernel"], settings["vqvae"]["codes"]
+        width, kernel = settings["width"], settings["kernel"]
         self.embedding = nn.Embedding(codes, width)
         self.layers = nn.ModuleList(Gated(width, kernel, classes, i == 0) for i in range(settings["layers"]))
         self.hidden = nn.Conv2d(width, settings["output"], 1)
@@ -326,7 +327,9 @@ class Prior(Model):
 
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes if classes >= 2 else 0)
-        self.prior = PixelCnn(settings, self.classes)
+        of_vqvae = settings["vqvae"]
+        codes = math.prod(of_vqvae["levels"]) if of_vqvae.get("quantiser") == "fsq" else of_vqvae["codes"]
+        self.prior = PixelCnn(settings, codes, self.classes)
         self.vqvae = VqVae(settings["vqvae"], image, classes)
 
     def decode(self, z, y=None):
@@ -337,6 +340,29 @@ class Prior(Model):
         index = self.vqvae.encode(x)[1]
         grid = index.unflatten(1, self.vqvae.small)
         return {"index": index, "nats": F.cross_entropy(self.prior(grid, y), grid, reduction="none").flatten(1)}
+
+
+class Pixels(PixelCnn):
+    """A gated PixelCNN of grey images, whose pixels have a few levels."""
+
+    def __init__(self, settings, image, classes):
+        conditional = settings["class_conditional"] and classes >= 2
+        super().__init__(settings, settings["levels"], classes if conditional else 0)
+        self.settings = settings
+
+    def index(self, x, dither=0.5):
+        """Levels [n, h, w] of images: the nearest, or with numbers in [0, 1) as dither one of the two nearest."""
+        most = self.settings["levels"] - 1
+        return (x[:, 0] * most + dither).floor().clamp(0, most).long()
+
+    def decode(self, z, y=None):
+        return z[:, None] / (self.settings["levels"] - 1)
+
+    def forward(self, x, y=None, dither=0.5):
+        """The levels of images [n, h · w], and −log p of each, in nats."""
+        index = self.index(x, dither)
+        nats = F.cross_entropy(super().forward(index, y), index, reduction="none")
+        return {"index": index.flatten(1), "nats": nats.flatten(1)}
 
 
 class Classifier(Model):
@@ -687,7 +713,7 @@ def sides(config, image, notes):
 
 
 FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "flow": Flow, "vqvae": VqVae}
-FAMILIES |= {"prior": Prior, "cyclegan": CycleGan, "paired": Paired, "classifier": Classifier}
+FAMILIES |= {"prior": Prior, "cyclegan": CycleGan, "paired": Paired, "pixelcnn": Pixels, "classifier": Classifier}
 
 
 def build(notes):

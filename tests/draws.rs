@@ -1,12 +1,15 @@
-//! Tests of priors over codes: drawn categories have their probabilities, and codes drawn one by one have the logits of
-//! a whole forward pass.
+//! Tests of the gated PixelCNN, as a prior over codes and of pixels: drawn categories have their probabilities, codes
+//! drawn one by one have the logits of a whole forward pass, and the probabilities of all images add up to one.
 
 use frit_harness::device;
 use gpu_core::ops::categorical::{Drawing, categorical};
 use gpu_core::random::Stream;
 use gpu_core::{Array, Cpu, Dtype, Error, Executor, Gpu, Memory, Reference, Schedule, Sharing};
 use models::capabilities::CodePrior;
-use models::{ASKED_ROWS, DataSpec, Model, Pass, Prior, PriorConfig, SetSpec, VqVaeConfig, initial_values};
+use models::{
+    ASKED_ROWS, DataSpec, Model, Pass, PixelCnn, PixelCnnConfig, Prior, PriorConfig, SetSpec, VqVaeConfig,
+    initial_values,
+};
 
 /// Categories, and draws of each test.
 const LOGITS: [f64; 7] = [0.5, -1.25, 2.0, 0.0, 1.0, -3.0, 1.75];
@@ -105,7 +108,7 @@ fn prior(kernel: usize, classes: usize) -> Prior {
     Prior::new(config, &spec)
 }
 
-fn start(executor: &mut dyn Executor, model: &Prior) -> Result<(), Error> {
+fn start(executor: &mut dyn Executor, model: &dyn Model) -> Result<(), Error> {
     for (buf, values) in initial_values(model, 11, false) {
         executor.write(buf, &Array::F32(values))?;
     }
@@ -153,6 +156,43 @@ fn codes_drawn_one_by_one_have_the_logits_of_a_whole_pass() -> Result<(), Error>
             let tolerance = if name == "reference" { 1e-12 } else { 1e-5 };
             assert!(worst < tolerance, "{name}, kernel {kernel}: {worst:.1e}");
         }
+    }
+    Ok(())
+}
+
+/// A PixelCNN of images [2, 3] of three levels, for which all images can be listed.
+fn of_pixels() -> PixelCnn {
+    let config = PixelCnnConfig { levels: 3, width: 6, layers: 2, kernel: 3, output: 7, ..PixelCnnConfig::default() };
+    let spec: DataSpec =
+        SetSpec { train: 8, test: 8, image: [2, 3, 1], classes: 1, variance: 0.1, points: None }.into();
+    PixelCnn::new(config, &spec)
+}
+
+/// log p of the levels of images, by the logits of each pixel.
+fn log_probabilities(levels: &[u32], logits: &[f64], pixels: usize, count: usize) -> Vec<f64> {
+    let of_pixel = |(row, &level): (&[f64], &u32)| row[level as usize] - row.iter().map(|x| x.exp()).sum::<f64>().ln();
+    let all: Vec<f64> = logits.chunks(count).zip(levels).map(of_pixel).collect();
+    all.chunks(pixels).map(|image| image.iter().sum()).collect()
+}
+
+#[test]
+fn probabilities_of_all_images_add_up_to_one() -> Result<(), Error> {
+    let (model, pixels, count) = (of_pixels(), 6, 3_u32.pow(6));
+    let digit = |image: u32, at: usize| image / 3_u32.pow(at as u32) % 3;
+    let levels: Vec<u32> = (0..count).flat_map(|image| (0..pixels).map(move |at| digit(image, at))).collect();
+    let pass = model.logits(count as usize);
+    for (name, mut executor) in executors(model.memory()) {
+        start(&mut *executor, &model)?;
+        // The buffer has room for more images.
+        let mut given = vec![0; ASKED_ROWS * pixels];
+        given[..levels.len()].copy_from_slice(&levels);
+        executor.write(model.memory().get("drawn_levels").expect("it has levels"), &Array::U32(given))?;
+        let found = outputs(&mut *executor, &pass)?;
+        let all = log_probabilities(&levels, &found[1].to_f64(), pixels, 3);
+        let sum: f64 = all.iter().map(|log| log.exp()).sum();
+        let tolerance = if name == "reference" { 1e-9 } else { 1e-5 };
+        assert!((sum - 1.0).abs() < tolerance, "{name}: {sum}");
+        assert!(all.iter().any(|log| (log - all[0]).abs() > 0.1), "{name}: all are alike");
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network,
-    Optimiser, PairedConfig, Penalty, Phase, PriorConfig, QuantiserKind, RING_ROWS, SetSpec, Settings, Training,
-    VaeConfig, VqVaeConfig, in_order,
+    Optimiser, PairedConfig, Penalty, Phase, PixelCnnConfig, PriorConfig, QuantiserKind, RING_ROWS, SetSpec, Settings,
+    Training, VaeConfig, VqVaeConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -47,6 +47,8 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     let prior = PriorConfig { vqvae: averaged.clone(), ..sizes };
     let classes = SetSpec { classes: CLASSES, ..*spec([12, 9, 1]).first() };
     let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..averaged.clone() };
+    let pixelcnn =
+        PixelCnnConfig { levels: 3, dither: true, width: 5, layers: 3, kernel: 3, output: 6, class_conditional: true };
     vec![
         ("vae", linear.build(&spec([1, 36, 1]))),
         ("conv_vae", conv.build(&spec([14, 9, 1]))),
@@ -55,6 +57,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         ("vqvae", averaged.build(&spec([12, 9, 1]))),
         ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
         ("prior", prior.build(&classes.into())),
+        ("pixelcnn", pixelcnn.build(&SetSpec { image: [4, 5, 1], ..classes }.into())),
         ("fsq_vae", levels.build(&spec([12, 9, 1]))),
     ]
 }

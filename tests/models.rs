@@ -245,6 +245,7 @@ fn every_backward_call_matters() -> Result<(), Error> {
             "augmented dcgan",
             "flow, u-net with attention",
             "prior",
+            "pixelcnn",
             "cyclegan",
             "paired",
         ]

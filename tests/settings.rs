@@ -5,7 +5,8 @@ use gpu_core::{Arena, Array, BufferId, Error, Executor, Reference, Sharing};
 use models::{
     Activation, AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, Family, FlowConfig,
     GanConfig, GanLoss, Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, PairedConfig, Penalty,
-    PriorConfig, QuantiserKind, SetSpec, Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    PixelCnnConfig, PriorConfig, QuantiserKind, SetSpec, Solver, Training, VaeConfig, VqVaeConfig, in_order,
+    initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,6 +164,21 @@ fn priors() -> Vec<ModelConfig> {
     priors.map(|settings| ModelConfig::Prior(prior(settings))).into()
 }
 
+fn pixelcnns() -> Vec<ModelConfig> {
+    let (width, layers, output) = (4, 1, 3);
+    let all = [(2, true, 3, true), (7, false, 1, false)];
+    let config = |(levels, dither, kernel, class_conditional)| PixelCnnConfig {
+        levels,
+        dither,
+        width,
+        layers,
+        kernel,
+        output,
+        class_conditional,
+    };
+    all.map(|settings| ModelConfig::PixelCnn(config(settings))).into()
+}
+
 fn translations() -> Vec<ModelConfig> {
     let losses = [GanLoss::NonSaturating, GanLoss::LeastSquares, GanLoss::Hinge];
     let (width, halvings) = (2, 1);
@@ -259,7 +275,8 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
 
 fn configurations() -> Vec<ModelConfig> {
     let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
-    [vaes(), autoencoders(), gans(), flows(), vqvaes(), priors(), translations(), vec![classifier]].concat()
+    [vaes(), autoencoders(), gans(), flows(), vqvaes(), priors(), pixelcnns(), translations(), vec![classifier]]
+        .concat()
 }
 
 /// The keys of these settings that are switches or names and have one value in all of them.

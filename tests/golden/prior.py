@@ -1,5 +1,5 @@
-"""Write prior.safetensors, five steps of a gated PixelCNN over the codes of images, as models.py writes its runs, and
-gated.safetensors, its gate.
+"""Write prior.safetensors and pixelcnn.safetensors, five steps of a gated PixelCNN over the codes of images, and over the
+levels of pixels, as models.py writes its runs, and gated.safetensors, its gate.
 
     pip install -r requirements.txt
     python prior.py
@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from make import BETAS, EPSILON, f32, rng
-from models import BATCH, outcome, pixels, stored
-from noise import SEED
+from models import BATCH, outcome, pixels, shares, stored
+from noise import MIX, SEED, uniform
 from safetensors.torch import save
 from torch import nn
 
-WIDTH, LAYERS, OUTPUT, CODES, CLASSES = 5, 3, 6, 7, 3
+WIDTH, LAYERS, OUTPUT, CODES, CLASSES, LEVELS = 5, 3, 6, 7, 3, 3
 
 
 class Layer(nn.Module):
@@ -51,13 +51,13 @@ class Layer(nn.Module):
         return gate(above), out if self.first else h + out
 
 
-class Prior(nn.Module):
-    def __init__(self):
+class PixelCnn(nn.Module):
+    def __init__(self, codes):
         super().__init__()
-        self.embedding = nn.Embedding(CODES, WIDTH)
+        self.embedding = nn.Embedding(codes, WIDTH)
         self.layers = nn.ModuleList(Layer(i == 0) for i in range(LAYERS))
         self.hidden = nn.Conv2d(WIDTH, OUTPUT, 1)
-        self.logits = nn.Conv2d(OUTPUT, CODES, 1)
+        self.logits = nn.Conv2d(OUTPUT, codes, 1)
 
     def output(self, index, y):
         v = h = self.embedding(index).permute(0, 3, 1, 2)
@@ -66,8 +66,8 @@ class Prior(nn.Module):
         return self.logits(F.relu(self.hidden(F.relu(h))))
 
     def forward(self, index, y):
-        nats = F.cross_entropy(self.output(index, y), index)
-        return {"code_nats": nats, "code_bits": nats * index[0].numel() / math.log(2)}, nats
+        """The mean of −log p of a code, in nats."""
+        return F.cross_entropy(self.output(index, y), index)
 
 
 def check_order(model, index, y):
@@ -97,28 +97,55 @@ def gates():
     return tensors
 
 
-def main():
-    torch.set_num_threads(1)
-    Path(__file__).with_name("gated.safetensors").write_bytes(save(gates()))
+def trained(model, tensors, batch_of, columns_of):
+    """Five steps on batches (codes, classes)."""
+    tensors |= stored("initial", model)
+    adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
+    history = []
+    for step in range(5):
+        index, y = batch_of(step)
+        nats = model(index, y)
+        adam.zero_grad()
+        nats.backward()
+        adam.step()
+        history.append(columns_of(nats, index[0].numel()))
+    return tensors | outcome(model, history, adam)
+
+
+def of_codes():
     torch.manual_seed(SEED)
     codes = torch.from_numpy(rng("prior").integers(0, CODES, (20, 3, 3)))
     # Half of the codes repeat the one before, so that there is something to learn.
     codes[:, :, 1:][:, ::2] = codes[:, :, :-1][:, ::2]
     labels = torch.arange(20) % CLASSES
-    model = Prior().double()
+    model = PixelCnn(CODES).double()
     check_order(model, codes, labels)
     words = {"codes": codes.to(torch.uint8), "labels": labels.to(torch.uint8)}
-    tensors = {"data": pixels("prior", 12, 9, 1)} | words | stored("initial", model)
-    adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
-    history = []
-    for step in range(5):
-        index, y = codes.split(BATCH)[step % 3], labels.split(BATCH)[step % 3]
-        columns, loss = model(index, y)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        history.append(columns)
-    Path(__file__).with_name("prior.safetensors").write_bytes(save(tensors | outcome(model, history, adam)))
+    columns = lambda nats, count: {"code_nats": nats, "code_bits": nats * count / math.log(2)}
+    batch = lambda step: (codes.split(BATCH)[step % 3], labels.split(BATCH)[step % 3])
+    return trained(model, {"data": pixels("prior", 12, 9, 1)} | words, batch, columns)
+
+
+def of_levels():
+    """Levels that are drawn: of the two nearest, each with a probability that makes their mean the pixel's."""
+    torch.manual_seed(SEED)
+    data, labels = pixels("pixelcnn", 4, 5, 1), torch.arange(20) % CLASSES
+    model = PixelCnn(LEVELS).double()
+
+    def batch(step):
+        x, y = (part.split(BATCH)[step % 3] for part in (shares(data)[:, 0], labels))
+        u = uniform(step + 1, MIX, x.numel()).reshape(x.shape)
+        return (x * (LEVELS - 1) + u).floor().clamp(0, LEVELS - 1).long(), y
+
+    columns = lambda nats, count: {"image_nats": nats * count, "pixel_bits": nats / math.log(2)}
+    return trained(model, {"data": data, "labels": labels.to(torch.uint8)}, batch, columns)
+
+
+def main():
+    torch.set_num_threads(1)
+    runs = {"gated": gates, "prior": of_codes, "pixelcnn": of_levels}
+    for stem, tensors in runs.items():
+        Path(__file__).with_name(f"{stem}.safetensors").write_bytes(save(tensors()))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
     AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss,
-    Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind, PriorConfig,
-    QuantiserKind, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind, PixelCnnConfig,
+    PriorConfig, QuantiserKind, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -119,6 +119,11 @@ fn flow(width: usize, solver: Solver) -> FlowConfig {
 fn prior(kernel: usize, class_conditional: bool) -> PriorConfig {
     let vqvae = VqVaeConfig { halvings: 1, ..vqvae(0.9, 0.0) };
     PriorConfig { width: 5, layers: 2, kernel, output: 6, class_conditional, vqvae, ..PriorConfig::default() }
+}
+
+fn pixelcnn(dither: bool) -> PixelCnnConfig {
+    let (levels, kernel) = if dither { (2, 3) } else { (5, 1) };
+    PixelCnnConfig { levels, dither, width: 5, layers: 2, kernel, output: 6, class_conditional: dither }
 }
 
 /// Two sets of images; of an unpaired model, the second has other counts.
@@ -257,6 +262,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
         Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
         Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
+        Setup::new("pixelcnn", pixelcnn(true), spec(grey, 6), 6).with(all).moved(),
+        Setup::new("pixelcnn of nearest levels", pixelcnn(false), spec(grey, 4), 4),
         Setup::new("vqvae of levels", levels, spec(colour, 5), 5),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ];

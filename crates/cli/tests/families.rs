@@ -248,7 +248,7 @@ fn invalid_settings_are_refused() {
         ("vqvae --set vqvae.ema=0", &["vqvae.restart needs running averages"]),
         ("vqvae --set vqvae.codes=0", &["vqvae.codes must be between 1"]),
         ("vqvae --set vqvae.halvings=9", &["vqvae.halvings halves images of 6×6 too often (9 times)", "fewer"]),
-        ("flow-matching --set flow.heads=5", &["flow.heads must divide the 48 channels", "(got 5)"]),
+        ("flow-matching --set flow.heads=5", &["flow.heads must divide the 64 channels", "(got 5)"]),
         ("pool-vae", &["vae.channels with pool = true halves images of 6×6 2 times", "a remainder"]),
         ("conv-vae --set vae.channels=[0]", &["vae.channels must have widths", "a layer of 0"]),
         ("dcgan --set gan.class_conditional=true", &["gan.class_conditional needs linear layers"]),

@@ -169,3 +169,36 @@ fn targets_of_a_prior_are_checked_first() {
         place.refused(&format!("{verify} --set {set}"), &words);
     }
 }
+
+/// A PixelCNN of stripes is far better than pixels drawn alone, on the adapter too; it draws and completes images.
+#[test]
+fn a_pixelcnn_learns_the_pixels() {
+    let place = Place::new();
+    let sizes = "--set pixelcnn.width=8 --set pixelcnn.layers=2 --set pixelcnn.output=8";
+    let train = format!("train pixelcnn --data data --device cpu --batch-size 32 -q --lr 0.01 {sizes}");
+    place.done(&format!("{train} --set pixelcnn.levels=4 --set pixelcnn.dither=false --epochs 20 --out run"));
+    let of_pixels = eval(&place, "run");
+    let bits = number(&of_pixels, "pixel_bits");
+    let pixels = 36.0;
+    assert!((number(&of_pixels, "image_nats") - pixels * bits * std::f64::consts::LN_2).abs() < 1e-3, "{of_pixels}");
+    assert!(bits < 1.2, "{bits} bits a pixel of four levels");
+    let gpu: Value = serde_json::from_str(&place.done("eval run --device gpu --json")).unwrap();
+    assert!((number(&gpu, "pixel_bits") - bits).abs() < 0.01, "{gpu}");
+    for device in ["cpu", "gpu"] {
+        place.done(&format!("sample run --device {device} -n 20 --temperature 0.9 --out {device}.png"));
+        place.done(&format!("sample run --complete --device {device} -n 8 --out completed-{device}.png"));
+    }
+    let bytes = |name: &str| image::open(place.path(name)).unwrap().into_luma8().into_raw();
+    assert_eq!(bytes("completed-cpu.png"), bytes("completed-gpu.png"));
+    let drawn = bytes("cpu.png");
+    let levels: std::collections::BTreeSet<u8> = drawn.iter().copied().collect();
+    // Four levels, and the lines between images.
+    assert!((2..=5).contains(&levels.len()), "{levels:?}");
+    for (words, reason) in [
+        ("--set pixelcnn.levels=1", "pixelcnn.levels must be between 2 and 255 (got 1)"),
+        ("--set pixelcnn.kernel=4", "pixelcnn.kernel must be odd"),
+        ("--data twemoji", "twemoji"),
+    ] {
+        refusal(&place.frit(&format!("train pixelcnn --device cpu {words}")), &[reason]);
+    }
+}

@@ -212,6 +212,7 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
         "flow-matching --set flow.width=2 --set flow.halvings=1 --set flow.steps=2 --set data.shard=130",
         "flow-matching --set flow.width=0 --hidden 8 --set flow.steps=2 --micro-batch 10",
+        "pixelcnn --set pixelcnn.width=4 --set pixelcnn.layers=2 --set pixelcnn.output=5",
         "classifier --hidden 8 --set classifier.channels=[3] --set data.shard=64",
         "cyclegan --data-b data --set cyclegan.width=2 --set cyclegan.blocks=1 --set cyclegan.pool=90 \
          --set cyclegan.discriminator_width=2 --set cyclegan.discriminator_halvings=1 --micro-batch 20",

@@ -8,8 +8,8 @@ use crate::model::Model;
 use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise, sets};
 use crate::{
-    AutoencoderConfig, ClassifierConfig, Corruption, CycleGanConfig, FlowConfig, GanConfig, PairedConfig, PriorConfig,
-    VaeConfig, VqVaeConfig,
+    AutoencoderConfig, ClassifierConfig, Corruption, CycleGanConfig, FlowConfig, GanConfig, PairedConfig,
+    PixelCnnConfig, PriorConfig, VaeConfig, VqVaeConfig,
 };
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -87,6 +87,7 @@ families! {
     Flow, "flow", "Flow matching", true, FlowConfig;
     VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
     Prior, "prior", "Prior over codes", true, PriorConfig;
+    PixelCnn, "pixelcnn", "PixelCNN", true, PixelCnnConfig;
     CycleGan, "cyclegan", "CycleGAN", false, CycleGanConfig;
     Paired, "paired", "Paired translation", false, PairedConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;

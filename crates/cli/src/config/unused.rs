@@ -106,6 +106,7 @@ impl Config {
             ModelConfig::Gan(_)
             | ModelConfig::Flow(_)
             | ModelConfig::Prior(_)
+            | ModelConfig::PixelCnn(_)
             | ModelConfig::CycleGan(_)
             | ModelConfig::Paired(_)
             | ModelConfig::Classifier(_) => None,

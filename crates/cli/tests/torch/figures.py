@@ -90,6 +90,12 @@ def of_prior(model, x, y, _):
     return {"code_nats": nats.mean(), "code_bits": nats.sum(1).mean() / math.log(2)}
 
 
+def of_pixels(model, x, y, _):
+    dither = uniform(1, EVALUATE, x.numel()).reshape(x[:, 0].shape) if model.settings["dither"] else 0.5
+    nats = model(x, y, dither)["nats"]
+    return {"image_nats": nats.sum(1).mean(), "pixel_bits": nats.mean() / math.log(2)}
+
+
 def of_classifier(model, x, y, _):
     logits = model(x)["logits"]
     return {"cross_entropy": F.cross_entropy(logits, y), "errors": (logits.argmax(1) != y).double().mean()}
@@ -149,6 +155,7 @@ FIGURES = {
     frit.Flow: of_flow,
     frit.VqVae: of_vqvae,
     frit.Prior: of_prior,
+    frit.Pixels: of_pixels,
     frit.Classifier: of_classifier,
 }
 

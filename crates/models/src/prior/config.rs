@@ -1,6 +1,7 @@
 //! Settings of a prior over codes.
 
-use crate::validate::{Check, count, ensure, load, up_to};
+use crate::pixelcnn::{MAX_POSITIONS, check_network};
+use crate::validate::{Check, ensure};
 use crate::vqvae::VqVaeConfig;
 use serde::{Deserialize, Serialize};
 
@@ -41,29 +42,14 @@ impl Default for PriorConfig {
     }
 }
 
-/// Layers, at most.
-const MAX_LAYERS: usize = 256;
-/// The window of a layer, at most.
-const MAX_KERNEL: usize = 31;
-/// Codes of an image, at most: each is drawn by separate calls.
-const MAX_POSITIONS: usize = 1024;
-
 impl PriorConfig {
     /// Checks the settings for such data, in batches of `batch`; those of the VQ-VAE are checked before.
     pub(super) fn check(&self, image: [usize; 3], batch: usize) -> Check {
-        count("width", self.width)?;
-        up_to("layers", self.layers, MAX_LAYERS)?;
-        count("output", self.output)?;
-        ensure(!self.kernel.is_multiple_of(2) && self.kernel <= MAX_KERNEL, "kernel", || {
-            format!("must be odd and at most {MAX_KERNEL} (got {})", self.kernel)
-        })?;
         let positions: usize = self.vqvae.small(image).iter().product();
         ensure(positions <= MAX_POSITIONS, "vqvae.halvings", || {
             format!("leaves {positions} codes in an image (at most {MAX_POSITIONS}); use a VQ-VAE with more halvings")
         })?;
-        let [width, seen] = [self.width, self.kernel.div_ceil(2) * (self.kernel + 1)];
-        let weights = self.layers * width * width * (2 * seen + 5) + (width + self.vqvae.codes()) * self.output;
-        let numbers = [positions * (4 * width), positions * self.output, positions * self.vqvae.codes()];
-        load("width", "layers, kernel and output", &numbers, weights, batch)
+        let Self { width, layers, kernel, output, .. } = *self;
+        check_network([width, layers, kernel, output], self.vqvae.codes(), positions, batch)
     }
 }

@@ -5,8 +5,6 @@
 //! VQ-VAE is frozen: it encodes the training images before training, and test images in evaluation.
 
 mod config;
-mod draw;
-mod pixels;
 
 pub use config::PriorConfig;
 
@@ -17,18 +15,17 @@ use crate::model::{Base, Model, Objective};
 use crate::network::Network;
 use crate::pass::Pass;
 use crate::phase::{Phase, Round};
-use crate::prior::draw::Draw;
-use crate::prior::pixels::PixelCnn;
+use crate::pixelcnn::{Draw, PixelNetwork, PixelSizes, asked};
 use crate::settings::Settings;
 use crate::shared_buffers::{ASKED_ROWS, SharedBuffers};
 use crate::training::Training;
 use crate::validate::InvalidSetting;
 use crate::vqvae::VqVae;
 use gpu_core::ops::categorical::Drawing;
+use gpu_core::ops::codes;
 use gpu_core::ops::permute::permute;
 use gpu_core::ops::record::{record, record_more};
 use gpu_core::ops::tick::{Tick, tick};
-use gpu_core::ops::{codes, cross_entropy, vq};
 use gpu_core::{Buf, Dtype, Schedule};
 
 const COLUMNS: &[&str] = &["code_nats", "code_bits"];
@@ -38,7 +35,7 @@ const COLUMNS: &[&str] = &["code_nats", "code_bits"];
 pub struct Prior {
     base: Base,
     network: Network,
-    pixels: PixelCnn,
+    pixels: PixelNetwork,
     vqvae: VqVae,
     /// Codes of the training images, `u32 [train, positions]`.
     train_codes: Buf,
@@ -63,7 +60,9 @@ impl Prior {
         }
         let mut network = Network::new(&mut base.memory, "prior");
         let grid = config.vqvae.small(spec.image);
-        let pixels = PixelCnn::new(&mut base.memory, &mut network, &config, grid, classes);
+        let PriorConfig { width, layers, kernel, output, .. } = config;
+        let sizes = PixelSizes { width, layers, kernel, output, grid, codes: config.vqvae.codes(), classes };
+        let pixels = PixelNetwork::new(&mut base.memory, &mut network, sizes);
         let vqvae = VqVae::within(config.vqvae, base);
         let mut base = vqvae.base().clone();
         let positions = grid.iter().product();
@@ -75,10 +74,6 @@ impl Prior {
     /// Codes of an image.
     fn positions(&self) -> usize {
         self.train_codes.shape.cols()
-    }
-
-    fn one_hot(&self, s: &mut Schedule, codes: Buf) -> Buf {
-        vq::one_hot(s, "one_hot", codes.reshape([codes.len()]), self.vqvae.code_count())
     }
 
     /// Weights that make the mean loss of a code and the bits of an image of a sum over `images` images.
@@ -95,26 +90,13 @@ impl Prior {
         let codes = codes::gather(s, "codes", self.train_codes, order);
         let classes = buffers.first().labels.map(|labels| buffers.classes(s, labels.train, order));
 
-        let forward = self.pixels.forward(s, codes, classes);
-        let one_hot = self.one_hot(s, codes);
         let weight = micro_batch.share() / self.positions() as f32;
-        let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", forward.logits, one_hot, weight);
-
-        self.pixels.backward(s, forward, dlogits, one_hot, classes);
+        let rows = self.pixels.learn(s, codes, classes, weight);
 
         let write = if micro_batch.is_first() { record } else { record_more };
         for (column, scale) in self.columns(micro_batch.batch as f32).into_iter().enumerate() {
             write(s, &format!("record.{}", COLUMNS[column]), rows, clock, ring, column, scale);
         }
-    }
-
-    /// The requested classes of `count` images, one-hot, of a class-conditional model.
-    fn asked(&self, s: &mut Schedule, count: usize) -> Option<Buf> {
-        let buffers = &self.base.buffers;
-        buffers.first().labels.map(|labels| {
-            let rows = permute(s, "asked", 0..count, buffers.side_clock, ASKED_ROWS, 0, false);
-            buffers.classes(s, labels.asked, rows)
-        })
     }
 
     /// The buffer of `count` drawn images' codes.
@@ -125,7 +107,7 @@ impl Prior {
     /// A draw of all codes, and the logits of every position as they were computed for it, [count, codes] each.
     pub fn draw_with_logits(&self, count: usize, seed: u64, drawing: Drawing) -> Pass {
         let mut s = Schedule::new();
-        let classes = self.asked(&mut s, count);
+        let classes = asked(&mut s, &self.base.buffers, count);
         let codes = self.drawn(count);
         let draw = Draw { drawing, clock: self.base.buffers.side_clock, seed, kept: None };
         let logits = self.pixels.draw(&mut s, codes, classes, draw);
@@ -137,7 +119,7 @@ impl Prior {
     /// the codes, `u32 [count, positions]`, which are the first buffer of the outputs.
     pub fn logits(&self, count: usize) -> Pass {
         let mut s = Schedule::new();
-        let classes = self.asked(&mut s, count);
+        let classes = asked(&mut s, &self.base.buffers, count);
         let codes = self.drawn(count);
         let forward = self.pixels.forward(&mut s, codes, classes);
         Pass::new(s, &[codes, forward.logits])
@@ -203,9 +185,7 @@ impl Model for Prior {
         let x = buffers.test_images(s, order, Range::CENTRED);
         let codes = self.vqvae.codes_of(s, x);
         let classes = buffers.first().labels.map(|labels| buffers.classes(s, labels.test, order));
-        let forward = self.pixels.forward(s, codes, classes);
-        let one_hot = self.one_hot(s, codes);
-        let rows = cross_entropy::forward(s, "cross_entropy", forward.logits, one_hot);
+        let rows = self.pixels.losses(s, codes, classes);
         for (column, scale) in self.columns(1.0).into_iter().enumerate() {
             let label = format!("record.{}", COLUMNS[column]);
             record(s, &label, rows, buffers.side_clock, buffers.side_ring, column, scale);
@@ -231,7 +211,7 @@ impl Sampler for Prior {
 impl CodePrior for Prior {
     fn draw(&self, count: usize, seed: u64, drawing: Drawing) -> Pass {
         let mut s = Schedule::new();
-        let classes = self.asked(&mut s, count);
+        let classes = asked(&mut s, &self.base.buffers, count);
         let codes = self.drawn(count);
         let draw = Draw { drawing, clock: self.base.buffers.side_clock, seed, kept: None };
         self.pixels.draw(&mut s, codes, classes, draw);

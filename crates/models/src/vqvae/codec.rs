@@ -31,9 +31,4 @@ impl VqVae {
     pub(crate) fn grid(&self) -> [usize; 2] {
         self.config.small(self.spec().image)
     }
-
-    /// The number of different codes.
-    pub(crate) fn code_count(&self) -> usize {
-        self.config.codes()
-    }
 }

@@ -3,8 +3,8 @@
 //! A position depends on those before it only, so each layer's values are computed once: the vertical stack by rows,
 //! before the row's codes are known, and the horizontal one by pixels. All positions together cost one forward pass.
 
+use super::network::{Layer, PixelNetwork};
 use crate::layers::{Mode, Value};
-use crate::prior::pixels::{Layer, PixelCnn};
 use gpu_core::ops::categorical::{Drawing, categorical};
 use gpu_core::ops::{channels, codes, elementwise, fill, gated, vq};
 use gpu_core::random::Stream;
@@ -12,21 +12,21 @@ use gpu_core::{Buf, Schedule};
 
 /// A draw of codes.
 #[derive(Clone, Copy)]
-pub(super) struct Draw<'a> {
+pub(crate) struct Draw<'a> {
     /// The distribution at each position.
-    pub(super) drawing: Drawing,
+    pub(crate) drawing: Drawing,
     /// The clock whose first word is the step.
-    pub(super) clock: Buf,
+    pub(crate) clock: Buf,
     /// The seed.
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
     /// Codes, `u32 [n, positions]`, and for each position whether it is taken instead of drawn.
-    pub(super) kept: Option<(Buf, &'a [bool])>,
+    pub(crate) kept: Option<(Buf, &'a [bool])>,
 }
 
-impl PixelCnn {
+impl PixelNetwork {
     /// Draws codes into `drawn`, `u32 [n, positions]`, each given those before it. `classes` are one-hot, [n, classes].
     /// Returns the logits of each position, [n, codes].
-    pub(super) fn draw(&self, s: &mut Schedule, drawn: Buf, classes: Option<Buf>, draw: Draw<'_>) -> Vec<Buf> {
+    pub(crate) fn draw(&self, s: &mut Schedule, drawn: Buf, classes: Option<Buf>, draw: Draw<'_>) -> Vec<Buf> {
         let ([h, w], n) = (self.grid, drawn.shape.rows());
         let biases: Vec<Option<Buf>> = self.layers.iter().map(|layer| layer.bias(s, classes)).collect();
         let zero_row = zeros(s, "zero_row", [n, w * self.width]);

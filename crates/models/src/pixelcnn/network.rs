@@ -8,17 +8,35 @@
 
 use crate::layers::{Conv, ConvSpec, Mode, Saved, Slope, Value, Wrt};
 use crate::network::Network;
-use crate::prior::config::PriorConfig;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::conv2d::Window;
 use gpu_core::ops::matmul::{Form, PLAIN, product, product_add};
 use gpu_core::ops::pad::{self, Border, Margins};
-use gpu_core::ops::{channels, elementwise, gated, vq};
+use gpu_core::ops::{channels, cross_entropy, elementwise, gated, vq};
 use gpu_core::{Buf, Init, Memory, Schedule};
+
+/// The sizes of a network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PixelSizes {
+    /// Channels of a layer.
+    pub(crate) width: usize,
+    /// Layers.
+    pub(crate) layers: usize,
+    /// Height and width of the window that a layer sees, odd.
+    pub(crate) kernel: usize,
+    /// Channels of the hidden output layer.
+    pub(crate) output: usize,
+    /// Height and width of the codes of an image.
+    pub(crate) grid: [usize; 2],
+    /// Different codes.
+    pub(crate) codes: usize,
+    /// Classes; 0 for none.
+    pub(crate) classes: usize,
+}
 
 /// The network.
 #[derive(Clone, Debug)]
-pub(super) struct PixelCnn {
+pub(crate) struct PixelNetwork {
     pub(super) embedding: Buf,
     pub(super) layers: Vec<Layer>,
     pub(super) hidden: Conv,
@@ -58,25 +76,18 @@ struct SavedLayer {
 }
 
 /// The values that the backward pass needs.
-pub(super) struct Forward {
+pub(crate) struct Forward {
     /// Logits [n · positions, codes].
-    pub(super) logits: Buf,
+    pub(crate) logits: Buf,
     layers: Vec<SavedLayer>,
     hidden: Saved,
     output: Saved,
 }
 
-impl PixelCnn {
-    /// The network for codes of height and width `grid`, `codes` different ones, and `classes` classes; 0 for none.
-    pub(super) fn new(
-        memory: &mut Memory,
-        network: &mut Network,
-        config: &PriorConfig,
-        grid: [usize; 2],
-        classes: usize,
-    ) -> Self {
-        let PriorConfig { width, layers, kernel, output, .. } = *config;
-        let codes = config.vqvae.codes();
+impl PixelNetwork {
+    /// The network of such sizes.
+    pub(crate) fn new(memory: &mut Memory, network: &mut Network, sizes: PixelSizes) -> Self {
+        let PixelSizes { width, layers, kernel, output, grid, codes, classes } = sizes;
         let embedding = network.weights.add(memory, "embedding.weight", [codes, width], Init::Normal(0.0, 1.0));
         let mut make = |number: usize| {
             let name = format!("layers.{number}");
@@ -103,8 +114,28 @@ impl PixelCnn {
         Self { embedding, layers, hidden, logits, width, grid, codes }
     }
 
+    /// −log p of each of `codes`, `u32 [n, positions]`, given those before it: [n · positions].
+    pub(crate) fn losses(&self, s: &mut Schedule, codes: Buf, classes: Option<Buf>) -> Buf {
+        let forward = self.forward(s, codes, classes);
+        let one_hot = self.one_hot(s, codes);
+        cross_entropy::forward(s, "cross_entropy", forward.logits, one_hot)
+    }
+
+    /// The same, and adds the gradients of `weight` times their sum.
+    pub(crate) fn learn(&self, s: &mut Schedule, codes: Buf, classes: Option<Buf>, weight: f32) -> Buf {
+        let forward = self.forward(s, codes, classes);
+        let one_hot = self.one_hot(s, codes);
+        let (rows, dlogits) = cross_entropy::with_gradient(s, "cross_entropy", forward.logits, one_hot, weight);
+        self.backward(s, forward, dlogits, one_hot, classes);
+        rows
+    }
+
+    fn one_hot(&self, s: &mut Schedule, codes: Buf) -> Buf {
+        vq::one_hot(s, "one_hot", codes.reshape([codes.len()]), self.codes)
+    }
+
     /// Logits of `codes`, `u32 [n, positions]`, each from those before it, with the classes one-hot, [n, classes].
-    pub(super) fn forward(&self, s: &mut Schedule, codes: Buf, classes: Option<Buf>) -> Forward {
+    pub(crate) fn forward(&self, s: &mut Schedule, codes: Buf, classes: Option<Buf>) -> Forward {
         let ([h, w], n) = (self.grid, codes.shape.rows());
         let index = codes.reshape([codes.len()]);
         let embedded = vq::lookup(s, "embedded", index, self.embedding, [n, h, w, self.width]);
@@ -131,7 +162,7 @@ impl PixelCnn {
 
     /// Adds the gradients of the parameters, from that of the logits. `one_hot` are the codes, [n · positions, codes],
     /// and `classes` as in the forward pass.
-    pub(super) fn backward(&self, s: &mut Schedule, of: Forward, dlogits: Buf, one_hot: Buf, classes: Option<Buf>) {
+    fn backward(&self, s: &mut Schedule, of: Forward, dlogits: Buf, one_hot: Buf, classes: Option<Buf>) {
         let d = self.logits.backward(s, &of.output, dlogits, Wrt::Both).expect("the input was asked for");
         let mut dhorizontal = self.hidden.backward(s, &of.hidden, d, Wrt::Both).expect("the input was asked for");
         let mut dvertical = None;
