@@ -226,7 +226,7 @@ impl Config {
                 Setting,
                 hint: Hint::MaxBatchSize(images / batches.max(1)),
                 "train.batch_size is {batch_size}{of}, but the training set has {images} {}s",
-                noun(spec.first().points)
+                if matches!(self.model, ModelConfig::Wavenet(_)) { "piece" } else { noun(spec.first().points) }
             );
         }
         let fewest = spec.sets.iter().map(|set| set.train).min().unwrap_or(images);

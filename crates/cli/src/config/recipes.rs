@@ -29,6 +29,7 @@ pub static RECIPES: &[(&str, &str)] = recipes![
     "vqvae",
     "fsq-vae",
     "prior",
+    "wavenet",
     "cyclegan",
     "paired",
     "restoration",

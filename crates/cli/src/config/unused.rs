@@ -103,6 +103,7 @@ impl Config {
             ModelConfig::Gan(_)
             | ModelConfig::Flow(_)
             | ModelConfig::Prior(_)
+            | ModelConfig::Wavenet(_)
             | ModelConfig::CycleGan(_)
             | ModelConfig::Paired(_)
             | ModelConfig::Classifier(_) => None,
