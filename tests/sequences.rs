@@ -86,7 +86,7 @@ fn naively(
     count: usize,
     drawing: Drawing,
 ) -> Result<Vec<u32>, Error> {
-    let whole = model.logits(rows);
+    let whole = model.logits(rows, SEQUENCE_BLOCK);
     let program = executor.prepare(&whole.schedule)?;
     let mut s = Schedule::new();
     let (clock, x) = (s.scratch_of([4], Dtype::U32), s.scratch([rows, CODES]));
@@ -153,7 +153,7 @@ fn logits_of_steps_are_those_of_a_whole_pass() -> Result<(), Error> {
             let ticket = executor.submit(&[program], 1, &step.outputs)?;
             steps.push(executor.wait(ticket)?.remove(0).to_f64());
         }
-        let whole = model.logits(rows);
+        let whole = model.logits(rows, SEQUENCE_BLOCK);
         let program = executor.prepare(&whole.schedule)?;
         let ticket = executor.submit(&[program], 1, &whole.outputs)?;
         let logits = executor.wait(ticket)?.remove(0).to_f64();

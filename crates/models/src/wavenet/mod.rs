@@ -128,12 +128,17 @@ impl Wavenet {
         Pass::new(s, &[logits])
     }
 
-    /// Logits [rows · length, codes] of `rows` sequences of drawn codes, [`SEQUENCE_BLOCK`] of each, from a whole pass.
-    pub fn logits(&self, rows: usize) -> Pass {
+    /// Logits [rows · length, codes] of `rows` sequences from a whole pass: the numbers that the buffer of drawn codes
+    /// begins with, as [rows, length].
+    ///
+    /// # Panics
+    /// If the buffer has fewer numbers.
+    pub fn logits(&self, rows: usize, length: usize) -> Pass {
         let mut s = Schedule::new();
         let classes = self.asked(&mut s, rows);
         let drawn = self.state.buffers.drawn;
-        let codes = Buf { shape: [rows, drawn.shape.cols()].into(), ..drawn };
+        assert!(rows * length <= drawn.len(), "{rows} sequences of {length} in a buffer of {}", drawn.shape);
+        let codes = Buf { shape: [rows, length].into(), ..drawn };
         let forward = self.causal.forward(&mut s, codes, classes);
         Pass::new(s, &[forward.logits])
     }
