@@ -21,7 +21,7 @@ const NONE: u32 = u32::MAX;
 const PAUSE: f64 = 0.25;
 /// Sequences of one preview, and their codes, at most.
 const PREVIEWED: usize = 4;
-const PREVIEW: usize = 512;
+const PREVIEW: usize = 2048;
 
 /// A request for sequences.
 #[derive(Clone, PartialEq, Debug)]
