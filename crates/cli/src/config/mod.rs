@@ -376,7 +376,9 @@ mod tests {
         for (name, _) in recipes::RECIPES {
             let config = Config::load(name).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
-            config.check(&DataSpec { sets: vec![SPEC; config.model.sets()] }, SPEC.train).unwrap();
+            let image = if *name == "wavenet" { [1, 1024, 1] } else { SPEC.image };
+            let sets = vec![SetSpec { image, ..SPEC }; config.model.sets()];
+            config.check(&DataSpec { sets }, SPEC.train).unwrap();
         }
     }
 
