@@ -31,7 +31,7 @@ fn a_text_is_learnt_and_continued() {
     let place = Place::new();
     put_text(&place, "a.txt", "cat");
     let loud = SMALL.replace(" -q", "");
-    let printed = stderr(&place.frit(&format!("{loud} --data a.txt --epochs 8 --out run")));
+    let printed = stderr(&place.frit(&format!("{loud} --data a.txt --epochs 20 --out run")));
     for words in ["pieces of ", " pieces/s", "pieces: run/samples/000020.txt", "`frit sample run`"] {
         assert!(printed.contains(words), "{words} in {printed}");
     }
@@ -156,8 +156,11 @@ fn other_data_and_other_models_are_refused() {
         ("train wavenet --data data --device cpu", &["data.source must be text, sound or ar2"][..]),
         ("train wavenet --data short.txt --device cpu", &["5 bytes", "data.length"]),
         ("train wavenet --data broken.wav --device cpu", &["cannot read the sound", "broken.wav"]),
-        ("train wavenet --data a.txt --crop 2 --device cpu", &["data.crop is for images"]),
-        ("train wavenet --data a.txt --set wavenet.length=2000 --device cpu", &["data.length, which is 1024"]),
+        ("train wavenet --data a.txt --set data.crop=2 --device cpu", &["data.crop is for images"]),
+        (
+            "train wavenet --data a.txt --batch-size 4 --set wavenet.length=2000 --device cpu",
+            &["data.length, which is 1024"],
+        ),
         ("eval run --generative --device cpu", &["has sequences", "without --generative"]),
         ("sample run --seeds 1-3 --device cpu", &["are for images, and the run draws sequences"]),
         ("sample run --out s.png --device cpu", &["written as .txt"]),

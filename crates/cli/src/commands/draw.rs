@@ -179,7 +179,8 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
     let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
     let pairs = pairs.with_context(|| {
-        let instead = if session.model.sampler().is_some() { "use `frit sample`" } else { MEASURE };
+        let samples = session.model.sampler().is_some() || session.model.sequencer().is_some();
+        let instead = if samples { "use `frit sample`" } else { MEASURE };
         format!("{} has no encoder; {instead}", session.config.name())
     })?;
     write_png(&path, &pairs.run(&mut session)?)?;
