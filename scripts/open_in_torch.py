@@ -365,6 +365,54 @@ class Pixels(PixelCnn):
         return {"index": index.flatten(1), "nats": nats.flatten(1)}
 
 
+class Dilated(nn.Module):
+    """A layer of a WaveNet on sequences [n, c, 1, length]: the output, and the skip connection."""
+
+    def __init__(self, settings, dilation, classes, last):
+        super().__init__()
+        width, taps = settings["width"], settings["kernel"]
+        self.reach = (taps - 1) * dilation
+        self.dilated = nn.Conv2d(width, 2 * width, (1, taps), dilation=(1, dilation))
+        self.residual = None if last else nn.Conv2d(width, width, 1)
+        self.skip = nn.Conv2d(width, settings["skip"], 1)
+        self.add_module("class", nn.Embedding(classes, 2 * width) if classes else None)
+
+    def forward(self, x, y):
+        table, sums = getattr(self, "class"), self.dilated(F.pad(x, (self.reach, 0)))
+        a, b = (sums if table is None else sums + table(y)[:, :, None, None]).chunk(2, 1)
+        gate = a.tanh() * b.sigmoid()
+        return x if self.residual is None else x + self.residual(gate), self.skip(gate)
+
+
+class Wavenet(Model):
+    """Causal convolutions over sequences of bytes."""
+
+    def __init__(self, settings, image, classes):
+        super().__init__(settings, image, classes)
+        width, layers, total = settings["width"], settings["layers"], settings["layers"] * settings["blocks"]
+        self.embedding = nn.Embedding(256, width)
+        self.first = nn.Conv2d(width, width, (1, settings["kernel"]))
+        each = (Dilated(settings, 2 ** (i % layers), self.classes, i + 1 == total) for i in range(total))
+        self.layers = nn.ModuleList(each)
+        self.hidden = nn.Conv2d(settings["skip"], settings["output"], 1)
+        self.logits = nn.Conv2d(settings["output"], 256, 1)
+
+    def distribution(self, codes, y=None):
+        """Logits [n, 256, length] of codes [n, length], each given those before it."""
+        x = self.embedding(codes).transpose(1, 2)[:, :, None]
+        # A window ends before its position.
+        x, skips = self.first(F.pad(x, (self.settings["kernel"], 0)))[..., :-1], 0
+        for layer in self.layers:
+            x, skip = layer(x, y)
+            skips = skips + skip
+        return self.logits(self.hidden(skips.relu()).relu())[:, :, 0]
+
+    def forward(self, x, y=None):
+        """−log p [n, length] of the bytes of sequences, which are images of height 1, in nats."""
+        codes = (255 * x).round().long().flatten(1)
+        return {"nats": F.cross_entropy(self.distribution(codes, y), codes, reduction="none")}
+
+
 class Classifier(Model):
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
@@ -713,7 +761,8 @@ def sides(config, image, notes):
 
 
 FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "flow": Flow, "vqvae": VqVae}
-FAMILIES |= {"prior": Prior, "cyclegan": CycleGan, "paired": Paired, "pixelcnn": Pixels, "classifier": Classifier}
+FAMILIES |= {"prior": Prior, "pixelcnn": Pixels, "wavenet": Wavenet, "cyclegan": CycleGan, "paired": Paired}
+FAMILIES |= {"classifier": Classifier}
 
 
 def build(notes):

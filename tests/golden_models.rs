@@ -10,7 +10,7 @@ use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Referen
 use models::{
     AutoencoderConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network,
     Optimiser, PairedConfig, Penalty, Phase, PixelCnnConfig, PriorConfig, QuantiserKind, RING_ROWS, SetSpec, Settings,
-    Training, VaeConfig, VqVaeConfig, in_order,
+    Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -46,6 +46,9 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
     let sizes = PriorConfig { width: 5, layers: 3, kernel: 3, output: 6, ..PriorConfig::default() };
     let prior = PriorConfig { vqvae: averaged.clone(), ..sizes };
     let classes = SetSpec { classes: CLASSES, ..*spec([12, 9, 1]).first() };
+    let pieces = SetSpec { image: [1, 29, 1], ..classes };
+    let (length, width, skip, output, layers, blocks) = (23, 5, 7, 6, 3, 2);
+    let wavenet = WavenetConfig { length, width, skip, output, layers, blocks, ..WavenetConfig::default() };
     let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..averaged.clone() };
     let pixelcnn =
         PixelCnnConfig { levels: 3, dither: true, width: 5, layers: 3, kernel: 3, output: 6, class_conditional: true };
@@ -58,6 +61,7 @@ fn coders() -> Vec<(&'static str, Box<dyn Model>)> {
         ("vqvae_gradient", followed.build(&spec([12, 9, 1]))),
         ("prior", prior.build(&classes.into())),
         ("pixelcnn", pixelcnn.build(&SetSpec { image: [4, 5, 1], ..classes }.into())),
+        ("wavenet", wavenet.build(&pieces.into())),
         ("fsq_vae", levels.build(&spec([12, 9, 1]))),
     ]
 }

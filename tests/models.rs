@@ -70,6 +70,8 @@ fn schedules(setup: &Setup) -> Vec<(String, Schedule)> {
                 of.complete(batch, 3, Drawing::default(), &kept).schedule
             }),
         ),
+        ("begin", model.sequencer().map(|of| of.begin(batch))),
+        ("step", model.sequencer().map(|of| of.step(batch, 3, Drawing { temperature: 0.8, top: 40 }))),
         ("translate to b", model.translator().map(|of| of.translate(batch, Side::B, 3).schedule)),
         (
             "translate given",
@@ -119,7 +121,9 @@ fn every_call_of_every_model_agrees() -> Result<(), Error> {
 #[test]
 fn every_call_agrees_with_bounds_checks() -> Result<(), Error> {
     let device = device(true);
-    for setup in setups().into_iter().filter(|setup| ["vae, silu", "dcgan", "vqvae", "prior"].contains(&setup.name)) {
+    for setup in
+        setups().into_iter().filter(|setup| ["vae, silu", "dcgan", "vqvae", "prior", "wavenet"].contains(&setup.name))
+    {
         assert_eq!(first_failure(&device, &setup)?, None, "{}", setup.name);
     }
     Ok(())
@@ -246,6 +250,7 @@ fn every_backward_call_matters() -> Result<(), Error> {
             "flow, u-net with attention",
             "prior",
             "pixelcnn",
+            "wavenet",
             "cyclegan",
             "paired",
         ]

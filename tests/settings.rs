@@ -5,8 +5,8 @@ use gpu_core::{Arena, Array, BufferId, Error, Executor, Reference, Sharing};
 use models::{
     Activation, AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, Family, FlowConfig,
     GanConfig, GanLoss, Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, PairedConfig, Penalty,
-    PixelCnnConfig, PriorConfig, QuantiserKind, SetSpec, Solver, Training, VaeConfig, VqVaeConfig, in_order,
-    initial_values,
+    PixelCnnConfig, PriorConfig, QuantiserKind, SetSpec, Solver, Training, VaeConfig, VqVaeConfig, WavenetConfig,
+    in_order, initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,12 @@ fn spec() -> DataSpec {
 fn spec_of(config: &ModelConfig) -> DataSpec {
     let colour = matches!(config, ModelConfig::CycleGan(_) | ModelConfig::Paired(_));
     let set = *spec().first();
-    let set = SetSpec { image: if colour { [8, 8, 3] } else { set.image }, ..set };
+    let image = match config {
+        ModelConfig::Wavenet(_) => [1, 16, 1],
+        _ if colour => [8, 8, 3],
+        _ => set.image,
+    };
+    let set = SetSpec { image, ..set };
     DataSpec { sets: vec![set; config.sets()] }
 }
 
@@ -142,6 +147,14 @@ fn flows() -> Vec<ModelConfig> {
         }
     }
     all
+}
+
+fn wavenets() -> Vec<ModelConfig> {
+    let wavenet = |(kernel, blocks, class_conditional): (usize, usize, bool)| {
+        let (length, width, skip, output, layers) = (12, 3, 4, 5, 2);
+        ModelConfig::Wavenet(WavenetConfig { length, width, skip, output, kernel, layers, blocks, class_conditional })
+    };
+    [(2, 1, true), (3, 2, false), (2, 2, true)].map(wavenet).into()
 }
 
 /// The names of runs and checksums are the program's.
@@ -275,8 +288,8 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
 
 fn configurations() -> Vec<ModelConfig> {
     let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
-    [vaes(), autoencoders(), gans(), flows(), vqvaes(), priors(), pixelcnns(), translations(), vec![classifier]]
-        .concat()
+    let coders = [vaes(), autoencoders(), vqvaes(), priors(), pixelcnns(), wavenets()].concat();
+    [coders, gans(), flows(), translations(), vec![classifier]].concat()
 }
 
 /// The keys of these settings that are switches or names and have one value in all of them.

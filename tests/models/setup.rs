@@ -6,7 +6,8 @@ use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sh
 use models::{
     AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss,
     Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind, PixelCnnConfig,
-    PriorConfig, QuantiserKind, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    PriorConfig, QuantiserKind, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order,
+    initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -126,6 +127,11 @@ fn pixelcnn(dither: bool) -> PixelCnnConfig {
     PixelCnnConfig { levels, dither, width: 5, layers: 2, kernel, output: 6, class_conditional: dither }
 }
 
+fn wavenet(kernel: usize, blocks: usize, class_conditional: bool) -> WavenetConfig {
+    let (length, width, skip, output, layers) = (13, 3, 5, 4, 2);
+    WavenetConfig { length, width, skip, output, kernel, layers, blocks, class_conditional }
+}
+
 /// Two sets of images; of an unpaired model, the second has other counts.
 fn sides([a, b]: [[usize; 3]; 2], batch: usize, paired: bool) -> DataSpec {
     let [a, mut b] = [a, b].map(|image| *spec(image, batch).first());
@@ -186,8 +192,16 @@ fn translations(all: Optimiser) -> Vec<Setup> {
     ]
 }
 
-/// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
+/// Models of every family.
 pub(crate) fn setups() -> Vec<Setup> {
+    let mut all = of_images();
+    all.push(Setup::new("wavenet", wavenet(2, 2, true), spec([1, 17, 1], 6), 6));
+    all.push(Setup::new("wavenet without classes", wavenet(3, 1, false), spec([1, 13, 1], 5), 5));
+    all
+}
+
+/// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
+fn of_images() -> Vec<Setup> {
     use Likelihood::{Bernoulli, Gaussian};
     let falling = Optimiser {
         lr_warmup: 2,
@@ -287,9 +301,9 @@ pub(crate) fn lasting(model: &dyn Model) -> Vec<Buf> {
     arenas.chain(states).chain(labels).chain(buffers).chain(of_model).collect()
 }
 
-/// The codes of the training images and those drawn, of a prior.
+/// The codes of the training images and those drawn, of a prior; those given and drawn, of a WaveNet.
 fn codes(model: &dyn Model) -> impl Iterator<Item = Buf> {
-    ["train_codes", "drawn_codes"].into_iter().filter_map(|name| model.memory().get(name))
+    ["train_codes", "drawn_codes", "given_codes"].into_iter().filter_map(|name| model.memory().get(name))
 }
 
 pub(crate) fn arena(model: &dyn Model, network: &models::Network, arena: Arena) -> Buf {

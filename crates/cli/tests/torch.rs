@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 27] = [
+const RUNS: [(&str, &str, &str); 28] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -85,6 +85,12 @@ const RUNS: [(&str, &str, &str); 27] = [
         "grey",
         "prior --codes gradient-vqvae --set prior.width=4 --set prior.layers=2 --set prior.kernel=5 \
          --set prior.class_conditional=false",
+    ),
+    (
+        "wavenet",
+        "words.txt",
+        "wavenet --set data.length=40 --set wavenet.length=32 --set wavenet.width=5 --set wavenet.skip=7 \
+         --set wavenet.output=6 --set wavenet.kernel=3 --set wavenet.layers=2 --set wavenet.blocks=2",
     ),
     ("fsq-vae", "colour", "fsq-vae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.levels=[4,3,5]"),
     ("levels-prior", "colour", "prior --codes fsq-vae --set prior.width=4 --set prior.layers=1 --set prior.output=6"),
@@ -161,17 +167,24 @@ impl Place {
     }
 }
 
+/// The file of some data: a text, or an archive of images.
+fn file(data: &str) -> String {
+    if data.ends_with(".txt") { data.into() } else { format!("{data}.npz") }
+}
+
 /// Every run, trained.
 fn trained() -> Place {
     let place = Place::new();
+    let words: String = (0..800).map(|i| ["a", "few", "words", "again"][i * i % 11 % 4].to_string() + " ").collect();
+    fs::write(place.path("words.txt"), words).unwrap();
     DATA.iter().for_each(|(name, picture)| place.put_pictures(name, picture));
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
         let without = ["classifier", "fsq-vae", "cyclegan"].contains(&run)
-            || ["flow", "prior", "pixelcnn", "restoration"].iter().any(|recipe| line.starts_with(recipe));
+            || ["flow", "prior", "pixelcnn", "wavenet", "restoration"].iter().any(|recipe| line.starts_with(recipe));
         let latent = if without { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
-        place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));
+        place.done(&format!("train {line} {latent} --data {} {steps} {device} -q --out {run}", file(data)));
     }
     place
 }
@@ -209,7 +222,7 @@ fn mismatches(run: &str, torch: &Value, frit: &Value) -> Vec<String> {
 
 /// Asserts that PyTorch's metrics equal frit's. Returns the tensors of its modules.
 fn figures_agree(place: &Place, python: &OsString) -> Names {
-    let words: Vec<String> = RUNS.iter().map(|(run, data, _)| format!("{run} {data}.npz")).collect();
+    let words: Vec<String> = RUNS.iter().map(|(run, data, _)| format!("{run} {}", file(data))).collect();
     let reports = place.python(python, "crates/cli/tests/torch/figures.py", &words.join(" "));
     let reports: BTreeMap<String, Value> = serde_json::from_str(&reports).unwrap();
     assert!(reports["dcgan"]["average"].is_object(), "{reports:?}");

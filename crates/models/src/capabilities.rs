@@ -71,6 +71,34 @@ pub trait CodePrior {
     fn grid(&self) -> [usize; 2];
 }
 
+/// The buffers of a draw of sequences, of as many rows as are drawn at once, at most.
+#[derive(Clone, Copy, Debug)]
+pub struct SequenceBuffers {
+    /// The clock, `u32 [4]`, which the host writes before a draw: its first word is the positions done.
+    pub clock: Buf,
+    /// Codes of a block of positions that are not drawn, `u32 [rows, block]`; a word above 255 where they are.
+    pub given: Buf,
+    /// The codes of the block, given or drawn, likewise.
+    pub drawn: Buf,
+}
+
+/// Draws sequences of codes, one position after another.
+pub trait Sequencer {
+    /// Forgets the past of all rows; a class-conditional model takes the classes of `rows` sequences from its requested
+    /// labels.
+    fn begin(&self, rows: usize) -> Schedule;
+
+    /// The next position of `rows` sequences, the first of the rows, under `seed`. Its codes are in column (position −
+    /// 1) mod block of the drawn codes.
+    fn step(&self, rows: usize, seed: u64, drawing: Drawing) -> Schedule;
+
+    /// The buffers of a draw.
+    fn draw_buffers(&self) -> SequenceBuffers;
+
+    /// Earlier codes that a distribution depends on.
+    fn receptive(&self) -> usize;
+}
+
 /// Reconstructs images.
 pub trait Reconstructor {
     /// The next `batch` test images and their reconstructions, both [batch, h · w · c].

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise, sets};
 use crate::{
     AutoencoderConfig, ClassifierConfig, Corruption, CycleGanConfig, FlowConfig, GanConfig, PairedConfig,
-    PixelCnnConfig, PriorConfig, VaeConfig, VqVaeConfig,
+    PixelCnnConfig, PriorConfig, VaeConfig, VqVaeConfig, WavenetConfig,
 };
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -88,6 +88,7 @@ families! {
     VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
     Prior, "prior", "Prior over codes", true, PriorConfig;
     PixelCnn, "pixelcnn", "PixelCNN", true, PixelCnnConfig;
+    Wavenet, "wavenet", "WaveNet", false, WavenetConfig;
     CycleGan, "cyclegan", "CycleGAN", false, CycleGanConfig;
     Paired, "paired", "Paired translation", false, PairedConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;
@@ -179,6 +180,11 @@ mod tests {
     use super::*;
     use crate::SetSpec;
 
+    /// The size of images that a family takes.
+    fn image(family: Family) -> [usize; 3] {
+        if family == Family::Wavenet { [1, 784, 1] } else { [28, 28, 1] }
+    }
+
     #[test]
     fn names_find_their_families() {
         for (&family, &name) in Family::ALL.iter().zip(Family::NAMES) {
@@ -193,6 +199,7 @@ mod tests {
         let set = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1, points: None };
         for &family in Family::ALL {
             let model = family.defaults();
+            let set = SetSpec { image: image(family), ..set };
             for sets in 1..=2 {
                 let problem = model.validate(&DataSpec { sets: vec![set; sets] }, 1, 1).err();
                 let of_sets = problem.filter(|problem| ["data.b", "data.source"].contains(&&*problem.key));
@@ -212,6 +219,7 @@ mod tests {
         let set = SetSpec { train: 4, test: 2, image: [28, 28, 1], classes: 2, variance: 0.1, points: None };
         for &family in Family::ALL {
             let settings = family.defaults();
+            let set = SetSpec { image: image(family), ..set };
             let model = settings.build(&DataSpec { sets: vec![set; settings.settings().sets()] });
             assert_eq!(model.sampler().is_some(), family.has_prior(), "{}", family.name());
         }

@@ -34,6 +34,7 @@ mod unet;
 mod vae;
 mod validate;
 mod vqvae;
+mod wavenet;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use classifier::{Classifier, ClassifierConfig};
@@ -66,3 +67,4 @@ pub use translation::{Corrupt, CycleGan, CycleGanConfig, Paired, PairedConfig};
 pub use vae::{Vae, VaeConfig};
 pub use validate::InvalidSetting;
 pub use vqvae::{QuantiserKind, VqVae, VqVaeConfig, perplexity};
+pub use wavenet::{MAX_POSITIONS, SEQUENCE_BLOCK, SEQUENCE_ROWS, Wavenet, WavenetConfig};

@@ -2,7 +2,7 @@
 
 use crate::capabilities::{
     CodePrior, Decoder, Discriminator, Encoder, LogDensity, Posterior, Projector, Quantiser, Reconstructor, Sampler,
-    Translator,
+    Sequencer, Translator,
 };
 use crate::data::{DataSpec, Range};
 use crate::network::Network;
@@ -132,6 +132,11 @@ pub trait Model {
 
     /// Drawing of codes.
     fn code_prior(&self) -> Option<&dyn CodePrior> {
+        None
+    }
+
+    /// Drawing of sequences.
+    fn sequencer(&self) -> Option<&dyn Sequencer> {
         None
     }
 

@@ -47,6 +47,7 @@ mod replay_pool;
 mod resize;
 mod roof;
 mod running_average;
+mod sequence;
 mod sgd;
 mod shift;
 mod softmax;
@@ -104,6 +105,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("resize", resize::cases),
     ("roof", roof::cases),
     ("running_average", running_average::cases),
+    ("sequence", sequence::cases),
     ("sgd", sgd::cases),
     ("shift", shift::cases),
     ("softmax", softmax::cases),

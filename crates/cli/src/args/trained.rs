@@ -42,7 +42,7 @@ pub(crate) struct Own {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
-    /// Number of images, or of points [default: 64 images, 2000 points]
+    /// Number of images, points or sequences [default: 64 images, 2000 points, 1 sequence]
     #[arg(short, long, value_name = "N")]
     pub(crate) n: Option<usize>,
     /// Random seed
@@ -84,8 +84,14 @@ pub(crate) struct Sample {
     /// Your own images to complete: files and folders, resized as the run's data
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "complete", help_heading = "Codes")]
     pub(crate) images: Vec<String>,
-    /// Output image [default: RUN/sample.png]
-    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
+    /// Codes to draw for each sequence: bytes of text, or samples of sound [default: a piece of the run's data]
+    #[arg(long, value_name = "N", help_heading = "Sequences")]
+    pub(crate) length: Option<usize>,
+    /// Beginning of every sequence: a text, or a sound in a .wav file
+    #[arg(long, value_name = "TEXT|FILE.wav", help_heading = "Sequences")]
+    pub(crate) prompt: Option<String>,
+    /// Output file [default: RUN/sample.png; of text RUN/sample.txt, of sound RUN/sample.wav]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trained: Trained,

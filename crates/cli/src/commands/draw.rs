@@ -5,16 +5,21 @@ use crate::args::{self, Seeds, Trained};
 use crate::commands::trained::{MEASURE, check_truncation, open_on, open_to_draw, with_prior};
 use crate::output::out;
 use anyhow::{Context, Result, ensure};
+use frit::data::Sequence;
 use frit::eval::draw::{Images, Reconstructions, Sampling, usual_samples};
 use frit::eval::flow::set_flow;
 use frit::eval::image_files::ImageFiles;
 use frit::eval::latents::class;
 use frit::eval::prior::{sample_seeds, sample_truncated};
+use frit::eval::sequence::Wanted;
 use frit::eval::{Opened, OwnImages};
+use frit::io::files::is_special;
 use frit::io::images::{destination, write_png};
+use frit::io::sound::{encode, read_wav};
 use frit::run::session::Session;
 use frit::terminal::Terminal;
 use gpu_core::ops::categorical::Drawing;
+use std::path::Path;
 
 /// The largest number of images in one grid.
 const MAX: usize = 10_000;
@@ -34,6 +39,11 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         return complete(args, &trained, drawing.unwrap_or_default(), terminal);
     }
     let Opened { run, mut session, .. } = open_to_draw(&trained, terminal)?;
+    if session.model.sequencer().is_some() {
+        return sequences(args, run.path.as_path(), &mut session, drawing.unwrap_or_default());
+    }
+    let of_images = args.length.is_none() && args.prompt.is_none();
+    ensure!(of_images, "--length and --prompt are for sequences, and the run draws images; leave them out");
     set_flow(&mut session, args.steps, args.guidance)?;
     let count = args.n.unwrap_or(usual_samples(&session.data));
     ensure!(
@@ -60,6 +70,52 @@ pub(crate) fn sample(args: &args::Sample, terminal: &Terminal) -> Result<Ending>
         terminal.say(&row.iter().map(u64::to_string).collect::<Vec<_>>().join(" "));
     }
     Ok(Ending::Done)
+}
+
+/// Draws sequences of a model of them.
+fn sequences(args: &args::Sample, run: &Path, session: &mut Session, drawing: Drawing) -> Result<Ending> {
+    let others =
+        [args.seeds.is_some(), args.trunc.is_some(), args.steps.is_some(), args.guidance.is_some(), args.by_class];
+    ensure!(
+        !others.contains(&true),
+        "--seeds, --trunc, --steps, --guidance and --by-class are for images, and the run draws sequences; leave them \
+         out"
+    );
+    let class = args.class.as_deref().map(|name| class(session, name)).transpose()?.map(usize::from);
+    let kind =
+        session.data.sequence.context("the checkpoint does not record the kind of its sequences; train again")?;
+    let wanted = Wanted {
+        count: args.n.unwrap_or(1),
+        length: args.length.unwrap_or(session.data.width),
+        class,
+        prompt: args.prompt.as_deref().map_or(Ok(Vec::new()), |prompt| prompt_of(prompt, kind))?,
+    };
+    let ending = kind.ending();
+    let path = args.out.clone().unwrap_or_else(|| run.join(format!("sample.{ending}")));
+    ensure!(
+        path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending)) || is_special(&path),
+        "these sequences are written as .{ending}: use a name that ends so (got {})",
+        path.display()
+    );
+    let drawn = frit::eval::sequence::sequences(session, &wanted, args.seed, drawing)?;
+    if let Some(folder) = &args.files {
+        drawn.save_each(folder, &session.data.classes)?;
+    }
+    drawn.save(&path, &session.data.classes)?;
+    out!("{}", path.display())?;
+    Ok(Ending::Done)
+}
+
+/// The codes of a prompt: the bytes of a text, the samples of a sound, or the numbers of a process.
+fn prompt_of(prompt: &str, kind: Sequence) -> Result<Vec<u8>> {
+    Ok(match kind {
+        Sequence::Text => prompt.as_bytes().to_vec(),
+        Sequence::Sound { rate } => read_wav(prompt.as_ref(), rate)?.into_iter().map(encode).collect(),
+        Sequence::Process => {
+            let codes: Result<Vec<u8>, _> = prompt.split_whitespace().map(str::parse).collect();
+            codes.with_context(|| format!("invalid value '{prompt}' for --prompt: expected numbers from 0 to 255"))?
+        }
+    })
 }
 
 /// The distribution of codes that the arguments ask for, if they do.
@@ -123,7 +179,8 @@ pub(crate) fn reconstruct(args: &args::Reconstruct, terminal: &Terminal) -> Resu
     let path = destination(args.out.as_deref(), &run.path, "reconstructions.png")?;
     let pairs = Reconstructions::prepare(&mut session, check_count(count, images)?)?;
     let pairs = pairs.with_context(|| {
-        let instead = if session.model.sampler().is_some() { "use `frit sample`" } else { MEASURE };
+        let samples = session.model.sampler().is_some() || session.model.sequencer().is_some();
+        let instead = if samples { "use `frit sample`" } else { MEASURE };
         format!("{} has no encoder; {instead}", session.config.name())
     })?;
     write_png(&path, &pairs.run(&mut session)?)?;

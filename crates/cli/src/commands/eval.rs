@@ -9,7 +9,6 @@ use frit::eval::metrics::{METRICS, compared, name};
 use frit::eval::{EvalOptions, FeatureChoice, Opened, evaluate, origin};
 use frit::io::format::short;
 use frit::terminal::Terminal;
-use models::noun;
 use serde_json::{Map, Value};
 
 pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
@@ -26,7 +25,7 @@ pub(crate) fn eval(args: &args::Eval, terminal: &Terminal) -> Result<Ending> {
     };
     let mut evaluation = evaluate(&mut session, &backend, &options, terminal)?;
     evaluation.extend(origin(&run, args.trained.weights(), args.trained.average, step, &data));
-    let noun = noun(session.data.points);
+    let noun = session.data.noun();
     match run.write_evaluation(&evaluation, data.same_tests) {
         Ok(_) if data.same_tests => {}
         Ok(path) => {

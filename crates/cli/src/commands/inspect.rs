@@ -5,8 +5,9 @@ use crate::args;
 use crate::output::{out, put_json};
 use anyhow::{Result, ensure};
 use frit::config::Config;
-use frit::data::{self, DataSet, Found, Pixels, Sides, Split, counted, shrink};
+use frit::data::{self, DataSet, Found, Pixels, Sequence, Sides, Split, counted, entropy_rate, shrink};
 use frit::eval::draw::{training_images, usual_samples};
+use frit::io::format::lasting;
 use frit::io::images::{check_name, grid, write_png};
 use gpu_core::ops::density::Density;
 use image::DynamicImage;
@@ -40,6 +41,9 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     if let Some(density) = found.data.points {
         return inspect_points(args, &found, density);
     }
+    if let Some(kind) = found.data.sequence {
+        return inspect_sequences(args, &found, kind);
+    }
     let pixels = Pixels::of(&found.data.train.images);
     let both = || training_images(&found.data, usual_samples(&found.data), 0).grid();
     write_png(&args.out, &if found.data.sides.is_some() { both() } else { contact_sheet(&found.data) })?;
@@ -48,6 +52,48 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
         true => put_json("data", json_of(&found, &pixels, &sheet))?,
         false => print(&found, &pixels, &sheet, config.data.test)?,
     }
+    Ok(Ending::Done)
+}
+
+/// The counts of a set of sequences, and the entropy of its process.
+fn inspect_sequences(args: &args::Inspect, found: &Found, sequence: Sequence) -> Result<Ending> {
+    let Found { data, kind, .. } = found;
+    let rate = if let Sequence::Sound { rate } = sequence { Some(rate) } else { None };
+    let entropy = (sequence == Sequence::Process).then(|| entropy_rate(&data.test.images));
+    if args.json {
+        let all = json!({
+            "source": data.name,
+            "kind": kind,
+            "train": data.train.count,
+            "test": data.test.count,
+            "length": data.width,
+            "rate": rate,
+            "classes": data.classes,
+            "entropy_rate": entropy,
+            "checksum": data.fingerprint(),
+        });
+        put_json("data", all)?;
+        return Ok(Ending::Done);
+    }
+    out!("{}: {kind}", data.name)?;
+    out!(
+        "{:10} {} training, {} test, of {} codes (data.length)",
+        "pieces",
+        data.train.count,
+        data.test.count,
+        data.width
+    )?;
+    if let Some(rate) = rate {
+        let seconds = data.train.images.len() as f64 / f64::from(rate);
+        out!("{:10} {} of training at {rate} samples a second (data.rate)", "sound", lasting(seconds))?;
+    }
+    if data.classes.len() > 1 {
+        out!("{:10} {}", "classes", data.classes.join(", "))?;
+    }
+    if let Some(entropy) = entropy {
+        out!("{:10} {entropy:.4} nats/sample", "entropy")?;
+    }
+    out!("{:10} {}", "checksum", data.fingerprint())?;
     Ok(Ending::Done)
 }
 

@@ -61,6 +61,10 @@ pub(crate) fn summary(config: &Config, data: &DataSet, backend: Option<&Backend>
     let (height, width, channels) = (data.height, data.width, data.channels);
     match data.points {
         Some(_) => out!("{}: {train} points in an epoch, new ones in each step, and {test} test points", data.name)?,
+        None if data.sequence.is_some() => {
+            let length = data.width;
+            out!("{}: {train} training and {test} test pieces of {length} codes", data.name)?;
+        }
         None if data.sides.is_some() => {
             let [a, b] = [0, 1].map(|side| data.side_size(side).map(|size| size.to_string()).join("×"));
             let sizes = if a == b { a } else { format!("{a} and {b}") };

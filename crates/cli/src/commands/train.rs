@@ -17,7 +17,7 @@ use frit::run::frozen::refuse_default_data;
 use frit::terminal::Terminal;
 use frit::train::{DryRun, Length, StepTime, Summary, TrainOptions, Trained};
 use gpu_core::DeviceChoice;
-use models::{Corruption, ModelConfig, noun};
+use models::{Corruption, ModelConfig};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,7 +104,7 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     });
     let (epochs, steps) = (count(epochs, "epoch"), count(steps, "step"));
     terminal.say(&format!("trained {epochs}, {steps}{took}{}", best.unwrap_or_default()));
-    let images = format!("{}s", noun(trained.session.data.points));
+    let images = format!("{}s", trained.session.data.noun());
     for (name, path) in [(images.as_str(), samples), ("report", report)] {
         if let Some(path) = path {
             terminal.say(&format!("  {name}: {}", path.display()));
@@ -115,7 +115,8 @@ fn say_summary(trained: &Trained, terminal: &Terminal) -> Result<()> {
     let translates = model.translator().is_some();
     let corruption = trained.session.config.model.corruption();
     let (restores, masked) = (corruption.is_some(), matches!(corruption, Some(Corruption::Mask(_))));
-    let draw = match (model.sampler().is_some(), model.reconstructor().is_some(), translates) {
+    let samples = model.sampler().is_some() || model.sequencer().is_some();
+    let draw = match (samples, model.reconstructor().is_some(), translates) {
         (true, ..) => format!("`frit sample {run}`, "),
         (_, true, _) => format!("`frit reconstruct {run}`, "),
         (.., true) if masked => format!("`frit restore {run} --images PHOTOS --mask MASK.png`, "),

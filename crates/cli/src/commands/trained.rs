@@ -82,7 +82,7 @@ pub(crate) fn open_to_decode(args: &Trained, terminal: &Terminal) -> Result<Open
 pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened> {
     let opened = open_to_decode(args, terminal)?;
     let model = &opened.session.model;
-    if model.sampler().is_none() {
+    if model.sampler().is_none() && model.sequencer().is_none() {
         let instead = match (model.quantiser(), model.reconstructor()) {
             (Some(_), _) => "name the run of one with --prior, or train one with `frit train prior --codes RUN`",
             (None, Some(_)) => "use `frit reconstruct`",

@@ -2,6 +2,7 @@
 
 use crate::io::error::{Result, bail};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// The name of the built-in digits, the default source.
 pub const DIGITS: &str = "digits";
@@ -11,12 +12,16 @@ const MAX_SIZE: usize = 4096;
 const MAX_POINTS: usize = 1 << 24;
 /// Most stacked images.
 const MAX_STACKED: usize = 1 << 20;
+/// Most codes of a piece of a sequence.
+const MAX_LENGTH: usize = 1 << 20;
+/// Rates of sound.
+const RATES: RangeInclusive<usize> = 100..=192_000;
 
 /// The data set and its preparation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataOptions {
-    /// Name of a built-in set or of a density of points, or path of a folder or file.
+    /// Name of a built-in set, of a density of points or of a process, or path of a folder or file.
     pub source: String,
     /// Source of the second set, B, of image-to-image translation; empty for none.
     pub b: String,
@@ -44,6 +49,10 @@ pub struct DataOptions {
     pub points: usize,
     /// Training images made of three random grey images each, as red, green and blue; 0 for the images themselves.
     pub stacked: usize,
+    /// Codes of a piece of a sequence: bytes of text, or samples of sound.
+    pub length: usize,
+    /// Samples a second, to which sound is resampled.
+    pub rate: usize,
 }
 
 impl Default for DataOptions {
@@ -63,6 +72,8 @@ impl Default for DataOptions {
             crop: 0,
             points: 65_536,
             stacked: 0,
+            length: 1024,
+            rate: 8000,
         }
     }
 }
@@ -73,7 +84,7 @@ impl DataOptions {
     /// # Errors
     /// A setting is out of range.
     pub fn check(&self) -> Result<()> {
-        let Self { size, channels, test, crop, points, stacked, .. } = *self;
+        let Self { size, channels, test, crop, points, stacked, length, rate, .. } = *self;
         if size > MAX_SIZE {
             bail!(Setting, "data.size must be at most {MAX_SIZE} (got {size})");
         }
@@ -91,6 +102,12 @@ impl DataOptions {
         }
         if stacked > MAX_STACKED {
             bail!(Setting, "data.stacked must be at most {MAX_STACKED} (got {stacked})");
+        }
+        if !(2..=MAX_LENGTH).contains(&length) {
+            bail!(Setting, "data.length must be between 2 and {MAX_LENGTH} (got {length})");
+        }
+        if !RATES.contains(&rate) {
+            bail!(Setting, "data.rate must be between {} and {} (got {rate})", RATES.start(), RATES.end());
         }
         if self.pairs == Pairs::Split && !self.b.is_empty() {
             bail!(Setting, "data.b must be empty with data.pairs = split: each image has both sides (got {})", self.b);
@@ -210,6 +227,8 @@ mod tests {
         assert!(message(DataOptions { crop: 5000, ..usual() }).contains("data.crop must be at most 4096 (got 5000)"));
         assert!(message(DataOptions { points: 0, ..usual() }).contains("between 1 and 16777216 (got 0)"));
         assert!(message(DataOptions { stacked: 1 << 21, ..usual() }).contains("at most 1048576 (got 2097152)"));
+        assert!(message(DataOptions { length: 1, ..usual() }).contains("between 2 and 1048576 (got 1)"));
+        assert!(message(DataOptions { rate: 0, ..usual() }).contains("between 100 and 192000 (got 0)"));
         for test in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(message(DataOptions { test, ..usual() }).contains("above 0 and below 1"));
         }

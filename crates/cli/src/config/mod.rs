@@ -226,7 +226,7 @@ impl Config {
                 Setting,
                 hint: Hint::MaxBatchSize(images / batches.max(1)),
                 "train.batch_size is {batch_size}{of}, but the training set has {images} {}s",
-                noun(spec.first().points)
+                if matches!(self.model, ModelConfig::Wavenet(_)) { "piece" } else { noun(spec.first().points) }
             );
         }
         let fewest = spec.sets.iter().map(|set| set.train).min().unwrap_or(images);
@@ -376,7 +376,9 @@ mod tests {
         for (name, _) in recipes::RECIPES {
             let config = Config::load(name).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
-            config.check(&DataSpec { sets: vec![SPEC; config.model.sets()] }, SPEC.train).unwrap();
+            let image = if *name == "wavenet" { [1, 1024, 1] } else { SPEC.image };
+            let sets = vec![SetSpec { image, ..SPEC }; config.model.sets()];
+            config.check(&DataSpec { sets }, SPEC.train).unwrap();
         }
     }
 

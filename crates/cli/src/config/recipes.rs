@@ -30,6 +30,7 @@ pub static RECIPES: &[(&str, &str)] = recipes![
     "fsq-vae",
     "prior",
     "pixelcnn",
+    "wavenet",
     "cyclegan",
     "paired",
     "restoration",

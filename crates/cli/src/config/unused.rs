@@ -107,6 +107,7 @@ impl Config {
             | ModelConfig::Flow(_)
             | ModelConfig::Prior(_)
             | ModelConfig::PixelCnn(_)
+            | ModelConfig::Wavenet(_)
             | ModelConfig::CycleGan(_)
             | ModelConfig::Paired(_)
             | ModelConfig::Classifier(_) => None,

@@ -2,8 +2,10 @@
 
 use super::image_list::ImageList;
 use super::pixels::Pixels;
+use super::sequence::Sequence;
 use flate2::Crc;
 use gpu_core::ops::density::Density;
+use models::noun;
 use std::sync::{Arc, OnceLock};
 
 /// Most classes of a data set: a label is a byte.
@@ -76,6 +78,8 @@ pub struct DataSet {
     pub list: ImageList,
     /// The density of a set of points. The training set is a sample of it: training draws new points in every step.
     pub points: Option<Density>,
+    /// The kind of sequences, whose pieces are the images, of height 1.
+    pub sequence: Option<Sequence>,
     /// The grey images that stacked ones are made of.
     pub stacked: Option<Arc<DataSet>>,
     /// The two sides of data for image-to-image translation.
@@ -107,6 +111,7 @@ impl DataSet {
             classes,
             list: ImageList::default(),
             points: None,
+            sequence: None,
             stacked: None,
             sides: None,
             variance: OnceLock::new(),
@@ -135,6 +140,11 @@ impl DataSet {
         }
         let numbers = |row: &usize| split.image(*row).as_chunks::<4>().0;
         rows.iter().flat_map(numbers).map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The word for one of the set: `image`, `point`, or `piece` of a sequence.
+    pub fn noun(&self) -> &'static str {
+        if self.sequence.is_some() { "piece" } else { noun(self.points) }
     }
 
     /// Numbers in an image: height × width × channels.

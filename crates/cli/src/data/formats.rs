@@ -3,7 +3,9 @@
 use super::dataset::Splits;
 use super::folder::{self, Decoded};
 use super::picture;
-use super::{cifar, mnist, npy, numpy, shapes};
+use super::sequence::Sequence;
+use super::sequences;
+use super::{cifar, mnist, npy, numpy, process, shapes};
 use crate::config::data::{DIGITS, DataOptions};
 use crate::io::error::{Result, bail, error};
 use crate::io::files;
@@ -39,6 +41,8 @@ enum Detect {
     Name(&'static str),
     /// The source is a folder that passes a test.
     Folder(fn(&Path) -> bool),
+    /// The source is a file with this ending.
+    Ending(&'static str),
     /// The source is a file that starts with these bytes.
     File(&'static [u8]),
 }
@@ -50,10 +54,25 @@ enum Reader {
     BuiltIn(fn() -> Result<Splits>),
     /// Draws points.
     Points(Density),
+    /// Reads sequences; sounds at the rate that the options ask for.
+    Sequences(Kind),
     /// Reads images of one size.
     Whole(fn(&Path) -> Result<Splits>),
     /// Reads images of any size, and fits them as the options ask.
     Fitted(fn(&Path, &DataOptions) -> Result<Decoded>),
+}
+
+/// A kind of sequences.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    Sound,
+    Process,
+}
+
+/// A format of sequences.
+const fn sequences(name: &'static str, sources: &'static str, detect: Detect, kind: Kind) -> Format {
+    Format { name, sources, detect, read: Reader::Sequences(kind) }
 }
 
 /// The format of a density, whose name is its source.
@@ -98,6 +117,8 @@ static FORMATS: &[Format] = &[
         detect: Detect::Folder(cifar::is_in),
         read: Reader::Whole(cifar::read),
     },
+    sequences("folder of text", "a folder of .txt files", Detect::Folder(sequences::is_text), Kind::Text),
+    sequences("folder of sound", "a folder of .wav files", Detect::Folder(sequences::is_sound), Kind::Sound),
     Format {
         name: "folder of images",
         sources: "a folder of images",
@@ -116,6 +137,9 @@ static FORMATS: &[Format] = &[
         detect: Detect::File(numpy::ARCHIVE_MAGIC),
         read: Reader::Whole(numpy::read_archive),
     },
+    sequences("text", "a .txt file", Detect::Ending("txt"), Kind::Text),
+    sequences("sound", "a .wav file", Detect::Ending("wav"), Kind::Sound),
+    sequences("autoregressive process", process::AR2, Detect::Name(process::AR2), Kind::Process),
     points(Density::EightGaussians),
     points(Density::TwentyFiveGaussians),
     points(Density::Moons),
@@ -154,6 +178,7 @@ impl Format {
         let detects = |format: &&Self| match format.detect {
             Detect::Name(name) => name == source,
             Detect::Folder(test) => !is_name && is_folder && test(path),
+            Detect::Ending(ending) => !is_name && !is_folder && sequences::ends(path, ending),
             Detect::File(magic) => start.starts_with(magic),
         };
         let found = FORMATS.iter().find(detects);
@@ -175,6 +200,16 @@ impl Format {
         }
     }
 
+    /// The kind of sequences of a format of them.
+    pub(super) fn sequence(&self, options: &DataOptions) -> Option<Sequence> {
+        match self.read {
+            Reader::Sequences(Kind::Text) => Some(Sequence::Text),
+            Reader::Sequences(Kind::Sound) => Some(Sequence::Sound { rate: options.rate as u32 }),
+            Reader::Sequences(Kind::Process) => Some(Sequence::Process),
+            _ => None,
+        }
+    }
+
     /// True for a folder of images, which may have several sizes.
     pub(super) fn any_size(&self) -> bool {
         matches!(self.read, Reader::Fitted(_))
@@ -189,6 +224,9 @@ impl Format {
         match self.read {
             Reader::BuiltIn(read) => read().map(Decoded::whole),
             Reader::Points(density) => bail!(Data, "{} are points, not images; use a set of images", density.name()),
+            Reader::Sequences(_) => {
+                bail!(Data, "{} has sequences, not images; use a set of images", options.source)
+            }
             Reader::Whole(read) => read(path).map(Decoded::whole),
             Reader::Fitted(read) => read(path, options).map_err(|error| match elsewhere(path, DEPTH) {
                 Some(found) => error!(Data, "{} is not a data set; {found}", path.display()),

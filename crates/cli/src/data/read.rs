@@ -8,6 +8,7 @@ use super::formats::{Format, is_built_in, sources};
 use super::held_out::{Part, by_content, by_list, by_position, divide};
 use super::image_list::{Changes, Entry, ImageList};
 use super::points::points;
+use super::sequences::sequences;
 use super::sides::{self, TwoSided};
 use super::stacked::stack;
 use crate::config::data::DataOptions;
@@ -101,15 +102,20 @@ pub fn read_by(options: &DataOptions, rule: Rule<'_>) -> Result<Found> {
         return of_sides(sides, options, rule);
     }
     let format = Format::of(&options.source)?;
-    if let Some(density) = format.points() {
+    let without_images = match (format.points(), format.sequence(options)) {
+        (Some(density), _) => Some(points(density, options)?),
+        (None, Some(kind)) => Some(sequences(kind, options)?),
+        (None, None) => None,
+    };
+    if let Some(data) = without_images {
         return Ok(Found {
-            data: points(density, options)?,
+            held_out: data.sequence.is_some() && !is_built_in(&options.source),
+            data,
             kind: format.name,
             sizes: Vec::new(),
             skipped: Vec::new(),
             changes: Changes::default(),
             notes: Vec::new(),
-            held_out: false,
             resized: None,
         });
     }

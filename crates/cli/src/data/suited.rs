@@ -14,6 +14,7 @@ use std::path::Path;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Points,
+    Sequences,
     Images,
 }
 
@@ -29,13 +30,20 @@ struct Row {
 }
 
 /// The first row that fits decides.
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 5] = [
     Row {
         kind: Kind::Points,
         count: 0..usize::MAX,
         recipe: "points-flow",
         batch: None,
         reason: "points in the plane need linear layers, and flow matching came nearer to them than a GAN",
+    },
+    Row {
+        kind: Kind::Sequences,
+        count: 0..usize::MAX,
+        recipe: "wavenet",
+        batch: Some(16),
+        reason: "sequences of codes need causal convolutions",
     },
     Row {
         kind: Kind::Images,
@@ -91,9 +99,10 @@ pub struct Suited {
 /// # Errors
 /// Those of [`read`].
 pub fn suited(options: &DataOptions) -> Result<Suited> {
-    let are_points = Format::of(&options.source)?.points().is_some();
+    let format = Format::of(&options.source)?;
+    let are_images = format.points().is_none() && format.sequence(options).is_none();
     // Images of a small size are enough to count them, and fit in memory however large their files are.
-    let size = if options.size == 0 && !are_points { SIZE } else { options.size };
+    let size = if options.size == 0 && are_images { SIZE } else { options.size };
     let found = read(&DataOptions { size, ..options.clone() })?;
     Ok(match found.data.sides {
         Some(sides) => of_sides(&found, sides, options),
@@ -101,14 +110,18 @@ pub fn suited(options: &DataOptions) -> Result<Suited> {
     })
 }
 
-/// True if a training on `source` can do without the name of a recipe: a built-in set, a folder, or an array.
+/// Endings of files that are data.
+const KNOWN: [&str; 4] = ["npy", "npz", "txt", "wav"];
+
+/// True if a training on `source` can do without the name of a recipe: a built-in set, a folder, an array, a text, or a
+/// sound.
 ///
 /// # Errors
 /// The file system does not tell if there is such a file.
 pub fn is_data(source: &str) -> Result<bool> {
     let path = Path::new(source);
-    let is_array = path.extension().is_some_and(|ending| ["npy", "npz"].iter().any(|known| ending == *known));
-    Ok(is_built_in(source) || path.is_dir() || (is_array && files::exists(path)?))
+    let is_known = path.extension().is_some_and(|ending| KNOWN.iter().any(|known| ending == *known));
+    Ok(is_built_in(source) || path.is_dir() || (is_known && files::exists(path)?))
 }
 
 /// The recipe of image-to-image translation for two sets, or for pairs.
@@ -124,13 +137,21 @@ fn of_sides(found: &Found, sides: Sides, options: &DataOptions) -> Suited {
 
 fn of_found(found: &Found, options: &DataOptions) -> Suited {
     let (data, count) = (&found.data, found.data.train.count);
-    let kind = if data.points.is_some() { Kind::Points } else { Kind::Images };
+    let kind = match (data.points, data.sequence) {
+        (Some(_), _) => Kind::Points,
+        (None, Some(_)) => Kind::Sequences,
+        (None, None) => Kind::Images,
+    };
     let row = ROWS.iter().find(|row| row.kind == kind && row.count.contains(&count)).expect("a row for every count");
     let batch = row.batch.map(|largest| format!("train.batch_size={}", largest.min(count)));
     let mut settings = Vec::from_iter(batch);
     let mut reason = row.reason.to_string();
     if kind == Kind::Points {
         return Suited { recipe: row.recipe, settings, facts: "points in the plane, new in every step".into(), reason };
+    }
+    if kind == Kind::Sequences {
+        let facts = data.described(&data.train);
+        return Suited { recipe: row.recipe, settings, facts, reason };
     }
     let area = |size: &&[usize; 2]| size[0] * size[1];
     let smallest = found.sizes.iter().min_by_key(area).copied().unwrap_or_default();
@@ -170,9 +191,9 @@ mod tests {
     fn rows_name_recipes_and_cover_every_count() {
         for row in &ROWS {
             let batch = row.batch.unwrap_or(Config::load(row.recipe).unwrap().train.batch_size);
-            assert!(row.kind == Kind::Points || batch <= row.count.start.max(16), "{}", row.reason);
+            assert!(row.kind != Kind::Images || batch <= row.count.start.max(16), "{}", row.reason);
         }
-        for kind in [Kind::Points, Kind::Images] {
+        for kind in [Kind::Points, Kind::Sequences, Kind::Images] {
             let mut end = 0;
             for row in ROWS.iter().filter(|row| row.kind == kind) {
                 assert_eq!(row.count.start, end, "{}", row.reason);
@@ -204,6 +225,9 @@ mod tests {
         assert!(asked.settings.is_empty(), "{:?}", asked.settings);
         let moons = suited(&DataOptions { source: "moons".into(), ..DataOptions::default() }).unwrap();
         assert_eq!(moons.recipe, "points-flow");
+        std::fs::write(root.path().join("a.txt"), [b'a'; 5000]).unwrap();
+        let text = of("a.txt");
+        assert_eq!((text.recipe, &text.settings[..]), ("wavenet", &["train.batch_size=3".to_string()][..]));
     }
 
     #[test]

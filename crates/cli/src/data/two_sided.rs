@@ -6,7 +6,6 @@ use super::channels::convert;
 use super::dataset::{DataSet, Sides, Split};
 use super::image_list::ImageList;
 use super::pixels::Pixels;
-use models::noun;
 use std::borrow::Cow;
 
 impl DataSet {
@@ -150,7 +149,7 @@ impl DataSet {
     pub fn described(&self, split: &Split) -> String {
         let (count, name) = (split.count, &self.name);
         match self.sides {
-            None => format!("{count} {}s of {name}", noun(self.points)),
+            None => format!("{count} {}s of {name}", self.noun()),
             Some(Sides::Paired { .. }) => format!("{count} pairs of {name}"),
             Some(Sides::Unpaired { .. }) => {
                 let ([a, b], [of_a, of_b]) = (self.side_names(), [0, 1].map(|side| self.side_count(split, side)));

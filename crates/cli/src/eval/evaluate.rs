@@ -8,6 +8,7 @@ use crate::eval::measures::{
 };
 use crate::eval::modes::{points, stacked_modes};
 use crate::eval::passes::{ActiveUnits, TestLoss, importance_nll, summary};
+use crate::eval::sequence::entropy;
 use crate::eval::trained::{DataFacts, Weights, step_of};
 use crate::eval::translation::translation_errors;
 use crate::io::error::{Result, bail, ensure};
@@ -73,6 +74,12 @@ pub fn evaluate(
         "{} are points, which no network compares; evaluate them without --generative",
         session.data.name
     );
+    ensure!(
+        !options.generative || session.data.sequence.is_none(),
+        Model,
+        "{} has sequences, which no network compares; evaluate them without --generative",
+        session.data.name
+    );
     let images = options.generative.then(|| images_to_sample(session, options.images)).transpose()?;
     let test = TestLoss::prepare(session, options.seed)?.run(session)?;
     let mut evaluation = summary(session, &test);
@@ -87,6 +94,7 @@ pub fn evaluate(
     evaluation.insert("iw_samples".into(), json!(options.importance_samples));
     evaluation.extend(generated(options, images, session, backend, terminal)?);
     evaluation.extend(points(session, options.seed)?);
+    evaluation.extend(entropy(&session.data));
     evaluation.extend(translation_errors(session, options.seed)?);
     evaluation.extend(stacked_modes(session, backend, options.seed, terminal)?);
     Ok(evaluation)

@@ -118,6 +118,11 @@ pub const METRICS: &[Metric] = &[
     loss("image_nats", "−log p of images", "nats/image",
          "Negative log likelihood of the test images' pixels, each given those before it."),
     loss("pixel_bits", "  of a pixel", "bits/pixel", "The same of a pixel, in bits."),
+    loss("sample_nats", "−log p", "nats/sample",
+         "Negative log likelihood of a byte of the test sequences, text or sound, by those before."),
+    loss("byte_bits", "  in bits", "bits/byte", "The same in bits: a sample is a byte."),
+    fact("entropy_rate", "  entropy rate of the process", "nats/sample",
+         "Entropy of a sample of the process given those before it: the lowest −log p."),
     fact("bits", "code length", "bits/image", "Bits of an image's codes at one length for every code."),
     fact("entropy_bits", "code entropy", "bits/image",
          "Bits of an image's codes at the entropy of the code frequencies."),
@@ -286,7 +291,8 @@ mod tests {
         let spec = SetSpec { train: 100, test: 10, image: [28, 28, 1], classes: 10, variance: 0.1, points: None };
         for (recipe, _) in RECIPES {
             let config = Config::load(recipe).unwrap();
-            let model = config.build(&DataSpec { sets: vec![spec; config.model.sets()] });
+            let image = if *recipe == "wavenet" { [1, 1024, 1] } else { spec.image };
+            let model = config.build(&DataSpec { sets: vec![SetSpec { image, ..spec }; config.model.sets()] });
             let sum = if let Objective::Sum(name) = model.objective() { Some(name) } else { None };
             for key in model.columns().iter().copied().chain(sum) {
                 assert!(metric(key).is_some(), "{recipe}: {key} is not in the table of metrics");

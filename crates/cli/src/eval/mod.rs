@@ -27,6 +27,7 @@ pub mod prior;
 pub mod project;
 pub mod quality;
 pub mod random_network;
+pub mod sequence;
 pub mod targets;
 pub(crate) mod trained;
 pub mod translation;

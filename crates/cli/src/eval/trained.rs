@@ -225,5 +225,7 @@ fn is_density(options: &DataOptions) -> bool {
 
 /// A black image of the size that the checkpoint records, in place of the data.
 fn black(checkpoint: &Checkpoint) -> Result<DataSet> {
-    Ok(DataSet::black_sides(checkpoint.image_size()?, checkpoint.classes()?, checkpoint.sides()))
+    let mut black = DataSet::black_sides(checkpoint.image_size()?, checkpoint.classes()?, checkpoint.sides());
+    black.sequence = checkpoint.sequence();
+    Ok(black)
 }

@@ -1,4 +1,4 @@
-//! Files and formats: reading and writing, PNG grids, animations, token files, caches, numbers as text.
+//! Files and formats: reading and writing, PNG grids, animations, sound, token files, caches, numbers as text.
 
 pub mod animation;
 pub mod cache;
@@ -9,4 +9,5 @@ pub mod format;
 pub mod guess;
 pub mod images;
 pub mod scatter;
+pub mod sound;
 pub mod tokens;

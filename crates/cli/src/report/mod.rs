@@ -8,6 +8,7 @@ mod page;
 mod pictures;
 pub mod runs;
 mod scale;
+mod sequences;
 pub mod tensorboard;
 mod thin;
 
@@ -19,6 +20,7 @@ use crate::run::folder::Run;
 use crate::run::metrics;
 use page::Page;
 use pictures::{Drawn, Png};
+use sequences::Sequences;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,7 @@ pub fn render(run_path: &Path) -> Result<String> {
         reconstructions: Png::read(&run_path.join("reconstructions.png"))?,
         interpolation: Png::read(&run_path.join("interpolation.png"))?,
         traversal: Png::read(&run_path.join("traversal.png"))?,
+        sequences: Sequences::latest(&run)?,
     };
     Ok(page.html())
 }

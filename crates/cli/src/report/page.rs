@@ -7,6 +7,7 @@ use crate::report::charts::{Along, Chart, chart};
 use crate::report::evaluation::{ORIGIN_KEYS, Origin, table_of};
 use crate::report::names::{family, number};
 use crate::report::pictures::{Drawn, Png};
+use crate::report::sequences::Sequences;
 use crate::run::metrics::{Column, Metrics, Warning};
 use gpu_core::ops::density::Density;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -14,7 +15,8 @@ use models::Family;
 use serde_json::{Map, Value};
 
 /// Content security policy: the page loads nothing from outside.
-const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const POLICY: &str =
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 /// Width in pixels to which small images are enlarged, by whole factors.
 const ACROSS: u32 = 480;
 
@@ -40,6 +42,8 @@ pub(crate) struct Page {
     pub interpolation: Option<Png>,
     /// Images along latent dimensions.
     pub traversal: Option<Png>,
+    /// The latest text or sound of a model of sequences.
+    pub sequences: Option<Sequences>,
 }
 
 impl Page {
@@ -63,6 +67,7 @@ impl Page {
                         (warnings(&self.metrics.warnings))
                         (curves(&self.metrics))
                         (self.pictures())
+                        @if let Some(sequences) = &self.sequences { (sequences.section()) }
                         (self.tables())
                     }
                     script { (PreEscaped(include_str!("page.js"))) }

@@ -71,13 +71,21 @@ impl Display for Drawn {
 /// # Errors
 /// [`Kind::File`] if the folder or the configuration cannot be read.
 pub(crate) fn samples(run: &Run) -> Result<Vec<(Drawn, PathBuf)>> {
+    numbered(run, "png")
+}
+
+/// The previews of a run whose files have that ending, in order.
+///
+/// # Errors
+/// [`Kind::File`] if the folder or the configuration cannot be read.
+pub(crate) fn numbered(run: &Run, ending: &str) -> Result<Vec<(Drawn, PathBuf)>> {
     let config: toml::Table = run.read_config()?.parse().unwrap_or_default();
     let every = config.get("train").and_then(|train| train.get("sample_every")).and_then(toml::Value::as_integer);
     let drawn = if every.is_some_and(|every| every > 0) { Drawn::Step } else { Drawn::Epoch };
     let sample = run.sample(0);
     let folder = sample.parent().expect("a sample has a folder");
     let numbered = |path: PathBuf| {
-        let number = path.file_name()?.to_str()?.strip_suffix(".png")?.parse().ok()?;
+        let number = path.file_name()?.to_str()?.strip_suffix(ending)?.strip_suffix('.')?.parse().ok()?;
         Some((drawn(number), path))
     };
     let mut samples: Vec<_> = files::list(folder)?.into_iter().filter_map(numbered).collect();

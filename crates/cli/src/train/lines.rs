@@ -4,7 +4,6 @@ use crate::eval::measures::Evaluation;
 use crate::eval::passes::{Tested, metrics_of};
 use crate::io::format::short;
 use crate::terminal::Status;
-use gpu_core::ops::density::Density;
 use models::{Model, Objective, noun};
 use serde_json::{Map, Value, json};
 
@@ -18,9 +17,9 @@ fn named(columns: &[&str], means: &[f64]) -> Vec<String> {
     columns.iter().zip(means).map(|(column, &mean)| format!("{column} {}", short(mean))).collect()
 }
 
-/// `12346 images/s`, or points.
-pub(crate) fn speed(rate: f64, points: Option<Density>) -> String {
-    format!("{rate:.0} {}s/s", noun(points))
+/// `12346 images/s`, or points, or pieces of sequences.
+pub(crate) fn speed(rate: f64, noun: &str) -> String {
+    format!("{rate:.0} {noun}s/s")
 }
 
 /// One line of metrics.jsonl for an epoch; `others` has the metrics of the test set that are not losses.
@@ -69,7 +68,8 @@ pub(crate) fn epoch_messages(
         (Objective::Sum(_), Some(sum)) => format!("{sum} = {}{}", columns(tested, " + "), codes(tested)),
         _ => format!("{}{}", columns(tested, "  "), codes(tested)),
     };
-    let (start, speed) = (format!("epoch {epoch}/{epochs}"), speed(rate, model.buffers().first().spec.points));
+    let noun = if model.sequencer().is_some() { "piece" } else { noun(model.buffers().first().spec.points) };
+    let (start, speed) = (format!("epoch {epoch}/{epochs}"), speed(rate, noun));
     let mut lines = vec![format!("{start}  train {}  test {}  {speed}", full(train), full(test))];
     match (objective(train), objective(test)) {
         (Some(train), Some(of_test)) => {

@@ -86,7 +86,8 @@ impl Progress {
             ("progress", json_text(self)?),
         ];
         let sides = session.data.sides.map(|sides| ("sides", Checkpoint::note_of(sides)));
-        Ok(notes.into_iter().chain(sides).map(|(key, value)| (key.to_string(), value)).collect())
+        let sequence = session.data.sequence.map(|sequence| ("sequence", sequence.note()));
+        Ok(notes.into_iter().chain(sides).chain(sequence).map(|(key, value)| (key.to_string(), value)).collect())
     }
 
     /// Adds the losses of a step of `batch` images.

@@ -9,6 +9,9 @@ use crate::train::best_metric::BestMetric;
 use crate::train::start::Trained;
 use std::path::PathBuf;
 
+/// Endings of samples: of images, text and sound.
+const SAMPLES: [&str; 3] = ["png", "txt", "wav"];
+
 /// The summary of a finished run.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -50,7 +53,10 @@ impl Trained {
             steps: metrics.steps,
             elapsed: metrics.elapsed,
             best,
-            samples: samples.into_iter().filter(|path| path.extension().is_some_and(|end| end == "png")).max(),
+            samples: samples
+                .into_iter()
+                .filter(|path| path.extension().is_some_and(|end| SAMPLES.iter().any(|known| end == *known)))
+                .max(),
             report: files::exists(&report)?.then_some(report),
         })
     }

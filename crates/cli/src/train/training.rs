@@ -1,7 +1,7 @@
 //! The training loop: epochs of steps, with checkpoints, sample grids and metrics between them.
 
 use crate::config::Train;
-use crate::eval::draw::{Images, training_images, usual_samples};
+use crate::eval::draw::{Images, usual_samples};
 use crate::eval::measures::{Evaluation, Reconstruction};
 use crate::eval::passes::{CodeUse, TestLoss, Tested, summary};
 use crate::io::error::{Error, ErrorKind, Result};
@@ -20,7 +20,7 @@ use crate::train::events::{Event, Observer};
 use crate::train::generative::GenerativeMetrics;
 use crate::train::lines::{epoch_line, epoch_messages, speed, status};
 use crate::train::monitors::ActiveMonitors;
-use crate::train::preview::Preview;
+use crate::train::preview::{Preview, save_reals};
 use crate::train::progress::Progress;
 use crate::train::recovery;
 use gpu_core::{Array, Backend, Record, SubmitLoop};
@@ -176,9 +176,7 @@ impl<'a> Trainer<'a> {
 
     fn train_on(&mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         if self.progress.step == 0 {
-            let reals =
-                training_images(&self.session.data, usual_samples(&self.session.data), self.session.config.train.seed);
-            write_png(&self.run.reals(), &reals.grid())?;
+            save_reals(self.session, &self.run)?;
             self.save()?;
             self.run.write_images(&self.session.data.list)?;
             // Last: a folder with a configuration is a run that can be resumed.
@@ -248,7 +246,7 @@ impl<'a> Trainer<'a> {
         let runs = dues.fold(runs.min(steps.total - step), u64::min);
         let programs = self.prepared.programs.of(size)?;
         let images = steps.images_of(size);
-        let (columns, points) = (self.session.model.columns(), self.session.data.points);
+        let (columns, noun) = (self.session.model.columns(), self.session.data.noun());
         let log_every = (steps.per_epoch / LOG_LINES).clamp(1, LOG_STEPS);
         let mut broken: Option<u64> = None;
         let objective = self.session.model.objective();
@@ -274,7 +272,7 @@ impl<'a> Trainer<'a> {
                 });
             }
             let rate = *images_since as f64 / since.elapsed().as_secs_f64();
-            bar.step(|| status(columns, &progress.means(), history, speed(rate, points)));
+            bar.step(|| status(columns, &progress.means(), history, speed(rate, noun)));
             if let Some(observer) = observer {
                 let event = Event::Step { step: record.step, of: steps.total, columns, losses: &record.values };
                 *stopped |= observer(&event).is_break();
@@ -413,10 +411,9 @@ impl<'a> Trainer<'a> {
     /// Draws the preview of an epoch or a step. Returns the samples in it.
     fn draw(&mut self) -> Result<Option<Images>> {
         let (step, by_steps) = (self.progress.step, self.session.config.train.sample_every > 0);
-        let (picture, samples) = self.prepared.preview.draw(self.session)?;
-        if let Some(picture) = picture {
-            let path = self.run.sample(if by_steps { step } else { step.div_ceil(self.prepared.steps.per_epoch) });
-            write_png(&path, &picture)?;
+        let number = if by_steps { step } else { step.div_ceil(self.prepared.steps.per_epoch) };
+        let (picture, samples) = self.prepared.preview.save(self.session, &self.run, number)?;
+        if let Some(path) = picture {
             self.live.iter_mut().for_each(|live| live.samples(step, &path));
         }
         Ok(samples)

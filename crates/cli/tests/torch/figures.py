@@ -1,6 +1,6 @@
 """Compute the metrics of `frit eval --seed 42` with PyTorch in float64.
 
-    python figures.py RUN DATA.npz [RUN DATA.npz …]
+    python figures.py RUN DATA [RUN DATA …], where DATA is an .npz file of images or a .txt file
 
 Prints, for each run, the names and shapes of its module's tensors, and the metrics of its latest checkpoint on the test
 images of its data; of a run with a running average of its weights, also the metrics of the average.
@@ -96,6 +96,11 @@ def of_pixels(model, x, y, _):
     return {"image_nats": nats.sum(1).mean(), "pixel_bits": nats.mean() / math.log(2)}
 
 
+def of_wavenet(model, x, y, _):
+    nats = model(x, y)["nats"].mean()
+    return {"sample_nats": nats, "byte_bits": nats / math.log(2)}
+
+
 def of_classifier(model, x, y, _):
     logits = model(x)["logits"]
     return {"cross_entropy": F.cross_entropy(logits, y), "errors": (logits.argmax(1) != y).double().mean()}
@@ -156,8 +161,18 @@ FIGURES = {
     frit.VqVae: of_vqvae,
     frit.Prior: of_prior,
     frit.Pixels: of_pixels,
+    frit.Wavenet: of_wavenet,
     frit.Classifier: of_classifier,
 }
+
+
+def pieces(run, text):
+    """The training and the test pieces of a text, as frit divides it."""
+    length = tomllib.loads(Path(run, "config.toml").read_text())["data"]["length"]
+    codes = np.fromfile(text, np.uint8)
+    codes = codes[: len(codes) // length * length].reshape(-1, 1, length)
+    train = len(codes) - max(1, round(0.1 * len(codes)))
+    return {"x_train": codes[:train], "x_test": codes[train:], "y_test": np.zeros(len(codes) - train)}
 
 
 def figures(run, data, average=False):
@@ -184,7 +199,8 @@ def report(run, data):
 def main():
     torch.set_num_threads(1)
     pairs = zip(sys.argv[1::2], sys.argv[2::2])
-    print(json.dumps({Path(run).name: report(run, np.load(data)) for run, data in pairs}))
+    load = lambda run, data: pieces(run, data) if data.endswith(".txt") else np.load(data)
+    print(json.dumps({Path(run).name: report(run, load(run, data)) for run, data in pairs}))
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ pub mod replay_pool;
 pub mod resize;
 pub mod roof;
 pub mod running_average;
+pub mod sequence;
 pub mod sgd;
 pub mod shift;
 pub mod softmax;
@@ -127,6 +128,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         resize::KERNELS,
         roof::KERNELS,
         running_average::KERNELS,
+        sequence::KERNELS,
         sgd::KERNELS,
         shift::KERNELS,
         softmax::KERNELS,

@@ -47,6 +47,7 @@ pub mod replay_pool;
 pub mod resize;
 pub mod roof;
 pub mod running_average;
+pub mod sequence;
 pub mod sgd;
 pub mod shift;
 pub mod softmax;

@@ -62,7 +62,8 @@ pub enum Stream {
     /// Points of a density; the third word is the step, counted from one. At step zero the fourth word is 0 for
     /// training points on the host and 1 for test points.
     Points = 12,
-    /// Codes drawn from a prior; the third word is the batch, counted from one, the fourth the position.
+    /// Codes drawn from a prior; the third word is the batch, counted from one, the fourth the position. Of a sequence,
+    /// the third word is the position, counted from one, plus 2²⁴ for each batch before.
     Codes = 13,
     /// Training images that lose their class; the third word is the step, counted from one.
     Dropout = 14,
@@ -70,6 +71,8 @@ pub enum Stream {
     Corrupt = 15,
     /// Exchanges with a pool of earlier images; the third word is the step, counted from one.
     Replay = 16,
+    /// The positions of windows of sequences; the third word is the step, counted from one.
+    Window = 17,
 }
 
 /// A sequence of random words from one stream, for `rand`'s distributions on the host.

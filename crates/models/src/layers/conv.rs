@@ -72,6 +72,11 @@ impl Conv {
         self.window
     }
 
+    /// Its weight, without spectral normalisation, and its bias.
+    pub(crate) fn parameters(&self) -> (Buf, Option<Buf>) {
+        (self.weight.w, self.b)
+    }
+
     /// y [n, h', w', outputs] of x [n, h, w, inputs].
     pub fn forward(&self, s: &mut Schedule, x: Value, mode: Mode) -> (Value, Saved) {
         s.scope(&self.name, |s| {

@@ -2,7 +2,7 @@
 //! before memory of its size is allocated.
 
 use super::Checkpoint;
-use crate::data::Sides;
+use crate::data::{Sequence, Sides};
 use crate::io::error::{Context, ErrorKind as Kind, Result, ensure, error};
 
 /// Most classes: a label is a byte.
@@ -49,6 +49,11 @@ impl Checkpoint {
             "3+3" => Some(Sides::Paired { channels: [3, 3] }),
             _ => None,
         }
+    }
+
+    /// The kind of sequences that the model was trained on; `None` for images.
+    pub fn sequence(&self) -> Option<Sequence> {
+        Sequence::of_note(self.metadata.get("sequence")?)
     }
 
     /// The note on the sides of data: `unpaired`, or the channels of both as `3+1`.
