@@ -4,9 +4,10 @@ use gpu_core::ops::density::{Density, drawn_on_host};
 use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss,
-    Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind, PriorConfig,
-    QuantiserKind, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, in_order, initial_values,
+    AutoencoderConfig, Change, ClassifierConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, FlowConfig, GanConfig,
+    GanLoss, Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind,
+    PriorConfig, QuantiserKind, RealNvpConfig, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, in_order,
+    initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -121,6 +122,12 @@ fn prior(kernel: usize, class_conditional: bool) -> PriorConfig {
     PriorConfig { width: 5, layers: 2, kernel, output: 6, class_conditional, vqvae, ..PriorConfig::default() }
 }
 
+/// A normalising flow, of points or of the latents of an autoencoder.
+fn realnvp(coupling: Coupling, x_waves: usize) -> RealNvpConfig {
+    let (hidden, bins, bound) = (vec![9, 7], 4, 3.0);
+    RealNvpConfig { coupling, layers: 3, hidden, x_waves, bins, bound, ..RealNvpConfig::default() }
+}
+
 /// Two sets of images; of an unpaired model, the second has other counts.
 fn sides([a, b]: [[usize; 3]; 2], batch: usize, paired: bool) -> DataSpec {
     let [a, mut b] = [a, b].map(|image| *spec(image, batch).first());
@@ -155,6 +162,24 @@ fn paired(corrupt: &str, gan_weight: f32) -> PairedConfig {
         discriminator_halvings: 1,
         ..PairedConfig::default()
     }
+}
+
+/// Priors over codes, and normalising flows of points and of latents, with both kinds of couplings.
+fn priors_and_flows(all: Optimiser, sgd: Optimiser) -> Vec<Setup> {
+    let [row, grey, colour] = [[1, 1, 50], [7, 9, 1], [10, 7, 3]];
+    let ae = AutoencoderConfig { hidden: vec![12, 7], latent: 3, ..AutoencoderConfig::default() };
+    let vae = vae(row, &[], false, "relu", Likelihood::Bernoulli);
+    let splines = RealNvpConfig { normalise: false, ..realnvp(Coupling::Spline, 2) };
+    let of_ae = RealNvpConfig { ae: Some(ae), activation: "relu".into(), ..realnvp(Coupling::Affine, 0) };
+    let of_vae = RealNvpConfig { vae: Some(vae), ..realnvp(Coupling::Spline, 0) };
+    vec![
+        Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
+        Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
+        Setup::new("realnvp of points", realnvp(Coupling::Affine, 1), points(Density::Moons, 7), 7),
+        Setup::new("spline flow of points", splines, points(Density::Checkerboard, 6), 6).with(all),
+        Setup::new("realnvp of codes", of_ae, spec(row, 6), 6).with(sgd),
+        Setup::new("spline flow of drawn latents", of_vae, spec(row, 5), 5),
+    ]
 }
 
 /// Models of various sizes, with activations that need their input and that do not, and all options of the optimiser.
@@ -198,7 +223,7 @@ pub(crate) fn setups() -> Vec<Setup> {
     let attentive = FlowConfig { heads: 2, ..flow(3, Solver::Euler) };
     let levels = VqVaeConfig { quantiser: QuantiserKind::Fsq, levels: vec![4, 3, 5], ..vqvae(0.0, 0.0) };
     let pooled = AutoencoderConfig { channels: vec![3, 4], pool: true, ..ae("tanh") };
-    vec![
+    let mut setups = vec![
         Setup::new("vae, silu", vae(row, &[], false, "silu", Bernoulli), spec(row, 13), 13),
         Setup::new("vae, tanh", vae(row, &[], false, "tanh", Gaussian), spec(row, 64), 64).with(all),
         // Bounds so low that every unit is above them, where the gradient is that of the recorded loss.
@@ -231,8 +256,6 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup::new("flow, u-net with attention", attentive, spec(grey, 4), 4),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
-        Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
-        Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
         Setup::new("vqvae of levels", levels, spec(colour, 5), 5),
         Setup::new("cyclegan", cyclegan(5.0), sides([colour, colour], 4, false), 2).moved(),
         Setup::new("cyclegan of grey and colour", cyclegan(0.0), sides([grey, [7, 9, 3]], 4, true), 2).with(all),
@@ -246,7 +269,9 @@ pub(crate) fn setups() -> Vec<Setup> {
             4,
         ),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
-    ]
+    ];
+    setups.extend(priors_and_flows(all, sgd));
+    setups
 }
 
 /// The persistent state of a model: its networks' arenas and states, and its buffers.

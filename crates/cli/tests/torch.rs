@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 25] = [
+const RUNS: [(&str, &str, &str); 27] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -81,6 +81,12 @@ const RUNS: [(&str, &str, &str); 25] = [
         "prior --codes gradient-vqvae --set prior.width=4 --set prior.layers=2 --set prior.kernel=5 \
          --set prior.class_conditional=false",
     ),
+    (
+        "realnvp",
+        "colour",
+        "realnvp --latents ae --hidden 8,7 --set realnvp.layers=3 --set realnvp.bins=5 --set realnvp.x_waves=1",
+    ),
+    ("affine-realnvp", "grey", "realnvp --latents vae --hidden 9 --set realnvp.layers=4 --set realnvp.coupling=affine"),
     ("fsq-vae", "colour", "fsq-vae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.levels=[4,3,5]"),
     (
         "cyclegan",
@@ -161,7 +167,7 @@ fn trained() -> Place {
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
         let without = ["classifier", "fsq-vae", "cyclegan"].contains(&run)
-            || ["flow", "prior", "restoration"].iter().any(|recipe| line.starts_with(recipe));
+            || ["flow", "prior", "realnvp", "restoration"].iter().any(|recipe| line.starts_with(recipe));
         let latent = if without { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {data}.npz {steps} {device} -q --out {run}"));

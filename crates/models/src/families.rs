@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise, sets};
 use crate::{
     AutoencoderConfig, ClassifierConfig, Corruption, CycleGanConfig, FlowConfig, GanConfig, PairedConfig, PriorConfig,
-    VaeConfig, VqVaeConfig,
+    RealNvpConfig, VaeConfig, VqVaeConfig,
 };
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -87,6 +87,7 @@ families! {
     Flow, "flow", "Flow matching", true, FlowConfig;
     VqVae, "vqvae", "Vector-quantised autoencoder", false, VqVaeConfig;
     Prior, "prior", "Prior over codes", true, PriorConfig;
+    RealNvp, "realnvp", "Normalising flow", true, RealNvpConfig;
     CycleGan, "cyclegan", "CycleGAN", false, CycleGanConfig;
     Paired, "paired", "Paired translation", false, PairedConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;
