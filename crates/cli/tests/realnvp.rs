@@ -60,7 +60,7 @@ fn a_plain_autoencoder_is_sampled_through_its_prior() {
     };
     let own = sample("flow");
     assert!(own == sample("ae --prior flow") && own != sample("untrained"));
-    place.done("eval flow --generative -n 50 --features random --device cpu");
+    place.done("eval flow --generative -n 40 --features random --device cpu");
     let config = fs::read_to_string(place.path("flow/config.toml")).unwrap();
     assert!(config.contains("[realnvp.ae]") && !config.contains("[realnvp.vae]"), "{config}");
     let shorter = |run: &str, epochs: usize| {
