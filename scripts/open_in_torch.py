@@ -660,6 +660,138 @@ class Flow(Model):
         return {"velocity": self.v(x, torch.ones_like(x[:, 0, 0, 0]), y)}
 
 
+class Couplings(nn.Module):
+    """A learnt normalisation and couplings between the halves of rows [n, width]."""
+
+    # The least size of a spline's bin and the least slope at a knot, and the logarithm whose softplus makes that 1.
+    MIN_SIZE, MIN_SLOPE = torch.tensor([1e-4, 1e-3]).double().tolist()
+    ONE = torch.tensor(math.log(math.expm1(1 - MIN_SLOPE)), dtype=torch.float32).double().item()
+
+    def __init__(self, settings, width):
+        super().__init__()
+        self.settings, self.halves = settings, [(width + 1) // 2, width // 2]
+        self.splines = settings["coupling"] == "spline"
+        if settings["normalise"]:
+            self.normalise = nn.Parameter(torch.empty(2, width))
+        theta = 3 * settings["bins"] - 1 if self.splines else 2
+        waves, act = 1 + 2 * settings["x_waves"], ACTIVATIONS[settings["activation"]]
+        networks = []
+        for i in range(settings["layers"]):
+            seen, changed = self.halves[i % 2], self.halves[(i + 1) % 2]
+            layers = linear([seen * waves, *settings["hidden"]], act)
+            networks.append(nn.Sequential(*layers, nn.Linear(settings["hidden"][-1], changed * theta)))
+        self.couplings = nn.ModuleList(networks)
+
+    def theta(self, i, seen):
+        waves = Flow.waves(seen, self.settings["x_waves"])
+        return self.couplings[i](torch.cat([seen, waves], 1))
+
+    def knots(self, numbers):
+        """Knots [n, k, bins + 1] from −bound to bound."""
+        bins, bound = self.settings["bins"], self.settings["bound"]
+        sizes = self.MIN_SIZE + (1 - self.MIN_SIZE * bins) * numbers.softmax(2)
+        return bound * (2 * F.pad(sizes.cumsum(2), (1, 0)) - 1)
+
+    def spline(self, v, theta, inverse):
+        """The spline of numbers [n, k], or its inverse, and the logarithms of its slopes."""
+        bins, bound = self.settings["bins"], self.settings["bound"]
+        widths, heights, slopes = theta.unflatten(1, (v.shape[1], 3 * bins - 1)).split([bins, bins, bins - 1], 2)
+        x, y = self.knots(widths), self.knots(heights)
+        slopes = F.pad(self.MIN_SLOPE + F.softplus(slopes + self.ONE), (1, 1), value=1.0)
+        inside, given = v.abs() < bound, y if inverse else x
+        within = torch.where(inside, v, torch.zeros_like(v))
+        k = torch.searchsorted(given[..., 1:-1].contiguous(), within[..., None], right=True)
+        at = lambda numbers, index: numbers.gather(2, index)[..., 0]
+        x0, w, y0, h = at(x, k), at(x.diff(), k), at(y, k), at(y.diff(), k)
+        d0, d1, s = at(slopes, k), at(slopes, k + 1), h / w
+        if inverse:
+            rest = (within - y0) / h
+            b = d0 - rest * (d0 + d1 - 2 * s)
+            xi = 2 * s * rest / (b + (b**2 + 4 * (s - b) * s * rest).clamp(min=0).sqrt())
+            found = x0 + w * xi
+        else:
+            xi = (within - x0) / w
+        q = xi * (1 - xi)
+        below = s + (d0 + d1 - 2 * s) * q
+        if not inverse:
+            found = y0 + h * (s * xi**2 + d0 * q) / below
+        slope = s**2 * (d1 * xi**2 + 2 * s * q + d0 * (1 - xi) ** 2) / below**2
+        return torch.where(inside, found, v), torch.where(inside, slope.log(), torch.zeros_like(v))
+
+    def coupled(self, v, theta, inverse=False):
+        """Numbers [n, k] changed, and the logarithms of the slopes."""
+        if self.splines:
+            return self.spline(v, theta, inverse)
+        a, t = theta.chunk(2, 1)
+        s = self.settings["max_log_scale"] * torch.tanh(a / self.settings["max_log_scale"])
+        return (v - t) * (-s).exp() if inverse else v * s.exp() + t, s
+
+    def forward(self, x):
+        """Normal numbers [n, width] of rows, and −log p of each row, in nats."""
+        log_slopes = torch.zeros_like(x[:, 0])
+        if self.settings["normalise"]:
+            a, t = self.normalise
+            x, log_slopes = x * a.exp() + t, log_slopes + a.sum()
+        halves = list(x.split(self.halves, 1))
+        for i in range(len(self.couplings)):
+            theta = self.theta(i, halves[i % 2])
+            halves[(i + 1) % 2], log_slope = self.coupled(halves[(i + 1) % 2], theta)
+            log_slopes = log_slopes + log_slope.sum(1)
+        z = torch.cat(halves, 1)
+        return z, 0.5 * (z**2 + math.log(2 * math.pi)).sum(1) - log_slopes
+
+    def inverse(self, z):
+        """Rows of normal numbers."""
+        halves = list(z.split(self.halves, 1))
+        for i in reversed(range(len(self.couplings))):
+            theta = self.theta(i, halves[i % 2])
+            halves[(i + 1) % 2], _ = self.coupled(halves[(i + 1) % 2], theta, inverse=True)
+        x = torch.cat(halves, 1)
+        if not self.settings["normalise"]:
+            return x
+        a, t = self.normalise
+        return (x - t) * (-a).exp()
+
+
+class RealNvp(Model):
+    """A normalising flow of points, or of the latents of an autoencoder, which the checkpoint has too."""
+
+    def __init__(self, settings, image, classes):
+        super().__init__(settings, image, 0)
+        # Only points have two channels.
+        if image[0] == 2:
+            self.realnvp = Couplings(settings, 2)
+        elif "vae" in settings:
+            self.vae = Vae(settings["vae"], image, 0)
+            self.realnvp = Couplings(settings, settings["vae"]["latent"])
+        else:
+            self.ae = Autoencoder(settings["ae"], image, 0)
+            self.realnvp = Couplings(settings, settings["ae"]["latent"])
+
+    def rows(self, x, noise=None):
+        """Rows of images or points [n, c, h, w]: points, codes, or latents by standard normal noise [n, latent],
+        posterior means without."""
+        if self.image[0] == 2:
+            return x.flatten(1)
+        if "vae" not in self.settings:
+            return self.ae.encoder(x)
+        h = self.vae.encoder(x)
+        mean = self.vae.mean(h)
+        return mean if noise is None else mean + (0.5 * self.vae.logvar(h)).exp() * noise
+
+    def decode(self, z, y=None):
+        """Images of normal numbers [n, width]."""
+        rows = self.realnvp.inverse(z)
+        if self.image[0] == 2:
+            return rows[..., None, None]
+        return (self.vae if "vae" in self.settings else self.ae).decode(rows)
+
+    def forward(self, x, y=None):
+        """Normal numbers of images or points, and −log p of each, in nats."""
+        z, nats = self.realnvp(self.rows(x))
+        return {"z": z, "nats": nats}
+
+
 class Residual(nn.Sequential):
     """x + inner(x)"""
 
@@ -761,8 +893,8 @@ def sides(config, image, notes):
 
 
 FAMILIES = {"vae": Vae, "ae": Autoencoder, "gan": Gan, "flow": Flow, "vqvae": VqVae}
-FAMILIES |= {"prior": Prior, "pixelcnn": Pixels, "wavenet": Wavenet, "cyclegan": CycleGan, "paired": Paired}
-FAMILIES |= {"classifier": Classifier}
+FAMILIES |= {"realnvp": RealNvp, "prior": Prior, "pixelcnn": Pixels, "wavenet": Wavenet, "cyclegan": CycleGan}
+FAMILIES |= {"paired": Paired, "classifier": Classifier}
 
 
 def build(notes):
@@ -792,6 +924,10 @@ def load(checkpoint, average=False, dtype=None):
     if isinstance(model, Prior):
         # The tensors of the frozen VQ-VAE have its name before theirs.
         place = lambda name: name.replace("/", ".") if name.startswith("vqvae/") else f"prior.{name}"
+        state = {place(name): tensor for name, tensor in state.items()}
+    if isinstance(model, RealNvp):
+        # Likewise those of the frozen autoencoder.
+        place = lambda name: name.replace("/", ".") if "/" in name else f"realnvp.{name}"
         state = {place(name): tensor for name, tensor in state.items()}
     # Set the dtype first, or loading would round the weights to float32.
     model.to(dtype or next(iter(state.values())).dtype)

@@ -8,9 +8,9 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model, Network,
-    Optimiser, PairedConfig, Penalty, Phase, PixelCnnConfig, PriorConfig, QuantiserKind, RING_ROWS, SetSpec, Settings,
-    Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order,
+    AutoencoderConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model,
+    Network, Optimiser, PairedConfig, Penalty, Phase, PixelCnnConfig, PriorConfig, QuantiserKind, RING_ROWS,
+    RealNvpConfig, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -78,6 +78,23 @@ fn flows() -> Vec<(&'static str, Box<dyn Model>)> {
     ]
 }
 
+fn normalising_flows() -> Vec<(&'static str, Box<dyn Model>)> {
+    let ae = AutoencoderConfig { hidden: vec![16], latent: 3, ..AutoencoderConfig::default() };
+    let vae = VaeConfig { hidden: vec![16], latent: 3, ..VaeConfig::default() };
+    let of_ae = RealNvpConfig { layers: 3, hidden: vec![7, 6], x_waves: 1, ae: Some(ae), ..RealNvpConfig::default() };
+    let of_vae = RealNvpConfig {
+        coupling: Coupling::Spline,
+        activation: "tanh".into(),
+        x_waves: 0,
+        bins: 4,
+        bound: 3.0,
+        ae: None,
+        vae: Some(vae),
+        ..of_ae.clone()
+    };
+    vec![("realnvp", of_ae.build(&spec([1, 36, 1]))), ("realnvp_spline", of_vae.build(&spec([1, 36, 1])))]
+}
+
 fn gans() -> Vec<(&'static str, Box<dyn Model>)> {
     let linear = GanConfig { latent: 4, hidden: vec![12, 10], label_smoothing: 0.1, ..GanConfig::default() };
     let normalised = GanConfig { latent: 4, width: 3, ..GanConfig::default() };
@@ -141,7 +158,7 @@ fn runs() -> Vec<Run> {
     let of_flows = Optimiser { lr: 2e-4, ..Optimiser::default() };
     // The keys' bias moves no output: its gradient is a rounding error, which ε must exceed.
     let of_attention = Optimiser { epsilon: 1e-6, ..of_flows };
-    let coders = coders().into_iter().map(of(Optimiser::default()));
+    let coders = coders().into_iter().chain(normalising_flows()).map(of(Optimiser::default()));
     let flows = flows().into_iter().map(|run| of(if run.0 == "flow_attention" { of_attention } else { of_flows })(run));
     coders.chain(flows).chain(gans().into_iter().chain(translations()).map(of(of_gans))).collect()
 }
@@ -160,19 +177,21 @@ impl Named {
     }
 }
 
+/// The parameters of a network in one of its arenas.
+fn of_network(model: &dyn Model, network: &Network, arena: Arena) -> Vec<Named> {
+    let whole = model.memory().whole(network.weights.arena(arena));
+    let parameters = network.weights.parameters().iter();
+    let named = parameters.map(|p| Named {
+        name: p.name.clone(),
+        layout: p.layout.clone(),
+        buf: Buf { offset: p.offset, shape: p.shape, ..whole },
+    });
+    named.collect()
+}
+
 /// The parameters of a model's networks in one of their arenas.
 fn parameters(model: &dyn Model, arena: Arena) -> Vec<Named> {
-    let of_network = |network: &Network| {
-        let whole = model.memory().whole(network.weights.arena(arena));
-        let parameters = network.weights.parameters().iter();
-        let named = parameters.map(|p| Named {
-            name: p.name.clone(),
-            layout: p.layout.clone(),
-            buf: Buf { offset: p.offset, shape: p.shape, ..whole },
-        });
-        named.collect::<Vec<_>>()
-    };
-    model.networks().into_iter().flat_map(of_network).collect()
+    model.networks().into_iter().flat_map(|network| of_network(model, network, arena)).collect()
 }
 
 /// The states of a model's networks.
@@ -228,6 +247,11 @@ fn load(executor: &mut dyn Executor, model: &dyn Model, golden: &Golden) -> Resu
     }
     if let Some(codes) = model.memory().get("train_codes") {
         executor.write(codes, &Array::U32(words("codes")))?;
+    }
+    // A prior's codes are given, so its VQ-VAE is not used.
+    let frozen = model.frozen().filter(|_| model.memory().get("train_codes").is_none());
+    for tensor in frozen.into_iter().flat_map(|network| of_network(model, network, Arena::Values)) {
+        executor.write(tensor.buf, &Array::F64(tensor.of(golden, "frozen")))?;
     }
     for tensor in parameters(model, Arena::Values).iter().chain(&states(model)) {
         executor.write(tensor.buf, &Array::F64(tensor.of(golden, "initial")))?;

@@ -40,6 +40,9 @@ fn terms(call: &Call) -> usize {
         "shift" => field("hw"),
         "upsample" => 16,
         "kl" | "log_weight" => 3 * field("latent"),
+        // The cases of the operator say why.
+        "spline" => 60_000,
+        "affine_coupling" => 30 * field("rows"),
         // A few operations each; exp has an error of several units.
         _ => 4,
     }
@@ -251,6 +254,8 @@ fn every_backward_call_matters() -> Result<(), Error> {
             "prior",
             "pixelcnn",
             "wavenet",
+            "realnvp of points",
+            "spline flow of drawn latents",
             "cyclegan",
             "paired",
         ]
@@ -265,7 +270,7 @@ fn every_backward_call_matters() -> Result<(), Error> {
             let first = calls.iter().position(|call| losses.contains(&call.kernel.op)).expect("it has a loss");
             for (index, call) in calls.iter().enumerate().skip(first) {
                 let means = ["g_loss", "cycle_error", "identity_error"].contains(&call.label.as_str());
-                let reported = ["kl", "d_loss", "d_real", "d_fake"].contains(&call.label.as_str())
+                let reported = ["kl", "d_loss", "d_real", "d_fake", "log_slope", "nll"].contains(&call.label.as_str())
                     || (means && call.kernel.op == "elementwise");
                 // A penalty needs the gradient of the score and not the score; a cleared buffer is the fill with zeros.
                 let unneeded = ["penalty.discriminator.4.forward", "penalty.of_class"].contains(&call.label.as_str());

@@ -3,10 +3,10 @@
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, BufferId, Error, Executor, Reference, Sharing};
 use models::{
-    Activation, AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, Family, FlowConfig,
-    GanConfig, GanLoss, Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, PairedConfig, Penalty,
-    PixelCnnConfig, PriorConfig, QuantiserKind, SetSpec, Solver, Training, VaeConfig, VqVaeConfig, WavenetConfig,
-    in_order, initial_values,
+    Activation, AutoencoderConfig, Change, ClassifierConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, Family,
+    FlowConfig, GanConfig, GanLoss, Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, PairedConfig,
+    Penalty, PixelCnnConfig, PriorConfig, QuantiserKind, RealNvpConfig, SetSpec, Solver, Training, VaeConfig,
+    VqVaeConfig, WavenetConfig, in_order, initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,6 +192,38 @@ fn pixelcnns() -> Vec<ModelConfig> {
     all.map(|settings| ModelConfig::PixelCnn(config(settings))).into()
 }
 
+/// Of points and of latents; the names of runs and checksums are the program's.
+fn normalising_flows() -> Vec<ModelConfig> {
+    let ae = AutoencoderConfig { hidden: vec![5], latent: 3, ..AutoencoderConfig::default() };
+    let vae = VaeConfig { hidden: vec![5], latent: 2, ..VaeConfig::default() };
+    let mut all = Vec::new();
+    for activation in Activation::names() {
+        for coupling in Coupling::ALL {
+            for (name, x_waves, normalise) in [("", 0, true), ("run", 2, false)] {
+                let (ae, vae) = if name.is_empty() { (Some(ae.clone()), None) } else { (None, Some(vae.clone())) };
+                let (hidden, activation) = (vec![5], activation.to_string());
+                let (latents, checksum, layers, max_log_scale) = (name.into(), name.into(), 3, 1.5);
+                all.push(ModelConfig::RealNvp(RealNvpConfig {
+                    latents,
+                    checksum,
+                    coupling,
+                    layers,
+                    hidden,
+                    activation,
+                    x_waves,
+                    max_log_scale,
+                    bins: 4,
+                    bound: 3.0,
+                    normalise,
+                    ae,
+                    vae,
+                }));
+            }
+        }
+    }
+    all
+}
+
 fn translations() -> Vec<ModelConfig> {
     let losses = [GanLoss::NonSaturating, GanLoss::LeastSquares, GanLoss::Hinge];
     let (width, halvings) = (2, 1);
@@ -289,7 +321,7 @@ fn step(config: &ModelConfig, optimiser: Optimiser) -> Result<(), Error> {
 fn configurations() -> Vec<ModelConfig> {
     let classifier = ModelConfig::Classifier(ClassifierConfig { channels: vec![2], hidden: vec![5] });
     let coders = [vaes(), autoencoders(), vqvaes(), priors(), pixelcnns(), wavenets()].concat();
-    [coders, gans(), flows(), translations(), vec![classifier]].concat()
+    [coders, gans(), flows(), normalising_flows(), translations(), vec![classifier]].concat()
 }
 
 /// The keys of these settings that are switches or names and have one value in all of them.

@@ -4,10 +4,10 @@ use gpu_core::ops::density::{Density, drawn_on_host};
 use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, Change, ClassifierConfig, Corrupt, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss,
-    Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind, PixelCnnConfig,
-    PriorConfig, QuantiserKind, SetSpec, Settings, Solver, Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order,
-    initial_values,
+    AutoencoderConfig, Change, ClassifierConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, FlowConfig, GanConfig,
+    GanLoss, Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind,
+    PixelCnnConfig, PriorConfig, QuantiserKind, RealNvpConfig, SetSpec, Settings, Solver, Training, VaeConfig,
+    VqVaeConfig, WavenetConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -132,6 +132,12 @@ fn wavenet(kernel: usize, blocks: usize, class_conditional: bool) -> WavenetConf
     WavenetConfig { length, width, skip, output, kernel, layers, blocks, class_conditional }
 }
 
+/// A normalising flow, of points or of the latents of an autoencoder.
+fn realnvp(coupling: Coupling, x_waves: usize) -> RealNvpConfig {
+    let (hidden, bins, bound) = (vec![9, 7], 4, 3.0);
+    RealNvpConfig { coupling, layers: 3, hidden, x_waves, bins, bound, ..RealNvpConfig::default() }
+}
+
 /// Two sets of images; of an unpaired model, the second has other counts.
 fn sides([a, b]: [[usize; 3]; 2], batch: usize, paired: bool) -> DataSpec {
     let [a, mut b] = [a, b].map(|image| *spec(image, batch).first());
@@ -189,6 +195,26 @@ fn translations(all: Optimiser) -> Vec<Setup> {
             spec(grey, 4),
             4,
         ),
+    ]
+}
+
+/// Priors over codes, and normalising flows of points and of latents, with both kinds of couplings.
+fn priors_and_flows(all: Optimiser, sgd: Optimiser) -> Vec<Setup> {
+    let [row, grey, colour] = [[1, 1, 50], [7, 9, 1], [10, 7, 3]];
+    let ae = AutoencoderConfig { hidden: vec![12, 7], latent: 3, ..AutoencoderConfig::default() };
+    let vae = vae(row, &[], false, "relu", Likelihood::Bernoulli);
+    let splines = RealNvpConfig { normalise: false, ..realnvp(Coupling::Spline, 2) };
+    let of_ae = RealNvpConfig { ae: Some(ae), activation: "relu".into(), ..realnvp(Coupling::Affine, 0) };
+    let of_vae = RealNvpConfig { vae: Some(vae), ..realnvp(Coupling::Spline, 0) };
+    vec![
+        Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
+        Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
+        Setup::new("pixelcnn", pixelcnn(true), spec(grey, 6), 6).with(all).moved(),
+        Setup::new("pixelcnn of nearest levels", pixelcnn(false), spec(grey, 4), 4),
+        Setup::new("realnvp of points", realnvp(Coupling::Affine, 1), points(Density::Moons, 7), 7),
+        Setup::new("spline flow of points", splines, points(Density::Checkerboard, 6), 6).with(all),
+        Setup::new("realnvp of codes", of_ae, spec(row, 6), 6).with(sgd),
+        Setup::new("spline flow of drawn latents", of_vae, spec(row, 5), 5),
     ]
 }
 
@@ -274,14 +300,11 @@ fn of_images() -> Vec<Setup> {
         Setup::new("flow, u-net with attention", attentive, spec(grey, 4), 4),
         Setup::new("vqvae", vqvae(0.9, 2.0), spec(colour, 6), 6),
         Setup::new("vqvae by gradient", vqvae(0.0, 0.0), spec(grey, 4), 4),
-        Setup::new("prior", prior(3, true), spec(colour, 6), 6).with(all),
-        Setup::new("prior without classes", prior(5, false), spec(grey, 5), 5),
-        Setup::new("pixelcnn", pixelcnn(true), spec(grey, 6), 6).with(all).moved(),
-        Setup::new("pixelcnn of nearest levels", pixelcnn(false), spec(grey, 4), 4),
         Setup::new("vqvae of levels", levels, spec(colour, 5), 5),
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ];
     setups.extend(translations(all));
+    setups.extend(priors_and_flows(all, sgd));
     setups
 }
 

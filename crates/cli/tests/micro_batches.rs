@@ -20,6 +20,7 @@ fn a_run_in_micro_batches_is_the_run() {
         ("cgan --data data --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2", ["d_loss", "g_loss"]),
         ("classifier --data data --hidden 8 --set classifier.channels=[3]", ["cross_entropy", "errors"]),
         ("points-flow --hidden 8 --set flow.steps=2 --set data.points=300", ["velocity_error", "velocity_error"]),
+        ("points-realnvp --hidden 8 --set data.points=300", ["nll", "nll"]),
         ("points-gan --hidden 8 --latent-dim 3 --set data.points=300", ["d_loss", "g_loss"]),
     ] {
         for (device, near) in [("reference", 1e-6), ("cpu", 1e-3), ("gpu", 1e-3)] {

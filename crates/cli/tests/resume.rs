@@ -224,7 +224,7 @@ fn killed_runs_of_other_families_resume_byte_for_byte() {
         kill_and_compare(&train, 3);
     }
     let points = "--set data.points=90 --batch-size 30 --save-every 3 --epochs 4 --device cpu";
-    for recipe in ["points-gan", "points-flow --hidden 8 --set flow.steps=2"] {
+    for recipe in ["points-gan", "points-flow --hidden 8 --set flow.steps=2", "points-realnvp --hidden 8"] {
         kill_and_compare(&format!("train {recipe} {points}"), 2);
     }
     let vqvae = "train vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --data data";

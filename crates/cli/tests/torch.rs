@@ -31,7 +31,7 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 28] = [
+const RUNS: [(&str, &str, &str); 30] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
@@ -92,6 +92,12 @@ const RUNS: [(&str, &str, &str); 28] = [
         "wavenet --set data.length=40 --set wavenet.length=32 --set wavenet.width=5 --set wavenet.skip=7 \
          --set wavenet.output=6 --set wavenet.kernel=3 --set wavenet.layers=2 --set wavenet.blocks=2",
     ),
+    (
+        "realnvp",
+        "colour",
+        "realnvp --latents ae --hidden 8,7 --set realnvp.layers=3 --set realnvp.bins=5 --set realnvp.x_waves=1",
+    ),
+    ("affine-realnvp", "grey", "realnvp --latents vae --hidden 9 --set realnvp.layers=4 --set realnvp.coupling=affine"),
     ("fsq-vae", "colour", "fsq-vae --set vqvae.width=7 --set vqvae.residual=4 --set vqvae.levels=[4,3,5]"),
     ("levels-prior", "colour", "prior --codes fsq-vae --set prior.width=4 --set prior.layers=1 --set prior.output=6"),
     ("pixelcnn", "grey", "pixelcnn --set pixelcnn.width=4 --set pixelcnn.layers=2 --set pixelcnn.output=5"),
@@ -181,7 +187,9 @@ fn trained() -> Place {
     for (run, data, line) in RUNS {
         let device = if line.contains("--device") { "" } else { "--device reference" };
         let without = ["classifier", "fsq-vae", "cyclegan"].contains(&run)
-            || ["flow", "prior", "pixelcnn", "wavenet", "restoration"].iter().any(|recipe| line.starts_with(recipe));
+            || ["flow", "prior", "realnvp", "pixelcnn", "wavenet", "restoration"]
+                .iter()
+                .any(|recipe| line.starts_with(recipe));
         let latent = if without { "" } else { "--latent-dim 3" };
         let steps = "--epochs 2 --batch-size 32 --lr 0.01";
         place.done(&format!("train {line} {latent} --data {} {steps} {device} -q --out {run}", file(data)));

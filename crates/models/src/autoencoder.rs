@@ -81,11 +81,17 @@ impl Autoencoder {
     /// When [`Settings::validate`] fails.
     pub fn new(config: AutoencoderConfig, spec: &DataSpec) -> Self {
         assert_eq!(config.validate(spec, 1), Ok(()));
-        let mut base = Base::new(spec, COLUMNS);
+        Self::within(config, Base::new(spec, COLUMNS))
+    }
+
+    /// The model on the memory of another, which encodes and decodes with it as it is; [`Model::base`] has the memory
+    /// with its buffers.
+    pub(crate) fn within(config: AutoencoderConfig, mut base: Base) -> Self {
+        let image = base.buffers.first().spec.image;
         let memory = &mut base.memory;
         let mut network = Network::new(memory, "ae");
         let AutoencoderConfig { channels, pool, hidden, latent, activation, .. } = &config;
-        let coder = Coder::new(spec.first().image, channels, *pool, hidden, activation);
+        let coder = Coder::new(image, channels, *pool, hidden, activation);
         let encoder = coder.encoder(memory, &mut network, "encoder", Some(*latent));
         let decoder = coder.decoder(memory, &mut network, *latent);
         Self { config, base, network, encoder, decoder }
@@ -111,6 +117,18 @@ impl Autoencoder {
         self.encoder.backward(s, &encoder, dcode, Wrt::Params);
 
         micro_batch.record(s, "recon", recon, clock, ring, 0);
+    }
+
+    /// The codes [n, latent] of images x [n, width].
+    pub(crate) fn latents_of(&self, s: &mut Schedule, x: Buf) -> Buf {
+        let images = x.reshape(self.spec().images(x.shape.rows()));
+        self.encoder.forward(s, Value::plain(images), Mode::Use).0.buf
+    }
+
+    /// Images [n, width] of codes [n, latent].
+    pub(crate) fn images_of(&self, s: &mut Schedule, code: Buf) -> Buf {
+        let (output, _) = self.decoder.forward(s, Value::plain(code), Mode::Use);
+        self.config.likelihood.picture(s, output.buf.reshape([code.shape.rows(), self.spec().width()]))
     }
 
     fn recon(&self) -> loss::Loss {
@@ -185,8 +203,8 @@ impl Encoder for Autoencoder {
     fn encode(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
         let x = self.base.buffers.next_test(&mut s, batch, Range::UNIT);
-        let (code, _) = self.encoder.forward(&mut s, Value::plain(x.reshape(self.spec().images(batch))), Mode::Use);
-        Pass::new(s, &[code.buf])
+        let code = self.latents_of(&mut s, x);
+        Pass::new(s, &[code])
     }
 
     fn code(&self) -> CodeSpec {
@@ -199,9 +217,7 @@ impl Decoder for Autoencoder {
         let mut s = Schedule::new();
         let code = s.scratch([count, self.config.latent]);
         s.feed(code);
-        let (output, _) = self.decoder.forward(&mut s, Value::plain(code), Mode::Use);
-        let output = output.buf.reshape([count, self.spec().width()]);
-        let picture = self.config.likelihood.picture(&mut s, output);
+        let picture = self.images_of(&mut s, code);
         Decoding { given: code, pass: Pass::new(s, &[picture]) }
     }
 

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::validate::{InvalidSetting, noise, sets};
 use crate::{
     AutoencoderConfig, ClassifierConfig, Corruption, CycleGanConfig, FlowConfig, GanConfig, PairedConfig,
-    PixelCnnConfig, PriorConfig, VaeConfig, VqVaeConfig, WavenetConfig,
+    PixelCnnConfig, PriorConfig, RealNvpConfig, VaeConfig, VqVaeConfig, WavenetConfig,
 };
 use serde::de::{DeserializeSeed, Error};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -89,6 +89,7 @@ families! {
     Prior, "prior", "Prior over codes", true, PriorConfig;
     PixelCnn, "pixelcnn", "PixelCNN", true, PixelCnnConfig;
     Wavenet, "wavenet", "WaveNet", false, WavenetConfig;
+    RealNvp, "realnvp", "Normalising flow", true, RealNvpConfig;
     CycleGan, "cyclegan", "CycleGAN", false, CycleGanConfig;
     Paired, "paired", "Paired translation", false, PairedConfig;
     Classifier, "classifier", "Classifier", false, ClassifierConfig;

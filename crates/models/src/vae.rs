@@ -128,7 +128,13 @@ impl Vae {
         if config.class_conditional {
             base.buffers = base.buffers.labelled(&mut base.memory);
         }
-        let spec = spec.first();
+        Self::within(config, base)
+    }
+
+    /// The model on the memory of another, with labels if it is class-conditional, which encodes and decodes with it as
+    /// it is; [`Model::base`] has the memory with its buffers.
+    pub(crate) fn within(config: VaeConfig, mut base: Base) -> Self {
+        let spec = base.buffers.first().spec;
         let label_width = if config.class_conditional { spec.classes } else { 0 };
         let memory = &mut base.memory;
         let mut network = Network::new(memory, "vae");
@@ -237,6 +243,18 @@ impl Vae {
         let (_, saved) = self.encoder.forward(&mut s, Value::plain(images), Mode::Use);
         let features = pooled_features(&mut s, &saved);
         Extraction { given, pass: Pass::new(s, &[features]) }
+    }
+
+    /// Latents [n, latent] of images x [n, width] by normal noise of that size, without classes.
+    pub(crate) fn latents_of(&self, s: &mut Schedule, x: Buf, noise: Buf) -> Buf {
+        let (heads, ..) = self.encoded(s, x, None, Mode::Use);
+        reparameterise::forward(s, "z", heads, noise)
+    }
+
+    /// Images [n, width] of latents [n, latent], without classes.
+    pub(crate) fn images_of(&self, s: &mut Schedule, z: Buf) -> Buf {
+        let (output, _) = self.decoded(s, z, None, Mode::Use);
+        self.config.likelihood.picture(s, output)
     }
 
     fn recon(&self) -> loss::Loss {

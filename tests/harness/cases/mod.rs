@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 mod activation;
 mod adam;
+mod affine_coupling;
 mod attention;
 mod augment;
 mod batch_norm;
@@ -52,6 +53,7 @@ mod sgd;
 mod shift;
 mod softmax;
 mod spectral_norm;
+mod spline;
 mod tick;
 mod time_features;
 mod upsample;
@@ -64,6 +66,7 @@ type Maker = fn() -> Vec<Case>;
 pub const OPERATORS: &[(&str, Maker)] = &[
     ("activation", activation::cases),
     ("adam", adam::cases),
+    ("affine_coupling", affine_coupling::cases),
     ("attention", attention::cases),
     ("augment", augment::cases),
     ("batch_norm", batch_norm::cases),
@@ -110,6 +113,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("shift", shift::cases),
     ("softmax", softmax::cases),
     ("spectral_norm", spectral_norm::cases),
+    ("spline", spline::cases),
     ("tick", tick::cases),
     ("time_features", time_features::cases),
     ("upsample", upsample::cases),

@@ -127,13 +127,17 @@ pub(crate) struct Train {
     /// Digits, shapes and their outlines are built in. So are points of a density: 8gaussians, 25gaussians, moons,
     /// swissroll, checkerboard. A folder has images (sub-folders are classes), IDX files (MNIST,
     /// plain or gzipped) or CIFAR binaries. A file is an .npy or .npz. A folder with trainA and
-    /// trainB has two sets of images. Of a prior it is the place of its VQ-VAE's data, if that has
-    /// moved.
+    /// trainB has two sets of images. Of a prior over codes or latents it is the place of its run's data,
+    /// if that has moved.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub(crate) data: Option<String>,
     /// Trained VQ-VAE, for the recipe prior: its run folder, or its name in runs/. Its data is the training data
     #[arg(long, value_name = "RUN", help_heading = "Data")]
     pub(crate) codes: Option<PathBuf>,
+    /// Trained autoencoder or VAE, for the recipe realnvp: its run folder, or its name in runs/. Its data is the
+    /// training data
+    #[arg(long, value_name = "RUN", conflicts_with = "codes", help_heading = "Data")]
+    pub(crate) latents: Option<PathBuf>,
     /// Run folder to create [default: runs/RECIPE-NNN]
     #[arg(long, value_name = "RUN", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,

@@ -69,7 +69,7 @@ pub(crate) struct Sample {
     /// Class to sample, for class-conditional models [default: each class in turn]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
-    /// Trained prior of a VQ-VAE, which draws its codes: run folder, or its name in runs/
+    /// Trained prior of a VQ-VAE or an autoencoder, which draws its codes: run folder, or its name in runs/
     #[arg(long, value_name = "RUN", help_heading = "Codes")]
     pub(crate) prior: Option<PathBuf>,
     /// Temperature of codes: below 1, likely ones are drawn more often

@@ -45,6 +45,13 @@ fn text(hint: &Hint) -> Option<String> {
         Hint::MovedCodes => {
             "name the VQ-VAE where it is now with `frit train … --codes RUN`, or --set prior.codes=RUN".into()
         }
+        Hint::Latents => {
+            "train one with `frit train ae`, and name it with --latents RUN; or train on points: --data moons".into()
+        }
+        Hint::MovedLatents => {
+            "name the autoencoder where it is now with `frit train … --latents RUN`, or --set realnvp.latents=RUN"
+                .into()
+        }
         Hint::Class => "name the class of the images with --class".into(),
         Hint::Out => "choose another --out".into(),
         Hint::Device => "choose another --device (see `frit devices`)".into(),

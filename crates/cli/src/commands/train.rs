@@ -171,6 +171,13 @@ fn configuration(args: &args::Train, given: &str, terminal: &Terminal) -> Result
         };
         prior.codes = find(Some(run), RUNS.as_ref())?.display().to_string();
     }
+    if let Some(run) = &args.latents {
+        let name = config.name();
+        let ModelConfig::RealNvp(flow) = &mut config.model else {
+            bail!("--latents is for the family realnvp, and {} is of the family {name}; leave it out", args.recipe)
+        };
+        flow.latents = find(Some(run), RUNS.as_ref())?.display().to_string();
+    }
     if args.data.is_some() || args.settings.gives(&config, "data.source") {
         refuse_default_data(&config)?;
     }

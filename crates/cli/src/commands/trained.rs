@@ -85,6 +85,9 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened
     if model.sampler().is_none() && model.sequencer().is_none() {
         let instead = match (model.quantiser(), model.reconstructor()) {
             (Some(_), _) => "name the run of one with --prior, or train one with `frit train prior --codes RUN`",
+            (None, Some(_)) if opened.session.config.name() == "ae" => {
+                "use `frit reconstruct`, or train a prior with `frit train realnvp --latents RUN`"
+            }
             (None, Some(_)) => "use `frit reconstruct`",
             (None, None) => MEASURE,
         };
@@ -93,11 +96,11 @@ pub(crate) fn open_to_draw(args: &Trained, terminal: &Terminal) -> Result<Opened
     Ok(opened)
 }
 
-/// The run of a prior instead of that of its VQ-VAE, if one is given.
+/// The run of a prior instead of that of its VQ-VAE or autoencoder, if one is given.
 pub(crate) fn with_prior(args: &Trained, prior: Option<&Path>, terminal: &Terminal) -> Result<Trained> {
     let Some(prior) = prior else { return Ok(args.clone()) };
-    let vqvae = run_folder(args.run.as_deref(), terminal)?;
+    let other = run_folder(args.run.as_deref(), terminal)?;
     let prior = find(Some(prior), RUNS.as_ref())?;
-    check_prior(&prior, &vqvae)?;
+    check_prior(&prior, &other)?;
     Ok(Trained { run: Some(prior), ..args.clone() })
 }

@@ -11,7 +11,8 @@ use frit::run::folder::Run;
 use frit::terminal::Terminal;
 use frit::train::{TrainOptions, Verification, train};
 use gpu_core::DeviceChoice;
-use models::{ModelConfig, PriorConfig};
+use gpu_core::ops::density::Density;
+use models::{ModelConfig, PriorConfig, RealNvpConfig};
 use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     let folder = Folder::of(args)?;
     let interrupts = Interrupts::listen(&folder, *terminal)?;
     let device = args.device.options(DeviceChoice::Auto);
-    let Some(config) = with_codes(config, recipe, &folder, &interrupts, &device, *terminal)? else {
+    let Some(config) = with_source(config, recipe, &folder, &interrupts, &device, *terminal)? else {
         terminal.say_interrupted(&folder.interrupted(recipe));
         return Ok(Ending::Interrupted);
     };
@@ -50,9 +51,9 @@ pub(crate) fn verify(args: &args::Verify, terminal: &Terminal) -> Result<Ending>
     Ok(if verdicts.iter().all(|verdict| verdict.passed) { Ending::Done } else { Ending::Failed })
 }
 
-/// The configuration of a prior with the codes of a VQ-VAE: if it names none, one is trained by its recipe beside the
-/// run folder. `None` if that was interrupted.
-fn with_codes(
+/// The configuration of a prior with the codes of a VQ-VAE, or of a normalising flow of images with the latents of an
+/// autoencoder: if it names none, one is trained by its recipe beside the run folder. `None` if that was interrupted.
+fn with_source(
     mut config: Config,
     recipe: &str,
     folder: &Folder,
@@ -60,30 +61,38 @@ fn with_codes(
     device: &DeviceOptions,
     terminal: Terminal,
 ) -> Result<Option<Config>> {
-    let ModelConfig::Prior(prior) = &config.model else { return Ok(Some(config)) };
-    if !prior.codes.is_empty() {
-        return Ok(Some(config));
-    }
+    let of_points = Density::find(&config.data.source).is_some();
+    let other = match &config.model {
+        ModelConfig::Prior(prior) if prior.codes.is_empty() => "vqvae",
+        ModelConfig::RealNvp(flow) if flow.latents.is_empty() && !of_points => "ae",
+        _ => return Ok(Some(config)),
+    };
     let mut path = folder.run.clone().into_os_string();
-    path.push("-vqvae");
-    let vqvae = Config { data: config.data.clone(), ..Config::load("vqvae")? };
-    if let ModelConfig::VqVae(of_codes) = &vqvae.model {
-        // Before minutes of training.
-        let prior = PriorConfig { vqvae: of_codes.clone(), ..prior.clone() };
-        Verification::check(Config { model: ModelConfig::Prior(prior), ..config.clone() }, recipe, device)?;
-    }
+    path.push(format!("-{other}"));
+    let before = Config { data: config.data.clone(), ..Config::load(other)? };
+    let on = |run: String| match (&config.model, &before.model) {
+        (ModelConfig::Prior(prior), ModelConfig::VqVae(vqvae)) => {
+            ModelConfig::Prior(PriorConfig { codes: run, vqvae: vqvae.clone(), ..prior.clone() })
+        }
+        (ModelConfig::RealNvp(flow), ModelConfig::Autoencoder(ae)) => {
+            ModelConfig::RealNvp(RealNvpConfig { latents: run, ae: Some(ae.clone()), ..flow.clone() })
+        }
+        (model, _) => model.clone(),
+    };
+    // Before minutes of training.
+    Verification::check(Config { model: on(String::new()), ..config.clone() }, recipe, device)?;
+    let model = on(path.to_string_lossy().into_owned());
     let options = TrainOptions {
         device: device.clone(),
-        out: Some(path.clone().into()),
+        out: Some(path.into()),
         terminal,
         interrupt: interrupts.seen.clone(),
-        ..TrainOptions::new(vqvae)
+        ..TrainOptions::new(before)
     };
     if !interrupts.while_training(|_| Ok(train(options)?.metrics.is_some()))? {
         return Ok(None);
     }
-    let prior = PriorConfig { codes: path.to_string_lossy().into_owned(), ..prior.clone() };
-    config.model = ModelConfig::Prior(prior);
+    config.model = model;
     Ok(Some(config))
 }
 

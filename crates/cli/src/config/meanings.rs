@@ -158,6 +158,17 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("wavenet.layers", "Layers of a block, with dilations of 1, 2, 4, …", "1 to 16"),
     ("wavenet.blocks", "Blocks", "1 or more, at most 256 layers in all"),
     ("wavenet.class_conditional", "Condition every layer on the class, if the data has classes", "true, false"),
+    ("realnvp.latents", "Run of an autoencoder on whose latents the flow is trained; empty for points", "a run folder"),
+    ("realnvp.checksum", "Checksum of that run's weights; filled in by training", "empty, or eight hexadecimal digits"),
+    ("realnvp.coupling", "Functions of the couplings", "affine, spline"),
+    ("realnvp.layers", "Couplings, each of which changes one half of the numbers by a network of the other", "2 to 64"),
+    ("realnvp.hidden", "Widths of the linear layers of a coupling's network", "a list, such as [128, 128]"),
+    ("realnvp.activation", "Activation of these layers", "relu, leaky_relu, tanh, sigmoid, softplus, silu, elu"),
+    ("realnvp.x_waves", "Cosines and sines of each number that a coupling's network sees; 0 for none", "0 to 10"),
+    ("realnvp.max_log_scale", "Bound of an affine coupling's logarithm of the scale", "above 0, at most 10"),
+    ("realnvp.bins", "Bins of a spline", "2 to 128"),
+    ("realnvp.bound", "Half the length of the interval that a spline divides into bins", "above 0"),
+    ("realnvp.normalise", "Learn a scale and a shift of every number before the couplings", "true, false"),
     ("cyclegan.width", "Channels of a generator at the size of the image, doubled with each halving", "1 to 65536"),
     ("cyclegan.halvings", "Halvings of the image in a generator", "1 or more"),
     ("cyclegan.blocks", "Residual blocks of a generator; 0 for 6, or 9 for images of 256 pixels and more", "0 to 64"),
@@ -195,8 +206,10 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 /// assert!(meaning.starts_with("Channels") && values == "0, 1, 3");
 /// ```
 pub fn of(key: &str) -> Option<(&'static str, &'static str)> {
-    // A prior keeps the settings of its VQ-VAE, which mean the same.
-    let key = key.strip_prefix("prior.").filter(|key| key.starts_with("vqvae.")).unwrap_or(key);
+    // A prior keeps the settings of its VQ-VAE, and a flow those of its autoencoder, which mean the same.
+    let of_other = key.strip_prefix("prior.").filter(|key| key.starts_with("vqvae."));
+    let of_coder = || key.strip_prefix("realnvp.").filter(|key| key.starts_with("ae.") || key.starts_with("vae."));
+    let key = of_other.or_else(of_coder).unwrap_or(key);
     SETTINGS.iter().find(|(known, ..)| *known == key).map(|(_, meaning, values)| (*meaning, *values))
 }
 
@@ -240,6 +253,7 @@ mod tests {
         let (of_prior, keys): (BTreeSet<String>, BTreeSet<String>) =
             keys.into_iter().partition(|key: &String| key.starts_with("prior.vqvae."));
         assert!(!of_prior.is_empty() && of_prior.iter().all(|key| of(key) == of(&key["prior.".len()..])));
+        assert!(["ae.hidden", "vae.beta"].iter().all(|key| of(key) == of(&format!("realnvp.{key}"))));
         let rows: BTreeSet<String> = SETTINGS.iter().map(|(key, ..)| key.to_string()).collect();
         assert_eq!(rows, keys);
         assert_eq!(rows.len(), SETTINGS.len(), "a key has two rows");
@@ -262,6 +276,7 @@ mod tests {
             ("vae", &["vae.likelihood", "vae.activation", "vae.pool", "train.shuffle"]),
             ("gan", &["gan.loss", "gan.spectral"]),
             ("points-flow", &["flow.solver"]),
+            ("points-realnvp", &["realnvp.coupling", "realnvp.activation", "realnvp.normalise"]),
         ] {
             for key in keys {
                 for name in names(key) {

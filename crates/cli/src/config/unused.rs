@@ -1,7 +1,7 @@
 //! Settings that others leave without effect.
 
 use super::Config;
-use models::{Likelihood, LrSchedule, ModelConfig, OptimiserKind, QuantiserKind};
+use models::{Coupling, Likelihood, LrSchedule, ModelConfig, OptimiserKind, QuantiserKind};
 
 /// Settings of a VQ-VAE's codebook, which finite scalar quantisation does not have.
 const OF_CODEBOOKS: [&str; 5] = ["latent", "codes", "commitment", "ema", "restart"];
@@ -11,6 +11,9 @@ const OF_CLASSES: [&str; 3] = ["class_dropout", "guidance", "guidance_interval"]
 
 /// Settings of paired translation's discriminator.
 const OF_SCORES: [&str; 3] = ["loss", "discriminator_width", "discriminator_halvings"];
+
+/// Settings of splines.
+const OF_SPLINES: [&str; 2] = ["bins", "bound"];
 
 impl Config {
     /// The reason why a setting has no effect in this configuration, and the remedy; `None` if it has one.
@@ -91,6 +94,16 @@ impl Config {
             ModelConfig::Prior(_) if name == "checksum" || name.starts_with("vqvae.") => {
                 Some("prior.codes names the run of the VQ-VAE, whose settings and weights count; leave it out".into())
             }
+            ModelConfig::RealNvp(_) if name == "checksum" || name.starts_with("ae.") || name.starts_with("vae.") => {
+                let reason = "realnvp.latents names the run of the autoencoder, whose settings and weights count";
+                Some(format!("{reason}; leave it out"))
+            }
+            ModelConfig::RealNvp(flow) if flow.coupling == Coupling::Affine && OF_SPLINES.contains(&name) => {
+                Some("realnvp.coupling is affine, which has no bins; set realnvp.coupling to spline".into())
+            }
+            ModelConfig::RealNvp(flow) if flow.coupling == Coupling::Spline && name == "max_log_scale" => Some(
+                "realnvp.coupling is spline, whose slopes have no such bound; set realnvp.coupling to affine".into(),
+            ),
             ModelConfig::VqVae(vqvae) => match vqvae.quantiser {
                 QuantiserKind::Codebook if name == "levels" => {
                     Some("vqvae.quantiser is codebook; set vqvae.quantiser to fsq".into())
@@ -108,6 +121,7 @@ impl Config {
             | ModelConfig::Prior(_)
             | ModelConfig::PixelCnn(_)
             | ModelConfig::Wavenet(_)
+            | ModelConfig::RealNvp(_)
             | ModelConfig::CycleGan(_)
             | ModelConfig::Paired(_)
             | ModelConfig::Classifier(_) => None,
@@ -135,6 +149,9 @@ mod tests {
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
             ("ae", "", "ae.pool", "ae.channels is []"),
             ("prior", "", "prior.vqvae.width", "prior.codes names the run"),
+            ("points-realnvp", "", "realnvp.max_log_scale", "realnvp.coupling is spline"),
+            ("points-realnvp", "realnvp.coupling=affine", "realnvp.bins", "realnvp.coupling is affine"),
+            ("realnvp", "", "realnvp.ae.hidden", "realnvp.latents names the run"),
             ("vqvae", "", "vqvae.levels", "vqvae.quantiser is codebook"),
             ("vqvae", "vqvae.quantiser=fsq", "vqvae.codes", "vqvae.quantiser is fsq"),
             ("fsq-vae", "", "vqvae.latent", "set vqvae.levels"),

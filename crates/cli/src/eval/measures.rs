@@ -40,7 +40,7 @@ pub fn names(session: &Session, backend: &Backend) -> Result<Vec<&'static str>> 
     let (mixture, stacked) = (points.is_some_and(|d| d.deviation().is_some()), session.data.stacked.is_some());
     let pairs = matches!(session.data.sides, Some(Sides::Paired { .. })) || session.config.model.corruption().is_some();
     let parts: [(bool, &[&'static str]); 11] = [
-        (model.log_density().is_some(), &["nll"]),
+        (model.log_density().is_some() && !model.columns().contains(&"nll"), &["nll"]),
         (model.posterior().is_some(), &["active_units"]),
         (model.reconstructor().is_some() && points.is_none() && session.data.sides.is_none(), &RECONSTRUCTION),
         (model.translator().is_some() && pairs, &["l1", "psnr", "ssim"]),

@@ -60,6 +60,10 @@ pub enum Hint {
     CodesData,
     /// Name the place that the run of a VQ-VAE moved to.
     MovedCodes,
+    /// Name the run of an autoencoder, on whose latents a normalising flow is trained.
+    Latents,
+    /// Name the place that the run of an autoencoder moved to.
+    MovedLatents,
     /// Name the class of the images.
     Class,
     /// Write to another path.

@@ -215,7 +215,7 @@ impl Session {
     }
 
     /// Runs the schedule that a model has before its first step.
-    fn start(&mut self) -> Result<()> {
+    pub(super) fn start(&mut self) -> Result<()> {
         let steps = EpochPlan::new(&self.config, self.data.epoch_images());
         let training = whole(&self.config, self.model.buffers().first().spec.train);
         let Some(schedule) = self.model.start(&training) else { return Ok(()) };

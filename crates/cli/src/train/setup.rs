@@ -32,7 +32,7 @@ pub struct Inputs {
     /// Data set.
     pub data: Arc<DataSet>,
     auto_micro_batch: bool,
-    /// The checkpoint of the frozen network, of a prior.
+    /// The checkpoint of the frozen network, of a prior over codes or latents.
     frozen: Option<Checkpoint>,
 }
 
@@ -48,7 +48,7 @@ impl Inputs {
         config.data = absolute_sources(config.data);
         let frozen = frozen::resolve(&mut config)?;
         let data = DataSet::load(&config.data)?;
-        frozen.iter().try_for_each(|checkpoint| frozen::check_data(checkpoint, &data.fingerprint(), &data.name))?;
+        frozen.iter().try_for_each(|checkpoint| frozen::check_data(&config.model, checkpoint, &data))?;
         length.apply(&mut config, data.epoch_images());
         config.resolve_decay(EpochPlan::new(&config, data.epoch_images()).total)?;
         let auto_micro_batch = choose_micro_batch(&mut config, micro_batch);
@@ -94,7 +94,8 @@ pub struct Setup {
     pub data: Arc<DataSet>,
     /// Device.
     pub backend: Backend,
-    /// The checkpoint of the run whose network a new model uses as it is: the VQ-VAE of a prior.
+    /// The checkpoint of the run whose network a new model uses as it is: the VQ-VAE of a prior, the autoencoder of a
+    /// normalising flow.
     pub frozen: Option<Checkpoint>,
 }
 

@@ -101,6 +101,13 @@ def of_wavenet(model, x, y, _):
     return {"sample_nats": nats, "byte_bits": nats / math.log(2)}
 
 
+def of_realnvp(model, x, y, _):
+    rows = model.rows(x, noise(1, EVALUATE, len(x), sum(model.realnvp.halves)))
+    z, nats = model.realnvp(rows)
+    assert (model.realnvp.inverse(z) - rows).abs().max() < 1e-9 * rows.abs().max(), "the inverse is another function"
+    return {"latent_nll": nats.mean()}
+
+
 def of_classifier(model, x, y, _):
     logits = model(x)["logits"]
     return {"cross_entropy": F.cross_entropy(logits, y), "errors": (logits.argmax(1) != y).double().mean()}
@@ -162,6 +169,7 @@ FIGURES = {
     frit.Prior: of_prior,
     frit.Pixels: of_pixels,
     frit.Wavenet: of_wavenet,
+    frit.RealNvp: of_realnvp,
     frit.Classifier: of_classifier,
 }
 
@@ -187,8 +195,14 @@ def report(run, data):
     model, latest = figures(run, data)
     # frit does not keep counts of batches.
     names = {name for name in model.state_dict() if not name.endswith("num_batches_tracked")}
-    in_file = lambda name: name.removeprefix("prior.") if isinstance(model, frit.Prior) else name
-    shapes = {in_file(name).replace("vqvae.", "vqvae/"): list(model.state_dict()[name].shape) for name in names}
+    frozen = {frit.Prior: ("prior.", ["vqvae"]), frit.RealNvp: ("realnvp.", ["ae", "vae"])}
+    own, others = frozen.get(type(model), ("", []))
+
+    def in_file(name):
+        network, _, rest = name.partition(".")
+        return f"{network}/{rest}" if network in others else name.removeprefix(own)
+
+    shapes = {in_file(name): list(model.state_dict()[name].shape) for name in names}
     of_run = {"names": shapes, "latest": latest}
     if tomllib.loads(Path(run, "config.toml").read_text())["optimiser"]["average"] > 0:
         of_run["average"] = figures(run, data, average=True)[1]

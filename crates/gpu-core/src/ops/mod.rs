@@ -31,6 +31,7 @@ macro_rules! kinds {
 
 pub mod activation;
 pub mod adam;
+pub mod affine_coupling;
 pub mod attention;
 pub mod augment;
 pub mod batch_norm;
@@ -77,6 +78,7 @@ pub mod sgd;
 pub mod shift;
 pub mod softmax;
 pub mod spectral_norm;
+pub mod spline;
 pub mod tick;
 pub mod time_features;
 pub mod upsample;
@@ -87,6 +89,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
     [
         activation::KERNELS,
         adam::KERNELS,
+        affine_coupling::KERNELS,
         attention::KERNELS,
         augment::KERNELS,
         batch_norm::KERNELS,
@@ -133,6 +136,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         shift::KERNELS,
         softmax::KERNELS,
         spectral_norm::KERNELS,
+        spline::KERNELS,
         tick::KERNELS,
         time_features::KERNELS,
         upsample::KERNELS,

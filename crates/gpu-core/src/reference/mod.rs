@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod adam;
+pub mod affine_coupling;
 pub mod attention;
 pub mod augment;
 pub mod batch_norm;
@@ -52,6 +53,7 @@ pub mod sgd;
 pub mod shift;
 pub mod softmax;
 pub mod spectral_norm;
+pub mod spline;
 pub mod tick;
 pub mod time_features;
 pub mod upsample;
