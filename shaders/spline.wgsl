@@ -209,5 +209,7 @@ fn spline_inverse(
     let b = d.x - bend;
     let root = sqrt(max(b * b + 4.0 * a * s * rest, 0.0));
     let xi = clamp(2.0 * s * rest / (b + root), 0.0, 1.0);
-    argument[i] = of_x.start + of_x.size * xi;
+    // max and clamp may lose a NaN of theta.
+    let found = of_x.start + of_x.size * xi;
+    argument[i] = select(found, not_a_number(b), is_nan(a) || is_nan(of_x.size));
 }

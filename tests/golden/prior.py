@@ -97,8 +97,8 @@ def gates():
     return tensors
 
 
-def trained(model, tensors, batch_of, columns_of):
-    """Five steps on batches (codes, classes)."""
+def trained(model, tensors, batch_of, columns_of, whole=False):
+    """Five steps on batches (codes, classes), by the loss of a code or of a whole image."""
     tensors |= stored("initial", model)
     adam = torch.optim.Adam(model.parameters(), lr=f32(1e-3), betas=BETAS, eps=EPSILON)
     history = []
@@ -106,7 +106,7 @@ def trained(model, tensors, batch_of, columns_of):
         index, y = batch_of(step)
         nats = model(index, y)
         adam.zero_grad()
-        nats.backward()
+        (nats * index[0].numel() if whole else nats).backward()
         adam.step()
         history.append(columns_of(nats, index[0].numel()))
     return tensors | outcome(model, history, adam)
@@ -138,7 +138,7 @@ def of_levels():
         return (x * (LEVELS - 1) + u).floor().clamp(0, LEVELS - 1).long(), y
 
     columns = lambda nats, count: {"image_nats": nats * count, "pixel_bits": nats / math.log(2)}
-    return trained(model, {"data": data, "labels": labels.to(torch.uint8)}, batch, columns)
+    return trained(model, {"data": data, "labels": labels.to(torch.uint8)}, batch, columns, whole=True)
 
 
 def main():

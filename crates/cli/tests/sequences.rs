@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, refusal, stderr};
+use place::{Place, stderr};
 use serde_json::Value;
 use std::fs;
 
@@ -167,7 +167,7 @@ fn other_data_and_other_models_are_refused() {
         ("sample run --class cat --device cpu", &["class"]),
         ("reconstruct run --device cpu", &["wavenet has no encoder"]),
     ] {
-        refusal(&place.frit(line), words);
+        place.refused(line, words);
     }
     let message = stderr(&place.frit("sample ae --length 3 --device cpu"));
     assert!(message.contains("ae has no prior"), "{message}");

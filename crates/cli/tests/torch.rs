@@ -105,7 +105,7 @@ const RUNS: [(&str, &str, &str); 30] = [
         "cyclegan",
         "colour",
         "cyclegan --data-b colour.npz --set cyclegan.width=3 --set cyclegan.blocks=2 \
-         --set cyclegan.skip=true --set cyclegan.discriminator_width=3",
+         --set cyclegan.discriminator_width=3 --set cyclegan.discriminator_halvings=2",
     ),
     (
         "restoration",

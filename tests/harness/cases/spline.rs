@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.push(composed());
     cases.push(ends());
     cases.push(extremes());
+    cases.push(not_numbers());
     cases.push(folded());
     cases
 }
@@ -73,6 +74,22 @@ fn ends() -> Case {
     let (y, _) = forward(s, "y", x, theta, 2, 2.0);
     backward(s, "dx", x, theta, [dy, dslope], 2, 2.0);
     inverse(s, "inverse", y, theta, 2, 2.0);
+    case
+}
+
+/// NaN among widths, heights and slopes, which the inverse keeps.
+fn not_numbers() -> Case {
+    let mut case = Case::new("NaN in theta");
+    let row = [0.1, -0.2, 0.3, -0.1, 0.2, 0.1, 0.4, -0.3];
+    let broken = [&[1][..], &[3], &[6, 7], &[]];
+    let theta = broken.iter().flat_map(|places| {
+        let value = |(at, &x): (usize, &f64)| if places.contains(&at) { f64::NAN } else { x };
+        row.iter().enumerate().map(value).collect::<Vec<_>>()
+    });
+    let theta: Vec<f64> = theta.collect();
+    let y = case.input([4], Fill::Numbers(vec![0.3, -0.5, 0.2, 0.9]));
+    let theta = case.input([4, width(3)], Fill::Numbers(theta));
+    inverse(&mut case.schedule, "inverse", y, theta, 3, 1.0);
     case
 }
 

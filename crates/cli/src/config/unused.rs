@@ -85,9 +85,6 @@ impl Config {
             ModelConfig::Flow(flow) if flow.width == 0 && name == "halvings" => {
                 Some("flow.width is 0, and linear layers halve no image; set flow.width".into())
             }
-            ModelConfig::Flow(flow) if flow.guidance == 1.0 && name == "guidance_interval" => {
-                Some("flow.guidance is 1, and no velocity is guided; set flow.guidance".into())
-            }
             ModelConfig::Flow(flow) if flow.width == 0 && name == "heads" => {
                 Some("flow.width is 0, and linear layers have no attention; set flow.width".into())
             }
@@ -142,7 +139,6 @@ mod tests {
             ("flow-matching", "", "flow.x_waves", "a U-Net sees no waves"),
             ("flow-matching", "flow.class_conditional=false", "flow.guidance", "flow.class_conditional is false"),
             ("flow-matching", "flow.class_conditional=false", "flow.class_dropout", "flow.class_conditional is false"),
-            ("flow-matching", "flow.guidance=1", "flow.guidance_interval", "flow.guidance is 1"),
             ("points-flow", "", "flow.halvings", "flow.width is 0"),
             ("points-flow", "", "flow.heads", "linear layers have no attention"),
             ("restoration", "", "paired.loss", "paired.gan_weight is 0"),

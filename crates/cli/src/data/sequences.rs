@@ -23,9 +23,15 @@ const DEPTH: usize = 8;
 /// Codes of a source, at most.
 const MAX_CODES: usize = i32::MAX as usize;
 
-/// True for a folder of text: `.txt` files that are not all empty, and no images beside them.
+/// Endings of files that are data of other kinds, beside which `.txt` files describe them.
+const OTHERS: [&str; 14] =
+    ["npy", "npz", "bin", "gz", "zip", "tar", "wav", "heic", "heif", "avif", "jxl", "svg", "psd", "dng"];
+
+/// True for a folder of text: `.txt` files that are not all empty, and no images or other data beside them.
 pub(super) fn is_text(folder: &Path) -> bool {
-    has(folder, "txt")
+    let is_other =
+        |path: &PathBuf| OTHERS.iter().any(|ending| ends(path, ending)) || path.to_string_lossy().ends_with("-ubyte");
+    has(folder, "txt") && files_in(folder, DEPTH).is_ok_and(|files| !files.iter().any(is_other))
 }
 
 /// True for a folder of sound: `.wav` files.
@@ -124,7 +130,9 @@ fn joined(splits: impl IntoIterator<Item = Split>) -> Split {
 /// A sequence in two parts: the last share of its pieces is tested on, at least one.
 fn in_two(codes: Vec<u8>, options: &DataOptions, label: u8) -> [Split; 2] {
     let all = pieces(codes, options.length, label);
-    let test = ((all.count as f64 * options.test).round() as usize).max(1).min(all.count);
+    let test = ((all.count as f64 * options.test).round() as usize)
+        .clamp(1, all.count.saturating_sub(1).max(1))
+        .min(all.count);
     let train = all.count - test;
     let part = |from: usize, to: usize| Split {
         images: all.images[from * options.length..to * options.length].to_vec(),

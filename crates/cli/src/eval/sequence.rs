@@ -75,13 +75,16 @@ impl SequenceSampling {
     /// [`ErrorKind::Setting`] if there are too many positions, and those of the device.
     pub fn run(&self, session: &mut Session, wanted: &Wanted) -> Result<Sequences> {
         let Wanted { count, length, class, ref prompt } = *wanted;
-        let total = prompt.len() + length;
+        let total = prompt.len().saturating_add(length);
         ensure!(
-            total < MAX_POSITIONS,
+            (1..MAX_POSITIONS).contains(&total),
             Setting,
-            "a sequence of {total} codes is too long (at most {}); draw fewer",
+            "a sequence must have 1 to {} codes (got {total}); set --length",
             MAX_POSITIONS - 1
         );
+        // Positions of later batches would have the numbers of earlier ones.
+        let most = self.rows * (u32::MAX as usize / MAX_POSITIONS);
+        ensure!(count <= most, Setting, "too many sequences for one seed (got {count}, at most {most}); draw fewer");
         let mut codes = Vec::with_capacity(count);
         for (batch, first) in (0..count).step_by(self.rows).enumerate() {
             session.ask(first, class)?;

@@ -15,6 +15,8 @@ const MU: f64 = 255.0;
 const CROSSINGS: f64 = 16.0;
 /// Samples of a file, at most: an hour and a half at 48 kHz.
 const MAX_SAMPLES: u64 = 1 << 28;
+/// The lowest rate of a file.
+const MIN_RATE: u32 = 100;
 
 /// The µ-law code of a sample in [−1, 1] (ITU-T G.711's curve, in 256 equal steps).
 pub fn encode(x: f32) -> u8 {
@@ -37,7 +39,12 @@ pub fn read_wav(path: &Path, rate: u32) -> Result<Vec<f32>> {
     let damaged = || format!("cannot read the sound {}; convert it to WAV of 16 bits", path.display());
     let reader = WavReader::new(BufReader::new(files::open(path)?)).with_context(ErrorKind::Data, damaged)?;
     let WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
-    if channels == 0 || sample_rate == 0 || u64::from(reader.len()) > MAX_SAMPLES {
+    if sample_rate < MIN_RATE {
+        bail!(Data, "{} has {sample_rate} samples a second; convert it to {MIN_RATE} or more", path.display());
+    }
+    let given = u64::from(reader.len());
+    let resampled_to = given.saturating_mul(rate.into()) / u64::from(sample_rate);
+    if channels == 0 || given.max(resampled_to) > MAX_SAMPLES {
         bail!(Data, "{} has {channels} channels and {} samples; use a shorter sound", path.display(), reader.len());
     }
     let samples: std::result::Result<Vec<f32>, hound::Error> = match sample_format {
@@ -48,6 +55,9 @@ pub fn read_wav(path: &Path, rate: u32) -> Result<Vec<f32>> {
         }
     };
     let samples = samples.with_context(ErrorKind::Data, damaged)?;
+    if !samples.iter().all(|x| x.is_finite()) {
+        bail!(Data, "{} has samples that are no numbers; convert it to WAV of 16 bits", path.display());
+    }
     let channels = usize::from(channels);
     let mono: Vec<f32> =
         samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();

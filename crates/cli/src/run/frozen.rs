@@ -131,7 +131,7 @@ pub(crate) fn resolve(config: &mut Config) -> Result<Option<Checkpoint>> {
     ensure!(
         Density::find(&found.data.source).is_none(),
         Run,
-        "{} is a run on points, which a normalising flow models as they are; leave out --latents",
+        "{} is a run on points; a {model} needs one on images",
         path.display()
     );
     let source = match &config.data.source {

@@ -19,6 +19,7 @@ use crate::train::best_metric::BestMetric;
 use crate::train::fit_memory::{FitMemory, smallest_micro_batch};
 use crate::train::options::{Length, MicroBatchSize};
 use gpu_core::Backend;
+use models::ModelConfig;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,6 +195,10 @@ pub(crate) fn check(config: &Config, auto_micro_batch: bool, data: &DataSet) -> 
     config.with_micro_batch(micro_batch).check(&spec, data.epoch_images())?;
     if config.model.needs_pairs() && !matches!(data.sides, Some(Sides::Paired { .. })) {
         bail!(Setting, "data.pairs must be name or split: {} needs pairs, as in --pairs name", config.name());
+    }
+    if data.sequence.is_some() != matches!(config.model, ModelConfig::Wavenet(_)) {
+        let [given, needed] = if data.sequence.is_some() { ["sequences", "images"] } else { ["images", "sequences"] };
+        bail!(Setting, "data.source must have {needed}, not {given}, for the family {}", config.name());
     }
     let best = BestMetric::of(&config.train.best, config.build(&spec).as_ref())?;
     let Train { patience, best_every, .. } = config.train;

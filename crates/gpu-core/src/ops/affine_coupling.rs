@@ -69,7 +69,7 @@ pub static KERNELS: &[&Kernel] =
     &[&AFFINE_COUPLING, &AFFINE_COUPLING_BACKWARD, &AFFINE_COUPLING_INVERSE, &AFFINE_COUPLING_STANDARDISE];
 
 /// y [m, d] of x [m, d] and log dy/dx [m, d]. theta [n, 2d] is a | t, whose rows belong to equally many rows of x in
-/// turn; s = bound · tanh(a / bound), or a itself, within ±80, for a bound of 0.
+/// turn; s = bound · tanh(a / bound), or a itself for a bound of 0; eˢ has s within ±80.
 ///
 /// # Panics
 /// If theta is not twice as wide as x, or the rows of x cannot be divided among those of theta.

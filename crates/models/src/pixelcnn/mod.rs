@@ -113,8 +113,7 @@ impl PixelCnn {
         let levels = self.levels_of(s, x, dither);
         let classes = buffers.first().labels.map(|labels| buffers.classes(s, labels.train, order));
 
-        let weight = micro_batch.share() / width as f32;
-        let losses = self.pixels.learn(s, levels, classes, weight);
+        let losses = self.pixels.learn(s, levels, classes, micro_batch.share());
 
         let write = if micro_batch.is_first() { record } else { record_more };
         for (column, scale) in self.columns(micro_batch.batch as f32).into_iter().enumerate() {

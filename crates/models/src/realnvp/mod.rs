@@ -26,7 +26,7 @@ use crate::validate::InvalidSetting;
 use coupling::{Couplings, Passed, constant};
 use gpu_core::ops::loss::{self, Kind, Loss};
 use gpu_core::ops::permute::permute;
-use gpu_core::ops::{affine_coupling, elementwise, philox, record, reduce};
+use gpu_core::ops::{affine_coupling, channels, elementwise, philox, record, reduce};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Schedule};
 use source::Frozen;
@@ -36,6 +36,8 @@ const COLUMNS: &[&str] = &["nll"];
 const COLUMNS_OF_LATENTS: &[&str] = &["latent_nll"];
 /// Training images whose latents the normalisation begins with, at most.
 const FIRST_IMAGES: usize = 1024;
+/// Numbers of images that the frozen network encodes at once for that; its layers have several times as many.
+const AT_ONCE: usize = 1 << 18;
 
 /// A normalising flow.
 #[derive(Clone, Debug)]
@@ -172,12 +174,21 @@ impl Model for RealNvp {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let (buffers, count) = (&self.base.buffers, training.resident.min(FIRST_IMAGES));
-        let order = permute(s, "order", 0..count, buffers.side_clock, training.resident, training.seed, false);
-        let x = buffers.train_images(s, order, Range::UNIT);
-        let latents = frozen.latents(s, x, |s| {
-            let clock = buffers.side_clock;
-            philox::normal(s, "noise", [count, self.width], clock, training.seed, Stream::Train)
+        let at_once = (AT_ONCE / self.base.buffers.first().spec.width()).clamp(1, count);
+        let latents = (0..count).step_by(at_once).map(|first| {
+            let range = first..count.min(first + at_once);
+            let (rows, start) = (range.len(), range.start);
+            let order = permute(s, "order", range, buffers.side_clock, training.resident, training.seed, false);
+            let x = buffers.train_images(s, order, Range::UNIT);
+            frozen.latents(s, x, |s| {
+                let (clock, seed) = (buffers.side_clock, training.seed);
+                philox::normal_from(s, "noise", [rows, self.width], start * self.width, clock, seed, Stream::Train)
+            })
         });
+        let latents: Vec<Buf> = latents.collect();
+        let row = |latents: Buf| latents.reshape([1, latents.len()]);
+        let latents = latents.into_iter().reduce(|all, next| channels::concat(s, "latents", row(all), row(next)));
+        let latents = latents.expect("there are images").reshape([count, self.width]);
         affine_coupling::standardise(s, "normalise", latents, learnt);
         Some(schedule)
     }

@@ -1,5 +1,6 @@
 //! Settings of a WaveNet.
 
+use super::draw::SEQUENCE_ROWS;
 use crate::data::SetSpec;
 use crate::validate::{Check, count, ensure, load, up_to};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,9 @@ const MAX_LAYERS: usize = 16;
 /// Layers of all blocks, at most.
 const MAX_TOTAL: usize = 256;
 
+/// Numbers of the past of all layers of the sequences that are drawn at once, at most.
+const MAX_PAST: usize = 1 << 25;
+
 impl WavenetConfig {
     /// The dilations of the layers, from the first on.
     pub(super) fn dilations(&self) -> impl Iterator<Item = usize> {
@@ -83,6 +87,10 @@ impl WavenetConfig {
         let weights = blocks * layers * of_layer + (skip + CODES) * output + (kernel * width + CODES) * width;
         // Test pieces go through the model whole.
         let reach = (kernel - 1) << (layers - 1);
+        let past = 2 * blocks * (reach + 1) * SEQUENCE_ROWS * width;
+        ensure(past <= MAX_PAST, "layers", || {
+            format!("makes a past of {past} numbers to draw from (at most {MAX_PAST}); use fewer layers or taps")
+        })?;
         let numbers = [piece * 2 * width, (piece + reach) * width, piece * skip, piece * output, piece * CODES];
         load("width", "skip, output, kernel, layers and blocks", &numbers, weights, batch)
     }
