@@ -17,7 +17,10 @@ use models::capabilities::Sampler;
 use models::{Likelihood, Model, PhaseKind, Side, Training, Vae};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use setup::{SEED, Setup, arena, before_updates, lasting, prepared, setups, spec, start, under_way, vae, vqvae, zeros};
+use setup::{
+    EVERY_CALL, SEED, Setup, arena, before_updates, lasting, prepared, setups, spec, start, under_way, vae, vqvae,
+    zeros,
+};
 
 /// The most numbers summed in one element of a call's output.
 fn terms(call: &Call) -> usize {
@@ -242,25 +245,7 @@ fn gradients_of_whole_models_are_derivatives() -> Result<(), Error> {
 #[test]
 fn every_backward_call_matters() -> Result<(), Error> {
     let mut checked = 0;
-    for setup in setups().iter().filter(|setup| {
-        [
-            "vae, silu",
-            "conv vae",
-            "pooled ae",
-            "dcgan",
-            "cgan, gradient penalty",
-            "augmented dcgan",
-            "flow, u-net with attention",
-            "prior",
-            "pixelcnn",
-            "wavenet",
-            "realnvp of points",
-            "spline flow of drawn latents",
-            "cyclegan",
-            "paired",
-        ]
-        .contains(&setup.name)
-    }) {
+    for setup in setups().iter().filter(|setup| EVERY_CALL.contains(&setup.name)) {
         for (phase, network, weights) in losses(setup) {
             let mut loss = Loss::new(setup, phase, network, &weights)?;
             let values = loss.values()?;

@@ -138,6 +138,24 @@ fn realnvp(coupling: Coupling, x_waves: usize) -> RealNvpConfig {
     RealNvpConfig { coupling, layers: 3, hidden, x_waves, bins, bound, ..RealNvpConfig::default() }
 }
 
+/// Models of which every call of the backward pass is left out once.
+pub(crate) const EVERY_CALL: &[&str] = &[
+    "vae, silu",
+    "conv vae",
+    "pooled ae",
+    "dcgan",
+    "cgan, gradient penalty",
+    "augmented dcgan",
+    "flow, u-net with attention",
+    "prior",
+    "pixelcnn",
+    "wavenet",
+    "realnvp of points",
+    "spline flow of drawn latents",
+    "cyclegan",
+    "paired",
+];
+
 /// Two sets of images; of an unpaired model, the second has other counts.
 fn sides([a, b]: [[usize; 3]; 2], batch: usize, paired: bool) -> DataSpec {
     let [a, mut b] = [a, b].map(|image| *spec(image, batch).first());

@@ -256,7 +256,7 @@ fn help_has_a_summary_and_details() {
     assert!(recipes.lines().all(|line| line.chars().count() <= 80));
     // Titles begin in one column, two spaces after the longest name.
     let list = recipes.split("\n\n").next().unwrap();
-    assert!(list.lines().all(|line| line[..15].ends_with("  ")), "{list}");
+    assert!(list.lines().all(|line| line[..16].ends_with("  ")), "{list}");
     assert!(place.done("recipes show vae").contains("bernoulli, gaussian"));
     for shell in ["bash", "zsh", "fish"] {
         assert!(place.done(&format!("completions {shell}")).contains("reconstruct"), "{shell}");

@@ -110,7 +110,7 @@ fn a_flow_belongs_to_its_autoencoder() {
         ("train realnvp --latents gan --device cpu", &["gan is a run of gan; name one of an autoencoder"]),
         ("train realnvp --latents cvae --device cpu", &["realnvp.latents must name an autoencoder that is not"]),
         ("train realnvp --latents narrow --device cpu", &["at least 2 latents (got 1)"]),
-        ("train realnvp --latents points --device cpu", &["is a run on points", "leave out --latents"]),
+        ("train realnvp --latents points --device cpu", &["is a run on points", "needs one on images"]),
         ("train realnvp --latents nowhere --device cpu", &["no run at 'nowhere'"]),
         ("train vae --latents ae --device cpu", &["--latents is for the family realnvp"]),
         (

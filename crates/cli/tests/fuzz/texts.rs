@@ -2,7 +2,7 @@
 
 use crate::engine::Reader;
 use frit::config::{Config, recipes};
-use models::{DataSpec, SetSpec};
+use models::{DataSpec, ModelConfig, SetSpec};
 use std::fs;
 
 const SPEC: SetSpec = SetSpec { train: 1000, test: 100, image: [16, 16, 1], classes: 10, variance: 0.1, points: None };
@@ -20,6 +20,12 @@ fn other_texts() -> Vec<Vec<u8>> {
     old.iter().map(|path| fs::read(path).unwrap()).chain([falling.to_toml().unwrap().into_bytes()]).collect()
 }
 
+/// Data that the family takes: sequences or images.
+fn suited(model: &ModelConfig) -> SetSpec {
+    let image = if matches!(model, ModelConfig::Wavenet(_)) { [1, 1024, 1] } else { SPEC.image };
+    SetSpec { image, ..SPEC }
+}
+
 /// Recipes, configurations of runs, and the checks before training.
 pub(crate) fn config() -> Reader {
     let read = |bytes: &[u8]| {
@@ -27,7 +33,7 @@ pub(crate) fn config() -> Reader {
         let mut valid = false;
         for config in [Config::parse(&text, "recipe"), Config::parse_run(&text, "run")].into_iter().flatten() {
             drop(config.data.check());
-            let spec = DataSpec { sets: vec![SPEC; config.model.sets()] };
+            let spec = DataSpec { sets: vec![suited(&config.model); config.model.sets()] };
             if config.check(&spec, SPEC.train).is_ok() {
                 drop(config.build(&spec));
                 let mut config = config;

@@ -1,12 +1,13 @@
 //! Settings of a WaveNet.
 
-use super::draw::SEQUENCE_ROWS;
 use crate::data::SetSpec;
 use crate::validate::{Check, count, ensure, load, up_to};
 use serde::{Deserialize, Serialize};
 
 /// Different codes: a code is a byte.
 pub(super) const CODES: usize = 256;
+/// Sequences that are drawn at once, at most.
+pub const SEQUENCE_ROWS: usize = 16;
 
 /// Settings of a WaveNet over sequences of bytes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //! device, so a position costs one position of every layer (Le Paine et al., *Fast WaveNet generation algorithm*,
 //! 2016).
 
-use super::config::CODES;
+use super::config::{CODES, SEQUENCE_ROWS};
 use super::network::{Causal, Layer};
 use crate::capabilities::SequenceBuffers;
 use crate::layers::{Mode, Value};
@@ -14,8 +14,6 @@ use gpu_core::ops::{elementwise, fill, gated, vq};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Memory, Schedule};
 
-/// Sequences that are drawn at once, at most.
-pub const SEQUENCE_ROWS: usize = 16;
 /// Positions of which the codes are on the device at once.
 pub const SEQUENCE_BLOCK: usize = 256;
 

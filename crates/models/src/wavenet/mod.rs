@@ -9,8 +9,8 @@ mod config;
 mod draw;
 mod network;
 
-pub use config::WavenetConfig;
-pub use draw::{SEQUENCE_BLOCK, SEQUENCE_ROWS};
+pub use config::{SEQUENCE_ROWS, WavenetConfig};
+pub use draw::SEQUENCE_BLOCK;
 
 use crate::capabilities::{SequenceBuffers, Sequencer};
 use crate::data::{DataSpec, SetSpec};
