@@ -272,7 +272,7 @@ impl Session {
             self.executor.write(buf, &values)?;
         }
         self.shard = None;
-        // What a model begins with may depend on these weights.
+        // Initial values may depend on these weights.
         self.start()
     }
 
