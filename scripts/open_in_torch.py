@@ -175,19 +175,78 @@ class Autoencoder(Decoding):
         return {"code": code, "picture": self.decode(code)}
 
 
+def planar(z, numbers):
+    """A planar function of rows z [n, latent], and log |det|; numbers are u | w | b of each row."""
+    d = z.shape[1]
+    u, w, b = numbers.split([d, d, 1], 1)
+    c = (u * w).sum(1, keepdim=True)
+    norm = (w * w).sum(1, keepdim=True) + 1e-12
+    slope = F.softplus(c)
+    t = torch.tanh((w * z).sum(1, keepdim=True) + b)
+    return z + (u + (slope - 1 - c) / norm * w) * t, (t**2 + (1 - t**2) * slope).log()[:, 0]
+
+
+class Autoregressive(nn.Module):
+    """z' = z e^s + t, with s and t of each number from those before it and from h."""
+
+    BOUND = 2.0
+
+    def __init__(self, latent, hidden, width, act, reverse):
+        super().__init__()
+        self.input = nn.Linear(latent, hidden, bias=False)
+        self.context = nn.Linear(width, hidden)
+        self.output = nn.Linear(hidden, 2 * latent)
+        self.act = act()
+        degrees = torch.arange(latent)
+        degrees = degrees.flip(0) if reverse else degrees
+        inner = torch.arange(hidden) % max(latent - 1, 1)
+        self.masks = inner[:, None] >= degrees, degrees.repeat(2)[:, None] > inner
+
+    def forward(self, z, h):
+        seen = [layer.weight * mask for layer, mask in zip((self.input, self.output), self.masks)]
+        theta = F.linear(self.act(F.linear(z, seen[0]) + self.context(h)), seen[1], self.output.bias)
+        a, t = theta.chunk(2, 1)
+        s = self.BOUND * torch.tanh(a / self.BOUND)
+        return z * s.exp() + t, s.sum(1)
+
+
 class Vae(Decoding):
     def __init__(self, settings, image, classes):
         super().__init__(settings, image, classes)
-        width, latent = settings["hidden"][-1], settings["latent"]
+        width, latent = settings["hidden"][-1] + self.classes, settings["latent"]
         self.encoder = encoder(settings, image)
-        self.mean = nn.Linear(width + self.classes, latent)
-        self.logvar = nn.Linear(width + self.classes, latent)
+        self.mean = nn.Linear(width, latent)
+        self.logvar = nn.Linear(width, latent)
+        # Files of earlier versions have no flow.
+        flow = settings.get("flow", {"kind": "none"})
+        self.kind, self.length = flow["kind"], flow.get("length", 0)
+        if self.kind == "planar":
+            self.flow = nn.Linear(width, self.length * (2 * latent + 1))
+        elif self.kind == "iaf":
+            act = ACTIVATIONS[settings["activation"]]
+            functions = [Autoregressive(latent, flow["hidden"], width, act, i % 2 == 1) for i in range(self.length)]
+            self.flow = nn.ModuleList(functions)
+
+    def hidden(self, x, y=None):
+        """The encoder's last layer, with classes."""
+        return self.with_classes(self.encoder(x), y)
+
+    def flowed(self, z, h):
+        """The end of the flow from z [n, latent], and log |det| of each row."""
+        total = torch.zeros_like(z[:, 0])
+        for i in range(self.length if self.kind != "none" else 0):
+            if self.kind == "planar":
+                z, log_slope = planar(z, self.flow(h).chunk(self.length, 1)[i])
+            else:
+                z, log_slope = self.flow[i](z, h)
+            total = total + log_slope
+        return z, total
 
     def forward(self, x, y=None):
-        """q(z|x), and the decoded mean."""
-        h = self.with_classes(self.encoder(x), y)
+        """q(z0|x), and the decoded mean, which a flow moves first."""
+        h = self.hidden(x, y)
         mean = self.mean(h)
-        return {"mean": mean, "logvar": self.logvar(h), "picture": self.decode(mean, y)}
+        return {"mean": mean, "logvar": self.logvar(h), "picture": self.decode(self.flowed(mean, h)[0], y)}
 
 
 class Residual(nn.Sequential):
@@ -675,8 +734,11 @@ class Couplings(nn.Module):
             self.normalise = nn.Parameter(torch.empty(2, width))
         theta = 3 * settings["bins"] - 1 if self.splines else 2
         waves, act = 1 + 2 * settings["x_waves"], ACTIVATIONS[settings["activation"]]
+        self.planar = settings["coupling"] == "planar"
+        if self.planar:
+            self.planes = nn.Parameter(torch.empty(settings["layers"], 2 * width + 1))
         networks = []
-        for i in range(settings["layers"]):
+        for i in range(0 if self.planar else settings["layers"]):
             seen, changed = self.halves[i % 2], self.halves[(i + 1) % 2]
             layers = linear([seen * waves, *settings["hidden"]], act)
             networks.append(nn.Sequential(*layers, nn.Linear(settings["hidden"][-1], changed * theta)))
@@ -726,6 +788,20 @@ class Couplings(nn.Module):
         s = self.settings["max_log_scale"] * torch.tanh(a / self.settings["max_log_scale"])
         return (v - t) * (-s).exp() if inverse else v * s.exp() + t, s
 
+    def unplanar(self, y, numbers):
+        """The argument of a planar function: s = w·x is bisected."""
+        d = y.shape[1]
+        u, w, b = numbers.split([d, d, 1])
+        c, norm = u @ w, w @ w
+        u = u + (F.softplus(c) - 1 - c) / (norm + 1e-12) * w
+        total, along = y @ w, u @ w
+        low, high = total - along.abs(), total + along.abs()
+        for _ in range(80):
+            s = (low + high) / 2
+            below = s + along * torch.tanh(s + b) < total
+            low, high = torch.where(below, s, low), torch.where(below, high, s)
+        return y - torch.tanh((low + high) / 2 + b)[:, None] * u
+
     def forward(self, x):
         """Normal numbers [n, width] of rows, and −log p of each row, in nats."""
         log_slopes = torch.zeros_like(x[:, 0])
@@ -738,10 +814,15 @@ class Couplings(nn.Module):
             halves[(i + 1) % 2], log_slope = self.coupled(halves[(i + 1) % 2], theta)
             log_slopes = log_slopes + log_slope.sum(1)
         z = torch.cat(halves, 1)
+        for numbers in self.planes if self.planar else []:
+            z, log_slope = planar(z, numbers.expand(len(z), -1))
+            log_slopes = log_slopes + log_slope
         return z, 0.5 * (z**2 + math.log(2 * math.pi)).sum(1) - log_slopes
 
     def inverse(self, z):
         """Rows of normal numbers."""
+        for numbers in self.planes.flip(0) if self.planar else []:
+            z = self.unplanar(z, numbers)
         halves = list(z.split(self.halves, 1))
         for i in reversed(range(len(self.couplings))):
             theta = self.theta(i, halves[i % 2])
@@ -777,7 +858,8 @@ class RealNvp(Model):
             return self.ae.encoder(x)
         h = self.vae.encoder(x)
         mean = self.vae.mean(h)
-        return mean if noise is None else mean + (0.5 * self.vae.logvar(h)).exp() * noise
+        z = mean if noise is None else mean + (0.5 * self.vae.logvar(h)).exp() * noise
+        return self.vae.flowed(z, h)[0]
 
     def decode(self, z, y=None):
         """Images of normal numbers [n, width]."""

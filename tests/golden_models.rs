@@ -8,9 +8,10 @@ use frit_harness::device;
 use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, Buf, Error, Executor, Gpu, Layout, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, FlowConfig, GanConfig, GanLoss, Likelihood, Model,
-    Network, Optimiser, PairedConfig, Penalty, Phase, PixelCnnConfig, PriorConfig, QuantiserKind, RING_ROWS,
-    RealNvpConfig, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order,
+    AutoencoderConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, FlowConfig, FlowKind, GanConfig, GanLoss,
+    Likelihood, Model, Network, Optimiser, PairedConfig, Penalty, Phase, PixelCnnConfig, PosteriorFlow, PriorConfig,
+    QuantiserKind, RING_ROWS, RealNvpConfig, SetSpec, Settings, Training, VaeConfig, VqVaeConfig, WavenetConfig,
+    in_order,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -76,6 +77,15 @@ fn flows() -> Vec<(&'static str, Box<dyn Model>)> {
         ("flow_unet", unet.build(&spec([10, 7, 2]))),
         ("flow_attention", attentive.build(&spec([10, 7, 2]))),
     ]
+}
+
+/// VAEs with a flow after the posterior.
+fn posterior_flows() -> Vec<(&'static str, Box<dyn Model>)> {
+    let flow = |kind| PosteriorFlow { kind, length: 3, hidden: 5 };
+    let planar = VaeConfig { hidden: vec![16], latent: 3, flow: flow(FlowKind::Planar), ..VaeConfig::default() };
+    let iaf = VaeConfig { flow: flow(FlowKind::Iaf), beta: 2.0, kl_warmup: 3, ..planar.clone() };
+    let planar = VaeConfig { binarise: true, ..planar };
+    vec![("vae_planar", planar.build(&spec([1, 36, 1]))), ("vae_iaf", iaf.build(&spec([1, 36, 1])))]
 }
 
 fn normalising_flows() -> Vec<(&'static str, Box<dyn Model>)> {
@@ -158,7 +168,7 @@ fn runs() -> Vec<Run> {
     let of_flows = Optimiser { lr: 2e-4, ..Optimiser::default() };
     // The keys' bias moves no output: its gradient is a rounding error, which ε must exceed.
     let of_attention = Optimiser { epsilon: 1e-6, ..of_flows };
-    let coders = coders().into_iter().chain(normalising_flows()).map(of(Optimiser::default()));
+    let coders = coders().into_iter().chain(posterior_flows()).chain(normalising_flows()).map(of(Optimiser::default()));
     let flows = flows().into_iter().map(|run| of(if run.0 == "flow_attention" { of_attention } else { of_flows })(run));
     coders.chain(flows).chain(gans().into_iter().chain(translations()).map(of(of_gans))).collect()
 }

@@ -255,7 +255,8 @@ fn every_backward_call_matters() -> Result<(), Error> {
             let first = calls.iter().position(|call| losses.contains(&call.kernel.op)).expect("it has a loss");
             for (index, call) in calls.iter().enumerate().skip(first) {
                 let means = ["g_loss", "cycle_error", "identity_error"].contains(&call.label.as_str());
-                let reported = ["kl", "d_loss", "d_real", "d_fake", "log_slope", "nll"].contains(&call.label.as_str())
+                let reported = ["kl", "kl_flow", "kl_all", "d_loss", "d_real", "d_fake", "log_slope", "nll"]
+                    .contains(&call.label.as_str())
                     || (means && call.kernel.op == "elementwise");
                 // A penalty needs the gradient of the score and not the score; a cleared buffer is the fill with zeros.
                 let unneeded = ["penalty.discriminator.4.forward", "penalty.of_class"].contains(&call.label.as_str());

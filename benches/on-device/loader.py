@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tarfile
 
-# Where NVIDIA's driver is found in a container whose own folders do not name it.
+# The place of NVIDIA's driver in a container whose own folders do not name it.
 NVIDIA = {
     "VK_DRIVER_FILES": "/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json",
     "__EGL_VENDOR_LIBRARY_FILENAMES": "/usr/local/nvidia/share/glvnd/egl_vendor.d/10_nvidia.json",

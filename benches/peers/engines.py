@@ -133,7 +133,7 @@ class Process:
     def close(self):
         self.child.kill()
         self.child.wait()
-        # What it was still to be asked has nowhere to go.
+        # The remaining requests have nowhere to go.
         with contextlib.suppress(BrokenPipeError):
             self.child.stdin.close()
         self.errors.close()

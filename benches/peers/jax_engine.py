@@ -111,7 +111,7 @@ def main():
     parser.add_argument("mode", choices=("step", "scan"))
     parser.add_argument("--seconds", type=float, default=2)
     args = parser.parse_args()
-    # Where a GPU could round to fewer bits, single precision is asked for, as everywhere here.
+    # Single precision is requested, as everywhere here, since a GPU could round to fewer bits.
     jax.config.update("jax_default_matmul_precision", "highest")
 
     def versions():

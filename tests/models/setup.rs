@@ -4,10 +4,10 @@ use gpu_core::ops::density::{Density, drawn_on_host};
 use gpu_core::ops::gather::{Move, pack};
 use gpu_core::{Arena, Array, Buf, Dtype, Error, Executor, Program, Reference, Sharing};
 use models::{
-    AutoencoderConfig, Change, ClassifierConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, FlowConfig, GanConfig,
-    GanLoss, Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase, PhaseKind,
-    PixelCnnConfig, PriorConfig, QuantiserKind, RealNvpConfig, SetSpec, Settings, Solver, Training, VaeConfig,
-    VqVaeConfig, WavenetConfig, in_order, initial_values,
+    AutoencoderConfig, Change, ClassifierConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, FlowConfig, FlowKind,
+    GanConfig, GanLoss, Likelihood, LrSchedule, Model, Optimiser, OptimiserKind, PairedConfig, Penalty, Phase,
+    PhaseKind, PixelCnnConfig, PosteriorFlow, PriorConfig, QuantiserKind, RealNvpConfig, SetSpec, Settings, Solver,
+    Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order, initial_values,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -142,6 +142,8 @@ fn realnvp(coupling: Coupling, x_waves: usize) -> RealNvpConfig {
 pub(crate) const EVERY_CALL: &[&str] = &[
     "vae, silu",
     "conv vae",
+    "vae, planar flow",
+    "cvae, autoregressive flow",
     "pooled ae",
     "dcgan",
     "cgan, gradient penalty",
@@ -213,6 +215,21 @@ fn translations(all: Optimiser) -> Vec<Setup> {
             spec(grey, 4),
             4,
         ),
+    ]
+}
+
+/// VAEs with a flow after the posterior.
+fn posterior_flows(all: Optimiser) -> Vec<Setup> {
+    let row = [1, 1, 50];
+    let plain = |activation| vae(row, &[], false, activation, Likelihood::Bernoulli);
+    let flow = |kind, length| PosteriorFlow { kind, length, hidden: 7 };
+    let planar = VaeConfig { flow: flow(FlowKind::Planar, 3), ..plain("tanh") };
+    let iaf = VaeConfig { flow: flow(FlowKind::Iaf, 2), class_conditional: true, ..plain("silu") };
+    let binarised = VaeConfig { binarise: true, flow: flow(FlowKind::Iaf, 1), ..plain("relu") };
+    vec![
+        Setup::new("vae, planar flow", planar, spec(row, 6), 6).with(all),
+        Setup::new("cvae, autoregressive flow", iaf, spec(row, 5), 5),
+        Setup::new("vae of black and white, autoregressive flow", binarised, spec(row, 7), 7),
     ]
 }
 
@@ -322,6 +339,7 @@ fn of_images() -> Vec<Setup> {
         Setup::new("classifier", ClassifierConfig { channels: vec![3], hidden: vec![9] }, spec(colour, 7), 7),
     ];
     setups.extend(translations(all));
+    setups.extend(posterior_flows(all));
     setups.extend(priors_and_flows(all, sgd));
     setups
 }

@@ -189,6 +189,19 @@ fn sentences(paragraph: &[(usize, String)], found: &mut Offences) {
     }
 }
 
+/// Lines of comments that begin with a word of [`OPENINGS`] and do not ask.
+fn comment_openings(file: &File) -> Offences {
+    let mark = if file.is("rs") || file.is("wgsl") { "// " } else { "# " };
+    let lines = file.lines().filter(|_| !file.is("md"));
+    let comments = lines.filter_map(|(number, line)| Some((number, line.trim_start().strip_prefix(mark)?)));
+    let begins = comments.filter_map(|(number, text)| {
+        let first = text.split_whitespace().next().unwrap_or_default();
+        let offends = OPENINGS.contains(&first.trim_matches(|c: char| !c.is_alphabetic())) && !text.contains('?');
+        offends.then(|| (number, format!("begins with '{first}': begin with a noun or a verb")))
+    });
+    begins.collect()
+}
+
 fn is_worded(file: &File) -> bool {
     let kinds = ["rs", "wgsl", "md", "toml", "py", "sh"];
     let script = !file.path.rsplit('/').next().is_some_and(|name| name.contains('.')) && file.text.starts_with("#!");
@@ -201,7 +214,7 @@ fn offences() -> BTreeMap<String, Offences> {
     let found = worded.map(|file| {
         let of_docs =
             if is_quoted(&file.path, "") { Vec::new() } else { [openings(&file), retired_in_docs(&file)].concat() };
-        let mut found = [retired(&file), of_docs].concat();
+        let mut found = [retired(&file), of_docs, comment_openings(&file)].concat();
         found.sort();
         (file.path, found)
     });
@@ -244,6 +257,10 @@ fn words_are_found() {
     assert_eq!(numbers(openings(&page)), [1, 5, 12]);
     let pictures = file("e.rs", "/// A picture.\n/// Of [`Picture`].\nlet picture = 1;\n");
     assert_eq!(numbers(retired_in_docs(&pictures)), [1]);
+    let comments = file("f.rs", "// What it is.\nlet a = 1; // How\n    // Which?\n    // Where it is.\n// That.\n");
+    assert_eq!(numbers(comment_openings(&comments)), [1, 4]);
+    let script = file("g.py", "# Whether it is.\n#!/bin/sh\n# That.\n");
+    assert_eq!(numbers(comment_openings(&script)), [1]);
     let help = file("d.rs", "#[arg(long, help = \"How many\")]\nlet a = \"How many\";\n");
     assert_eq!(numbers(openings(&help)), [1]);
 }

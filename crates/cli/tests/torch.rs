@@ -31,13 +31,24 @@ const TRAIN: usize = 200;
 const CLASSES: usize = 5;
 
 /// Runs, their data, and their training arguments.
-const RUNS: [(&str, &str, &str); 30] = [
+const RUNS: [(&str, &str, &str); 32] = [
     ("vae", "grey", "vae --hidden 16 --set vae.activation=tanh"),
     ("gaussian-vae", "colour", "vae --hidden 16,8 --set vae.likelihood=gaussian --set vae.sigma=0.5"),
     ("conv-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --set vae.activation=elu"),
     ("gpu-vae", "colour", "conv-vae --hidden 12 --set vae.channels=[4,6] --device gpu"),
     ("pool-vae", "colour", "pool-vae --hidden 12 --set vae.channels=[4] --set vae.activation=silu"),
     ("cvae", "colour", "cvae --hidden 16"),
+    (
+        "planar-vae",
+        "colour",
+        "vae --hidden 16 --set vae.flow.kind=planar --set vae.flow.length=3 --set vae.binarise=true",
+    ),
+    (
+        "iaf-vae",
+        "grey",
+        "cvae --hidden 16 --set vae.flow.kind=iaf --set vae.flow.length=2 --set vae.flow.hidden=7 \
+         --set vae.activation=silu",
+    ),
     ("ae", "colour", "ae --hidden 16 --set ae.activation=softplus"),
     ("conv-ae", "grey", "ae --hidden 12 --set ae.channels=[4,6] --set ae.activation=leaky_relu"),
     ("gan", "grey", "gan --hidden 16,12"),

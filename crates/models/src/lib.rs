@@ -66,7 +66,7 @@ pub use settings::Settings;
 pub use shared_buffers::{ASKED_ROWS, Labels, RING_ROWS, SetBuffers, SharedBuffers};
 pub use training::Training;
 pub use translation::{Corrupt, CycleGan, CycleGanConfig, Paired, PairedConfig};
-pub use vae::{Vae, VaeConfig};
+pub use vae::{FlowKind, PosteriorFlow, Vae, VaeConfig};
 pub use validate::InvalidSetting;
 pub use vqvae::{QuantiserKind, VqVae, VqVaeConfig, perplexity};
 pub use wavenet::{MAX_POSITIONS, SEQUENCE_BLOCK, SEQUENCE_ROWS, Wavenet, WavenetConfig};

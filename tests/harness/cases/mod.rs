@@ -9,6 +9,7 @@ mod adam;
 mod affine_coupling;
 mod attention;
 mod augment;
+mod autoregressive;
 mod batch_norm;
 mod blurred_waves;
 mod categorical;
@@ -22,6 +23,7 @@ mod density;
 mod drop_rows;
 mod elementwise;
 mod fill;
+mod flow_divergence;
 mod flow_path;
 mod fsq;
 mod gan_loss;
@@ -40,6 +42,7 @@ mod mix;
 mod pad;
 mod permute;
 mod philox;
+mod planar;
 mod pool;
 mod record;
 mod reduce;
@@ -69,6 +72,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("affine_coupling", affine_coupling::cases),
     ("attention", attention::cases),
     ("augment", augment::cases),
+    ("autoregressive", autoregressive::cases),
     ("batch_norm", batch_norm::cases),
     ("blurred_waves", blurred_waves::cases),
     ("categorical", categorical::cases),
@@ -82,6 +86,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("drop_rows", drop_rows::cases),
     ("elementwise", elementwise::cases),
     ("fill", fill::cases),
+    ("flow_divergence", flow_divergence::cases),
     ("flow_path", flow_path::cases),
     ("fsq", fsq::cases),
     ("gan_loss", gan_loss::cases),
@@ -100,6 +105,7 @@ pub const OPERATORS: &[(&str, Maker)] = &[
     ("pad", pad::cases),
     ("permute", permute::cases),
     ("philox", philox::cases),
+    ("planar", planar::cases),
     ("pool", pool::cases),
     ("record", record::cases),
     ("reduce", reduce::cases),

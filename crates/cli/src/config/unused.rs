@@ -1,7 +1,7 @@
 //! Settings that others leave without effect.
 
 use super::Config;
-use models::{Coupling, Likelihood, LrSchedule, ModelConfig, OptimiserKind, QuantiserKind};
+use models::{Coupling, FlowKind, Likelihood, LrSchedule, ModelConfig, OptimiserKind, QuantiserKind};
 
 /// Settings of a VQ-VAE's codebook, which finite scalar quantisation does not have.
 const OF_CODEBOOKS: [&str; 5] = ["latent", "codes", "commitment", "ema", "restart"];
@@ -14,6 +14,9 @@ const OF_SCORES: [&str; 3] = ["loss", "discriminator_width", "discriminator_halv
 
 /// Settings of splines.
 const OF_SPLINES: [&str; 2] = ["bins", "bound"];
+
+/// Settings of couplings, which planar functions do not have.
+const OF_COUPLINGS: [&str; 6] = ["hidden", "activation", "x_waves", "max_log_scale", "bins", "bound"];
 
 impl Config {
     /// The reason why a setting has no effect in this configuration, and the remedy; `None` if it has one.
@@ -64,7 +67,15 @@ impl Config {
             _ => None,
         };
         match &self.model {
-            ModelConfig::Vae(vae) => of_coder(&vae.channels, vae.likelihood),
+            ModelConfig::Vae(vae) => match (vae.flow.kind, name) {
+                (FlowKind::None, "flow.length" | "flow.hidden") => {
+                    Some("vae.flow.kind is none; set vae.flow.kind to planar or iaf".into())
+                }
+                (FlowKind::Planar, "flow.hidden") => {
+                    Some("vae.flow.kind is planar, which has no hidden layer; set vae.flow.kind to iaf".into())
+                }
+                _ => of_coder(&vae.channels, vae.likelihood),
+            },
             ModelConfig::Autoencoder(ae) => of_coder(&ae.channels, ae.likelihood),
             ModelConfig::Gan(gan) if gan.width > 0 && name == "hidden" => {
                 let width = gan.width;
@@ -95,6 +106,9 @@ impl Config {
                 let reason = "realnvp.latents names the run of the autoencoder, whose settings and weights count";
                 Some(format!("{reason}; leave it out"))
             }
+            ModelConfig::RealNvp(flow) if flow.coupling == Coupling::Planar && OF_COUPLINGS.contains(&name) => Some(
+                "realnvp.coupling is planar, which has no networks; set realnvp.coupling to affine or spline".into(),
+            ),
             ModelConfig::RealNvp(flow) if flow.coupling == Coupling::Affine && OF_SPLINES.contains(&name) => {
                 Some("realnvp.coupling is affine, which has no bins; set realnvp.coupling to spline".into())
             }
@@ -143,10 +157,13 @@ mod tests {
             ("points-flow", "", "flow.heads", "linear layers have no attention"),
             ("restoration", "", "paired.loss", "paired.gan_weight is 0"),
             ("vae", "", "vae.sigma", "vae.likelihood is bernoulli"),
+            ("vae", "", "vae.flow.length", "vae.flow.kind is none"),
+            ("vae", "vae.flow.kind=planar", "vae.flow.hidden", "vae.flow.kind is planar"),
             ("ae", "", "ae.pool", "ae.channels is []"),
             ("prior", "", "prior.vqvae.width", "prior.codes names the run"),
             ("points-realnvp", "", "realnvp.max_log_scale", "realnvp.coupling is spline"),
             ("points-realnvp", "realnvp.coupling=affine", "realnvp.bins", "realnvp.coupling is affine"),
+            ("points-realnvp", "realnvp.coupling=planar", "realnvp.hidden", "realnvp.coupling is planar"),
             ("realnvp", "", "realnvp.ae.hidden", "realnvp.latents names the run"),
             ("vqvae", "", "vqvae.levels", "vqvae.quantiser is codebook"),
             ("vqvae", "vqvae.quantiser=fsq", "vqvae.codes", "vqvae.quantiser is fsq"),

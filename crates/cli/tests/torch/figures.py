@@ -44,11 +44,17 @@ def recon(model, z, x, y):
 
 
 def of_vae(model, x, y, _):
+    nearest = x
+    if model.settings["binarise"]:
+        draws = uniform(1, MIX, x.numel()).reshape(x.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
+        x, nearest = (x + draws > 1).to(x), (x > 0.5).to(x)
     made = model(x, y)
-    posterior = Normal(made["mean"], (0.5 * made["logvar"]).exp())
-    z = posterior.mean + posterior.stddev * noise(1, EVALUATE, *posterior.mean.shape)
-    error, kl = recon(model, z, x, y), kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
-    return {"recon": error, "kl": kl, "neg_elbo": error + kl} | similarity(x, made["picture"])
+    prior, posterior = Normal(0.0, 1.0), Normal(made["mean"], (0.5 * made["logvar"]).exp())
+    z0 = posterior.mean + posterior.stddev * noise(1, EVALUATE, *posterior.mean.shape)
+    z, log_slope = model.flowed(z0, model.hidden(x, y))
+    error, kl = recon(model, z, x, y), kl_divergence(posterior, prior).sum(1).mean()
+    kl = kl + ((prior.log_prob(z0) - prior.log_prob(z)).sum(1) - log_slope).mean()
+    return {"recon": error, "kl": kl, "neg_elbo": error + kl} | similarity(nearest, model(nearest, y)["picture"])
 
 
 def of_ae(model, x, y, _):

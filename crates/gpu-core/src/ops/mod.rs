@@ -34,6 +34,7 @@ pub mod adam;
 pub mod affine_coupling;
 pub mod attention;
 pub mod augment;
+pub mod autoregressive;
 pub mod batch_norm;
 pub mod blurred_waves;
 pub mod categorical;
@@ -47,6 +48,7 @@ pub mod density;
 pub mod drop_rows;
 pub mod elementwise;
 pub mod fill;
+pub mod flow_divergence;
 pub mod flow_path;
 pub mod fsq;
 pub mod gan_loss;
@@ -65,6 +67,7 @@ pub mod mix;
 pub mod pad;
 pub mod permute;
 pub mod philox;
+pub mod planar;
 pub mod pool;
 pub mod record;
 pub mod reduce;
@@ -92,6 +95,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         affine_coupling::KERNELS,
         attention::KERNELS,
         augment::KERNELS,
+        autoregressive::KERNELS,
         batch_norm::KERNELS,
         blurred_waves::KERNELS,
         categorical::KERNELS,
@@ -105,6 +109,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         drop_rows::KERNELS,
         elementwise::KERNELS,
         fill::KERNELS,
+        flow_divergence::KERNELS,
         flow_path::KERNELS,
         fsq::KERNELS,
         gan_loss::KERNELS,
@@ -123,6 +128,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         pad::KERNELS,
         permute::KERNELS,
         philox::KERNELS,
+        planar::KERNELS,
         pool::KERNELS,
         record::KERNELS,
         reduce::KERNELS,

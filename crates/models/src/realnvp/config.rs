@@ -17,11 +17,13 @@ pub enum Coupling {
     Affine,
     /// A monotone spline of rational quadratic functions (Durkan et al., 2019).
     Spline,
+    /// Planar functions of all numbers (Rezende and Mohamed, 2015), in place of couplings.
+    Planar,
 }
 
 impl Coupling {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Affine, Self::Spline];
+    pub const ALL: [Self; 3] = [Self::Affine, Self::Spline, Self::Planar];
 }
 
 /// Settings of a normalising flow.
@@ -34,7 +36,8 @@ pub struct RealNvpConfig {
     pub checksum: String,
     /// The functions of a coupling.
     pub coupling: Coupling,
-    /// Couplings, each of which changes one half of the numbers as a network of the other half says.
+    /// Couplings, each of which changes one half of the numbers as a network of the other half says; or planar
+    /// functions.
     pub layers: usize,
     /// Widths of the linear layers of a coupling's network.
     pub hidden: Vec<usize>,
@@ -95,6 +98,7 @@ impl RealNvpConfig {
         match self.coupling {
             Coupling::Affine => 2,
             Coupling::Spline => spline::width(self.bins),
+            Coupling::Planar => 0,
         }
     }
 

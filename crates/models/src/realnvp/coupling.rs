@@ -1,6 +1,7 @@
 //! The couplings of a flow: forward with the logarithm of the slopes, backward, and inverse.
 
 use super::config::{Coupling, RealNvpConfig};
+use super::planes::Planes;
 use crate::layers::{Mode, Saved, Sequence, Stack, Value, Wrt};
 use crate::network::Network;
 use gpu_core::ops::activation::Activation;
@@ -17,6 +18,8 @@ pub(super) struct Couplings {
     normalise: Option<Buf>,
     /// Networks from one half to theta of the other.
     networks: Vec<Stack>,
+    /// Planar functions, in place of all couplings.
+    planes: Option<Planes>,
 }
 
 /// A coupling's input and the values of its network.
@@ -37,11 +40,13 @@ pub(super) struct Passed {
     pub(super) log_slopes: Vec<Buf>,
     x: Buf,
     steps: Vec<Step>,
+    /// The arguments and the value of planar functions.
+    values: Vec<Buf>,
 }
 
 impl Couplings {
     /// Couplings of rows of `width` numbers. PyTorch's names: `normalise` [2, width], and the `nn.Sequential`s
-    /// `couplings.0`, `couplings.1`, ….
+    /// `couplings.0`, `couplings.1`, …; or `planes`.
     pub(super) fn new(memory: &mut Memory, network: &mut Network, config: &RealNvpConfig, width: usize) -> Self {
         let halves = [width.div_ceil(2), width / 2];
         let normalise = config.normalise.then(|| {
@@ -49,7 +54,9 @@ impl Couplings {
             learnt.reshape([1, 2 * width])
         });
         let act = Activation::named(&config.activation).expect("the settings were validated");
-        let networks = (0..config.layers).map(|i| {
+        let planar = config.coupling == Coupling::Planar;
+        let planes = planar.then(|| Planes::new(memory, network, config.layers, width));
+        let networks = (0..if planar { 0 } else { config.layers }).map(|i| {
             let [seen, changed] = [halves[i % 2], halves[(i + 1) % 2]];
             let inputs = seen * (1 + 2 * config.x_waves);
             let mut layers = Sequence::of_rows(memory, network, &format!("couplings.{i}"), inputs);
@@ -58,7 +65,7 @@ impl Couplings {
             layers.finish()
         });
         let networks = networks.collect();
-        Self { config: config.clone(), halves, normalise, networks }
+        Self { config: config.clone(), halves, normalise, networks, planes }
     }
 
     /// The learnt normalisation, as scales and shifts [1, 2 width].
@@ -107,8 +114,14 @@ impl Couplings {
             log_slopes.push(log_slope);
             y
         });
-        let mut now = self.split(s, "halves", normed);
         let mut steps = Vec::new();
+        if let Some(planes) = &self.planes {
+            let (values, log_slope) = planes.forward(s, normed);
+            log_slopes.push(log_slope);
+            let z = *values.last().expect("there is x");
+            return Passed { z, log_slopes, x, steps, values };
+        }
+        let mut now = self.split(s, "halves", normed);
         for i in 0..self.networks.len() {
             let [seen, changed] = [now[i % 2], now[(i + 1) % 2]];
             s.scope(&format!("coupling{i}"), |s| {
@@ -120,6 +133,7 @@ impl Couplings {
                     Coupling::Spline => {
                         spline::forward(s, "spline", changed, theta, self.config.bins, self.config.bound)
                     }
+                    Coupling::Planar => unreachable!("it has no networks"),
                 };
                 now[(i + 1) % 2] = y;
                 log_slopes.push(log_slope);
@@ -127,11 +141,28 @@ impl Couplings {
             });
         }
         let z = channels::concat(s, "z", now[0], now[1]);
-        Passed { z, log_slopes, x, steps }
+        Passed { z, log_slopes, x, steps, values: Vec::new() }
     }
 
     /// Adds to the gradients of the parameters, from dz [n, width] and the gradient of every logarithm of a slope.
     pub(super) fn backward(&self, s: &mut Schedule, passed: &Passed, dz: Buf, dslope: f32) {
+        let n = dz.shape.rows();
+        let dnormed = match &self.planes {
+            Some(planes) => {
+                let dslopes = constant(s, [n, 1], dslope);
+                planes.backward(s, &passed.values, dz, dslopes)
+            }
+            None => self.couplings_backward(s, passed, dz, dslope),
+        };
+        if let Some(learnt) = self.normalise {
+            let upstream = [dnormed, constant(s, [n, dnormed.shape.cols()], dslope)];
+            let (_, of_rows) = affine_coupling::backward(s, "normalise_backward", passed.x, learnt, upstream, 0.0);
+            reduce::columns_add(s, "normalise_backward_all", of_rows, learnt.grad());
+        }
+    }
+
+    /// The same of the couplings alone. Returns the gradient of their argument, if a normalisation needs it.
+    fn couplings_backward(&self, s: &mut Schedule, passed: &Passed, dz: Buf, dslope: f32) -> Buf {
         let n = dz.shape.rows();
         let mut now = self.split(s, "dhalves", dz);
         let of_halves = self.halves.map(|numbers| constant(s, [n, numbers], dslope));
@@ -149,6 +180,7 @@ impl Couplings {
                         let RealNvpConfig { bins, bound, .. } = self.config;
                         spline::backward(s, "spline_backward", *changed, *theta, upstream, bins, bound)
                     }
+                    Coupling::Planar => unreachable!("it has no networks"),
                 };
                 // Nothing before the first coupling learns without a normalisation.
                 let wrt = if i > 0 || self.normalise.is_some() { Wrt::Both } else { Wrt::Params };
@@ -159,16 +191,22 @@ impl Couplings {
                 }
             });
         }
-        if let Some(learnt) = self.normalise {
-            let dy = channels::concat(s, "dnormed", now[0], now[1]);
-            let upstream = [dy, constant(s, [n, dy.shape.cols()], dslope)];
-            let (_, of_rows) = affine_coupling::backward(s, "normalise_backward", passed.x, learnt, upstream, 0.0);
-            reduce::columns_add(s, "normalise_backward_all", of_rows, learnt.grad());
+        match self.normalise {
+            Some(_) => channels::concat(s, "dnormed", now[0], now[1]),
+            None => dz,
         }
     }
 
     /// Rows x [n, width] of normal numbers z [n, width].
     pub(super) fn inverse(&self, s: &mut Schedule, z: Buf) -> Buf {
+        let normed = match &self.planes {
+            Some(planes) => planes.inverse(s, z),
+            None => self.couplings_inverse(s, z),
+        };
+        self.normalise.map_or(normed, |learnt| affine_coupling::inverse(s, "normalise_inverse", normed, learnt, 0.0))
+    }
+
+    fn couplings_inverse(&self, s: &mut Schedule, z: Buf) -> Buf {
         let mut now = self.split(s, "halves", z);
         for i in (0..self.networks.len()).rev() {
             let (from, to) = (i % 2, (i + 1) % 2);
@@ -181,11 +219,11 @@ impl Couplings {
                     Coupling::Spline => {
                         spline::inverse(s, "spline_inverse", now[to], theta, self.config.bins, self.config.bound)
                     }
+                    Coupling::Planar => unreachable!("it has no networks"),
                 };
             });
         }
-        let normed = channels::concat(s, "normed", now[0], now[1]);
-        self.normalise.map_or(normed, |learnt| affine_coupling::inverse(s, "normalise_inverse", normed, learnt, 0.0))
+        channels::concat(s, "normed", now[0], now[1])
     }
 
     fn split(&self, s: &mut Schedule, label: &str, x: Buf) -> [Buf; 2] {

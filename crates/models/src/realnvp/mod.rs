@@ -7,6 +7,7 @@
 
 mod config;
 mod coupling;
+mod planes;
 mod source;
 
 pub use config::{Coupling, RealNvpConfig};
@@ -53,7 +54,8 @@ pub struct RealNvp {
 impl RealNvp {
     /// The model for the first set of such data: of its points, or of the latents of its images. PyTorch's names:
     /// `normalise` [2, width], the logarithms of scales and the shifts; `couplings.i` is an `nn.Sequential` from one
-    /// half of the numbers, and its waves, to the numbers that change the other.
+    /// half of the numbers, and its waves, to the numbers that change the other; `planes` are the numbers of planar
+    /// functions.
     ///
     /// # Panics
     /// When [`Settings::validate`] fails.

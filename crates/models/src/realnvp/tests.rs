@@ -12,7 +12,7 @@ const SIDE: usize = 480;
 /// Their distance: an affine coupling spreads the density further, a spline bends it at its knots.
 fn step(coupling: Coupling) -> f64 {
     match coupling {
-        Coupling::Affine => 0.05,
+        Coupling::Affine | Coupling::Planar => 0.05,
         Coupling::Spline => 0.025,
     }
 }

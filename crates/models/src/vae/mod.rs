@@ -2,7 +2,12 @@
 //!
 //! Kingma and Welling, *Auto-encoding variational Bayes*, 2014: q(z|x) = N(mean, exp(logvar)) from the encoder,
 //! p(z) = N(0, 1), p(x|z) from the decoder. The loss is E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
-//! with one sample of z; with β = 1 it is −ELBO.
+//! with one sample of z; with β = 1 it is −ELBO. A flow may follow the normal numbers of the posterior.
+
+mod config;
+mod flow;
+
+pub use config::{FlowKind, PosteriorFlow, VaeConfig};
 
 use crate::capabilities::{
     CodeSpec, Decoder, Decoding, Encoder, Extraction, Posterior, Projector, Reconstructor, Sampler,
@@ -10,7 +15,6 @@ use crate::capabilities::{
 use crate::coder::{Coder, pooled_features};
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
-use crate::likelihood::{Likelihood, of_points};
 use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Model, Objective};
 use crate::network::Network;
@@ -20,89 +24,14 @@ use crate::projection::{Descent, Projection, Search};
 use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
-use crate::validate::{InvalidSetting, activation, coder, conditional, ensure, not_negative, positive};
+use flow::{Flow, Passed, repeated};
 use gpu_core::ops::activation::Activation;
-use gpu_core::ops::{channels, fill, kl, log_weight, loss, philox, record, reparameterise, softmax};
+use gpu_core::ops::fsq::{self, Levels};
+use gpu_core::ops::{
+    channels, elementwise, fill, flow_divergence, kl, log_weight, loss, philox, record, reparameterise, softmax,
+};
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Schedule};
-use serde::{Deserialize, Serialize};
-
-/// Settings of a variational autoencoder.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct VaeConfig {
-    /// Channels of the encoder's convolutions, each of which halves the image; `[]` for linear layers only. The decoder
-    /// has their transposes in reverse.
-    pub channels: Vec<usize>,
-    /// Replaces each by a 3×3 convolution and 2×2 max pooling, and its transpose by upsampling and a 3×3 convolution.
-    pub pool: bool,
-    /// Widths of the encoder's linear layers; the decoder has them in reverse.
-    pub hidden: Vec<usize>,
-    /// Length of z.
-    pub latent: usize,
-    /// Weight of the KL term (β of Higgins et al., 2017); 1 is the ELBO.
-    pub beta: f32,
-    /// Steps over which that weight, or the capacity, rises from zero; 0 for none.
-    pub kl_warmup: usize,
-    /// The divergence per latent dimension, in nats, below which the KL term has no gradient (Kingma et al., 2016); 0
-    /// for none.
-    pub free_bits: f32,
-    /// The target of the KL term, in nats per image; the loss is β times the distance from it (Burgess et al., 2018). 0
-    /// for none.
-    pub capacity: f32,
-    /// The likelihood p(x|z).
-    pub likelihood: Likelihood,
-    /// Standard deviation of a Gaussian likelihood.
-    pub sigma: f32,
-    /// Activation of the hidden layers.
-    pub activation: String,
-    /// Gives the class to encoder and decoder (Sohn, Lee and Yan, 2015), so that samples can be of a requested class.
-    pub class_conditional: bool,
-}
-
-impl Default for VaeConfig {
-    fn default() -> Self {
-        Self {
-            channels: Vec::new(),
-            pool: false,
-            hidden: vec![400],
-            latent: 20,
-            beta: 1.0,
-            kl_warmup: 0,
-            free_bits: 0.0,
-            capacity: 0.0,
-            likelihood: Likelihood::Bernoulli,
-            sigma: 0.2,
-            activation: "relu".into(),
-            class_conditional: false,
-        }
-    }
-}
-
-impl Settings for VaeConfig {
-    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
-        let SetSpec { image, classes, .. } = *spec.first();
-        of_points(spec.first(), &self.channels, self.likelihood)?;
-        conditional("class_conditional", self.class_conditional, classes)?;
-        coder(image, &self.channels, self.pool, &self.hidden, self.latent, batch)?;
-        activation("activation", &self.activation)?;
-        not_negative("beta", self.beta)?;
-        positive("sigma", self.sigma)?;
-        not_negative("free_bits", self.free_bits)?;
-        not_negative("capacity", self.capacity)?;
-        ensure(self.free_bits == 0.0 || self.capacity == 0.0, "free_bits", || {
-            "cannot be combined with vae.capacity, as both bound the KL term; set one of them to 0".into()
-        })
-    }
-
-    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
-        Box::new(Vae::new(self.clone(), spec))
-    }
-
-    fn noise_per_image(&self, _spec: &DataSpec) -> usize {
-        self.latent
-    }
-}
 
 /// A variational autoencoder.
 #[derive(Clone, Debug)]
@@ -112,13 +41,24 @@ pub struct Vae {
     network: Network,
     encoder: Stack,
     heads: Linear,
+    flow: Option<Flow>,
     decoder: Stack,
+}
+
+/// The encoder's output for images x.
+struct Encoded {
+    /// Its last layer, [n, inner], beside the classes of a class-conditional model.
+    h: Value,
+    /// mean | logvar of the normal numbers z₀, [n, 2 · latent].
+    heads: Buf,
+    encoder: Vec<Saved>,
+    head: Saved,
 }
 
 impl Vae {
     /// The model for the first set of such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`,
-    /// `mean` and `logvar` (one product) the heads between them. A class-conditional model's heads take
-    /// `torch.cat([h, y], 1)` and its decoder `torch.cat([z, y], 1)`, where y is 5 at the class and 0 elsewhere.
+    /// `mean` and `logvar` (one product) the heads between them, and `flow` the layers of a flow. A class-conditional
+    /// model's heads and flow take `torch.cat([h, y], 1)` and its decoder `torch.cat([z, y], 1)`, where y is 5 at the class and 0 elsewhere.
     ///
     /// # Panics
     /// When [`Settings::validate`] fails.
@@ -144,17 +84,43 @@ impl Vae {
         let encoder = coder.encoder(memory, &mut network, "encoder", None);
         let heads = ["mean", "logvar"];
         let heads = Linear::joined(memory, &mut network, &heads, inner + label_width, *latent, Activation::Identity);
+        let flow = Flow::new(memory, &mut network, &config, inner + label_width);
         let decoder = coder.decoder(memory, &mut network, *latent + label_width);
-        Self { config, base, network, encoder, heads, decoder }
+        Self { config, base, network, encoder, heads, flow, decoder }
     }
 
-    /// q(z|x): mean | logvar, [n, 2 · latent], of x [n, width] and the classes of a class-conditional model.
-    fn encoded(&self, s: &mut Schedule, x: Buf, y: Option<Buf>, mode: Mode) -> (Buf, Vec<Saved>, Saved) {
+    /// The encoder's output for x [n, width] and the classes of a class-conditional model.
+    fn encoded(&self, s: &mut Schedule, x: Buf, y: Option<Buf>, mode: Mode) -> Encoded {
         let images = x.reshape(self.spec().images(x.shape.rows()));
         let (h, encoder) = self.encoder.forward(s, Value::plain(images), mode);
         let h = y.map_or(h, |y| h.beside(s, "h_y", y));
         let (heads, head) = self.heads.forward(s, h, mode);
-        (heads.buf, encoder, head)
+        Encoded { h, heads: heads.buf, encoder, head }
+    }
+
+    /// Draws z [n · repeat, latent] of the posterior by normal noise of that size, and the values of its flow.
+    fn drawn(&self, s: &mut Schedule, of: &Encoded, noise: Buf, mode: Mode) -> (Buf, Option<Passed>) {
+        let z0 = reparameterise::forward(s, "z", of.heads, noise);
+        let passed = self.flow.as_ref().map(|flow| flow.forward(s, of.h, z0, mode));
+        (passed.as_ref().map_or(z0, |passed| passed.z), passed)
+    }
+
+    /// The next `batch` test images, their classes, and z [batch, latent] of noise 0: the mean of a normal posterior,
+    /// or the end of the flow from it.
+    fn centres(&self, s: &mut Schedule, batch: usize) -> (Buf, Option<Buf>, Buf) {
+        let (x, y) = self.next_test(s, batch, None);
+        let encoded = self.encoded(s, x, y, Mode::Use);
+        let none = s.scratch([batch, self.config.latent]);
+        fill::fill(s, "no_noise", none, 0.0);
+        (x, y, self.drawn(s, &encoded, none, Mode::Use).0)
+    }
+
+    /// The KL term of each row: exact for a normal posterior, with one draw for that of a flow.
+    fn divergence(&self, s: &mut Schedule, heads: Buf, passed: Option<&Passed>) -> Buf {
+        let kl = kl::forward(s, "kl", heads);
+        let Some(passed) = passed else { return kl };
+        let more = flow_divergence::forward(s, "kl_flow", [passed.z, passed.z0()], passed.log_slope);
+        elementwise::add(s, "kl_all", kl, more)
     }
 
     /// The decoder's logits or means, [n, width], of z [n, latent] and the classes.
@@ -164,11 +130,32 @@ impl Vae {
         (output.buf.reshape([z.shape.rows(), self.spec().width()]), decoder)
     }
 
-    /// The next `batch` test images, and their classes for a class-conditional model.
-    fn next_test(&self, s: &mut Schedule, batch: usize) -> (Buf, Option<Buf>) {
+    /// The range of the images that the device gives.
+    fn range(&self) -> Range {
+        if self.config.binarise { BLACK_AND_WHITE } else { Range::UNIT }
+    }
+
+    /// Pixels in [0, 1]: x itself, or the nearest of black and white to x plus noise, if there is some.
+    fn pixels(&self, s: &mut Schedule, x: Buf, noise: impl FnOnce(&mut Schedule) -> Option<Buf>) -> Buf {
+        if !self.config.binarise {
+            return x;
+        }
+        let sum = noise(s).map_or(x, |noise| elementwise::add(s, "dithered", x, noise));
+        let two = Levels::new(&[2]).expect("two levels are allowed");
+        let (nearest, _) = fsq::quantise(s, "nearest", sum.reshape([sum.len(), 1]), &two);
+        let ones = s.scratch(x.shape);
+        fill::fill(s, "ones", ones, 1.0);
+        elementwise::add(s, "black_and_white", nearest.reshape(x.shape), ones)
+    }
+
+    /// The next `batch` test images, binarised by a seed or to the nearest, and the classes of a class-conditional model.
+    fn next_test(&self, s: &mut Schedule, batch: usize, seed: Option<u64>) -> (Buf, Option<Buf>) {
         let buffers = &self.base.buffers;
         let order = buffers.test_order(s, batch);
-        let x = buffers.test_images(s, order, Range::UNIT);
+        let x = buffers.test_images(s, order, self.range());
+        let clock = buffers.side_clock;
+        let dither = |s: &mut Schedule, seed| philox::uniform(s, "dither", x.shape, clock, seed, Stream::Mix, DITHER);
+        let x = self.pixels(s, x, |s| seed.map(|seed| dither(s, seed)));
         (x, buffers.first().labels.map(|labels| buffers.one_hot_classes(s, labels.test, order)))
     }
 
@@ -194,32 +181,51 @@ impl Vae {
         // The weight of the term rises, or its target.
         self.base.buffers.tick(s, micro_batch, training, if capacity > 0.0 { capacity } else { beta }, kl_warmup);
         let order = self.base.buffers.train_order(s, micro_batch, training, clock);
-        let x = self.base.buffers.moved_images(s, order, micro_batch, training, clock, Range::UNIT);
+        let x = self.base.buffers.moved_images(s, order, micro_batch, training, clock, self.range());
+        let x = self.pixels(s, x, |s| {
+            let before = micro_batch.first * self.spec().width();
+            Some(philox::uniform_from(s, "dither", x.shape, before, clock, training.seed, Stream::Mix, DITHER))
+        });
         let labels = self.base.buffers.first().labels;
         let y = labels.map(|labels| self.base.buffers.one_hot_classes(s, labels.train, order));
 
-        let (heads, encoder, head) = self.encoded(s, x, y, Mode::Train);
+        let encoded = self.encoded(s, x, y, Mode::Train);
         let latent = self.config.latent;
         let (shape, before) = ([micro_batch.rows, latent], micro_batch.first * latent);
         let eps = philox::normal_from(s, "noise", shape, before, clock, training.seed, Stream::Train);
-        let z = reparameterise::forward(s, "z", heads, eps);
+        let (z, passed) = self.drawn(s, &encoded, eps, Mode::Train);
         let (output, decoder) = self.decoded(s, z, y, Mode::Train);
         let (recon, doutput) = loss::with_gradient(s, "recon", output, x, self.recon(), mean);
-        let kl = kl::forward(s, "kl", heads);
+        let kl = self.divergence(s, encoded.heads, passed.as_ref());
 
         let dz = self.decoder.backward(s, &decoder, doutput, Wrt::Both).expect("z needs a gradient");
         let dz = self.without_classes(s, "dz", dz);
-        let dheads = reparameterise::backward(s, "dheads", heads, eps, dz);
-        self.kl_backward(s, heads, kl, mean, dheads);
-        let dh = self.heads.backward(s, &head, dheads, Wrt::Both).expect("h needs a gradient");
+        let flowed = passed.map(|passed| self.flow_backward(s, &passed, dz, mean));
+        let (dz0, dh_flow) = flowed.map_or((dz, None), |(dz0, dh)| (dz0, Some(dh)));
+        let dheads = reparameterise::backward(s, "dheads", encoded.heads, eps, dz0);
+        self.kl_backward(s, encoded.heads, kl, mean, dheads);
+        let dh = self.heads.backward(s, &encoded.head, dheads, Wrt::Both).expect("h needs a gradient");
+        let dh = dh_flow.map_or(dh, |more| elementwise::add(s, "dh_all", dh, more));
         let dh = self.without_classes(s, "dh", dh);
-        self.encoder.backward(s, &encoder, dh, Wrt::Params);
+        self.encoder.backward(s, &encoded.encoder, dh, Wrt::Params);
 
         micro_batch.record(s, "recon", recon, clock, ring, 0);
         micro_batch.record(s, "kl", kl, clock, ring, 1);
     }
 
-    /// Adds the gradient of the KL term, weighted by `mean` for each image, to dheads.
+    /// dz₀ and dh, from the decoder's dz and the part of the KL term that the flow adds, weighted by `mean` for each
+    /// image.
+    fn flow_backward(&self, s: &mut Schedule, passed: &Passed, dz: Buf, mean: f32) -> (Buf, Buf) {
+        let flow = self.flow.as_ref().expect("it has passed");
+        let (ends, rates) = ([passed.z, passed.z0()], self.base.buffers.rates);
+        let slopes = flow.slopes(passed.z);
+        let [of_z, of_z0, dslope] = flow_divergence::backward(s, "dkl_flow", ends, rates, mean, slopes);
+        let dz = elementwise::add(s, "dz_all", dz, of_z);
+        let (dz0, dh) = flow.backward(s, passed, dz, dslope);
+        (elementwise::add(s, "dz0", dz0, of_z0), dh)
+    }
+
+    /// Adds the gradient of the KL term of z₀, weighted by `mean` for each image, to dheads.
     fn kl_backward(&self, s: &mut Schedule, heads: Buf, rows: Buf, mean: f32, dheads: Buf) {
         let VaeConfig { beta, free_bits, capacity, .. } = self.config;
         let rates = self.base.buffers.rates;
@@ -247,8 +253,8 @@ impl Vae {
 
     /// Latents [n, latent] of images x [n, width] by normal noise of that size, without classes.
     pub(crate) fn latents_of(&self, s: &mut Schedule, x: Buf, noise: Buf) -> Buf {
-        let (heads, ..) = self.encoded(s, x, None, Mode::Use);
-        reparameterise::forward(s, "z", heads, noise)
+        let encoded = self.encoded(s, x, None, Mode::Use);
+        self.drawn(s, &encoded, noise, Mode::Use).0
     }
 
     /// Images [n, width] of latents [n, latent], without classes.
@@ -273,6 +279,10 @@ impl Vae {
 }
 
 const COLUMNS: &[&str] = &["recon", "kl"];
+/// The numbers of black and white among two levels.
+const BLACK_AND_WHITE: Range = Range { low: -1.0, high: 0.0 };
+/// The interval of the noise by which a pixel is nearer to white with the probability of its grey.
+const DITHER: [f32; 2] = [-0.5, 0.5];
 
 impl Model for Vae {
     fn base(&self) -> &Base {
@@ -297,13 +307,13 @@ impl Model for Vae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
-        let (x, y) = self.next_test(s, batch);
-        let (heads, ..) = self.encoded(s, x, y, Mode::Use);
+        let (x, y) = self.next_test(s, batch, Some(seed));
+        let encoded = self.encoded(s, x, y, Mode::Use);
         let eps = self.noise(s, batch, side_clock, seed, Stream::Evaluate);
-        let z = reparameterise::forward(s, "z", heads, eps);
+        let (z, passed) = self.drawn(s, &encoded, eps, Mode::Use);
         let (output, _) = self.decoded(s, z, y, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
-        let kl = kl::forward(s, "kl", heads);
+        let kl = self.divergence(s, encoded.heads, passed.as_ref());
         record::record(s, "record.recon", recon, side_clock, side_ring, 0, 1.0);
         record::record(s, "record.kl", kl, side_clock, side_ring, 1, 1.0);
         schedule
@@ -349,23 +359,18 @@ impl Sampler for Vae {
     }
 }
 
-/// Reconstructions decode the posterior's mean.
+/// Reconstructions decode the posterior's mean, or the end of the flow from it.
 impl Reconstructor for Vae {
     fn reconstruct(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
-        let (x, y) = self.next_test(&mut s, batch);
-        let (heads, ..) = self.encoded(&mut s, x, y, Mode::Use);
-        // With noise of zero, z is the mean.
-        let none = s.scratch([batch, self.config.latent]);
-        fill::fill(&mut s, "no_noise", none, 0.0);
-        let z = reparameterise::forward(&mut s, "z", heads, none);
+        let (x, y, z) = self.centres(&mut s, batch);
         let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
         let picture = self.config.likelihood.picture(&mut s, output);
         Pass::new(s, &[x, picture])
     }
 }
 
-/// The code is the posterior.
+/// The code is the posterior, before a flow; the latents are after it.
 impl Encoder for Vae {
     fn encode(&self, batch: usize) -> Pass {
         Posterior::posterior(self, batch)
@@ -373,6 +378,12 @@ impl Encoder for Vae {
 
     fn code(&self) -> CodeSpec {
         CodeSpec { width: 2 * self.config.latent, dtype: Dtype::F32 }
+    }
+
+    fn latents(&self, batch: usize) -> Pass {
+        let mut s = Schedule::new();
+        let (.., z) = self.centres(&mut s, batch);
+        Pass::new(s, &[z])
     }
 }
 
@@ -410,9 +421,9 @@ impl Projector for Vae {
 impl Posterior for Vae {
     fn posterior(&self, batch: usize) -> Pass {
         let mut s = Schedule::new();
-        let (x, y) = self.next_test(&mut s, batch);
-        let (heads, ..) = self.encoded(&mut s, x, y, Mode::Use);
-        Pass::new(s, &[heads])
+        let (x, y) = self.next_test(&mut s, batch, None);
+        let encoded = self.encoded(&mut s, x, y, Mode::Use);
+        Pass::new(s, &[encoded.heads])
     }
 
     /// log p(x) ≥ E log (1/K Σ p(x, z_k) / q(z_k|x)).
@@ -420,30 +431,20 @@ impl Posterior for Vae {
         let mut schedule = Schedule::new();
         let s = &mut schedule;
         let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
-        let (x, y) = self.next_test(s, batch);
-        let (heads, ..) = self.encoded(s, x, y, Mode::Use);
+        let (x, y) = self.next_test(s, batch, Some(seed));
+        let encoded = self.encoded(s, x, y, Mode::Use);
         let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
-        let z = reparameterise::forward(s, "z", heads, eps);
+        let (z, passed) = self.drawn(s, &encoded, eps, Mode::Use);
         // All draws of an image have its class.
         let y = y.map(|y| repeated(s, y, samples));
         let (output, _) = self.decoded(s, z, y, Mode::Use);
         let recon = loss::forward(s, "recon", output, x, self.recon());
-        let log_weights = log_weight::forward(s, "log_weights", recon, z, eps, heads).reshape([batch, samples]);
+        // The slope of a flow divides q(z|x).
+        let recon = passed.map_or(recon, |passed| elementwise::combine(s, "less", recon, 1.0, passed.log_slope, -1.0));
+        let log_weights = log_weight::forward(s, "log_weights", recon, z, eps, encoded.heads);
+        let log_weights = log_weights.reshape([batch, samples]);
         let bound = softmax::logsumexp(s, "bound", log_weights);
         record::record(s, "record.bound", bound, side_clock, side_ring, 0, 1.0);
         schedule
     }
-}
-
-/// Each row of y [n, q] repeated `times` times in a row: [n · times, q], by doubling.
-fn repeated(s: &mut Schedule, y: Buf, times: usize) -> Buf {
-    let (rows, cols) = (y.shape.rows(), y.shape.cols());
-    let (mut wide, mut copies) = (y, 1);
-    while copies < times {
-        let more = copies.min(times - copies);
-        let rest = if more < copies { channels::slice(s, "y_part", wide, 0..more * cols) } else { wide };
-        wide = channels::concat(s, "y_copies", wide, rest);
-        copies += more;
-    }
-    wide.reshape([rows * times, cols])
 }
