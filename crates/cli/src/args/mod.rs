@@ -252,6 +252,9 @@ pub(crate) struct Show {
     /// Print JSON
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
+    /// Print the planned schedule as JSON: buffers, shaders, pipelines and calls, for an interpreter of your own
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
+    pub(crate) plan: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }

@@ -1,0 +1,6 @@
+//! Models outside the program: planned schedules as data.
+
+pub mod plan;
+mod step;
+
+pub use step::{StepPlan, step_plan};
