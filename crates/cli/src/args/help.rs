@@ -18,6 +18,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "project",
             "translate",
             "restore",
+            "export",
         ],
     ),
     ("Measure", &["eval", "compare", "data"]),
@@ -72,6 +73,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("encode", &["frit encode", "frit encode vqvae-001 -n 100 --out codes.frit"]),
     ("decode", &["frit decode vae-001 --codes codes.npy", "frit decode cvae-001 --codes codes.npy --class 7"]),
     ("project", &["frit project --images IMAGES", "frit project dcgan-001 --images cat.png --steps 500 --starts 16"]),
+    (
+        "export",
+        &[
+            "frit export --html page.html",
+            "frit export vae-001 --html vae.html --train",
+        ],
+    ),
     ("eval", &["frit eval", "frit eval vae-001 --iw 100 --json", "frit eval dcgan-001 --generative"]),
     ("compare", &["frit compare REAL GENERATED", "frit compare REAL GENERATED --size 64"]),
     ("data", &["frit data inspect IMAGES", "frit data inspect IMAGES --size 64"]),

@@ -1,0 +1,18 @@
+//! Arguments of `frit export`.
+
+use super::Trained;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+#[group(id = "kind", required = true, multiple = true, args = ["html"])]
+pub(crate) struct Export {
+    /// Write a web page that draws, in one file that needs no network
+    #[arg(long, value_name = "FILE.html", help_heading = "Output")]
+    pub(crate) html: Option<PathBuf>,
+    /// Train in the page too: from the run's latest checkpoint, on its training images or on images of a visitor
+    #[arg(long, requires = "html", conflicts_with_all = ["best", "checkpoint", "average"], help_heading = "Output")]
+    pub(crate) train: bool,
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+}
