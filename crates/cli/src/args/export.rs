@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[group(id = "kind", required = true, multiple = true, args = ["html"])]
+#[group(id = "kind", required = true, multiple = true, args = ["html", "onnx"])]
 pub(crate) struct Export {
     /// Write a web page that draws, in one file that needs no network
     #[arg(long, value_name = "FILE.html", help_heading = "Output")]
@@ -13,6 +13,12 @@ pub(crate) struct Export {
     /// Train in the page too: from the run's latest checkpoint, on its training images or on images of a visitor
     #[arg(long, requires = "html", conflicts_with_all = ["best", "checkpoint", "average"], help_heading = "Output")]
     pub(crate) train: bool,
+    /// Write a network as an ONNX file of opset 17
+    #[arg(long, value_name = "FILE.onnx", help_heading = "Output")]
+    pub(crate) onnx: Option<PathBuf>,
+    /// Network for --onnx: decoder, encoder, generator, classifier, to-a or to-b [default: the model's first]
+    #[arg(long, value_name = "NAME", requires = "onnx", help_heading = "Output")]
+    pub(crate) network: Option<String>,
     #[command(flatten)]
     pub(crate) trained: Trained,
 }

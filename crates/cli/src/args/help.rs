@@ -77,7 +77,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "export",
         &[
             "frit export --html page.html",
-            "frit export vae-001 --html vae.html --train",
+            "frit export vae-001 --onnx decoder.onnx",
+            "frit export vae-001 --onnx encoder.onnx --network encoder",
         ],
     ),
     ("eval", &["frit eval", "frit eval vae-001 --iw 100 --json", "frit eval dcgan-001 --generative"]),

@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Translate(Translate),
     /// Restore corrupted images, or complete them
     Restore(Restore),
-    /// Export a trained model: a web page that draws
+    /// Export a trained model: a web page that draws, an ONNX file
     Export(Export),
     /// List runs: model, data, epochs, best metric, state
     Runs(Runs),

@@ -1,4 +1,4 @@
-//! `frit export`: a trained model as a web page.
+//! `frit export`: a trained model as a web page, and its networks as ONNX files.
 
 use crate::Ending;
 use crate::args;
@@ -21,6 +21,11 @@ pub(crate) fn export(args: &args::Export, terminal: &Terminal) -> Result<Ending>
         };
         files::write(path, page.as_bytes())?;
         terminal.say(&format!("{:.2} MiB; it needs no other file", page.len() as f64 / f64::from(1 << 20)));
+        out!("{}", path.display())?;
+    }
+    if let Some(path) = &args.onnx {
+        let file = export::onnx(&mut session, &name(&run.path), args.network.as_deref())?;
+        files::write(path, &file)?;
         out!("{}", path.display())?;
     }
     Ok(Ending::Done)
