@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[group(id = "kind", required = true, multiple = true, args = ["html", "onnx"])]
+#[group(id = "kind", required = true, multiple = true, args = ["html", "onnx", "card"])]
 pub(crate) struct Export {
     /// Write a web page that draws, in one file that needs no network
     #[arg(long, value_name = "FILE.html", help_heading = "Output")]
@@ -19,6 +19,9 @@ pub(crate) struct Export {
     /// Network for --onnx: decoder, encoder, generator, classifier, to-a or to-b [default: the model's first]
     #[arg(long, value_name = "NAME", requires = "onnx", help_heading = "Output")]
     pub(crate) network: Option<String>,
+    /// Write a model card, README.md with front matter, to the run folder
+    #[arg(long, help_heading = "Output")]
+    pub(crate) card: bool,
     #[command(flatten)]
     pub(crate) trained: Trained,
 }

@@ -79,6 +79,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "frit export --html page.html",
             "frit export vae-001 --onnx decoder.onnx",
             "frit export vae-001 --onnx encoder.onnx --network encoder",
+            "frit export vae-001 --card",
         ],
     ),
     ("eval", &["frit eval", "frit eval vae-001 --iw 100 --json", "frit eval dcgan-001 --generative"]),

@@ -1,17 +1,25 @@
-//! `frit export`: a trained model as a web page, and its networks as ONNX files.
+//! `frit export`: a trained model as a web page, its networks as ONNX files, and its card.
 
 use crate::Ending;
 use crate::args;
-use crate::commands::trained::{open, open_to_decode};
+use crate::commands::trained::{open, open_to_decode, run_folder};
 use crate::output::out;
 use anyhow::Result;
 use frit::eval::Opened;
 use frit::export;
 use frit::io::files;
+use frit::report;
 use frit::terminal::Terminal;
 use std::path::Path;
 
 pub(crate) fn export(args: &args::Export, terminal: &Terminal) -> Result<Ending> {
+    if args.card {
+        let card = report::write_card(&run_folder(args.trained.run.as_deref(), terminal)?)?;
+        out!("{}", card.display())?;
+    }
+    if args.html.is_none() && args.onnx.is_none() {
+        return Ok(Ending::Done);
+    }
     let opened = if args.train { open(&args.trained, terminal)? } else { open_to_decode(&args.trained, terminal)? };
     let Opened { run, mut session, step, .. } = opened;
     if let Some(path) = &args.html {
