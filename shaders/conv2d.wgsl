@@ -186,7 +186,8 @@ fn keep_plain(l: u32, quad: u32, v: vec4<f32>) {
     if role == WEIGHT { keep_a(l, quad, v); } else { keep_b(l, quad, v); }
 }
 
-// Sets `work`, `part`, `corner` and `places`, and returns the first and the last term, exclusive, of the sums.
+// Sets `work`, `part`, `corner` and `places`, and returns the first and the last term, exclusive, of the sums. They are
+// computed without private variables: barriers need terms that are equal in all invocations.
 fn begin_tile(group: vec3<u32>, groups: vec3<u32>, local: u32) -> vec2<u32> {
     let v = work_at(group.z);
     let size = vec2(4u * a_quads, 4u * b_quads);
@@ -194,8 +195,9 @@ fn begin_tile(group: vec3<u32>, groups: vec3<u32>, local: u32) -> vec2<u32> {
     let across = (v.n + size.y - 1u) / size.y;
     work = v;
     part = group.z;
-    corner = vec2(index / across, index % across) * size;
-    let fixed = select(vec3(corner.x, size.x, v.m), vec3(corner.y, size.y, v.n), role == WEIGHT);
+    let first = vec2(index / across, index % across) * size;
+    corner = first;
+    let fixed = select(vec3(first.x, size.x, v.m), vec3(first.y, size.y, v.n), role == WEIGHT);
     for (var i = local; i < fixed.y; i += invocations) {
         var place = OUTSIDE;
         if fixed.x + i < fixed.z {
@@ -204,9 +206,9 @@ fn begin_tile(group: vec3<u32>, groups: vec3<u32>, local: u32) -> vec2<u32> {
         places[i] = place;
     }
     var terms = vec2(0u, v.k);
-    if role == WEIGHT { terms = min(vec2(part, part + 1u) * p.chunk, vec2(v.k)); }
+    if role == WEIGHT { terms = min(vec2(group.z, group.z + 1u) * p.chunk, vec2(v.k)); }
     // The grid may exceed the number of tiles, and is the same for small and large classes.
-    if corner.x >= v.m { terms.y = terms.x; }
+    if first.x >= v.m { terms.y = terms.x; }
     workgroupBarrier();
     return terms;
 }

@@ -85,10 +85,11 @@ fn begin_tile(group: vec3<u32>, groups: vec3<u32>, size: vec2<u32>) {
     corner = vec2(index / across, index % across) * size;
 }
 
-// The first and the last term, exclusive, of a workgroup's sums.
-fn terms() -> vec2<u32> {
+// The first and the last term, exclusive, of the sums of a workgroup's z: equal in all its invocations, as barriers
+// need and a compiler cannot tell of a private variable.
+fn terms(z: u32) -> vec2<u32> {
     if stores != PARTIAL { return vec2(0u, p.k); }
-    return min(vec2(part, part + 1u) * p.chunk, vec2(p.k));
+    return min(vec2(z, z + 1u) * p.chunk, vec2(p.k));
 }
 
 @compute @workgroup_size(lanes_x, lanes_y, depth)
@@ -98,7 +99,7 @@ fn matmul(
     @builtin(local_invocation_id) lane: vec3<u32>,
 ) {
     begin_tile(group, groups, vec2(4u * a_quads, 4u * b_quads));
-    let chunk = terms();
+    let chunk = terms(group.z);
     compute_tile(lane, chunk.x, chunk.y);
 }
 

@@ -25,7 +25,7 @@ fn places_of(index: vec4<u32>) -> Places {
 
 // The position in the image of these places after a step; −1 outside.
 fn met(places: Places, at: i32, h: i32, w: i32) -> vec4<i32> {
-    let inside = vec4<u32>(places.h + h) < vec4(work.size.x) & vec4<u32>(places.w + w) < vec4(work.size.y);
+    let inside = (vec4<u32>(places.h + h) < vec4(work.size.x)) & (vec4<u32>(places.w + w) < vec4(work.size.y));
     return select(vec4(-1), places.at + at, inside);
 }
 

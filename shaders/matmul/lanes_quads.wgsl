@@ -31,7 +31,7 @@ fn matmul_lanes_quads(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     begin_tile(group, groups, tile_size());
-    let chunk = terms();
+    let chunk = terms(group.z);
     if corner.x >= p.m || chunk.x >= chunk.y { return; }
     let c = sums(lane, chunk.x, chunk.y);
     for (var i = 0u; i < 16u; i++) {

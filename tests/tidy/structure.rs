@@ -58,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Before training, which writes the report of its run.
     ("frit: report", &["crates/cli/src/report/"]),
     ("frit: train", &["crates/cli/src/train/"]),
+    ("frit: export", &["crates/cli/src/export/"]),
     (
         "program",
         &["crates/cli/src/args/", "crates/cli/src/commands/", "crates/cli/src/output.rs", "crates/cli/src/main.rs"],

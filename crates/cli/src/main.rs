@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::eval(&args, &terminal),
         Command::Project(args) => commands::project::project(&args, &terminal),
         Command::Translate(args) => commands::translate::translate(&args, &terminal),
+        Command::Export(args) => commands::export::export(&args, &terminal),
         Command::Restore(args) => commands::translate::restore(&args, &terminal),
         Command::Report(args) => commands::report::report(&args, &terminal),
         Command::Compare(args) => commands::compare::compare(&args, &terminal),

@@ -1,5 +1,6 @@
 //! The view of a run: progress on a terminal and in a pipe, and its page in a browser with scripts and images.
 
+mod browser;
 mod place;
 
 use place::{Place, TEST, refusal, stderr, with_signals};
@@ -8,39 +9,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tempfile::TempDir;
-
-/// The names of browsers.
-const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
 /// `--test` of report/page.css in light.
 const TEST_CURVES: [u8; 3] = [0xc8, 0x50, 0x1e];
 
-/// A browser that starts: `FRIT_BROWSER`, or the first on the search path.
-///
-/// # Panics
-/// If there is none: a page that no browser has opened is not tested.
-fn browser() -> String {
-    let named = std::env::var("FRIT_BROWSER").map(|name| vec![name]);
-    let names = named.unwrap_or_else(|_| BROWSERS.map(String::from).into());
-    let starts =
-        |name: &String| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
-    let found = names.iter().find(|name| starts(name));
-    let advice = "run `apt-get install chromium`, or name a browser of Chromium's kind with FRIT_BROWSER";
-    found.unwrap_or_else(|| panic!("none of {names:?} starts; {advice}")).clone()
-}
-
 /// The page's document after its scripts have run.
 fn browse(page: &Path, arguments: &[&str]) -> String {
-    let profile = TempDir::new().unwrap();
-    let mut command = Command::new(browser());
-    // In containers there is neither a separate sandbox nor much shared memory.
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]);
-    command.args(["--no-first-run", "--virtual-time-budget=10000"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display())).args(arguments);
-    let output = command.arg(format!("file://{}", page.display())).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    browser::browse(page, 10_000, &[&["--disable-gpu"], arguments].concat())
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub use executor::interface::{Executor, Program, Ticket};
 pub use gpu::caps::{Caps, DeviceKind};
 pub use gpu::device::Device;
 pub use gpu::open::Adapter;
+pub use gpu::portable::Portable;
 pub use gpu::run::Gpu;
 pub use gpu::tuning;
 pub use gpu::variants::{VariantPolicy, class, eligible};

@@ -5,6 +5,7 @@ use crate::shared_buffers::SharedBuffers;
 use gpu_core::ops::philox;
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Dtype, Schedule};
+use nalgebra::DMatrix;
 
 /// A pass that draws standard normal latents.
 #[derive(Clone, Debug)]
@@ -44,6 +45,24 @@ pub fn spherical(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
     let weight = |part: f64| ((part * angle).sin() / angle.sin()) as f32;
     let [of_a, of_b] = [weight(1.0 - f64::from(t)), weight(f64::from(t))];
     a.iter().zip(b).map(|(a, b)| of_a * a + of_b * b).collect()
+}
+
+/// The unit eigenvectors of a symmetric matrix [n, n], `count` of them, that of the largest eigenvalue first. The
+/// largest number of each is positive.
+///
+/// # Panics
+/// When the matrix has another size, or fewer than `count` eigenvectors.
+pub fn principal(matrix: &[f64], n: usize, count: usize) -> Vec<Vec<f32>> {
+    assert!(matrix.len() == n * n && count <= n, "{count} eigenvectors of {} numbers, {n} to a row", matrix.len());
+    let eigen = DMatrix::from_row_slice(n, n, matrix).symmetric_eigen();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    let vector = |&column: &usize| {
+        let vector = eigen.eigenvectors.column(column);
+        let sign = if vector.max() >= -vector.min() { 1.0 } else { -1.0 };
+        vector.iter().map(|x| (sign * x) as f32).collect()
+    };
+    order[..count].iter().map(vector).collect()
 }
 
 #[cfg(test)]
@@ -112,6 +131,15 @@ mod tests {
             assert!(x.iter().zip(&all).all(|(x, all)| all.abs() > far || x == all), "{bound}");
         }
         assert_eq!(drawn(&[3], 1000, Some(9.0)), all[..1000]);
+    }
+
+    #[test]
+    fn principal_vectors_are_those_of_the_largest_eigenvalues() {
+        // Eigenvalues 3 of (1, 1, 0), 1 of (1, −1, 0) and 2 of (0, 0, 1).
+        let found = principal(&[2.0, 1.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 2.0], 3, 2);
+        let expected = [[0.5f32.sqrt(), 0.5f32.sqrt(), 0.0], [0.0, 0.0, 1.0]];
+        let close = |(a, b): (&Vec<f32>, &[f32; 3])| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(found.iter().zip(&expected).all(close) && found.len() == 2, "{found:?}");
     }
 
     #[test]

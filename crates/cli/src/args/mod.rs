@@ -1,5 +1,6 @@
 //! Command-line arguments.
 
+mod export;
 mod given;
 mod help;
 mod seeds;
@@ -7,6 +8,7 @@ mod settings;
 mod trained;
 mod translation;
 
+pub(crate) use export::Export;
 pub(crate) use given::given;
 pub(crate) use help::command;
 pub(crate) use seeds::Seeds;
@@ -68,6 +70,8 @@ pub(crate) enum Command {
     Translate(Translate),
     /// Restore corrupted images, or complete them
     Restore(Restore),
+    /// Export a trained model: a web page that draws, an ONNX file
+    Export(Export),
     /// List runs: model, data, epochs, best metric, state
     Runs(Runs),
     /// Evaluate a trained model on the test set
@@ -252,6 +256,9 @@ pub(crate) struct Show {
     /// Print JSON
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
+    /// Print the planned schedule as JSON: buffers, shaders, pipelines and calls, for an interpreter of your own
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
+    pub(crate) plan: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }

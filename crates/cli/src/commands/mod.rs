@@ -7,6 +7,7 @@ pub(crate) mod compare;
 pub(crate) mod devices;
 pub(crate) mod draw;
 pub(crate) mod eval;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod interpolate;
 pub(crate) mod latent;

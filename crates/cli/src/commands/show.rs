@@ -6,6 +6,7 @@ use crate::output::{out, put_json};
 use anyhow::Result;
 use frit::config::Config;
 use frit::data::DataSet;
+use frit::export::step_plan;
 use frit::run::layers::{Layer, layers, parameters};
 use frit::run::planned::{Footprint, Planned, barriers_of, of_step, phases, schedules, slots};
 use frit::run::session::spec;
@@ -16,6 +17,10 @@ use serde_json::{Value, json};
 
 pub(crate) fn show(args: &args::Show) -> Result<Ending> {
     let Inputs { config, data, .. } = Inputs::load(args.configuration()?, Length::default(), None)?;
+    if args.plan {
+        put_json("plan", json!(step_plan(&config, &data)))?;
+        return Ok(Ending::Done);
+    }
     let shown = Shown::new(&config, &data);
     if args.json {
         put_json("show", json_of(&shown))?;

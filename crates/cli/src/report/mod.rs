@@ -1,5 +1,6 @@
-//! Reports: an HTML page of a run, complete in one file, and an event file for TensorBoard.
+//! Reports: an HTML page of a run, complete in one file, a model card, and an event file for TensorBoard.
 
+mod card;
 mod charts;
 mod evaluation;
 mod live;
@@ -12,6 +13,7 @@ mod sequences;
 pub mod tensorboard;
 mod thin;
 
+pub use card::{CARD, card, write_card};
 pub use live::LiveReport;
 
 use crate::io::error::{Error, ErrorKind as Kind, Result};

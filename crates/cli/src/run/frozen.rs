@@ -9,7 +9,7 @@ use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::Run;
 use crate::run::session::Session;
-use crate::run::tensors::{self, Tensor, named, numbers};
+use crate::run::tensors::{self, Tensor, numbers};
 use flate2::Crc;
 use gpu_core::ops::density::Density;
 use gpu_core::{Array, Program};
@@ -274,12 +274,6 @@ impl Session {
         self.shard = None;
         // Initial values may depend on these weights.
         self.start()
-    }
-
-    /// The tensors of the frozen network, under the name of the network.
-    pub(super) fn frozen(&self) -> Vec<Tensor> {
-        let network = self.model.frozen().map(|network| format!("{}/", network.weights.name()));
-        named(&network.unwrap_or_default(), tensors::frozen(self.model.as_ref()))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
 pub use crate::run::spec::spec;
-use crate::run::tensors::{self, Tensor, map, named, numbers};
+use crate::run::tensors::{self, AVERAGE, Tensor, map, numbers};
 use crate::run::upload::{one_hot, put};
 use gpu_core::ops::gather;
 use gpu_core::random::Stream;
@@ -16,9 +16,6 @@ use models::{ASKED_ROWS, Model, initial_values};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Prefix of the running averages of parameters in a checkpoint.
-const AVERAGE: &str = "average/";
 
 /// A model and its data on a device.
 ///
@@ -315,7 +312,7 @@ impl Session {
             };
             self.executor.write(buf, &values)?;
         }
-        for Tensor { name, buf, layout } in self.frozen() {
+        for Tensor { name, buf, layout } in tensors::frozen_of_run(self.model.as_ref()) {
             let values = numbers(checkpoint, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;
         }
@@ -361,25 +358,14 @@ impl Session {
         Ok(self.executor.write(labels.asked, &Array::U32(gather::pack(&rows)))?)
     }
 
-    /// The networks' tensors that a checkpoint keeps: parameters, optimiser state, running averages, network states.
-    /// Gradients are zero between steps.
+    /// The networks' tensors that a checkpoint keeps.
     fn tensors(&self) -> Vec<Tensor> {
-        let optimiser = self.config.optimiser;
-        let slots = (0..).zip(optimiser.slots());
-        let slots = slots.map(|(slot, name)| (Arena::OptimSlot(slot), format!("optim.{name}/")));
-        let arenas = [(Arena::Values, String::new())].into_iter().chain(slots);
-        let of_arena = |(arena, prefix): (Arena, String)| named(&prefix, self.parameters(arena));
-        let averages = named(AVERAGE, self.averages());
-        arenas.flat_map(of_arena).chain(averages).chain(self.network_states()).chain(self.frozen()).collect()
+        tensors::of_checkpoint(self.model.as_ref(), self.config.optimiser)
     }
 
     /// The running averages of the networks' parameters and statistics, under their names, if they are kept.
     fn averages(&self) -> Vec<Tensor> {
-        if self.config.optimiser.average == 0.0 {
-            return Vec::new();
-        }
-        let states = tensors::averaged_states(self.model.as_ref());
-        self.parameters(Arena::Average).into_iter().chain(states).collect()
+        tensors::averages(self.model.as_ref(), self.config.optimiser)
     }
 
     /// The weights and other state of every network, by name.

@@ -3,7 +3,10 @@
 use crate::io::error::{Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use gpu_core::{Arena, Array, Buf, Dtype, Layout};
-use models::{Model, Network, State};
+use models::{Model, Network, Optimiser, State};
+
+/// Prefix of the running averages of parameters in a checkpoint.
+pub(crate) const AVERAGE: &str = "average/";
 
 /// One tensor of a network in a file.
 pub(crate) struct Tensor {
@@ -38,8 +41,33 @@ pub(crate) fn frozen(model: &dyn Model) -> Vec<Tensor> {
     model.frozen().map_or_else(Vec::new, of)
 }
 
+/// The tensors of the frozen network of a model, under the name of the network.
+pub(crate) fn frozen_of_run(model: &dyn Model) -> Vec<Tensor> {
+    let network = model.frozen().map(|network| format!("{}/", network.weights.name()));
+    named(&network.unwrap_or_default(), frozen(model))
+}
+
+/// The networks' tensors that a checkpoint keeps: parameters, optimiser state, running averages, network states.
+/// Gradients are zero between steps.
+pub(crate) fn of_checkpoint(model: &dyn Model, optimiser: Optimiser) -> Vec<Tensor> {
+    let slots = (0..).zip(optimiser.slots());
+    let slots = slots.map(|(slot, name)| (Arena::OptimSlot(slot), format!("optim.{name}/")));
+    let arenas = [(Arena::Values, String::new())].into_iter().chain(slots);
+    let of_arena = |(arena, prefix): (Arena, String)| named(&prefix, parameters(model, arena));
+    let averages = named(AVERAGE, averages(model, optimiser));
+    arenas.flat_map(of_arena).chain(averages).chain(network_states(model)).chain(frozen_of_run(model)).collect()
+}
+
+/// The running averages of the networks' parameters and statistics, under their names, if they are kept.
+pub(crate) fn averages(model: &dyn Model, optimiser: Optimiser) -> Vec<Tensor> {
+    if optimiser.average == 0.0 {
+        return Vec::new();
+    }
+    parameters(model, Arena::Average).into_iter().chain(averaged_states(model)).collect()
+}
+
 /// Tensors with a prefix before their names.
-pub(crate) fn named(prefix: &str, tensors: Vec<Tensor>) -> Vec<Tensor> {
+fn named(prefix: &str, tensors: Vec<Tensor>) -> Vec<Tensor> {
     let named = |tensor: Tensor| Tensor { name: format!("{prefix}{}", tensor.name), ..tensor };
     tensors.into_iter().map(named).collect()
 }

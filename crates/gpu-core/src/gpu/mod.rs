@@ -7,6 +7,7 @@ mod executor;
 pub(crate) mod open;
 mod pipeline_cache;
 mod pipelines;
+pub(crate) mod portable;
 pub(crate) mod run;
 mod self_test;
 mod timing;

@@ -113,6 +113,18 @@ fn table(eligible: &[&'static Variant], call: &Call, kind: DeviceKind) -> Option
 const MEASURED: [Needs; 5] =
     [Needs::Nothing, Needs::FewColumns, Needs::EightLanes, Needs::EightLanesQuads, Needs::EightLanesBlocks];
 
+/// The variant for a GPU of which only WebGPU's default limits are known; `None` if the kernel has no variants.
+pub(crate) fn portable(call: &Call) -> Option<&'static Variant> {
+    let Grid::Tiles { rows, cols, .. } = call.grid else { return None };
+    let can = |variant: &&'static Variant| match variant.needs {
+        Needs::Nothing => true,
+        Needs::FewColumns => cols <= variant.tile[1],
+        _ => false,
+    };
+    let able: Vec<_> = call.kernel.variants.iter().filter(can).collect();
+    on_a_gpu(&able, rows, cols)
+}
+
 fn tiles(variant: &Variant, rows: usize, cols: usize) -> usize {
     rows.div_ceil(variant.tile[0]) * cols.div_ceil(variant.tile[1])
 }

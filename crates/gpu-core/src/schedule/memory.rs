@@ -29,6 +29,14 @@ impl Memory {
         self.named.iter().find(|(n, _)| n == name).map(|(_, buf)| *buf)
     }
 
+    /// The name of a persistent buffer that [`Self::add`] made; `None` for an arena of a network.
+    ///
+    /// # Panics
+    /// If the buffer belongs to another memory.
+    pub fn name(&self, id: BufferId) -> Option<&str> {
+        (id.arena == Arena::Persistent).then(|| self.named[id.index as usize].0.as_str())
+    }
+
     /// Reserves the arenas of a network and returns its index; [`Self::set_arena`] sets their size.
     pub(crate) fn reserve_network(&mut self) -> u32 {
         self.arenas.push(0);

@@ -1,0 +1,146 @@
+'use strict';
+
+// The model of a page: its programs by what they do. Images are numbers from 0, black, to 1, white.
+class Model {
+  // Unpacks the model of the document and opens it on the graphics device.
+  static async load() {
+    const text = new TextDecoder().decode(await Model.unpackedBytes(Model.bytesOf('content')));
+    const { plan, page, contents } = JSON.parse(text);
+    const model = new Model();
+    Object.assign(model, page, { plan, contents, last: Promise.resolve() });
+    model.interpreter = await Interpreter.open(plan);
+    const weights = Model.bytesOf('weights');
+    let at = 0;
+    for (const [buffer, bytes] of contents) {
+      model.interpreter.write([buffer, 0], weights.subarray(at, at + bytes));
+      at += bytes;
+    }
+    return model;
+  }
+
+  static bytesOf(id) {
+    return Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
+  }
+
+  static unpackedBytes(bytes) {
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+  }
+
+  // Runs a task after those before it: programs share their memory.
+  turn(task) {
+    const result = this.last.then(task);
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  // Sets the clock of programs, and the class of every row: a number, or null for each in turn.
+  begin(step, label) {
+    this.interpreter.write(this.clock, new Uint32Array([step, 0, 0, 0]));
+    if (!this.asked) return;
+    const rows = new Uint8Array(this.asked_rows * this.classes.length);
+    for (let row = 0; row < this.asked_rows; row += 1) {
+      rows[row * this.classes.length + (label ?? row % this.classes.length)] = 255;
+    }
+    this.interpreter.write(this.asked, rows);
+  }
+
+  // The number of calls of a program.
+  calls(program) {
+    return this.interpreter.programs.get(program).calls.length;
+  }
+
+  async images(range) {
+    const [low, high] = this.range;
+    return (await this.interpreter.readNumbers(range)).map((value) => (value - low) / (high - low));
+  }
+
+  // The first samples of a seed, as `frit sample` draws them.
+  draw(seed, label = null, done = () => {}) {
+    const { latents, sample } = this;
+    if (!sample) return this.latentsOf(seed).then((rows) => this.decode(rows, label, done));
+    return this.turn(async () => {
+      this.begin(1, label);
+      this.interpreter.seed(sample.program, seed);
+      await this.interpreter.run(sample.program, { done });
+      return this.images(sample.output);
+    });
+  }
+
+  // The latents of these samples, one after another.
+  latentsOf(seed) {
+    const { program, output } = this.latents.normal;
+    return this.turn(async () => {
+      this.begin(1, null);
+      this.interpreter.seed(program, seed);
+      await this.interpreter.run(program);
+      return this.interpreter.readNumbers(output);
+    });
+  }
+
+  // Images of latents: of one, or of as many as a page draws.
+  decode(latents, label = null, done = () => {}) {
+    const { program, given, output } = latents.length === this.latents.width ? this.latents.one : this.latents.many;
+    return this.turn(async () => {
+      this.begin(0, label);
+      this.interpreter.write(given, latents);
+      await this.interpreter.run(program, { done });
+      return this.images(output);
+    });
+  }
+
+  // The output of a program over an image, given as bytes, and its class.
+  over({ program, image, label: labels, output }, bytes, label) {
+    return this.turn(async () => {
+      this.begin(0, label);
+      this.interpreter.write(image, bytes);
+      if (labels) {
+        const row = new Uint8Array(this.classes.length);
+        row[label ?? 0] = 255;
+        this.interpreter.write(labels, row);
+      }
+      await this.interpreter.run(program);
+      return output;
+    });
+  }
+
+  // The reconstruction of an image.
+  async reconstructed(bytes, label = null) {
+    return this.images(await this.over(this.reconstruct, bytes, label));
+  }
+
+  // The latent of an image; of a posterior the mean.
+  async encoded(bytes, label = null) {
+    const numbers = await this.interpreter.readNumbers(await this.over(this.encode, bytes, label));
+    return numbers.slice(0, this.latents.width);
+  }
+
+  // A translation of an image, given as bytes, with its number of channels.
+  translated({ program, given, output, size: [height, width] }, bytes) {
+    const [low, high] = this.range;
+    return this.turn(async () => {
+      const numbers = Float32Array.from(bytes, (byte) => low + byte / 255 * (high - low));
+      this.interpreter.write(given, numbers);
+      await this.interpreter.run(program);
+      return { values: await this.images(output), channels: output[2] / 4 / height / width };
+    });
+  }
+
+  // Draws codes one position after another, and calls `put` with those so far of all images; returns the images.
+  drawCodes(seed, label, put, stopped = () => false) {
+    const { sample: { program, output }, codes } = this;
+    return this.turn(async () => {
+      this.begin(1, label);
+      this.interpreter.seed(program, seed);
+      this.interpreter.write(codes.codes, new Uint32Array(codes.codes[2] / 4));
+      let from = 0;
+      for (const [number, to] of codes.ends.entries()) {
+        await this.interpreter.run(program, { from, to });
+        from = to;
+        if (stopped()) return null;
+        put(await this.interpreter.readWords(codes.codes), number + 1);
+      }
+      await this.interpreter.run(program, { from });
+      return this.images(output);
+    });
+  }
+}

@@ -1,0 +1,240 @@
+'use strict';
+
+// The sections of a page, each there if the model has its part.
+
+const status = document.getElementById('status');
+
+const say = (text, isError = false) => {
+  status.textContent = text;
+  status.className = isError ? 'error' : '';
+};
+
+// Runs a task and shows how it went; the newest of several that wait is the one that runs.
+const latest = (task) => {
+  let running = false;
+  let next = null;
+  return async (...given) => {
+    next = given;
+    if (running) return;
+    running = true;
+    while (next) {
+      const now = next;
+      next = null;
+      try {
+        await task(...now);
+        if (!next) say('Ready.');
+      } catch (error) {
+        next = null;
+        say(error.message, true);
+      }
+    }
+    running = false;
+  };
+};
+
+const percent = (name) => (share) => say(`${name} … ${Math.round(100 * share)} %`);
+
+const bytesOfImages = (values) => Uint8ClampedArray.from(values, (value) => 255 * value);
+
+const section = (title, hint, ...children) => {
+  return element('section', {}, element('h2', {}, title), element('p', { class: 'hint' }, hint), ...children);
+};
+
+const figure = (caption, shown) => element('figure', {}, shown, element('figcaption', {}, caption));
+
+// Choices of a class; `each` offers each class in turn. Nothing for a model without classes.
+const classChoice = (model, each, changed) => {
+  const chosen = { label: each ? null : 0 };
+  if (!model.classes) return [chosen];
+  const names = each ? ['each in turn', ...model.classes] : model.classes;
+  const take = (number) => {
+    chosen.label = each ? (number === 0 ? null : number - 1) : number;
+    changed();
+  };
+  return [chosen, choices('Class', names, 0, take)];
+};
+
+const seedInput = () => numberInput(0);
+
+const samples = (model) => {
+  const rows = model.sample?.rows ?? model.latents.normal.rows;
+  const shown = canvas('Samples of the model', 1, 1);
+  const seed = seedInput();
+  const draw = latest(async () => {
+    const values = await model.draw(whole(seed), chosen.label, percent('Drawing'));
+    if (model.reach) putPoints(shown, values, model.reach);
+    else putImages(shown, bytesOfImages(values), model.size, 4);
+  });
+  const [chosen, ...classes] = classChoice(model, true, draw);
+  const another = () => {
+    seed.value = Math.floor(Math.random() * 1e6);
+    draw();
+  };
+  seed.addEventListener('change', draw);
+  const what = model.reach ? `${rows} points` : `${rows} images`;
+  const made = section('Draw', `${what} of a seed: those that “frit sample --seed” draws first.`,
+    element('div', { class: 'row' }, labelled('Seed', seed), button('Draw', draw), button('Another seed', another)),
+    ...classes, shown);
+  model.refresh = draw;
+  return { made, start: draw };
+};
+
+const directions = (model) => {
+  const shown = canvas('The image of the sliders', 1, 1);
+  shown.className = 'one';
+  const seed = seedInput();
+  const draw = latest(async () => {
+    const { width } = model.latents;
+    const latent = zero.checked ? new Float32Array(width) : (await model.latentsOf(whole(seed))).slice(0, width);
+    sliders.forEach((input, number) => {
+      model.directions[number].forEach((x, at) => { latent[at] += Number(input.value) * x; });
+    });
+    putImages(shown, bytesOfImages(await model.decode(latent, chosen.label)), model.size, 1);
+  });
+  const sliders = model.directions.map(() => slider(-4, 4, 0.1, 0, draw));
+  const zero = element('input', { type: 'checkbox', oninput: draw });
+  const [chosen, ...classes] = classChoice(model, false, draw);
+  seed.addEventListener('change', draw);
+  const reset = () => {
+    sliders.forEach((input) => { input.value = 0; });
+    draw();
+  };
+  const inputs = sliders.map((input, number) => labelled(`Direction ${number + 1}`, input));
+  const made = section('Move through the latent space',
+    'Sliders for the directions in which images change most, from the first sample of a seed.',
+    element('div', { class: 'row' }, labelled('Seed', seed), labelled('From the middle of the space', zero),
+      button('Reset the sliders', reset)),
+    ...classes, shown, element('div', { class: 'sliders' }, ...inputs));
+  return { made, start: draw };
+};
+
+// Points on the way from a latent to another; of a normal prior at the distance from zero that its latents have.
+const between = (a, b, count, spherical) => {
+  const dot = (x, y) => x.reduce((sum, value, at) => sum + value * y[at], 0);
+  const angle = Math.acos(Math.min(1, Math.max(-1, dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)))));
+  const arc = spherical && Math.sin(angle) > 1e-6;
+  const weight = (part) => (arc ? Math.sin(part * angle) / Math.sin(angle) : part);
+  const rows = new Float32Array(count * a.length);
+  for (let row = 0; row < count; row += 1) {
+    const t = row / (count - 1);
+    a.forEach((x, at) => { rows[row * a.length + at] = weight(1 - t) * x + weight(t) * b[at]; });
+  }
+  return rows;
+};
+
+const interpolation = (model) => {
+  const shown = canvas('Images between two latents', 1, 1);
+  shown.className = 'strip';
+  const normal = model.latents.normal !== null;
+  const seeds = [numberInput(0), numberInput(1)];
+  const pictures = [null, null];
+  const count = model.latents.many.given[2] / 4 / model.latents.width;
+  const end = async (number) => {
+    if (pictures[number]) return model.encoded(pictures[number], chosen.label);
+    return normal ? (await model.latentsOf(whole(seeds[number]))).slice(0, model.latents.width) : null;
+  };
+  const draw = latest(async () => {
+    const [a, b] = [await end(0), await end(1)];
+    if (!a || !b) throw new Error('Give two images to interpolate between.');
+    const values = await model.decode(between(a, b, count, normal), chosen.label, percent('Drawing'));
+    putImages(shown, bytesOfImages(values), model.size, count / 2);
+  });
+  const [chosen, ...classes] = classChoice(model, false, draw);
+  const place = (name, number) => pictureInput(`${name} image`, model.size, (bytes) => {
+    pictures[number] = bytes;
+    if (normal || pictures.every((known) => known)) draw();
+  });
+  const givePictures = model.encode ? [place('First', 0), place('Last', 1)] : [];
+  const forget = () => {
+    pictures.fill(null);
+    draw();
+  };
+  const ofSeeds = [labelled('First seed', seeds[0]), labelled('Last seed', seeds[1]), button('Interpolate', forget)];
+  seeds.forEach((input) => input.addEventListener('change', forget));
+  const hint = `${count} images from one ${normal ? 'sample' : 'image'} to another, in the latent space.`;
+  const made = section('Interpolate', hint, ...(normal ? [element('div', { class: 'row' }, ...ofSeeds)] : []),
+    ...(givePictures.length > 0 ? [element('div', { class: 'sliders' }, ...givePictures)] : []), ...classes, shown);
+  return { made, start: normal && model.calls(model.latents.many.program) < 500 ? draw : () => {} };
+};
+
+// A section that turns a given image into another.
+const turned = (model, title, hint, size, work, withClasses) => {
+  const [before, after] = [canvas('The image as the model takes it', 1, 1), canvas('What the model makes of it', 1, 1)];
+  let given = null;
+  const draw = latest(async (bytes) => {
+    given = bytes ?? given;
+    if (!given) return;
+    putImages(before, given, size, 1);
+    const { values, channels } = await work(given, chosen.label);
+    putImages(after, bytesOfImages(values), [size[0], size[1], channels], 1);
+  });
+  const [chosen, ...classes] = withClasses ? classChoice(model, false, () => draw()) : [{ label: null }];
+  const made = section(title, hint, pictureInput('An image', size, draw), drawing(size, draw), ...classes,
+    element('div', { class: 'pair' }, figure('given', before), figure('made', after)));
+  return { made, start: () => {} };
+};
+
+const reconstruction = (model) => {
+  const work = async (bytes, label) => {
+    return { values: await model.reconstructed(bytes, label), channels: model.size[2] };
+  };
+  const hint = 'An image of your own through the encoder and the decoder.';
+  return turned(model, 'Reconstruct', hint, model.size, work, true);
+};
+
+const translation = (model) => (part) => {
+  const [height, width] = part.size;
+  const hint = `An image of your own, ${height} × ${width} pixels, as one of the other set.`;
+  const work = (bytes) => model.translated(part, bytes);
+  return turned(model, `Translate to ${part.to.toUpperCase()}`, hint, part.size, work, false);
+};
+
+const codes = (model) => {
+  const [map, shown] = [canvas('The codes drawn so far', 1, 1), canvas('The images of the codes', 1, 1)];
+  const seed = seedInput();
+  const [height, width] = model.codes.grid;
+  let stopped = true;
+  const put = (words, done) => {
+    const most = words.reduce((a, b) => Math.max(a, b), 1);
+    putImages(map, Uint8ClampedArray.from(words, (word) => 255 * word / most), [height, width, 1], 4);
+    say(`Drew ${done} of ${height * width} codes of each image.`);
+  };
+  const draw = latest(async () => {
+    stopped = false;
+    const values = await model.drawCodes(whole(seed), chosen.label, put, () => stopped);
+    if (values) putImages(shown, bytesOfImages(values), model.size, 4);
+  });
+  const stop = () => { stopped = true; };
+  const [chosen, ...classes] = classChoice(model, true, () => {});
+  const made = section('Draw code by code', 'Each code is drawn by those before it, as a shade of grey; then all are '
+    + 'decoded.', element('div', { class: 'row' }, labelled('Seed', seed), button('Draw', draw), button('Stop', stop)),
+  ...classes, element('div', { class: 'pair' }, figure('codes', map), figure('images', shown)));
+  return { made, start: () => {} };
+};
+
+const parts = (model) => [
+  ...(model.sample && !model.codes || model.latents?.normal ? [samples(model)] : []),
+  ...(model.codes ? [codes(model)] : []),
+  ...(model.directions.length > 0 && !model.reach ? [directions(model)] : []),
+  ...(model.latents && !model.reach ? [interpolation(model)] : []),
+  ...(model.reconstruct && !model.reach ? [reconstruction(model)] : []),
+  ...(model.reach ? [] : model.translate.map(translation(model))),
+  ...(model.train ? [training(model)] : []),
+];
+
+const facts = ({ size: [height, width, channels], step, reach }) => {
+  const colours = channels === 3 ? 'in colour' : 'in grey';
+  const data = reach ? 'points in the plane' : `images of ${height} × ${width} pixels ${colours}`;
+  return `${data}${step === null ? '' : `, ${step} steps of training`}`;
+};
+
+// The model of the page, for scripts: resolves when it is ready.
+const frit = Model.load();
+
+frit.then((model) => {
+  document.getElementById('facts').textContent = facts(model);
+  const all = parts(model);
+  document.getElementById('sections').append(...all.map(({ made }) => made));
+  say('Ready.');
+  all.forEach(({ start }) => start());
+}, (error) => say(error.message, true));
