@@ -21,7 +21,8 @@ const MODELS: &[&str] = &[
     "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
     "wgan-gp --latent-dim 3 --set gan.width=2 --set gan.discriminator_steps=2 --set gan.penalty_every=2",
     "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set vqvae.restart=1",
-    "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set vqvae.ema=0",
+    "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set vqvae.ema=0 \
+     --set vqvae.restart=0",
     "fsq-vae --set vqvae.width=4 --set vqvae.levels=[3,2] --set vqvae.residual=3",
     "flow-matching --set flow.width=2 --set flow.halvings=1 --set flow.steps=2",
     "pixelcnn --set pixelcnn.width=4 --set pixelcnn.layers=2 --set pixelcnn.output=5",
@@ -193,7 +194,7 @@ fn devices_that_cannot_train_together_are_refused() {
     place.refused(&format!("{train} --device cpu,reference"), &["device 2 has another kind of device than device 1"]);
     place.refused(&format!("{train} --device cpu,cpu,cpu,cpu,cpu"), &["4 of a batch, fewer than the 5 devices"]);
     place.refused(
-        "train cyclegan --data data --data-b data --batch-size 4 --set cyclegan.pool=50 --device cpu,cpu --out run",
+        &format!("train {} {DIVIDED} --set cyclegan.pool=50 --data data --device cpu,cpu --out run", MODELS[14]),
         &["set cyclegan.pool = 0"],
     );
     // Other commands run on one device.
