@@ -30,6 +30,9 @@ const MODELS: &[&str] = &[
      --set cyclegan.discriminator_width=2 --set cyclegan.discriminator_halvings=1",
     "paired --data-b data --set paired.width=3 --set paired.halvings=1 --set paired.discriminator_width=2 \
      --set paired.discriminator_halvings=1",
+    "restoration --corrupt mask:3 --set paired.width=3 --set paired.halvings=1 --set data.shard=100",
+    "dcgan-small --latent-dim 3 --set gan.width=2 --set gan.penalty_every=3",
+    "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
 ];
 
 const DIVIDED: &str = "--batch-size 32 --micro-batch 8 -q";
@@ -99,6 +102,32 @@ fn points_on_several_devices() {
         place.done(&format!("{train} --device cpu --out one"));
         place.done(&format!("{train} --device cpu,cpu --out two"));
         assert_same(&place, "two", "one");
+    }
+}
+
+/// Models that use the network of another run, and sequences.
+#[test]
+fn frozen_networks_and_sequences_on_several_devices() {
+    let place = Place::new();
+    let vqvae = "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3";
+    for (model, run) in [(vqvae, "vqvae"), ("ae --hidden 8 --latent-dim 3", "ae")] {
+        place.done(&format!("train {model} --data data --batch-size 32 --epochs 1 --device cpu --out {run} -q"));
+    }
+    let sizes = "--set prior.width=4 --set prior.layers=2 --set prior.output=5 --set data.shard=100";
+    for (number, train) in [
+        format!("prior --codes vqvae {sizes} {DIVIDED} --epochs 3"),
+        format!("realnvp --latents ae --hidden 8 {DIVIDED} --epochs 3"),
+        "wavenet --set wavenet.width=4 --set wavenet.layers=2 --set wavenet.blocks=1 --batch-size 8 --micro-batch 2 \
+         --steps 20 -q"
+            .into(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let [one, three] = ["one", "three"].map(|run| format!("{run}-{number}"));
+        place.done(&format!("train {train} --device cpu --out {one}"));
+        place.done(&format!("train {train} --device cpu,cpu,cpu --out {three}"));
+        assert_same(&place, &three, &one);
     }
 }
 

@@ -37,7 +37,7 @@ impl Order {
     }
 
     /// The order in such bytes, which rank 0 made.
-    fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8]) -> Self {
         let (kind, rest) = bytes.split_first().expect("an order has a kind");
         match kind {
             0 => Self::Step(u64::from_le_bytes(rest.try_into().expect("a step has eight bytes"))),

@@ -192,3 +192,38 @@ impl Session {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::DataSet;
+    use crate::io::error::ErrorKind;
+    use gpu_core::Exchange;
+
+    /// A team whose other rank is a thread that does this.
+    fn team(session: &mut Session, other: impl FnOnce(Threads) -> Result<()> + Send + 'static) -> Team {
+        let mut all = Threads::all(2);
+        let exchange = all.remove(1);
+        let ring = session.model.buffers().ring;
+        let rank = Rank::new(Box::new(all.remove(0)), session.executor.as_mut(), ring).unwrap();
+        Team { rank, threads: vec![spawn(move || other(exchange))] }
+    }
+
+    #[test]
+    fn a_rank_that_fails_is_named() {
+        let config = Config::load("vae").unwrap().with("vae.hidden=[2]").unwrap();
+        let data = DataSet::black([4, 4, 1], vec!["0".into()]);
+        let mut session = Session::open(config, data.into(), &Backend::Cpu).unwrap();
+        let panics = |_: Threads| panic!("no luck");
+        let error = team(&mut session, panics).end().unwrap_err();
+        assert_eq!(error.to_string(), "device 2 panicked: no luck");
+        let fails = |_: Threads| Err(Error::new(ErrorKind::Device, "no memory"));
+        let error = team(&mut session, fails).agree(&session, &Backend::Cpu).unwrap_err();
+        assert_eq!(error.to_string(), "device 2: no memory");
+        let follows = |mut exchange: Threads| match Order::of(&exchange.broadcast(Vec::new())?) {
+            Order::End => Ok(()),
+            _ => Err(Error::new(ErrorKind::Training, "another order")),
+        };
+        team(&mut session, follows).end().unwrap();
+    }
+}
