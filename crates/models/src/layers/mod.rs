@@ -139,8 +139,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode of the network that a micro-batch trains. Of the micro-batches of a divided batch, the first updates the
-    /// running statistics. Singular vectors are updated before all of them.
+    /// The mode of the network that a micro-batch trains. Of the micro-batches of a divided batch, the first updates
+    /// the running statistics. Singular vectors are updated before all of them.
     pub fn training(micro_batch: MicroBatch) -> Self {
         if micro_batch.is_part() { Self::through(micro_batch) } else { Self::Train }
     }
