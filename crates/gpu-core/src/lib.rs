@@ -25,6 +25,7 @@ pub use gpu::run::Gpu;
 pub use gpu::tuning;
 pub use gpu::variants::{VariantPolicy, class, eligible};
 pub use run::backend::{Backend, DeviceChoice, ProductTimes, TimeProducts, choose, choose_by};
+pub use run::exchange::{Alone, Exchange, Threads};
 pub use run::roofline::Roofline;
 pub use run::submit_loop::{Record, SubmitLoop, Waits};
 pub use schedule::barriers::{BarrierCounts, barriers};

@@ -57,7 +57,7 @@ pub use model::{Base, Model, Objective};
 pub use network::{Network, State};
 pub use optimiser::{LrSchedule, Optimiser, OptimiserKind};
 pub use pass::Pass;
-pub use phase::{Phase, PhaseKind, in_order};
+pub use phase::{Left, Phase, PhaseKind, in_order};
 pub use pixelcnn::{PixelCnn, PixelCnnConfig};
 pub use prior::{Prior, PriorConfig};
 pub use projection::{Descent, PROJECTION_ROWS, Projection};

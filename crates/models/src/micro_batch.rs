@@ -8,7 +8,10 @@ use std::ops::Range;
 ///
 /// Noise and order are those of the whole batch, and losses and gradients are shares of its mean. A step in
 /// micro-batches therefore differs from a step on the whole batch by rounding only, except for what depends on the
-/// batch as a whole: batch normalisation, spectral norms, free bits, restarts of codes.
+/// batch as a whole: batch normalisation, minibatch deviation, free bits, restarts of codes.
+///
+/// No micro-batch depends on another of its batch, so they may run on several devices. [`Left`](crate::Left) names
+/// what each of them leaves, and its sum over the batch is taken in the order of the micro-batches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MicroBatch {
     /// The first row, counted from the batch's first.
@@ -34,6 +37,11 @@ impl MicroBatch {
     /// The rows.
     pub fn range(self) -> Range<usize> {
         self.first..self.first + self.rows
+    }
+
+    /// True if it is not the whole batch.
+    pub fn is_part(self) -> bool {
+        self.rows < self.batch
     }
 
     /// True if it is the first of its batch.

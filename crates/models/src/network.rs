@@ -1,6 +1,7 @@
 //! A network: its parameters, and state that training changes without a gradient.
 
-use gpu_core::{Arena, Buf, BufferId, Dtype, Init, Layout, Memory, Shape, Weights};
+use gpu_core::ops::spectral_norm::{self, SpectralNorm};
+use gpu_core::{Arena, Buf, BufferId, Dtype, Init, Layout, Memory, Schedule, Shape, Weights};
 
 /// One named tensor of state: running statistics, singular vectors, averages of codes.
 #[derive(Clone, Debug)]
@@ -37,12 +38,14 @@ pub struct Network {
     pub weights: Weights,
     /// Its states, in the order of their addition.
     pub states: Vec<State>,
+    /// Its spectrally normalised weights: the layer's name, the weight, and its singular vectors.
+    pub spectral: Vec<(String, Buf, SpectralNorm)>,
 }
 
 impl Network {
     /// A network without parameters yet.
     pub fn new(memory: &mut Memory, name: &str) -> Self {
-        Self { weights: Weights::new(memory, name), states: Vec::new() }
+        Self { weights: Weights::new(memory, name), states: Vec::new(), spectral: Vec::new() }
     }
 
     /// Adds a state.
@@ -77,6 +80,13 @@ impl Network {
         let average = memory.add(&format!("average/{name}"), buf.shape, Dtype::F32);
         self.states.last_mut().expect("just added").average = Some(average);
         buf
+    }
+
+    /// Pushes a power iteration of every spectrally normalised weight.
+    pub(crate) fn iterate(&self, s: &mut Schedule) {
+        for (name, w, norm) in &self.spectral {
+            s.scope(name, |s| spectral_norm::iterate(s, "spectral_norm", *w, norm));
+        }
     }
 
     /// Every buffer that a pass with averaged weights replaces, with the running average in its place.

@@ -14,6 +14,12 @@ use gpu_core::{Buf, Dtype, Memory, Schedule};
 /// Rows of a loss ring: steps that may pass before the host reads it.
 pub const RING_ROWS: usize = 256;
 
+/// The name of the loss ring in a memory.
+pub(crate) const RING: &str = "ring";
+
+/// The name of a ring for the losses of one micro-batch after the first.
+pub(crate) const MICRO_RING: &str = "micro_ring";
+
 /// Images of requested classes that are generated at once, at most.
 pub const ASKED_ROWS: usize = 1024;
 
@@ -89,11 +95,12 @@ impl SharedBuffers {
             };
             sets.push(SetBuffers { spec, train, test, labels: None });
         }
+        memory.add(MICRO_RING, [RING_ROWS, columns], Dtype::F32);
         Self {
             sets,
             clock: memory.add("clock", [4], Dtype::U32),
             rates: memory.add("rates", [4], Dtype::F32),
-            ring: memory.add("ring", [RING_ROWS, columns], Dtype::F32),
+            ring: memory.add(RING, [RING_ROWS, columns], Dtype::F32),
             side_clock: memory.add("side_clock", [4], Dtype::U32),
             side_rates: memory.add("side_rates", [4], Dtype::F32),
             side_ring: memory.add("side_ring", [RING_ROWS, columns], Dtype::F32),

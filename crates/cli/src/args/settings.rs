@@ -13,8 +13,8 @@ use std::str::FromStr;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub(crate) struct Device {
-    /// Device: auto, cpu, gpu (also a software adapter), part of an adapter name, or reference (the CPU in double
-    /// precision) [default: auto]
+    /// Device: auto, cpu, gpu (also a software adapter), gpu:N of `frit devices`, part of an adapter name, or reference
+    /// (the CPU in double precision); `train` and `resume` take several, e.g. gpu:0,gpu:1 [default: auto]
     #[arg(long = "device", value_name = "NAME")]
     name: Option<String>,
     /// Compile shaders with bounds checks
@@ -32,7 +32,21 @@ impl Device {
     /// The options for opening it, with a default choice.
     pub(crate) fn options(&self, default: DeviceChoice) -> DeviceOptions {
         let Self { checked, deterministic, half, .. } = *self;
-        DeviceOptions { choice: self.choice().unwrap_or(default), checked, deterministic, half }
+        DeviceOptions { choice: self.choice().unwrap_or(default), others: Vec::new(), checked, deterministic, half }
+    }
+
+    /// The same for training, which may run on several devices: `gpu:0,gpu:1`.
+    pub(crate) fn all(&self, default: DeviceChoice) -> DeviceOptions {
+        let parse = |name: &str| name.parse().unwrap_or_default();
+        let names: Vec<DeviceChoice> = self.name.iter().flat_map(|names| names.split(',')).map(parse).collect();
+        // The name of an adapter may have a comma.
+        let several = names.iter().all(|name| !matches!(name, DeviceChoice::Named(_)));
+        match &names[..] {
+            [first, others @ ..] if several => {
+                DeviceOptions { choice: first.clone(), others: others.to_vec(), ..self.options(default) }
+            }
+            _ => self.options(default),
+        }
     }
 
     /// The requested device, if any.

@@ -2,7 +2,7 @@
 
 use frit::Hint;
 use frit::io::format::quoted;
-use gpu_core::Error::{NoAdapter, NoSuchAdapter, Refused};
+use gpu_core::Error::{NoAdapter, NoSuchAdapter, Rank, Refused};
 use std::path::Path;
 
 /// `error: …`, and a line `help: …` where a flag or a command can help.
@@ -21,7 +21,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         NoAdapter => {
             Some("install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers), or use --device cpu".into())
         }
-        NoSuchAdapter { .. } | Refused { .. } => Some("choose another --device (see `frit devices`)".into()),
+        NoSuchAdapter { .. } | Refused { .. } | Rank { .. } => {
+            Some("choose another --device (see `frit devices`)".into())
+        }
         gpu_core::Error::OutOfMemory { .. } | gpu_core::Error::TooLarge { .. } => {
             Some("use a smaller --batch-size, or --micro-batch auto".into())
         }

@@ -19,8 +19,8 @@ pub(crate) fn devices(args: &args::Devices) -> Result<Ending> {
     if adapters.is_empty() {
         out!("no adapters found (on Debian, `apt-get install mesa-vulkan-drivers` installs a software one)")?;
     }
-    for caps in &adapters {
-        out!("{}", caps.name)?;
+    for (number, caps) in adapters.iter().enumerate() {
+        out!("gpu:{number} {}", caps.name)?;
         out!("  {}, {}, {}", caps.backend, caps.kind, caps.driver)?;
         out!(
             "  buffers to {} MiB, bindings to {} MiB, {} storage buffers in a kernel",

@@ -17,7 +17,7 @@ pub(crate) fn resume(args: &args::Resume, terminal: &Terminal) -> Result<Ending>
         data_b: args.data_b.clone(),
         length: Length { epochs: args.epochs, steps: args.steps },
         micro_batch: args.micro_batch.map(Into::into),
-        device: args.device.options(DeviceChoice::Auto),
+        device: args.device.all(DeviceChoice::Auto),
         same_device: args.device.choice().is_none(),
         terminal: *terminal,
         interrupt: on_interrupt()?,

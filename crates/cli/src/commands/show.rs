@@ -55,6 +55,8 @@ fn part(phase: &Phase, phases: &[Planned]) -> String {
             let number = all.iter().take_while(|micro_batch| micro_batch.first <= this.first).count();
             format!(", micro-batch {number} of {}", all.len())
         }
+        PhaseKind::Accumulate(_) => ", sum".into(),
+        PhaseKind::Clock if !all.is_empty() => ", clock".into(),
         PhaseKind::Clock | PhaseKind::Backward(_) => String::new(),
     }
 }

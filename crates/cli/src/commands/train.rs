@@ -29,7 +29,7 @@ pub(crate) fn train(args: &args::Train, given: &str, terminal: &Terminal) -> Res
         name: recipe_name(&recipe),
         length: Length { epochs: args.epochs, steps: args.steps },
         micro_batch: args.micro_batch.map(Into::into),
-        device: args.device.options(DeviceChoice::Auto),
+        device: args.device.all(DeviceChoice::Auto),
         init: args.init.clone(),
         out: args.out.clone(),
         terminal: *terminal,

@@ -134,13 +134,20 @@ impl Checkpoint {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        files::write(path, &self.to_bytes(&path.display().to_string())?)
+    }
+
+    /// The contents of the file, which an error calls `name`.
+    ///
+    /// # Errors
+    /// The tensors do not fit a safetensors file.
+    pub(crate) fn to_bytes(&self, name: &str) -> Result<Vec<u8>> {
         let note = Note { crc32: self.crc32(), metadata: self.metadata.clone() };
         let note = HashMap::from([(KEY.to_string(), serde_json::to_string(&note).expect("notes are JSON"))]);
         let tensors = self.tensors.iter().map(|(name, (shape, array))| (name, Tensor { shape, array }));
-        let bytes = safetensors::serialize(tensors, Some(note)).with_context(Kind::Checkpoint, || {
-            format!("cannot write {}: its tensors do not fit a safetensors file", path.display())
-        })?;
-        files::write(path, &bytes)
+        safetensors::serialize(tensors, Some(note)).with_context(Kind::Checkpoint, || {
+            format!("cannot write {name}: its tensors do not fit a safetensors file")
+        })
     }
 
     /// Reads a file that frit or another program wrote.

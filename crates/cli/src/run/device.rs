@@ -25,12 +25,22 @@ fn tuned_file(caps: &Caps, half: bool) -> Option<PathBuf> {
 pub struct DeviceOptions {
     /// The device.
     pub choice: DeviceChoice,
+    /// Further devices, of the same kind, on which training runs as well.
+    pub others: Vec<DeviceChoice>,
     /// Keeps the shaders' bounds checks.
     pub checked: bool,
     /// Chooses variants by the built-in table, not by tuned results.
     pub deterministic: bool,
     /// Rounds the operands of products to half precision.
     pub half: bool,
+}
+
+impl DeviceOptions {
+    /// The devices in a sentence; `reason` is that of the choice of the first.
+    pub fn running(&self, reason: &str) -> String {
+        let others = self.others.iter().map(|other| format!(", and on {other}"));
+        format!("running on {reason}{}", others.collect::<String>())
+    }
 }
 
 /// Opens a device, and returns the reason for the choice.

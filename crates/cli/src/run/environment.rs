@@ -3,13 +3,13 @@
 use crate::io::format::quoted;
 use crate::run::device;
 use crate::run::session::Session;
-use gpu_core::Backend;
+use gpu_core::{Backend, DeviceChoice};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Program, device, executor and data, by name.
-pub fn environment(backend: &Backend, session: &Session) -> Value {
-    json!({
+/// Program, device, executor and data, by name, and the further devices of a training on several.
+pub fn environment(backend: &Backend, others: &[DeviceChoice], session: &Session) -> Value {
+    let mut environment = json!({
         "frit": env!("CARGO_PKG_VERSION"),
         "device": backend.name(),
         "adapter": adapter(backend),
@@ -19,7 +19,11 @@ pub fn environment(backend: &Backend, session: &Session) -> Value {
         "system": system(),
         "command": command(),
         "data": session.data.fingerprint(),
-    })
+    });
+    if !others.is_empty() {
+        environment["others"] = others.iter().map(ToString::to_string).collect();
+    }
+    environment
 }
 
 /// `linux x86_64, 8 processors`

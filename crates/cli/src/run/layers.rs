@@ -59,7 +59,8 @@ fn forward<'a>(network: &Network, parameter: &Parameter, phases: &'a [Planned]) 
     let id = network.weights.arena(Arena::Values);
     let reads =
         |call: &&Call| call.bufs.iter().any(|buf| buf.id == id && buf.range().contains(&(parameter.offset as usize)));
-    let phases = phases.iter().map(|planned| &planned.phase).filter(|phase| phase.kind != PhaseKind::Update);
+    let phases =
+        phases.iter().map(|planned| &planned.phase).filter(|phase| matches!(phase.kind, PhaseKind::Backward(_)));
     for phase in phases {
         let calls = phase.schedule.calls();
         if let Some(first) = calls.iter().find(reads) {

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod planned;
 pub mod profile;
 pub mod programs;
+pub mod ranks;
 mod recognise;
 mod saved;
 pub mod session;

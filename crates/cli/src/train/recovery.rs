@@ -1,7 +1,7 @@
 //! Device errors during training: the last checkpoint, and the run to resume.
 
 use crate::io::error::{Error, Hint};
-use gpu_core::Error::{Fault, Lost, OutOfMemory};
+use gpu_core::Error::{Fault, Lost, OutOfMemory, Rank};
 use std::path::Path;
 
 /// Adds the saved checkpoint and the hint to resume to an error of the device. Other errors, and errors before the
@@ -12,6 +12,7 @@ pub(crate) fn with_checkpoint(error: Error, run: &Path, saved: Option<u64>) -> E
         Lost { why } => format!("the device was lost: {why}"),
         OutOfMemory { what, .. } => format!("the device ran out of memory for {what}"),
         Fault { why } => format!("the device reported an error: {why}"),
+        Rank { .. } => error.to_string(),
         _ => return error,
     };
     let run = run.display();

@@ -15,6 +15,7 @@ use crate::train::options::ResumeOptions;
 use crate::train::progress::Progress;
 use crate::train::setup::{Setup, check, choose_micro_batch};
 use crate::train::start::Trained;
+use crate::train::team::{Team, check_divided};
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::{Backend, DeviceChoice};
 use serde_json::{Value, json};
@@ -62,11 +63,13 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     check_tensors(model.as_ref(), &checkpoint)?;
     let terminal = options.terminal;
     let (backend, reason) = same_device(&options, &run)?;
-    terminal.say(&format!("running on {reason}"));
+    let device = DeviceOptions { others: others(&options, &run)?, ..options.device.clone() };
+    terminal.say(&device.running(&reason));
     let mut setup = Setup { config, data: Arc::new(data), backend, frozen: None };
     if auto_micro_batch {
         setup.fit_micro_batch(&terminal)?;
     }
+    check_divided(&setup.config, device.others.len() + 1)?;
     if setup.config.micro_batches() != started.micro_batches() {
         terminal.say("warning: the micro-batch size changed; results will not be bit-identical");
     }
@@ -80,7 +83,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     let was_complete = progress.step == plan.total;
     let (step, rollbacks) = (progress.step, progress.rollbacks.clone());
     let name = options.run.display();
+    let mut team = Team::start(&device, &mut session, &setup.backend)?;
     let prepared = Trainer::new(&mut session, &setup.backend, &terminal, progress, |session| {
+        team.iter_mut().try_for_each(|team| team.agree(session, &setup.backend))?;
         run.go_back(step, &rollbacks)?;
         run.prune(step, session.config.train.keep)?;
         run.write_config(&session.config.to_toml()?)?;
@@ -88,7 +93,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
             terminal.say(&format!("{name} is complete: all {step} steps are done"));
             return Ok(run);
         }
-        run.write_environment(&environment(&setup.backend, session))?;
+        run.write_environment(&environment(&setup.backend, &device.others, session))?;
         // A run of version 0.1.0 has none.
         if run.read_images()?.is_none() {
             run.write_images(&session.data.list)?;
@@ -111,6 +116,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
         }
     };
     trainer.observe(options.observer);
+    trainer.employ(team);
     let metrics = match trainer.train(&options.interrupt)? {
         Outcome::Done(metrics) => Some(metrics),
         Outcome::Interrupted => None,
@@ -166,6 +172,16 @@ fn device_name(environment: &Value) -> Option<&str> {
         "cpu" if text("executor").is_some_and(|executor| executor.starts_with("CPU reference")) => Some("reference"),
         name => Some(name),
     }
+}
+
+/// The further devices: those that the run was trained on, or those that are wanted.
+fn others(options: &ResumeOptions, run: &Run) -> Result<Vec<DeviceChoice>> {
+    if !options.same_device {
+        return Ok(options.device.others.clone());
+    }
+    let before = run.read_environment()?.unwrap_or_default();
+    let names = before["others"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    Ok(names.map(|name| name.parse().unwrap_or_default()).collect())
 }
 
 /// Opens the device that the run was trained on, with its shader variants; another one if it is missing or not wanted.

@@ -36,6 +36,7 @@ impl Trainer<'_> {
         progress.rollbacks.push(line);
         self.progress = progress;
         self.prepared.programs = Programs::prepare(self.session, &self.prepared.steps, tries + 1)?;
+        self.send_state()?;
         // The checkpoint first: the lines of metrics below can be restored from it.
         self.save()?;
         self.run.go_back(self.progress.step, &self.progress.rollbacks)?;

@@ -18,6 +18,7 @@ use crate::terminal::Terminal;
 use crate::train::best_metric::BestMetric;
 use crate::train::fit_memory::{FitMemory, smallest_micro_batch};
 use crate::train::options::{Length, MicroBatchSize};
+use crate::train::team;
 use gpu_core::Backend;
 use models::ModelConfig;
 use std::sync::Arc;
@@ -64,13 +65,19 @@ impl Inputs {
     pub fn open(self, device: &DeviceOptions, terminal: &Terminal) -> Result<Setup> {
         let Self { mut config, data, auto_micro_batch, frozen } = self;
         let (backend, reason) = device::open(device)?;
-        terminal.say(&format!("running on {reason}"));
+        terminal.say(&device.running(&reason));
         if let Some(images) = fit_shard(&mut config, &data, binding_bytes(&backend))? {
             terminal.say(&format!("{} exceeds the device's limits; using shards of {images} images", data.name));
         }
         let mut setup = Setup { config, data, backend, frozen };
         if auto_micro_batch {
             setup.fit_micro_batch(terminal)?;
+        }
+        let ranks = device.others.len() + 1;
+        if let Some(micro_batches) = team::divide(&mut setup.config, ranks)? {
+            let Train { batch_size, micro_batch, .. } = setup.config.train;
+            check(&setup.config, false, &setup.data)?;
+            terminal.say(&format!("a batch of {batch_size} is {micro_batches} micro-batches of {micro_batch}"));
         }
         Ok(setup)
     }

@@ -16,6 +16,7 @@ use crate::terminal::Terminal;
 use crate::train::options::TrainOptions;
 use crate::train::progress::Progress;
 use crate::train::setup::{Inputs, Setup, StepTime};
+use crate::train::team::Team;
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::Backend;
 use std::path::{Path, PathBuf};
@@ -73,13 +74,15 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
     startup.lap("device");
     let mut session = started(&setup, init, &terminal)?;
     startup.lap("weights");
+    let mut team = Team::start(&device, &mut session, &setup.backend)?;
     let Setup { data, backend, .. } = &setup;
     let prepared = Trainer::new(&mut session, &setup.backend, &terminal, Progress::default(), |session| {
+        team.iter_mut().try_for_each(|team| team.agree(session, backend))?;
         let run = match &out {
             Some(path) => Run::create(path)?,
             None => Run::create_numbered(Path::new(RUNS), &name)?,
         };
-        run.write_environment(&environment(backend, session))?;
+        run.write_environment(&environment(backend, &device.others, session))?;
         let images = data.described(&data.train);
         terminal.say(&format!("training {name} on {images} into {}", run.path.display()));
         let steps = EpochPlan::new(&session.config, data.epoch_images()).total;
@@ -107,6 +110,7 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
         }
     };
     trainer.report_startup(startup);
+    trainer.employ(team);
     trainer.observe(observer);
     let path = trainer.path().to_path_buf();
     let metrics = match trainer.train(&interrupt)? {

@@ -7,7 +7,6 @@ use crate::eval::passes::{CodeUse, TestLoss, Tested, summary};
 use crate::io::error::{Error, ErrorKind, Result};
 use crate::io::images::write_png;
 use crate::report::LiveReport;
-use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition};
 use crate::run::folder::Run;
 use crate::run::programs::Programs;
@@ -23,7 +22,8 @@ use crate::train::monitors::ActiveMonitors;
 use crate::train::preview::{Preview, save_reals};
 use crate::train::progress::Progress;
 use crate::train::recovery;
-use gpu_core::{Array, Backend, Record, SubmitLoop};
+use crate::train::team::Team;
+use gpu_core::{Backend, Record, SubmitLoop};
 use serde_json::Value;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -85,10 +85,12 @@ pub struct Trainer<'a> {
     pub(super) terminal: &'a Terminal,
     pub(super) progress: Progress,
     /// The step of the latest checkpoint, if there is one.
-    saved: Option<u64>,
+    pub(super) saved: Option<u64>,
     pub(super) prepared: Prepared,
     generative: Option<GenerativeMetrics>,
     submit_loop: SubmitLoop,
+    /// The other ranks of a training on several devices.
+    pub(super) team: Option<Team>,
     /// Images since `since`, for the speed.
     pub(super) images_since: u64,
     pub(super) since: Instant,
@@ -134,6 +136,7 @@ impl<'a> Trainer<'a> {
             prepared,
             generative,
             submit_loop: SubmitLoop::default(),
+            team: None,
             since: Instant::now(),
             images_since: 0,
             history: Vec::new(),
@@ -147,6 +150,11 @@ impl<'a> Trainer<'a> {
     /// Calls `observer` after each step and epoch, and for each warning.
     pub fn observe(&mut self, observer: Option<Observer>) {
         self.observer = observer;
+    }
+
+    /// Trains with other ranks.
+    pub(super) fn employ(&mut self, team: Option<Team>) {
+        self.team = team;
     }
 
     /// Logs the times before the first step, once it is done.
@@ -167,6 +175,10 @@ impl<'a> Trainer<'a> {
     /// cannot be written; [`ErrorKind::Training`] if the loss is not finite, or diverges.
     pub fn train(mut self, interrupted: &AtomicBool) -> Result<Outcome> {
         let outcome = self.train_on(interrupted);
+        let outcome = match self.team.take() {
+            Some(team) => outcome.and_then(|outcome| team.end().map(|()| outcome)),
+            None => outcome,
+        };
         if let Some(live) = &mut self.live {
             live.finish();
             live.warnings().iter().for_each(|warning| self.terminal.say(warning));
@@ -185,6 +197,7 @@ impl<'a> Trainer<'a> {
         if self.progress.step < self.prepared.steps.total {
             self.live = Some(LiveReport::start(&self.run.path));
         }
+        self.send_state()?;
         let mut last = None;
         let bar = self.terminal.bar(self.prepared.steps.total, self.progress.step);
         while self.progress.step < self.prepared.steps.total && !self.out_of_patience() {
@@ -244,7 +257,7 @@ impl<'a> Trainer<'a> {
         let Train { save_every, sample_every, .. } = self.session.config.train;
         let dues = [save_every, sample_every].into_iter().filter(|&every| every > 0).map(|every| every - step % every);
         let runs = dues.fold(runs.min(steps.total - step), u64::min);
-        let programs = self.prepared.programs.of(size)?;
+        let programs = &self.prepared.programs;
         let images = steps.images_of(size);
         let (columns, noun) = (self.session.model.columns(), self.session.data.noun());
         let log_every = (steps.per_epoch / LOG_LINES).clamp(1, LOG_STEPS);
@@ -281,7 +294,13 @@ impl<'a> Trainer<'a> {
             if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let ring = self.session.model.buffers().ring;
-        self.submit_loop.drive(self.session.executor.as_mut(), programs, step + 1, runs, ring, &mut seen)?;
+        match &mut self.team {
+            Some(team) => team.drive(self.session, programs.parts(size), step, runs, &mut seen)?,
+            None => {
+                let (executor, programs) = (self.session.executor.as_mut(), programs.of(size)?);
+                self.submit_loop.drive(executor, programs, step + 1, runs, ring, &mut seen)?;
+            }
+        }
         written?;
         Ok(broken.map(|step| Failure { step, cause: Cause::NonFinite }))
     }
@@ -399,15 +418,6 @@ impl<'a> Trainer<'a> {
         Ok(Tested { means: self.progress.means(), code_use })
     }
 
-    /// Starts the sums of a new epoch.
-    fn begin_epoch(&mut self) -> Result<()> {
-        self.progress.begin_epoch();
-        if let Some(usage) = self.session.model.quantiser().map(|quantiser| quantiser.usage()) {
-            self.session.executor.write(usage.train, &Array::F32(vec![0.0; usage.train.len()]))?;
-        }
-        Ok(())
-    }
-
     /// Draws the preview of an epoch or a step. Returns the samples in it.
     fn draw(&mut self) -> Result<Option<Images>> {
         let (step, by_steps) = (self.progress.step, self.session.config.train.sample_every > 0);
@@ -417,31 +427,5 @@ impl<'a> Trainer<'a> {
             self.live.iter_mut().for_each(|live| live.samples(step, &path));
         }
         Ok(samples)
-    }
-
-    /// Saves a checkpoint if all its numbers are finite. Returns false if not.
-    pub(super) fn save(&mut self) -> Result<bool> {
-        let checkpoint = self.snapshot()?;
-        checkpoint.iter().try_for_each(|checkpoint| self.keep(checkpoint))?;
-        Ok(checkpoint.is_some())
-    }
-
-    /// Saves a checkpoint as the latest, and by its step if `train.keep` is set.
-    fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let (step, keep) = (self.progress.step, self.session.config.train.keep);
-        self.run.sync_metrics()?;
-        if keep > 0 {
-            checkpoint.save(&self.run.numbered(step))?;
-        }
-        checkpoint.save(&self.run.latest())?;
-        self.saved = Some(step);
-        self.run.prune(step, keep)
-    }
-
-    /// A checkpoint; `None` if it holds a number that is not finite.
-    fn snapshot(&mut self) -> Result<Option<Checkpoint>> {
-        let mut checkpoint = self.session.checkpoint()?;
-        checkpoint.metadata = self.progress.notes(self.session)?;
-        Ok(checkpoint.is_finite().then_some(checkpoint))
     }
 }

@@ -47,6 +47,12 @@ pub enum Error {
         /// The device's limit.
         limit: u64,
     },
+    /// Another rank of a training on several devices has ended.
+    #[error("rank {rank} ended")]
+    Rank {
+        /// Its number.
+        rank: usize,
+    },
     /// wgpu or the driver reported an error that is a bug in this crate or in the driver.
     #[error("device error: {why}")]
     Fault {

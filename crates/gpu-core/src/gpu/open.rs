@@ -43,6 +43,22 @@ impl Adapter {
         })
     }
 
+    /// The adapter of this number in [`Self::all`].
+    pub fn numbered(number: usize) -> Result<Self, Error> {
+        let mut all = Self::all();
+        if all.is_empty() {
+            return Err(Error::NoAdapter);
+        }
+        if number >= all.len() {
+            let names = all.iter().enumerate().map(|(number, adapter)| format!("gpu:{number} {}", adapter.caps.name));
+            return Err(Error::NoSuchAdapter {
+                part: format!("gpu:{number}"),
+                names: names.collect::<Vec<_>>().join(", "),
+            });
+        }
+        Ok(all.swap_remove(number))
+    }
+
     /// The best adapter, including software ones; `WGPU_ADAPTER_NAME` takes precedence.
     pub fn best() -> Result<Self, Error> {
         match std::env::var("WGPU_ADAPTER_NAME") {

@@ -139,27 +139,44 @@ pub struct Saved {
 /// If `w` does not have as many elements as u vᵀ.
 pub fn forward(s: &mut Schedule, label: &str, w: Buf, norm: &SpectralNorm, iterate: bool) -> (Buf, Saved) {
     let params = plain_params(label, w, norm);
-    let (m, n) = (params.m as usize, params.n as usize);
-    let flops = 2 * w.len() as u64;
-    let mut v = norm.v;
-    if iterate {
-        let partial = s.scratch([params.parts as usize, n]);
-        let bufs = [w, norm.u, partial];
-        s.push(&SPECTRAL_NORM_COLUMNS, &format!("{label}.columns"), &bufs, &params, elements(partial.len()), flops);
-        let sum = reduce::columns(s, &format!("{label}.columns.sum"), partial, reduce::Kind::Sum);
-        v = normalise(s, &format!("{label}.v"), sum, norm.v, &params);
-    }
-    let product = s.scratch([m]);
-    s.push(&SPECTRAL_NORM_ROWS, &format!("{label}.rows"), &[w, v, product], &params, Grid::Linear(m), flops);
-    let u = match iterate {
-        true => normalise(s, &format!("{label}.u"), product, norm.u, &params),
-        false => norm.u,
+    let m = params.m as usize;
+    let (product, u, v) = match iterate {
+        true => iterated(s, label, w, norm),
+        false => (rows(s, label, w, norm.v, &params), norm.u, norm.v),
     };
     let (sigma, y) = (s.scratch([1]), s.scratch(w.shape));
     let sigma_label = format!("{label}.sigma");
     s.push(&SPECTRAL_NORM_SIGMA, &sigma_label, &[product, u, sigma], &params, Grid::Linear(1), 2 * m as u64);
     s.push(&SPECTRAL_NORM_DIVIDE, label, &[w, sigma, y], &params, elements(w.len()), w.len() as u64);
     (y, Saved { y, sigma, u, v })
+}
+
+/// One power iteration, which updates u and v: [`forward`] without it then gives what [`forward`] with it gives.
+///
+/// # Panics
+/// As [`forward`].
+pub fn iterate(s: &mut Schedule, label: &str, w: Buf, norm: &SpectralNorm) {
+    iterated(s, label, w, norm);
+}
+
+/// One power iteration: w v, u and v.
+fn iterated(s: &mut Schedule, label: &str, w: Buf, norm: &SpectralNorm) -> (Buf, Buf, Buf) {
+    let params = plain_params(label, w, norm);
+    let partial = s.scratch([params.parts as usize, params.n as usize]);
+    let (bufs, flops) = ([w, norm.u, partial], 2 * w.len() as u64);
+    s.push(&SPECTRAL_NORM_COLUMNS, &format!("{label}.columns"), &bufs, &params, elements(partial.len()), flops);
+    let sum = reduce::columns(s, &format!("{label}.columns.sum"), partial, reduce::Kind::Sum);
+    let v = normalise(s, &format!("{label}.v"), sum, norm.v, &params);
+    let product = rows(s, label, w, v, &params);
+    (product, normalise(s, &format!("{label}.u"), product, norm.u, &params), v)
+}
+
+/// w v, `[m]`.
+fn rows(s: &mut Schedule, label: &str, w: Buf, v: Buf, params: &SpectralNormParams) -> Buf {
+    let (m, flops) = (params.m as usize, 2 * w.len() as u64);
+    let product = s.scratch([m]);
+    s.push(&SPECTRAL_NORM_ROWS, &format!("{label}.rows"), &[w, v, product], params, Grid::Linear(m), flops);
+    product
 }
 
 /// dw += (dy − (Σ dy ⊙ y) u vᵀ) / σ, where dy is the gradient of y and `dw` that of w.

@@ -6,10 +6,11 @@ use crate::{
     Adapter, Array, Caps, Cpu, Device, DeviceKind, Dtype, Error, Executor, Gpu, Memory, Reference, Schedule, Sharing,
     VariantPolicy,
 };
+use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// A requested device: `auto`, `cpu`, `reference`, `gpu`, or part of an adapter's name.
+/// A requested device: `auto`, `cpu`, `reference`, `gpu`, `gpu:N`, or part of an adapter's name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum DeviceChoice {
     /// The best GPU; without one, a software adapter or the CPU executor, whichever is measured to be faster.
@@ -21,6 +22,8 @@ pub enum DeviceChoice {
     Reference,
     /// The best adapter, including software ones.
     Gpu,
+    /// The adapter of this number in [`Adapter::all`].
+    Number(usize),
     /// The best adapter whose name contains this text.
     Named(String),
 }
@@ -34,8 +37,24 @@ impl FromStr for DeviceChoice {
             "cpu" => Self::Cpu,
             "reference" => Self::Reference,
             "gpu" => Self::Gpu,
-            _ => Self::Named(text.into()),
+            word => match word.strip_prefix("gpu:").and_then(|number| number.parse().ok()) {
+                Some(number) => Self::Number(number),
+                None => Self::Named(text.into()),
+            },
         })
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Reference => f.write_str("reference"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::Number(number) => write!(f, "gpu:{number}"),
+            Self::Named(part) => f.write_str(part),
+        }
     }
 }
 
@@ -127,6 +146,10 @@ pub fn choose_by(
         DeviceChoice::Gpu => {
             let adapter = Adapter::best()?;
             Ok((open(&adapter, checked)?, format!("{}, the best adapter", adapter.caps)))
+        }
+        DeviceChoice::Number(number) => {
+            let adapter = Adapter::numbered(*number)?;
+            Ok((open(&adapter, checked)?, format!("{}, as requested", adapter.caps)))
         }
         DeviceChoice::Named(part) => {
             let adapter = Adapter::named(part)?;

@@ -20,6 +20,15 @@ pub struct Record {
     pub values: Vec<f64>,
 }
 
+impl Record {
+    /// The record of a step, from the contents of its ring.
+    pub fn of(values: &Array, ring: Buf, step: u64) -> Self {
+        let (rows, columns) = (ring.shape.rows() as u64, ring.shape.cols());
+        let start = ((step - 1) % rows) as usize * columns;
+        Self { step, values: values.to_f64()[start..start + columns].to_vec() }
+    }
+}
+
 struct Flight {
     ticket: Ticket,
     first: u64,

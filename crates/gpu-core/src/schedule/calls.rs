@@ -208,6 +208,20 @@ impl Schedule {
         self
     }
 
+    /// Removes the calls that `select` selects, and returns them as a separate schedule, in order.
+    ///
+    /// # Panics
+    /// If such a call binds scratch, which belongs to this schedule.
+    pub fn take(&mut self, select: impl Fn(&Call) -> bool) -> Self {
+        let (taken, left): (Vec<Call>, Vec<Call>) = std::mem::take(&mut self.calls).into_iter().partition(select);
+        for call in &taken {
+            let scratch = call.bufs.iter().any(|buf| buf.id.arena == Arena::Scratch);
+            assert!(!scratch, "{}: binds scratch, and is to be taken out of its schedule", call.label);
+        }
+        self.calls = left;
+        Self { calls: taken, ..Self::default() }
+    }
+
     /// Runs `build`, with `name` prefixed to the labels of the calls that it pushes.
     pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> T) -> T {
         self.scopes.push(name.into());

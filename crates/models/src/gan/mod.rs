@@ -183,8 +183,8 @@ impl Gan {
         let fake = see(s, list, fake, Images::Fake, draws).images.buf;
 
         let [rows, d_real, d_fake] = match self.config.has_batch_statistics() {
-            true => self.discriminator_apart(s, real, fake, y, micro_batch.share()),
-            false => self.discriminator_joint(s, real, fake, y, micro_batch.share()),
+            true => self.discriminator_apart(s, real, fake, y, micro_batch),
+            false => self.discriminator_joint(s, real, fake, y, micro_batch),
         };
         let at = At { real, fake, y, clock, seed };
         let penalty = self.penalty_of_step(s, micro_batch, at, training);
@@ -208,11 +208,19 @@ impl Gan {
     }
 
     /// Losses, and D's scores of real and of generated images, each with separate statistics.
-    fn discriminator_apart(&self, s: &mut Schedule, real: Buf, fake: Buf, y: Option<Buf>, weight: f32) -> [Buf; 3] {
+    fn discriminator_apart(
+        &self,
+        s: &mut Schedule,
+        real: Buf,
+        fake: Buf,
+        y: Option<Buf>,
+        micro_batch: MicroBatch,
+    ) -> [Buf; 3] {
+        let (mode, weight) = (Mode::training(micro_batch), micro_batch.share());
         let [(real_rows, d_real), (fake_rows, d_fake)] =
             [("real", real, Role::Real), ("fake", fake, Role::Fake)].map(|(name, images, role)| {
                 s.scope(name, |s| {
-                    let (scores, saved) = self.score(s, Value::plain(images), y, Mode::Train);
+                    let (scores, saved) = self.score(s, Value::plain(images), y, mode);
                     let (rows, dscores, reported) =
                         gan_loss::with_gradient(s, "loss", scores, role, self.config.score_loss(), weight);
                     self.discriminator.backward(s, &saved, dscores, Wrt::Params);
@@ -223,12 +231,20 @@ impl Gan {
     }
 
     /// The same in one pass over both, for a score that depends on its image alone.
-    fn discriminator_joint(&self, s: &mut Schedule, real: Buf, fake: Buf, y: Option<Buf>, weight: f32) -> [Buf; 3] {
+    fn discriminator_joint(
+        &self,
+        s: &mut Schedule,
+        real: Buf,
+        fake: Buf,
+        y: Option<Buf>,
+        micro_batch: MicroBatch,
+    ) -> [Buf; 3] {
+        let (mode, weight) = (Mode::training(micro_batch), micro_batch.share());
         let batch = real.shape.dims()[0] as usize;
         let row = |images: Buf| images.reshape([1, images.len()]);
         let both = channels::concat(s, "both", row(real), row(fake)).reshape(self.spec().images(2 * batch));
         let y = y.map(|y| channels::concat(s, "both_y", row(y), row(y)).reshape([2 * batch, y.shape.cols()]));
-        let (scores, saved) = self.score(s, Value::plain(both), y, Mode::Train);
+        let (scores, saved) = self.score(s, Value::plain(both), y, mode);
         let role = Role::RealThenFake(batch);
         let loss = self.config.score_loss();
         let (rows, dscores, reported) = gan_loss::with_gradient(s, "loss", scores, role, loss, weight);
@@ -264,10 +280,10 @@ impl Gan {
         let z = self.micro_batch_latents(s, micro_batch, clock, training.seed, Stream::Latent);
         let y = self.config.class_conditional.then(|| self.base.buffers.train_order(s, micro_batch, training, clock));
         let y = y.and_then(|order| self.train_classes(s, order));
-        let (fake, generator) = self.generate(s, z, y, Mode::Train);
+        let (fake, generator) = self.generate(s, z, y, Mode::training(micro_batch));
         let draws = Draws { rows: micro_batch, clock, seed: training.seed };
         let seen = see(s, &self.config.augment, fake, Images::Generated, draws);
-        let (scores, discriminator) = self.score(s, seen.images, y, Mode::Through);
+        let (scores, discriminator) = self.score(s, seen.images, y, Mode::through(micro_batch));
         let (rows, dscores, _) =
             gan_loss::with_gradient(s, "loss", scores, Role::Generator, self.config.score_loss(), micro_batch.share());
 

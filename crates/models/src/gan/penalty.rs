@@ -88,7 +88,7 @@ impl SlopePenalty<'_> {
         };
         let penalty = s.scope("penalty", |s| {
             let images = at.images(s, kind, rows);
-            let (scores, saved) = score(self.discriminator, s, Value::plain(images), at.y, Mode::Through);
+            let (scores, saved) = score(self.discriminator, s, Value::plain(images), at.y, Mode::through(rows));
             let ones = s.scratch(scores.shape);
             fill::fill(s, "ones", ones, 1.0);
             let (adjoints, g) = self.discriminator.adjoints(s, &saved, ones);

@@ -22,6 +22,7 @@ pub use sequence::Sequence;
 pub(crate) use sequence::{halved, halving, halvings};
 pub use stack::{Layer, Stack};
 
+use crate::micro_batch::MicroBatch;
 use crate::network::Network;
 use gpu_core::ops::activation::{self, Activation};
 use gpu_core::ops::spectral_norm::{self, SpectralNorm};
@@ -137,6 +138,19 @@ pub enum Mode {
     Use,
 }
 
+impl Mode {
+    /// The mode of the network that a micro-batch trains. Of the micro-batches of a divided batch, the first updates
+    /// the running statistics. Singular vectors are updated before all of them.
+    pub fn training(micro_batch: MicroBatch) -> Self {
+        if micro_batch.is_part() { Self::through(micro_batch) } else { Self::Train }
+    }
+
+    /// The mode of a network that the gradient of a micro-batch passes.
+    pub fn through(micro_batch: MicroBatch) -> Self {
+        if micro_batch.is_first() { Self::Through } else { Self::Batch }
+    }
+}
+
 /// The values of a forward pass that its backward pass needs.
 #[derive(Clone, Debug)]
 pub struct Saved {
@@ -210,9 +224,11 @@ impl Weight {
     ) -> SpectralNorm {
         let (rows, columns) = (w.shape.dims()[0] as usize, w.len() / w.shape.dims()[0] as usize);
         let start = Init::Normal(0.0, 1.0);
-        SpectralNorm {
+        let norm = SpectralNorm {
             u: network.state(memory, &format!("{name}.weight_u"), [rows], start),
             v: network.state_laid(memory, &format!("{name}.weight_v"), [columns], layout, start),
-        }
+        };
+        network.spectral.push((name.into(), w, norm));
+        norm
     }
 }

@@ -8,10 +8,10 @@ use gpu_core::ops::vq;
 use gpu_core::{Buf, Memory, Schedule, Shape};
 
 /// The codes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Codes {
     /// The rows of a codebook.
-    Codebook(Codebook),
+    Codebook(Box<Codebook>),
     /// All combinations of levels.
     Levels(Levels),
 }
@@ -19,7 +19,7 @@ pub(super) enum Codes {
 impl Codes {
     pub(super) fn new(memory: &mut Memory, network: &mut Network, config: &VqVaeConfig) -> Self {
         match config.quantiser {
-            QuantiserKind::Codebook => Self::Codebook(Codebook::new(memory, network, config)),
+            QuantiserKind::Codebook => Self::Codebook(Box::new(Codebook::new(memory, network, config))),
             QuantiserKind::Fsq => Self::Levels(Levels::new(&config.levels).expect("the settings are valid")),
         }
     }

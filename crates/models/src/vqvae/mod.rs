@@ -22,11 +22,12 @@ use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Model, Objective};
 use crate::network::Network;
 use crate::pass::Pass;
-use crate::phase::{Phase, Round};
+use crate::phase::{Parts, Phase, Round};
 use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
 use crate::validate::InvalidSetting;
+use codebook::Rule;
 use codes::Codes;
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::codebook::{count, perplexity as perplexity_of};
@@ -46,6 +47,8 @@ pub struct VqVae {
     config: VqVaeConfig,
     base: Base,
     usage: Usage,
+    /// The use of each code in a micro-batch after the first of its batch.
+    micro_usage: Buf,
     network: Network,
     encoder: Stack,
     decoder: Stack,
@@ -78,11 +81,12 @@ impl VqVae {
             train: memory.add("usage", [config.codes()], Dtype::F32),
             test: memory.add("test_usage", [config.codes()], Dtype::F32),
         };
+        let micro_usage = memory.add("micro_usage", [config.codes()], Dtype::F32);
         let mut network = Network::new(memory, "vqvae");
         let encoder = encoder(memory, &mut network, &config, spec.image);
         let decoder = decoder(memory, &mut network, &config, spec.image);
         let codes = Codes::new(memory, &mut network, &config);
-        Self { config, base, usage, network, encoder, decoder, codes }
+        Self { config, base, usage, micro_usage, network, encoder, decoder, codes }
     }
 
     /// z [n, h, w, length of a code] of x [n, width].
@@ -144,10 +148,7 @@ impl VqVae {
             Codes::Codebook(codebook) => {
                 let assigned = vq::assign(s, "assigned", z, index, self.config.codes);
                 count(s, "usage", assigned.counts, self.usage.train);
-                codebook.follow(s, micro_batch, assigned, self.config.ema, mean * per_code);
-                if micro_batch.is_last() {
-                    codebook.restart(s, z, self.config.restart, clock, training.seed);
-                }
+                codebook.follow(s, micro_batch, assigned, z, mean * per_code, self.rule(training));
             }
             Codes::Levels(levels) => {
                 let counts = vq::counts(s, "assigned", index, levels.codes());
@@ -158,6 +159,12 @@ impl VqVae {
         if let Some(commitment) = commitment {
             micro_batch.record(s, "commitment", commitment, clock, ring, 1);
         }
+    }
+
+    /// The rule by which the codes follow the encoder.
+    fn rule(&self, training: &Training) -> Rule {
+        let VqVaeConfig { ema, restart, .. } = self.config;
+        Rule { ema, restart, clock: self.base.buffers.clock, seed: training.seed }
     }
 
     /// Images from which the initial codes are chosen: a multiple of 64 with sixteen rows to a code, or as many as fit.
@@ -265,7 +272,19 @@ impl Model for VqVae {
     fn train(&self, batch: usize, training: &Training) -> Vec<Phase> {
         let SharedBuffers { clock, rates, .. } = self.base.buffers;
         let round = Round { name: "vqvae", times: 1, network: &self.network, clock, rates };
-        round.phases(&self.base.memory, batch, training, |s, micro_batch| self.backward(s, micro_batch, training))
+        let mut sums = vec![(self.usage.train, self.micro_usage)];
+        if let Codes::Codebook(codebook) = &self.codes {
+            sums.extend(codebook.sums());
+        }
+        let first = training.micro_batches(batch)[0];
+        let finish = |s: &mut Schedule| {
+            if let Codes::Codebook(codebook) = &self.codes {
+                codebook.finish(s, first.rows * self.positions(), self.rule(training));
+            }
+        };
+        let backward = |s: &mut Schedule, micro_batch| self.backward(s, micro_batch, training);
+        let parts = Parts { backward: &backward, sums: &sums, finish: &finish };
+        round.phases_of(&self.base.memory, batch, training, &parts)
     }
 
     fn evaluate(&self, batch: usize, _seed: u64) -> Schedule {

@@ -15,7 +15,7 @@ const WRAPPERS: [(&str, &str); 3] = [("module.", ""), ("_orig_mod.", ""), ("modu
 
 impl Checkpoint {
     /// Reads the contents of a file, which errors call `name`. Half precision becomes single precision.
-    pub(super) fn parse(bytes: &[u8], name: String) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8], name: String) -> Result<Self> {
         if bytes.starts_with(b"PK\x03\x04") {
             bail!(Checkpoint, "{name} is a PyTorch pickle; save it with safetensors.torch.save_file");
         }
