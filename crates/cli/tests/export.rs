@@ -188,8 +188,8 @@ fn pages_translate() {
         return;
     }
     let place = Place::new();
-    place.put_pictures("a", |_, x, y| [20 * x as u8, 20 * y as u8, 40]);
-    place.put_pictures("b", |n, x, _| [200 - 10 * x as u8, 90, 10 * n as u8]);
+    place.put_pictures("a", |_, x, y| [(20 * x) as u8, (20 * y) as u8, 40]);
+    place.put_pictures("b", |n, x, _| [(200 - 10 * x) as u8, 90, (10 * n) as u8]);
     place.train("cyclegan");
     let Opened { mut session, .. } = place.opened("cyclegan");
     let pixels: Vec<u8> = (0..12 * 12 * 3).map(|i| (i * 7 % 251) as u8).collect();
@@ -263,7 +263,7 @@ fn pages_show_names_as_text_and_load_nothing() {
     let place = Place::new();
     let hostile = "<img src=x onerror=alert(1)>";
     for class in [hostile, "\"&amp;'"] {
-        place.put_pictures(&format!("classes/{class}"), |_, x, y| [20 * x as u8, 20 * y as u8, 40]);
+        place.put_pictures(&format!("classes/{class}"), |_, x, y| [(20 * x) as u8, (20 * y) as u8, 40]);
     }
     place.done(&format!("train cvae --data classes --hidden 8 --latent-dim 2 {TRAIN} --out run"));
     fs::rename(place.path("run"), place.path(hostile)).unwrap();

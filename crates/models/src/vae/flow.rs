@@ -50,7 +50,7 @@ pub(super) struct Passed {
 }
 
 enum Of {
-    Planar(Buf, Saved),
+    Planar(Buf, Box<Saved>),
     Autoregressive(Vec<Step>),
 }
 
@@ -104,7 +104,7 @@ impl Flow {
                     arguments.push(z);
                     log_slopes.push(log_slope);
                 }
-                Of::Planar(theta.buf, saved)
+                Of::Planar(theta.buf, Box::new(saved))
             }
             Self::Autoregressive(functions) => Of::Autoregressive(Vec::from_iter(functions.iter().map(|function| {
                 let z = *arguments.last().expect("there is z0");
