@@ -259,7 +259,8 @@ fn every_backward_call_matters() -> Result<(), Error> {
                     .contains(&call.label.as_str())
                     || (means && call.kernel.op == "elementwise");
                 // A penalty needs the gradient of the score and not the score; a cleared buffer is the fill with zeros.
-                let unneeded = ["penalty.discriminator.4.forward", "penalty.of_class"].contains(&call.label.as_str());
+                let unneeded = ["penalty.discriminator.4.forward", "penalty.of_class", "zero_theta"]
+                    .contains(&call.label.as_str());
                 // Only later steps need the images that a pool keeps.
                 let of_pool = call.label.starts_with("replay_");
                 let only_reported = reported || unneeded || of_pool || call.kernel.op == "record";
