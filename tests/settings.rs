@@ -4,9 +4,9 @@ use gpu_core::ops::gather::pack;
 use gpu_core::{Arena, Array, BufferId, Error, Executor, Reference, Sharing};
 use models::{
     Activation, AutoencoderConfig, Change, ClassifierConfig, Corrupt, Coupling, CycleGanConfig, DataSpec, Family,
-    FlowConfig, GanConfig, GanLoss, Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind, PairedConfig,
-    Penalty, PixelCnnConfig, PriorConfig, QuantiserKind, RealNvpConfig, SetSpec, Solver, Training, VaeConfig,
-    VqVaeConfig, WavenetConfig, in_order, initial_values,
+    FlowConfig, FlowKind, GanConfig, GanLoss, Likelihood, LrSchedule, ModelConfig, Optimiser, OptimiserKind,
+    PairedConfig, Penalty, PixelCnnConfig, PosteriorFlow, PriorConfig, QuantiserKind, RealNvpConfig, SetSpec, Solver,
+    Training, VaeConfig, VqVaeConfig, WavenetConfig, in_order, initial_values,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,11 @@ fn vaes() -> Vec<ModelConfig> {
     }
     let small = VaeConfig { hidden: vec![5], latent: 2, kl_warmup: 2, ..VaeConfig::default() };
     all.push(ModelConfig::Vae(VaeConfig { free_bits: 0.1, ..small.clone() }));
-    all.push(ModelConfig::Vae(VaeConfig { capacity: 0.1, ..small }));
+    all.push(ModelConfig::Vae(VaeConfig { capacity: 0.1, ..small.clone() }));
+    for kind in FlowKind::ALL {
+        let flow = PosteriorFlow { kind, length: 2, hidden: 3 };
+        all.push(ModelConfig::Vae(VaeConfig { binarise: true, flow, ..small.clone() }));
+    }
     all
 }
 

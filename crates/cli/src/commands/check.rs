@@ -14,9 +14,7 @@ use serde_json::{Value, json};
 pub(crate) fn check(args: &args::Check, terminal: &Terminal) -> Result<Ending> {
     let known: Vec<&str> = cases::OPERATORS.iter().map(|(op, _)| *op).collect();
     if let Some(unknown) = args.ops.iter().find(|op| !known.contains(&op.as_str())) {
-        bail!(
-            "no operator '{unknown}'; there are matmul, adam and others (`frit check --quick --json` lists their kernels)"
-        );
+        bail!("no operator '{unknown}'; there are matmul, adam and others (`frit check --quick` lists their kernels)");
     }
     let choice = args.device.choice().unwrap_or(DeviceChoice::Gpu);
     let (backend, why, _) = device::choose(&choice, args.device.checked)?;

@@ -1,13 +1,8 @@
 //! Settings of variational autoencoders.
 
-use super::Vae;
-use crate::data::{DataSpec, SetSpec};
+use crate::data::SetSpec;
 use crate::likelihood::{Likelihood, of_points};
-use crate::model::Model;
-use crate::settings::Settings;
-use crate::validate::{
-    Check, InvalidSetting, activation, coder, conditional, count, ensure, load, not_negative, positive, up_to,
-};
+use crate::validate::{Check, activation, coder, conditional, count, ensure, load, not_negative, positive, up_to};
 use gpu_core::ops::planar;
 use serde::{Deserialize, Serialize};
 
@@ -132,19 +127,10 @@ impl PosteriorFlow {
 }
 
 impl VaeConfig {
-    /// Checks that binarised data are pixels of a Bernoulli likelihood.
-    fn binarised(&self, spec: &SetSpec) -> Check {
-        let fits = spec.points.is_none() && self.likelihood == Likelihood::Bernoulli;
-        ensure(!self.binarise || fits, "binarise", || {
-            "needs images and vae.likelihood = \"bernoulli\"; set it to false".into()
-        })
-    }
-}
-
-impl Settings for VaeConfig {
-    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
-        let SetSpec { image, classes, .. } = *spec.first();
-        of_points(spec.first(), &self.channels, self.likelihood)?;
+    /// Checks the settings for such images in batches of `batch`.
+    pub(super) fn check(&self, spec: &SetSpec, batch: usize) -> Check {
+        let SetSpec { image, classes, .. } = *spec;
+        of_points(spec, &self.channels, self.likelihood)?;
         conditional("class_conditional", self.class_conditional, classes)?;
         coder(image, &self.channels, self.pool, &self.hidden, self.latent, batch)?;
         activation("activation", &self.activation)?;
@@ -152,18 +138,18 @@ impl Settings for VaeConfig {
         positive("sigma", self.sigma)?;
         not_negative("free_bits", self.free_bits)?;
         not_negative("capacity", self.capacity)?;
-        self.binarised(spec.first())?;
+        self.binarised(spec)?;
         self.flow.check(self, batch)?;
         ensure(self.free_bits == 0.0 || self.capacity == 0.0, "free_bits", || {
             "cannot be combined with vae.capacity, as both bound the KL term; set one of them to 0".into()
         })
     }
 
-    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
-        Box::new(Vae::new(self.clone(), spec))
-    }
-
-    fn noise_per_image(&self, _spec: &DataSpec) -> usize {
-        self.latent
+    /// Checks that binarised data are pixels of a Bernoulli likelihood.
+    fn binarised(&self, spec: &SetSpec) -> Check {
+        let fits = spec.points.is_none() && self.likelihood == Likelihood::Bernoulli;
+        ensure(!self.binarise || fits, "binarise", || {
+            "needs images and vae.likelihood = \"bernoulli\"; set it to false".into()
+        })
     }
 }

@@ -4,14 +4,13 @@
 //! p(z) = N(0, 1), p(x|z) from the decoder. The loss is E_q[−log p(x|z)] + β KL(q(z|x) ‖ p(z)), per image,
 //! with one sample of z; with β = 1 it is −ELBO. A flow may follow the normal numbers of the posterior.
 
+mod capabilities;
 mod config;
 mod flow;
 
 pub use config::{FlowKind, PosteriorFlow, VaeConfig};
 
-use crate::capabilities::{
-    CodeSpec, Decoder, Decoding, Encoder, Extraction, Posterior, Projector, Reconstructor, Sampler,
-};
+use crate::capabilities::{Decoder, Encoder, Extraction, Posterior, Projector, Reconstructor, Sampler};
 use crate::coder::{Coder, pooled_features};
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Linear, Mode, Saved, Stack, Value, Wrt};
@@ -20,18 +19,16 @@ use crate::model::{Base, Model, Objective};
 use crate::network::Network;
 use crate::pass::Pass;
 use crate::phase::{Phase, Round};
-use crate::projection::{Descent, Projection, Search};
 use crate::settings::Settings;
 use crate::shared_buffers::SharedBuffers;
 use crate::training::Training;
-use flow::{Flow, Passed, repeated};
+use crate::validate::InvalidSetting;
+use flow::{Flow, Passed};
 use gpu_core::ops::activation::Activation;
 use gpu_core::ops::fsq::{self, Levels};
-use gpu_core::ops::{
-    channels, elementwise, fill, flow_divergence, kl, log_weight, loss, philox, record, reparameterise, softmax,
-};
+use gpu_core::ops::{channels, elementwise, fill, flow_divergence, kl, loss, philox, record, reparameterise};
 use gpu_core::random::Stream;
-use gpu_core::{Buf, Dtype, Schedule};
+use gpu_core::{Buf, Schedule};
 
 /// A variational autoencoder.
 #[derive(Clone, Debug)]
@@ -58,7 +55,8 @@ struct Encoded {
 impl Vae {
     /// The model for the first set of such data. PyTorch's names: `encoder` and `decoder` are each an `nn.Sequential`,
     /// `mean` and `logvar` (one product) the heads between them, and `flow` the layers of a flow. A class-conditional
-    /// model's heads and flow take `torch.cat([h, y], 1)` and its decoder `torch.cat([z, y], 1)`, where y is 5 at the class and 0 elsewhere.
+    /// model's heads and flow take `torch.cat([h, y], 1)` and its decoder `torch.cat([z, y], 1)`, where y is 5 at the
+    /// class and 0 elsewhere.
     ///
     /// # Panics
     /// When [`Settings::validate`] fails.
@@ -148,7 +146,8 @@ impl Vae {
         elementwise::add(s, "black_and_white", nearest.reshape(x.shape), ones)
     }
 
-    /// The next `batch` test images, binarised by a seed or to the nearest, and the classes of a class-conditional model.
+    /// The next `batch` test images, binarised by a seed or to the nearest, and the classes of a class-conditional
+    /// model.
     fn next_test(&self, s: &mut Schedule, batch: usize, seed: Option<u64>) -> (Buf, Option<Buf>) {
         let buffers = &self.base.buffers;
         let order = buffers.test_order(s, batch);
@@ -284,6 +283,20 @@ const BLACK_AND_WHITE: Range = Range { low: -1.0, high: 0.0 };
 /// The interval of the noise by which a pixel is nearer to white with the probability of its grey.
 const DITHER: [f32; 2] = [-0.5, 0.5];
 
+impl Settings for VaeConfig {
+    fn validate(&self, spec: &DataSpec, batch: usize) -> Result<(), InvalidSetting> {
+        self.check(spec.first(), batch)
+    }
+
+    fn build(&self, spec: &DataSpec) -> Box<dyn Model> {
+        Box::new(Vae::new(self.clone(), spec))
+    }
+
+    fn noise_per_image(&self, _spec: &DataSpec) -> usize {
+        self.latent
+    }
+}
+
 impl Model for Vae {
     fn base(&self) -> &Base {
         &self.base
@@ -341,110 +354,5 @@ impl Model for Vae {
 
     fn posterior(&self) -> Option<&dyn Posterior> {
         Some(self)
-    }
-}
-
-impl Sampler for Vae {
-    fn sample(&self, count: usize, seed: u64) -> Pass {
-        let mut s = Schedule::new();
-        let z = self.noise(&mut s, count, self.base.buffers.side_clock, seed, Stream::Sample);
-        let y = self.asked(&mut s, count);
-        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
-        let picture = self.config.likelihood.picture(&mut s, output);
-        Pass::new(s, &[picture])
-    }
-
-    fn latent(&self) -> Option<usize> {
-        Some(self.config.latent)
-    }
-}
-
-/// Reconstructions decode the posterior's mean, or the end of the flow from it.
-impl Reconstructor for Vae {
-    fn reconstruct(&self, batch: usize) -> Pass {
-        let mut s = Schedule::new();
-        let (x, y, z) = self.centres(&mut s, batch);
-        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
-        let picture = self.config.likelihood.picture(&mut s, output);
-        Pass::new(s, &[x, picture])
-    }
-}
-
-/// The code is the posterior, before a flow; the latents are after it.
-impl Encoder for Vae {
-    fn encode(&self, batch: usize) -> Pass {
-        Posterior::posterior(self, batch)
-    }
-
-    fn code(&self) -> CodeSpec {
-        CodeSpec { width: 2 * self.config.latent, dtype: Dtype::F32 }
-    }
-
-    fn latents(&self, batch: usize) -> Pass {
-        let mut s = Schedule::new();
-        let (.., z) = self.centres(&mut s, batch);
-        Pass::new(s, &[z])
-    }
-}
-
-impl Decoder for Vae {
-    fn decode(&self, count: usize) -> Decoding {
-        let mut s = Schedule::new();
-        let z = s.scratch([count, self.config.latent]);
-        s.feed(z);
-        let y = self.asked(&mut s, count);
-        let (output, _) = self.decoded(&mut s, z, y, Mode::Use);
-        let picture = self.config.likelihood.picture(&mut s, output);
-        Decoding { given: z, pass: Pass::new(s, &[picture]) }
-    }
-
-    fn code(&self) -> CodeSpec {
-        CodeSpec { width: self.config.latent, dtype: Dtype::F32 }
-    }
-}
-
-impl Projector for Vae {
-    fn project(&self, rows: usize, descent: Descent) -> Projection {
-        let mut s = Schedule::new();
-        let mut search = Search::begin(&mut s, &self.base.buffers, [rows, self.config.latent], descent);
-        let y = self.asked(&mut s, rows);
-        let (output, saved) = self.decoded(&mut s, search.z, y, Mode::Use);
-        let picture = self.config.likelihood.picture(&mut s, output);
-        let dpicture = search.error(&mut s, picture, Range::UNIT);
-        let doutput = self.config.likelihood.picture_backward(&mut s, output, dpicture);
-        let dz = self.decoder.backward(&mut s, &saved, doutput, Wrt::Input).expect("z needs a gradient");
-        let dz = self.without_classes(&mut s, "dz", dz);
-        search.finish(s, dz)
-    }
-}
-
-impl Posterior for Vae {
-    fn posterior(&self, batch: usize) -> Pass {
-        let mut s = Schedule::new();
-        let (x, y) = self.next_test(&mut s, batch, None);
-        let encoded = self.encoded(&mut s, x, y, Mode::Use);
-        Pass::new(s, &[encoded.heads])
-    }
-
-    /// log p(x) ≥ E log (1/K Σ p(x, z_k) / q(z_k|x)).
-    fn importance(&self, batch: usize, samples: usize, seed: u64) -> Schedule {
-        let mut schedule = Schedule::new();
-        let s = &mut schedule;
-        let SharedBuffers { side_clock, side_ring, .. } = self.base.buffers;
-        let (x, y) = self.next_test(s, batch, Some(seed));
-        let encoded = self.encoded(s, x, y, Mode::Use);
-        let eps = self.noise(s, batch * samples, side_clock, seed, Stream::Evaluate);
-        let (z, passed) = self.drawn(s, &encoded, eps, Mode::Use);
-        // All draws of an image have its class.
-        let y = y.map(|y| repeated(s, y, samples));
-        let (output, _) = self.decoded(s, z, y, Mode::Use);
-        let recon = loss::forward(s, "recon", output, x, self.recon());
-        // The slope of a flow divides q(z|x).
-        let recon = passed.map_or(recon, |passed| elementwise::combine(s, "less", recon, 1.0, passed.log_slope, -1.0));
-        let log_weights = log_weight::forward(s, "log_weights", recon, z, eps, encoded.heads);
-        let log_weights = log_weights.reshape([batch, samples]);
-        let bound = softmax::logsumexp(s, "bound", log_weights);
-        record::record(s, "record.bound", bound, side_clock, side_ring, 0, 1.0);
-        schedule
     }
 }
