@@ -198,6 +198,12 @@ pub trait LogDensity {
     fn neg_log_density(&self, batch: usize) -> Pass;
 }
 
+/// Classifies images.
+pub trait Classify {
+    /// The images that the model has place for, in [0, 1], and their logits [count, classes].
+    fn classes(&self) -> Extraction;
+}
+
 /// Scores images as real or generated.
 pub trait Discriminator {
     /// The scores of the next `batch` test images and of as many generated images, each `[batch]`.

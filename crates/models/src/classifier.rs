@@ -2,6 +2,7 @@
 //!
 //! Convolutions that halve the image, linear layers, and the cross-entropy of a softmax over the classes.
 
+use crate::capabilities::{Classify, Extraction};
 use crate::coder::Coder;
 use crate::data::{DataSpec, Range, SetSpec};
 use crate::layers::{Mode, Saved, Stack, Value, Wrt};
@@ -152,5 +153,15 @@ impl Model for Classifier {
         record::record(s, "record.cross_entropy", rows, side_clock, side_ring, 0, 1.0);
         record::record(s, "record.errors", errors, side_clock, side_ring, 1, 1.0);
         schedule
+    }
+
+    fn classifier(&self) -> Option<&dyn Classify> {
+        Some(self)
+    }
+}
+
+impl Classify for Classifier {
+    fn classes(&self) -> Extraction {
+        Extraction { given: self.given, pass: self.classify() }
     }
 }

@@ -1,8 +1,8 @@
 //! The interface of every model family.
 
 use crate::capabilities::{
-    CodePrior, Decoder, Discriminator, Encoder, LogDensity, Posterior, Projector, Quantiser, Reconstructor, Sampler,
-    Sequencer, Translator,
+    Classify, CodePrior, Decoder, Discriminator, Encoder, LogDensity, Posterior, Projector, Quantiser, Reconstructor,
+    Sampler, Sequencer, Translator,
 };
 use crate::data::{DataSpec, Range};
 use crate::network::Network;
@@ -177,6 +177,11 @@ pub trait Model {
 
     /// Quantisation with a codebook.
     fn quantiser(&self) -> Option<&dyn Quantiser> {
+        None
+    }
+
+    /// Classification of images.
+    fn classifier(&self) -> Option<&dyn Classify> {
         None
     }
 

@@ -8,7 +8,8 @@ use maud::{DOCTYPE, PreEscaped, html};
 use std::io::Write;
 
 /// Content security policy: the page loads nothing, from nowhere.
-const POLICY: &str = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const POLICY: &str =
+    "default-src 'none'; img-src data: blob:; media-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// The contents of a document.
 pub(super) struct Document<'a> {
@@ -58,6 +59,7 @@ pub(super) fn document(document: &Document<'_>) -> String {
                 script { (PreEscaped(include_str!("interpreter.js"))) }
                 script { (PreEscaped(include_str!("widgets.js"))) }
                 script { (PreEscaped(include_str!("model.js"))) }
+                script { (PreEscaped(include_str!("sequences.js"))) }
                 script { (PreEscaped(include_str!("train.js"))) }
                 script { (PreEscaped(include_str!("page.js"))) }
             }

@@ -100,16 +100,22 @@ class Interpreter {
     return { calls: encoded, uniforms, words, plan: calls };
   }
 
-  // Sets the seed of the random numbers of a program: a whole number from 0 to 2^53.
-  seed(name, seed) {
-    const { uniforms, words, plan } = this.programs.get(name);
-    const key = { key0: seed % 2 ** 32, key1: Math.floor(seed / 2 ** 32) };
+  // Sets fields of the uniforms of a program, given as words: in all its calls, or in those of one kernel.
+  set(program, fields, kernel = null) {
+    const { uniforms, words, plan } = this.programs.get(program);
     plan.forEach(({ pipeline }, number) => {
-      this.plan.pipelines[pipeline].uniform.forEach(([field], at) => {
-        if (field in key) words[number * 64 + at] = key[field];
+      const { name, uniform } = this.plan.pipelines[pipeline];
+      if (kernel !== null && name !== kernel) return;
+      uniform.forEach(([field], at) => {
+        if (field in fields) words[number * 64 + at] = fields[field];
       });
     });
     this.device.queue.writeBuffer(uniforms, 0, words);
+  }
+
+  // Sets the seed of the random numbers of a program: a whole number from 0 to 2^53.
+  seed(program, seed) {
+    this.set(program, { key0: seed % 2 ** 32, key1: Math.floor(seed / 2 ** 32) });
   }
 
   // Writes numbers or bytes to the start of a range; bytes are padded to whole words.

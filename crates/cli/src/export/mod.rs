@@ -6,6 +6,7 @@ mod onnx;
 mod page;
 mod parts;
 pub mod plan;
+mod sequences;
 mod step;
 mod training;
 

@@ -1,5 +1,8 @@
 'use strict';
 
+// The word with the bits of a number.
+const wordOf = (value) => new Uint32Array(new Float32Array([value]).buffer)[0];
+
 // The model of a page: its programs by what they do. Images are numbers from 0, black, to 1, white.
 class Model {
   // Unpacks the model of the document and opens it on the graphics device.
@@ -114,14 +117,66 @@ class Model {
     return numbers.slice(0, this.latents.width);
   }
 
-  // A translation of an image, given as bytes, with its number of channels.
-  translated({ program, given, output, size: [height, width] }, bytes) {
+  // A translation of an image, given as bytes, with its number of channels. Of a model that completes images, `mask` has
+  // a number for each pixel, 1 where it is unknown; the others are kept.
+  translated({ program, given, output, masked, size: [height, width, colours] }, bytes, mask = null) {
     const [low, high] = this.range;
+    const number = (share) => low + share * (high - low);
+    const source = (pixel, channel) => {
+      if (channel === colours) return mask[pixel];
+      return mask?.[pixel] ? 0.5 : bytes[pixel * colours + channel] / 255;
+    };
     return this.turn(async () => {
-      const numbers = Float32Array.from(bytes, (byte) => low + byte / 255 * (high - low));
+      const all = colours + (masked ? 1 : 0);
+      const numbers = Float32Array.from({ length: height * width * all }, (_, at) => {
+        return number(source(Math.floor(at / all), at % all));
+      });
       this.interpreter.write(given, numbers);
       await this.interpreter.run(program);
-      return { values: await this.images(output), channels: output[2] / 4 / height / width };
+      const channels = output[2] / 4 / height / width;
+      const values = await this.images(output);
+      const known = (value, at) => (mask[Math.floor(at / channels)] ? value : bytes[at] / 255);
+      return { values: masked ? values.map(known) : values, channels };
+    });
+  }
+
+  // The probability of each class of an image, given as bytes.
+  classified(bytes) {
+    const { program, given, output } = this.classify;
+    return this.turn(async () => {
+      this.interpreter.write(given, Float32Array.from(bytes, (byte) => byte / 255));
+      await this.interpreter.run(program);
+      const logits = [...await this.interpreter.readNumbers(output)];
+      const powers = logits.map((logit) => Math.exp(logit - Math.max(...logits)));
+      const sum = powers.reduce((a, b) => a + b);
+      return powers.map((power) => power / sum);
+    });
+  }
+
+  // Draws `length` codes of each sequence after a prompt, given as bytes, and calls `put` with the sequences so far.
+  drawSequences(seed, { label = null, prompt = [], length, temperature = 1, put = () => {}, stopped = () => false }) {
+    const { rows, block, clock, given, drawn } = this.sequences;
+    const drawnCode = 2 ** 32 - 1;
+    return this.turn(async () => {
+      this.begin(0, label);
+      this.interpreter.seed('step', seed);
+      this.interpreter.set('step', { scale: wordOf(1 / temperature) }, 'categorical');
+      this.interpreter.write(clock, new Uint32Array(4));
+      await this.interpreter.run('begin');
+      const total = prompt.length + length;
+      const codes = Array.from({ length: rows }, () => new Uint8Array(total));
+      let done = 0;
+      while (done < total && !stopped()) {
+        const count = Math.min(block, total - done);
+        const words = Uint32Array.from({ length: given[2] / 4 }, (_, at) => prompt[done + at % block] ?? drawnCode);
+        this.interpreter.write(given, words);
+        await this.interpreter.run(Array(count).fill('step'));
+        const read = await this.interpreter.readWords(drawn);
+        codes.forEach((row, number) => row.set(read.subarray(number * block, number * block + count), done));
+        done += count;
+        put(codes.map((row) => row.subarray(0, done)));
+      }
+      return codes.map((row) => row.subarray(0, done));
     });
   }
 

@@ -58,7 +58,7 @@ const seedInput = () => numberInput(0);
 
 const samples = (model) => {
   const rows = model.sample?.rows ?? model.latents.normal.rows;
-  const shown = canvas('Samples of the model', 1, 1);
+  const shown = blank('Samples of the model');
   const seed = seedInput();
   const draw = latest(async () => {
     const values = await model.draw(whole(seed), chosen.label, percent('Drawing'));
@@ -80,7 +80,7 @@ const samples = (model) => {
 };
 
 const directions = (model) => {
-  const shown = canvas('The image of the sliders', 1, 1);
+  const shown = blank('The image of the sliders');
   shown.className = 'one';
   const seed = seedInput();
   const draw = latest(async () => {
@@ -123,7 +123,7 @@ const between = (a, b, count, spherical) => {
 };
 
 const interpolation = (model) => {
-  const shown = canvas('Images between two latents', 1, 1);
+  const shown = blank('Images between two latents');
   shown.className = 'strip';
   const normal = model.latents.normal !== null;
   const seeds = [numberInput(0), numberInput(1)];
@@ -159,7 +159,7 @@ const interpolation = (model) => {
 
 // A section that turns a given image into another.
 const turned = (model, title, hint, size, work, withClasses) => {
-  const [before, after] = [canvas('The image as the model takes it', 1, 1), canvas('What the model makes of it', 1, 1)];
+  const [before, after] = [blank('The image as the model takes it'), blank('What the model makes of it')];
   let given = null;
   const draw = latest(async (bytes) => {
     given = bytes ?? given;
@@ -189,8 +189,53 @@ const translation = (model) => (part) => {
   return turned(model, `Translate to ${part.to.toUpperCase()}`, hint, part.size, work, false);
 };
 
+// The completion of an image inside a rectangle.
+const completion = (model) => (part) => {
+  const [height, width, channels] = part.size;
+  const [before, after] = [blank('The image with its hole'), blank('The completed image')];
+  const place = (share, side) => slider(0, side, 1, Math.round(share * side), () => draw());
+  const [left, top, wide, high] = [place(0.3, width), place(0.3, height), place(0.4, width), place(0.4, height)];
+  let given = null;
+  const draw = latest(async (bytes) => {
+    given = bytes ?? given;
+    if (!given) return;
+    const [x0, y0, w, h] = [left, top, wide, high].map((input) => Number(input.value));
+    const inside = (x, y) => x >= x0 && x < x0 + w && y >= y0 && y < y0 + h;
+    const mask = Uint8Array.from({ length: height * width }, (_, at) => inside(at % width, Math.floor(at / width)));
+    putImages(before, given.map((byte, at) => (mask[Math.floor(at / channels)] ? 128 : byte)), part.size, 1);
+    const made = await model.translated(part, given, mask);
+    putImages(after, bytesOfImages(made.values), [height, width, made.channels], 1);
+  });
+  const names = ['Hole from the left', 'Hole from the top', 'Width of the hole', 'Height of the hole'];
+  const sliders = [left, top, wide, high].map((input, number) => labelled(names[number], input));
+  const made = section('Complete', `An image of your own, ${height} × ${width} pixels, with a hole.`,
+    pictureInput('An image', part.size, draw), element('div', { class: 'sliders' }, ...sliders),
+    element('div', { class: 'pair' }, figure('given', before), figure('made', after)));
+  return { made, start: () => {} };
+};
+
+const classification = (model) => {
+  const shown = blank('The image as the model takes it');
+  const bars = model.classes.map((name) => {
+    const bar = element('progress', { max: 1, value: 0 });
+    const share = element('output', {}, '–');
+    return { bar, share, row: element('label', { class: 'share' }, element('span', {}, name), bar, share) };
+  });
+  const draw = latest(async (bytes) => {
+    putImages(shown, bytes, model.size, 1);
+    (await model.classified(bytes)).forEach((p, number) => {
+      bars[number].bar.value = p;
+      bars[number].share.textContent = `${(100 * p).toFixed(1)} %`;
+    });
+  });
+  const made = section('Classify', 'An image of your own, and the probability of each class.',
+    pictureInput('An image', model.size, draw), drawing(model.size, draw),
+    element('div', { class: 'pair' }, figure('given', shown), element('div', {}, ...bars.map(({ row }) => row))));
+  return { made, start: () => {} };
+};
+
 const codes = (model) => {
-  const [map, shown] = [canvas('The codes drawn so far', 1, 1), canvas('The images of the codes', 1, 1)];
+  const [map, shown] = [blank('The codes drawn so far'), blank('The images of the codes')];
   const seed = seedInput();
   const [height, width] = model.codes.grid;
   let stopped = true;
@@ -218,14 +263,17 @@ const parts = (model) => [
   ...(model.directions.length > 0 && !model.reach ? [directions(model)] : []),
   ...(model.latents && !model.reach ? [interpolation(model)] : []),
   ...(model.reconstruct && !model.reach ? [reconstruction(model)] : []),
-  ...(model.reach ? [] : model.translate.map(translation(model))),
+  ...(model.reach ? [] : model.translate.map((part) => (part.masked ? completion : translation)(model)(part))),
+  ...(model.classify ? [classification(model)] : []),
+  ...(model.sequences ? [sequences(model)] : []),
   ...(model.train ? [training(model)] : []),
 ];
 
-const facts = ({ size: [height, width, channels], step, reach }) => {
+const facts = ({ size: [height, width, channels], step, reach, sequences: drawn }) => {
   const colours = channels === 3 ? 'in colour' : 'in grey';
+  const kinds = { text: 'text', sound: `sound at ${drawn?.rate} samples a second`, process: 'codes of a process' };
   const data = reach ? 'points in the plane' : `images of ${height} × ${width} pixels ${colours}`;
-  return `${data}${step === null ? '' : `, ${step} steps of training`}`;
+  return `${drawn ? kinds[drawn.kind] : data}${step === null ? '' : `, ${step} steps of training`}`;
 };
 
 // The model of the page, for scripts: resolves when it is ready.

@@ -6,7 +6,7 @@ use crate::export::html::{Document, document};
 use crate::export::parts::{Parts, Passes};
 use crate::export::plan::{Plan, Planned, Planner, Range};
 use crate::export::training::{self, Training};
-use crate::io::error::{Result, bail};
+use crate::io::error::Result;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::session::{Session, spec};
 use gpu_core::Array;
@@ -59,7 +59,7 @@ struct Content<'a> {
 /// The page of a model as HTML: it draws, decodes, reconstructs and translates, as far as the model does.
 ///
 /// # Errors
-/// [`ErrorKind::Model`](crate::ErrorKind::Model) if the model makes no images or points; those of the device.
+/// Those of the device.
 pub fn page(session: &mut Session, run: &str, step: Option<u64>) -> Result<String> {
     written(session, run, step, None)
 }
@@ -84,9 +84,6 @@ fn written(session: &mut Session, run: &str, step: Option<u64>, checkpoint: Opti
     let model = session.config.build(&spec);
     let model = model.as_ref();
     let passes = Passes::of(session, model);
-    if session.data.sequence.is_some() || passes.is_empty() {
-        bail!(Model, "{} makes no images, so it has no page; see docs/export.md", session.config.name());
-    }
     let mut planner = Planner::new(model, session.config.optimiser);
     let set = model.buffers().first();
     let asked = set.labels.filter(|_| is_class_conditional(session)).map(|labels| labels.asked);

@@ -2,13 +2,14 @@
 
 use crate::eval::draw::with_drawing_weights;
 use crate::export::plan::{Planned, Planner, Range};
+use crate::export::sequences::{SequencePasses, Sequences};
 use crate::run::session::Session;
 use gpu_core::ops::categorical::Drawing;
 use gpu_core::ops::philox;
 use gpu_core::random::Stream;
 use gpu_core::{Buf, Schedule};
-use models::capabilities::{Decoding, Translation};
-use models::{Model, Pass, Side};
+use models::capabilities::{Decoding, Extraction, Translation};
+use models::{Corruption, Model, Pass, Side};
 use serde::Serialize;
 
 /// Images that a page draws at once.
@@ -63,6 +64,8 @@ pub(super) struct Translate {
     pub(super) to: &'static str,
     /// Height, width and channels of the image.
     pub(super) size: [usize; 3],
+    /// True if it takes a mask as one more channel, white where pixels are unknown.
+    pub(super) masked: bool,
     #[serde(flatten)]
     pub(super) decode: Decode,
 }
@@ -78,6 +81,15 @@ pub(super) struct Codes {
     pub(super) ends: Vec<usize>,
 }
 
+/// A pass from a given image to the logits of its classes.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Classified {
+    pub(super) program: &'static str,
+    /// The image, as numbers from 0, black, to 1, white.
+    pub(super) given: Range,
+    pub(super) output: Range,
+}
+
 /// The passes of a page, not yet planned.
 pub(super) struct Passes {
     sample: Option<Pass>,
@@ -85,8 +97,10 @@ pub(super) struct Passes {
     decode: Option<[Decoding; 2]>,
     reconstruct: Option<Pass>,
     encode: Option<Pass>,
-    translate: Vec<(&'static str, [usize; 3], Decoding)>,
+    translate: Vec<(&'static str, [usize; 3], bool, Decoding)>,
     codes: Option<([usize; 2], Buf, Vec<usize>)>,
+    classify: Option<Extraction>,
+    sequences: Option<SequencePasses>,
     rows: usize,
 }
 
@@ -99,6 +113,8 @@ pub(super) struct Parts {
     pub(super) encode: Option<OfImage>,
     pub(super) translate: Vec<Translate>,
     pub(super) codes: Option<Codes>,
+    pub(super) classify: Option<Classified>,
+    pub(super) sequences: Option<Sequences>,
 }
 
 impl Passes {
@@ -132,15 +148,12 @@ impl Passes {
             decode,
             reconstruct: model.reconstructor().map(|reconstructor| reconstructor.reconstruct(1)),
             encode: encoder.map(|encoder| encoder.latents(1)),
-            translate: translations(model, drawing),
+            translate: translations(session, model, drawing),
             codes,
+            classify: model.classifier().map(|classifier| classifier.classes()),
+            sequences: SequencePasses::of(session, model),
             rows,
         }
-    }
-
-    /// True if a page has nothing to show.
-    pub(super) fn is_empty(&self) -> bool {
-        self.sample.is_none() && self.decode.is_none() && self.reconstruct.is_none() && self.translate.is_empty()
     }
 
     /// Adds the programs to a plan.
@@ -150,11 +163,15 @@ impl Passes {
         for (name, found) in passes {
             found.iter().for_each(|found| planner.add(name, pass(found)));
         }
+        self.classify.iter().for_each(|found| planner.add("classify", pass(&found.pass)));
+        self.sequences.iter().for_each(|sequences| sequences.add(planner));
         self.normal.iter().for_each(|(_, schedule)| planner.add("latents", schedule.clone()));
         for (name, decoding) in ["decode", "decode one"].into_iter().zip(self.decode.iter().flatten()) {
             planner.add(name, pass(&decoding.pass));
         }
-        self.translate.iter().for_each(|(to, _, decoding)| planner.add(translation(to), pass(&decoding.pass)));
+        for (to, _, _, decoding) in &self.translate {
+            planner.add(translation(to), pass(&decoding.pass));
+        }
     }
 
     /// The parts, by the plan that has the programs.
@@ -188,13 +205,24 @@ impl Passes {
             reconstruct: self.reconstruct.as_ref().map(|pass| of_image("reconstruct", pass)),
             encode: self.encode.as_ref().map(|pass| of_image("encode", pass)),
             translate: (self.translate.iter())
-                .map(|&(to, size, ref decoding)| Translate { to, size, decode: decode(&translation(to), decoding) })
+                .map(|&(to, size, masked, ref decoding)| Translate {
+                    to,
+                    size,
+                    masked,
+                    decode: decode(&translation(to), decoding),
+                })
                 .collect(),
             codes: self.codes.as_ref().map(|(grid, codes, ends)| Codes {
                 grid: *grid,
                 codes: planned.range(*codes),
                 ends: ends.clone(),
             }),
+            classify: self.classify.as_ref().map(|found| Classified {
+                program: "classify",
+                given: planned.range(found.given),
+                output: planned.range(found.pass.outputs[0]),
+            }),
+            sequences: self.sequences.as_ref().map(|sequences| sequences.part(planned)),
         }
     }
 }
@@ -212,16 +240,21 @@ fn latents(model: &dyn Model, rows: usize, width: usize) -> (Buf, Schedule) {
     (z, s)
 }
 
-/// Translations of images in grey or in colour, at the size of the training images.
-fn translations(model: &dyn Model, drawing: impl Fn(Pass) -> Pass) -> Vec<(&'static str, [usize; 3], Decoding)> {
+/// Translations of images at the size of the training images: the side, the size, and true if a mask goes with them.
+fn translations(
+    session: &Session,
+    model: &dyn Model,
+    drawing: impl Fn(Pass) -> Pass,
+) -> Vec<(&'static str, [usize; 3], bool, Decoding)> {
     let Some(translator) = model.translator() else { return Vec::new() };
+    let masked = matches!(session.config.model.corruption(), Some(Corruption::Mask(_)));
     let translation = |&to: &Side| {
-        let size @ [h, w, _] = translator.source(to);
+        let [h, w, channels] = translator.source(to);
         let Translation { given, pass } = translator.translate_given(1, [h, w], to);
-        (to.name(), size, Decoding { given, pass: drawing(pass) })
+        (to.name(), [h, w, channels - usize::from(masked)], masked, Decoding { given, pass: drawing(pass) })
     };
     let all = translator.targets().iter().map(translation);
-    all.filter(|(_, [_, _, channels], _)| matches!(channels, 1 | 3)).collect()
+    all.filter(|(_, [_, _, channels], ..)| matches!(channels, 1 | 3)).collect()
 }
 
 /// The number of the call after the one that puts the code of each position in its place.

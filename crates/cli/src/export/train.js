@@ -135,7 +135,7 @@ class Trainer {
 
 // Puts the curves of losses onto a canvas, each column from its least to its largest value.
 const putCurves = (to, history, columns) => {
-  [to.width, to.height] = [640, 240];
+  resize(to, 640, 240);
   const context = to.getContext('2d');
   const style = getComputedStyle(to);
   columns.forEach((name, column) => {
@@ -153,7 +153,7 @@ const putCurves = (to, history, columns) => {
 
 const training = (model) => {
   const trainer = new Trainer(model);
-  const shown = canvas('The losses of the steps in this page', 1, 1);
+  const shown = blank('The losses of the steps in this page');
   shown.className = 'curves';
   const losses = element('p', { class: 'losses' });
   const images = [];

@@ -43,13 +43,24 @@ const choices = (legend, names, taken, oninput) => {
 
 const canvas = (label, width, height) => element('canvas', { width, height, role: 'img', 'aria-label': label });
 
+// A canvas that is shown when something is put on it.
+const blank = (label) => {
+  const made = canvas(label, 1, 1);
+  made.hidden = true;
+  return made;
+};
+
+// The size of a canvas from now on, which is shown.
+const resize = (to, width, height) => {
+  [to.width, to.height, to.hidden] = [width, height, false];
+};
+
 // Puts images on a canvas, side by side in rows of `columns`. `bytes` has them one after another, each
 // [height, width, channels], with values from 0 to 255.
 const putImages = (to, bytes, [height, width, channels], columns) => {
   const size = height * width * channels;
   const count = Math.max(1, Math.floor(bytes.length / size));
-  to.width = Math.min(columns, count) * width;
-  to.height = Math.ceil(count / columns) * height;
+  resize(to, Math.min(columns, count) * width, Math.ceil(count / columns) * height);
   const context = to.getContext('2d');
   const image = context.createImageData(to.width, to.height);
   for (let number = 0; number < count; number += 1) {
@@ -69,7 +80,7 @@ const putImages = (to, bytes, [height, width, channels], columns) => {
 // Puts points on a canvas that shows the square from −reach to reach, y upwards.
 const putPoints = (to, points, reach) => {
   const side = 480;
-  [to.width, to.height] = [side, side];
+  resize(to, side, side);
   const context = to.getContext('2d');
   context.fillStyle = getComputedStyle(to).color;
   for (let at = 0; at + 1 < points.length; at += 2) {

@@ -29,8 +29,36 @@ def checked(path):
         import onnx
     except ImportError:
         return "not checked"
-    onnx.checker.check_model(onnx.load(path), full_check=True)
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    used = {name for node in model.graph.node for name in node.input} | {given.name for given in model.graph.output}
+    unused = [node.name for node in model.graph.node if not used.intersection(node.output)]
+    if unused:
+        sys.exit(f"{path}: nothing uses {', '.join(unused)}")
     return "checked"
+
+
+def in_torch(path, inputs):
+    """The outputs of PyTorch where onnx2torch is there and knows the operators, and a note of what came of it."""
+    try:
+        import onnx2torch
+        import torch
+    except ImportError:
+        return None, "not imported into PyTorch"
+    import onnx
+
+    # Its slices index with lists, which PyTorch takes for a gather since.
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 9):
+        return None, "not imported into PyTorch, which must be older than 2.9 for onnx2torch"
+    graph = onnx.load(path).graph
+    try:
+        model = onnx2torch.convert(path)
+    except NotImplementedError as error:
+        return None, f"not imported into PyTorch: {error}"
+    with torch.no_grad():
+        outputs = model(*(torch.from_numpy(inputs[given.name].copy()) for given in graph.input))
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return {given.name: output.numpy() for given, output in zip(graph.output, outputs)}, "PyTorch"
 
 
 def main():
@@ -51,7 +79,12 @@ def main():
                 sys.exit(f"{path}: {name} is {found[name].shape}, not {expected[name].shape}")
             most = max(most, numpy.abs(found[name] - expected[name]).max())
             most = max(most, numpy.abs(first[name] - expected[name][:1]).max())
-        print(f"{case['file']}: at most {most:.1e} apart, {checked(path)}")
+        imported, note = in_torch(path, inputs)
+        if imported is not None:
+            differences = [numpy.abs(imported[name] - expected[name]).max() for name in names]
+            note += f" at most {max(differences):.1e}"
+            failed |= not max(differences) < CLOSE
+        print(f"{case['file']}: at most {most:.1e} apart, {checked(path)}, {note}")
         failed |= not most < CLOSE
     sys.exit(1 if failed else 0)
 

@@ -6,8 +6,8 @@ use crate::io::error::{Result, ensure};
 use crate::run::session::Session;
 use crate::run::tensors;
 use gpu_core::ops::activation::Activation;
-use gpu_core::{Arena, Buf, BufferId, Call};
-use std::collections::HashMap;
+use gpu_core::{Arena, Buf, BufferId, Call, Schedule};
+use std::collections::{HashMap, HashSet};
 
 /// The translation of a schedule for one image.
 pub(super) struct Calls<'a> {
@@ -16,6 +16,8 @@ pub(super) struct Calls<'a> {
     values: HashMap<(BufferId, u32), String>,
     /// The call that wrote a buffer.
     pub(super) written_by: HashMap<BufferId, Call>,
+    /// Products that are the first half of a transposed convolution, by the buffers that they write.
+    halves: HashSet<BufferId>,
     /// Kernels without a translation, by the buffers that they wrote.
     missing: HashMap<BufferId, &'static str>,
     /// The value whose first axis counts the images.
@@ -23,9 +25,12 @@ pub(super) struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    pub(super) fn new(session: &'a mut Session) -> Self {
+    /// The translation of a schedule, before its first call.
+    pub(super) fn new(session: &'a mut Session, schedule: &Schedule) -> Self {
         let (values, written_by, missing) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { session, graph: Graph::default(), values, written_by, missing, counted: None }
+        let folds = schedule.calls().iter().filter(|call| call.kernel.name == "conv2d_fold");
+        let halves = folds.map(|call| buf(call, "image").id).collect();
+        Self { session, graph: Graph::default(), values, written_by, halves, missing, counted: None }
     }
 
     /// Names the input that counts the images.
@@ -78,6 +83,7 @@ impl<'a> Calls<'a> {
     /// Translates a call. A kernel without a translation is an error where its output is used.
     pub(super) fn call(&mut self, call: &Call) -> Result<()> {
         let done = match call.kernel.name {
+            "matmul" if call.writes().any(|out| self.halves.contains(&out.id)) => false,
             "matmul" => self.matmul(call)?,
             "conv2d_forward" => self.convolution(call)?,
             "conv2d_backward_input" => self.transposed(call, buf(call, "image"), buf(call, "factor"))?,

@@ -5,7 +5,7 @@ use super::proto::{
 };
 use gpu_core::ops::activation::Activation;
 use prost::Message as _;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The version of the operators.
 const OPSET: i64 = 17;
@@ -43,9 +43,9 @@ pub(super) struct Graph {
 fn attribute(&(name, ref set): &(&str, Set<'_>)) -> Attribute {
     let named = Attribute { name: name.into(), ..Attribute::default() };
     match set {
-        Set::F(f) => Attribute { f: *f, kind: 1, ..named },
-        Set::I(i) => Attribute { i: *i, kind: 2, ..named },
-        Set::S(s) => Attribute { s: s.as_bytes().to_vec(), kind: 3, ..named },
+        Set::F(f) => Attribute { f: Some(*f), kind: 1, ..named },
+        Set::I(i) => Attribute { i: Some(*i), kind: 2, ..named },
+        Set::S(s) => Attribute { s: Some(s.as_bytes().to_vec()), kind: 3, ..named },
         Set::Ints(ints) => Attribute { ints: ints.clone(), kind: 7, ..named },
     }
 }
@@ -175,8 +175,24 @@ impl Graph {
         }
     }
 
+    /// Removes the operators and constants that no output depends on.
+    fn prune(&mut self) {
+        let mut used: HashSet<String> = self.message.output.iter().map(|output| output.name.clone()).collect();
+        let mut kept = Vec::new();
+        for node in self.message.node.drain(..).rev() {
+            if node.output.iter().any(|name| used.contains(name)) {
+                used.extend(node.input.iter().cloned());
+                kept.push(node);
+            }
+        }
+        kept.reverse();
+        self.message.node = kept;
+        self.message.initializer.retain(|tensor| used.contains(&tensor.name));
+    }
+
     /// The file: a model of this graph.
-    pub(super) fn file(self, name: &str, doc: &str) -> Vec<u8> {
+    pub(super) fn file(mut self, name: &str, doc: &str) -> Vec<u8> {
+        self.prune();
         let model = Model {
             ir_version: IR_VERSION,
             producer_name: "frit".into(),

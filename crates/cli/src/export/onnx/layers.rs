@@ -109,12 +109,15 @@ impl Calls<'_> {
 
     pub(super) fn pad(&mut self, call: &Call) -> Result<bool> {
         let [h, w, c, top, bottom, left, right] =
-            ["h", "w", "c", "top", "bottom", "left", "right"].map(|name| word(call, name) as i64);
+            ["h", "w", "c", "top", "bottom", "left", "right"].map(|name| word(call, name));
         let x = self.value(buf(call, "x"))?;
-        let x = self.graph.reshape(&x, &[-1, h, w, c]);
-        let pads = self.graph.integers(&[0, top, left, 0, 0, bottom, right, 0]);
+        // PyTorch pads no other axes than the last.
+        let x = self.graph.channels_first(&x, [h, w, c]);
+        let pads = [0, 0, top, left, 0, 0, bottom, right].map(|pad| pad as i64);
+        let pads = self.graph.integers(&pads);
         let mode = if word(call, "reflect") != 0 { "reflect" } else { "constant" };
         let y = self.graph.node("Pad", &[&x, &pads], &[("mode", Set::S(mode))]);
+        let y = self.graph.channels_last(&y);
         self.set(buf(call, "y"), y);
         Ok(true)
     }

@@ -17,8 +17,8 @@ use crate::run::session::Session;
 use calls::Calls;
 use gpu_core::{Buf, Call, Dtype, Schedule};
 use graph::Element;
-use models::capabilities::{Decoding, Translation};
-use models::{Classifier, Model, ModelConfig, Pass};
+use models::capabilities::{Decoding, Extraction, Translation};
+use models::{Model, Pass};
 
 /// A network of a model, as a pass over one image.
 struct Network {
@@ -77,15 +77,12 @@ fn networks(session: &Session, model: &dyn Model) -> Vec<Network> {
         let given = Some((given, Kind::Image(source)));
         found.push(Network { name: format!("to-{}", to.name()), schedule: drawing(&pass), given, output });
     }
+    if let Some(classifier) = model.classifier() {
+        let Extraction { given, pass } = classifier.classes();
+        let (given, output) = (Some((given, image)), (pass.outputs[0], Kind::Row("logits", set.classes)));
+        found.push(Network { name: "classifier".into(), schedule: pass.schedule, given, output });
+    }
     found
-}
-
-/// The network of a classifier; its model has a buffer for given images.
-fn classifier(model: &Classifier) -> Network {
-    let (pass, set) = (model.classify(), model.buffers().first().spec);
-    let (given, output) =
-        ((model.given(), Kind::Image(set.image)), (pass.outputs[0], Kind::Row("logits", set.classes)));
-    Network { name: "classifier".into(), schedule: pass.schedule, given: Some(given), output }
 }
 
 /// A network of a model as an ONNX file of opset 17: the one of that name, or the usual one.
@@ -96,10 +93,7 @@ fn classifier(model: &Classifier) -> Network {
 pub fn onnx(session: &mut Session, run: &str, name: Option<&str>) -> Result<Vec<u8>> {
     let spec = of_one_image(session);
     let model = session.config.build(&spec);
-    let all = match &session.config.model {
-        ModelConfig::Classifier(config) => vec![classifier(&Classifier::new(config.clone(), &spec, 1))],
-        _ => networks(session, model.as_ref()),
-    };
+    let all = networks(session, model.as_ref());
     let known = all.iter().map(|network| network.name.as_str()).collect::<Vec<_>>().join(", ");
     if known.is_empty() {
         bail!(Model, "{} has no network that can be exported to ONNX; see docs/export.md", session.config.name());
@@ -113,7 +107,7 @@ pub fn onnx(session: &mut Session, run: &str, name: Option<&str>) -> Result<Vec<
     let network = network
         .ok_or_else(|| error!(Setting, "{} has no network '{wanted}' (available: {known})", session.config.name()))?;
     let doc = format!("{} of {run}, a model of the family {}", network.name, session.config.name());
-    let mut calls = Calls::new(session);
+    let mut calls = Calls::new(session, &network.schedule);
     translate(&mut calls, model.as_ref(), &network)?;
     Ok(calls.graph.file(&network.name, &doc))
 }
