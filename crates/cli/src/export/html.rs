@@ -8,8 +8,8 @@ use maud::{DOCTYPE, PreEscaped, html};
 use std::io::Write;
 
 /// Content security policy: the page loads nothing, from nowhere.
-const POLICY: &str =
-    "default-src 'none'; img-src data: blob:; media-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const POLICY: &str = "default-src 'none'; media-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                      base-uri 'none'; form-action 'none'";
 
 /// The contents of a document.
 pub(super) struct Document<'a> {

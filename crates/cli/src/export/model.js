@@ -10,7 +10,7 @@ class Model {
     const text = new TextDecoder().decode(await Model.unpackedBytes(Model.bytesOf('content')));
     const { plan, page, contents } = JSON.parse(text);
     const model = new Model();
-    Object.assign(model, page, { plan, contents, last: Promise.resolve() });
+    Object.assign(model, page, { plan, last: Promise.resolve() });
     model.interpreter = await Interpreter.open(plan);
     const weights = Model.bytesOf('weights');
     let at = 0;
@@ -91,8 +91,8 @@ class Model {
     });
   }
 
-  // The output of a program over an image, given as bytes, and its class.
-  over({ program, image, label: labels, output }, bytes, label) {
+  // The output of a program over an image, given as bytes, and its class: what `read` makes of its range.
+  over({ program, image, label: labels, output }, bytes, label, read) {
     return this.turn(async () => {
       this.begin(0, label);
       this.interpreter.write(image, bytes);
@@ -102,18 +102,18 @@ class Model {
         this.interpreter.write(labels, row);
       }
       await this.interpreter.run(program);
-      return output;
+      return read(output);
     });
   }
 
   // The reconstruction of an image.
   async reconstructed(bytes, label = null) {
-    return this.images(await this.over(this.reconstruct, bytes, label));
+    return this.over(this.reconstruct, bytes, label, (output) => this.images(output));
   }
 
   // The latent of an image; of a posterior the mean.
   async encoded(bytes, label = null) {
-    const numbers = await this.interpreter.readNumbers(await this.over(this.encode, bytes, label));
+    const numbers = await this.over(this.encode, bytes, label, (output) => this.interpreter.readNumbers(output));
     return numbers.slice(0, this.latents.width);
   }
 
@@ -156,25 +156,32 @@ class Model {
   // Draws `length` codes of each sequence after a prompt, given as bytes, and calls `put` with the sequences so far.
   drawSequences(seed, { label = null, prompt = [], length, temperature = 1, put = () => {}, stopped = () => false }) {
     const { rows, block, clock, given, drawn } = this.sequences;
-    const drawnCode = 2 ** 32 - 1;
+    const [atOnce, pause, drawnCode] = [16, 100, 2 ** 32 - 1];
     return this.turn(async () => {
       this.begin(0, label);
       this.interpreter.seed('step', seed);
-      this.interpreter.set('step', { scale: wordOf(1 / temperature) }, 'categorical');
+      this.interpreter.set('step', { scale: wordOf(1 / Math.fround(temperature)) }, 'categorical');
       this.interpreter.write(clock, new Uint32Array(4));
       await this.interpreter.run('begin');
       const total = prompt.length + length;
       const codes = Array.from({ length: rows }, () => new Uint8Array(total));
-      let done = 0;
+      let [done, shown] = [0, performance.now()];
       while (done < total && !stopped()) {
-        const count = Math.min(block, total - done);
-        const words = Uint32Array.from({ length: given[2] / 4 }, (_, at) => prompt[done + at % block] ?? drawnCode);
-        this.interpreter.write(given, words);
+        const within = done % block;
+        if (within === 0) {
+          const code = (_, at) => prompt[done + at % block] ?? drawnCode;
+          this.interpreter.write(given, Uint32Array.from({ length: given[2] / 4 }, code));
+        }
+        const count = Math.min(atOnce, total - done, block - within);
         await this.interpreter.run(Array(count).fill('step'));
-        const read = await this.interpreter.readWords(drawn);
-        codes.forEach((row, number) => row.set(read.subarray(number * block, number * block + count), done));
         done += count;
+        const isLast = done === total || done % block === 0 || stopped();
+        if (!isLast && performance.now() < shown + pause) continue;
+        const read = await this.interpreter.readWords(drawn);
+        const start = done - within - count;
+        codes.forEach((row, number) => row.set(read.subarray(number * block, number * block + done - start), start));
         put(codes.map((row) => row.subarray(0, done)));
+        shown = performance.now();
       }
       return codes.map((row) => row.subarray(0, done));
     });

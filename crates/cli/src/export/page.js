@@ -9,20 +9,23 @@ const say = (text, isError = false) => {
   status.className = isError ? 'error' : '';
 };
 
-// Runs a task and shows how it went; the newest of several that wait is the one that runs.
+// Runs a task and shows how it went; the newest of several that wait is the one that runs. `stopped` asks the running
+// task to end: it is set by `stop`, and while a newer one waits.
 const latest = (task) => {
   let running = false;
   let next = null;
-  return async (...given) => {
+  const run = async (...given) => {
     next = given;
+    run.stopped = true;
     if (running) return;
     running = true;
     while (next) {
       const now = next;
       next = null;
+      run.stopped = false;
       try {
         await task(...now);
-        if (!next) say('Ready.');
+        if (!next) say(run.stopped ? 'Stopped.' : 'Ready.');
       } catch (error) {
         next = null;
         say(error.message, true);
@@ -30,6 +33,11 @@ const latest = (task) => {
     }
     running = false;
   };
+  run.stop = () => {
+    next = null;
+    run.stopped = true;
+  };
+  return run;
 };
 
 const percent = (name) => (share) => say(`${name} … ${Math.round(100 * share)} %`);
@@ -72,7 +80,7 @@ const samples = (model) => {
   };
   seed.addEventListener('change', draw);
   const what = model.reach ? `${rows} points` : `${rows} images`;
-  const made = section('Draw', `${what} of a seed: those that “frit sample --seed” draws first.`,
+  const made = section('Draw', `${what} of a seed: the first that “frit sample --seed” draws.`,
     element('div', { class: 'row' }, labelled('Seed', seed), button('Draw', draw), button('Another seed', another)),
     ...classes, shown);
   model.refresh = draw;
@@ -161,15 +169,18 @@ const interpolation = (model) => {
 const turned = (model, title, hint, size, work, withClasses) => {
   const [before, after] = [blank('The image as the model takes it'), blank('What the model makes of it')];
   let given = null;
-  const draw = latest(async (bytes) => {
-    given = bytes ?? given;
+  const draw = latest(async () => {
     if (!given) return;
     putImages(before, given, size, 1);
     const { values, channels } = await work(given, chosen.label);
     putImages(after, bytesOfImages(values), [size[0], size[1], channels], 1);
   });
-  const [chosen, ...classes] = withClasses ? classChoice(model, false, () => draw()) : [{ label: null }];
-  const made = section(title, hint, pictureInput('An image', size, draw), drawing(size, draw), ...classes,
+  const give = (bytes) => {
+    given = bytes;
+    draw();
+  };
+  const [chosen, ...classes] = withClasses ? classChoice(model, false, draw) : [{ label: null }];
+  const made = section(title, hint, pictureInput('An image', size, give), drawing(size, give), ...classes,
     element('div', { class: 'pair' }, figure('given', before), figure('made', after)));
   return { made, start: () => {} };
 };
@@ -184,9 +195,11 @@ const reconstruction = (model) => {
 
 const translation = (model) => (part) => {
   const [height, width] = part.size;
-  const hint = `An image of your own, ${height} × ${width} pixels, as one of the other set.`;
   const work = (bytes) => model.translated(part, bytes);
-  return turned(model, `Translate to ${part.to.toUpperCase()}`, hint, part.size, work, false);
+  const own = `An image of your own, ${height} × ${width} pixels`;
+  const [title, hint] = part.restores ? ['Restore', `${own}, without its corruption.`]
+    : [`Translate to ${part.to.toUpperCase()}`, `${own}, as one of the other set.`];
+  return turned(model, title, hint, part.size, work, false);
 };
 
 // The completion of an image inside a rectangle.
@@ -196,8 +209,7 @@ const completion = (model) => (part) => {
   const place = (share, side) => slider(0, side, 1, Math.round(share * side), () => draw());
   const [left, top, wide, high] = [place(0.3, width), place(0.3, height), place(0.4, width), place(0.4, height)];
   let given = null;
-  const draw = latest(async (bytes) => {
-    given = bytes ?? given;
+  const draw = latest(async () => {
     if (!given) return;
     const [x0, y0, w, h] = [left, top, wide, high].map((input) => Number(input.value));
     const inside = (x, y) => x >= x0 && x < x0 + w && y >= y0 && y < y0 + h;
@@ -206,31 +218,41 @@ const completion = (model) => (part) => {
     const made = await model.translated(part, given, mask);
     putImages(after, bytesOfImages(made.values), [height, width, made.channels], 1);
   });
-  const names = ['Hole from the left', 'Hole from the top', 'Width of the hole', 'Height of the hole'];
+  const give = (bytes) => {
+    given = bytes;
+    draw();
+  };
+  const names = ['Left edge of the hole', 'Top edge of the hole', 'Width of the hole', 'Height of the hole'];
   const sliders = [left, top, wide, high].map((input, number) => labelled(names[number], input));
   const made = section('Complete', `An image of your own, ${height} × ${width} pixels, with a hole.`,
-    pictureInput('An image', part.size, draw), element('div', { class: 'sliders' }, ...sliders),
+    pictureInput('An image', part.size, give), element('div', { class: 'sliders' }, ...sliders),
     element('div', { class: 'pair' }, figure('given', before), figure('made', after)));
   return { made, start: () => {} };
 };
 
 const classification = (model) => {
   const shown = blank('The image as the model takes it');
+  const likeliest = element('p', { role: 'status' });
+  const share = (p) => `${(100 * p).toFixed(1)} %`;
   const bars = model.classes.map((name) => {
-    const bar = element('progress', { max: 1, value: 0 });
-    const share = element('output', {}, '–');
-    return { bar, share, row: element('label', { class: 'share' }, element('span', {}, name), bar, share) };
+    const [bar, text] = [element('progress', { max: 1, value: 0 }), element('span', {}, '–')];
+    return { bar, text, row: element('label', {}, element('span', {}, name), bar, text) };
   });
   const draw = latest(async (bytes) => {
     putImages(shown, bytes, model.size, 1);
-    (await model.classified(bytes)).forEach((p, number) => {
+    const all = await model.classified(bytes);
+    if (!all.every(Number.isFinite)) throw new Error('The model gives no finite numbers for this image.');
+    all.forEach((p, number) => {
       bars[number].bar.value = p;
-      bars[number].share.textContent = `${(100 * p).toFixed(1)} %`;
+      bars[number].text.textContent = share(p);
     });
+    const best = all.indexOf(Math.max(...all));
+    likeliest.textContent = `Likeliest: ${model.classes[best]}, ${share(all[best])}`;
   });
+  const rows = element('div', { class: 'shares' }, ...bars.map(({ row }) => row));
   const made = section('Classify', 'An image of your own, and the probability of each class.',
-    pictureInput('An image', model.size, draw), drawing(model.size, draw),
-    element('div', { class: 'pair' }, figure('given', shown), element('div', {}, ...bars.map(({ row }) => row))));
+    pictureInput('An image', model.size, draw), drawing(model.size, draw), likeliest,
+    element('div', { class: 'pair' }, figure('given', shown), rows));
   return { made, start: () => {} };
 };
 
@@ -238,21 +260,19 @@ const codes = (model) => {
   const [map, shown] = [blank('The codes drawn so far'), blank('The images of the codes')];
   const seed = seedInput();
   const [height, width] = model.codes.grid;
-  let stopped = true;
   const put = (words, done) => {
     const most = words.reduce((a, b) => Math.max(a, b), 1);
     putImages(map, Uint8ClampedArray.from(words, (word) => 255 * word / most), [height, width, 1], 4);
     say(`Drew ${done} of ${height * width} codes of each image.`);
   };
   const draw = latest(async () => {
-    stopped = false;
-    const values = await model.drawCodes(whole(seed), chosen.label, put, () => stopped);
+    const values = await model.drawCodes(whole(seed), chosen.label, put, () => draw.stopped);
     if (values) putImages(shown, bytesOfImages(values), model.size, 4);
   });
-  const stop = () => { stopped = true; };
   const [chosen, ...classes] = classChoice(model, true, () => {});
   const made = section('Draw code by code', 'Each code is drawn by those before it, as a shade of grey; then all are '
-    + 'decoded.', element('div', { class: 'row' }, labelled('Seed', seed), button('Draw', draw), button('Stop', stop)),
+    + 'decoded.', element('div', { class: 'row' }, labelled('Seed', seed), button('Draw', draw),
+      button('Stop', draw.stop)),
   ...classes, element('div', { class: 'pair' }, figure('codes', map), figure('images', shown)));
   return { made, start: () => {} };
 };
@@ -275,6 +295,9 @@ const facts = ({ size: [height, width, channels], step, reach, sequences: drawn 
   const data = reach ? 'points in the plane' : `images of ${height} × ${width} pixels ${colours}`;
   return `${drawn ? kinds[drawn.kind] : data}${step === null ? '' : `, ${step} steps of training`}`;
 };
+
+// A picture dropped beside its place does not replace the page.
+for (const type of ['dragover', 'drop']) addEventListener(type, (event) => event.preventDefault());
 
 // The model of the page, for scripts: resolves when it is ready.
 const frit = Model.load();

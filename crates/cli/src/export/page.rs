@@ -6,7 +6,7 @@ use crate::export::html::{Document, document};
 use crate::export::parts::{Parts, Passes};
 use crate::export::plan::{Plan, Planned, Planner, Range};
 use crate::export::training::{self, Training};
-use crate::io::error::Result;
+use crate::io::error::{Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::session::{Session, spec};
 use gpu_core::Array;
@@ -16,10 +16,6 @@ use serde::Serialize;
 /// Facts about a model, and the programs of its page.
 #[derive(Clone, Debug, Serialize)]
 struct Description {
-    /// Name of the run.
-    run: String,
-    /// Family.
-    family: &'static str,
     /// Steps of training.
     step: Option<u64>,
     /// Height, width and channels of an image.
@@ -56,10 +52,11 @@ struct Content<'a> {
     contents: Vec<Filled>,
 }
 
-/// The page of a model as HTML: it draws, decodes, reconstructs and translates, as far as the model does.
+/// The page of a model as HTML: the parts that the model has.
 ///
 /// # Errors
-/// Those of the device.
+/// [`ErrorKind::Checkpoint`](crate::ErrorKind::Checkpoint) if a checkpoint of sequences has no note of their kind; those
+/// of the device.
 pub fn page(session: &mut Session, run: &str, step: Option<u64>) -> Result<String> {
     written(session, run, step, None)
 }
@@ -83,6 +80,8 @@ fn written(session: &mut Session, run: &str, step: Option<u64>, checkpoint: Opti
     }
     let model = session.config.build(&spec);
     let model = model.as_ref();
+    let kind_is_known = model.sequencer().is_none() || session.data.sequence.is_some();
+    ensure!(kind_is_known, Checkpoint, "the checkpoint does not record the kind of its sequences; train again");
     let passes = Passes::of(session, model);
     let mut planner = Planner::new(model, session.config.optimiser);
     let set = model.buffers().first();
@@ -95,8 +94,6 @@ fn written(session: &mut Session, run: &str, step: Option<u64>, checkpoint: Opti
     let planned = planner.finish();
     let range = model.range();
     let description = Description {
-        run: run.into(),
-        family: session.config.model.family().title(),
         step,
         size: set.spec.image,
         range: [range.low, range.high],
@@ -117,7 +114,13 @@ fn written(session: &mut Session, run: &str, step: Option<u64>, checkpoint: Opti
     let data = if checkpoint.is_some() { training::data(session, count) } else { Vec::new() };
     let content = Content { plan: &planned.plan, page: &description, contents };
     let content = json(&content);
-    Ok(document(&Document { run, family: description.family, content: &content, weights: &weights, data: &data }))
+    Ok(document(&Document {
+        run,
+        family: session.config.model.family().title(),
+        content: &content,
+        weights: &weights,
+        data: &data,
+    }))
 }
 
 /// The data that a model has on a page: one training image, and one test image, which a visitor gives.

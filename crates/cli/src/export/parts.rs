@@ -66,6 +66,8 @@ pub(super) struct Translate {
     pub(super) size: [usize; 3],
     /// True if it takes a mask as one more channel, white where pixels are unknown.
     pub(super) masked: bool,
+    /// True if it restores corrupted images.
+    pub(super) restores: bool,
     #[serde(flatten)]
     pub(super) decode: Decode,
 }
@@ -90,6 +92,15 @@ pub(super) struct Classified {
     pub(super) output: Range,
 }
 
+/// A translation to a side, not yet planned.
+struct Translating {
+    to: &'static str,
+    size: [usize; 3],
+    /// The corruption that it undoes.
+    undoes: Option<Corruption>,
+    decoding: Decoding,
+}
+
 /// The passes of a page, not yet planned.
 pub(super) struct Passes {
     sample: Option<Pass>,
@@ -97,7 +108,7 @@ pub(super) struct Passes {
     decode: Option<[Decoding; 2]>,
     reconstruct: Option<Pass>,
     encode: Option<Pass>,
-    translate: Vec<(&'static str, [usize; 3], bool, Decoding)>,
+    translate: Vec<Translating>,
     codes: Option<([usize; 2], Buf, Vec<usize>)>,
     classify: Option<Extraction>,
     sequences: Option<SequencePasses>,
@@ -169,9 +180,7 @@ impl Passes {
         for (name, decoding) in ["decode", "decode one"].into_iter().zip(self.decode.iter().flatten()) {
             planner.add(name, pass(&decoding.pass));
         }
-        for (to, _, _, decoding) in &self.translate {
-            planner.add(translation(to), pass(&decoding.pass));
-        }
+        self.translate.iter().for_each(|of| planner.add(translation(of.to), pass(&of.decoding.pass)));
     }
 
     /// The parts, by the plan that has the programs.
@@ -205,11 +214,12 @@ impl Passes {
             reconstruct: self.reconstruct.as_ref().map(|pass| of_image("reconstruct", pass)),
             encode: self.encode.as_ref().map(|pass| of_image("encode", pass)),
             translate: (self.translate.iter())
-                .map(|&(to, size, masked, ref decoding)| Translate {
-                    to,
-                    size,
-                    masked,
-                    decode: decode(&translation(to), decoding),
+                .map(|of| Translate {
+                    to: of.to,
+                    size: of.size,
+                    masked: matches!(of.undoes, Some(Corruption::Mask(_))),
+                    restores: of.undoes.is_some(),
+                    decode: decode(&translation(of.to), &of.decoding),
                 })
                 .collect(),
             codes: self.codes.as_ref().map(|(grid, codes, ends)| Codes {
@@ -240,21 +250,18 @@ fn latents(model: &dyn Model, rows: usize, width: usize) -> (Buf, Schedule) {
     (z, s)
 }
 
-/// Translations of images at the size of the training images: the side, the size, and true if a mask goes with them.
-fn translations(
-    session: &Session,
-    model: &dyn Model,
-    drawing: impl Fn(Pass) -> Pass,
-) -> Vec<(&'static str, [usize; 3], bool, Decoding)> {
+/// Translations of images in grey or in colour, at the size of the training images.
+fn translations(session: &Session, model: &dyn Model, drawing: impl Fn(Pass) -> Pass) -> Vec<Translating> {
     let Some(translator) = model.translator() else { return Vec::new() };
-    let masked = matches!(session.config.model.corruption(), Some(Corruption::Mask(_)));
+    let undoes = session.config.model.corruption();
+    let masks = usize::from(matches!(undoes, Some(Corruption::Mask(_))));
     let translation = |&to: &Side| {
         let [h, w, channels] = translator.source(to);
         let Translation { given, pass } = translator.translate_given(1, [h, w], to);
-        (to.name(), [h, w, channels - usize::from(masked)], masked, Decoding { given, pass: drawing(pass) })
+        let decoding = Decoding { given, pass: drawing(pass) };
+        Translating { to: to.name(), size: [h, w, channels - masks], undoes, decoding }
     };
-    let all = translator.targets().iter().map(translation);
-    all.filter(|(_, [_, _, channels], ..)| matches!(channels, 1 | 3)).collect()
+    translator.targets().iter().map(translation).filter(|of| matches!(of.size[2], 1 | 3)).collect()
 }
 
 /// The number of the call after the one that puts the code of each position in its place.

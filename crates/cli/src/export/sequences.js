@@ -38,31 +38,27 @@ const putWave = (to, values, length) => {
   context.stroke();
 };
 
-// The place of one sequence: `put` shows its codes so far, of `length`; `end` makes them playable.
+// The place of one sequence: `begin` empties it, `put` shows its codes so far, of `length`; `end` makes them playable.
 const sequencePlace = ({ kind, rate }, number) => {
   if (kind === 'text') {
     const text = element('pre', { class: 'text', tabindex: 0, role: 'region', 'aria-label': `Text ${number}` });
-    const put = (codes) => { text.textContent = new TextDecoder().decode(codes); };
-    return { shown: text, put, end: () => {} };
+    const put = (codes) => { text.textContent = new TextDecoder().decode(Uint8Array.from(codes)); };
+    return { shown: text, begin: () => put([]), put, end: () => {} };
   }
   const wave = blank(`Sequence ${number} as a curve`);
   wave.className = 'curves';
   const value = kind === 'sound' ? sampleOfCode : (code) => code / 127.5 - 1;
   const put = (codes, length) => putWave(wave, [...codes].map(value), length);
-  if (kind !== 'sound') return { shown: wave, put, end: () => {} };
+  const begin = () => put([], 1);
+  if (kind !== 'sound') return { shown: wave, begin, put, end: () => {} };
   const player = element('audio', { controls: true, 'aria-label': `Sound ${number}` });
-  const end = (codes) => {
+  const silent = () => {
     URL.revokeObjectURL(player.src);
-    player.src = URL.createObjectURL(wavOf(codes, rate));
+    player.removeAttribute('src');
+    begin();
   };
-  return { shown: element('div', {}, wave, player), put, end };
-};
-
-// A number between two others.
-const within = (input, low, high) => {
-  const value = Math.min(Math.max(Number(input.value) || low, low), high);
-  input.value = value;
-  return value;
+  const end = (codes) => { player.src = URL.createObjectURL(wavOf(codes, rate)); };
+  return { shown: element('div', {}, wave, player), begin: silent, put, end };
 };
 
 const sequences = (model) => {
@@ -70,36 +66,36 @@ const sequences = (model) => {
   const titles = { text: 'Write', sound: 'Make sounds', process: 'Draw a process' };
   const things = { text: 'texts', sound: 'sounds', process: 'sequences' };
   const places = Array.from({ length: part.rows }, (_, at) => sequencePlace(part, at + 1));
-  places.forEach(({ shown }) => { shown.hidden = true; });
+  const captions = places.map(() => element('figcaption', {}));
+  const figures = places.map(({ shown }, at) => element('figure', { hidden: true }, captions[at], shown));
   const seed = seedInput();
-  const length = numberInput(part.length);
-  const temperature = element('input', { type: 'number', min: 0.05, max: 2, step: 0.05, value: 1 });
+  const length = numberInput(part.length, { min: 1, max: part.most });
+  const temperature = numberInput(1, { min: 0.05, max: 2, step: 0.05 });
   const prompt = element('textarea', { rows: 2 });
-  let stopped = true;
+  const caption = (at) => (model.classes ? `${at + 1}: ${model.classes[chosen.label ?? at % model.classes.length]}` : '');
   const draw = latest(async () => {
-    stopped = false;
     say('Drawing …');
-    const begins = new TextEncoder().encode(prompt.value).subarray(0, part.most - 1);
-    const count = within(length, 1, part.most - begins.length);
+    const begins = new TextEncoder().encode(prompt.value).subarray(0, part.most);
+    const count = whole(length, part.length);
     const total = begins.length + count;
     const put = (rows) => {
-      rows.forEach((codes, at) => {
-        places[at].shown.hidden = false;
-        places[at].put(codes, total);
-      });
+      rows.forEach((codes, at) => places[at].put(codes, total));
       say(`Drew ${rows[0].length} of ${total} codes.`);
     };
-    const options = { label: chosen.label, prompt: begins, length: count, temperature: within(temperature, 0.05, 2) };
-    const rows = await model.drawSequences(whole(seed), { ...options, put, stopped: () => stopped });
+    figures.forEach((one, at) => {
+      one.hidden = false;
+      captions[at].textContent = caption(at);
+      places[at].begin();
+    });
+    const options = { label: chosen.label, prompt: begins, length: count, temperature: numberOf(temperature, 1) };
+    const rows = await model.drawSequences(whole(seed), { ...options, put, stopped: () => draw.stopped });
     rows.forEach((codes, at) => places[at].end(codes));
   });
-  const stop = () => { stopped = true; };
   const [chosen, ...classes] = classChoice(model, true, () => {});
   const inputs = [labelled('Seed', seed), labelled('Codes of each', length), labelled('Temperature', temperature)];
-  const hint = `${part.rows} ${things[part.kind]} of a seed, drawn code by code: those that “frit sample” draws first.`;
+  const hint = `${part.rows} ${things[part.kind]} of a seed, drawn code by code: those of “frit sample -n ${part.rows}”.`;
   const made = section(titles[part.kind], hint,
-    element('div', { class: 'row' }, ...inputs, button('Draw', draw), button('Stop', stop)),
-    ...(part.kind === 'text' ? [labelled('Begins with', prompt)] : []), ...classes,
-    ...places.map(({ shown }) => shown));
+    element('div', { class: 'row' }, ...inputs, button('Draw', draw), button('Stop', draw.stop)),
+    ...(part.kind === 'text' ? [labelled('Begins with', prompt)] : []), ...classes, ...figures);
   return { made, start: () => {} };
 };

@@ -7,13 +7,15 @@ use crate::run::session::Session;
 use gpu_core::Schedule;
 use gpu_core::ops::categorical::Drawing;
 use models::capabilities::SequenceBuffers;
-use models::{MAX_POSITIONS, Model, SEQUENCE_BLOCK};
+use models::{Model, SEQUENCE_BLOCK};
 use serde::Serialize;
 
 /// Sequences that a page draws at once.
 const ROWS: usize = 4;
 /// Codes of a sequence that a page offers to draw, at most.
 const LENGTH: usize = 2048;
+/// Codes of a prompt and of a sequence after it, at most.
+const MOST: usize = 1 << 16;
 
 /// Sequences: the program `begin`, the program `step` for each position, and their buffers.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +28,7 @@ pub(super) struct Sequences {
     pub(super) rows: usize,
     /// Codes that a page offers to draw.
     pub(super) length: usize,
-    /// Codes of a sequence, at most.
+    /// Codes of a prompt, and of a sequence after it, at most.
     pub(super) most: usize,
     /// Positions whose codes are on the device at once.
     pub(super) block: usize,
@@ -74,7 +76,7 @@ impl SequencePasses {
             Sequence::Process => ("process", None),
         };
         let [clock, given, drawn] = [clock, given, drawn].map(|buf| planned.range(buf));
-        let (rows, length, most, block) = (ROWS, self.length, MAX_POSITIONS - 1, SEQUENCE_BLOCK);
+        let (rows, length, most, block) = (ROWS, self.length, MOST, SEQUENCE_BLOCK);
         Sequences { kind, rate, rows, length, most, block, clock, given, drawn }
     }
 }

@@ -4,8 +4,9 @@
 class Trainer {
   constructor(model) {
     Object.assign(this, model.train, { model });
-    this.own = false;
-    this.history = [];
+    Object.assign(this, { own: false, broken: false });
+    // The losses of every so many steps.
+    Object.assign(this, { history: [], every: 1 });
   }
 
   get step() {
@@ -44,6 +45,10 @@ class Trainer {
       const row = this.step % this.rows;
       const [buffer, offset] = this.ring;
       const losses = [...await this.model.interpreter.readNumbers([buffer, offset + row * columns * 4, columns * 4])];
+      if (!losses.every(Number.isFinite)) {
+        this.broken = true;
+        throw new Error('A loss is not finite: training has stopped. Open the page again to begin from its weights.');
+      }
       this.note(losses, size.batch * this.batches);
       return losses;
     });
@@ -58,7 +63,11 @@ class Trainer {
     progress.sums = losses.map((loss, column) => (progress.sums[column] ?? 0) + loss * images);
     Object.assign(progress, { window: [], window_steps: 0 });
     if (progress.step % this.per_epoch === 0) Object.assign(progress, { sums: [], images: 0 });
-    this.history.push(losses);
+    if (progress.step % this.every === 0) this.history.push(losses);
+    if (this.history.length === 2000) {
+      this.history = this.history.filter((_, at) => at % 2 === 1);
+      this.every *= 2;
+    }
   }
 
   // The bytes of a tensor in the order of a file.
@@ -157,34 +166,42 @@ const training = (model) => {
   shown.className = 'curves';
   const losses = element('p', { class: 'losses' });
   const images = [];
-  let running = false;
-  const stop = () => { running = false; };
+  let [wanted, running, saved] = [false, false, true];
+  const stop = () => { wanted = false; };
   const show = (values) => {
     putCurves(shown, trainer.history, trainer.columns);
     const named = trainer.columns.map((name, at) => `${name.replaceAll('_', ' ')} ${values[at].toPrecision(5)}`);
     losses.textContent = `Step ${trainer.step}: ${named.join(', ')}`;
   };
   const start = async () => {
+    wanted = true;
     if (running) return;
     running = true;
     try {
-      while (running) {
+      let shownAt = -Infinity;
+      while (wanted) {
         const values = await trainer.next();
-        if (!values.every(Number.isFinite)) throw new Error('A loss is not finite; training has stopped.');
-        show(values);
+        saved = false;
+        if (performance.now() > shownAt + 100 || !wanted) {
+          show(values);
+          shownAt = performance.now();
+        }
         if (trainer.step % 50 === 0) model.refresh?.();
       }
+      await model.refresh?.();
       say('Training has stopped.');
     } catch (error) {
-      running = false;
       say(error.message, true);
     }
-    model.refresh?.();
+    [wanted, running] = [false, false];
   };
+  addEventListener('beforeunload', (event) => { if (!saved) event.preventDefault(); });
   const save = latest(async () => {
+    if (trainer.broken) throw new Error('A loss was not finite, so there is nothing to download.');
     const link = element('a', { href: URL.createObjectURL(await trainer.file()), download: 'latest.safetensors' });
     link.click();
     URL.revokeObjectURL(link.href);
+    saved = true;
     how.textContent = trainer.resumes
       ? 'Move the file to the folder checkpoints of the run, then: frit resume RUN'
       : 'To train from these weights: frit train RECIPE --init latest.safetensors';
@@ -195,10 +212,13 @@ const training = (model) => {
     trainer.use(images);
     say(`Training on ${images.length} of your images.`);
   };
-  const own = trainer.images ? [pictureInput('Train on images of your own', model.size, take, { many: true })] : [];
+  // Images of a visitor have no classes.
+  const takes = trainer.images && !trainer.labels;
+  const own = takes ? [pictureInput('Train on images of your own', model.size, take, { many: true })] : [];
   const inside = `${trainer.count} training images are in this page`;
   const data = model.train.images ? inside : 'New points are drawn in each step';
-  const made = section('Train', `${data}. Samples above are drawn again every 50 steps.`,
+  const again = model.refresh ? ' Samples above are drawn again every 50 steps.' : '';
+  const made = section('Train', `${data}.${again}`,
     element('div', { class: 'row' }, button('Train', start), button('Stop', stop), button('Download', save)),
     losses, shown, how, ...own);
   model.trainer = trainer;

@@ -19,13 +19,21 @@ const button = (text, onclick) => element('button', { type: 'button', onclick },
 // A labelled input; the label is its first child.
 const labelled = (text, input) => element('label', {}, element('span', {}, text), input);
 
-const numberInput = (value) => element('input', { type: 'number', min: 0, max: 2 ** 53, step: 1, value });
+const numberInput = (value, { min = 0, max = 2 ** 53, step = 1 } = {}) => {
+  return element('input', { type: 'number', min, max, step, value });
+};
 
-// The whole number of an input, from 0 to 2^53.
-const whole = (input) => {
-  const value = Math.min(Math.max(Math.floor(Number(input.value) || 0), 0), 2 ** 53);
-  input.value = value;
-  return value;
+// The number of an input within its bounds; where it has none, `usual`.
+const numberOf = (input, usual) => {
+  const value = input.value.trim() === '' || Number.isNaN(Number(input.value)) ? usual : Number(input.value);
+  input.value = Math.min(Math.max(value, input.min), input.max);
+  return Number(input.value);
+};
+
+// The whole number of an input, likewise.
+const whole = (input, usual = 0) => {
+  input.value = Math.floor(numberOf(input, usual));
+  return Number(input.value);
 };
 
 const slider = (min, max, step, value, oninput) => element('input', { type: 'range', min, max, step, value, oninput });
@@ -113,17 +121,16 @@ const pixelsOf = (source, [sourceWidth, sourceHeight], [height, width, channels]
 const pictureInput = (label, size, take, { many = false } = {}) => {
   const error = element('p', { class: 'error', role: 'alert' });
   const read = async (files) => {
+    error.textContent = '';
     for (const file of files) {
-      try {
-        const bitmap = await createImageBitmap(file);
-        error.textContent = '';
-        await take(pixelsOf(bitmap, [bitmap.width, bitmap.height], size));
-      } catch {
-        error.textContent = `${file.name} is not an image that this browser reads.`;
-      }
+      const bitmap = await createImageBitmap(file).catch(() => null);
+      if (bitmap) await take(pixelsOf(bitmap, [bitmap.width, bitmap.height], size));
+      else error.textContent = `${file.name} is not an image that this browser reads.`;
     }
   };
   const input = element('input', { type: 'file', accept: 'image/*', multiple: many });
+  // The same file can be chosen again.
+  input.addEventListener('click', () => { input.value = ''; });
   input.addEventListener('change', () => read(input.files));
   const place = element('div', { class: 'drop' }, labelled(label, input), element('p', {}, 'or drop it here'), error);
   place.addEventListener('dragover', (event) => event.preventDefault());

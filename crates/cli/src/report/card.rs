@@ -35,6 +35,7 @@ pub fn card(run_path: &Path) -> Result<String> {
     let text = |value: Option<&toml::Value>| value.and_then(toml::Value::as_str).unwrap_or_default().to_string();
     let (of_family, name) = (text(config.get("family")), name(run_path));
     let data = text(config.get("data").and_then(|data| data.get("source")));
+    let undone = text(config.get("paired").and_then(|paired| paired.get("corrupt")));
     // The last part of a path.
     let data = data.rsplit(['/', '\\']).next().unwrap_or(&data);
     let steps = metrics::read(run_path)?.steps;
@@ -42,7 +43,7 @@ pub fn card(run_path: &Path) -> Result<String> {
     let front = front_matter(&of_family, data, &name, &figures);
     let title = format!("# {}\n\n{}", plain(&name), plain(family(&of_family)));
     let about = format!("{title}, trained with frit on {} for {} steps.\n", plain(data), number(steps as f64));
-    let shown = [pictures(&run)?, evaluation(&figures, steps), usage(&of_family, &name)];
+    let shown = [pictures(&run)?, evaluation(&figures, steps), usage(&of_family, &name, &undone)];
     Ok([vec![front, about], shown.into_iter().filter(|part| !part.is_empty()).collect()].concat().join("\n"))
 }
 
@@ -66,7 +67,12 @@ fn numbers(figures: &Map<String, Value>) -> Vec<(&str, f64)> {
 
 /// YAML. Every text is a JSON string, which YAML reads as it is.
 fn front_matter(family: &str, data: &str, name: &str, figures: &Map<String, Value>) -> String {
-    let task = if family == "classifier" { "image-classification" } else { "unconditional-image-generation" };
+    let task = match family {
+        "classifier" => "image-classification",
+        "cyclegan" | "paired" => "image-to-image",
+        "wavenet" => "other",
+        _ => "unconditional-image-generation",
+    };
     let mut lines = vec!["---".to_string(), "library_name: frit".into(), format!("pipeline_tag: {task}")];
     lines.push(format!("tags: {}", json!(["frit", "webgpu", family])));
     let metrics = numbers(figures);
@@ -117,12 +123,14 @@ fn evaluation(figures: &Map<String, Value>, steps: u64) -> String {
     format!("## Evaluation\n\n{weights}{since}\n\n| metric | value |\n| --- | --- |\n{}\n", rows.join("\n"))
 }
 
-/// Commands that load the model, in a folder beside that of the run.
-fn usage(family: &str, name: &str) -> String {
+/// Commands that load the model, in a folder beside that of the run. `undone` is the corruption that it undoes, if any.
+fn usage(family: &str, name: &str, undone: &str) -> String {
     let run = quoted(name);
     let draw = match family {
         "classifier" => format!("frit eval {run}"),
         "ae" | "vqvae" => format!("frit reconstruct {run}"),
+        "paired" if undone.starts_with("mask") => format!("frit restore {run} --images IMAGES --mask MASK.png"),
+        "paired" if !["", "none"].contains(&undone) => format!("frit restore {run} --images IMAGES"),
         "cyclegan" | "paired" => format!("frit translate {run} --images IMAGES"),
         _ => format!("frit sample {run} -n 64"),
     };

@@ -1,23 +1,23 @@
 //! Exported models: pages in a browser make the images of the program.
 
+#[path = "../browser/mod.rs"]
 mod browser;
 // The tests of the command line use the rest of it.
 #[allow(dead_code)]
+#[path = "../place/mod.rs"]
 mod place;
+mod sequences;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use frit::data::OwnPicture;
 use frit::eval::latents::{latents, pictures_of_latents};
-use frit::eval::sequence::{Wanted, sequences};
 use frit::eval::translator::translate_images;
 use frit::eval::{OpenOptions, Opened, open, sample};
-use frit::io::sound::wav;
 use frit::run::device::DeviceOptions;
 use frit::train::{Event, Length, ResumeOptions, resume};
 use frit::{DeviceChoice, Terminal};
 use gpu_core::Array;
-use gpu_core::ops::categorical::Drawing;
 use models::Side;
 use models::capabilities::Extraction;
 use place::Place;
@@ -69,14 +69,26 @@ const RUNS: [(&str, &str); 15] = [
     ),
 ];
 
-/// A script that waits for the model of a page, and puts the value of an expression of `model` into the document.
+/// Elements of a page that take no focus from the keyboard, or whose purpose a screen reader cannot tell.
+const UNREACHABLE: &str = "(() => {
+  const name = (one) => one.labels?.[0]?.textContent || one.getAttribute('aria-label') || one.textContent;
+  const shown = (one) => !one.closest('[hidden]');
+  const controls = [...document.querySelectorAll('input, button, textarea, audio, [tabindex]')].filter(shown);
+  const focused = (one) => { one.focus(); return document.activeElement === one; };
+  const named = [...controls, ...document.querySelectorAll('canvas, progress')].filter((one) => !name(one)?.trim());
+  const silent = controls.filter((one) => one.tabIndex < 0 || !focused(one));
+  return [...(controls.length > 0 ? [] : ['no controls']), ...[...named, ...silent].map((one) => one.outerHTML)];
+})()";
+
+/// A script that waits for the model of a page, and puts the value of an expression of `model` into the document, with
+/// the elements that are [`UNREACHABLE`].
 fn asking(expression: &str) -> String {
     format!(
         "<script>(async () => {{
   const out = element('pre', {{ id: 'result' }});
   try {{
     const model = await frit;
-    out.textContent = JSON.stringify(await ({expression}));
+    out.textContent = JSON.stringify({{ value: await ({expression}), unreachable: {UNREACHABLE} }});
   }} catch (error) {{
     out.textContent = JSON.stringify({{ error: error.message }});
   }}
@@ -117,10 +129,11 @@ impl Place {
         let dom = browser::browse(&fs::canonicalize(path).unwrap(), 100_000_000, &arguments);
         let found = dom.split("<pre id=\"result\">").nth(1).and_then(|rest| rest.split("</pre>").next());
         let found = found.unwrap_or_else(|| panic!("the page gives no result: {dom}"));
-        let value: Value =
+        let mut result: Value =
             serde_json::from_str(&found.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")).unwrap();
-        assert!(value.get("error").is_none(), "{value}");
-        value
+        assert!(result.get("error").is_none(), "{result}");
+        assert_eq!(result["unreachable"], serde_json::json!([]), "controls without a name or a focus");
+        result["value"].take()
     }
 
     /// The run, with its data.
@@ -154,6 +167,16 @@ fn has_browser(test: &str) -> bool {
     found
 }
 
+/// The samples of a seed; of a model of codes also drawn code by code, the numbers of codes that it reports, and nothing
+/// when it is stopped.
+const DRAWN: &str = "(async () => {
+  const images = await model.draw(7);
+  const counts = [];
+  const coded = model.codes ? await model.drawCodes(7, null, (codes, count) => counts.push(count)) : null;
+  const stopped = model.codes ? await model.drawCodes(7, null, () => {}, () => true) : null;
+  return [[...images], coded && [...coded], counts, stopped];
+})()";
+
 #[test]
 fn pages_draw_the_samples_of_the_program() {
     if !has_browser("pages_draw_the_samples_of_the_program") {
@@ -164,10 +187,16 @@ fn pages_draw_the_samples_of_the_program() {
     place.train("vqvae");
     for run in ["vae", "cvae", "dcgan", "flow", "prior", "realnvp", "pixelcnn", "points"] {
         place.train(run);
-        let drawn = place.asked(run, "model.draw(7).then((images) => [...images])");
+        let drawn = place.asked(run, DRAWN);
         let count = if run == "points" { 1000 } else { 16 };
         let expected = sample(&mut place.opened(run).session, count, 7).unwrap();
-        assert_close(run, &drawn, &expected.values);
+        assert_close(run, &drawn[0], &expected.values);
+        if drawn[1].is_array() {
+            assert_close(&format!("{run}, code by code"), &drawn[1], &expected.values);
+            let counts = drawn[2].as_array().unwrap();
+            let [first, last] = [counts.first(), counts.last()].map(|count| count.unwrap().as_u64().unwrap());
+            assert!(first == 1 && last == counts.len() as u64 && drawn[3].is_null(), "{counts:?}");
+        }
     }
 }
 
@@ -219,64 +248,6 @@ fn pages_classify() {
     let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
     let shares: Vec<f32> = logits.iter().map(|logit| logit.exp() / sum).collect();
     assert_close("classifier", &found, &shares);
-}
-
-#[test]
-fn pages_draw_sequences() {
-    if !has_browser("pages_draw_sequences") {
-        return;
-    }
-    let place = Place::new();
-    fs::write(place.path("book.txt"), "The quick brown fox jumps over the lazy dog. ".repeat(60)).unwrap();
-    for class in ["high", "low"] {
-        fs::create_dir_all(place.path(&format!("sounds/{class}"))).unwrap();
-        let codes: Vec<u8> = (0..2000).map(|at| if class == "low" { at % 200 } else { at * 9 % 200 } as u8).collect();
-        fs::write(place.path(&format!("sounds/{class}/0.wav")), wav(&codes, 4000)).unwrap();
-    }
-    for run in ["text", "sound"] {
-        place.train(run);
-        // More codes than are on the device at once, after a prompt, as two classes in turn.
-        let expression = "model.drawSequences(7, { prompt: [65, 66], length: 300, temperature: 0.5 })
-          .then((rows) => rows.map((row) => [...row]))";
-        let found = place.asked(run, expression);
-        let drawing = Drawing { temperature: 0.5, ..Drawing::default() };
-        let wanted = Wanted { count: 4, length: 300, class: None, prompt: b"AB".to_vec() };
-        let expected = sequences(&mut place.opened(run).session, &wanted, 7, drawing).unwrap();
-        let found: Vec<Vec<u8>> = serde_json::from_value(found).unwrap();
-        assert_eq!(found, expected.codes, "{run}");
-        let page = fs::read_to_string(place.path(&format!("{run}.html"))).unwrap();
-        let file = "wavOf([0, 128, 255], 4000).arrayBuffer().then((bytes) => [...new Uint8Array(bytes)])";
-        let made = place.asked_of(&page, file);
-        let bytes: Vec<u8> = serde_json::from_value(made).unwrap();
-        assert_eq!(bytes, wav(&[0, 128, 255], 4000));
-    }
-}
-
-/// Elements of a page that take no focus from the keyboard, or whose purpose a screen reader cannot tell.
-const UNREACHABLE: &str = "(() => {
-  const name = (one) => one.labels?.[0]?.textContent || one.getAttribute('aria-label') || one.textContent;
-  const shown = (one) => !one.closest('[hidden]');
-  const controls = [...document.querySelectorAll('input, button, textarea, audio, [tabindex]')].filter(shown);
-  const focused = (one) => { one.focus(); return document.activeElement === one; };
-  const named = [...controls, ...document.querySelectorAll('canvas, progress')].filter((one) => !name(one)?.trim());
-  const silent = controls.filter((one) => one.tabIndex < 0 || !focused(one));
-  return [controls.length, ...[...named, ...silent].map((one) => one.outerHTML)];
-})()";
-
-#[test]
-fn pages_are_used_from_the_keyboard() {
-    if !has_browser("pages_are_used_from_the_keyboard") {
-        return;
-    }
-    let place = Place::new();
-    fs::write(place.path("book.txt"), "The quick brown fox jumps over the lazy dog. ".repeat(60)).unwrap();
-    place.train("vqvae");
-    for (run, train) in [("cvae", " --train"), ("classifier", ""), ("prior", ""), ("text", "")] {
-        place.train(run);
-        place.done(&format!("export {run}{train} --html {run}.html -q"));
-        let found = place.asked_of(&fs::read_to_string(place.path(&format!("{run}.html"))).unwrap(), UNREACHABLE);
-        assert!(found[0].as_u64().unwrap() >= 2 && found.as_array().unwrap().len() == 1, "{run}: {found}");
-    }
 }
 
 #[test]
@@ -389,6 +360,7 @@ fn pages_show_names_as_text_and_load_nothing() {
     assert_eq!(output.status.code(), Some(0), "{}", place::stderr(&output));
     let page = fs::read_to_string(place.path("page.html")).unwrap();
     assert!(page.contains("default-src 'none'") && !page.contains("<img"));
+    assert!(include_str!("../../src/export/interpreter.js").lines().count() <= 300);
     assert!(!page.contains("http://") && !page.contains(" src=\""), "the page names an address");
     if !has_browser("pages_show_names_as_text_and_load_nothing") {
         return;
