@@ -167,8 +167,8 @@ fn has_browser(test: &str) -> bool {
     found
 }
 
-/// The samples of a seed; of a model of codes also drawn code by code, the numbers of codes that it reports, and nothing
-/// when it is stopped.
+/// The samples of a seed; of a model of codes also drawn code by code, the numbers of codes that it reports, and what
+/// a stop gives.
 const DRAWN: &str = "(async () => {
   const images = await model.draw(7);
   const counts = [];
