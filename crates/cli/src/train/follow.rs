@@ -127,7 +127,8 @@ pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Ba
     for (differs, own, kind) in own {
         let all = exchange.all_gather(own.into_bytes())?;
         if let Some(other) = all.iter().position(|of| *of != all[0]) {
-            let message = format!("device {} has {differs} than device 1; all devices must train alike", other + 1);
+            let [other, first] = [other, 0].map(|rank| exchange.name(rank));
+            let message = format!("{other} has {differs} than {first}; all devices must train alike");
             return Err(Error::new(kind, message));
         }
     }
@@ -135,7 +136,7 @@ pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Ba
 }
 
 /// The settings without the paths of the data, which are a machine's.
-fn settings(config: &Config) -> Result<String> {
+pub(super) fn settings(config: &Config) -> Result<String> {
     let data = DataOptions { source: String::new(), b: String::new(), ..config.data.clone() };
     Config { data, ..config.clone() }.to_toml()
 }

@@ -14,6 +14,7 @@ pub mod monitors;
 mod nan_search;
 mod options;
 mod preview;
+mod processes;
 pub mod progress;
 mod recovery;
 mod resume;
@@ -29,6 +30,7 @@ mod verify;
 
 pub use events::{Event, Observer};
 pub use options::{Length, MicroBatchSize, ResumeOptions, TrainOptions, epochs_for};
+pub use processes::{follow, follow_resumed};
 pub use resume::resume;
 pub use setup::{Inputs, Setup, StepTime};
 pub use start::{DryRun, Trained, dry_run, train};

@@ -14,6 +14,7 @@ use crate::run::startup::Startup;
 use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use crate::train::options::TrainOptions;
+use crate::train::processes::{Start, train_request};
 use crate::train::progress::Progress;
 use crate::train::setup::{Inputs, Setup, StepTime};
 use crate::train::team::Team;
@@ -68,13 +69,17 @@ pub struct Trained {
 pub fn train(options: TrainOptions) -> Result<Trained> {
     let mut startup = Startup::default();
     let (inputs, init) = checked(&options)?;
-    let TrainOptions { name, device, out, terminal, interrupt, observer, .. } = options;
+    let request = train_request(&inputs, &options.device)?;
+    let TrainOptions { name, device, out, terminal, interrupt, observer, exchange, .. } = options;
     startup.lap("data");
     let setup = inputs.open(&device, &terminal)?;
     startup.lap("device");
     let mut session = started(&setup, init, &terminal)?;
     startup.lap("weights");
-    let mut team = Team::start(&device, &mut session, &setup.backend)?;
+    let mut team = match exchange {
+        Some(exchange) => Some(Team::connect(exchange, &Start::new(request, &setup, None)?, &mut session)?),
+        None => Team::start(&device, &mut session, &setup.backend)?,
+    };
     let Setup { data, backend, .. } = &setup;
     let prepared = Trainer::new(&mut session, &setup.backend, &terminal, Progress::default(), |session| {
         team.iter_mut().try_for_each(|team| team.agree(session, backend))?;
@@ -82,7 +87,7 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
             Some(path) => Run::create(path)?,
             None => Run::create_numbered(Path::new(RUNS), &name)?,
         };
-        run.write_environment(&environment(backend, &device.others, session))?;
+        run.write_environment(&environment(backend, &device, session))?;
         let images = data.described(&data.train);
         terminal.say(&format!("training {name} on {images} into {}", run.path.display()));
         let steps = EpochPlan::new(&session.config, data.epoch_images()).total;
