@@ -217,6 +217,8 @@ fn processes_that_cannot_train_together_are_refused() {
     refused(&place, frit(&place, 3, &format!("{train} cpu --data nowhere")), &["nowhere"]);
     refused(&place, frit(&place, 5, &format!("{train} {good}")), &["4 of a batch, fewer than the 5 devices"]);
     refused(&place, frit(&place, 3, &format!("{train} cpu,cpu {data}")), &["rank 2 on", "2 devices are named"]);
+    // Processes of a computer take its adapters in turn.
+    refused(&place, frit(&place, 2, &format!("{train} gpu --data data")), &["rank 1 on", "'gpu:1'"]);
     refused(&place, frit(&place, 2, "resume run"), &["no run at 'run'"]);
     refused(&place, frit(&place, 2, "verify vae"), &["start it without mpirun"]);
 }

@@ -235,6 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn processes_have_devices_by_their_number() {
+        use DeviceChoice::{Auto, Cpu, Number};
+        let options =
+            |choice, others: &[DeviceChoice]| DeviceOptions { choice, others: others.to_vec(), ..Default::default() };
+        let of = |options: DeviceOptions, local| options.of_process(local, 6).unwrap();
+        for (choice, expected) in [(Cpu, Cpu), (Number(0), Number(0)), (Auto, Auto)] {
+            assert_eq!(of(options(choice, &[]), 2).choice, expected);
+        }
+        let list = options(Number(3), &[Number(5)]);
+        assert_eq!([0, 1].map(|local| of(list.clone(), local).choice), [Number(3), Number(5)]);
+        assert!(list.clone().of_process(2, 6).unwrap_err().to_string().contains("2 devices are named"));
+        assert_eq!((list.ranks(), of(list, 1).ranks(), DeviceOptions::default().ranks()), (2, 6, 1));
+    }
+
+    #[test]
     fn a_cache_that_cannot_be_written_is_no_error() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("device"), "a file where the folder should be").unwrap();

@@ -117,7 +117,10 @@ impl Follower {
 /// # Errors
 /// The first difference.
 pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Backend) -> Result<()> {
-    let device = format!("{} {}", backend.name(), adapter(backend));
+    let device = match backend {
+        Backend::Cpu | Backend::Reference => format!("{} {}", backend.name(), instructions()),
+        Backend::Gpu(_) => format!("{} {}", backend.name(), adapter(backend)),
+    };
     let own = [
         ("another program", env!("CARGO_PKG_VERSION").into(), ErrorKind::Setting),
         ("another kind of device", device, ErrorKind::Device),
@@ -133,6 +136,16 @@ pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Ba
         }
     }
     Ok(())
+}
+
+/// The instructions by which the CPU executors multiply, and so the rounding of their sums.
+fn instructions() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let found =
+        [is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma")];
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = [];
+    format!("{} {found:?}", std::env::consts::ARCH)
 }
 
 /// The settings without the paths of the data, which are a machine's.
