@@ -12,6 +12,7 @@ use mpi::environment::{Universe, initialize_with_threading, processor_name};
 use mpi::point_to_point::{Destination, MatchedReceiveVec, Source};
 use mpi::request::{Request, StaticScope};
 use mpi::topology::{Communicator, SimpleCommunicator};
+use std::hint::spin_loop;
 use std::io::Write;
 use std::mem::forget;
 use std::panic::{PanicHookInfo, set_hook};
@@ -83,7 +84,7 @@ impl Processes {
     pub fn fail(&self, reason: &str) -> ! {
         let sentence = format!("{}: {reason}", name(self.rank));
         let bytes: Vec<u8> = sentence.bytes().take(REASON).collect();
-        let mut exchange = self.exchange();
+        let exchange = self.exchange();
         let others: Vec<usize> = (0..exchange.ranks()).filter(|&rank| rank != self.rank).collect();
         let mut sending = exchange.start(&others, bytes, FAILED);
         let since = Instant::now();
@@ -136,7 +137,7 @@ impl Mpi {
     }
 
     /// Starts to send bytes to some ranks.
-    fn start(&mut self, ranks: &[usize], bytes: Vec<u8>, tag: i32) -> Sending {
+    fn start(&self, ranks: &[usize], bytes: Vec<u8>, tag: i32) -> Sending {
         let bytes = Box::into_raw(bytes.into_boxed_slice());
         // SAFETY: the bytes are released after every request has ended, or never.
         let all: &'static [u8] = unsafe { &*bytes };
@@ -154,12 +155,12 @@ impl Mpi {
         Sending { requests, bytes }
     }
 
-    /// Waits for the bytes of a rank.
-    fn receive(&self, rank: usize) -> Result<Vec<u8>, Error> {
+    /// Waits for the bytes of a rank, while others are sent.
+    fn receive(&self, rank: usize, sending: &mut [Sending]) -> Result<Vec<u8>, Error> {
         let process = self.world.process_at_rank(rank as i32);
         let mut bytes = Vec::new();
         loop {
-            let found = self.wait(|| process.immediate_matched_probe_with_tag(PART))?;
+            let found = self.wait(sending, |_| process.immediate_matched_probe_with_tag(PART))?;
             let (message, _) = found.matched_receive_vec::<u8>();
             let is_last = message.len() < self.message;
             match bytes.is_empty() {
@@ -172,15 +173,18 @@ impl Mpi {
         }
     }
 
-    fn finish(&self, mut sending: Sending) -> Result<(), Error> {
-        self.wait(|| sending.advance().then_some(()))
+    /// Waits until everything is sent.
+    fn finish(&self, sending: &mut [Sending]) -> Result<(), Error> {
+        self.wait(sending, |is_sent| is_sent.then_some(()))
     }
 
-    /// Waits until `done` returns something, or another rank has failed.
-    fn wait<T>(&self, mut done: impl FnMut() -> Option<T>) -> Result<T, Error> {
+    /// Waits until `done` returns something, or another rank has failed. `done` is called with true once everything is
+    /// sent.
+    fn wait<T>(&self, sending: &mut [Sending], mut done: impl FnMut(bool) -> Option<T>) -> Result<T, Error> {
         let since = Instant::now();
         loop {
-            if let Some(found) = done() {
+            let is_sent = sending.iter_mut().fold(true, |sent, sending| sending.advance() && sent);
+            if let Some(found) = done(is_sent) {
                 return Ok(found);
             }
             if let Some(failed) = self.world.any_process().immediate_matched_probe_with_tag(FAILED) {
@@ -189,10 +193,26 @@ impl Mpi {
                 return Err(Error::Rank { rank: status.source_rank() as usize, why });
             }
             match since.elapsed() {
-                short if short < Duration::from_millis(1) => yield_now(),
-                long => sleep((long / 20).min(Duration::from_millis(1))),
+                // Another process would keep the processor for longer than a message takes.
+                short if short < Duration::from_micros(200) => spin_loop(),
+                short if short < Duration::from_millis(2) => yield_now(),
+                // MPI sends a part of a message in each call.
+                _ if !is_sent => sleep(Duration::from_micros(10)),
+                long => sleep((long / 50).min(Duration::from_millis(1))),
             }
         }
+    }
+
+    /// Receives from every rank while bytes are sent; `own` is the part of this rank.
+    fn gather(&self, own: Vec<u8>, mut sending: Vec<Sending>) -> Result<Vec<Vec<u8>>, Error> {
+        let (rank, mut own) = (self.rank(), Some(own));
+        let mut part = |from| match from == rank {
+            true => Ok(own.take().expect("a rank has one part")),
+            false => self.receive(from, &mut sending),
+        };
+        let received = (0..self.ranks()).map(&mut part).collect::<Result<_, _>>()?;
+        self.finish(&mut sending)?;
+        Ok(received)
     }
 }
 
@@ -210,35 +230,27 @@ impl Exchange for Mpi {
     }
 
     fn all_to_all(&mut self, mut parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
-        let (rank, ranks) = (self.rank(), self.ranks());
-        assert_eq!(parts.len(), ranks, "a part for each rank");
-        let mut own = std::mem::take(&mut parts[rank]);
+        let rank = self.rank();
+        assert_eq!(parts.len(), self.ranks(), "a part for each rank");
+        let own = std::mem::take(&mut parts[rank]);
         let others = parts.into_iter().enumerate().filter(|(to, _)| *to != rank);
-        let sending: Vec<Sending> = others.map(|(to, part)| self.start(&[to], part, PART)).collect();
-        let receive = |from| if from == rank { Ok(std::mem::take(&mut own)) } else { self.receive(from) };
-        let received = (0..ranks).map(receive).collect::<Result<_, _>>()?;
-        sending.into_iter().try_for_each(|sending| self.finish(sending))?;
-        Ok(received)
+        let sending = others.map(|(to, part)| self.start(&[to], part, PART)).collect();
+        self.gather(own, sending)
     }
 
     fn all_gather(&mut self, part: Vec<u8>) -> Result<Vec<Vec<u8>>, Error> {
-        let (rank, ranks) = (self.rank(), self.ranks());
-        let others: Vec<usize> = (0..ranks).filter(|&other| other != rank).collect();
-        let mut own = part.clone();
-        let sending = self.start(&others, part, PART);
-        let receive = |from| if from == rank { Ok(std::mem::take(&mut own)) } else { self.receive(from) };
-        let received = (0..ranks).map(receive).collect::<Result<_, _>>()?;
-        self.finish(sending)?;
-        Ok(received)
+        let others: Vec<usize> = (0..self.ranks()).filter(|&other| other != self.rank()).collect();
+        let sending = vec![self.start(&others, part.clone(), PART)];
+        self.gather(part, sending)
     }
 
     fn broadcast(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         if self.rank() > 0 {
-            return self.receive(0);
+            return self.receive(0, &mut []);
         }
         let others: Vec<usize> = (1..self.ranks()).collect();
         let sending = self.start(&others, bytes.clone(), PART);
-        self.finish(sending)?;
+        self.finish(&mut [sending])?;
         Ok(bytes)
     }
 }

@@ -144,7 +144,7 @@ fn instructions() -> String {
     let found =
         [is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma")];
     #[cfg(not(target_arch = "x86_64"))]
-    let found = [];
+    let found: [bool; 0] = [];
     format!("{} {found:?}", std::env::consts::ARCH)
 }
 
