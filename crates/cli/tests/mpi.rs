@@ -148,7 +148,7 @@ fn runs(process: u32) -> bool {
 #[test]
 fn killed_ranks_end_the_others_and_the_run_resumes() {
     let place = Place::new();
-    let train = format!("train {} --data data {DIVIDED} --save-every 3 --epochs 40 --device cpu", MODELS[0]);
+    let train = format!("train {} --data data {DIVIDED} --save-every 3 --epochs 20 --device cpu", MODELS[0]);
     let since = Instant::now();
     done(&place, 3, &format!("{train} --out one"));
     let took = since.elapsed();

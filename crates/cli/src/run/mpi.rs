@@ -60,8 +60,8 @@ impl Processes {
         ensure!(
             ranks == launched.ranks,
             Device,
-            "{} processes were started, but MPI connects {ranks}; start frit with the mpirun of the MPI library that it \
-             was built with (Slurm: srun --mpi=pmix)",
+            "{} processes were started, but MPI connects {ranks}; start frit with the mpirun of the MPI library \
+             that it was built with (Slurm: srun --mpi=pmix)",
             launched.ranks
         );
         let local = world.split_shared(world.rank()).rank() as usize;
@@ -183,7 +183,7 @@ impl Mpi {
     fn wait<T>(&self, sending: &mut [Sending], mut done: impl FnMut(bool) -> Option<T>) -> Result<T, Error> {
         let since = Instant::now();
         loop {
-            let is_sent = sending.iter_mut().fold(true, |sent, sending| sending.advance() && sent);
+            let is_sent = sending.iter_mut().all(Sending::advance);
             if let Some(found) = done(is_sent) {
                 return Ok(found);
             }

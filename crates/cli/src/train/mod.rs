@@ -23,6 +23,7 @@ mod saving;
 mod setup;
 mod shard;
 mod start;
+mod start_message;
 mod summary;
 mod team;
 pub mod training;

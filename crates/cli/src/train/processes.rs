@@ -1,144 +1,12 @@
-//! A training in several processes: rank 0 trains as a single process does, and the others follow it.
+//! Processes that follow rank 0, which trains as a single process does.
 
-use crate::config::Config;
-use crate::config::data::DataOptions;
-use crate::data::{DataSet, ImageList};
-use crate::io::error::{Context, Error, ErrorKind, Hint, Result, ensure};
-use crate::io::files;
-use crate::run::checkpoint::Checkpoint;
-use crate::run::data::{RunData, absolute};
-use crate::run::device::{self, DeviceOptions};
-use crate::run::folder::Run;
-use crate::train::follow::{Follower, settings};
+use crate::io::error::{Error, ErrorKind, Result};
+use crate::run::data::absolute;
 use crate::train::options::{ResumeOptions, TrainOptions};
-use crate::train::setup::{Inputs, Setup};
-use gpu_core::{Backend, DeviceChoice, DeviceKind, Exchange};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use crate::train::setup::Inputs;
+use crate::train::start_message::{Start, resume_request, train_request};
+use gpu_core::Exchange;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64;
-
-/// Everything that a process needs to follow rank 0.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Start {
-    /// The request, which is the same for all processes.
-    request: String,
-    /// The configuration, as TOML.
-    config: String,
-    /// The shader variants.
-    variants: Value,
-    /// The device of rank 0, by a name that holds on other computers; `None` for a GPU.
-    device: Option<String>,
-    /// Of a resumed run, the rule by which its data is divided.
-    resumed: Option<Resumed>,
-}
-
-/// The data of a run, as its folder describes it.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Resumed {
-    images: Option<ImageList>,
-    /// The source that the run was trained on.
-    source: String,
-    metadata: BTreeMap<String, String>,
-}
-
-impl Resumed {
-    pub(super) fn new(run: &Run, source: &str, checkpoint: &Checkpoint) -> Result<Self> {
-        let metadata = checkpoint.metadata.clone();
-        Ok(Self { images: run.read_images()?, source: source.into(), metadata })
-    }
-}
-
-impl Start {
-    /// The start of a training that is set up.
-    pub(super) fn new(request: String, setup: &Setup, resumed: Option<Resumed>) -> Result<Self> {
-        let device = match &setup.backend {
-            Backend::Gpu(device) if device.caps.kind != DeviceKind::Software => None,
-            other => Some(other.name()),
-        };
-        let (config, variants) = (setup.config.to_toml()?, device::note(&setup.backend));
-        Ok(Self { request, config, variants, device, resumed })
-    }
-
-    /// Sends it to the other ranks.
-    ///
-    /// # Errors
-    /// Those of other ranks.
-    pub(super) fn send(&self, exchange: &mut dyn Exchange) -> Result<(), gpu_core::Error> {
-        exchange.broadcast(program().into_bytes())?;
-        exchange.broadcast(serde_json::to_vec(self).expect("a start has no keys but names"))?;
-        Ok(())
-    }
-
-    /// Receives it from rank 0.
-    ///
-    /// # Errors
-    /// Rank 0 is another program or has another request, and those of other ranks.
-    fn receive(exchange: &mut dyn Exchange, request: &str) -> Result<Self> {
-        let of_rank_0 = exchange.broadcast(Vec::new())?;
-        ensure!(
-            of_rank_0 == program().as_bytes(),
-            Setting,
-            "another build of frit than that of rank 0; start the same program on all computers"
-        );
-        let start: Self = serde_json::from_slice(&exchange.broadcast(Vec::new())?)
-            .context(ErrorKind::Setting, "rank 0 sent something else than a training")?;
-        ensure!(
-            start.request == request,
-            Setting,
-            "other settings than those of rank 0; start frit with the same arguments everywhere"
-        );
-        Ok(start)
-    }
-
-    /// The configuration of rank 0, with the paths of the data on this computer.
-    fn config(&self, paths: &DataOptions) -> Result<Config> {
-        let mut config = Config::parse_run(&self.config, "of rank 0")?;
-        config.data.source.clone_from(&paths.source);
-        config.data.b.clone_from(&paths.b);
-        Ok(config)
-    }
-
-    /// Follows rank 0 to the end.
-    fn follow(
-        self,
-        config: Config,
-        data: Arc<DataSet>,
-        device: DeviceOptions,
-        exchange: Box<dyn Exchange>,
-    ) -> Result<()> {
-        let choice = match (&device.choice, &self.device) {
-            (DeviceChoice::Auto, Some(name)) => name.parse().unwrap_or_default(),
-            (DeviceChoice::Auto, None) => DeviceChoice::Number(device.local),
-            (choice, _) => choice.clone(),
-        };
-        let device = DeviceOptions { choice, ..device };
-        Follower::prepare(config, data, &device, device::noted(&self.variants))?.run(exchange)
-    }
-}
-
-/// The program, by version and content.
-fn program() -> String {
-    let file = std::env::current_exe().ok().and_then(|path| files::read(&path, files::BINARY).ok());
-    format!("frit {}, {:016x}", env!("CARGO_PKG_VERSION"), file.map_or(0, |bytes| xxh3_64(&bytes)))
-}
-
-/// A new training in words that are the same for all processes of it.
-pub(super) fn train_request(inputs: &Inputs, device: &DeviceOptions) -> Result<String> {
-    let Inputs { config, auto_micro_batch, .. } = inputs;
-    Ok(format!("train {auto_micro_batch} {}\n{}", flags(device), settings(config)?))
-}
-
-/// A continued training in such words.
-pub(super) fn resume_request(options: &ResumeOptions) -> String {
-    format!("resume {:?} {:?} {}", options.length, options.micro_batch, flags(&options.device))
-}
-
-fn flags(device: &DeviceOptions) -> String {
-    let DeviceOptions { checked, deterministic, half, .. } = device;
-    format!("{checked} {deterministic} {half}")
-}
 
 fn exchange(exchange: Option<Box<dyn Exchange>>) -> Result<Box<dyn Exchange>> {
     exchange.ok_or_else(|| Error::new(ErrorKind::Setting, "a process that follows rank 0 needs an exchange with it"))
@@ -153,7 +21,7 @@ pub fn follow(options: TrainOptions) -> Result<()> {
     let TrainOptions { config, length, micro_batch, device, exchange: connection, .. } = options;
     let mut exchange = exchange(connection)?;
     let inputs = Inputs::load(config, length, micro_batch)?;
-    let start = Start::receive(exchange.as_mut(), &train_request(&inputs, &device)?)?;
+    let start = Start::receive(exchange.as_mut(), &train_request(&inputs.config, inputs.auto_micro_batch, &device)?)?;
     let config = start.config(&inputs.config.data)?;
     start.follow(config, inputs.data, device, exchange)
 }
@@ -167,16 +35,11 @@ pub fn follow_resumed(options: ResumeOptions) -> Result<()> {
     let request = resume_request(&options);
     let mut exchange = exchange(options.exchange)?;
     let start = Start::receive(exchange.as_mut(), &request)?;
-    let mut config = Config::parse_run(&start.config, "of rank 0")?;
-    if let Some(source) = &options.data {
-        config.data.source = absolute(source);
-    }
-    if let Some(b) = &options.data_b {
-        config.data.move_b(&absolute(b))?;
-    }
-    let Resumed { images, source, metadata } =
-        start.resumed.as_ref().context(ErrorKind::Setting, "rank 0 starts a new run")?;
-    let data = RunData::listed(images.as_ref(), &config.data, source, metadata);
-    let data = data.and_then(RunData::unchanged).map_err(|error| error.or_hint(Hint::Data))?;
+    let (config, data) = start.resumed(|paths| {
+        if let Some(source) = &options.data {
+            paths.source = absolute(source);
+        }
+        options.data_b.iter().try_for_each(|b| paths.move_b(&absolute(b)))
+    })?;
     start.follow(config, Arc::new(data), options.device, exchange)
 }

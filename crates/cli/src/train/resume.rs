@@ -12,10 +12,10 @@ use crate::run::session::{Session, spec};
 use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use crate::train::options::ResumeOptions;
-use crate::train::processes::{Resumed, Start, resume_request};
 use crate::train::progress::Progress;
 use crate::train::setup::{Setup, check, choose_micro_batch};
 use crate::train::start::Trained;
+use crate::train::start_message::{Resumed, Start, resume_request};
 use crate::train::team::{Team, check_divided};
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::{Backend, DeviceChoice};
@@ -85,13 +85,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     let was_complete = progress.step == plan.total;
     let (step, rollbacks) = (progress.step, progress.rollbacks.clone());
     let name = options.run.display();
-    let mut team = match options.exchange {
-        Some(exchange) => {
-            let start = Start::new(request, &setup, Some(Resumed::new(&run, &trained, &checkpoint)?))?;
-            Some(Team::connect(exchange, &start, &mut session)?)
-        }
-        None => Team::start(&device, &mut session, &setup.backend)?,
-    };
+    let resumed = Resumed::new(&run, &trained, &checkpoint)?;
+    let start = || Start::new(request, &setup.config, &setup.backend, Some(resumed));
+    let mut team = Team::start(options.exchange, start, &device, &mut session, &setup.backend)?;
     let prepared = Trainer::new(&mut session, &setup.backend, &terminal, progress, |session| {
         team.iter_mut().try_for_each(|team| team.agree(session, &setup.backend))?;
         run.go_back(step, &rollbacks)?;

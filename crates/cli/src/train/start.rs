@@ -14,9 +14,9 @@ use crate::run::startup::Startup;
 use crate::run::tensors::check_tensors;
 use crate::terminal::Terminal;
 use crate::train::options::TrainOptions;
-use crate::train::processes::{Start, train_request};
 use crate::train::progress::Progress;
 use crate::train::setup::{Inputs, Setup, StepTime};
+use crate::train::start_message::{Start, train_request};
 use crate::train::team::Team;
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::Backend;
@@ -69,17 +69,15 @@ pub struct Trained {
 pub fn train(options: TrainOptions) -> Result<Trained> {
     let mut startup = Startup::default();
     let (inputs, init) = checked(&options)?;
-    let request = train_request(&inputs, &options.device)?;
+    let request = train_request(&inputs.config, inputs.auto_micro_batch, &options.device)?;
     let TrainOptions { name, device, out, terminal, interrupt, observer, exchange, .. } = options;
     startup.lap("data");
     let setup = inputs.open(&device, &terminal)?;
     startup.lap("device");
     let mut session = started(&setup, init, &terminal)?;
     startup.lap("weights");
-    let mut team = match exchange {
-        Some(exchange) => Some(Team::connect(exchange, &Start::new(request, &setup, None)?, &mut session)?),
-        None => Team::start(&device, &mut session, &setup.backend)?,
-    };
+    let start = || Start::new(request, &setup.config, &setup.backend, None);
+    let mut team = Team::start(exchange, start, &device, &mut session, &setup.backend)?;
     let Setup { data, backend, .. } = &setup;
     let prepared = Trainer::new(&mut session, &setup.backend, &terminal, Progress::default(), |session| {
         team.iter_mut().try_for_each(|team| team.agree(session, backend))?;

@@ -10,7 +10,7 @@ use crate::run::programs::Part;
 use crate::run::ranks::{Rank, panic_message};
 use crate::run::session::Session;
 use crate::train::follow::{Follower, Order, STATE, agree};
-use crate::train::processes::Start;
+use crate::train::start_message::Start;
 use gpu_core::{Alone, Array, Backend, Exchange, Record, Threads};
 use models::{CycleGanConfig, ModelConfig};
 use std::any::Any;
@@ -24,11 +24,24 @@ pub(super) struct Team {
 }
 
 impl Team {
-    /// Starts a thread for each further device of the options; `None` if there is none.
+    /// Connects the other processes, which [`follow`](crate::train::follow()), or starts a thread for each further
+    /// device of the options; `None` if there is neither.
     ///
     /// # Errors
-    /// Those of the device.
-    pub(super) fn start(options: &DeviceOptions, session: &mut Session, backend: &Backend) -> Result<Option<Self>> {
+    /// Those of the device, and those of other ranks.
+    pub(super) fn start(
+        exchange: Option<Box<dyn Exchange>>,
+        start: impl FnOnce() -> Result<Start>,
+        options: &DeviceOptions,
+        session: &mut Session,
+        backend: &Backend,
+    ) -> Result<Option<Self>> {
+        if let Some(exchange) = exchange {
+            let mut team = Self::new(exchange, Vec::new(), session)?;
+            let sent = start()?.send(team.rank.exchange.as_mut());
+            sent.map_err(|error| team.cause(error.into()))?;
+            return Ok(Some(team));
+        }
         if options.others.is_empty() {
             return Ok(None);
         }
@@ -45,17 +58,6 @@ impl Team {
         });
         let threads = threads.collect();
         Self::new(Box::new(all.remove(0)), threads, session).map(Some)
-    }
-
-    /// Starts the other processes, which [`follow`](crate::train::follow()).
-    ///
-    /// # Errors
-    /// Those of the device, and those of other ranks.
-    pub(super) fn connect(exchange: Box<dyn Exchange>, start: &Start, session: &mut Session) -> Result<Self> {
-        let mut team = Self::new(exchange, Vec::new(), session)?;
-        let sent = start.send(team.rank.exchange.as_mut());
-        sent.map_err(|error| team.cause(error.into()))?;
-        Ok(team)
     }
 
     fn new(exchange: Box<dyn Exchange>, threads: Vec<JoinHandle<Result<()>>>, session: &mut Session) -> Result<Self> {
