@@ -1,4 +1,4 @@
-//! The parts of `frit --version` that Cargo does not know: the commit, and the version of wgpu.
+//! The parts of `frit --version` that Cargo does not know: the commit, the version of wgpu, and MPI if it is there.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,9 @@ fn main() {
         _ => Some("debug build".into()),
     };
     let wgpu = fs::read_to_string(root.join("Cargo.lock")).ok().and_then(|lock| version(&lock, "wgpu"));
-    let parts: Vec<String> = commit.into_iter().chain(wgpu.map(|version| format!("wgpu {version}"))).collect();
+    let wgpu = wgpu.map(|version| format!("wgpu {version}"));
+    let mpi = env::var_os("CARGO_FEATURE_MPI").map(|_| "MPI".to_string());
+    let parts: Vec<String> = commit.into_iter().chain(wgpu).chain(mpi).collect();
     let build = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
     println!("cargo:rustc-env=FRIT_BUILD={build}");
 }

@@ -6,6 +6,7 @@ mod output;
 
 use args::{Cli, Command, Data};
 use clap::FromArgMatches;
+use commands::launch::Launch;
 use frit::io::format::clean;
 use frit::run::startup;
 use frit::terminal::Terminal;
@@ -24,13 +25,18 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
-    start_log(cli.verbose, cli.quiet);
-    let terminal = Terminal::new(cli.quiet);
+    let mut launch = Launch::of(Some(&cli.command));
+    let quiet = cli.quiet || !launch.speaks();
+    start_log(cli.verbose, quiet);
+    if let Err(error) = launch.connect() {
+        return launch.end(Err(error));
+    }
+    let terminal = Terminal::new(quiet);
     let result = match cli.command {
-        Command::Train(args) => commands::train::train(&args, &args::given(&matches), &terminal),
-        Command::Resume(args) => commands::resume::resume(&args, &terminal),
+        Command::Train(args) => commands::train::train(&args, &args::given(&matches), &launch, &terminal),
+        Command::Resume(args) => commands::resume::resume(&args, &launch, &terminal),
         Command::Recipes(args) => commands::recipes::recipes(&args),
-        Command::Verify(args) => commands::verify::verify(&args, &terminal),
+        Command::Verify(args) => launch.refuse("verify").and_then(|()| commands::verify::verify(&args, &terminal)),
         Command::Sample(args) => commands::draw::sample(&args, &terminal),
         Command::Reconstruct(args) => commands::draw::reconstruct(&args, &terminal),
         Command::Interpolate(args) => commands::interpolate::interpolate(&args, &terminal),
@@ -54,13 +60,7 @@ fn main() -> ExitCode {
         Command::Man(args) => commands::shell::man(&args),
         Command::Devices(args) => commands::devices::devices(&args),
     };
-    match result {
-        Ok(ending) => ending.into(),
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}", clean(&commands::advice::message(&error)));
-            output::code_of(&error).into()
-        }
-    }
+    launch.end(result)
 }
 
 /// Keeps Mesa's device selection from asking for a display, and from printing errors, where there is none.
@@ -74,15 +74,27 @@ fn without_display() {
 
 /// Prints help, the version or a mistake in the arguments. A message that may quote control characters has no colours.
 fn refuse(error: &clap::Error) -> ExitCode {
+    let mut launch = Launch::of(None);
+    if !error.use_stderr() {
+        if launch.speaks() {
+            drop(error.print());
+        }
+        return ExitCode::SUCCESS;
+    }
+    if let Err(error) = launch.connect() {
+        return launch.end(Err(error));
+    }
     let is_clean = |argument: OsString| {
         let text = argument.to_string_lossy();
         clean(&text) == text
     };
-    match std::env::args_os().all(is_clean) {
+    let text = error.render().to_string();
+    let print = || match std::env::args_os().all(is_clean) {
         true => drop(error.print()),
-        false => drop(write!(std::io::stderr(), "{}", clean(&error.render().to_string()))),
-    }
-    ExitCode::from(if error.use_stderr() { output::USAGE } else { 0 })
+        false => drop(write!(std::io::stderr(), "{}", clean(&text))),
+    };
+    let reason = text.lines().next().unwrap_or_default();
+    launch.fail(print, reason.trim_start_matches("error: "), output::USAGE)
 }
 
 /// Shows only errors of wgpu by default; `RUST_LOG` overrides.

@@ -136,7 +136,8 @@ fn the_version_names_commit_and_wgpu() {
     let version = place.done("--version");
     let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
     let wgpu = build::version(&lock, "wgpu").unwrap();
-    assert!(version.starts_with("frit 0.") && version.trim_end().ends_with(&format!("wgpu {wgpu})")), "{version}");
+    assert!(version.starts_with("frit 0.") && version.contains(&format!("wgpu {wgpu}")), "{version}");
+    assert_eq!(version.contains("MPI"), cfg!(feature = "mpi"), "{version}");
 
     // A repository on a branch, with its refs packed, with a detached head, and a second work tree.
     let hash = "0123456789abcdef0123456789abcdef01234567";

@@ -214,6 +214,32 @@ fn an_interrupt_saves() {
     assert_same(&place, "run", "one");
 }
 
+/// Processes that `mpirun` started would each train the whole run.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn processes_are_refused_without_mpi() {
+    let place = Place::new();
+    let before = place.files();
+    let rank = |line: &str, [size, rank]: [&str; 2], number: &str| {
+        let mut command = place.command(line);
+        // Without those of a launcher that started the tests.
+        command.env_remove("OMPI_COMM_WORLD_SIZE").env_remove("OMPI_COMM_WORLD_RANK");
+        command.env(size, "2").env(rank, number).output().unwrap()
+    };
+    let train = format!("train vae --data data --hidden 8 {DIVIDED} --epochs 1 --device cpu --out run");
+    for names in [["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"], ["PMI_SIZE", "PMI_RANK"]] {
+        for line in [&train, "resume run", "verify vae", "train --no-such-flag"] {
+            refusal(&rank(line, names, "0"), &["2 processes were started", "--features mpi"]);
+            let silent = rank(line, names, "1");
+            assert!(silent.status.success() && silent.stdout.is_empty() && silent.stderr.is_empty(), "{silent:?}");
+        }
+        for line in ["recipes", "train vae --data data --dry-run --device cpu"] {
+            assert!(rank(line, names, "1").status.success(), "{line}");
+        }
+    }
+    assert!(place.files() == before);
+}
+
 #[test]
 fn devices_that_cannot_train_together_are_refused() {
     let place = Place::new();

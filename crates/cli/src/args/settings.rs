@@ -32,7 +32,8 @@ impl Device {
     /// The options for opening it, with a default choice.
     pub(crate) fn options(&self, default: DeviceChoice) -> DeviceOptions {
         let Self { checked, deterministic, half, .. } = *self;
-        DeviceOptions { choice: self.choice().unwrap_or(default), others: Vec::new(), checked, deterministic, half }
+        let choice = self.choice().unwrap_or(default);
+        DeviceOptions { choice, checked, deterministic, half, ..DeviceOptions::default() }
     }
 
     /// The same for training, which may run on several devices: `gpu:0,gpu:1`.

@@ -21,7 +21,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         NoAdapter => {
             Some("install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers), or use --device cpu".into())
         }
-        NoSuchAdapter { .. } | Refused { .. } | Rank { .. } => {
+        // The reason of another process may be anything.
+        Rank { why: Some(_), .. } => None,
+        NoSuchAdapter { .. } | Refused { .. } | Rank { why: None, .. } => {
             Some("choose another --device (see `frit devices`)".into())
         }
         gpu_core::Error::OutOfMemory { .. } | gpu_core::Error::TooLarge { .. } => {

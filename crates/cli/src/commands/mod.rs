@@ -11,6 +11,7 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod interpolate;
 pub(crate) mod latent;
+pub(crate) mod launch;
 pub(crate) mod profile;
 pub(crate) mod project;
 pub(crate) mod recipes;

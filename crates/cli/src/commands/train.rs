@@ -2,6 +2,7 @@
 
 use crate::Ending;
 use crate::args;
+use crate::commands::launch::Launch;
 use crate::commands::signals;
 use crate::output::{out, put_json};
 use anyhow::{Result, bail, ensure};
@@ -23,22 +24,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Trains; `given` are the flags of the command line, for a message.
-pub(crate) fn train(args: &args::Train, given: &str, terminal: &Terminal) -> Result<Ending> {
+pub(crate) fn train(args: &args::Train, given: &str, launch: &Launch, terminal: &Terminal) -> Result<Ending> {
     let (recipe, config) = configuration(args, given, terminal)?;
     let options = TrainOptions {
         name: recipe_name(&recipe),
         length: Length { epochs: args.epochs, steps: args.steps },
         micro_batch: args.micro_batch.map(Into::into),
-        device: args.device.all(DeviceChoice::Auto),
+        device: launch.device(args.device.all(DeviceChoice::Auto))?,
         init: args.init.clone(),
         out: args.out.clone(),
         terminal: *terminal,
+        exchange: launch.exchange(),
         ..TrainOptions::new(config)
     };
     if args.dry_run {
         return dry_run(options);
     }
     let interrupt = on_interrupt()?;
+    if !launch.speaks() {
+        frit::train::follow(options)?;
+        return Ok(Ending::Done);
+    }
     finish(frit::train::train(TrainOptions { interrupt, ..options })?, terminal, args.json)
 }
 

@@ -2,11 +2,12 @@
 //! changed.
 
 use crate::config::data::DataOptions;
-use crate::data::{Changes, DataSet, Found, Rule, is_built_in, read_by};
+use crate::data::{Changes, DataSet, Found, ImageList, Rule, is_built_in, read_by};
 use crate::io::error::{Error, ErrorKind, Hint, Result};
 use crate::io::files;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::Run;
+use std::collections::BTreeMap;
 
 /// The data of a run, or other data in its place.
 #[derive(Debug)]
@@ -31,21 +32,33 @@ impl RunData {
     /// # Errors
     /// Those of [`read_by`], and of [`Run::read_images`].
     pub fn read(run: &Run, options: &DataOptions, trained: &str, checkpoint: &Checkpoint) -> Result<Self> {
-        let list = run.read_images()?;
-        let rule = match &list {
+        Self::listed(run.read_images()?.as_ref(), options, trained, &checkpoint.metadata)
+    }
+
+    /// The same, with the run's list of images and the notes of its checkpoint.
+    ///
+    /// # Errors
+    /// Those of [`read_by`].
+    pub fn listed(
+        list: Option<&ImageList>,
+        options: &DataOptions,
+        trained: &str,
+        notes: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let rule = match list {
             Some(list) => Rule::List(list),
             None if is_built_in(trained) => Rule::Content,
             None => Rule::Position,
         };
-        let Found { mut data, skipped, changes, notes, .. } = read_by(options, rule)?;
-        notes.iter().for_each(|note| log::warn!("{}: {note}", options.source));
-        if let Some(classes) = checkpoint.metadata.get("classes").and_then(|names| serde_json::from_str(names).ok()) {
+        let Found { mut data, skipped, changes, notes: warnings, .. } = read_by(options, rule)?;
+        warnings.iter().for_each(|warning| log::warn!("{}: {warning}", options.source));
+        if let Some(classes) = notes.get("classes").and_then(|names| serde_json::from_str(names).ok()) {
             relabel(&mut data, classes);
         }
         skipped.iter().for_each(|skipped| log::warn!("left out: {skipped}"));
-        let same = checkpoint.metadata.get("data").is_none_or(|fingerprint| *fingerprint == data.fingerprint());
+        let same = notes.get("data").is_none_or(|fingerprint| *fingerprint == data.fingerprint());
         let Changes { missing_tests, other, .. } = changes;
-        let difference = match &list {
+        let difference = match list {
             _ if same && changes.is_none() => None,
             Some(_) if other => Some(other_data(&data)),
             None if absolute(&options.source) != trained => Some(other_data(&data)),

@@ -27,6 +27,10 @@ pub struct DeviceOptions {
     pub choice: DeviceChoice,
     /// Further devices, of the same kind, on which training runs as well.
     pub others: Vec<DeviceChoice>,
+    /// Processes that train together, each on one device; 0 if there is only this one.
+    pub processes: usize,
+    /// The number of this process on its computer, from zero.
+    pub local: usize,
     /// Keeps the shaders' bounds checks.
     pub checked: bool,
     /// Chooses variants by the built-in table, not by tuned results.
@@ -39,7 +43,34 @@ impl DeviceOptions {
     /// The devices in a sentence; `reason` is that of the choice of the first.
     pub fn running(&self, reason: &str) -> String {
         let others = self.others.iter().map(|other| format!(", and on {other}"));
-        format!("running on {reason}{}", others.collect::<String>())
+        let others: String = others.collect();
+        match self.processes {
+            0 => format!("running on {reason}{others}"),
+            processes => format!("running on {reason}, in {processes} processes"),
+        }
+    }
+
+    /// The number of devices.
+    pub fn ranks(&self) -> usize {
+        self.processes.max(self.others.len() + 1)
+    }
+
+    /// The same for one of several processes, which is number `local` of those on its computer: its place in a list of
+    /// devices, or the adapter of its number.
+    ///
+    /// # Errors
+    /// The list is too short.
+    pub fn of_process(self, local: usize, processes: usize) -> Result<Self> {
+        let named = std::env::var_os("WGPU_ADAPTER_NAME").is_some();
+        let list: Vec<_> = [self.choice].into_iter().chain(self.others).collect();
+        let choice = match &list[..] {
+            [DeviceChoice::Gpu] if !named => DeviceChoice::Number(local),
+            [choice] => choice.clone(),
+            list => list.get(local).cloned().with_context(ErrorKind::Setting, || {
+                format!("{} devices are named, but this is process {} of its computer", list.len(), local + 1)
+            })?,
+        };
+        Ok(Self { choice, others: Vec::new(), processes, local, ..self })
     }
 }
 
@@ -201,6 +232,21 @@ mod tests {
             let before = measured.get();
             assert_eq!((times("b"), times("b"), measured.get()), (first, first, before + 1), "{damaged}");
         }
+    }
+
+    #[test]
+    fn processes_have_devices_by_their_number() {
+        use DeviceChoice::{Auto, Cpu, Number};
+        let options =
+            |choice, others: &[DeviceChoice]| DeviceOptions { choice, others: others.to_vec(), ..Default::default() };
+        let of = |options: DeviceOptions, local| options.of_process(local, 6).unwrap();
+        for (choice, expected) in [(Cpu, Cpu), (Number(0), Number(0)), (Auto, Auto)] {
+            assert_eq!(of(options(choice, &[]), 2).choice, expected);
+        }
+        let list = options(Number(3), &[Number(5)]);
+        assert_eq!([0, 1].map(|local| of(list.clone(), local).choice), [Number(3), Number(5)]);
+        assert!(list.clone().of_process(2, 6).unwrap_err().to_string().contains("2 devices are named"));
+        assert_eq!((list.ranks(), of(list, 1).ranks(), DeviceOptions::default().ranks()), (2, 6, 1));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The environment of a run: the file env.json.
 
 use crate::io::format::quoted;
-use crate::run::device;
+use crate::run::device::{self, DeviceOptions};
 use crate::run::session::Session;
-use gpu_core::{Backend, DeviceChoice};
+use gpu_core::Backend;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Program, device, executor and data, by name, and the further devices of a training on several.
-pub fn environment(backend: &Backend, others: &[DeviceChoice], session: &Session) -> Value {
+/// Program, device, executor and data, by name, and the further devices or processes of a training on several.
+pub fn environment(backend: &Backend, options: &DeviceOptions, session: &Session) -> Value {
     let mut environment = json!({
         "frit": env!("CARGO_PKG_VERSION"),
         "device": backend.name(),
@@ -20,8 +20,11 @@ pub fn environment(backend: &Backend, others: &[DeviceChoice], session: &Session
         "command": command(),
         "data": session.data.fingerprint(),
     });
-    if !others.is_empty() {
-        environment["others"] = others.iter().map(ToString::to_string).collect();
+    if !options.others.is_empty() {
+        environment["others"] = options.others.iter().map(ToString::to_string).collect();
+    }
+    if options.processes > 0 {
+        environment["processes"] = json!(options.processes);
     }
     environment
 }

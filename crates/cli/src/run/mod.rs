@@ -9,8 +9,11 @@ mod evaluation;
 pub mod find;
 pub mod folder;
 pub mod frozen;
+pub mod launch;
 pub mod layers;
 pub mod metrics;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod planned;
 pub mod profile;
 pub mod programs;

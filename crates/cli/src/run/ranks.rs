@@ -9,6 +9,7 @@
 use crate::run::programs::{MicroBatchProgram, Part};
 use bytemuck::{Pod, bytes_of, cast_slice, pod_collect_to_vec, pod_read_unaligned};
 use gpu_core::{Array, Buf, Dtype, Error, Exchange, Executor, Program, Record, Ticket};
+use std::any::Any;
 use std::fmt;
 use std::ops::{Add, Range};
 use std::time::{Duration, Instant};
@@ -184,6 +185,12 @@ fn add<T: Pod + Add<Output = T>>(sum: &mut [u8], term: &[u8]) {
         let total: T = pod_read_unaligned::<T>(sum) + pod_read_unaligned::<T>(term);
         sum.copy_from_slice(bytes_of(&total));
     }
+}
+
+/// The message of a panic.
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 fn bytes(array: &Array) -> &[u8] {

@@ -117,7 +117,10 @@ impl Follower {
 /// # Errors
 /// The first difference.
 pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Backend) -> Result<()> {
-    let device = format!("{} {}", backend.name(), adapter(backend));
+    let device = match backend {
+        Backend::Cpu | Backend::Reference => format!("{} {}", backend.name(), instructions()),
+        Backend::Gpu(_) => format!("{} {}", backend.name(), adapter(backend)),
+    };
     let own = [
         ("another program", env!("CARGO_PKG_VERSION").into(), ErrorKind::Setting),
         ("another kind of device", device, ErrorKind::Device),
@@ -127,15 +130,26 @@ pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Ba
     for (differs, own, kind) in own {
         let all = exchange.all_gather(own.into_bytes())?;
         if let Some(other) = all.iter().position(|of| *of != all[0]) {
-            let message = format!("device {} has {differs} than device 1; all devices must train alike", other + 1);
+            let [other, first] = [other, 0].map(|rank| exchange.name(rank));
+            let message = format!("{other} has {differs} than {first}; all devices must train alike");
             return Err(Error::new(kind, message));
         }
     }
     Ok(())
 }
 
+/// The instructions by which the CPU executors multiply, and so the rounding of their sums.
+fn instructions() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let found =
+        [is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma")];
+    #[cfg(not(target_arch = "x86_64"))]
+    let found: [bool; 0] = [];
+    format!("{} {found:?}", std::env::consts::ARCH)
+}
+
 /// The settings without the paths of the data, which are a machine's.
-fn settings(config: &Config) -> Result<String> {
+pub(super) fn settings(config: &Config) -> Result<String> {
     let data = DataOptions { source: String::new(), b: String::new(), ..config.data.clone() };
     Config { data, ..config.clone() }.to_toml()
 }

@@ -5,6 +5,7 @@ use crate::run::device::DeviceOptions;
 use crate::run::epoch_plan::EpochPlan;
 use crate::terminal::Terminal;
 use crate::train::events::{Event, Observer};
+use gpu_core::Exchange;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ pub struct TrainOptions {
     pub interrupt: Arc<AtomicBool>,
     /// Function that is called with each event.
     pub observer: Option<Observer>,
+    /// Exchange with the other processes of the training, which [`follow`](crate::train::follow()) this one.
+    pub exchange: Option<Box<dyn Exchange>>,
 }
 
 impl TrainOptions {
@@ -87,6 +90,7 @@ impl TrainOptions {
             terminal: Terminal::new(true),
             interrupt: Arc::default(),
             observer: None,
+            exchange: None,
         }
     }
 
@@ -155,6 +159,8 @@ pub struct ResumeOptions {
     pub interrupt: Arc<AtomicBool>,
     /// Function that is called with each event.
     pub observer: Option<Observer>,
+    /// Exchange with the other processes, which [follow](crate::train::follow_resumed) this one.
+    pub exchange: Option<Box<dyn Exchange>>,
 }
 
 impl ResumeOptions {
@@ -171,6 +177,7 @@ impl ResumeOptions {
             terminal: Terminal::new(true),
             interrupt: Arc::default(),
             observer: None,
+            exchange: None,
         }
     }
 

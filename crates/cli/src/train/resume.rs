@@ -15,6 +15,7 @@ use crate::train::options::ResumeOptions;
 use crate::train::progress::Progress;
 use crate::train::setup::{Setup, check, choose_micro_batch};
 use crate::train::start::Trained;
+use crate::train::start_message::{Resumed, Start, resume_request};
 use crate::train::team::{Team, check_divided};
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::{Backend, DeviceChoice};
@@ -38,6 +39,7 @@ use std::sync::Arc;
 /// # }
 /// ```
 pub fn resume(options: ResumeOptions) -> Result<Trained> {
+    let request = resume_request(&options);
     let mut run = Run::open(&options.run)?;
     let mut config = run.config()?;
     let trained = config.data.source.clone();
@@ -69,7 +71,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     if auto_micro_batch {
         setup.fit_micro_batch(&terminal)?;
     }
-    check_divided(&setup.config, device.others.len() + 1)?;
+    check_divided(&setup.config, device.ranks())?;
     if setup.config.micro_batches() != started.micro_batches() {
         terminal.say("warning: the micro-batch size changed; results will not be bit-identical");
     }
@@ -83,7 +85,9 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     let was_complete = progress.step == plan.total;
     let (step, rollbacks) = (progress.step, progress.rollbacks.clone());
     let name = options.run.display();
-    let mut team = Team::start(&device, &mut session, &setup.backend)?;
+    let resumed = Resumed::new(&run, &trained, &checkpoint)?;
+    let start = || Start::new(request, &setup.config, &setup.backend, Some(resumed));
+    let mut team = Team::start(options.exchange, start, &device, &mut session, &setup.backend)?;
     let prepared = Trainer::new(&mut session, &setup.backend, &terminal, progress, |session| {
         team.iter_mut().try_for_each(|team| team.agree(session, &setup.backend))?;
         run.go_back(step, &rollbacks)?;
@@ -93,7 +97,7 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
             terminal.say(&format!("{name} is complete: all {step} steps are done"));
             return Ok(run);
         }
-        run.write_environment(&environment(&setup.backend, &device.others, session))?;
+        run.write_environment(&environment(&setup.backend, &device, session))?;
         // A run of version 0.1.0 has none.
         if run.read_images()?.is_none() {
             run.write_images(&session.data.list)?;
@@ -176,7 +180,7 @@ fn device_name(environment: &Value) -> Option<&str> {
 
 /// The further devices: those that the run was trained on, or those that are wanted.
 fn others(options: &ResumeOptions, run: &Run) -> Result<Vec<DeviceChoice>> {
-    if !options.same_device {
+    if !options.same_device || options.device.processes > 0 {
         return Ok(options.device.others.clone());
     }
     let before = run.read_environment()?.unwrap_or_default();

@@ -33,7 +33,7 @@ pub struct Inputs {
     pub config: Config,
     /// Data set.
     pub data: Arc<DataSet>,
-    auto_micro_batch: bool,
+    pub(super) auto_micro_batch: bool,
     /// The checkpoint of the frozen network, of a prior over codes or latents.
     frozen: Option<Checkpoint>,
 }
@@ -73,8 +73,7 @@ impl Inputs {
         if auto_micro_batch {
             setup.fit_micro_batch(terminal)?;
         }
-        let ranks = device.others.len() + 1;
-        if let Some(micro_batches) = team::divide(&mut setup.config, ranks)? {
+        if let Some(micro_batches) = team::divide(&mut setup.config, device.ranks())? {
             let Train { batch_size, micro_batch, .. } = setup.config.train;
             check(&setup.config, false, &setup.data)?;
             terminal.say(&format!("a batch of {batch_size} is {micro_batches} micro-batches of {micro_batch}"));

@@ -16,6 +16,7 @@ use crate::terminal::Terminal;
 use crate::train::options::TrainOptions;
 use crate::train::progress::Progress;
 use crate::train::setup::{Inputs, Setup, StepTime};
+use crate::train::start_message::{Start, train_request};
 use crate::train::team::Team;
 use crate::train::training::{Outcome, Trainer};
 use gpu_core::Backend;
@@ -68,13 +69,15 @@ pub struct Trained {
 pub fn train(options: TrainOptions) -> Result<Trained> {
     let mut startup = Startup::default();
     let (inputs, init) = checked(&options)?;
-    let TrainOptions { name, device, out, terminal, interrupt, observer, .. } = options;
+    let request = train_request(&inputs.config, inputs.auto_micro_batch, &options.device)?;
+    let TrainOptions { name, device, out, terminal, interrupt, observer, exchange, .. } = options;
     startup.lap("data");
     let setup = inputs.open(&device, &terminal)?;
     startup.lap("device");
     let mut session = started(&setup, init, &terminal)?;
     startup.lap("weights");
-    let mut team = Team::start(&device, &mut session, &setup.backend)?;
+    let start = || Start::new(request, &setup.config, &setup.backend, None);
+    let mut team = Team::start(exchange, start, &device, &mut session, &setup.backend)?;
     let Setup { data, backend, .. } = &setup;
     let prepared = Trainer::new(&mut session, &setup.backend, &terminal, Progress::default(), |session| {
         team.iter_mut().try_for_each(|team| team.agree(session, backend))?;
@@ -82,7 +85,7 @@ pub fn train(options: TrainOptions) -> Result<Trained> {
             Some(path) => Run::create(path)?,
             None => Run::create_numbered(Path::new(RUNS), &name)?,
         };
-        run.write_environment(&environment(backend, &device.others, session))?;
+        run.write_environment(&environment(backend, &device, session))?;
         let images = data.described(&data.train);
         terminal.say(&format!("training {name} on {images} into {}", run.path.display()));
         let steps = EpochPlan::new(&session.config, data.epoch_images()).total;

@@ -7,27 +7,41 @@ use crate::config::Config;
 use crate::io::error::{Error, Result, ensure};
 use crate::run::device::DeviceOptions;
 use crate::run::programs::Part;
-use crate::run::ranks::Rank;
+use crate::run::ranks::{Rank, panic_message};
 use crate::run::session::Session;
 use crate::train::follow::{Follower, Order, STATE, agree};
-use gpu_core::{Alone, Array, Backend, Record, Threads};
+use crate::train::start_message::Start;
+use gpu_core::{Alone, Array, Backend, Exchange, Record, Threads};
 use models::{CycleGanConfig, ModelConfig};
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::thread::{JoinHandle, spawn};
 
-/// Rank 0, and the threads of the other ranks in this process.
+/// Rank 0, and the threads of the other ranks, if they are not processes.
 pub(super) struct Team {
     rank: Rank,
     threads: Vec<JoinHandle<Result<()>>>,
 }
 
 impl Team {
-    /// Starts a thread for each further device of the options; `None` if there is none.
+    /// Connects the other processes, which [`follow`](crate::train::follow()), or starts a thread for each further
+    /// device of the options; `None` if there is neither.
     ///
     /// # Errors
-    /// Those of the device.
-    pub(super) fn start(options: &DeviceOptions, session: &mut Session, backend: &Backend) -> Result<Option<Self>> {
+    /// Those of the device, and those of other ranks.
+    pub(super) fn start(
+        exchange: Option<Box<dyn Exchange>>,
+        start: impl FnOnce() -> Result<Start>,
+        options: &DeviceOptions,
+        session: &mut Session,
+        backend: &Backend,
+    ) -> Result<Option<Self>> {
+        if let Some(exchange) = exchange {
+            let mut team = Self::new(exchange, Vec::new(), session)?;
+            let sent = start()?.send(team.rank.exchange.as_mut());
+            sent.map_err(|error| team.cause(error.into()))?;
+            return Ok(Some(team));
+        }
         if options.others.is_empty() {
             return Ok(None);
         }
@@ -43,9 +57,12 @@ impl Team {
             spawn(move || Follower::prepare(config, data, &options, policy)?.run(Box::new(exchange)))
         });
         let threads = threads.collect();
-        let exchange = Box::new(all.remove(0));
+        Self::new(Box::new(all.remove(0)), threads, session).map(Some)
+    }
+
+    fn new(exchange: Box<dyn Exchange>, threads: Vec<JoinHandle<Result<()>>>, session: &mut Session) -> Result<Self> {
         let rank = Rank::new(exchange, session.executor.as_mut(), session.model.buffers().ring)?;
-        Ok(Some(Self { rank, threads }))
+        Ok(Self { rank, threads })
     }
 
     /// Checks that all ranks train alike, before anything is written.
@@ -111,8 +128,13 @@ impl Team {
 
     /// The error behind one that says only that another rank has ended.
     fn cause(&mut self, error: Error) -> Error {
-        if !is_end_of_a_rank(&error) {
-            return error;
+        match error.device_error() {
+            Some(gpu_core::Error::Rank { why: Some(why), .. }) => {
+                let why = why.clone();
+                return error.with_message(why);
+            }
+            Some(gpu_core::Error::Rank { why: None, .. }) => {}
+            _ => return error,
         }
         self.rank.exchange = Box::new(Alone);
         self.join().unwrap_or(error)
@@ -126,9 +148,8 @@ impl Team {
             Ok(Err(error)) if is_end_of_a_rank(&error) => None,
             Ok(Err(error)) => Some(of_rank(rank, &format!("device {}: {error}", rank + 1))),
             Err(panic) => {
-                let why = panic.downcast_ref::<String>().map(String::as_str);
-                let why = why.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-                Some(of_rank(rank, &format!("device {} panicked: {why}", rank + 1)))
+                let message = panic_message(panic.as_ref());
+                Some(of_rank(rank, &format!("device {} panicked: {message}", rank + 1)))
             }
         };
         ended.map(of).collect::<Vec<_>>().into_iter().flatten().next()
@@ -137,7 +158,7 @@ impl Team {
 
 /// The error of another rank.
 fn of_rank(rank: usize, message: &str) -> Error {
-    Error::from(gpu_core::Error::Rank { rank }).with_message(message)
+    Error::from(gpu_core::Error::Rank { rank, why: None }).with_message(message)
 }
 
 fn is_end_of_a_rank(error: &Error) -> bool {
@@ -198,7 +219,6 @@ mod tests {
     use super::*;
     use crate::data::DataSet;
     use crate::io::error::ErrorKind;
-    use gpu_core::Exchange;
 
     /// A team whose other rank is a thread that does this.
     fn team(session: &mut Session, other: impl FnOnce(Threads) -> Result<()> + Send + 'static) -> Team {

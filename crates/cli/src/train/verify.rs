@@ -82,7 +82,7 @@ impl Verification {
         let backend = &self.setup.backend;
         let trainer = Trainer::new(&mut self.session, backend, terminal, Progress::default(), |session| {
             let run = Run::create(path)?;
-            run.write_environment(&environment(backend, &[], session))?;
+            run.write_environment(&environment(backend, &DeviceOptions::default(), session))?;
             Ok(run)
         })?;
         Ok(matches!(trainer.train(interrupt)?, Outcome::Done(_)))

@@ -48,10 +48,12 @@ pub enum Error {
         limit: u64,
     },
     /// Another rank of a training on several devices has ended.
-    #[error("rank {rank} ended")]
+    #[error("rank {rank} ended{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
     Rank {
         /// Its number.
         rank: usize,
+        /// The reason, if it is known.
+        why: Option<String>,
     },
     /// wgpu or the driver reported an error that is a bug in this crate or in the driver.
     #[error("device error: {why}")]

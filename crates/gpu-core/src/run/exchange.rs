@@ -13,6 +13,11 @@ pub trait Exchange {
     /// The number of ranks.
     fn ranks(&self) -> usize;
 
+    /// A rank in messages.
+    fn name(&self, rank: usize) -> String {
+        format!("device {}", rank + 1)
+    }
+
     /// Sends `parts[r]` to rank r, for every rank. Returns the bytes that each rank sent here, in the order of ranks.
     ///
     /// # Errors
@@ -101,7 +106,7 @@ impl Exchange for Threads {
             let _ = to.send(part);
         }
         let received = self.from.iter().enumerate();
-        received.map(|(rank, from)| from.recv().map_err(|_| Error::Rank { rank })).collect()
+        received.map(|(rank, from)| from.recv().map_err(|_| Error::Rank { rank, why: None })).collect()
     }
 }
 
@@ -140,7 +145,7 @@ mod tests {
         drop(all.remove(1));
         for exchange in &mut all {
             let error = exchange.all_gather(vec![1]).unwrap_err();
-            assert!(matches!(error, Error::Rank { rank: 1 }), "{error}");
+            assert!(matches!(error, Error::Rank { rank: 1, .. }), "{error}");
         }
     }
 

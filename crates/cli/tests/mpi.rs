@@ -1,0 +1,345 @@
+//! Training in several processes, which MPI connects: the same bytes as on several devices of one process.
+//!
+//! `cargo test -p frit --features mpi --test mpi` needs `mpirun`.
+
+#[allow(dead_code, reason = "other tests run the program alone")]
+mod place;
+
+use frit::config::Config;
+use frit::run::device::DeviceOptions;
+use frit::run::launch::Launched;
+use frit::run::mpi::{Mpi, Processes};
+use frit::train::{TrainOptions, follow, train};
+use frit::{DeviceChoice, Terminal};
+use gpu_core::{Error, Exchange};
+use place::{Place, stderr, with_signals};
+use std::env::{current_exe, var};
+use std::fs;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+/// In a process that a test starts: its part.
+const PART: &str = "FRIT_TEST_PART";
+
+/// Small models, in steps of four micro-batches, the last of an epoch of two.
+const MODELS: &[&str] = &[
+    "vae --hidden 16 --latent-dim 3 --set optimiser.clip=1 --set optimiser.average=0.9",
+    "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
+    "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set vqvae.restart=1",
+    "cvae --hidden 8 --latent-dim 3 --set data.shard=130",
+    "paired --data-b data --set paired.width=3 --set paired.halvings=1 --set paired.discriminator_width=2 \
+     --set paired.discriminator_halvings=1",
+];
+
+const DIVIDED: &str = "--batch-size 32 --micro-batch 8 -q";
+
+/// `mpirun` with these words, not yet started.
+fn mpirun(place: &Place, words: &[&str]) -> Command {
+    let mut command = Command::new("mpirun");
+    command.args(words).current_dir(place.path("")).env_remove("RUST_LOG").env("FRIT_CACHE", place.path("cache"));
+    // Open MPI: more processes than processors, in a container.
+    command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    command
+        .env("OMPI_MCA_rmaps_base_oversubscribe", "1")
+        .env("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    with_signals(&mut command);
+    command
+}
+
+/// `frit` in several processes.
+fn frit(place: &Place, ranks: usize, line: &str) -> Command {
+    let ranks = ranks.to_string();
+    let words: Vec<&str> = ["-n", &ranks, env!("CARGO_BIN_EXE_frit")].into_iter().chain(line.split(' ')).collect();
+    mpirun(place, &words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>())
+}
+
+#[track_caller]
+fn done(place: &Place, ranks: usize, line: &str) -> Output {
+    let output = frit(place, ranks, line).output().unwrap();
+    assert!(output.status.success(), "frit {line}, {ranks} ranks: {}", stderr(&output));
+    output
+}
+
+#[track_caller]
+fn assert_same(place: &Place, run: &str, whole: &str) {
+    let latest = |run: &str| fs::read(place.path(run).join("checkpoints/latest.safetensors")).unwrap();
+    assert!(latest(run) == latest(whole), "the checkpoints of {run} and {whole} differ");
+}
+
+/// Expects one error with these words within ten seconds, and no new file.
+#[track_caller]
+fn refused(place: &Place, mut command: Command, words: &[&str]) {
+    let (before, since) = (place.files(), Instant::now());
+    let output = command.output().unwrap();
+    let printed = stderr(&output);
+    assert!(matches!(output.status.code(), Some(2 | 3)), "{:?}: {printed}", output.status);
+    assert!(since.elapsed() < Duration::from_secs(10), "{printed}");
+    let errors: Vec<&str> = printed.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert!(errors.len() == 1 && words.iter().all(|word| errors[0].contains(word)), "{words:?}: {printed}");
+    assert!(place.files() == before, "{:?}", place.files().keys());
+}
+
+#[test]
+fn processes_give_the_bytes_of_threads() {
+    for (model, ranks) in MODELS.iter().zip([2, 3, 4, 3, 2]) {
+        let place = Place::new();
+        let train = format!("train {model} --data data {DIVIDED} --epochs 2");
+        place.done(&format!("{train} --device cpu,cpu --out threads"));
+        println!("{model}, {ranks} ranks");
+        done(&place, ranks, &format!("{train} --device cpu --out processes"));
+        assert_same(&place, "processes", "threads");
+    }
+}
+
+#[test]
+fn processes_share_a_gpu() {
+    let place = Place::new();
+    let train = format!("train {} --data data {DIVIDED} --epochs 1", MODELS[0]);
+    place.done(&format!("{train} --device gpu:0 --out one"));
+    done(&place, 2, &format!("{train} --device gpu:0 --out processes"));
+    assert_same(&place, "processes", "one");
+}
+
+/// A run continues in processes, on threads and on one device; data may be elsewhere.
+#[test]
+fn a_run_resumes_on_another_number_of_processes() {
+    let place = Place::new();
+    let train = format!("train {} --data data {DIVIDED} --save-every 3", MODELS[2]);
+    place.done(&format!("{train} --epochs 5 --device cpu --out one"));
+    place.done(&format!("{train} --epochs 1 --device cpu,cpu --out run"));
+    done(&place, 3, "resume run --epochs 2 -q");
+    fs::rename(place.path("data"), place.path("moved")).unwrap();
+    done(&place, 4, "resume run --epochs 3 --data moved -q");
+    place.done("resume run --epochs 4 --data moved -q");
+    done(&place, 2, "resume run --epochs 5 --data moved --device cpu -q");
+    assert_same(&place, "run", "one");
+}
+
+/// Starts a training in three processes, and waits until a while after its first checkpoint.
+#[cfg(target_os = "linux")]
+fn started(place: &Place, train: &str, after: Duration) -> Child {
+    let mut child = frit(place, 3, train).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while !place.path("run/config.toml").exists() {
+        assert!(Instant::now() < end && child.try_wait().unwrap().is_none(), "the run does not start");
+        sleep(Duration::from_millis(5));
+    }
+    sleep(after);
+    child
+}
+
+#[cfg(target_os = "linux")]
+fn signal(process: u32, signal: i32) {
+    // SAFETY: the process is a child, or a child of one.
+    unsafe { libc::kill(process as i32, signal) };
+}
+
+/// True if a process has not ended. One that nobody waits for is kept as a zombie.
+#[cfg(target_os = "linux")]
+fn runs(process: u32) -> bool {
+    let state = fs::read_to_string(format!("/proc/{process}/stat"));
+    state.is_ok_and(|state| !state.rsplit_once(") ").unwrap().1.starts_with(['Z', 'X']))
+}
+
+/// A run of which some rank is killed at some moment continues on another number of ranks.
+#[cfg(target_os = "linux")]
+#[test]
+fn killed_ranks_end_the_others_and_the_run_resumes() {
+    let place = Place::new();
+    let train = format!("train {} --data data {DIVIDED} --save-every 3 --epochs 20 --device cpu", MODELS[0]);
+    let since = Instant::now();
+    done(&place, 3, &format!("{train} --out one"));
+    let took = since.elapsed();
+    for kill in 0..3u32 {
+        let mut child = started(&place, &format!("{train} --out run"), took * kill / 7);
+        let ranks = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+        let ranks: Vec<u32> = ranks.split_whitespace().map(|id| id.parse().unwrap()).collect();
+        assert_eq!(ranks.len(), 3);
+        println!("rank {} of {ranks:?} after {:?}", kill % 3, took * kill / 7);
+        let (since, killed) = (Instant::now(), ranks[kill as usize % 3]);
+        signal(killed, libc::SIGKILL);
+        assert!(!child.wait().unwrap().success() && since.elapsed() < Duration::from_secs(10));
+        while ranks.iter().any(|&rank| runs(rank)) {
+            assert!(since.elapsed() < Duration::from_secs(10), "a rank is still there");
+            sleep(Duration::from_millis(10));
+        }
+        match kill % 2 {
+            0 => drop(done(&place, 2, "resume run --device cpu -q")),
+            _ => drop(place.done("resume run --device cpu,cpu,cpu,cpu -q")),
+        }
+        assert_same(&place, "run", "one");
+        fs::remove_dir_all(place.path("run")).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_saves() {
+    let place = Place::new();
+    let train = format!("train {} --data data {DIVIDED} --epochs 40 --device cpu", MODELS[0]);
+    place.done(&format!("{train} --out one"));
+    let mut child = started(&place, &format!("{train} --out run"), Duration::from_millis(200));
+    signal(child.id(), libc::SIGINT);
+    assert!(!child.wait().unwrap().success());
+    let before = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap().lines().count();
+    done(&place, 3, "resume run --device cpu -q");
+    assert!(before > 0, "the run had not begun");
+    assert_same(&place, "run", "one");
+}
+
+#[test]
+fn processes_that_cannot_train_together_are_refused() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_frit");
+    let train = format!("train vae --hidden 8 {DIVIDED} --epochs 1 --out run --device");
+    let data = "--data data";
+    let pair = |first: (&str, &str), second: (&str, &str)| {
+        let words = [first, second].map(|(program, flags)| format!("-n 1 {program} {train} {flags}")).join(" : ");
+        mpirun(&place, &words.split_whitespace().collect::<Vec<_>>())
+    };
+    let good = &*format!("cpu {data}");
+    refused(&place, pair((program, good), (program, "gpu:99 --data data")), &["rank 1 on", "no adapter matches"]);
+    refused(&place, pair((program, good), (program, "reference --data data")), &["rank 1 has another kind of device"]);
+    refused(&place, pair((program, good), (program, "cpu --data data --lr 0.1")), &["rank 1 on", "other settings"]);
+    refused(&place, pair((program, good), (program, "cpu --data nowhere")), &["rank 1 on", "nowhere"]);
+    place.put_data("others", |number, index| (number * 7 + index) as u8);
+    refused(&place, pair((program, good), (program, "cpu --data others")), &["rank 1 has other data than rank 0"]);
+    let other = place.path("frit");
+    fs::copy(program, &other).unwrap();
+    let mut bytes = fs::read(&other).unwrap();
+    bytes.push(0);
+    fs::write(&other, bytes).unwrap();
+    refused(&place, pair((program, good), (other.to_str().unwrap(), good)), &["rank 1 on", "another build of frit"]);
+    // Errors of all ranks are those of rank 0.
+    refused(&place, frit(&place, 3, &format!("{train} {good} --no-such-flag")), &["--no-such-flag"]);
+    refused(&place, frit(&place, 3, &format!("{train} cpu --data nowhere")), &["nowhere"]);
+    refused(&place, frit(&place, 5, &format!("{train} {good}")), &["4 of a batch, fewer than the 5 devices"]);
+    refused(&place, frit(&place, 3, &format!("{train} cpu,cpu {data}")), &["rank 2 on", "2 devices are named"]);
+    // Processes of a computer take its adapters in turn.
+    refused(&place, frit(&place, 2, &format!("{train} gpu --data data")), &["rank 1 on", "'gpu:1'"]);
+    refused(&place, frit(&place, 2, "resume run"), &["no run at 'run'"]);
+    refused(&place, frit(&place, 2, "verify vae"), &["start it without mpirun"]);
+}
+
+/// This program as several ranks with a part.
+fn ranks(ranks: usize, part: &str) -> Output {
+    let place = Place::new();
+    let (ranks, program) = (ranks.to_string(), current_exe().unwrap());
+    let words = ["-n", &ranks, program.to_str().unwrap(), "--exact", "a_rank", "--nocapture"];
+    mpirun(&place, &words).env(PART, part).output().unwrap()
+}
+
+/// A rank, in a process that another test starts.
+#[test]
+fn a_rank() {
+    let Ok(part) = var(PART) else { return };
+    let processes = Processes::connect(Launched::of_environment().unwrap()).unwrap();
+    match &*part {
+        "messages" => exchange_messages(&processes),
+        "thread" => panic_of_a_thread(&processes),
+        part => train_with_a_panic(&processes, part),
+    }
+}
+
+#[test]
+fn parts_of_several_messages_arrive() {
+    let output = ranks(3, "messages");
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+fn exchange_messages(processes: &Processes) {
+    let mut exchange = Mpi::new(5);
+    let (own, ranks) = (processes.rank, processes.ranks);
+    // Each part has another length: none, whole messages, and other lengths.
+    let part = |from: usize, to: usize, round: usize| vec![(3 * from + to) as u8; (from * 7 + to * 5 + round) % 17];
+    for round in 0..17 {
+        let parts = (0..ranks).map(|to| part(own, to, round)).collect();
+        let expected: Vec<_> = (0..ranks).map(|from| part(from, own, round)).collect();
+        assert_eq!(exchange.all_to_all(parts).unwrap(), expected);
+        let expected: Vec<_> = (0..ranks).map(|from| part(from, from, round)).collect();
+        assert_eq!(exchange.all_gather(part(own, own, round)).unwrap(), expected);
+        assert_eq!(exchange.broadcast(part(own, 1, round)).unwrap(), part(0, 1, round));
+    }
+    // Long enough that MPI waits for the receiver.
+    let mut exchange = processes.exchange();
+    let gathered = exchange.all_gather(vec![own as u8; 3 << 20]).unwrap();
+    assert!((0..ranks).all(|rank| gathered[rank] == vec![rank as u8; 3 << 20]));
+}
+
+/// A panic on a rank ends the others, which wait for it, with one sentence.
+#[test]
+fn panics_end_all_ranks() {
+    for (part, message) in [("thread", "no luck"), ("1", "no exchange"), ("0", "no step")] {
+        let since = Instant::now();
+        let output = ranks(3, part);
+        let (code, printed) = (output.status.code(), stderr(&output));
+        assert!(code == Some(3) && since.elapsed() < Duration::from_secs(10), "{code:?}: {printed}");
+        let errors: Vec<&str> = printed.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].contains("panicked at crates/cli/tests/mpi.rs:"), "{printed}");
+        assert!(errors[0].ends_with(message), "{printed}");
+    }
+}
+
+fn panic_of_a_thread(processes: &Processes) {
+    scope(|threads| {
+        if processes.rank == 1 {
+            threads.spawn(|| panic!("no luck"));
+        }
+        let mut exchange = processes.exchange();
+        while exchange.all_gather(vec![0; 10]).is_ok() {
+            sleep(Duration::from_millis(1));
+        }
+    });
+}
+
+/// An exchange that ends after some calls.
+struct Ends(Mpi, u32);
+
+impl Exchange for Ends {
+    fn rank(&self) -> usize {
+        self.0.rank()
+    }
+
+    fn ranks(&self) -> usize {
+        self.0.ranks()
+    }
+
+    fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+        self.1 = self.1.checked_sub(1).expect("no exchange");
+        self.0.all_to_all(parts)
+    }
+
+    fn broadcast(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+        self.0.broadcast(bytes)
+    }
+}
+
+/// A training in which a rank panics: another one in an exchange, or rank 0 between steps.
+fn train_with_a_panic(processes: &Processes, rank: &str) {
+    let config = Config::load("vae").unwrap().with("vae.hidden=[8]").unwrap();
+    let calls = if rank == processes.rank.to_string() && rank != "0" { 40 } else { u32::MAX };
+    let device = DeviceOptions { choice: DeviceChoice::Cpu, processes: processes.ranks, ..DeviceOptions::default() };
+    let options = TrainOptions {
+        exchange: Some(Box::new(Ends(processes.exchange(), calls))),
+        terminal: Terminal::new(true),
+        ..TrainOptions::new(config).device(device).steps(1000)
+    };
+    match processes.rank {
+        0 => {
+            let folder = tempfile::tempdir().unwrap();
+            let step = if rank == "0" { 5 } else { u64::MAX };
+            let options = options.out(folder.path().join("run")).observe(move |event| match event {
+                frit::train::Event::Step { step: now, .. } if *now == step => panic!("no step"),
+                _ => std::ops::ControlFlow::Continue(()),
+            });
+            let error = train(options).err().unwrap();
+            panic!("another end: {error}");
+        }
+        _ => {
+            let _ = follow(options);
+            processes.wait_for_end();
+        }
+    }
+}
