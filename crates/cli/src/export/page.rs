@@ -55,8 +55,8 @@ struct Content<'a> {
 /// The page of a model as HTML: the parts that the model has.
 ///
 /// # Errors
-/// [`ErrorKind::Checkpoint`](crate::ErrorKind::Checkpoint) if the checkpoint of a model of sequences does not note their
-/// kind; those of the device.
+/// [`ErrorKind::Checkpoint`](crate::ErrorKind::Checkpoint) if the checkpoint does not note the kind of its sequences;
+/// those of the device.
 pub fn page(session: &mut Session, run: &str, step: Option<u64>) -> Result<String> {
     written(session, run, step, None)
 }
