@@ -3,7 +3,8 @@
 use crate::ops::attention::AttentionParams;
 use crate::ops::matmul::MatmulParams;
 use crate::reference::matmul::{Threads, dense};
-use crate::reference::softmax::top_and_sum;
+use crate::reference::softmax::{in_place, sum_of_pairs};
+use crate::reference::vectorised;
 use crate::{Args, Element};
 use rayon::prelude::*;
 
@@ -61,18 +62,16 @@ pub fn attention<E: Element>(args: &mut Args<'_, E>) {
         for (head, prob) in prob.chunks_exact_mut(m * m).enumerate() {
             let [q, k, v] = p.parts(head).map(|first| p.columns(qkv, 3 * c, first));
             p.scores(&q, &k, prob);
-            prob.chunks_exact_mut(m).for_each(|scores| softmax(scores, p.scale()));
+            let scale: E = p.scale();
+            vectorised(|| {
+                for scores in prob.chunks_exact_mut(m) {
+                    scores.iter_mut().for_each(|score| *score *= scale);
+                    in_place(scores);
+                }
+            });
             p.put_columns(&p.weighted(prob, &v, false), y, c, p.parts(head)[0]);
         }
     });
-}
-
-/// softmax(scale · scores), in their place
-fn softmax<E: Element>(scores: &mut [E], scale: E) {
-    scores.iter_mut().for_each(|score| *score *= scale);
-    let (top, sum) = top_and_sum(scores);
-    let sum = E::of(sum);
-    scores.iter_mut().for_each(|score| *score = (*score - top).exponential() / sum);
 }
 
 /// dscore = prob (dprob − Σ_j prob dprob) / √d, with dprob = dy vᵀ
@@ -86,10 +85,12 @@ pub fn attention_backward_scores<E: Element>(args: &mut Args<'_, E>) {
         let dy = p.columns(&dy[image * m * c..][..m * c], c, first);
         let v = p.columns(&qkv[image * m * 3 * c..][..m * 3 * c], 3 * c, of_v);
         p.scores(&dy, &v, dscore);
-        for (dscore, prob) in dscore.chunks_exact_mut(m).zip(prob.chunks_exact(m)) {
-            let mean = E::of(prob.iter().zip(&*dscore).map(|(&prob, &dprob)| (prob * dprob).wide()).sum::<f64>());
-            dscore.iter_mut().zip(prob).for_each(|(dscore, &prob)| *dscore = scale * prob * (*dscore - mean));
-        }
+        vectorised(|| {
+            for (dscore, prob) in dscore.chunks_exact_mut(m).zip(prob.chunks_exact(m)) {
+                let mean = E::of(sum_of_pairs(prob, dscore, |prob, dprob| prob * dprob));
+                dscore.iter_mut().zip(prob).for_each(|(dscore, &prob)| *dscore = scale * prob * (*dscore - mean));
+            }
+        });
     });
 }
 

@@ -1,14 +1,10 @@
 //! logsumexp(x) − Σ t x over rows, where Σ t = 1; its gradient; and whether x and t have their maxima at one index.
 
 use crate::ops::cross_entropy::CrossEntropyParams;
+use crate::reference::softmax::{sum, sum_of_pairs, top};
+use crate::reference::{block_of_rows, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
-
-/// max x, and Σ exp(x − max x)
-fn top_and_sum<E: Element>(x: &[E]) -> (E, f64) {
-    let top = x.iter().copied().fold(E::neg_infinity(), E::max);
-    (top, x.iter().map(|&x| (x - top).exponential().wide()).sum())
-}
 
 /// The index of the largest value, the first of equal ones
 fn place_of_top<E: Element>(values: &[E]) -> usize {
@@ -19,26 +15,42 @@ fn place_of_top<E: Element>(values: &[E]) -> usize {
 pub fn cross_entropy<E: Element>(args: &mut Args<'_, E>) {
     let p: CrossEntropyParams = args.params();
     let k = p.k as usize;
-    let (x, t, rows) = (args.read("x"), args.read("t"), args.write("rows"));
-    rows.par_iter_mut().zip(x.par_chunks(k)).zip(t.par_chunks(k)).for_each(|((row, x), t)| {
-        let (top, sum) = top_and_sum(x);
-        let short: f64 = x.iter().zip(t).map(|(&x, &t)| (t * (top - x)).wide()).sum();
-        *row = E::of(short + sum.ln());
+    let (x, t, losses, block) = (args.read("x"), args.read("t"), args.write("rows"), block_of_rows(k));
+    losses.par_chunks_mut(block / k).zip(x.par_chunks(block)).zip(t.par_chunks(block)).for_each(|((losses, x), t)| {
+        vectorised(|| {
+            for ((loss, x), t) in losses.iter_mut().zip(x.chunks_exact(k)).zip(t.chunks_exact(k)) {
+                let top = top(x);
+                *loss = E::of(short(x, t, top) + sum(x, |x| (x - top).exponential()).ln());
+            }
+        });
     });
+}
+
+/// Σ t (top − x)
+#[inline(always)]
+fn short<E: Element>(x: &[E], t: &[E], top: E) -> f64 {
+    sum_of_pairs(x, t, |x, t| t * (top - x))
 }
 
 /// The same, and dx = weight · (exp(x) / Σ_j exp(x[r, j]) − t)
 pub fn cross_entropy_with_gradient<E: Element>(args: &mut Args<'_, E>) {
     let p: CrossEntropyParams = args.params();
     let k = p.k as usize;
-    let (x, t, dx) = (args.read("x"), args.read("t"), args.write("dx"));
-    cross_entropy(args);
-    dx.par_chunks_mut(k).zip(x.par_chunks(k)).zip(t.par_chunks(k)).for_each(|((dx, x), t)| {
-        let (top, sum) = top_and_sum(x);
-        let (weight, sum) = (E::of(p.weight), E::of(sum));
-        for ((dx, &x), &t) in dx.iter_mut().zip(x).zip(t) {
-            *dx = weight * ((x - top).exponential() / sum - t);
-        }
+    let (x, t, losses, dx) = (args.read("x"), args.read("t"), args.write("rows"), args.write("dx"));
+    let (weight, block) = (E::of(p.weight), block_of_rows(k));
+    let given = x.par_chunks(block).zip(t.par_chunks(block));
+    losses.par_chunks_mut(block / k).zip(dx.par_chunks_mut(block)).zip(given).for_each(|((losses, dx), (x, t))| {
+        vectorised(|| {
+            let given = x.chunks_exact(k).zip(t.chunks_exact(k));
+            for ((loss, dx), (x, t)) in losses.iter_mut().zip(dx.chunks_exact_mut(k)).zip(given) {
+                let top = top(x);
+                dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = (x - top).exponential());
+                let sum = sum(dx, |exponential| exponential);
+                *loss = E::of(short(x, t, top) + sum.ln());
+                let sum = E::of(sum);
+                dx.iter_mut().zip(t).for_each(|(dx, &t)| *dx = weight * (*dx / sum - t));
+            }
+        });
     });
 }
 

@@ -1,7 +1,8 @@
 //! Maxima and averages over the windows of an image. The gradients add each dy to the elements it came from.
 
 use crate::ops::pool::PoolParams;
-use crate::reference::activation::slope_from_output;
+use crate::reference::activation::gate_all;
+use crate::reference::{BLOCK, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 
@@ -13,16 +14,24 @@ pub fn max_pool<E: Element>(args: &mut Args<'_, E>) {
     let rows = (p.out_w * p.c) as usize;
     y.par_chunks_mut(rows).zip(argmax.par_chunks_mut(rows)).enumerate().for_each(|(row, (y, argmax))| {
         let (n, oy) = (row / p.out_h as usize, row % p.out_h as usize);
-        for (i, (y, argmax)) in y.iter_mut().zip(argmax).enumerate() {
-            let at = |pixel: usize| x[n * image + pixel * c + i % c];
-            let mut window = pixels(&p, oy, i / c);
-            let mut top = window.next().expect("every window overlaps the image");
-            for pixel in window {
-                if at(pixel) > at(top) || at(pixel).is_nan() {
-                    top = pixel;
-                }
-            }
-            (*y, *argmax) = (at(top), top as u32);
+        let at = |pixel: usize| &x[n * image + pixel * c..][..c];
+        for (ox, (y, argmax)) in y.chunks_exact_mut(c).zip(argmax.chunks_exact_mut(c)).enumerate() {
+            let mut window = pixels(&p, oy, ox);
+            let first = window.next().expect("every window overlaps the image");
+            y.copy_from_slice(at(first));
+            argmax.fill(first as u32);
+            window.for_each(|pixel| larger(at(pixel), pixel as u32, y, argmax));
+        }
+    });
+}
+
+/// Takes the channels of a pixel that are larger than y, or NaN.
+fn larger<E: Element>(x: &[E], pixel: u32, y: &mut [E], argmax: &mut [u32]) {
+    vectorised(|| {
+        for ((y, argmax), &x) in y.iter_mut().zip(argmax).zip(x) {
+            let takes = x > *y || x.is_nan();
+            *y = if takes { x } else { *y };
+            *argmax = if takes { pixel } else { *argmax };
         }
     });
 }
@@ -57,9 +66,15 @@ pub fn average_pool<E: Element>(args: &mut Args<'_, E>) {
     let (c, image) = (p.c as usize, (p.h * p.w * p.c) as usize);
     y.par_chunks_mut((p.out_w * p.c) as usize).enumerate().for_each(|(row, y)| {
         let (n, oy) = (row / p.out_h as usize, row % p.out_h as usize);
-        for (i, y) in y.iter_mut().enumerate() {
-            let sum: f64 = pixels(&p, oy, i / c).map(|pixel| x[n * image + pixel * c + i % c].wide()).sum();
-            *y = E::of(sum / count(&p, oy, i / c));
+        let mut sums = vec![0.0; c];
+        for (ox, y) in y.chunks_exact_mut(c).enumerate() {
+            sums.fill(0.0);
+            for pixel in pixels(&p, oy, ox) {
+                let x = &x[n * image + pixel * c..][..c];
+                sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.wide());
+            }
+            let count = count(&p, oy, ox);
+            y.iter_mut().zip(&sums).for_each(|(y, sum)| *y = E::of(sum / count));
         }
     });
 }
@@ -107,7 +122,7 @@ fn each_image<E: Element>(p: &PoolParams, dx: &mut [E], add: impl Fn(&mut [E], u
 /// dx ⊙= the slope of the gate's activation
 fn gate<E: Element>(p: &PoolParams, dx: &mut [E], gate_y: &[E]) {
     if p.gate != 0 {
-        let slope = |y: E| slope_from_output(p.gate, p.gate_alpha, y);
-        dx.par_iter_mut().zip(gate_y).for_each(|(dx, &y)| *dx *= slope(y));
+        let blocks = dx.par_chunks_mut(BLOCK).zip(gate_y.par_chunks(BLOCK));
+        blocks.for_each(|(dx, y)| gate_all(p.gate, p.gate_alpha, y, dx));
     }
 }

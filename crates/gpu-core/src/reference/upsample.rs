@@ -1,7 +1,8 @@
 //! Images enlarged by whole factors. The gradients add each dy to the pixels that contributed to it.
 
 use crate::ops::upsample::UpsampleParams;
-use crate::reference::activation::slope_from_output;
+use crate::reference::activation::gate_all;
+use crate::reference::{BLOCK, vectorised};
 use crate::{Args, Element};
 use rayon::prelude::*;
 
@@ -47,10 +48,10 @@ fn forward<E: Element, const COUNT: usize>(args: &mut Args<'_, E>, taps: Taps<E,
     y.par_chunks_mut(w * p.factor_w as usize * c).enumerate().for_each(|(row, y)| {
         let (n, row) = (row / (h * p.factor_h as usize), row % (h * p.factor_h as usize));
         y.fill(E::zero());
-        for (i, y) in y.iter_mut().enumerate() {
+        for (col, y) in y.chunks_exact_mut(c).enumerate() {
             for (r, a) in taps(row, p.factor_h, p.h) {
-                for (s, b) in taps(i / c, p.factor_w, p.w) {
-                    *y += a * b * x[((n * h + r) * w + s) * c + i % c];
+                for (s, b) in taps(col, p.factor_w, p.w) {
+                    add(y, a * b, &x[((n * h + r) * w + s) * c..][..c]);
                 }
             }
         }
@@ -64,16 +65,21 @@ fn backward<E: Element, const COUNT: usize>(args: &mut Args<'_, E>, taps: Taps<E
     let (rows, cols) = ((p.h * p.factor_h) as usize, (p.w * p.factor_w) as usize);
     dx.par_chunks_mut(p.h as usize * w * c).zip(dy.par_chunks(rows * cols * c)).for_each(|(dx, dy)| {
         dx.fill(E::zero());
-        for (i, &dy) in dy.iter().enumerate() {
-            for (r, a) in taps(i / c / cols, p.factor_h, p.h) {
-                for (s, b) in taps(i / c % cols, p.factor_w, p.w) {
-                    dx[(r * w + s) * c + i % c] += a * b * dy;
+        for (pixel, dy) in dy.chunks_exact(c).enumerate() {
+            for (r, a) in taps(pixel / cols, p.factor_h, p.h) {
+                for (s, b) in taps(pixel % cols, p.factor_w, p.w) {
+                    add(&mut dx[(r * w + s) * c..][..c], a * b, dy);
                 }
             }
         }
     });
     if p.gate != 0 {
-        let slope = |y: E| slope_from_output(p.gate, p.gate_alpha, y);
-        dx.par_iter_mut().zip(gate_y).for_each(|(dx, &y)| *dx *= slope(y));
+        let blocks = dx.par_chunks_mut(BLOCK).zip(gate_y.par_chunks(BLOCK));
+        blocks.for_each(|(dx, y)| gate_all(p.gate, p.gate_alpha, y, dx));
     }
+}
+
+/// y += weight x, of the channels of a pixel
+fn add<E: Element>(y: &mut [E], weight: E, x: &[E]) {
+    vectorised(|| y.iter_mut().zip(x).for_each(|(y, &x)| *y += weight * x));
 }
