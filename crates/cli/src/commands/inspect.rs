@@ -44,7 +44,7 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<Ending> {
     if let Some(kind) = found.data.sequence {
         return inspect_sequences(args, &found, kind);
     }
-    let pixels = Pixels::of(&found.data.train.images);
+    let pixels = Pixels::of(&*found.data.train.images);
     let both = || training_images(&found.data, usual_samples(&found.data), 0).grid();
     write_png(&args.out, &if found.data.sides.is_some() { both() } else { contact_sheet(&found.data) })?;
     let sheet = args.out.display().to_string();

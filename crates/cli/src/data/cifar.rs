@@ -115,7 +115,7 @@ impl Set {
                     );
                 }
                 split.labels.push(label);
-                interleave(&record[labels..], 3, &mut split.images);
+                interleave(&record[labels..], 3, split.images.to_mut());
             }
             split.count = split.labels.len();
         }

@@ -1,10 +1,17 @@
 //! Removal of classes without training images.
 
 use super::dataset::{SizedSplit, Split};
+use crate::io::error::Result;
+use std::mem::take;
 
 /// Leaves out classes without training images, with their test images, and logs a warning. The others keep their
 /// names: labels from 1 to 10 are ten classes, called 1 to 10.
-pub(super) fn drop_empty(name: &str, train: &mut SizedSplit, test: &mut SizedSplit, classes: &mut Vec<String>) {
+pub(super) fn drop_empty(
+    name: &str,
+    train: &mut SizedSplit,
+    test: &mut SizedSplit,
+    classes: &mut Vec<String>,
+) -> Result<()> {
     let count = |split: &Split, class: usize| split.labels.iter().filter(|&&label| usize::from(label) == class).count();
     let mut kept = Vec::new();
     // The new label of each old one.
@@ -23,25 +30,17 @@ pub(super) fn drop_empty(name: &str, train: &mut SizedSplit, test: &mut SizedSpl
         }
     }
     *classes = kept;
-    for sized in [train, test] {
-        keep(sized, &labels);
-    }
+    keep(train, &labels)?;
+    keep(test, &labels)
 }
 
 /// Gives each image its new label, and removes those without one.
-fn keep(SizedSplit { split, size }: &mut SizedSplit, new: &[Option<u8>]) {
-    let pixels: usize = size.iter().product();
-    let mut kept = 0;
-    for number in 0..split.count {
-        if let Some(label) = new[usize::from(split.labels[number])] {
-            split.images.copy_within(number * pixels..(number + 1) * pixels, kept * pixels);
-            split.labels[kept] = label;
-            kept += 1;
-        }
-    }
-    split.images.truncate(kept * pixels);
-    split.labels.truncate(kept);
-    split.count = kept;
+fn keep(SizedSplit { split, size }: &mut SizedSplit, new: &[Option<u8>]) -> Result<()> {
+    let labels: Vec<Option<u8>> = split.labels.iter().map(|&label| new[usize::from(label)]).collect();
+    split.images = take(&mut split.images).keep(size.iter().product(), |number| labels[number].is_some())?;
+    split.labels = labels.into_iter().flatten().collect();
+    split.count = split.labels.len();
+    Ok(())
 }
 
 #[cfg(test)]
@@ -56,7 +55,7 @@ mod tests {
     fn dropped(train: &[u8], test: &[u8], classes: &[&str]) -> (Split, Split, Vec<String>) {
         let (mut train, mut test) = (split(train), split(test));
         let mut classes = classes.iter().map(ToString::to_string).collect();
-        drop_empty("here", &mut train, &mut test, &mut classes);
+        drop_empty("here", &mut train, &mut test, &mut classes).unwrap();
         (train.split, test.split, classes)
     }
 
@@ -65,7 +64,7 @@ mod tests {
         let (train, test, classes) = dropped(&[1, 3, 2, 1], &[2, 3], &["0", "1", "2", "3"]);
         assert_eq!((train.labels, test.labels), (vec![0, 2, 1, 0], vec![1, 2]));
         assert_eq!(
-            (train.images, classes),
+            (train.images.into_vec(), classes),
             (vec![1, 101, 3, 103, 2, 102, 1, 101], vec!["1".into(), "2".into(), "3".into()])
         );
     }
@@ -74,6 +73,9 @@ mod tests {
     fn a_class_that_only_the_test_set_has_is_left_out_of_both() {
         let (train, test, classes) = dropped(&[0, 2], &[1, 2, 1, 0], &["cat", "dog", "fox"]);
         assert_eq!((train.labels, test.labels), (vec![0, 1], vec![1, 0]));
-        assert_eq!((test.images, test.count, classes), (vec![2, 102, 0, 100], 2, vec!["cat".into(), "fox".into()]));
+        assert_eq!(
+            (test.images.into_vec(), test.count, classes),
+            (vec![2, 102, 0, 100], 2, vec!["cat".into(), "fox".into()])
+        );
     }
 }

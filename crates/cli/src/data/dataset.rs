@@ -1,5 +1,6 @@
 //! Data sets in memory: images of one size, their labels, and the names of the classes.
 
+use super::bytes::Bytes;
 use super::image_list::ImageList;
 use super::pixels::Pixels;
 use super::sequence::Sequence;
@@ -17,7 +18,7 @@ pub(super) const ONLY_CLASS: &str = "images";
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Split {
     /// Bytes of the images, `count` × height × width × channels; of points, four for each coordinate, an f32.
-    pub images: Vec<u8>,
+    pub images: Bytes,
     /// Class of each image.
     pub labels: Vec<u8>,
     /// Number of images.
@@ -167,14 +168,14 @@ impl DataSet {
             mean(&|x| (x - centre).powi(2))
         };
         *self.variance.get_or_init(|| match self.points {
-            None => Pixels::of(&self.train.images).variance,
+            None => Pixels::of(&*self.train.images).variance,
             Some(_) => of_points(),
         })
     }
 
     /// A data set of one black image of `size`, height × width × channels: for models that only sample.
     pub fn black(size: [usize; 3], classes: Vec<String>) -> Self {
-        let split = || Split { images: vec![0; size.iter().product()], labels: vec![0], count: 1 };
+        let split = || Split { images: vec![0; size.iter().product()].into(), labels: vec![0], count: 1 };
         Self::new("nothing".into(), split(), split(), size, classes)
     }
 
@@ -246,9 +247,9 @@ mod tests {
         assert!(mark.starts_with("3x2x2x3-"), "{mark}");
         assert_eq!(of(|data| data.name = "elsewhere".into()), mark);
         let changes: [fn(&mut DataSet); 9] = [
-            |data| data.train.images[5] ^= 1,
+            |data| data.train.images.to_mut()[5] ^= 1,
             |data| data.train.labels[2] ^= 1,
-            |data| data.test.images[23] ^= 1,
+            |data| data.test.images.to_mut()[23] ^= 1,
             |data| data.test.labels[0] ^= 1,
             |data| (data.height, data.width) = (1, 4),
             |data| (data.width, data.channels) = (6, 1),

@@ -1,5 +1,6 @@
 //! The elements of NumPy's arrays as numbers, pixels and labels.
 
+use super::bytes::Bytes;
 use crate::io::error::{Result, bail};
 use half::f16;
 
@@ -14,7 +15,7 @@ pub(super) struct Array {
     /// Its dimensions, the last running fastest.
     pub(super) shape: Vec<usize>,
     pub(super) kind: Kind,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
 }
 
 /// The type of an element, and how it lies in the file.
@@ -87,11 +88,11 @@ impl Array {
     ///
     /// # Errors
     /// An element is out of range, or not a number.
-    pub(super) fn into_pixels(self) -> Result<Vec<u8>> {
+    pub(super) fn into_pixels(self) -> Result<Bytes> {
         let (name, kind) = (&self.name, self.kind);
         let pixels = match (kind.letter, kind.width) {
             ('u', 1) => self.bytes,
-            ('b', _) => self.numbers().map(|number| (WHITE * number) as u8).collect(),
+            ('b', _) => Bytes::collect(self.numbers().map(|number| Ok((WHITE * number) as u8)))?,
             ('f', _) => self.of_fractions()?,
             (_, width) => {
                 let most = self.numbers().fold(0.0, f64::max);
@@ -103,7 +104,7 @@ impl Array {
                     scaled @ 0.0..=WHITE => Ok(scaled.round() as u8),
                     _ => bail!(Data, "{name} holds {number}; scale pixels to 0 to 255"),
                 };
-                self.numbers().map(byte).collect::<Result<_>>()?
+                Bytes::collect(self.numbers().map(byte))?
             }
         };
         if pixels.iter().all(|&byte| byte <= 1) && !pixels.is_empty() {
@@ -116,7 +117,7 @@ impl Array {
     }
 
     /// Fractions of 0 to 1 as the nearest bytes.
-    fn of_fractions(&self) -> Result<Vec<u8>> {
+    fn of_fractions(&self) -> Result<Bytes> {
         let name = &self.name;
         let byte = |number: f64| match number {
             0.0..=1.0 => Ok((WHITE * number).round() as u8),
@@ -126,7 +127,7 @@ impl Array {
             }
             _ => bail!(Data, "{name} holds {number}; scale floats to 0 to 1, for instance from -1 to 1 by (x + 1) / 2"),
         };
-        self.numbers().map(byte).collect()
+        Bytes::collect(self.numbers().map(byte))
     }
 
     /// Its elements as labels.
@@ -156,7 +157,7 @@ mod tests {
     }
 
     fn pixels(descr: &str, bytes: &[u8]) -> Vec<u8> {
-        array(descr, bytes).into_pixels().unwrap()
+        array(descr, bytes).into_pixels().unwrap().into_vec()
     }
 
     #[test]

@@ -3,28 +3,23 @@
 use super::channels::{convert, luma};
 use super::dataset::{SizedSplit, Split};
 use crate::config::data::{DataOptions, Fit, Pairs};
+use crate::io::error::Result;
 use image::imageops::{self, FilterType};
 use image::{GenericImageView, ImageBuffer, Luma, Pixel, Rgb};
-use rayon::prelude::*;
 
 /// The filter of resampling: cubic, and over as many pixels as one of the result covers, so that fine lines fade and
 /// do not alias.
 const FILTER: FilterType = FilterType::CatmullRom;
 
 /// Every image of a split, fitted to `options`.
-pub(super) fn fit_split(sized: SizedSplit, options: &DataOptions) -> SizedSplit {
+pub(super) fn fit_split(sized: SizedSplit, options: &DataOptions) -> Result<SizedSplit> {
     let SizedSplit { split, size } = sized;
     let to = fitted_size(size, options);
     if to == size || split.count == 0 {
-        return SizedSplit { split, size };
+        return Ok(SizedSplit { split, size });
     }
-    let [from_pixels, to_pixels] = [size, to].map(|size| size.iter().product());
-    let mut images = vec![0; split.count * to_pixels];
-    let pictures = split.images.par_chunks_exact(from_pixels);
-    images.par_chunks_exact_mut(to_pixels).zip(pictures).for_each(|(image, picture)| {
-        image.copy_from_slice(&fit(picture.to_vec(), size, options));
-    });
-    SizedSplit { split: Split { images, ..split }, size: to }
+    let images = split.images.map_each(size.iter().product(), |picture| fit(picture.to_vec(), size, options))?;
+    Ok(SizedSplit { split: Split { images, ..split }, size: to })
 }
 
 /// Height, width and channels of a fitted image.
@@ -188,8 +183,8 @@ mod tests {
     #[test]
     fn a_split_is_fitted_picture_by_picture() {
         let images = [vec![10; 4], vec![20; 4]].concat();
-        let part = SizedSplit { split: Split { images, labels: vec![1, 0], count: 2 }, size: [2, 2, 1] };
-        let fitted = fit_split(part, &DataOptions { size: 3, channels: 3, ..DataOptions::default() });
+        let part = SizedSplit { split: Split { images: images.into(), labels: vec![1, 0], count: 2 }, size: [2, 2, 1] };
+        let fitted = fit_split(part, &DataOptions { size: 3, channels: 3, ..DataOptions::default() }).unwrap();
         assert_eq!((fitted.size, fitted.split.labels), ([3, 3, 3], vec![1, 0]));
         assert_eq!(fitted.split.images, [vec![10; 27], vec![20; 27]].concat());
     }

@@ -1,6 +1,7 @@
 //! Folders of images, decoded and fitted on all cores.
 
 use super::arrangement::{Arrangement, File, arrange, arrange_all};
+use super::bytes::{Bytes, Writer};
 use super::channels::convert;
 use super::dataset::{SizedSplit, Split, Splits};
 use super::fit::fitted_size;
@@ -11,11 +12,15 @@ use crate::io::error::{Error, Hint, Result, bail, error};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
+use std::mem::take;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Most bytes of the images of a folder, in colour.
 const MAX_LOADED: u64 = 32 << 30;
+
+/// Files that are decoded before their pixels are put together.
+const AT_ONCE: usize = 256;
 
 /// A skipped file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,21 +102,21 @@ pub(super) fn read_arranged(folder: &Path, arrangement: Arrangement, options: &D
         total += part.len();
         let files: Vec<PathBuf> = part.iter().map(|file| file.path.clone()).collect();
         let before = skipped.len();
-        read.push(decode(part, options, &mut skipped));
+        read.push(decode(part, options, &mut skipped)?);
         let unread: HashSet<&str> = skipped[before..].iter().map(|skipped| skipped.path.as_str()).collect();
         let below = |path: PathBuf| path.strip_prefix(folder).unwrap_or(&path).display().to_string();
         paths.extend(files.into_iter().filter(|path| !unread.contains(path.display().to_string().as_str())).map(below));
     }
     refuse_too_many(folder, &skipped, total, options)?;
-    refuse_mixed_sizes(read.iter().flatten())?;
-    let grey = options.channels == 0 && !read.iter().flatten().any(|(_, picture)| picture.coloured);
-    let sizes = read.iter().flatten().map(|(_, picture)| picture.found).collect();
-    let mut ids = read.iter().map(|part| part.iter().map(|(_, picture)| picture.id).collect());
+    let pictures = || read.iter().flat_map(|part| &part.pictures);
+    refuse_mixed_sizes(pictures())?;
+    let grey = options.channels == 0 && !pictures().any(|picture| picture.coloured);
+    let sizes = pictures().map(|picture| picture.found).collect();
+    let mut ids = read.iter().map(|part| part.pictures.iter().map(|picture| picture.id).collect());
     let ids = [ids.next(), ids.next()].map(Option::unwrap_or_default);
-    let mut parts = read.into_iter().map(|pictures| joined(pictures, grey));
-    let train = parts.next().expect("there is a training set");
-    let test = parts.next();
-    drop(parts);
+    let mut parts = read.into_iter().map(|part| part.into_split(grey));
+    let train = parts.next().expect("there is a training set")?;
+    let test = parts.next().transpose()?;
     Ok(Decoded { splits: Splits { train, test, classes }, ids, paths, sizes, skipped, notes })
 }
 
@@ -129,17 +134,51 @@ pub(super) fn announced_size(files: &[&File]) -> Result<Option<[usize; 2]>> {
     }
 }
 
+/// The images of one part, as they were decoded.
+#[derive(Default)]
+struct Part {
+    /// The pixels of all images, one after another.
+    images: Bytes,
+    labels: Vec<u8>,
+    /// Each image, without its pixels.
+    pictures: Vec<Picture>,
+}
+
+impl Part {
+    /// The images as a split; in grey, if they are grey.
+    fn into_split(self, grey: bool) -> Result<SizedSplit> {
+        let Self { images, labels, pictures } = self;
+        let Some([height, width, channels]) = pictures.first().map(|first| first.size) else {
+            return Ok(SizedSplit { split: Split::default(), size: [0; 3] });
+        };
+        let to = if grey { 1 } else { channels };
+        let images = match to == channels {
+            true => images,
+            false => images.map_each(height * width * channels, |image| convert(image.to_vec(), channels, to))?,
+        };
+        let count = labels.len();
+        Ok(SizedSplit { split: Split { images, labels, count }, size: [height, width, to] })
+    }
+}
+
 /// Decodes files on all cores; the result is in their order. Unreadable ones go to `skipped`.
-fn decode(files: Vec<File>, options: &DataOptions, skipped: &mut Vec<Skipped>) -> Vec<(u8, Picture)> {
-    let read: Vec<_> = files.par_iter().map(|file| picture::read(&file.path, options)).collect();
-    let mut pictures = Vec::with_capacity(read.len());
-    for (file, read) in files.into_iter().zip(read) {
-        match read {
-            Ok(picture) => pictures.push((file.label, picture)),
-            Err(reason) => skipped.push(Skipped { path: file.path.display().to_string(), reason }),
+fn decode(files: Vec<File>, options: &DataOptions, skipped: &mut Vec<Skipped>) -> Result<Part> {
+    let (mut images, mut labels, mut pictures) = (Writer::default(), Vec::new(), Vec::new());
+    // A few at a time, since all may be more than memory holds.
+    for files in files.chunks(AT_ONCE) {
+        let read: Vec<_> = files.par_iter().map(|file| picture::read(&file.path, options)).collect();
+        for (file, read) in files.iter().zip(read) {
+            match read {
+                Ok(mut picture) => {
+                    images.append(&take(&mut picture.pixels))?;
+                    labels.push(file.label);
+                    pictures.push(picture);
+                }
+                Err(reason) => skipped.push(Skipped { path: file.path.display().to_string(), reason }),
+            }
         }
     }
-    pictures
+    Ok(Part { images: images.finish()?, labels, pictures })
 }
 
 fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &DataOptions) -> Result<()> {
@@ -160,8 +199,8 @@ fn refuse_too_many(folder: &Path, skipped: &[Skipped], total: usize, options: &D
     Ok(())
 }
 
-fn refuse_mixed_sizes<'a>(pictures: impl Iterator<Item = &'a (u8, Picture)>) -> Result<()> {
-    let sizes: Vec<_> = pictures.map(|(_, picture)| [picture.size[0], picture.size[1]]).collect();
+fn refuse_mixed_sizes<'a>(pictures: impl Iterator<Item = &'a Picture>) -> Result<()> {
+    let sizes: Vec<_> = pictures.map(|picture| [picture.size[0], picture.size[1]]).collect();
     match sizes.iter().any(|size| *size != sizes[0]) {
         true => Err(mixed_sizes(&sizes)),
         false => Ok(()),
@@ -196,24 +235,6 @@ fn refuse_too_large(folder: &Path, count: usize, [height, width]: [usize; 2]) ->
         );
     }
     Ok(())
-}
-
-/// The images of one split, one after another.
-fn joined(pictures: Vec<(u8, Picture)>, grey: bool) -> SizedSplit {
-    let Some((_, first)) = pictures.first() else {
-        return SizedSplit { split: Split::default(), size: [0; 3] };
-    };
-    let [height, width, channels] = first.size;
-    let labels: Vec<u8> = pictures.iter().map(|(label, _)| *label).collect();
-    let to = if grey { 1 } else { channels };
-    let mut images = Vec::with_capacity(pictures.len() * height * width * to);
-    // Each image is freed as soon as it is copied.
-    for (_, picture) in pictures {
-        images.extend(convert(picture.pixels, channels, to));
-    }
-    let channels = to;
-    let count = labels.len();
-    SizedSplit { split: Split { images, labels, count }, size: [height, width, channels] }
 }
 
 #[cfg(test)]

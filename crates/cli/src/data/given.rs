@@ -32,7 +32,7 @@ impl Given {
     /// The same images in red, green and blue.
     pub fn in_colour(self) -> Self {
         let [height, width, channels] = self.size;
-        let images = Split { images: convert(self.images.images, channels, 3), ..self.images };
+        let images = Split { images: convert(self.images.images.into_vec(), channels, 3).into(), ..self.images };
         Self { images, size: [height, width, 3], ..self }
     }
 
@@ -69,7 +69,7 @@ fn one_picture(path: &Path, options: &DataOptions) -> Result<Given> {
     let Picture { found, coloured, pixels, size, .. } = read;
     let given = Given {
         name,
-        images: Split { images: pixels, labels: vec![0], count: 1 },
+        images: Split { images: pixels.into(), labels: vec![0], count: 1 },
         size,
         classes: vec![super::dataset::ONLY_CLASS.into()],
         sizes: vec![found],
@@ -79,14 +79,14 @@ fn one_picture(path: &Path, options: &DataOptions) -> Result<Given> {
     if options.channels != 0 || coloured {
         return Ok(given);
     }
-    let images = Split { images: convert(given.images.images, channels, 1), ..given.images };
+    let images = Split { images: convert(given.images.images.into_vec(), channels, 1).into(), ..given.images };
     Ok(Given { images, size: [height, width, 1], ..given })
 }
 
 fn every_image(options: &DataOptions) -> Result<Given> {
     let Decoded { splits, sizes, skipped, .. } = Format::of(&options.source)?.read(options)?;
-    let SizedSplit { split: mut images, size } = fit_split(splits.train, options);
-    let test = splits.test.map(|test| fit_split(test, options)).filter(|test| test.split.count > 0);
+    let SizedSplit { split: mut images, size } = fit_split(splits.train, options)?;
+    let test = splits.test.map(|test| fit_split(test, options)).transpose()?.filter(|test| test.split.count > 0);
     if let Some(test) = test {
         if images.count > 0 && test.size != size {
             bail!(
@@ -96,7 +96,7 @@ fn every_image(options: &DataOptions) -> Result<Given> {
                 options.source
             );
         }
-        images.images.extend(test.split.images);
+        images.images = images.images.then(&test.split.images)?;
         images.labels.extend(test.split.labels);
         images.count += test.split.count;
         let name = options.source.clone();
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!((grey.size, grey.images.images.as_slice(), grey.sizes[0]), ([2, 3, 1], &[7; 6][..], [2, 3]));
         assert_eq!(grey.in_colour().images.images, [7; 18]);
         let colour = read("colour.png", &DataOptions { size: 1, ..DataOptions::default() }).unwrap();
-        assert_eq!((colour.size, colour.images.images), ([1, 1, 3], vec![7, 8, 9]));
+        assert_eq!((colour.size, colour.images.images.into_vec()), ([1, 1, 3], vec![7, 8, 9]));
         std::fs::write(path("words.png"), "no picture").unwrap();
         let message = read("words.png", &DataOptions::default()).unwrap_err().to_string();
         assert!(message.contains("words.png has an unknown format"), "{message}");

@@ -2,6 +2,7 @@
 
 use super::dataset::Split;
 use super::image_list::ImageList;
+use crate::io::error::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -15,31 +16,15 @@ pub(super) enum Part {
 }
 
 /// Divides images into a training set and a test set, both in the order of `all`.
-pub(super) fn divide(mut all: Split, parts: &[Part]) -> (Split, Split) {
+pub(super) fn divide(all: Split, parts: &[Part]) -> Result<(Split, Split)> {
     let pixels = all.images.len() / all.count.max(1);
-    let mut test = Split::default();
-    let mut kept = 0;
-    for (number, part) in parts.iter().enumerate() {
-        let image = number * pixels..(number + 1) * pixels;
-        match part {
-            Part::Test => {
-                test.images.extend_from_slice(&all.images[image]);
-                test.labels.push(all.labels[number]);
-            }
-            Part::Train => {
-                // The training set stays in its memory: a large one does not fit twice.
-                all.images.copy_within(image, kept * pixels);
-                all.labels[kept] = all.labels[number];
-                kept += 1;
-            }
-            Part::Neither => {}
-        }
-    }
-    test.count = test.labels.len();
-    all.images.truncate(kept * pixels);
-    all.images.shrink_to_fit();
-    all.labels.truncate(kept);
-    (Split { count: kept, ..all }, test)
+    let numbers = |of: Part| (0..parts.len()).filter(move |&number| parts[number] == of);
+    let labels = |of: Part| -> Vec<u8> { numbers(of).map(|number| all.labels[number]).collect() };
+    let [train_labels, test_labels] = [Part::Train, Part::Test].map(labels);
+    let tests = numbers(Part::Test).flat_map(|number| &all.images[number * pixels..][..pixels]).copied().collect();
+    let images = all.images.keep(pixels, |number| parts[number] == Part::Train)?;
+    let split = |images, labels: Vec<u8>| Split { images, count: labels.len(), labels };
+    Ok((split(images, train_labels), split(tests, test_labels)))
 }
 
 /// The part of each image, by its content: it is tested on if the hash of its id is below `share` of all hashes. Images
@@ -212,8 +197,8 @@ mod tests {
     fn both_sets_together_are_all() {
         let all = Split { images: (0..12).collect(), labels: vec![0, 1, 2, 3, 4, 5], count: 6 };
         use Part::{Neither, Test, Train};
-        let (train, test) = divide(all, &[Train, Test, Neither, Train, Test, Train]);
-        assert_eq!((train.images, train.labels, train.count), (vec![0, 1, 6, 7, 10, 11], vec![0, 3, 5], 3));
-        assert_eq!((test.images, test.labels, test.count), (vec![2, 3, 8, 9], vec![1, 4], 2));
+        let (train, test) = divide(all, &[Train, Test, Neither, Train, Test, Train]).unwrap();
+        assert_eq!((train.images.into_vec(), train.labels, train.count), (vec![0, 1, 6, 7, 10, 11], vec![0, 3, 5], 3));
+        assert_eq!((test.images.into_vec(), test.labels, test.count), (vec![2, 3, 8, 9], vec![1, 4], 2));
     }
 }

@@ -1,6 +1,7 @@
 //! IDX files of bytes, the format of MNIST: a magic number, big-endian dimensions, one byte an element.
 
 use super::bounded::read_exactly;
+use super::bytes::Bytes;
 use crate::io::error::{Error, Result, bail, error};
 use crate::io::files;
 use flate2::bufread::MultiGzDecoder;
@@ -19,7 +20,7 @@ pub(super) struct Idx {
     /// One dimension (labels) or three (images: count, height, width).
     pub(super) dims: Vec<usize>,
     /// The elements, the last dimension running fastest.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
 }
 
 /// Reads a file, gzipped or not.
@@ -116,10 +117,10 @@ mod tests {
         for contents in [images.clone(), gzip(&images)] {
             std::fs::write(&path, contents).unwrap();
             let idx = read(&path).unwrap();
-            assert_eq!((idx.dims, idx.bytes), (vec![2, 2, 3], vec![9; 12]));
+            assert_eq!((idx.dims, idx.bytes.into_vec()), (vec![2, 2, 3], vec![9; 12]));
         }
         let labels = parse(&gzip(&encode(&[3], &[1, 2, 3]))[..], "labels").unwrap();
-        assert_eq!((labels.dims, labels.bytes), (vec![3], vec![1, 2, 3]));
+        assert_eq!((labels.dims, labels.bytes.into_vec()), (vec![3], vec![1, 2, 3]));
     }
 
     #[test]
@@ -142,7 +143,7 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             // Some bits say nothing: the time, the system, padding between blocks.
             if let Ok(idx) = parse(&damaged[..], "digits.idx") {
-                assert_eq!((idx.dims, &idx.bytes), (vec![200], &bytes), "bit {bit}");
+                assert_eq!((idx.dims, &idx.bytes[..]), (vec![200], &bytes[..]), "bit {bit}");
             }
         }
     }

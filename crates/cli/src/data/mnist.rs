@@ -101,7 +101,7 @@ fn read_files(place: Option<(&Path, &str)>) -> Result<Splits> {
 /// Swaps rows and columns of every image.
 fn turn(SizedSplit { split, size }: &mut SizedSplit) {
     let [height, width, _] = *size;
-    for image in split.images.chunks_exact_mut(height * width) {
+    for image in split.images.to_mut().chunks_exact_mut(height * width) {
         let lying = image.to_vec();
         image.iter_mut().enumerate().for_each(|(at, pixel)| *pixel = lying[at % height * width + at / height]);
     }
@@ -150,7 +150,10 @@ fn read_split(place: Option<(&Path, &str)>, [images, labels]: &[Source; 2]) -> R
             "{images_name} holds {count} images and {labels_name} {label_count} labels; take both from one set"
         );
     }
-    Ok(SizedSplit { split: Split { images: images.bytes, labels: labels.bytes, count }, size: [height, width, 1] })
+    Ok(SizedSplit {
+        split: Split { images: images.bytes, labels: labels.bytes.into_vec(), count },
+        size: [height, width, 1],
+    })
 }
 
 /// One file and what it is called in errors.

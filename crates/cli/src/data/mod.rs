@@ -8,6 +8,7 @@
 mod arrangement;
 mod bounded;
 mod budget;
+mod bytes;
 mod channels;
 mod cifar;
 mod classes;
@@ -44,6 +45,7 @@ mod subset;
 mod suited;
 mod two_sided;
 
+pub use bytes::Bytes;
 pub use dataset::{DataSet, Sides, Split};
 pub use fit::shrink;
 pub use folder::Skipped;

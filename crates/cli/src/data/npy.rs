@@ -3,6 +3,7 @@
 //! Source: the NumPy manual, *NPY format*, versions 1.0 to 3.0.
 
 use super::bounded::read_exactly;
+use super::bytes::{Bytes, Writer};
 use super::elements::{Array, Kind};
 use crate::io::error::{Context, ErrorKind, Result, bail, error};
 use std::io::Read;
@@ -47,7 +48,7 @@ impl Array {
             bail!(Data, "{name} has more than the {expected} bytes of its header; copy it again");
         }
         if fortran && shape.len() > 1 {
-            bytes = in_c_order(&bytes, &shape, kind.width);
+            bytes = in_c_order(&bytes, &shape, kind.width)?;
         }
         Ok(Self { name, shape, kind, bytes })
     }
@@ -81,8 +82,8 @@ fn header(source: &mut impl Read, name: &str) -> Result<String> {
 }
 
 /// Elements of `width` bytes with the first dimension running fastest, in the order of the last running fastest.
-fn in_c_order(bytes: &[u8], shape: &[usize], width: usize) -> Vec<u8> {
-    let mut ordered = Vec::with_capacity(bytes.len());
+fn in_c_order(bytes: &[u8], shape: &[usize], width: usize) -> Result<Bytes> {
+    let mut ordered = Writer::default();
     for number in 0..bytes.len() / width {
         let (mut rest, mut at, mut stride) = (number, 0, bytes.len() / width);
         for &dim in shape.iter().rev() {
@@ -90,9 +91,9 @@ fn in_c_order(bytes: &[u8], shape: &[usize], width: usize) -> Vec<u8> {
             at += rest % dim * stride;
             rest /= dim;
         }
-        ordered.extend_from_slice(&bytes[at * width..(at + 1) * width]);
+        ordered.append(&bytes[at * width..(at + 1) * width])?;
     }
-    ordered
+    ordered.finish()
 }
 
 /// The text after a key of the header.
@@ -194,7 +195,7 @@ mod tests {
         let header = String::from_utf8_lossy(&file[10..128]).replace("False", "True ");
         let fortran = [&file[..10], header.as_bytes(), &columns].concat();
         assert_eq!(array(&fortran).unwrap().into_labels().unwrap(), [0, 1, 2, 3, 4, 5]);
-        let cube = in_c_order(&[0, 4, 2, 6, 1, 5, 3, 7], &[2, 2, 2], 1);
+        let cube = in_c_order(&[0, 4, 2, 6, 1, 5, 3, 7], &[2, 2, 2], 1).unwrap();
         assert_eq!(cube, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 

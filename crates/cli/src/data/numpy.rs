@@ -133,8 +133,11 @@ fn split(images: Array, labels: Option<Array>) -> Result<SizedSplit> {
     let pixels: usize = size.iter().product();
     let mut images = images.into_pixels()?;
     if planes && size[2] > 1 {
-        let planar = std::mem::take(&mut images);
-        planar.chunks_exact(pixels).for_each(|picture| interleave(picture, size[2], &mut images));
+        images = images.map_each(pixels, |picture| {
+            let mut pixels = Vec::with_capacity(picture.len());
+            interleave(picture, size[2], &mut pixels);
+            pixels
+        })?;
     }
     Ok(SizedSplit { split: Split { images, labels, count }, size })
 }
@@ -228,7 +231,10 @@ mod tests {
             let whole = [(x, images(3, 1)), (y, labels(&[0, 4, 4])), (test_x, images(2, 9)), (test_y, labels(&[4, 0]))];
             let data = load(&archive(&whole)).unwrap();
             assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), (&[0, 1, 1][..], &[1, 0][..]));
-            assert_eq!((data.test.images, data.classes), (vec![9; 8], vec!["0".to_string(), "4".to_string()]));
+            assert_eq!(
+                (data.test.images.into_vec(), data.classes),
+                (vec![9; 8], vec!["0".to_string(), "4".to_string()])
+            );
             // One of class 4 is held out.
             let three = encode("|u1", &[3, 2, 2], &[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
             let alone = load(&archive(&[(x, three), whole[1].clone()])).unwrap();

@@ -122,7 +122,10 @@ pub(super) fn halves(options: &DataOptions) -> Result<(Decoded, [usize; 2])> {
         };
         let [a, b] = [0, 1].map(half);
         let images = interleaved([&a, &b], channels);
-        SizedSplit { split: Split { images, ..split }, size: [height, width / 2, channels[0] + channels[1]] }
+        SizedSplit {
+            split: Split { images: images.into(), ..split },
+            size: [height, width / 2, channels[0] + channels[1]],
+        }
     };
     let Splits { train, test, classes } = decoded.splits;
     let splits = Splits { train: cut(train), test: test.map(cut), classes };

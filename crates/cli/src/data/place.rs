@@ -54,7 +54,7 @@ impl Place {
             }
             Self::Parts { root, .. } => read_arranged(root, self.arrangement()?, options)?,
         };
-        decoded.splits = plain(decoded.splits, options);
+        decoded.splits = plain(decoded.splits, options)?;
         Ok(decoded)
     }
 
@@ -88,13 +88,13 @@ pub(super) fn sizes_of(splits: &Splits) -> Vec<[usize; 3]> {
 }
 
 /// Fitted splits of one class, with the channels of the one that has most.
-fn plain(splits: Splits, options: &DataOptions) -> Splits {
-    let fitted = |sized: SizedSplit| {
-        let SizedSplit { split, size } = fit_split(sized, options);
-        SizedSplit { split: Split { labels: vec![0; split.count], ..split }, size }
+fn plain(splits: Splits, options: &DataOptions) -> Result<Splits> {
+    let fitted = |sized: SizedSplit| -> Result<SizedSplit> {
+        let SizedSplit { split, size } = fit_split(sized, options)?;
+        Ok(SizedSplit { split: Split { labels: vec![0; split.count], ..split }, size })
     };
-    let splits =
-        Splits { train: fitted(splits.train), test: splits.test.map(fitted), classes: vec![ONLY_CLASS.into()] };
+    let (train, test) = (fitted(splits.train)?, splits.test.map(fitted).transpose()?);
+    let splits = Splits { train, test, classes: vec![ONLY_CLASS.into()] };
     let channels = channels_of(&splits);
     in_channels(splits, channels)
 }
@@ -103,13 +103,17 @@ pub(super) fn channels_of(splits: &Splits) -> usize {
     sizes_of(splits).iter().map(|size| size[2]).max().unwrap_or(1)
 }
 
-pub(super) fn in_channels(splits: Splits, to: usize) -> Splits {
-    let converted = |sized: SizedSplit| {
+pub(super) fn in_channels(splits: Splits, to: usize) -> Result<Splits> {
+    let converted = |sized: SizedSplit| -> Result<SizedSplit> {
         let SizedSplit { split, size: [height, width, from] } = sized;
-        let images = if split.count > 0 { convert(split.images, from, to) } else { split.images };
-        SizedSplit { split: Split { images, ..split }, size: [height, width, to] }
+        let images = match split.count > 0 && from != to {
+            true => split.images.map_each(height * width * from, |image| convert(image.to_vec(), from, to))?,
+            false => split.images,
+        };
+        Ok(SizedSplit { split: Split { images, ..split }, size: [height, width, to] })
     };
-    Splits { train: converted(splits.train), test: splits.test.map(converted), classes: splits.classes }
+    let (train, test) = (converted(splits.train)?, splits.test.map(converted).transpose()?);
+    Ok(Splits { train, test, classes: splits.classes })
 }
 
 /// One id of two numbers.

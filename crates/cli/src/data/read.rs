@@ -194,8 +194,8 @@ fn divided(
     other: bool,
 ) -> Result<DataSet> {
     let name = options.source.clone();
-    let train = fit_split(train, options);
-    let test = test.map(|test| fit_split(test, options));
+    let train = fit_split(train, options)?;
+    let test = test.map(|test| fit_split(test, options)).transpose()?;
     refuse_unusable(&name, &train, test.as_ref())?;
     let size @ [height, width, channels] = train.size;
     let (split, test) = (train.split, test.map(|test| test.split));
@@ -210,8 +210,8 @@ fn divided(
     let (train, test) = match test {
         // A large training set stays where it is.
         Some(test) if is_unchanged(&parts, split.count) => (split, test),
-        Some(test) => divide(joined(split, test), &parts),
-        None => divide(split, &parts),
+        Some(test) => divide(joined(split, test)?, &parts)?,
+        None => divide(split, &parts)?,
     };
     for (split, which) in [(&train, "training"), (&test, "test")] {
         if split.count == 0 {
@@ -219,7 +219,7 @@ fn divided(
         }
     }
     let [mut train, mut test] = [train, test].map(|split| SizedSplit { split, size });
-    classes::drop_empty(&name, &mut train, &mut test, &mut classes);
+    classes::drop_empty(&name, &mut train, &mut test, &mut classes)?;
     let [train, test] = [train.split, test.split];
     if test.count == 0 {
         bail!(Data, "{name} has no test images of a class with training images; add some");
@@ -295,11 +295,9 @@ fn is_unchanged(parts: &[Part], trained: usize) -> bool {
     parts[..trained].iter().all(|&part| part == Part::Train) && parts[trained..].iter().all(|&part| part == Part::Test)
 }
 
-fn joined(mut first: Split, second: Split) -> Split {
-    first.images.extend(second.images);
-    first.labels.extend(second.labels);
-    first.count += second.count;
-    first
+fn joined(first: Split, second: Split) -> Result<Split> {
+    let labels = [first.labels, second.labels].concat();
+    Ok(Split { images: first.images.then(&second.images)?, labels, count: first.count + second.count })
 }
 
 /// Refuses `count` images of `pixels` bytes each that a device cannot index.

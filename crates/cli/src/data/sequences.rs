@@ -98,7 +98,7 @@ pub(super) fn sequences(kind: Sequence, options: &DataOptions) -> Result<DataSet
 fn pieces(mut codes: Vec<u8>, length: usize, label: u8) -> Split {
     let count = codes.len() / length;
     codes.truncate(count * length);
-    Split { images: codes, labels: vec![label; count], count }
+    Split { images: codes.into(), labels: vec![label; count], count }
 }
 
 fn set(name: &str, [train, test]: [Split; 2], options: &DataOptions, classes: Vec<String>) -> Result<DataSet> {
@@ -121,7 +121,7 @@ fn set(name: &str, [train, test]: [Split; 2], options: &DataOptions, classes: Ve
 
 fn joined(splits: impl IntoIterator<Item = Split>) -> Split {
     splits.into_iter().fold(Split::default(), |mut all, split| {
-        all.images.extend(split.images);
+        all.images.to_mut().extend_from_slice(&split.images);
         all.labels.extend(split.labels);
         Split { count: all.count + split.count, ..all }
     })
@@ -135,7 +135,7 @@ fn in_two(codes: Vec<u8>, options: &DataOptions, label: u8) -> [Split; 2] {
         .min(all.count);
     let train = all.count - test;
     let part = |from: usize, to: usize| Split {
-        images: all.images[from * options.length..to * options.length].to_vec(),
+        images: all.images[from * options.length..to * options.length].to_vec().into(),
         labels: vec![label; to - from],
         count: to - from,
     };
@@ -211,7 +211,7 @@ fn of_sound(options: &DataOptions, rate: u32) -> Result<DataSet> {
     let splits: Vec<Split> = files.par_iter().map(read).collect::<Result<_>>()?;
     let names = classes.iter().map(|(name, _)| name.clone()).collect();
     if splits.len() == 1 {
-        let [train, test] = in_two(joined(splits).images, options, 0);
+        let [train, test] = in_two(joined(splits).images.into_vec(), options, 0);
         return set(&options.source, [train, test], options, names);
     }
     let ids: Vec<u64> = splits.iter().map(|split| xxh3_64(&split.images)).collect();
@@ -245,7 +245,7 @@ mod tests {
         put(root.path(), "a.txt", &text);
         let data = DataSet::load(&options(&root.path().join("a.txt"), 20)).unwrap();
         assert_eq!((data.train.count, data.test.count, data.sequence), (45, 5, Some(Sequence::Text)));
-        assert_eq!([data.train.images.clone(), data.test.images.clone()].concat(), text[..1000]);
+        assert_eq!([&data.train.images[..], &data.test.images].concat(), text[..1000]);
         assert_eq!((data.height, data.width, data.channels, &data.classes[..]), (1, 20, 1, &["text".to_string()][..]));
         let message = DataSet::load(&options(&root.path().join("a.txt"), 600)).unwrap_err().to_string();
         assert!(message.contains("has 1005 bytes, fewer than two pieces of 600"), "{message}");

@@ -69,7 +69,7 @@ fn draw_split(split: usize, count: usize, paint: fn(&Scene, &mut [u8])) -> Sized
         paint(&Scene::new(SHAPES[shape].1, COLOURS[colour].1, &mut draws), picture);
     });
     let labels = (0..count).map(|number| label(number) as u8).collect();
-    SizedSplit { split: Split { images, labels, count }, size: [SIDE, SIDE, 3] }
+    SizedSplit { split: Split { images: images.into(), labels, count }, size: [SIDE, SIDE, 3] }
 }
 
 /// Sequential numbers in (0, 1) for one image of one split.

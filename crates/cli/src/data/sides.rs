@@ -60,7 +60,7 @@ pub(super) fn read(options: &DataOptions) -> Result<Option<TwoSided>> {
             notes.extend(left_out);
             (vec![pairs], Some(channels))
         }
-        _ => (apart([a, b]).into(), None),
+        _ => (apart([a, b])?.into(), None),
     };
     Ok(Some(TwoSided { images, channels, sources, names, notes }))
 }
@@ -109,9 +109,11 @@ fn read_both(places: &[Place; 2], options: &DataOptions) -> Result<[Decoded; 2]>
 }
 
 /// Two sets without pairs: in colour if one of them is.
-fn apart(sides: [Decoded; 2]) -> [Decoded; 2] {
-    let channels = sides.iter().map(|side| channels_of(&side.splits)).max().unwrap_or(1);
-    sides.map(|side| Decoded { splits: in_channels(side.splits, channels), ..side })
+fn apart([a, b]: [Decoded; 2]) -> Result<[Decoded; 2]> {
+    let channels = channels_of(&a.splits).max(channels_of(&b.splits));
+    let of_channels =
+        |side: Decoded| -> Result<Decoded> { Ok(Decoded { splits: in_channels(side.splits, channels)?, ..side }) };
+    Ok([of_channels(a)?, of_channels(b)?])
 }
 
 #[cfg(test)]

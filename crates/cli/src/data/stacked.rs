@@ -48,7 +48,7 @@ pub(super) fn stack(mut base: DataSet, count: usize) -> Result<DataSet> {
                 pixel.copy_from_slice(&planes.map(|plane| plane[at]));
             }
         });
-        Split { images, labels: vec![0; count], count }
+        Split { images: images.into(), labels: vec![0; count], count }
     };
     let (train, test) = (split(&base.train, 0, count), split(&base.test, 1, count.min(MAX_TEST)));
     let list = std::mem::take(&mut base.list);

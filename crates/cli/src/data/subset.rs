@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn values_are_shares_of_white() {
-        let split = Split { images: vec![0, 51, 255, 102], labels: vec![0, 0], count: 2 };
+        let split = Split { images: vec![0, 51, 255, 102].into(), labels: vec![0, 0], count: 2 };
         assert_eq!(split.values(&[1, 0]), [1.0, 0.4, 0.0, 0.2]);
     }
 }

@@ -16,7 +16,7 @@ impl DataSet {
         let both = |a: Split, b: Split| {
             let labels = [vec![0; a.count], vec![1; b.count]].concat();
             let mut images = a.images;
-            images.extend(b.images);
+            images.to_mut().extend_from_slice(&b.images);
             Split { images, labels, count: a.count + b.count }
         };
         let list =
@@ -126,7 +126,7 @@ impl DataSet {
         let Some(Sides::Unpaired { .. }) = self.sides else { return self.test.subset(count, seed) };
         let rows: Vec<usize> = (0..self.tests()).collect();
         let images = self.side(&self.test, 0, Some(&rows)).into_owned();
-        Split { images, labels: vec![0; rows.len()], count: rows.len() }.subset(count, seed)
+        Split { images: images.into(), labels: vec![0; rows.len()], count: rows.len() }.subset(count, seed)
     }
 
     /// Both sides of these rows as one image each, A on the left: values from 0 to 1 and the height, width and channels
@@ -167,7 +167,7 @@ impl DataSet {
             return black;
         }
         let (name, channels) = (black.name.clone(), black.given_channels());
-        let test = Split { images: vec![0; size[0] * size[1] * channels], labels: vec![0], count: 1 };
+        let test = Split { images: vec![0; size[0] * size[1] * channels].into(), labels: vec![0], count: 1 };
         black.with_given(name, test, channels)
     }
 
@@ -181,14 +181,14 @@ impl DataSet {
         let both = |split: Split| match sides {
             Sides::Unpaired { .. } => {
                 let labels = [vec![0; split.count], vec![1; split.count]].concat();
-                Split { images: split.images.repeat(2), labels, count: 2 * split.count }
+                Split { images: split.images.repeat(2).into(), labels, count: 2 * split.count }
             }
             Sides::Paired { channels: to } => {
-                let [a, b] = to.map(|to| convert(split.images.clone(), channels, to));
-                Split { images: interleaved([&a, &b], to), labels: vec![0; split.count], count: split.count }
+                let [a, b] = to.map(|to| convert(split.images.to_vec(), channels, to));
+                Split { images: interleaved([&a, &b], to).into(), labels: vec![0; split.count], count: split.count }
             }
         };
-        let black = Split { images: vec![0; height * width * channels], labels: vec![0], count: 1 };
+        let black = Split { images: vec![0; height * width * channels].into(), labels: vec![0], count: 1 };
         let sides_now = match sides {
             Sides::Unpaired { .. } => Sides::Unpaired { train: 1, test: test.count },
             Sides::Paired { .. } => sides,
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn given_images_are_on_both_sides() {
-        let given = Split { images: vec![7; 12], labels: vec![3], count: 1 };
+        let given = Split { images: vec![7; 12].into(), labels: vec![3], count: 1 };
         let unpaired =
             DataSet::black_sides([2, 2, 3], vec!["a".into(), "b".into()], Some(Sides::Unpaired { train: 1, test: 1 }));
         assert_eq!((unpaired.train.count, unpaired.test.count, unpaired.tests()), (2, 2, 1));

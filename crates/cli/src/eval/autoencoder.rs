@@ -132,7 +132,7 @@ mod tests {
     fn a_recipe_is_sized_by_the_data() {
         let recipe = |train: usize, test: usize, side: usize| {
             let split =
-                |count: usize| Split { images: vec![0; count * side * side * 3], labels: vec![0; count], count };
+                |count: usize| Split { images: vec![0; count * side * side * 3].into(), labels: vec![0; count], count };
             let data = DataSet::new("x".into(), split(train), split(test), [side, side, 3], vec!["images".into()]);
             let config = TrainedAutoencoder::recipe(&data, &Backend::Cpu).unwrap();
             let ModelConfig::Vae(settings) = config.model else { panic!("a VAE") };

@@ -51,7 +51,7 @@ impl OwnImages {
                 unlabelled.get_or_insert_with(|| source.clone());
             }
             test.labels.extend(labels.into_iter().map(Option::unwrap_or_default));
-            test.images.extend(given.images.images);
+            test.images.to_mut().extend_from_slice(&given.images.images);
             test.count += given.images.count;
         }
         Ok(OwnData { data: like.with_given(self.sources.join(", "), test, channels), unlabelled })
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(data.test.images, [[7; 4], [5; 4], [9; 4], [9; 4]].concat());
         assert_eq!((&data.test.labels[..], unlabelled), (&[1, 0, 2, 0][..], Some(path(""))));
         let OwnData { data, unlabelled } = read(&["dog/1.png"], Some("dog"), [2, 2, 3]).unwrap();
-        assert_eq!((data.test.images, data.test.labels, unlabelled), (vec![9; 12], vec![2], None));
+        assert_eq!((data.test.images.into_vec(), data.test.labels, unlabelled), (vec![9; 12], vec![2], None));
         let message = read(&["cat"], None, [4, 4, 1]).map(|own| own.data.test.count);
         assert_eq!(message.unwrap(), 1);
         let message = read(&["cat"], None, [4, 8, 1]).err().unwrap().to_string();

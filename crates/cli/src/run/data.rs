@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_class_that_is_gone_keeps_its_label() {
-        let split = |labels: &[u8]| Split { images: labels.to_vec(), labels: labels.to_vec(), count: labels.len() };
+        let split =
+            |labels: &[u8]| Split { images: labels.to_vec().into(), labels: labels.to_vec(), count: labels.len() };
         let of = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
         let mut data = DataSet::new("here".into(), split(&[0, 1]), split(&[1]), [1, 1, 1], of(&["bee", "dog"]));
         relabel(&mut data, of(&["ant", "bee", "cat", "dog"]));

@@ -262,17 +262,17 @@ impl Session {
         Ok(())
     }
 
-    /// Gives the frozen network of a new model its weights, from a checkpoint of the run that trained them.
+    /// Initialises a new model as [`initialise`](Session::initialise) does, whose frozen network has the weights of a
+    /// checkpoint of the run that trained it.
     ///
     /// # Errors
     /// A tensor is missing or has another shape or type; or those of the device.
-    pub fn freeze(&mut self, mut checkpoint: Checkpoint) -> Result<()> {
+    pub fn initialise_with(&mut self, mut frozen: Checkpoint) -> Result<()> {
+        self.write_initial()?;
         for Tensor { name, buf, layout } in tensors::frozen(self.model.as_ref()) {
-            let values = numbers(&mut checkpoint, &name, buf, &layout)?;
+            let values = numbers(&mut frozen, &name, buf, &layout)?;
             self.executor.write(buf, &values)?;
         }
-        self.shard = None;
-        // Initial values may depend on these weights.
         self.start()
     }
 }

@@ -140,7 +140,7 @@ impl Session {
     /// If there are not as many bytes.
     pub fn replace_tests(&mut self, images: Vec<u8>) -> Result<()> {
         assert_eq!(images.len(), self.data.test.images.len(), "bytes of the test images");
-        Arc::make_mut(&mut self.data).test.images = images;
+        Arc::make_mut(&mut self.data).test.images = images.into();
         self.put_test(None)
     }
 
@@ -204,11 +204,17 @@ impl Session {
     /// # Errors
     /// Those of the device.
     pub fn initialise(&mut self) -> Result<()> {
+        self.write_initial()?;
+        self.start()
+    }
+
+    /// Initialises the weights and the networks' state.
+    pub(super) fn write_initial(&mut self) -> Result<()> {
         let average = self.config.optimiser.average > 0.0;
         for (buf, values) in initial_values(self.model.as_ref(), self.config.train.seed, average) {
             self.executor.write(buf, &Array::F32(values))?;
         }
-        self.start()
+        Ok(())
     }
 
     /// Runs the schedule that a model has before its first step.

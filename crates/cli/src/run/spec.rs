@@ -37,7 +37,7 @@ mod tests {
         let black = DataSet::black([2, 2, 1], vec!["0".into()]);
         assert_eq!(spec(&config, &black).first().variance, 1.0);
         let digits = DataSet::load(&DataOptions::default()).unwrap();
-        let expected = Pixels::of(&digits.train.images).variance as f32;
+        let expected = Pixels::of(&*digits.train.images).variance as f32;
         assert_eq!(spec(&config, &digits).first().variance, expected);
     }
 

@@ -122,8 +122,10 @@ impl Setup {
     pub fn start(&self) -> Result<Session> {
         let start = || -> Result<Session> {
             let mut session = Session::open(self.config.clone(), self.data.clone(), &self.backend)?;
-            session.initialise()?;
-            self.frozen.iter().try_for_each(|checkpoint| session.freeze(checkpoint.clone()))?;
+            match self.frozen.clone() {
+                Some(frozen) => session.initialise_with(frozen)?,
+                None => session.initialise()?,
+            }
             Ok(session)
         };
         start().map_err(|error| self.fit_memory().with_hint(error))
