@@ -93,6 +93,37 @@ fn formats_are_detected() {
     }
 }
 
+/// Images beyond a number of bytes are kept in a file, and are the same.
+#[test]
+fn many_images_are_kept_in_a_file() {
+    let place = Place::new();
+    place.put_pets();
+    let planes: Vec<u8> = (0..20 * 3 * 16).flat_map(|i| (i as f32 % 97.0 / 96.0).to_le_bytes()).collect();
+    place.put("planes.npy", npy("<f4", "20, 3, 4, 4", &planes));
+    let bytes: Vec<u8> = (0..480).map(|i| (i * 7 % 251) as u8).collect();
+    let mut columns = npy("|u1", "20, 4, 6", &bytes);
+    let order = columns.windows(5).position(|word| word == b"False").unwrap();
+    columns[order..order + 5].copy_from_slice(b"True ");
+    place.put("columns.npy", columns);
+    let in_file = |line: &str, cache: &str| {
+        let mut command = place.command(line);
+        command.env("FRIT_DATA_MEMORY", "100").env("FRIT_CACHE", place.path(cache)).output().unwrap()
+    };
+    for source in ["data", "pets --size 8", "planes.npy", "planes.npy --size 6", "columns.npy"] {
+        let line = format!("data inspect {source} --json");
+        let output = in_file(&line, "cache");
+        assert!(output.status.success(), "{line}: {}", stderr(&output));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), place.done(&line), "{line}");
+        // The cache folder is a file.
+        refusal(&in_file(&line, "planes.npy"), &["cannot", "in a file"]);
+    }
+    let train = "train ae --data data --hidden 4 --latent-dim 2 --steps 5 --set data.shard=128 --device cpu -q --out";
+    place.done(&format!("{train} memory"));
+    assert!(in_file(&format!("{train} file"), "cache").status.success());
+    let latest = |run: &str| fs::read(place.path(run).join("checkpoints/latest.safetensors")).unwrap();
+    assert!(latest("memory") == latest("file"));
+}
+
 #[test]
 fn inspect_reports_a_folder_and_draws_a_contact_sheet() {
     let place = Place::new();

@@ -4,7 +4,7 @@
 //! are used and fit, and data may be larger than memory.
 
 use crate::io::cache;
-use crate::io::error::{Result, error};
+use crate::io::error::{Error, Result, error};
 use memmap2::Mmap;
 use rayon::prelude::*;
 use std::env;
@@ -139,28 +139,43 @@ impl Writer {
 
     /// Adds bytes.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write_all(bytes).map_err(|reason| {
-            error!(
-                File,
-                "cannot keep images beyond {VARIABLE} = {} bytes in a file ({reason}); free space in the cache folder, \
-                 or set FRIT_CACHE to another one",
-                self.most
-            )
-        })
+        self.write(bytes).map_err(|reason| self.cannot(&reason))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.file.is_none() && self.bytes.len() + bytes.len() > self.most {
+            let mut file = BufWriter::new(Self::create()?);
+            file.write_all(&take(&mut self.bytes))?;
+            self.file = Some(file);
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(bytes),
+            None => {
+                self.bytes.try_reserve(bytes.len())?;
+                self.bytes.write_all(bytes)
+            }
+        }
     }
 
     /// The bytes.
-    pub(super) fn finish(self) -> Result<Bytes> {
-        self.done().map_err(|reason| error!(File, "cannot keep images in a file ({reason}); free space for it"))
+    pub(super) fn finish(mut self) -> Result<Bytes> {
+        let Some(file) = self.file.take() else { return Ok(self.bytes.into()) };
+        let map = || {
+            let file = file.into_inner()?;
+            // SAFETY: the file has no name, and nothing writes to it any more.
+            unsafe { Mmap::map(&file) }
+        };
+        let map = map().map_err(|reason| self.cannot(&reason))?;
+        Ok(Bytes(Place::File(Arc::new(map))))
     }
 
-    /// The same, with the system's error.
-    pub(super) fn done(self) -> io::Result<Bytes> {
-        let Some(file) = self.file else { return Ok(self.bytes.into()) };
-        let file = file.into_inner()?;
-        // SAFETY: the file has no name, and nothing writes to it any more.
-        let map = unsafe { Mmap::map(&file)? };
-        Ok(Bytes(Place::File(Arc::new(map))))
+    fn cannot(&self, reason: &io::Error) -> Error {
+        error!(
+            File,
+            "cannot keep images beyond {VARIABLE} = {} bytes in a file ({reason}); free space in the cache folder, or \
+             set FRIT_CACHE to another one",
+            self.most
+        )
     }
 
     /// A file without a name, in the cache folder if there is one.
@@ -172,27 +187,6 @@ impl Writer {
                 tempfile::tempfile_in(folder)
             }
         }
-    }
-}
-
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.file.is_none() && self.bytes.len() + bytes.len() > self.most {
-            let mut file = BufWriter::new(Self::create()?);
-            file.write_all(&take(&mut self.bytes))?;
-            self.file = Some(file);
-        }
-        match &mut self.file {
-            Some(file) => file.write(bytes),
-            None => {
-                self.bytes.try_reserve(bytes.len())?;
-                self.bytes.write(bytes)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), BufWriter::flush)
     }
 }
 

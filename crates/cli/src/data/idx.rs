@@ -57,7 +57,7 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
         );
     };
 
-    let bytes = read_exactly(&mut source, expected).map_err(|error| unreadable(name, &error))?;
+    let bytes = read_exactly(&mut source, expected, |error| unreadable(name, error))?;
     if bytes.len() < expected {
         bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
     }

@@ -6,7 +6,7 @@ use super::bounded::read_exactly;
 use super::bytes::{Bytes, Writer};
 use super::elements::{Array, Kind};
 use crate::io::error::{Context, ErrorKind, Result, bail, error};
-use std::io::Read;
+use std::io::{self, Read};
 
 /// First bytes of a file.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -38,13 +38,13 @@ impl Array {
             bail!(Data, "{name} unpacks to {expected} bytes (at most {most}); save it without compression, as .npy");
         }
 
-        let unreadable = |error| error!(Data, "cannot read {name} ({error}); copy it again");
-        let mut bytes = read_exactly(&mut source, expected).map_err(unreadable)?;
+        let unreadable = |error: &io::Error| error!(Data, "cannot read {name} ({error}); copy it again");
+        let mut bytes = read_exactly(&mut source, expected, unreadable)?;
         if bytes.len() < expected {
             bail!(Data, "{name} is truncated: expected {expected} bytes, found {}; copy it again", bytes.len());
         }
         // Reading on to the end also makes an archive compare its checksum.
-        if source.take(1).read_to_end(&mut Vec::new()).map_err(unreadable)? > 0 {
+        if source.take(1).read_to_end(&mut Vec::new()).map_err(|error| unreadable(&error))? > 0 {
             bail!(Data, "{name} has more than the {expected} bytes of its header; copy it again");
         }
         if fortran && shape.len() > 1 {
