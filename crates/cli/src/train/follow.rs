@@ -11,8 +11,10 @@ use crate::run::epoch_plan::EpochPlan;
 use crate::run::programs::Programs;
 use crate::run::ranks::Rank;
 use crate::run::session::Session;
-use gpu_core::{Backend, Exchange, VariantPolicy};
+use gpu_core::{Backend, Exchange, VariantPolicy, rounding};
+use models::ModelConfig;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The name of a state in errors.
 pub(super) const STATE: &str = "the state of rank 0";
@@ -112,24 +114,31 @@ impl Follower {
     }
 }
 
-/// Compares the ranks: program, kind of device, data, settings.
+/// Compares the ranks: program, kind of device, shaders, data, settings.
 ///
 /// # Errors
-/// The first difference.
+/// The first difference; on a rank other than 0, only that there is one.
 pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Backend) -> Result<()> {
     let device = match backend {
-        Backend::Cpu | Backend::Reference => format!("{} {}", backend.name(), instructions()),
+        Backend::Cpu => format!("{} {:016x}", backend.name(), xxh3_64(&rounding::<f32>())),
+        Backend::Reference => format!("{} {:016x}", backend.name(), xxh3_64(&rounding::<f64>())),
         Backend::Gpu(_) => format!("{} {}", backend.name(), adapter(backend)),
     };
+    let shaders = format!("{} {}", device::is_checked(backend), device::note(backend));
     let own = [
         ("another program", env!("CARGO_PKG_VERSION").into(), ErrorKind::Setting),
         ("another kind of device", device, ErrorKind::Device),
+        ("other shaders", shaders, ErrorKind::Device),
         ("other data", session.data.fingerprint(), ErrorKind::Data),
         ("other settings", settings(&session.config)?, ErrorKind::Setting),
     ];
     for (differs, own, kind) in own {
         let all = exchange.all_gather(own.into_bytes())?;
         if let Some(other) = all.iter().position(|of| *of != all[0]) {
+            if exchange.rank() > 0 {
+                // Rank 0 says it.
+                return Err(gpu_core::Error::Rank { rank: 0, why: None }.into());
+            }
             let [other, first] = [other, 0].map(|rank| exchange.name(rank));
             let message = format!("{other} has {differs} than {first}; all devices must train alike");
             return Err(Error::new(kind, message));
@@ -138,18 +147,14 @@ pub(super) fn agree(exchange: &mut dyn Exchange, session: &Session, backend: &Ba
     Ok(())
 }
 
-/// The instructions by which the CPU executors multiply, and so the rounding of their sums.
-fn instructions() -> String {
-    #[cfg(target_arch = "x86_64")]
-    let found =
-        [is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma")];
-    #[cfg(not(target_arch = "x86_64"))]
-    let found: [bool; 0] = [];
-    format!("{} {found:?}", std::env::consts::ARCH)
-}
-
-/// The settings without the paths of the data, which are a machine's.
+/// The settings without the paths of the data and of another run, which are a computer's own.
 pub(super) fn settings(config: &Config) -> Result<String> {
     let data = DataOptions { source: String::new(), b: String::new(), ..config.data.clone() };
-    Config { data, ..config.clone() }.to_toml()
+    let mut model = config.model.clone();
+    match &mut model {
+        ModelConfig::Prior(prior) => prior.codes.clear(),
+        ModelConfig::RealNvp(flow) => flow.latents.clear(),
+        _ => {}
+    }
+    Config { data, model, ..config.clone() }.to_toml()
 }
