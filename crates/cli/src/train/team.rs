@@ -12,7 +12,6 @@ use crate::run::session::Session;
 use crate::train::follow::{Follower, Order, STATE, agree};
 use crate::train::start_message::Start;
 use gpu_core::{Alone, Array, Backend, Exchange, Record, Threads};
-use models::{CycleGanConfig, ModelConfig};
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::thread::{JoinHandle, spawn};
@@ -168,7 +167,7 @@ fn is_end_of_a_rank(error: &Error) -> bool {
 /// Divides batches into as many micro-batches as there are ranks, if they are whole. Returns their number if it did.
 ///
 /// # Errors
-/// There are fewer micro-batches than ranks, or the model's micro-batches need one another.
+/// There are fewer micro-batches than ranks.
 pub(super) fn divide(config: &mut Config, ranks: usize) -> Result<Option<usize>> {
     if ranks == 1 {
         return Ok(None);
@@ -192,11 +191,6 @@ pub(super) fn check_divided(config: &Config, ranks: usize) -> Result<()> {
         Setting,
         "train.micro_batch = {} makes {micro_batches} of a batch, fewer than the {ranks} devices",
         config.train.micro_batch
-    );
-    ensure!(
-        ranks == 1 || !matches!(&config.model, ModelConfig::CycleGan(CycleGanConfig { pool: 1.., .. })),
-        Setting,
-        "cyclegan.pool keeps earlier images in their order, which several devices do not; set cyclegan.pool = 0"
     );
     Ok(())
 }
