@@ -11,6 +11,7 @@ use crate::run::epoch_plan::EpochPlan;
 use crate::run::programs::Programs;
 use crate::run::ranks::Rank;
 use crate::run::session::Session;
+use crate::train::kept_images::{KeptImages, free_images};
 use gpu_core::{Backend, Exchange, VariantPolicy, rounding};
 use models::ModelConfig;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(super) const STATE: &str = "the state of rank 0";
 pub(super) enum Order {
     /// Run the step after this many.
     Step(u64),
+    /// Take part in the exchange of the images of the shard of the step after this many.
+    Shard(u64),
     /// Take this state, with the learning rate halved this often.
     State(u32, Vec<u8>),
     /// End.
@@ -34,19 +37,22 @@ impl Order {
         match self {
             Self::Step(step) => [&[0][..], &step.to_le_bytes()].concat(),
             Self::State(lowered, state) => [&[1][..], &lowered.to_le_bytes(), state].concat(),
-            Self::End => vec![2],
+            Self::Shard(step) => [&[2][..], &step.to_le_bytes()].concat(),
+            Self::End => vec![3],
         }
     }
 
     /// The order in such bytes, which rank 0 made.
     pub(super) fn of(bytes: &[u8]) -> Self {
         let (kind, rest) = bytes.split_first().expect("an order has a kind");
+        let step = || u64::from_le_bytes(rest.try_into().expect("a step has eight bytes"));
         match kind {
-            0 => Self::Step(u64::from_le_bytes(rest.try_into().expect("a step has eight bytes"))),
+            0 => Self::Step(step()),
             1 => {
                 let (lowered, state) = rest.split_first_chunk().expect("a state has a count");
                 Self::State(u32::from_le_bytes(*lowered), state.to_vec())
             }
+            2 => Self::Shard(step()),
             _ => Self::End,
         }
     }
@@ -82,12 +88,17 @@ impl Follower {
         Ok(Self { session, backend, steps, programs })
     }
 
-    /// Runs orders to the last.
+    /// Runs orders to the last. A process, which has its own data, keeps only the images that it needs.
     ///
     /// # Errors
     /// Those of the device, and those of other ranks.
-    pub(super) fn run(&mut self, mut exchange: Box<dyn Exchange>) -> Result<()> {
+    pub(super) fn run(&mut self, mut exchange: Box<dyn Exchange>, is_process: bool) -> Result<()> {
         agree(exchange.as_mut(), &self.session, &self.backend)?;
+        let in_parts = is_process && self.steps.sharded();
+        let kept = in_parts.then(|| KeptImages::of(&self.session.data, exchange.rank(), exchange.ranks()));
+        if in_parts {
+            free_images(&mut self.session.data);
+        }
         let Self { session, steps, programs, .. } = self;
         let ring = session.model.buffers().ring;
         let mut rank = Rank::new(exchange, session.executor.as_mut(), ring)?;
@@ -99,8 +110,19 @@ impl Follower {
                         session.clear_usage()?;
                     }
                     session.put_shard(steps, &position)?;
+                    if is_process && !session.data.train.images.is_empty() {
+                        // They are on the device.
+                        free_images(&mut session.data);
+                    }
                     let parts = programs.1.parts(position.size);
                     rank.step(session.executor.as_mut(), parts, ring, step + 1)?;
+                }
+                Order::Shard(step) => {
+                    let position = steps.at(step);
+                    let rows = session.rows(steps.shard(position.shard), position.epoch);
+                    let kept = kept.as_ref().expect("only processes exchange images");
+                    let images = kept.gather(&rows, rank.exchange.as_mut())?;
+                    session.put_given(&position, &images)?;
                 }
                 Order::State(lowered, state) => {
                     session.restore(&mut Checkpoint::parse(&state, STATE.into())?)?;

@@ -125,7 +125,7 @@ impl Start {
             (choice, _) => choice.clone(),
         };
         let device = DeviceOptions { choice, checked: self.checked, ..device };
-        Follower::prepare(config, data, &device, device::noted(&self.variants))?.run(exchange)
+        Follower::prepare(config, data, &device, device::noted(&self.variants))?.run(exchange, true)
     }
 }
 

@@ -6,10 +6,12 @@
 use crate::config::Config;
 use crate::io::error::{Error, Result, ensure};
 use crate::run::device::DeviceOptions;
+use crate::run::epoch_plan::EpochPlan;
 use crate::run::programs::Part;
 use crate::run::ranks::{Rank, panic_message};
 use crate::run::session::Session;
 use crate::train::follow::{Follower, Order, STATE, agree};
+use crate::train::kept_images::KeptImages;
 use crate::train::start_message::Start;
 use gpu_core::{Alone, Array, Backend, Exchange, Record, Threads};
 use std::any::Any;
@@ -20,6 +22,9 @@ use std::thread::{JoinHandle, spawn};
 pub(super) struct Team {
     rank: Rank,
     threads: Vec<JoinHandle<Result<()>>>,
+    /// The images that rank 0 sends, if the ranks exchange the images of shards, and the shard that they have.
+    kept: Option<KeptImages>,
+    shard: Option<(u64, u64)>,
 }
 
 impl Team {
@@ -37,6 +42,9 @@ impl Team {
     ) -> Result<Option<Self>> {
         if let Some(exchange) = exchange {
             let mut team = Self::new(exchange, Vec::new(), session)?;
+            if EpochPlan::new(&session.config, session.data.epoch_images()).sharded() {
+                team.kept = Some(KeptImages::of(&session.data, 0, team.rank.exchange.ranks()));
+            }
             let sent = start()?.send(team.rank.exchange.as_mut());
             sent.map_err(|error| team.cause(error.into()))?;
             return Ok(Some(team));
@@ -53,7 +61,7 @@ impl Team {
         let threads = others.map(|(exchange, choice)| {
             let options = DeviceOptions { choice: choice.clone(), others: Vec::new(), ..options.clone() };
             let (config, data, policy) = (session.config.clone(), session.data.clone(), policy.clone());
-            spawn(move || Follower::prepare(config, data, &options, policy)?.run(Box::new(exchange)))
+            spawn(move || Follower::prepare(config, data, &options, policy)?.run(Box::new(exchange), false))
         });
         let threads = threads.collect();
         Self::new(Box::new(all.remove(0)), threads, session).map(Some)
@@ -61,7 +69,7 @@ impl Team {
 
     fn new(exchange: Box<dyn Exchange>, threads: Vec<JoinHandle<Result<()>>>, session: &mut Session) -> Result<Self> {
         let rank = Rank::new(exchange, session.executor.as_mut(), session.model.buffers().ring)?;
-        Ok(Self { rank, threads })
+        Ok(Self { rank, threads, kept: None, shard: None })
     }
 
     /// Checks that all ranks train alike, before anything is written.
@@ -80,6 +88,24 @@ impl Team {
     pub(super) fn send_state(&mut self, session: &mut Session, lowered: u32) -> Result<()> {
         let state = session.checkpoint()?.to_bytes(STATE)?;
         self.order(&Order::State(lowered, state))
+    }
+
+    /// Sends the images of a step's shard to processes that have another one.
+    ///
+    /// # Errors
+    /// Those of other ranks.
+    pub(super) fn put_shard(&mut self, session: &Session, steps: &EpochPlan, step: u64) -> Result<()> {
+        let position = steps.at(step);
+        let wanted = Some((position.epoch, position.shard));
+        if self.kept.is_none() || self.shard == wanted {
+            return Ok(());
+        }
+        self.order(&Order::Shard(step))?;
+        let rows = session.rows(steps.shard(position.shard), position.epoch);
+        let kept = self.kept.as_ref().expect("it is there");
+        let gathered = kept.gather(&rows, self.rank.exchange.as_mut());
+        self.shard = wanted;
+        gathered.map(drop).map_err(|error| self.cause(error.into()))
     }
 
     /// Runs `runs` steps of one size after step `step`, as [`SubmitLoop::drive`](gpu_core::SubmitLoop::drive) does on
@@ -220,7 +246,7 @@ mod tests {
         let exchange = all.remove(1);
         let ring = session.model.buffers().ring;
         let rank = Rank::new(Box::new(all.remove(0)), session.executor.as_mut(), ring).unwrap();
-        Team { rank, threads: vec![spawn(move || other(exchange))] }
+        Team { rank, threads: vec![spawn(move || other(exchange))], kept: None, shard: None }
     }
 
     #[test]
