@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 /// In a process that a test starts: its part.
 const PART: &str = "FRIT_TEST_PART";
 
+/// Runs long tests, of some minutes, if it is set.
+const LONG: &str = "FRIT_LONG";
+
 /// `mpirun` with these words, not yet started.
 fn mpirun(place: &Place, words: &[&str]) -> Command {
     let mut command = Command::new("mpirun");
@@ -96,8 +99,32 @@ fn one_process_trains_alone() {
     assert_same(&place, "process", "one");
 }
 
-/// Fifty steps of every recipe on one to four processes.
+/// The run of `--codes` is the same by its contents, wherever it is.
+#[test]
+fn paths_may_differ() {
+    let place = Place::new();
+    put_runs(&place);
+    let train = format!("train {} --steps 4 --device cpu --out", OTHERS[3]);
+    place.done(&format!("{train} one"));
+    for (path, bytes) in place.files().into_iter().filter(|(path, _)| path.is_file()) {
+        if let Ok(file) = path.strip_prefix(place.path("vqvae")) {
+            let to = place.path("there").join(file);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, bytes).unwrap();
+        }
+    }
+    let here = format!("-n 1 {} {train} run", env!("CARGO_BIN_EXE_frit"));
+    let words = format!("{here} : {}", here.replace("--codes vqvae", "--codes there"));
+    let output = mpirun(&place, &words.split_whitespace().collect::<Vec<_>>()).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_same(&place, "run", "one");
+}
+
+/// Fifty steps of every recipe on one to four processes, if the long tests run.
 fn every_recipe_on(device: &str) {
+    if var(LONG).is_err() {
+        return;
+    }
     let place = Place::new();
     put_runs(&place);
     let images = MODELS.iter().map(|model| format!("{model} --data data {DIVIDED}"));
@@ -112,13 +139,11 @@ fn every_recipe_on(device: &str) {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn every_recipe_on_the_processor() {
     every_recipe_on("cpu");
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn every_recipe_on_a_gpu() {
     every_recipe_on("gpu:0");
 }
@@ -182,10 +207,12 @@ fn runs(process: u32) -> bool {
     state.is_ok_and(|state| !state.rsplit_once(") ").unwrap().1.starts_with(['Z', 'X']))
 }
 
-/// Kills a rank of a training at each of these moments, in parts of the time after its first checkpoint, and resumes the
-/// run on as many ranks.
+/// A run of which some rank is killed at some moment continues on another number of ranks: three times, or twenty if
+/// the long tests run.
 #[cfg(target_os = "linux")]
-fn kill_and_resume(kills: impl Iterator<Item = (usize, f64, usize)>) {
+#[test]
+fn killed_ranks_end_the_others_and_the_run_resumes() {
+    let mut random = StdRng::seed_from_u64(20);
     let place = Place::new();
     let train = format!("train {} --data data {DIVIDED} --save-every 3 --epochs 40 --device cpu", MODELS[0]);
     let mut child = started(&place, &format!("{train} --out run"), Duration::ZERO);
@@ -193,7 +220,9 @@ fn kill_and_resume(kills: impl Iterator<Item = (usize, f64, usize)>) {
     assert!(child.wait().unwrap().success());
     fs::rename(place.path("run"), place.path("one")).unwrap();
     let took = since.elapsed();
-    for (rank, moment, resumed_on) in kills {
+    for _ in 0..if var(LONG).is_ok() { 20 } else { 3 } {
+        let (rank, moment) = (random.random_range(0..3), random.random_range(0.0..0.6));
+        let resumed_on = [1, 2, 4][random.random_range(0..3)];
         let after = took.mul_f64(moment);
         let mut child = started(&place, &format!("{train} --out run"), after);
         let ranks = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
@@ -212,22 +241,6 @@ fn kill_and_resume(kills: impl Iterator<Item = (usize, f64, usize)>) {
         assert_same(&place, "run", "one");
         fs::remove_dir_all(place.path("run")).unwrap();
     }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn killed_ranks_end_the_others_and_the_run_resumes() {
-    kill_and_resume([(0, 0.0, 2), (1, 0.2, 4), (2, 0.4, 1)].into_iter());
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-#[ignore = "takes minutes"]
-fn twenty_killed_ranks() {
-    let mut random = StdRng::seed_from_u64(20);
-    let kills = (0..20)
-        .map(|_| (random.random_range(0..3), random.random_range(0.0..0.6), [1, 2, 4][random.random_range(0..3)]));
-    kill_and_resume(kills);
 }
 
 /// The step of the latest checkpoint of a run.

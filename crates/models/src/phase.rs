@@ -54,7 +54,7 @@ pub struct Phase {
     pub schedule: Schedule,
     /// The results of a micro-batch; of other phases empty.
     pub left: Left,
-    /// The calls of a micro-batch that change [carried buffers](Parts::carried), if any. They stand for the micro-batch
+    /// The calls of a micro-batch that change [carried buffers](Parts::carried), if any. They replace the micro-batch
     /// where another device runs it.
     pub carry: Option<Schedule>,
 }
@@ -158,7 +158,7 @@ impl Round<'_> {
         if parts.carried.is_empty() {
             return None;
         }
-        // Scratch of its own: a device runs both schedules.
+        // With separate scratch: a device runs both schedules.
         let mut schedule = Schedule::new();
         (parts.backward)(&mut schedule, part);
         schedule.take(|call| call.kernel.op == "tick");

@@ -37,7 +37,7 @@ pub struct MicroBatchProgram {
     pub adding: Option<Program>,
     /// The results.
     pub left: Left,
-    /// Stands for the micro-batch where another rank runs it, if it changes buffers that go through all micro-batches.
+    /// Replaces the micro-batch where another rank runs it, if it changes buffers that go through all micro-batches.
     pub carry: Option<Program>,
 }
 

@@ -11,7 +11,7 @@ use crate::run::epoch_plan::EpochPlan;
 use crate::run::programs::Programs;
 use crate::run::ranks::Rank;
 use crate::run::session::Session;
-use crate::train::kept_images::{KeptImages, free_images};
+use crate::train::kept_images::{free_images, gather, part};
 use gpu_core::{Backend, Exchange, VariantPolicy, rounding};
 use models::ModelConfig;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Follower {
     pub(super) fn run(&mut self, mut exchange: Box<dyn Exchange>, is_process: bool) -> Result<()> {
         agree(exchange.as_mut(), &self.session, &self.backend)?;
         let in_parts = is_process && self.steps.sharded();
-        let kept = in_parts.then(|| KeptImages::of(&self.session.data, exchange.rank(), exchange.ranks()));
+        let own = in_parts.then(|| part(&self.session.data, exchange.rank(), exchange.ranks()));
         if in_parts {
             free_images(&mut self.session.data);
         }
@@ -120,8 +120,8 @@ impl Follower {
                 Order::Shard(step) => {
                     let position = steps.at(step);
                     let rows = session.rows(steps.shard(position.shard), position.epoch);
-                    let kept = kept.as_ref().expect("only processes exchange images");
-                    let images = kept.gather(&rows, rank.exchange.as_mut())?;
+                    let own = own.as_ref().expect("only processes exchange images");
+                    let images = gather(own, session.data.train.count, &rows, rank.exchange.as_mut())?;
                     session.put_given(&position, &images)?;
                 }
                 Order::State(lowered, state) => {

@@ -9,57 +9,46 @@ use std::mem::take;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Training images in the memory of a rank.
-#[derive(Debug)]
-pub(super) struct KeptImages {
-    /// The number of the first.
-    first: usize,
-    /// Each image, and its label.
-    rows: Vec<u8>,
-    /// Bytes of an image and its label.
-    width: usize,
-    /// All training images.
-    count: usize,
-}
-
 /// The images that a rank keeps.
 fn kept(count: usize, rank: usize, ranks: usize) -> Range<usize> {
     count * rank / ranks..count * (rank + 1) / ranks
 }
 
-impl KeptImages {
-    /// Copies those of a rank out of a data set.
-    pub(super) fn of(data: &DataSet, rank: usize, ranks: usize) -> Self {
-        let (count, own) = (data.train.count, kept(data.train.count, rank, ranks));
-        let first = own.start;
-        let rows = own.flat_map(|row| data.train.image(row).iter().chain([&data.train.labels[row]])).copied().collect();
-        Self { first, rows, width: data.train.images.len() / count + 1, count }
+/// A copy of the training images that a rank keeps.
+pub(super) fn part(data: &DataSet, rank: usize, ranks: usize) -> Split {
+    let own = kept(data.train.count, rank, ranks);
+    let pixels = data.train.images.len() / data.train.count;
+    Split {
+        images: data.train.images[own.start * pixels..own.end * pixels].to_vec(),
+        labels: data.train.labels[own.clone()].to_vec(),
+        count: own.len(),
     }
+}
 
-    /// The images in these rows, in order, from the ranks that keep them. All ranks must call it for the same rows.
-    ///
-    /// # Errors
-    /// Those of other ranks.
-    pub(super) fn gather(&self, rows: &[usize], exchange: &mut dyn Exchange) -> Result<Split, Error> {
-        let (count, ranks, width) = (self.count, exchange.ranks(), self.width);
-        let own = kept(count, exchange.rank(), ranks);
-        let sent: Vec<u8> = rows
-            .iter()
-            .filter(|row| own.contains(row))
-            .flat_map(|row| &self.rows[(row - self.first) * width..][..width])
-            .copied()
-            .collect();
-        let received = exchange.all_gather(sent)?;
-        let mut next: Vec<_> = received.iter().map(|rows| rows.chunks_exact(width)).collect();
-        let mut split = Split { count: rows.len(), ..Split::default() };
-        for row in rows {
-            let of = (0..ranks).find(|&rank| kept(count, rank, ranks).contains(row)).expect("a rank keeps each image");
-            let (label, image) = next[of].next().and_then(<[u8]>::split_last).expect("a rank sends what it keeps");
-            split.images.extend(image);
-            split.labels.push(*label);
-        }
-        Ok(split)
+/// The images in these rows of `count`, in order, from the ranks that keep them. `own` starts with those that this rank
+/// keeps. All ranks must call it for the same rows.
+///
+/// # Errors
+/// Those of other ranks.
+pub(super) fn gather(own: &Split, count: usize, rows: &[usize], exchange: &mut dyn Exchange) -> Result<Split, Error> {
+    let (rank, ranks) = (exchange.rank(), exchange.ranks());
+    let range = kept(count, rank, ranks);
+    let mut sent = Vec::new();
+    for row in rows.iter().filter(|row| range.contains(row)).map(|row| row - range.start) {
+        sent.extend(own.image(row));
+        sent.push(own.labels[row]);
     }
+    let width = own.images.len() / own.count + 1;
+    let received = exchange.all_gather(sent)?;
+    let mut next: Vec<_> = received.iter().map(|rows| rows.chunks_exact(width)).collect();
+    let mut split = Split { count: rows.len(), ..Split::default() };
+    for row in rows {
+        let of = (0..ranks).find(|&rank| kept(count, rank, ranks).contains(row)).expect("a rank keeps each image");
+        let (label, image) = next[of].next().and_then(<[u8]>::split_last).expect("a rank sends what it keeps");
+        split.images.extend(image);
+        split.labels.push(*label);
+    }
+    Ok(split)
 }
 
 /// Frees the images of a data set, whose sizes and checksums stay.
@@ -95,8 +84,8 @@ mod tests {
             scope(|threads| {
                 for mut exchange in Threads::all(ranks) {
                     threads.spawn(move || {
-                        let kept = KeptImages::of(data, exchange.rank(), ranks);
-                        let found = kept.gather(rows, &mut exchange).unwrap();
+                        let own = part(data, exchange.rank(), ranks);
+                        let found = gather(&own, 11, rows, &mut exchange).unwrap();
                         assert_eq!(found.images, [14, 15, 0, 1, 20, 21, 6, 7, 8, 9, 2, 3]);
                         assert_eq!((found.labels, found.count), (vec![107, 100, 110, 103, 104, 101], 6));
                     });

@@ -11,7 +11,7 @@ use crate::run::programs::Part;
 use crate::run::ranks::{Rank, panic_message};
 use crate::run::session::Session;
 use crate::train::follow::{Follower, Order, STATE, agree};
-use crate::train::kept_images::KeptImages;
+use crate::train::kept_images::gather;
 use crate::train::start_message::Start;
 use gpu_core::{Alone, Array, Backend, Exchange, Record, Threads};
 use std::any::Any;
@@ -22,8 +22,9 @@ use std::thread::{JoinHandle, spawn};
 pub(super) struct Team {
     rank: Rank,
     threads: Vec<JoinHandle<Result<()>>>,
-    /// The images that rank 0 sends, if the ranks exchange the images of shards, and the shard that they have.
-    kept: Option<KeptImages>,
+    /// True if the ranks exchange the images of shards.
+    in_parts: bool,
+    /// The epoch and number of the shard that they have exchanged.
     shard: Option<(u64, u64)>,
 }
 
@@ -42,9 +43,7 @@ impl Team {
     ) -> Result<Option<Self>> {
         if let Some(exchange) = exchange {
             let mut team = Self::new(exchange, Vec::new(), session)?;
-            if EpochPlan::new(&session.config, session.data.epoch_images()).sharded() {
-                team.kept = Some(KeptImages::of(&session.data, 0, team.rank.exchange.ranks()));
-            }
+            team.in_parts = EpochPlan::new(&session.config, session.data.epoch_images()).sharded();
             let sent = start()?.send(team.rank.exchange.as_mut());
             sent.map_err(|error| team.cause(error.into()))?;
             return Ok(Some(team));
@@ -69,7 +68,7 @@ impl Team {
 
     fn new(exchange: Box<dyn Exchange>, threads: Vec<JoinHandle<Result<()>>>, session: &mut Session) -> Result<Self> {
         let rank = Rank::new(exchange, session.executor.as_mut(), session.model.buffers().ring)?;
-        Ok(Self { rank, threads, kept: None, shard: None })
+        Ok(Self { rank, threads, in_parts: false, shard: None })
     }
 
     /// Checks that all ranks train alike, before anything is written.
@@ -97,13 +96,13 @@ impl Team {
     pub(super) fn put_shard(&mut self, session: &Session, steps: &EpochPlan, step: u64) -> Result<()> {
         let position = steps.at(step);
         let wanted = Some((position.epoch, position.shard));
-        if self.kept.is_none() || self.shard == wanted {
+        if !self.in_parts || self.shard == wanted {
             return Ok(());
         }
         self.order(&Order::Shard(step))?;
         let rows = session.rows(steps.shard(position.shard), position.epoch);
-        let kept = self.kept.as_ref().expect("it is there");
-        let gathered = kept.gather(&rows, self.rank.exchange.as_mut());
+        let train = &session.data.train;
+        let gathered = gather(train, train.count, &rows, self.rank.exchange.as_mut());
         self.shard = wanted;
         gathered.map(drop).map_err(|error| self.cause(error.into()))
     }
@@ -246,7 +245,7 @@ mod tests {
         let exchange = all.remove(1);
         let ring = session.model.buffers().ring;
         let rank = Rank::new(Box::new(all.remove(0)), session.executor.as_mut(), ring).unwrap();
-        Team { rank, threads: vec![spawn(move || other(exchange))], kept: None, shard: None }
+        Team { rank, threads: vec![spawn(move || other(exchange))], in_parts: false, shard: None }
     }
 
     #[test]
