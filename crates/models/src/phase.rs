@@ -54,8 +54,8 @@ pub struct Phase {
     pub schedule: Schedule,
     /// The results of a micro-batch; of other phases empty.
     pub left: Left,
-    /// The calls of a micro-batch that change [carried buffers](Parts::carried), if any. They replace the micro-batch
-    /// where another device runs it.
+    /// The calls of a micro-batch that change buffers which go through all micro-batches in order, if it does. They
+    /// replace the micro-batch where another device runs it.
     pub carry: Option<Schedule>,
 }
 
