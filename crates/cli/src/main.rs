@@ -81,9 +81,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    if let Err(error) = launch.connect() {
-        return launch.end(Err(error));
-    }
+    // Without a connection, each process says it.
+    drop(launch.connect());
     let is_clean = |argument: OsString| {
         let text = argument.to_string_lossy();
         clean(&text) == text
@@ -93,8 +92,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
         true => drop(error.print()),
         false => drop(write!(std::io::stderr(), "{}", clean(&text))),
     };
-    let reason = text.lines().next().unwrap_or_default();
-    launch.fail(print, reason.trim_start_matches("error: "), output::USAGE)
+    // The usage follows after an empty line.
+    let reason: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    launch.fail(print, reason.join(" ").trim_start_matches("error: "), output::USAGE)
 }
 
 /// Shows only errors of wgpu by default; `RUST_LOG` overrides.

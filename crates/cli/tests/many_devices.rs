@@ -1,41 +1,15 @@
 //! Training on several devices: the same bytes as on one.
 
 mod place;
+mod small;
 
 use place::{Place, refusal, stderr};
 use serde_json::Value;
+use small::{DIVIDED, MODELS, OTHERS, put_runs};
 use std::fs;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-/// Small models of every kind, in steps of four micro-batches, the last of an epoch of two.
-const MODELS: &[&str] = &[
-    "vae --hidden 16 --latent-dim 3 --set optimiser.clip=1 --set optimiser.average=0.9",
-    "cvae --hidden 8 --latent-dim 3 --set data.shard=130",
-    "conv-vae --latent-dim 2 --hidden 8 --set vae.channels=[3] --set optimiser.kind=adamw",
-    "ae --hidden 8 --latent-dim 3",
-    "classifier --hidden 8 --set classifier.channels=[3] --set data.mirror=true --set data.crop=1",
-    "gan --hidden 8 --latent-dim 3 --set gan.discriminator_steps=2 --set optimiser.average=0.9",
-    "dcgan --latent-dim 3 --set gan.width=2",
-    "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
-    "wgan-gp --latent-dim 3 --set gan.width=2 --set gan.discriminator_steps=2 --set gan.penalty_every=2",
-    "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set vqvae.restart=1",
-    "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set vqvae.ema=0 \
-     --set vqvae.restart=0",
-    "fsq-vae --set vqvae.width=4 --set vqvae.levels=[3,2] --set vqvae.residual=3",
-    "flow-matching --set flow.width=2 --set flow.halvings=1 --set flow.steps=2",
-    "pixelcnn --set pixelcnn.width=4 --set pixelcnn.layers=2 --set pixelcnn.output=5",
-    "cyclegan --data-b data --set cyclegan.width=2 --set cyclegan.blocks=1 --set cyclegan.pool=0 \
-     --set cyclegan.discriminator_width=2 --set cyclegan.discriminator_halvings=1",
-    "paired --data-b data --set paired.width=3 --set paired.halvings=1 --set paired.discriminator_width=2 \
-     --set paired.discriminator_halvings=1",
-    "restoration --corrupt mask:3 --set paired.width=3 --set paired.halvings=1 --set data.shard=100",
-    "dcgan-small --latent-dim 3 --set gan.width=2 --set gan.penalty_every=3",
-    "pool-vae --latent-dim 2 --hidden 8 --set vae.channels=[3]",
-];
-
-const DIVIDED: &str = "--batch-size 32 --micro-batch 8 -q";
 
 /// `cpu,cpu,cpu`
 fn devices(device: &str, ranks: usize) -> String {
@@ -94,39 +68,15 @@ fn gpu_devices_give_the_bytes_of_one() {
     same_on("gpu:0", &few, &[3]);
 }
 
+/// Models on points, on sequences, and on the network of another run.
 #[test]
-fn points_on_several_devices() {
-    for recipe in ["points-gan --hidden 8", "points-flow --hidden 8 --set flow.steps=2", "points-realnvp --hidden 8"] {
-        let place = Place::new();
-        let train = format!("train {recipe} --set data.points=90 --batch-size 30 --micro-batch 8 --epochs 9 -q");
-        place.done(&format!("{train} --device cpu --out one"));
-        place.done(&format!("{train} --device cpu,cpu --out two"));
-        assert_same(&place, "two", "one");
-    }
-}
-
-/// Models that use the network of another run, and sequences.
-#[test]
-fn frozen_networks_and_sequences_on_several_devices() {
+fn other_models_on_several_devices() {
     let place = Place::new();
-    let vqvae = "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3";
-    for (model, run) in [(vqvae, "vqvae"), ("ae --hidden 8 --latent-dim 3", "ae")] {
-        place.done(&format!("train {model} --data data --batch-size 32 --epochs 1 --device cpu --out {run} -q"));
-    }
-    let sizes = "--set prior.width=4 --set prior.layers=2 --set prior.output=5 --set data.shard=100";
-    for (number, train) in [
-        format!("prior --codes vqvae {sizes} {DIVIDED} --epochs 3"),
-        format!("realnvp --latents ae --hidden 8 {DIVIDED} --epochs 3"),
-        "wavenet --set wavenet.width=4 --set wavenet.layers=2 --set wavenet.blocks=1 --batch-size 8 --micro-batch 2 \
-         --steps 20 -q"
-            .into(),
-    ]
-    .iter()
-    .enumerate()
-    {
+    put_runs(&place);
+    for (number, model) in OTHERS.iter().enumerate() {
         let [one, three] = ["one", "three"].map(|run| format!("{run}-{number}"));
-        place.done(&format!("train {train} --device cpu --out {one}"));
-        place.done(&format!("train {train} --device cpu,cpu,cpu --out {three}"));
+        place.done(&format!("train {model} --steps 25 --device cpu --out {one}"));
+        place.done(&format!("train {model} --steps 25 --device cpu,cpu,cpu --out {three}"));
         assert_same(&place, &three, &one);
     }
 }
@@ -159,6 +109,19 @@ fn a_run_resumes_on_another_number_of_devices() {
         let environment: Value = serde_json::from_slice(&fs::read(place.path("run/env.json")).unwrap()).unwrap();
         assert_eq!(environment["others"], serde_json::json!(["cpu"]));
     }
+}
+
+/// Bounds checks stay those of the run, on every device.
+#[test]
+fn bounds_checks_are_those_of_the_run() {
+    let place = Place::new();
+    let train = format!("train {} --data data {DIVIDED}", MODELS[0]);
+    place.done(&format!("{train} --epochs 2 --device gpu:0 --checked --out one"));
+    place.done(&format!("{train} --epochs 1 --device gpu:0 --checked --out run"));
+    place.done("resume run --epochs 2 --device gpu:0,gpu:0 -q");
+    assert_same(&place, "run", "one");
+    let environment: Value = serde_json::from_slice(&fs::read(place.path("run/env.json")).unwrap()).unwrap();
+    assert_eq!(environment["checked"], true);
 }
 
 /// Losses that are not finite bring all devices back to the same checkpoint.
@@ -228,11 +191,15 @@ fn processes_are_refused_without_mpi() {
     };
     let train = format!("train vae --data data --hidden 8 {DIVIDED} --epochs 1 --device cpu --out run");
     for names in [["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"], ["PMI_SIZE", "PMI_RANK"]] {
-        for line in [&train, "resume run", "verify vae", "train --no-such-flag"] {
-            refusal(&rank(line, names, "0"), &["2 processes were started", "--features mpi"]);
-            let silent = rank(line, names, "1");
-            assert!(silent.status.success() && silent.stdout.is_empty() && silent.stderr.is_empty(), "{silent:?}");
+        for line in [&train, "resume run", "verify vae"] {
+            refusal(&rank(line, names, "0"), &["2 processes were started", "--features mpi", "srun -n 1"]);
         }
+        // Later, as rank 0 may be another program.
+        let started = Instant::now();
+        refusal(&rank(&train, names, "1"), &["2 processes were started"]);
+        assert!(started.elapsed() > Duration::from_secs(1));
+        let mistaken = rank("train --no-such-flag", names, "0");
+        assert!(mistaken.status.code() == Some(2) && stderr(&mistaken).contains("--no-such-flag"), "{mistaken:?}");
         for line in ["recipes", "train vae --data data --dry-run --device cpu"] {
             assert!(rank(line, names, "1").status.success(), "{line}");
         }
@@ -248,10 +215,6 @@ fn devices_that_cannot_train_together_are_refused() {
     place.refused(&format!("{train} --device cpu,gpu:99"), &["device 2: no adapter matches 'gpu:99'"]);
     place.refused(&format!("{train} --device cpu,reference"), &["device 2 has another kind of device than device 1"]);
     place.refused(&format!("{train} --device cpu,cpu,cpu,cpu,cpu"), &["4 of a batch, fewer than the 5 devices"]);
-    place.refused(
-        &format!("train {} {DIVIDED} --set cyclegan.pool=50 --data data --device cpu,cpu --out run", MODELS[14]),
-        &["set cyclegan.pool = 0"],
-    );
     // Other commands run on one device.
     place.refused("profile vae --data data --device cpu,cpu", &["no adapter matches 'cpu,cpu'"]);
     place.done("train vae --data data --hidden 8 --batch-size 32 --epochs 1 --device cpu --out run -q");

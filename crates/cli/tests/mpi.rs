@@ -4,8 +4,10 @@
 
 #[allow(dead_code, reason = "other tests run the program alone")]
 mod place;
+mod small;
 
 use frit::config::Config;
+use frit::run::checkpoint::Checkpoint;
 use frit::run::device::DeviceOptions;
 use frit::run::launch::Launched;
 use frit::run::mpi::{Mpi, Processes};
@@ -13,6 +15,10 @@ use frit::train::{TrainOptions, follow, train};
 use frit::{DeviceChoice, Terminal};
 use gpu_core::{Error, Exchange};
 use place::{Place, stderr, with_signals};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use small::{DIVIDED, MODELS, OTHERS, put_runs};
 use std::env::{current_exe, var};
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
@@ -22,17 +28,8 @@ use std::time::{Duration, Instant};
 /// In a process that a test starts: its part.
 const PART: &str = "FRIT_TEST_PART";
 
-/// Small models, in steps of four micro-batches, the last of an epoch of two.
-const MODELS: &[&str] = &[
-    "vae --hidden 16 --latent-dim 3 --set optimiser.clip=1 --set optimiser.average=0.9",
-    "dcgan --latent-dim 3 --set gan.width=2 --set gan.spectral=true",
-    "vqvae --latent-dim 2 --set vqvae.width=4 --set vqvae.codes=6 --set vqvae.residual=3 --set vqvae.restart=1",
-    "cvae --hidden 8 --latent-dim 3 --set data.shard=130",
-    "paired --data-b data --set paired.width=3 --set paired.halvings=1 --set paired.discriminator_width=2 \
-     --set paired.discriminator_halvings=1",
-];
-
-const DIVIDED: &str = "--batch-size 32 --micro-batch 8 -q";
+/// Runs long tests, of some minutes, if it is set.
+const LONG: &str = "FRIT_LONG";
 
 /// `mpirun` with these words, not yet started.
 fn mpirun(place: &Place, words: &[&str]) -> Command {
@@ -83,8 +80,8 @@ fn refused(place: &Place, mut command: Command, words: &[&str]) {
 
 #[test]
 fn processes_give_the_bytes_of_threads() {
-    for (model, ranks) in MODELS.iter().zip([2, 3, 4, 3, 2]) {
-        let place = Place::new();
+    for (model, ranks) in [(0, 2), (7, 3), (9, 4), (1, 3), (15, 2), (14, 3)] {
+        let (place, model) = (Place::new(), MODELS[model]);
         let train = format!("train {model} --data data {DIVIDED} --epochs 2");
         place.done(&format!("{train} --device cpu,cpu --out threads"));
         println!("{model}, {ranks} ranks");
@@ -94,27 +91,94 @@ fn processes_give_the_bytes_of_threads() {
 }
 
 #[test]
+fn one_process_trains_alone() {
+    let place = Place::new();
+    let train = format!("train {} --data data {DIVIDED} --epochs 1 --device cpu", MODELS[0]);
+    place.done(&format!("{train} --out one"));
+    done(&place, 1, &format!("{train} --out process"));
+    assert_same(&place, "process", "one");
+}
+
+/// The run of `--codes` is the same by its contents, wherever it is.
+#[test]
+fn paths_may_differ() {
+    let place = Place::new();
+    put_runs(&place);
+    let train = format!("train {} --steps 4 --device cpu --out", OTHERS[3]);
+    place.done(&format!("{train} one"));
+    for (path, bytes) in place.files().into_iter().filter(|(path, _)| path.is_file()) {
+        if let Ok(file) = path.strip_prefix(place.path("vqvae")) {
+            let to = place.path("there").join(file);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, bytes).unwrap();
+        }
+    }
+    let here = format!("-n 1 {} {train} run", env!("CARGO_BIN_EXE_frit"));
+    let words = format!("{here} : {}", here.replace("--codes vqvae", "--codes there"));
+    let output = mpirun(&place, &words.split_whitespace().collect::<Vec<_>>()).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_same(&place, "run", "one");
+}
+
+/// Fifty steps of every recipe on one to four processes, if the long tests run.
+fn every_recipe_on(device: &str) {
+    if var(LONG).is_err() {
+        return;
+    }
+    let place = Place::new();
+    put_runs(&place);
+    let images = MODELS.iter().map(|model| format!("{model} --data data {DIVIDED}"));
+    for (number, model) in images.chain(OTHERS.iter().map(ToString::to_string)).enumerate() {
+        let since = Instant::now();
+        for ranks in 1..=4 {
+            done(&place, ranks, &format!("train {model} --steps 50 --device {device} --out {number}-{ranks}"));
+            assert_same(&place, &format!("{number}-{ranks}"), &format!("{number}-1"));
+        }
+        println!("{model}: the same bytes, in {:.0} s", since.elapsed().as_secs_f64());
+    }
+}
+
+#[test]
+fn every_recipe_on_the_processor() {
+    every_recipe_on("cpu");
+}
+
+#[test]
+fn every_recipe_on_a_gpu() {
+    every_recipe_on("gpu:0");
+}
+
+#[test]
 fn processes_share_a_gpu() {
     let place = Place::new();
     let train = format!("train {} --data data {DIVIDED} --epochs 1", MODELS[0]);
     place.done(&format!("{train} --device gpu:0 --out one"));
     done(&place, 2, &format!("{train} --device gpu:0 --out processes"));
     assert_same(&place, "processes", "one");
+    // Bounds checks stay those of the run, on every rank.
+    place.done(&format!("{train} --device gpu:0 --checked --out checked"));
+    for run in ["one", "checked"] {
+        done(&place, 2, &format!("resume {run} --epochs 2 -q"));
+    }
+    place.done(&format!("{} --device gpu:0 --checked --out again", train.replace("--epochs 1", "--epochs 2")));
+    assert_same(&place, "checked", "again");
 }
 
-/// A run continues in processes, on threads and on one device; data may be elsewhere.
+/// A run continues in processes, on threads and on one device; data may be elsewhere, and in shards.
 #[test]
 fn a_run_resumes_on_another_number_of_processes() {
-    let place = Place::new();
-    let train = format!("train {} --data data {DIVIDED} --save-every 3", MODELS[2]);
-    place.done(&format!("{train} --epochs 5 --device cpu --out one"));
-    place.done(&format!("{train} --epochs 1 --device cpu,cpu --out run"));
-    done(&place, 3, "resume run --epochs 2 -q");
-    fs::rename(place.path("data"), place.path("moved")).unwrap();
-    done(&place, 4, "resume run --epochs 3 --data moved -q");
-    place.done("resume run --epochs 4 --data moved -q");
-    done(&place, 2, "resume run --epochs 5 --data moved --device cpu -q");
-    assert_same(&place, "run", "one");
+    for model in [MODELS[9], MODELS[1]] {
+        let place = Place::new();
+        let train = format!("train {model} --data data {DIVIDED} --save-every 3");
+        place.done(&format!("{train} --steps 48 --device cpu --out one"));
+        place.done(&format!("{train} --steps 9 --device cpu,cpu --out run"));
+        done(&place, 3, "resume run --steps 18 -q");
+        fs::rename(place.path("data"), place.path("moved")).unwrap();
+        done(&place, 4, "resume run --steps 27 --data moved -q");
+        place.done("resume run --steps 39 --data moved -q");
+        done(&place, 2, "resume run --steps 48 --data moved --device cpu -q");
+        assert_same(&place, "run", "one");
+    }
 }
 
 /// Starts a training in three processes, and waits until a while after its first checkpoint.
@@ -143,49 +207,63 @@ fn runs(process: u32) -> bool {
     state.is_ok_and(|state| !state.rsplit_once(") ").unwrap().1.starts_with(['Z', 'X']))
 }
 
-/// A run of which some rank is killed at some moment continues on another number of ranks.
+/// A run of which some rank is killed at some moment continues on another number of ranks: three times, or twenty if
+/// the long tests run.
 #[cfg(target_os = "linux")]
 #[test]
 fn killed_ranks_end_the_others_and_the_run_resumes() {
+    let mut random = StdRng::seed_from_u64(20);
     let place = Place::new();
-    let train = format!("train {} --data data {DIVIDED} --save-every 3 --epochs 20 --device cpu", MODELS[0]);
+    let train = format!("train {} --data data {DIVIDED} --save-every 3 --epochs 40 --device cpu", MODELS[0]);
+    let mut child = started(&place, &format!("{train} --out run"), Duration::ZERO);
     let since = Instant::now();
-    done(&place, 3, &format!("{train} --out one"));
+    assert!(child.wait().unwrap().success());
+    fs::rename(place.path("run"), place.path("one")).unwrap();
     let took = since.elapsed();
-    for kill in 0..3u32 {
-        let mut child = started(&place, &format!("{train} --out run"), took * kill / 7);
+    for _ in 0..if var(LONG).is_ok() { 20 } else { 3 } {
+        let (rank, moment) = (random.random_range(0..3), random.random_range(0.0..0.6));
+        let resumed_on = [1, 2, 4][random.random_range(0..3)];
+        let after = took.mul_f64(moment);
+        let mut child = started(&place, &format!("{train} --out run"), after);
         let ranks = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
         let ranks: Vec<u32> = ranks.split_whitespace().map(|id| id.parse().unwrap()).collect();
         assert_eq!(ranks.len(), 3);
-        println!("rank {} of {ranks:?} after {:?}", kill % 3, took * kill / 7);
-        let (since, killed) = (Instant::now(), ranks[kill as usize % 3]);
-        signal(killed, libc::SIGKILL);
+        println!("rank {rank} of {ranks:?} after {after:?}, then {resumed_on}");
+        let since = Instant::now();
+        signal(ranks[rank], libc::SIGKILL);
         assert!(!child.wait().unwrap().success() && since.elapsed() < Duration::from_secs(10));
         while ranks.iter().any(|&rank| runs(rank)) {
             assert!(since.elapsed() < Duration::from_secs(10), "a rank is still there");
             sleep(Duration::from_millis(10));
         }
-        match kill % 2 {
-            0 => drop(done(&place, 2, "resume run --device cpu -q")),
-            _ => drop(place.done("resume run --device cpu,cpu,cpu,cpu -q")),
-        }
+        assert!(step(&place, "run") < step(&place, "one"), "the run had ended");
+        done(&place, resumed_on, "resume run --device cpu -q");
         assert_same(&place, "run", "one");
         fs::remove_dir_all(place.path("run")).unwrap();
     }
 }
 
+/// The step of the latest checkpoint of a run.
+fn step(place: &Place, run: &str) -> u64 {
+    let checkpoint = Checkpoint::load(&place.path(run).join("checkpoints/latest.safetensors")).unwrap();
+    let progress: Value = serde_json::from_str(&checkpoint.metadata["progress"]).unwrap();
+    progress["step"].as_u64().unwrap()
+}
+
+/// The checkpoint after an interrupt is of a step within an epoch, after which nothing else saves.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_saves() {
     let place = Place::new();
-    let train = format!("train {} --data data {DIVIDED} --epochs 40 --device cpu", MODELS[0]);
-    place.done(&format!("{train} --out one"));
-    let mut child = started(&place, &format!("{train} --out run"), Duration::from_millis(200));
+    let train = format!("train {} {DIVIDED} --device cpu", MODELS[0]);
+    let mut child = started(&place, &format!("{train} --steps 10000 --out run"), Duration::from_millis(200));
     signal(child.id(), libc::SIGINT);
     assert!(!child.wait().unwrap().success());
-    let before = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap().lines().count();
-    done(&place, 3, "resume run --device cpu -q");
-    assert!(before > 0, "the run had not begun");
+    let saved = step(&place, "run");
+    assert!(!saved.is_multiple_of(313), "the checkpoint is that of an epoch of 313 steps, or of the start: {saved}");
+    let steps = saved + 10;
+    done(&place, 3, &format!("resume run --steps {steps} --device cpu -q"));
+    place.done(&format!("{train} --steps {steps} --out one"));
     assert_same(&place, "run", "one");
 }
 
@@ -204,8 +282,11 @@ fn processes_that_cannot_train_together_are_refused() {
     refused(&place, pair((program, good), (program, "reference --data data")), &["rank 1 has another kind of device"]);
     refused(&place, pair((program, good), (program, "cpu --data data --lr 0.1")), &["rank 1 on", "other settings"]);
     refused(&place, pair((program, good), (program, "cpu --data nowhere")), &["rank 1 on", "nowhere"]);
+    let unknown = format!("{good} --no-such-flag");
+    refused(&place, pair((program, good), (program, &unknown)), &["rank 1 on", "--no-such-flag"]);
     place.put_data("others", |number, index| (number * 7 + index) as u8);
     refused(&place, pair((program, good), (program, "cpu --data others")), &["rank 1 has other data than rank 0"]);
+    refused(&place, pair((program, good), (program, "cpu --data digits")), &["rank 1 has other data than rank 0"]);
     let other = place.path("frit");
     fs::copy(program, &other).unwrap();
     let mut bytes = fs::read(&other).unwrap();
@@ -217,8 +298,8 @@ fn processes_that_cannot_train_together_are_refused() {
     refused(&place, frit(&place, 3, &format!("{train} cpu --data nowhere")), &["nowhere"]);
     refused(&place, frit(&place, 5, &format!("{train} {good}")), &["4 of a batch, fewer than the 5 devices"]);
     refused(&place, frit(&place, 3, &format!("{train} cpu,cpu {data}")), &["rank 2 on", "2 devices are named"]);
-    // Processes of a computer take its adapters in turn.
-    refused(&place, frit(&place, 2, &format!("{train} gpu --data data")), &["rank 1 on", "'gpu:1'"]);
+    // Processes of a computer take the devices of a list in turn.
+    refused(&place, frit(&place, 2, &format!("{train} gpu:0,gpu:99 {data}")), &["rank 1 on", "'gpu:99'"]);
     refused(&place, frit(&place, 2, "resume run"), &["no run at 'run'"]);
     refused(&place, frit(&place, 2, "verify vae"), &["start it without mpirun"]);
 }
@@ -239,6 +320,7 @@ fn a_rank() {
     match &*part {
         "messages" => exchange_messages(&processes),
         "thread" => panic_of_a_thread(&processes),
+        "all" => panic!("no luck"),
         part => train_with_a_panic(&processes, part),
     }
 }
@@ -271,7 +353,7 @@ fn exchange_messages(processes: &Processes) {
 /// A panic on a rank ends the others, which wait for it, with one sentence.
 #[test]
 fn panics_end_all_ranks() {
-    for (part, message) in [("thread", "no luck"), ("1", "no exchange"), ("0", "no step")] {
+    for (part, message) in [("thread", "no luck"), ("all", "no luck"), ("1", "no exchange"), ("0", "no step")] {
         let since = Instant::now();
         let output = ranks(3, part);
         let (code, printed) = (output.status.code(), stderr(&output));

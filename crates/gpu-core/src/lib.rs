@@ -12,6 +12,7 @@ mod run;
 mod schedule;
 
 pub use cpu::precision::Precision;
+pub use cpu::rounding::rounding;
 pub use cpu::{Cpu, CpuExecutor, Reference};
 pub use executor::array::Array;
 pub use executor::counters::{Clock, Counters, Timing};

@@ -54,12 +54,15 @@ pub struct Phase {
     pub schedule: Schedule,
     /// The results of a micro-batch; of other phases empty.
     pub left: Left,
+    /// The calls of a micro-batch that change buffers which go through all micro-batches in order, if it does. They
+    /// replace the micro-batch where another device runs it.
+    pub carry: Option<Schedule>,
 }
 
 impl Phase {
     /// A phase that only advances a clock.
     pub fn clock(name: &'static str, schedule: Schedule) -> Self {
-        Self { name, kind: PhaseKind::Clock, times: 1, schedule, left: Left::default() }
+        Self { name, kind: PhaseKind::Clock, times: 1, schedule, left: Left::default(), carry: None }
     }
 }
 
@@ -98,6 +101,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) sums: &'a [(Buf, Buf)],
     /// Uses the sums of several micro-batches.
     pub(crate) finish: &'a dyn Fn(&mut Schedule),
+    /// Buffers that go through all micro-batches in their order, such as a pool of earlier images.
+    pub(crate) carried: &'a [Buf],
 }
 
 impl Round<'_> {
@@ -109,7 +114,7 @@ impl Round<'_> {
         training: &Training,
         backward: impl Fn(&mut Schedule, MicroBatch),
     ) -> Vec<Phase> {
-        let parts = Parts { backward: &backward, sums: &[], finish: &|_| {} };
+        let parts = Parts { backward: &backward, sums: &[], finish: &|_| {}, carried: &[] };
         self.phases_of(memory, batch, training, &parts)
     }
 
@@ -145,7 +150,19 @@ impl Round<'_> {
 
     /// A phase of the round.
     fn phase(&self, kind: PhaseKind, schedule: Schedule) -> Phase {
-        Phase { name: self.name, kind, times: self.times, schedule, left: Left::default() }
+        Phase { name: self.name, kind, times: self.times, schedule, left: Left::default(), carry: None }
+    }
+
+    /// The calls of a micro-batch that change the carried buffers, without those that advance a clock.
+    fn carry(&self, part: MicroBatch, parts: &Parts<'_>) -> Option<Schedule> {
+        if parts.carried.is_empty() {
+            return None;
+        }
+        // With separate scratch: a device runs both schedules.
+        let mut schedule = Schedule::new();
+        (parts.backward)(&mut schedule, part);
+        schedule.take(|call| call.kernel.op == "tick");
+        Some(schedule.only_for(parts.carried))
     }
 
     /// The sums over the micro-batches: the batch's buffer, and that of one micro-batch.
@@ -168,15 +185,17 @@ impl Round<'_> {
         let mut schedule = Schedule::new();
         (parts.backward)(&mut schedule, part);
         let of_batch: Vec<Buf> = sums.iter().map(|(sum, _)| *sum).collect();
+        let carry = self.carry(part, parts);
         if part.is_first() {
             let mut clock = schedule.take(|call| call.kernel.op == "tick");
             self.network.iterate(&mut clock);
             if !clock.calls().is_empty() {
                 phases.push(self.phase(PhaseKind::Clock, clock));
             }
-            let rest = written(memory, &schedule).into_iter().filter(|buf| !of_batch.contains(buf));
+            let is_apart = |buf: &Buf| of_batch.contains(buf) || parts.carried.contains(buf);
+            let rest = written(memory, &schedule).into_iter().filter(|buf| !is_apart(buf));
             let left = Left::in_place(of_batch.iter().copied().chain(rest).collect());
-            phases.push(Phase { left, ..self.phase(PhaseKind::Backward(part), schedule) });
+            phases.push(Phase { left, carry, ..self.phase(PhaseKind::Backward(part), schedule) });
             return;
         }
         let mut adding = Schedule::new();
@@ -185,7 +204,7 @@ impl Round<'_> {
             adding.scope(self.network.weights.name(), |s| accumulate(s, "accumulate", *sum, *own));
         }
         let left = Left { own: sums.iter().map(|(_, own)| *own).collect(), sums: of_batch };
-        phases.push(Phase { left, ..self.phase(PhaseKind::Backward(part), schedule) });
+        phases.push(Phase { left, carry, ..self.phase(PhaseKind::Backward(part), schedule) });
         phases.push(self.phase(PhaseKind::Accumulate(part), adding));
     }
 }

@@ -14,6 +14,11 @@ use frit::run::mpi::Processes;
 use gpu_core::Exchange;
 use std::io::Write;
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Time in which rank 0 prints an error that all ranks have, and the launcher ends the others.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// This process, and its connection to others that do the same.
 pub(crate) struct Launch {
@@ -24,7 +29,7 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// Finds the other processes of a command; `None` if it cannot be read.
+    /// Finds the other processes of a command, which is `None` if the arguments are wrong.
     pub(crate) fn of(command: Option<&Command>) -> Self {
         let together = match command {
             Some(Command::Train(Train { dry_run, .. })) => !dry_run,
@@ -58,8 +63,10 @@ impl Launch {
         #[cfg(not(feature = "mpi"))]
         bail!(
             "{} processes were started, and this build of frit has no MPI to connect them; build it with `cargo build \
-             --release --features mpi`, or train on several devices of one computer with --device gpu:0,gpu:1",
-            launched.ranks
+             --release --features mpi`, or start one process ({}), which may train on several devices with --device \
+             gpu:0,gpu:1",
+            launched.ranks,
+            Launched::ALONE
         )
     }
 
@@ -122,8 +129,9 @@ impl Launch {
         }
         let _ = reason;
         if !self.speaks() {
-            // Rank 0 has the same error. With another exit code, the launcher would end it before it is printed.
-            return ExitCode::SUCCESS;
+            // Rank 0 has the same error, prints it first, and its launcher ends this process, unless it is another
+            // program.
+            sleep(PATIENCE);
         }
         print();
         ExitCode::from(code)

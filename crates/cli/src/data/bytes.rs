@@ -95,7 +95,10 @@ impl Bytes {
     }
 
     /// These bytes, then others.
-    pub(super) fn then(mut self, others: &[u8]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// They are many, and there is no place for a file.
+    pub fn then(mut self, others: &[u8]) -> Result<Self> {
         if self.len() + others.len() <= most() {
             self.to_mut().extend_from_slice(others);
             return Ok(self);

@@ -61,10 +61,9 @@ impl DeviceOptions {
     /// # Errors
     /// The list is too short.
     pub fn of_process(self, local: usize, processes: usize) -> Result<Self> {
-        let named = std::env::var_os("WGPU_ADAPTER_NAME").is_some();
         let list: Vec<_> = [self.choice].into_iter().chain(self.others).collect();
         let choice = match &list[..] {
-            [DeviceChoice::Gpu] if !named => DeviceChoice::Number(local),
+            [DeviceChoice::Gpu] => adapter_of(local),
             [choice] => choice.clone(),
             list => list.get(local).cloned().with_context(ErrorKind::Setting, || {
                 format!("{} devices are named, but this is process {} of its computer", list.len(), local + 1)
@@ -72,6 +71,19 @@ impl DeviceOptions {
         };
         Ok(Self { choice, others: Vec::new(), processes, local, ..self })
     }
+}
+
+/// The adapter of a process by its number on its computer, unless the environment names one for all.
+pub fn adapter_of(local: usize) -> DeviceChoice {
+    match std::env::var_os("WGPU_ADAPTER_NAME") {
+        Some(_) => DeviceChoice::Gpu,
+        None => DeviceChoice::Number(local),
+    }
+}
+
+/// True if the shaders have bounds checks.
+pub fn is_checked(backend: &Backend) -> bool {
+    matches!(backend, Backend::Gpu(device) if device.checked)
 }
 
 /// Opens a device, and returns the reason for the choice.
@@ -236,13 +248,14 @@ mod tests {
 
     #[test]
     fn processes_have_devices_by_their_number() {
-        use DeviceChoice::{Auto, Cpu, Number};
+        use DeviceChoice::{Auto, Cpu, Gpu, Number};
         let options =
             |choice, others: &[DeviceChoice]| DeviceOptions { choice, others: others.to_vec(), ..Default::default() };
         let of = |options: DeviceOptions, local| options.of_process(local, 6).unwrap();
         for (choice, expected) in [(Cpu, Cpu), (Number(0), Number(0)), (Auto, Auto)] {
             assert_eq!(of(options(choice, &[]), 2).choice, expected);
         }
+        assert_eq!(of(options(Gpu, &[]), 2).choice, adapter_of(2));
         let list = options(Number(3), &[Number(5)]);
         assert_eq!([0, 1].map(|local| of(list.clone(), local).choice), [Number(3), Number(5)]);
         assert!(list.clone().of_process(2, 6).unwrap_err().to_string().contains("2 devices are named"));

@@ -13,7 +13,7 @@ pub fn environment(backend: &Backend, options: &DeviceOptions, session: &Session
         "frit": env!("CARGO_PKG_VERSION"),
         "device": backend.name(),
         "adapter": adapter(backend),
-        "checked": matches!(backend, Backend::Gpu(device) if device.checked),
+        "checked": device::is_checked(backend),
         "variants": device::note(backend),
         "executor": session.executor.describe(),
         "system": system(),

@@ -21,6 +21,9 @@ pub struct Launched {
 }
 
 impl Launched {
+    /// The commands that start one process, for messages.
+    pub const ALONE: &str = "mpirun -n 1, srun -n 1";
+
     /// This process; `None` if it is alone.
     pub fn of_environment() -> Option<Self> {
         Self::of(|name| std::env::var(name).ok()?.parse().ok())

@@ -4,6 +4,7 @@
 //! rank 0 prints it and ends them all. A process waits without taking a processor's time from those that compute.
 
 use crate::io::error::{Context, ErrorKind, Result, ensure};
+use crate::io::format::clean;
 use crate::run::launch::Launched;
 use crate::run::ranks::panic_message;
 use gpu_core::{Error, Exchange};
@@ -16,6 +17,7 @@ use std::hint::spin_loop;
 use std::io::Write;
 use std::mem::forget;
 use std::panic::{PanicHookInfo, set_hook};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,10 @@ const REASON: usize = 1000;
 
 /// Time in which rank 0 ends a rank that has failed.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time in which a rank that panics waits for each rank before it, up to a most: all may panic, and one is to say it.
+const TURN: Duration = Duration::from_millis(200);
+const LAST_TURN: Duration = Duration::from_secs(3);
 
 /// The exit code of ranks that end by themselves.
 const FAILURE: i32 = 3;
@@ -61,12 +67,12 @@ impl Processes {
             ranks == launched.ranks,
             Device,
             "{} processes were started, but MPI connects {ranks}; start frit with the mpirun of the MPI library \
-             that it was built with (Slurm: srun --mpi=pmix)",
-            launched.ranks
+             that it was built with (Slurm: srun --mpi=pmix), or start one process to train alone ({})",
+            launched.ranks,
+            Launched::ALONE
         );
         let local = world.split_shared(world.rank()).rank() as usize;
-        let name = name(rank);
-        set_hook(Box::new(move |panic| end_by(panic, &name)));
+        set_hook(Box::new(move |panic| end_by(panic, rank)));
         Ok(Self { _universe: universe, rank, ranks, local })
     }
 
@@ -82,6 +88,7 @@ impl Processes {
 
     /// Ends a rank other than 0, for a reason: rank 0 prints it, and ends all processes.
     pub fn fail(&self, reason: &str) -> ! {
+        let_end();
         let sentence = format!("{}: {reason}", name(self.rank));
         let bytes: Vec<u8> = sentence.bytes().take(REASON).collect();
         let exchange = self.exchange();
@@ -99,6 +106,7 @@ impl Processes {
 
     /// Waits until rank 0 has ended this process, because another one has failed.
     pub fn wait_for_end(&self) -> ! {
+        let_end();
         sleep(2 * PATIENCE);
         self.abort(FAILURE)
     }
@@ -113,11 +121,28 @@ fn name(rank: usize) -> String {
 }
 
 fn print(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", clean(line));
+}
+
+/// Lets the launcher end this process at once, which asks with a signal that otherwise ends a step.
+fn let_end() {
+    // SAFETY: no code is called on the signal.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+    }
 }
 
 /// Prints a panic, and ends all processes: the others would wait for this one for ever.
-fn end_by(panic: &PanicHookInfo<'_>, name: &str) {
+fn end_by(panic: &PanicHookInfo<'_>, rank: usize) {
+    static ENDS: AtomicBool = AtomicBool::new(false);
+    let_end();
+    // Another thread of this process ends it.
+    while ENDS.swap(true, Ordering::Relaxed) {
+        sleep(PATIENCE);
+    }
+    sleep((TURN * rank as u32).min(LAST_TURN));
+    let name = name(rank);
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
     let message = panic_message(panic.payload());
     print(&format!("error: {name} panicked{place}: {message}"));

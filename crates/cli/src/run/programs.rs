@@ -37,6 +37,8 @@ pub struct MicroBatchProgram {
     pub adding: Option<Program>,
     /// The results.
     pub left: Left,
+    /// Replaces the micro-batch where another rank runs it, if it changes buffers that go through all micro-batches.
+    pub carry: Option<Program>,
 }
 
 impl Programs {
@@ -45,11 +47,13 @@ impl Programs {
         let mut programs = HashMap::new();
         for size in steps.sizes() {
             let phases = session.model.train(size.batch, &training(&session.config, size, lowered));
-            let of_phase = phases.iter().map(|phase| session.executor.prepare(&phase.schedule));
-            let of_phase = of_phase.collect::<Result<Vec<_>, _>>()?;
-            let order: Vec<(&Phase, Program)> =
-                in_order(&phases).into_iter().map(|phase| (&phases[phase], of_phase[phase])).collect();
-            let alone = order.iter().map(|(_, program)| *program).collect();
+            let mut of_phase = Vec::new();
+            for phase in &phases {
+                let carry = phase.carry.as_ref().map(|carry| session.executor.prepare(carry)).transpose()?;
+                of_phase.push(OfPhase { phase, program: session.executor.prepare(&phase.schedule)?, carry });
+            }
+            let order: Vec<&OfPhase<'_>> = in_order(&phases).into_iter().map(|phase| &of_phase[phase]).collect();
+            let alone = order.iter().map(|of| of.program).collect();
             programs.insert(size, OfStep { alone, parts: parts(&order) });
         }
         Ok(Self(programs))
@@ -70,10 +74,17 @@ impl Programs {
     }
 }
 
+/// A phase and its programs.
+struct OfPhase<'a> {
+    phase: &'a Phase,
+    program: Program,
+    carry: Option<Program>,
+}
+
 /// The phases of a step, in the order in which they run, as parts.
-fn parts(order: &[(&Phase, Program)]) -> Vec<Part> {
+fn parts(order: &[&OfPhase<'_>]) -> Vec<Part> {
     let mut parts = Vec::new();
-    for &(phase, program) in order {
+    for &&OfPhase { phase, program, carry } in order {
         match (phase.kind, parts.last_mut()) {
             (PhaseKind::Clock | PhaseKind::Update, _) => parts.push(Part::Everywhere(program)),
             (PhaseKind::Accumulate(_), Some(Part::Batch(batch))) => {
@@ -81,7 +92,7 @@ fn parts(order: &[(&Phase, Program)]) -> Vec<Part> {
             }
             (PhaseKind::Accumulate(_), _) => unreachable!("a micro-batch comes before its sum"),
             (PhaseKind::Backward(_), last) => {
-                let of = MicroBatchProgram { program, adding: None, left: phase.left.clone() };
+                let of = MicroBatchProgram { program, adding: None, left: phase.left.clone(), carry };
                 match last {
                     Some(Part::Batch(batch)) => batch.push(of),
                     _ => parts.push(Part::Batch(vec![of])),

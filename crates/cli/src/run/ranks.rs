@@ -103,15 +103,15 @@ impl Rank {
     /// Runs the rank's share of a batch of several micro-batches, and leaves their sums in the batch's buffers.
     fn batch(&mut self, executor: &mut dyn Executor, batch: &[MicroBatchProgram]) -> Result<(), Error> {
         let (rank, ranks) = (self.exchange.rank(), self.exchange.ranks());
-        let own: Vec<&MicroBatchProgram> = batch.iter().skip(rank).step_by(ranks).collect();
+        let own: Vec<usize> = (rank..batch.len()).step_by(ranks).collect();
         let length = |of: &MicroBatchProgram| of.left.own.iter().map(Buf::len).sum::<usize>();
         let slices = Slices { count: ranks, length: length(&batch[0]), wide: self.wide };
         let mut sum: Vec<u8> = Vec::new();
-        let mut next = own.first().map(|first| start(executor, None, first)).transpose()?;
+        let mut next = own.first().map(|&first| start(executor, batch, None, first)).transpose()?;
         for round in 0..batch.len().div_ceil(ranks) {
             let ticket = next.take();
             next = match own.get(round + 1) {
-                Some(following) => Some(start(executor, own[round].adding, following)?),
+                Some(&following) => Some(start(executor, batch, Some(own[round]), following)?),
                 None => None,
             };
             let mut results = Vec::new();
@@ -130,9 +130,10 @@ impl Rank {
             }
             self.spent.exchange += since.elapsed();
         }
-        if let Some(adding) = own.last().and_then(|last| last.adding) {
-            // It clears the micro-batch's buffers for the next batch; the batch's are written below.
-            self.done.push(executor.submit(&[adding], 1, &[])?);
+        // The first clears the micro-batch's buffers for the next batch; the batch's are written below.
+        let last = between(batch, own.last().copied(), batch.len());
+        if !last.is_empty() {
+            self.done.push(executor.submit(&last, 1, &[])?);
         }
         let since = Instant::now();
         self.spent.bytes += sum.len() as u64 * (ranks as u64 - 1);
@@ -143,14 +144,23 @@ impl Rank {
     }
 }
 
-/// Starts a micro-batch after the one before it has been added.
+/// Starts a micro-batch after the rank's one before it, by their places in the batch.
 fn start(
     executor: &mut dyn Executor,
-    adding: Option<Program>,
-    micro_batch: &MicroBatchProgram,
+    batch: &[MicroBatchProgram],
+    before: Option<usize>,
+    this: usize,
 ) -> Result<Ticket, Error> {
-    let programs: Vec<_> = adding.into_iter().chain([micro_batch.program]).collect();
-    executor.submit(&programs, 1, &micro_batch.left.own)
+    let mut programs = between(batch, before, this);
+    programs.push(batch[this].program);
+    executor.submit(&programs, 1, &batch[this].left.own)
+}
+
+/// The programs after a micro-batch and before the rank's next one, or the end: it is added, and others run elsewhere.
+fn between(batch: &[MicroBatchProgram], before: Option<usize>, next: usize) -> Vec<Program> {
+    let first = before.map_or(0, |before| before + 1);
+    let adding = before.and_then(|before| batch[before].adding);
+    adding.into_iter().chain(batch[first..next].iter().filter_map(|other| other.carry)).collect()
 }
 
 /// The slices of the results of a batch.

@@ -1,7 +1,7 @@
 //! A model and its data on a device; its state is saved to checkpoints and restored from them.
 
 use crate::config::{Config, renamed};
-use crate::data::DataSet;
+use crate::data::{DataSet, Split};
 use crate::io::error::{Hint, Result, ensure};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::epoch_plan::{EpochPlan, StepPosition, binding_bytes, whole};
@@ -86,15 +86,21 @@ impl Session {
         Ok(session)
     }
 
-    /// Puts training images onto the device: these rows, or all. Points are drawn there. Calls `encoded` as
-    /// [`Session::put_shard_counted`] does.
-    fn put_train(&mut self, rows: Option<&[usize]>, encoded: &mut dyn FnMut(usize, bool)) -> Result<()> {
+    /// Puts training images onto the device: these, or these rows of the data, or all. Points are drawn there. Calls
+    /// `encoded` as [`Session::put_shard_counted`] does.
+    fn put_train(
+        &mut self,
+        images: Option<&Split>,
+        rows: Option<&[usize]>,
+        encoded: &mut dyn FnMut(usize, bool),
+    ) -> Result<()> {
         if self.data.points.is_some() {
             return Ok(());
         }
         for (side, set) in self.model.buffers().sets.iter().enumerate() {
             let labels = set.labels.map(|labels| (labels.train, set.spec.classes));
-            put(self.executor.as_mut(), &self.data, &self.data.train, side, rows, set.train, labels)?;
+            let images = images.unwrap_or(&self.data.train);
+            put(self.executor.as_mut(), &self.data, images, side, rows, set.train, labels)?;
         }
         self.encode_train(encoded)
     }
@@ -166,12 +172,22 @@ impl Session {
         let wanted = if steps.sharded() { (position.epoch, position.shard) } else { (0, 0) };
         if self.shard != Some(wanted) {
             let rows = steps.sharded().then(|| self.rows(steps.shard(position.shard), position.epoch));
-            self.put_train(rows.as_deref(), encoded)?;
+            self.put_train(None, rows.as_deref(), encoded)?;
             self.shard = Some(wanted);
         }
         if steps.sharded() && position.first {
             self.restart_order()?;
         }
+        Ok(())
+    }
+
+    /// Puts the images of a shard onto the device, which are given: those of [`Session::rows`].
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(crate) fn put_given(&mut self, position: &StepPosition, images: &Split) -> Result<()> {
+        self.put_train(Some(images), None, &mut |_, _| {})?;
+        self.shard = Some((position.epoch, position.shard));
         Ok(())
     }
 
@@ -190,7 +206,7 @@ impl Session {
     }
 
     /// The images at such positions of an epoch's order over all shards.
-    fn rows(&self, positions: Range<usize>, epoch: u64) -> Vec<usize> {
+    pub(crate) fn rows(&self, positions: Range<usize>, epoch: u64) -> Vec<usize> {
         let (count, seed) = (self.data.train.count as u32, self.config.train.seed);
         let row = |position: usize| match self.config.train.shuffle {
             true => permutation(Stream::Shards, count, seed, epoch as u32, position as u32) as usize,

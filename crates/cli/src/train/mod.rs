@@ -9,6 +9,7 @@ mod events;
 pub mod fit_memory;
 mod follow;
 mod generative;
+mod kept_images;
 mod lines;
 pub mod monitors;
 mod nan_search;

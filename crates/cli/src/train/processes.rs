@@ -18,10 +18,11 @@ fn exchange(exchange: Option<Box<dyn Exchange>>) -> Result<Box<dyn Exchange>> {
 /// Those of [`train`](crate::train::train), and [`gpu_core::Error::Rank`] as the device error if another rank has
 /// ended.
 pub fn follow(options: TrainOptions) -> Result<()> {
+    let request = train_request(&options)?;
     let TrainOptions { config, length, micro_batch, device, exchange: connection, .. } = options;
     let mut exchange = exchange(connection)?;
     let inputs = Inputs::load(config, length, micro_batch)?;
-    let start = Start::receive(exchange.as_mut(), &train_request(&inputs.config, inputs.auto_micro_batch, &device)?)?;
+    let start = Start::receive(exchange.as_mut(), &request)?;
     let config = start.config(&inputs.config.data)?;
     start.follow(config, inputs.data, device, exchange)
 }

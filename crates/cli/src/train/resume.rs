@@ -65,7 +65,8 @@ pub fn resume(options: ResumeOptions) -> Result<Trained> {
     check_tensors(model.as_ref(), &checkpoint)?;
     let terminal = options.terminal;
     let (backend, reason) = same_device(&options, &run)?;
-    let device = DeviceOptions { others: others(&options, &run)?, ..options.device.clone() };
+    let checked = device::is_checked(&backend);
+    let device = DeviceOptions { checked, others: others(&options, &run)?, ..options.device.clone() };
     terminal.say(&device.running(&reason));
     let mut setup = Setup { config, data: Arc::new(data), backend, frozen: None };
     if auto_micro_batch {

@@ -33,7 +33,7 @@ pub struct Inputs {
     pub config: Config,
     /// Data set.
     pub data: Arc<DataSet>,
-    pub(super) auto_micro_batch: bool,
+    auto_micro_batch: bool,
     /// The checkpoint of the frozen network, of a prior over codes or latents.
     frozen: Option<Checkpoint>,
 }

@@ -10,6 +10,9 @@ impl Trainer<'_> {
     /// Uploads the images of a step, unless they are on the device. The terminal shows it if a frozen network encodes
     /// them, and that time is none of training's speed.
     pub(super) fn put_shard(&mut self, position: &StepPosition) -> Result<()> {
+        if let Some(team) = &mut self.team {
+            team.put_shard(self.session, &self.prepared.steps, self.progress.step)?;
+        }
         let (terminal, before) = (self.terminal, Instant::now());
         let mut encoding: Option<Count> = None;
         self.session.put_shard_counted(&self.prepared.steps, position, &mut |batches, is_first| {

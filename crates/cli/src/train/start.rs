@@ -68,8 +68,8 @@ pub struct Trained {
 /// ```
 pub fn train(options: TrainOptions) -> Result<Trained> {
     let mut startup = Startup::default();
+    let request = train_request(&options)?;
     let (inputs, init) = checked(&options)?;
-    let request = train_request(&inputs.config, inputs.auto_micro_batch, &options.device)?;
     let TrainOptions { name, device, out, terminal, interrupt, observer, exchange, .. } = options;
     startup.lap("data");
     let setup = inputs.open(&device, &terminal)?;

@@ -10,7 +10,7 @@ use crate::run::data::RunData;
 use crate::run::device::{self, DeviceOptions};
 use crate::run::folder::Run;
 use crate::train::follow::{Follower, settings};
-use crate::train::options::ResumeOptions;
+use crate::train::options::{ResumeOptions, TrainOptions};
 use gpu_core::{Backend, DeviceChoice, DeviceKind, Exchange};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub(super) struct Start {
     config: String,
     /// The shader variants.
     variants: Value,
+    /// True if the shaders have bounds checks.
+    checked: bool,
     /// The device of rank 0, by a name that holds on other computers; `None` for a GPU.
     device: Option<String>,
     /// Of a resumed run, the rule by which its data is divided.
@@ -56,8 +58,8 @@ impl Start {
             Backend::Gpu(device) if device.caps.kind != DeviceKind::Software => None,
             other => Some(other.name()),
         };
-        let (config, variants) = (config.to_toml()?, device::note(backend));
-        Ok(Self { request, config, variants, device, resumed })
+        let (config, variants, checked) = (config.to_toml()?, device::note(backend), device::is_checked(backend));
+        Ok(Self { request, config, variants, checked, device, resumed })
     }
 
     /// Sends it to the other ranks.
@@ -119,11 +121,11 @@ impl Start {
     ) -> Result<()> {
         let choice = match (&device.choice, &self.device) {
             (DeviceChoice::Auto, Some(name)) => name.parse().unwrap_or_default(),
-            (DeviceChoice::Auto, None) => DeviceChoice::Number(device.local),
+            (DeviceChoice::Auto, None) => device::adapter_of(device.local),
             (choice, _) => choice.clone(),
         };
-        let device = DeviceOptions { choice, ..device };
-        Follower::prepare(config, data, &device, device::noted(&self.variants))?.run(exchange)
+        let device = DeviceOptions { choice, checked: self.checked, ..device };
+        Follower::prepare(config, data, &device, device::noted(&self.variants))?.run(exchange, true)
     }
 }
 
@@ -133,9 +135,10 @@ fn program() -> String {
     format!("frit {}, {:016x}", env!("CARGO_PKG_VERSION"), file.map_or(0, |bytes| xxh3_64(&bytes)))
 }
 
-/// A new training in words that are the same for all processes of it.
-pub(super) fn train_request(config: &Config, auto_micro_batch: bool, device: &DeviceOptions) -> Result<String> {
-    Ok(format!("train {auto_micro_batch} {}\n{}", flags(device), settings(config)?))
+/// A new training in words that are the same for all processes of it: what is asked for, before any data is read.
+pub(super) fn train_request(options: &TrainOptions) -> Result<String> {
+    let TrainOptions { config, length, micro_batch, device, .. } = options;
+    Ok(format!("train {length:?} {micro_batch:?} {}\n{}", flags(device), settings(config)?))
 }
 
 /// A continued training in such words.

@@ -6,13 +6,14 @@
 use crate::config::Config;
 use crate::io::error::{Error, Result, ensure};
 use crate::run::device::DeviceOptions;
+use crate::run::epoch_plan::EpochPlan;
 use crate::run::programs::Part;
 use crate::run::ranks::{Rank, panic_message};
 use crate::run::session::Session;
 use crate::train::follow::{Follower, Order, STATE, agree};
+use crate::train::kept_images::gather;
 use crate::train::start_message::Start;
 use gpu_core::{Alone, Array, Backend, Exchange, Record, Threads};
-use models::{CycleGanConfig, ModelConfig};
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::thread::{JoinHandle, spawn};
@@ -21,6 +22,10 @@ use std::thread::{JoinHandle, spawn};
 pub(super) struct Team {
     rank: Rank,
     threads: Vec<JoinHandle<Result<()>>>,
+    /// True if the ranks exchange the images of shards.
+    in_parts: bool,
+    /// The epoch and number of the shard that they have exchanged.
+    shard: Option<(u64, u64)>,
 }
 
 impl Team {
@@ -38,6 +43,7 @@ impl Team {
     ) -> Result<Option<Self>> {
         if let Some(exchange) = exchange {
             let mut team = Self::new(exchange, Vec::new(), session)?;
+            team.in_parts = EpochPlan::new(&session.config, session.data.epoch_images()).sharded();
             let sent = start()?.send(team.rank.exchange.as_mut());
             sent.map_err(|error| team.cause(error.into()))?;
             return Ok(Some(team));
@@ -54,7 +60,7 @@ impl Team {
         let threads = others.map(|(exchange, choice)| {
             let options = DeviceOptions { choice: choice.clone(), others: Vec::new(), ..options.clone() };
             let (config, data, policy) = (session.config.clone(), session.data.clone(), policy.clone());
-            spawn(move || Follower::prepare(config, data, &options, policy)?.run(Box::new(exchange)))
+            spawn(move || Follower::prepare(config, data, &options, policy)?.run(Box::new(exchange), false))
         });
         let threads = threads.collect();
         Self::new(Box::new(all.remove(0)), threads, session).map(Some)
@@ -62,7 +68,7 @@ impl Team {
 
     fn new(exchange: Box<dyn Exchange>, threads: Vec<JoinHandle<Result<()>>>, session: &mut Session) -> Result<Self> {
         let rank = Rank::new(exchange, session.executor.as_mut(), session.model.buffers().ring)?;
-        Ok(Self { rank, threads })
+        Ok(Self { rank, threads, in_parts: false, shard: None })
     }
 
     /// Checks that all ranks train alike, before anything is written.
@@ -81,6 +87,24 @@ impl Team {
     pub(super) fn send_state(&mut self, session: &mut Session, lowered: u32) -> Result<()> {
         let state = session.checkpoint()?.to_bytes(STATE)?;
         self.order(&Order::State(lowered, state))
+    }
+
+    /// Sends the images of a step's shard to processes that have another one.
+    ///
+    /// # Errors
+    /// Those of other ranks.
+    pub(super) fn put_shard(&mut self, session: &Session, steps: &EpochPlan, step: u64) -> Result<()> {
+        let position = steps.at(step);
+        let wanted = Some((position.epoch, position.shard));
+        if !self.in_parts || self.shard == wanted {
+            return Ok(());
+        }
+        self.order(&Order::Shard(step))?;
+        let rows = session.rows(steps.shard(position.shard), position.epoch);
+        let train = &session.data.train;
+        let gathered = gather(train, train.count, &rows, self.rank.exchange.as_mut());
+        self.shard = wanted;
+        gathered.map(drop).map_err(|error| self.cause(error.into()))
     }
 
     /// Runs `runs` steps of one size after step `step`, as [`SubmitLoop::drive`](gpu_core::SubmitLoop::drive) does on
@@ -168,7 +192,7 @@ fn is_end_of_a_rank(error: &Error) -> bool {
 /// Divides batches into as many micro-batches as there are ranks, if they are whole. Returns their number if it did.
 ///
 /// # Errors
-/// There are fewer micro-batches than ranks, or the model's micro-batches need one another.
+/// There are fewer micro-batches than ranks.
 pub(super) fn divide(config: &mut Config, ranks: usize) -> Result<Option<usize>> {
     if ranks == 1 {
         return Ok(None);
@@ -192,11 +216,6 @@ pub(super) fn check_divided(config: &Config, ranks: usize) -> Result<()> {
         Setting,
         "train.micro_batch = {} makes {micro_batches} of a batch, fewer than the {ranks} devices",
         config.train.micro_batch
-    );
-    ensure!(
-        ranks == 1 || !matches!(&config.model, ModelConfig::CycleGan(CycleGanConfig { pool: 1.., .. })),
-        Setting,
-        "cyclegan.pool keeps earlier images in their order, which several devices do not; set cyclegan.pool = 0"
     );
     Ok(())
 }
@@ -226,7 +245,7 @@ mod tests {
         let exchange = all.remove(1);
         let ring = session.model.buffers().ring;
         let rank = Rank::new(Box::new(all.remove(0)), session.executor.as_mut(), ring).unwrap();
-        Team { rank, threads: vec![spawn(move || other(exchange))] }
+        Team { rank, threads: vec![spawn(move || other(exchange))], in_parts: false, shard: None }
     }
 
     #[test]

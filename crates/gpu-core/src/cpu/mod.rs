@@ -1,6 +1,7 @@
 //! The executors on the CPU: single precision, and the reference in double precision.
 
 pub(crate) mod precision;
+pub(crate) mod rounding;
 
 use crate::schedule::kernel::Slot;
 use crate::{

@@ -208,6 +208,22 @@ impl Schedule {
         self
     }
 
+    /// Keeps only the calls on which the contents of these buffers depend after the schedule has run.
+    pub fn only_for(mut self, bufs: &[Buf]) -> Self {
+        let mut needed: HashSet<BufferId> = bufs.iter().map(|buf| buf.id).collect();
+        let mut calls = Vec::new();
+        for call in self.calls.into_iter().rev() {
+            if call.writes().any(|buf| needed.contains(&buf.id)) {
+                needed.extend(call.reads().map(|buf| buf.id));
+                // A call that writes to part of a buffer may need the rest, so it stays needed.
+                calls.push(call);
+            }
+        }
+        calls.reverse();
+        self.scratch.retain(|buf| calls.iter().any(|call| call.bufs.iter().any(|bound| bound.id == buf.id)));
+        Self { calls, ..self }
+    }
+
     /// Removes the calls that `select` selects, and returns them as a separate schedule, in order.
     ///
     /// # Panics

@@ -14,7 +14,7 @@ use crate::layers::{Mode, Slope, Stack, Value, Wrt};
 use crate::micro_batch::MicroBatch;
 use crate::model::{Base, Model, Objective};
 use crate::network::Network;
-use crate::phase::{Phase, Round};
+use crate::phase::{Parts, Phase, Round};
 use crate::settings::Settings;
 use crate::shared_buffers::{SharedBuffers, tick_of};
 use crate::training::Training;
@@ -325,10 +325,11 @@ impl Model for CycleGan {
         let SharedBuffers { clock, rates, .. } = self.base.buffers;
         let memory = &self.base.memory;
         let round = |name, network| Round { name, times: 1, network, clock, rates };
+        let backward = |s: &mut Schedule, micro_batch| self.discriminators_backward(s, micro_batch, training);
+        let carried: Vec<Buf> = self.pools.iter().flatten().flat_map(|&(pool, count)| [pool, count]).collect();
+        let parts = Parts { backward: &backward, sums: &[], finish: &|_| {}, carried: &carried };
         let discriminators =
-            round("discriminators", &self.discriminator_network).phases(memory, batch, training, |s, micro_batch| {
-                self.discriminators_backward(s, micro_batch, training);
-            });
+            round("discriminators", &self.discriminator_network).phases_of(memory, batch, training, &parts);
         let generators =
             round("generators", &self.generator_network).phases(memory, batch, training, |s, micro_batch| {
                 self.generators_backward(s, micro_batch, training);

@@ -283,7 +283,7 @@ impl Model for VqVae {
             }
         };
         let backward = |s: &mut Schedule, micro_batch| self.backward(s, micro_batch, training);
-        let parts = Parts { backward: &backward, sums: &sums, finish: &finish };
+        let parts = Parts { backward: &backward, sums: &sums, finish: &finish, carried: &[] };
         round.phases_of(&self.base.memory, batch, training, &parts)
     }
 
