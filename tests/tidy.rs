@@ -128,6 +128,7 @@ const DOORS: &[&str] = &[
     "crates/cli/src/io/files/folders.rs",
     "crates/cli/src/io/files/lock.rs",
     "crates/cli/src/io/files/read.rs",
+    "crates/cli/src/io/files/unnamed.rs",
     "crates/cli/src/io/files/write.rs",
     // Readers of data sets.
     "crates/cli/src/data/formats.rs",

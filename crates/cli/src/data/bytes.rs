@@ -4,13 +4,12 @@
 //! are used and fit, and data may be larger than memory.
 
 use crate::io::cache;
-use crate::io::error::{Error, Result, error};
+use crate::io::error::{Error, Result};
+use crate::io::files::Unnamed;
 use memmap2::Mmap;
 use rayon::prelude::*;
-use std::env;
+use std::env::{self, temp_dir};
 use std::fmt;
-use std::fs::{File, create_dir_all};
-use std::io::{self, BufWriter, Write};
 use std::mem::take;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -126,7 +125,7 @@ impl Bytes {
 pub(super) struct Writer {
     most: usize,
     bytes: Vec<u8>,
-    file: Option<BufWriter<File>>,
+    file: Option<Unnamed>,
 }
 
 impl Default for Writer {
@@ -142,55 +141,39 @@ impl Writer {
 
     /// Adds bytes.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write(bytes).map_err(|reason| self.cannot(&reason))
+        let is_full = self.bytes.len() + bytes.len() > self.most || self.bytes.try_reserve(bytes.len()).is_err();
+        if self.file.is_none() && is_full {
+            let folder = cache::folder().unwrap_or_else(temp_dir);
+            self.file = Some(Unnamed::create(&folder).map_err(explained)?);
+            let before = take(&mut self.bytes);
+            self.write(&before)?;
+        }
+        self.write(bytes)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.file.is_none() && self.bytes.len() + bytes.len() > self.most {
-            let mut file = BufWriter::new(Self::create()?);
-            file.write_all(&take(&mut self.bytes))?;
-            self.file = Some(file);
-        }
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.file {
-            Some(file) => file.write_all(bytes),
+            Some(file) => file.append(bytes).map_err(explained),
             None => {
-                self.bytes.try_reserve(bytes.len())?;
-                self.bytes.write_all(bytes)
+                self.bytes.extend_from_slice(bytes);
+                Ok(())
             }
         }
     }
 
     /// The bytes.
-    pub(super) fn finish(mut self) -> Result<Bytes> {
-        let Some(file) = self.file.take() else { return Ok(self.bytes.into()) };
-        let map = || {
-            let file = file.into_inner()?;
-            // SAFETY: the file has no name, and nothing writes to it any more.
-            unsafe { Mmap::map(&file) }
-        };
-        let map = map().map_err(|reason| self.cannot(&reason))?;
-        Ok(Bytes(Place::File(Arc::new(map))))
-    }
-
-    fn cannot(&self, reason: &io::Error) -> Error {
-        error!(
-            File,
-            "cannot keep images beyond {VARIABLE} = {} bytes in a file ({reason}); free space in the cache folder, or \
-             set FRIT_CACHE to another one",
-            self.most
-        )
-    }
-
-    /// A file without a name, in the cache folder if there is one.
-    fn create() -> io::Result<File> {
-        match cache::folder() {
-            None => tempfile::tempfile(),
-            Some(folder) => {
-                create_dir_all(&folder)?;
-                tempfile::tempfile_in(folder)
-            }
+    pub(super) fn finish(self) -> Result<Bytes> {
+        match self.file {
+            None => Ok(self.bytes.into()),
+            Some(file) => Ok(Bytes(Place::File(Arc::new(file.map().map_err(explained)?)))),
         }
     }
+}
+
+/// The error with the reason for the file.
+fn explained(error: Error) -> Error {
+    let message = format!("{error}; it has the images beyond {VARIABLE}, {} bytes, and FRIT_CACHE names it", most());
+    error.with_message(message)
 }
 
 /// Most bytes in memory.
@@ -248,6 +231,7 @@ impl fmt::Debug for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::error::error;
 
     fn in_file(bytes: &[u8]) -> Bytes {
         let mut writer = Writer::new(3);
