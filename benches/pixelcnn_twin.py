@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
 """Train the PyTorch twin of a PixelCNN on the same images, and compare their likelihoods.
 
-    benches/pixelcnn_twin.py RUN DATA.npz [--seed N] [--threads N]
+    benches/pixelcnn_twin.py RUN DATA.npz [--start RUN] [--seed N] [--threads N]
 
 RUN is a finished run of the family pixelcnn, and DATA its data: x_train, y_train, x_test and y_test, as bytes. The twin
-has the run's settings: network, batch size, steps, learning rate and its cosine, and PyTorch's initial weights. Both see
-pixels drawn anew in each step. Prints nats an image on one drawing of the test set, of both.
+has the run's settings: network, batch size, steps, learning rate and its cosine. Both see pixels drawn anew in each
+step. Prints nats an image on one drawing of the test set, of both.
+
+Seeds differ by more than programs. With --start, a run of the same seed whose rate was nothing, the twin has frit's
+initial weights and random numbers; the images are in their order, so RUN must have train.shuffle = false:
+
+    frit train pixelcnn --data DATA --no-shuffle --steps 600 --out RUN
+    frit train pixelcnn --data DATA --no-shuffle --steps 1 --lr 1e-30 --out START
 """
 
 import argparse
@@ -19,7 +25,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/golden")]
+import noise
 import open_in_torch as frit
 
 
@@ -34,6 +42,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("data")
+    parser.add_argument("--start")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -51,7 +60,11 @@ def main():
     print(f"frit: {ours:.3f} nats an image", flush=True)
 
     twin = frit.Pixels(config["pixelcnn"], tuple(x.shape[1:]), int(y.max()) + 1)
-    for layer in twin.layers if config["pixelcnn"]["class_conditional"] else []:
+    if args.start:
+        assert not config["train"]["shuffle"], "RUN must have train.shuffle = false"
+        twin.load_state_dict(frit.load(args.start, dtype=torch.float32).state_dict())
+        noise.SEED = config["train"]["seed"]
+    for layer in twin.layers if config["pixelcnn"]["class_conditional"] and not args.start else []:
         torch.nn.init.normal_(getattr(layer, "class").weight, 0.0, 0.1)
     train, optimiser = config["train"], config["optimiser"]
     adam = torch.optim.Adam(twin.parameters(), optimiser["lr"], (optimiser["beta1"], optimiser["beta2"]))
@@ -61,11 +74,15 @@ def main():
     schedule = torch.optim.lr_scheduler.LambdaLR(adam, falls[optimiser["lr_schedule"]])
     begun, step = time.time(), 0
     for epoch in range(math.ceil(steps / per_epoch)):
-        for rows in torch.randperm(len(x)).split(train["batch_size"]):
+        order = torch.arange(len(x)) if args.start else torch.randperm(len(x))
+        for rows in order.split(train["batch_size"]):
             if step == steps:
                 break
             images = x[rows]
-            loss = twin(images, y[rows], drawn(images))["nats"].sum(1).mean()
+            draws = drawn(images)
+            if args.start and dithered:
+                draws = noise.uniform(step + 1, noise.MIX, draws.numel()).float().reshape(draws.shape)
+            loss = twin(images, y[rows], draws)["nats"].sum(1).mean()
             adam.zero_grad()
             loss.backward()
             adam.step()
