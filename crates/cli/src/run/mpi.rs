@@ -222,7 +222,7 @@ impl Mpi {
                 short if short < Duration::from_micros(200) => spin_loop(),
                 short if short < Duration::from_millis(2) => yield_now(),
                 // MPI sends a part of a message in each call.
-                _ if !is_sent => sleep(Duration::from_micros(10)),
+                _ if !is_sent => yield_now(),
                 long => sleep((long / 50).min(Duration::from_millis(1))),
             }
         }
