@@ -117,7 +117,9 @@ fn many_images_are_kept_in_a_file() {
         // The cache folder is a file.
         refusal(
             &in_file(&line, "planes.npy"),
-            &["is a file, not a folder; it has the images beyond FRIT_DATA_MEMORY, 100 bytes"],
+            &[
+                "is a file, not a folder; images of more than 100 bytes (FRIT_DATA_MEMORY) are kept in the folder FRIT_CACHE",
+            ],
         );
     }
     let train = "train ae --data data --hidden 4 --latent-dim 2 --steps 5 --set data.shard=128 --device cpu -q --out";

@@ -60,7 +60,7 @@ impl Bytes {
         matches!(self.0, Place::File(_))
     }
 
-    /// The images of `size` bytes for whose numbers `is_kept` is true.
+    /// Keeps the images, of `size` bytes each, whose numbers pass `is_kept`.
     pub(super) fn keep(mut self, size: usize, is_kept: impl Fn(usize) -> bool) -> Result<Self> {
         let count = self.len() / size.max(1);
         let kept = (0..count).filter(|&number| is_kept(number));
@@ -83,7 +83,7 @@ impl Bytes {
         Ok(self)
     }
 
-    /// Each image of `size` bytes by `f`, one after another.
+    /// Applies `f` to each image of `size` bytes, and joins the results.
     pub(super) fn map_each(&self, size: usize, f: impl Fn(&[u8]) -> Vec<u8> + Sync) -> Result<Self> {
         let mut writer = Writer::default();
         for images in self.chunks(size * AT_ONCE) {
@@ -121,7 +121,7 @@ impl Bytes {
     }
 }
 
-/// Collects bytes, first in memory, from a number on in a file.
+/// Collects bytes in memory or, if they are many, in a file.
 pub(super) struct Writer {
     most: usize,
     bytes: Vec<u8>,
@@ -170,9 +170,10 @@ impl Writer {
     }
 }
 
-/// The error with the reason for the file.
+/// Adds the purpose of the file to an error.
 fn explained(error: Error) -> Error {
-    let message = format!("{error}; it has the images beyond {VARIABLE}, {} bytes, and FRIT_CACHE names it", most());
+    let most = most();
+    let message = format!("{error}; images of more than {most} bytes ({VARIABLE}) are kept in the folder FRIT_CACHE");
     error.with_message(message)
 }
 
