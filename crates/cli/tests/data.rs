@@ -118,7 +118,8 @@ fn many_images_are_kept_in_a_file() {
         refusal(
             &in_file(&line, "planes.npy"),
             &[
-                "is a file, not a folder; images of more than 100 bytes (FRIT_DATA_MEMORY) are kept in the folder FRIT_CACHE",
+                "is a file, not a folder; images of more than 100 bytes",
+                "(FRIT_DATA_MEMORY) are kept in the folder FRIT_CACHE",
             ],
         );
     }
