@@ -7,8 +7,9 @@ RUN is a finished run of the family pixelcnn, and DATA its data: x_train, y_trai
 has the run's settings: network, batch size, steps, learning rate and its cosine. Both see pixels drawn anew in each
 step. Prints nats an image on one drawing of the test set, of both.
 
-Seeds differ by more than programs. With --start, a run of the same seed whose rate was nothing, the twin has frit's
-initial weights and random numbers; the images are in their order, so RUN must have train.shuffle = false:
+The twin has PyTorch's initial weights, and its own order of the images. Seeds differ by more than programs. With --start,
+a run of the same seed whose rate was nothing, the twin has frit's initial weights and random numbers; the images are in
+their order, so RUN must have train.shuffle = false:
 
     frit train pixelcnn --data DATA --no-shuffle --steps 600 --out RUN
     frit train pixelcnn --data DATA --no-shuffle --steps 1 --lr 1e-30 --out START
