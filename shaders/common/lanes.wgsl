@@ -14,6 +14,10 @@
 
 override tall: u32 = 0u;
 
+// Zero, as these drivers cannot tell. Mesa 22 compiles a shader anew for every dispatch if the condition of a branch or
+// the end of a loop depends on the uniform alone, so such numbers have it added.
+var<private> zero: u32;
+
 fn outer(a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(a.x * b, a.y * b, a.z * b, a.w * b);
 }
@@ -87,7 +91,7 @@ fn lines(first: u32, lane: u32, count: u32) -> vec4<u32> {
 // The bias of the lane's four columns from `first` on. It is loaded before the sums are stored: an element that is not
 // loaded costs these drivers as much as one that is.
 fn biases(first: u32, lane: u32, count: u32) -> vec4<f32> {
-    if p.use_bias == 0u { return vec4(0.0); }
+    if p.use_bias + zero == 0u { return vec4(0.0); }
     let cols = lines(first, lane, count);
     return vec4(bias[cols.x], bias[cols.y], bias[cols.z], bias[cols.w]);
 }
@@ -109,7 +113,7 @@ fn epilogue(at: u32, sum: f32) -> f32 {
     }
     if gate != IDENTITY {
         v *= slope_from_output(gate, p.gate_alpha, gate_y[at]);
-    } else if p.gate != IDENTITY {
+    } else if p.gate + zero != IDENTITY {
         v *= select(select(0.0, p.gate_alpha, p.gate == LEAKY_RELU), 1.0, gate_y[at] > 0.0);
     }
     return v;

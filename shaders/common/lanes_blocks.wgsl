@@ -32,7 +32,7 @@ fn epilogue_quad(at: u32, sum: vec4<f32>) -> vec4<f32> {
             slope_from_output(gate, p.gate_alpha, g.x), slope_from_output(gate, p.gate_alpha, g.y),
             slope_from_output(gate, p.gate_alpha, g.z), slope_from_output(gate, p.gate_alpha, g.w),
         );
-    } else if p.gate != IDENTITY {
+    } else if p.gate + zero != IDENTITY {
         let off = select(0.0, p.gate_alpha, p.gate == LEAKY_RELU);
         v *= select(vec4(off), vec4(1.0), gate_y_quads[at] > vec4(0.0));
     }

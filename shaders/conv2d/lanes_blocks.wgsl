@@ -63,6 +63,7 @@ fn conv2d_lanes_blocks(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    zero = lane / 8u;
     let corner = begin_lanes(group, groups);
     if corner.x >= work.m { return; }
     let c = sums_over_taps(lane, corner);

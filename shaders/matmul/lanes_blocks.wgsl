@@ -46,9 +46,10 @@ fn matmul_lanes_blocks(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    zero = lane / 8u;
     begin_tile(group, groups, tile_size());
     if corner.x >= p.m { return; }
-    let c = sums(lane, 0u, p.k);
+    let c = sums(lane, 0u, p.k + zero);
     let near = biases(corner.y, lane, p.n);
     let after = biases(corner.y + 32u, lane, p.n);
     for (var i = 0u; i < 16u; i++) {

@@ -34,6 +34,7 @@ fn matmul_lanes(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    zero = lane / 8u;
     begin_tile(group, groups, tile_size());
     let begin = part * p.chunk;
     if corner.x >= p.m || begin >= p.k { return; }
