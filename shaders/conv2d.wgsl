@@ -101,8 +101,11 @@ var<workgroup> places: array<vec4<i32>, 128>; // the most rows or columns of a t
 // A corner that is outside the image after any step, and no pixel.
 const OUTSIDE = vec4<i32>(0, -0x40000000, 0, -1);
 
+// The role in the uniform, where the constant is TAPS.
+var<private> asked: u32;
+
 fn is_input() -> bool {
-    return role == INPUT || (role == TAPS && p.role == INPUT);
+    return role == INPUT || (role == TAPS && asked == INPUT);
 }
 
 fn work_at(z: u32) -> Work {

@@ -56,8 +56,12 @@ fn lane_row(z: u32, row: u32, pixel: vec3<u32>) -> u32 {
 }
 
 // Sets `work`, and returns the first row and column of the workgroup's tile.
-fn begin_lanes(group: vec3<u32>, groups: vec3<u32>) -> vec2<u32> {
+fn begin_lanes(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> vec2<u32> {
+    zero = lane / 8u;
+    asked = p.role + zero;
     work = work_at(group.z);
+    work.taps += zero;
+    work.channels += zero;
     let size = tile_size();
     let across = (work.n + size.y - 1u) / size.y;
     let index = group_index(vec3(group.xy, 0u), groups);

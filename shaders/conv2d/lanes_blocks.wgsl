@@ -5,15 +5,15 @@
 @group(0) @binding(3) var<storage, read> gate_y_quads: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<f32>>;
 
-// Four channels of four pixels, by channel; zeros where `at` is negative.
+// Four channels of four pixels, by pixel; zeros where `at` is negative.
 fn channels_of_image(at: vec4<i32>, channel: u32) -> mat4x4<f32> {
     let i = (vec4<u32>(max(at, vec4(0))) + channel) / 4u;
-    return transpose(mat4x4(
+    return mat4x4(
         select(vec4(0.0), image[i.x], at.x >= 0),
         select(vec4(0.0), image[i.y], at.y >= 0),
         select(vec4(0.0), image[i.z], at.z >= 0),
         select(vec4(0.0), image[i.w], at.w >= 0),
-    ));
+    );
 }
 
 // Four columns of w for four channels, by channel: the channels are adjacent for FORWARD, the columns for INPUT.
@@ -48,9 +48,7 @@ fn sums_over_taps(lane: u32, corner: vec2<u32>) -> array<mat4x4<f32>, 16> {
                 } else {
                     more = channels_of_w(more_cols, of_w, to_channel);
                 }
-                for (var t = 0u; t < min(4u, work.channels - channel); t++) {
-                    accumulate(&c, matrix_row(a, t), matrix_row(b, t), matrix_row(more, t));
-                }
+                accumulate_block(&c, a, b, more);
             }
         }
     }
@@ -63,8 +61,7 @@ fn conv2d_lanes_blocks(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    zero = lane / 8u;
-    let corner = begin_lanes(group, groups);
+    let corner = begin_lanes(group, groups, lane);
     if corner.x >= work.m { return; }
     let c = sums_over_taps(lane, corner);
     let first = pixel_of(corner.x);

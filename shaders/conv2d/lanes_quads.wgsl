@@ -44,7 +44,7 @@ fn conv2d_lanes_quads(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let corner = begin_lanes(group, groups);
+    let corner = begin_lanes(group, groups, lane);
     if corner.x >= work.m { return; }
     let begin = group.z * p.chunk;
     let c = sums_over_pixels(lane, corner, begin, min(work.k, begin + p.chunk));

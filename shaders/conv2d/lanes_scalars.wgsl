@@ -74,8 +74,7 @@ fn conv2d_lanes(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    zero = lane / 8u;
-    let corner = begin_lanes(group, groups);
+    let corner = begin_lanes(group, groups, lane);
     if corner.x >= work.m { return; }
     var c: array<mat4x4<f32>, 16>;
     if role == WEIGHT {

@@ -1,15 +1,15 @@
 // The products of matmul.wgsl by the tiles of a subgroup, for operands and outputs whose stored rows have a multiple of
-// four elements.
+// four elements, and sums with a multiple of four terms.
 // Also needs matmul/quads.wgsl, common/lanes.wgsl and common/lanes_blocks.wgsl.
 
 @group(0) @binding(3) var<storage, read> gate_y_quads: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<f32>>;
 
-// Four rows of A for four terms, by term.
+// Four rows of A for four terms, by row.
 fn terms_of_a(rows: vec4<u32>, terms: vec4<u32>) -> mat4x4<f32> {
     let across = p.trans_a != 0u;
     let at = select(rows * p.k + terms.x, terms * p.m + rows.x, across) / 4u;
-    return by_term(mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]), !across);
+    return by_line(mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]), !across);
 }
 
 // Four columns of B for four terms, by term.
@@ -26,15 +26,12 @@ fn sums(lane: u32, begin: u32, end: u32) -> array<mat4x4<f32>, 16> {
     let more = select(lines(corner.y + 32u, lane, p.n), lines(corner.x + 32u, lane, p.m), tall != 0u);
     var c: array<mat4x4<f32>, 16>;
     for (var l = begin; l < end; l += 4u) {
-        // Terms past the last one are not added.
-        let terms = min(vec4(l) + vec4(0u, 1u, 2u, 3u), vec4(end - 1u));
+        let terms = vec4(l) + vec4(0u, 1u, 2u, 3u);
         let of_a = terms_of_a(rows, terms);
         let of_b = terms_of_b(cols, terms);
         var of_more: mat4x4<f32>;
         if tall != 0u { of_more = terms_of_a(more, terms); } else { of_more = terms_of_b(more, terms); }
-        for (var t = 0u; t < min(4u, end - l); t++) {
-            accumulate(&c, matrix_row(of_a, t), matrix_row(of_b, t), matrix_row(of_more, t));
-        }
+        accumulate_block(&c, of_a, of_b, of_more);
     }
     return c;
 }

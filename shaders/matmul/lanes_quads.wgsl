@@ -30,10 +30,11 @@ fn matmul_lanes_quads(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
+    zero = lane / 8u;
     begin_tile(group, groups, tile_size());
     let chunk = terms(group.z);
     if corner.x >= p.m || chunk.x >= chunk.y { return; }
-    let c = sums(lane, chunk.x, chunk.y);
+    let c = sums(lane, chunk.x, chunk.y + zero);
     for (var i = 0u; i < 16u; i++) {
         let m = matrix(c, i);
         let at = corner + matrix_at(i, lane);

@@ -39,7 +39,8 @@ pub fn eligible(call: &Call, caps: &Caps) -> Vec<&'static Variant> {
         Needs::EightLanesQuads => eight_lanes(caps) && stored_by_terms(call) && rows_in_quads(call),
         Needs::EightLanesBlocks => {
             let y = call.bufs.last().expect("a product has an output");
-            eight_lanes(caps) && rows_in_quads(call) && y.shape.cols().is_multiple_of(4)
+            let whole_blocks = call.param("k").is_none_or(|terms| terms.is_multiple_of(4));
+            eight_lanes(caps) && rows_in_quads(call) && y.shape.cols().is_multiple_of(4) && whole_blocks
         }
         Needs::Half => caps.features.contains(&"f16"),
         Needs::Cooperative(side) => {

@@ -66,7 +66,7 @@ pub enum Needs {
     EightLanes,
     /// The same, and operands stored by terms, in rows of a multiple of four elements.
     EightLanesQuads,
-    /// The same, and operands and outputs in rows of a multiple of four elements.
+    /// The same, and operands and outputs in rows of a multiple of four elements, and as many terms in a sum.
     EightLanesBlocks,
     /// Half-precision support, and a policy that asks for half precision.
     Half,
@@ -136,7 +136,7 @@ pub(crate) const LANES_QUADS: Tiles = Tiles { loads: 67, ..LANES };
 /// The same, 64 × 32.
 pub(crate) const TALL_QUADS: Tiles = Tiles { loads: 67, ..TALL };
 
-/// [`LANES`] that load blocks of four terms: a term takes 0.8 of the time.
+/// [`LANES`] that load and add blocks of four terms: a term takes 0.8 of the time.
 pub(crate) const LANES_BLOCKS: Tiles = Tiles { loads: 77, ..LANES };
 /// The same, 64 × 32.
 pub(crate) const TALL_BLOCKS: Tiles = Tiles { loads: 77, ..TALL };
