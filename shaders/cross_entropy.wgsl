@@ -1,5 +1,5 @@
 // The cross-entropy of the rows of logits x [m, k] with shares t [m, k], logsumexp(x) − Σ_j t_j x_j, and the errors of
-// classification; one workgroup of 256 per row, with trees for everything over a row:
+// classification; rows by 32 invocations each, as in rows.wgsl:
 //
 //   cross_entropy                rows [m] = Σ_j t_j (max − x_j) + log Σ_j exp(x_j − max), max being the row's largest x
 //   cross_entropy_with_gradient  the same, and dx [m, k] = weight · (exp(x − max) / Σ_j exp(x_j − max) − t)
@@ -8,7 +8,7 @@
 //
 // The caller must ensure that the shares of a row sum to 1. No term of the loss is below 0, so nothing cancels.
 // Arguments of exp are at most 0 and clamped at −80, where exp is negligible next to that of the row's maximum.
-// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/tree.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl and common/rows.wgsl.
 
 struct Params {
     m: u32,
@@ -38,17 +38,17 @@ struct Found {
 // The values for the k elements from `row` on.
 fn found(row: u32, k: u32, local: u32) -> Found {
     var top = x[row];
-    for (var j = local; j < k; j += 256u) { top = max(top, x[row + j]); }
-    top = tree_max(local, top);
+    for (var j = local % ACROSS; j < k; j += ACROSS) { top = max(top, x[row + j]); }
+    top = row_max(local, top);
     var sum = 0.0;
     var short = 0.0;
-    for (var j = local; j < k; j += 256u) {
+    for (var j = local % ACROSS; j < k; j += ACROSS) {
         let v = x[row + j];
         sum += exp_below(v, top);
         short += t[row + j] * (top - v);
     }
-    sum = tree_sum(local, sum);
-    short = tree_sum(local, short);
+    sum = row_sum(local, sum);
+    short = row_sum(local, short);
     return Found(top, sum, short + ln(sum));
 }
 
@@ -58,10 +58,10 @@ fn cross_entropy(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let r = group_index(group, groups);
+    let r = row_of(group, groups, local);
     let inside = r < p.m;
     let of_row = found(select(0u, r * p.k, inside), p.k, local);
-    if local == 0u && inside { rows[r] = of_row.loss; }
+    if local % ACROSS == 0u && inside { rows[r] = of_row.loss; }
 }
 
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
@@ -73,16 +73,16 @@ fn cross_entropy_with_gradient(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let r = group_index(group, groups);
+    let r = row_of(group, groups, local);
     let inside = r < p_gradient.m;
     let row = select(0u, r * p_gradient.k, inside);
     let of_row = found(row, p_gradient.k, local);
     let end = select(0u, p_gradient.k, inside);
-    for (var j = local; j < end; j += 256u) {
+    for (var j = local % ACROSS; j < end; j += ACROSS) {
         let at = row + j;
         dx[at] = p_gradient.weight * (exp_below(x[at], of_row.top) / of_row.sum - t[at]);
     }
-    if local == 0u && inside { rows[r] = of_row.loss; }
+    if local % ACROSS == 0u && inside { rows[r] = of_row.loss; }
 }
 
 @group(0) @binding(2) var<storage, read_write> wrong: array<f32>;
@@ -97,21 +97,21 @@ fn cross_entropy_errors(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let r = group_index(group, groups);
+    let r = row_of(group, groups, local);
     let inside = r < p.m;
     let row = select(0u, r * p.k, inside);
     var top = vec2(x[row], t[row]);
     var place = vec2(0u);
-    for (var j = local; j < p.k; j += 256u) {
+    for (var j = local % ACROSS; j < p.k; j += ACROSS) {
         let v = vec2(x[row + j], t[row + j]);
         place = select(place, vec2(j), v > top);
         top = select(top, v, v > top);
     }
     tops[local] = top;
     places[local] = place;
-    for (var reach = 128u; reach > 0u; reach >>= 1u) {
+    for (var reach = ACROSS / 2u; reach > 0u; reach >>= 1u) {
         workgroupBarrier();
-        if local < reach {
+        if local % ACROSS < reach {
             let other = tops[local + reach];
             let other_place = places[local + reach];
             let ahead = (other > tops[local]) | ((other == tops[local]) & (other_place < places[local]));
@@ -119,5 +119,5 @@ fn cross_entropy_errors(
             places[local] = select(places[local], other_place, ahead);
         }
     }
-    if local == 0u && inside { wrong[r] = select(0.0, 1.0, places[0].x != places[0].y); }
+    if local % ACROSS == 0u && inside { wrong[r] = select(0.0, 1.0, places[local].x != places[local].y); }
 }

@@ -122,7 +122,7 @@ fn ties() -> Case {
 }
 
 fn folded() -> Case {
-    let (m, k) = (MAX_GROUPS as usize + 78, 3);
+    let (m, k) = (8 * MAX_GROUPS as usize + 78, 3);
     let mut case = Case::new(format!("folded grid, {m}×{k}"));
     let x = case.input([m, k], Fill::Uniform(-4.0, 4.0));
     let t = case.input([m, k], Fill::Numbers(soft(m, k)));

@@ -37,7 +37,7 @@ fn extremes() -> Case {
 }
 
 fn folded() -> Case {
-    let (m, n) = (MAX_GROUPS as usize + 78, 3);
+    let (m, n) = (8 * MAX_GROUPS as usize + 78, 3);
     let mut case = Case::new(format!("folded grid, {m}×{n}"));
     let x = case.input([m, n], Fill::Uniform(-3.0, 3.0));
     let dsum = case.input([m], Fill::OffZero);

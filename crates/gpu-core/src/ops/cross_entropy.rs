@@ -23,7 +23,7 @@ params! {
 pub static CROSS_ENTROPY: Kernel = Kernel {
     name: "cross_entropy",
     op: "cross_entropy",
-    source: shader!("cross_entropy", "grid", "nan", "elementary", "tree"),
+    source: shader!("cross_entropy", "grid", "nan", "elementary", "rows"),
     bindings: &[read("x"), read("t"), write("rows")],
     params: CrossEntropyParams::FIELDS,
     overrides: &[],
@@ -96,5 +96,6 @@ fn parameters(label: &str, x: Buf, t: Buf, weight: f32) -> CrossEntropyParams {
 }
 
 fn grid(x: Buf) -> Grid {
-    Grid::Linear(x.shape.rows())
+    // Eight rows a workgroup.
+    Grid::Linear(x.shape.rows().div_ceil(8))
 }

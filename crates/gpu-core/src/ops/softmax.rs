@@ -19,7 +19,7 @@ params! {
 pub static LOGSUMEXP: Kernel = Kernel {
     name: "logsumexp",
     op: "softmax",
-    source: shader!("softmax", "grid", "nan", "elementary", "tree"),
+    source: shader!("softmax", "grid", "nan", "elementary", "rows"),
     bindings: &[read("x"), write("y")],
     params: SoftmaxParams::FIELDS,
     overrides: &[],
@@ -96,5 +96,6 @@ fn parameters(x: Buf) -> SoftmaxParams {
 }
 
 fn grid(x: Buf) -> Grid {
-    Grid::Linear(x.shape.rows())
+    // Eight rows a workgroup.
+    Grid::Linear(x.shape.rows().div_ceil(8))
 }
