@@ -6,18 +6,20 @@
 //
 //   group_norm_partial           partial [n, parts, 2, c]: mean and Σ (x − mean)² of `chunk` pixels of one channel;
 //                                one invocation per image, chunk and channel, adjacent ones read adjacent channels
-//   group_norm_finish            stats [n, groups, 2] = mean, inv_std; one workgroup of 256 per image and group
-//   group_norm_apply             y [n, hw, c]; one invocation per element
+//   group_norm_finish            stats [n, groups, 2] = mean, inv_std; 32 invocations per image and group, as in
+//                                rows.wgsl
+//   group_norm_apply             y [n, hw, c]; one invocation per eight pixels of one channel, adjacent ones read
+//                                adjacent channels
 //   group_norm_backward_partial  Σ dy x̂ and Σ dy over the same chunks, [n, parts, c] each; dy is the gradient before
 //                                act
-//   group_norm_backward_finish   totals [n, groups, 2] = Σ g x̂, Σ g with g = weight · dy; one workgroup of 256 per
-//                                image and group
+//   group_norm_backward_finish   totals [n, groups, 2] = Σ g x̂, Σ g with g = weight · dy; 32 invocations per image and
+//                                group
 //   group_norm_backward_apply    dx = inv_std (g − (Σ g + x̂ Σ g x̂) / count) · slope, where slope is that of the
-//                                activation `gate` with output gate_y [n, hw, c]; one invocation per element
+//                                activation `gate` with output gate_y [n, hw, c]; the invocations of apply
 //
 // weight and bias [c] are used only if `affine`. Chunks are summed and joined as in batch_norm.wgsl.
 // c is a multiple of groups, as ops/group_norm.rs asserts.
-// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/tree.wgsl and common/activation.wgsl.
+// Needs common/grid.wgsl, common/nan.wgsl, common/elementary.wgsl, common/rows.wgsl and common/activation.wgsl.
 
 struct Params {
     n: u32,
@@ -33,6 +35,9 @@ struct Params {
     gate_alpha: f32,
     epsilon: f32,
 }
+
+// Pixels that one invocation normalises, in one channel: PIXELS of ops/group_norm.rs.
+const PIXELS: u32 = 8u;
 
 override affine: u32 = 0u;
 override activation: u32 = 0u;
@@ -86,7 +91,7 @@ fn group_norm_finish(
     @builtin(local_invocation_index) local: u32,
 ) {
     let c = p_stats.c;
-    let i = group_index(group, groups);
+    let i = row_of(group, groups, local);
     let inside = i < p_stats.n * p_stats.groups;
     let at = select(0u, i, inside);
     let width = c / p_stats.groups;
@@ -95,19 +100,19 @@ fn group_norm_finish(
     let count = f32(p_stats.hw * width);
     let first = partials[start];
     var moved = 0.0;
-    for (var e = local; e < entries; e += 256u) {
+    for (var e = local % ACROSS; e < entries; e += ACROSS) {
         let part = e / width;
         moved += chunk_pixels(part) * (partials[start + 2u * part * c + e % width] - first);
     }
-    let mean = first + tree_sum(local, moved) / count;
+    let mean = first + row_sum(local, moved) / count;
     var squares = 0.0;
-    for (var e = local; e < entries; e += 256u) {
+    for (var e = local % ACROSS; e < entries; e += ACROSS) {
         let part = e / width;
         let d = partials[start + 2u * part * c + e % width] - mean;
         squares += partials[start + (2u * part + 1u) * c + e % width] + chunk_pixels(part) * d * d;
     }
-    squares = tree_sum(local, squares);
-    if local == 0u && inside {
+    squares = row_sum(local, squares);
+    if local % ACROSS == 0u && inside {
         stats[2u * at] = mean;
         stats[2u * at + 1u] = inverseSqrt(squares / count + p_stats.epsilon);
     }
@@ -132,12 +137,25 @@ fn group_norm_apply(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = group_index(group, groups) * 256u + local;
-    if i >= p.n * p.hw * p.c { return; }
+    let spans = (p.hw + PIXELS - 1u) / PIXELS;
+    if i >= p.n * spans * p.c { return; }
     let channel = i % p.c;
-    let at = 2u * group_of(i / (p.hw * p.c), channel, p.c, p.groups);
-    var v = (x[i] - saved[at]) * saved[at + 1u];
-    if affine != 0u { v = weight[channel] * v + bias[channel]; }
-    y[i] = activate(activation, p.alpha, v);
+    let span = i / p.c; // counted through all images
+    let image = span / spans;
+    let begin = (span % spans) * PIXELS;
+    let at = 2u * group_of(image, channel, p.c, p.groups);
+    let centre = saved[at];
+    let inv_std = saved[at + 1u];
+    var factor = 1.0;
+    var offset = 0.0;
+    if affine != 0u {
+        factor = weight[channel];
+        offset = bias[channel];
+    }
+    for (var r = begin; r < min(begin + PIXELS, p.hw); r++) {
+        let e = (image * p.hw + r) * p.c + channel;
+        y[e] = activate(activation, p.alpha, factor * ((x[e] - centre) * inv_std) + offset);
+    }
 }
 
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
@@ -183,7 +201,7 @@ fn group_norm_backward_finish(
     @builtin(local_invocation_index) local: u32,
 ) {
     let c = p_finish.c;
-    let i = group_index(group, groups);
+    let i = row_of(group, groups, local);
     let inside = i < p_finish.n * p_finish.groups;
     let at = select(0u, i, inside);
     let width = c / p_finish.groups;
@@ -191,16 +209,16 @@ fn group_norm_backward_finish(
     let start = (at / p_finish.groups) * p_finish.parts * c + channels;
     var of_dots = 0.0;
     var of_sums = 0.0;
-    for (var e = local; e < p_finish.parts * width; e += 256u) {
+    for (var e = local % ACROSS; e < p_finish.parts * width; e += ACROSS) {
         let entry = start + (e / width) * c + e % width;
         var scale = 1.0;
         if affine != 0u { scale = weight[channels + e % width]; }
         of_dots += scale * dots[entry];
         of_sums += scale * sums[entry];
     }
-    of_dots = tree_sum(local, of_dots);
-    of_sums = tree_sum(local, of_sums);
-    if local == 0u && inside {
+    of_dots = row_sum(local, of_dots);
+    of_sums = row_sum(local, of_sums);
+    if local % ACROSS == 0u && inside {
         totals[2u * at] = of_dots;
         totals[2u * at + 1u] = of_sums;
     }
@@ -219,15 +237,25 @@ fn group_norm_backward_apply(
 ) {
     let c = p_backward.c;
     let i = group_index(group, groups) * 256u + local;
-    if i >= p_backward.n * p_backward.hw * c { return; }
+    let spans = (p_backward.hw + PIXELS - 1u) / PIXELS;
+    if i >= p_backward.n * spans * c { return; }
     let channel = i % c;
-    let at = 2u * group_of(i / (p_backward.hw * c), channel, c, p_backward.groups);
+    let span = i / c; // counted through all images
+    let image = span / spans;
+    let begin = (span % spans) * PIXELS;
+    let at = 2u * group_of(image, channel, c, p_backward.groups);
+    let centre = saved[at];
     let inv_std = saved[at + 1u];
-    let normed = (x[i] - saved[at]) * inv_std;
     let count = f32(p_backward.hw * (c / p_backward.groups));
-    var d = dy[i];
-    if affine != 0u { d *= weight[channel]; }
-    d = inv_std * (d - (group_sums[at + 1u] + normed * group_sums[at]) / count);
-    if gate != 0u { d *= slope_from_output(gate, p_backward.gate_alpha, gate_y[i]); }
-    dx[i] = d;
+    let of_dots = group_sums[at] / count;
+    let of_sums = group_sums[at + 1u] / count;
+    var factor = 1.0;
+    if affine != 0u { factor = weight[channel]; }
+    for (var r = begin; r < min(begin + PIXELS, p_backward.hw); r++) {
+        let e = (image * p_backward.hw + r) * c + channel;
+        let normed = (x[e] - centre) * inv_std;
+        var d = inv_std * (factor * dy[e] - (of_sums + normed * of_dots));
+        if gate != 0u { d *= slope_from_output(gate, p_backward.gate_alpha, gate_y[e]); }
+        dx[e] = d;
+    }
 }

@@ -102,7 +102,7 @@ fn flat() -> Case {
 }
 
 fn folded_groups() -> Case {
-    let n = MAX_GROUPS as usize / 2 + 78;
+    let n = 4 * MAX_GROUPS as usize + 78;
     let mut case = Case::new(format!("folded grid, {n}×2×2"));
     let x = case.input([n, 2, 2], Fill::Uniform(-1.0, 1.0));
     let norm = norm(&mut case, 2, 2, true);
@@ -112,11 +112,12 @@ fn folded_groups() -> Case {
 }
 
 fn folded_elements() -> Case {
-    let (pixels, c) = (MAX_GROUPS as usize + 9, 257);
-    let mut case = Case::new(format!("folded grid, 1×{pixels}×{c}"));
-    let x = case.input([1, pixels, c], Fill::Uniform(-1.0, 1.0));
+    // One workgroup more than fit, of invocations with one pixel each.
+    let (n, c) = (MAX_GROUPS as usize + 1, 256);
+    let mut case = Case::new(format!("folded grid, {n}×1×{c}"));
+    let x = case.input([n, 1, c], Fill::Uniform(-1.0, 1.0));
     let norm = norm(&mut case, c, 1, true);
-    case.sums_of(1000);
+    case.sums_of(c);
     forward(&mut case.schedule, "y", x, &norm, Activation::Relu);
     case
 }

@@ -96,6 +96,5 @@ fn parameters(label: &str, x: Buf, t: Buf, weight: f32) -> CrossEntropyParams {
 }
 
 fn grid(x: Buf) -> Grid {
-    // Eight rows a workgroup.
-    Grid::Linear(x.shape.rows().div_ceil(8))
+    Grid::of_rows(x.shape.rows())
 }

@@ -43,6 +43,8 @@ params! {
 const INVOCATIONS: usize = 256;
 /// Pixels that one invocation sums, in one channel.
 const CHUNK: usize = 64;
+/// Pixels that one invocation normalises, in one channel.
+const PIXELS: usize = 8;
 
 const fn kernel(
     name: &'static str,
@@ -54,7 +56,7 @@ const fn kernel(
     Kernel {
         name,
         op: "group_norm",
-        source: shader!("group_norm", "grid", "nan", "elementary", "tree", "activation"),
+        source: shader!("group_norm", "grid", "nan", "elementary", "rows", "activation"),
         bindings,
         params: GroupNormParams::FIELDS,
         overrides,
@@ -172,14 +174,14 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, norm: &GroupNorm, act: Act
     let partial_label = format!("{label}.partial");
     let grid = elements(n * parts * c);
     s.push(&GROUP_NORM_PARTIAL, &partial_label, &[x, partial], &params, grid, 4 * x.len() as u64);
-    let grid = Grid::Linear(n * norm.groups);
+    let grid = Grid::of_rows(n * norm.groups);
     s.push(&GROUP_NORM_FINISH, &format!("{label}.finish"), &[partial, stats], &params, grid, 4 * partial.len() as u64);
     let y = s.scratch(x.shape);
     let params = GroupNormParams { activation: act.code(), alpha: act.alpha(), ..params };
     // Unused bindings are bound to x.
     let (weight, bias) = norm.affine.unwrap_or((x, x));
     let bufs = [x, stats, y, weight, bias];
-    s.push(&GROUP_NORM_APPLY, label, &bufs, &params, elements(x.len()), 4 * x.len() as u64);
+    s.push(&GROUP_NORM_APPLY, label, &bufs, &params, spans(&params), 4 * x.len() as u64);
     (y, Saved { x, stats, norm: *norm })
 }
 
@@ -227,7 +229,7 @@ pub fn backward_input(
     let params = plain_params(x, &norm);
     let totals = s.scratch(stats.shape);
     let weight = norm.affine.map_or(x, |(weight, _)| weight);
-    let grid = Grid::Linear(params.n as usize * norm.groups);
+    let grid = Grid::of_rows(params.n as usize * norm.groups);
     let bufs = [sums.dot, sums.sum, totals, weight];
     let totals_label = format!("{label}.totals");
     s.push(&GROUP_NORM_BACKWARD_FINISH, &totals_label, &bufs, &params, grid, 4 * sums.dot.len() as u64);
@@ -235,7 +237,7 @@ pub fn backward_input(
     let params = GroupNormParams { gate: act.code(), gate_alpha: act.alpha(), ..params };
     let dx = s.scratch(x.shape);
     let bufs = [x, stats, dy, weight, totals, gate_y, dx];
-    s.push(&GROUP_NORM_BACKWARD_APPLY, label, &bufs, &params, elements(x.len()), 9 * x.len() as u64);
+    s.push(&GROUP_NORM_BACKWARD_APPLY, label, &bufs, &params, spans(&params), 9 * x.len() as u64);
     dx
 }
 
@@ -257,6 +259,12 @@ fn plain_params(x: Buf, norm: &GroupNorm) -> GroupNormParams {
         gate_alpha: 0.0,
         epsilon: norm.epsilon,
     }
+}
+
+/// The grid of the kernels that normalise [`PIXELS`] pixels of one channel an invocation.
+fn spans(params: &GroupNormParams) -> Grid {
+    let [n, hw, c] = [params.n, params.hw, params.c].map(|count| count as usize);
+    elements(n * hw.div_ceil(PIXELS) * c)
 }
 
 fn elements(count: usize) -> Grid {

@@ -29,6 +29,11 @@ pub enum Grid {
 }
 
 impl Grid {
+    /// The grid of a kernel with eight rows a workgroup: shaders/common/rows.wgsl.
+    pub(crate) fn of_rows(count: usize) -> Self {
+        Self::Linear(count.div_ceil(8))
+    }
+
     /// Workgroups along x, y and z for tiles of size `tile`; `None` if a dimension is zero or exceeds [`MAX_GROUPS`].
     pub fn groups(self, tile: [usize; 2]) -> Option<[u32; 3]> {
         let max = MAX_GROUPS as usize;
