@@ -3,7 +3,7 @@
 // belongs to `rows` rows of x in turn:
 //
 //   gated                 y [m, c]; one invocation per element of y
-//   gated_backward        dx [m, 2c] = (dy (1 − tanh² a) σ(b) | dy tanh(a) σ(b) (1 − σ(b))); one per element of dx
+//   gated_backward        dx [m, 2c] = (dy (1 − tanh² a) σ(b) | dy tanh(a) σ(b) (1 − σ(b))); one per element of y
 //   gated_backward_bias   dbias [m / rows, 2c] = the sum of dx over the rows of each row; one per element of dbias, in
 //                         order, since the rows are the positions of an image
 //
@@ -58,13 +58,12 @@ fn gated_backward(
     let q = p_backward;
     let i = group_index(group, groups) * 64u + local;
     if i >= q.len { return; }
-    let row = i / (2u * q.c);
-    let channel = i % (2u * q.c);
-    let j = channel % q.c;
+    let row = i / q.c;
+    let j = i % q.c;
     let found = halves(row, j, q.c, q.rows, q.biased);
-    let of_a = (1.0 - found.x * found.x) * found.y;
-    let of_b = found.x * found.y * (1.0 - found.y);
-    dx[i] = dy[row * q.c + j] * select(of_b, of_a, channel < q.c);
+    let at = row * 2u * q.c + j;
+    dx[at] = dy[i] * (1.0 - found.x * found.x) * found.y;
+    dx[at + q.c] = dy[i] * found.x * found.y * (1.0 - found.y);
 }
 
 @group(0) @binding(0) var<storage, read> dsum: array<f32>;

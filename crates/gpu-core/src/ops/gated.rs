@@ -9,7 +9,7 @@ use crate::{Buf, Grid, Params, Schedule, functions, params, reference, shader};
 params! {
     /// The uniform of all three kernels.
     pub struct GatedParams {
-        /// Elements of the output.
+        /// Elements of y, or of dbias.
         len: u32,
         /// Channels of y.
         c: u32,
@@ -75,8 +75,8 @@ pub fn forward(s: &mut Schedule, label: &str, x: Buf, bias: Option<Buf>) -> Buf 
 pub fn backward(s: &mut Schedule, label: &str, x: Buf, bias: Option<Buf>, dy: Buf) -> Buf {
     assert_eq!(2 * dy.len(), x.len(), "{label}: dy of {} for x of {}", dy.shape, x.shape);
     let dx = s.scratch(x.shape);
-    let params = parameters(label, dx.len(), x, bias);
-    s.push(&GATED_BACKWARD, label, &[x, bias.unwrap_or(x), dy, dx], &params, grid(dx), 24 * dx.len() as u64);
+    let params = parameters(label, dy.len(), x, bias);
+    s.push(&GATED_BACKWARD, label, &[x, bias.unwrap_or(x), dy, dx], &params, grid(dy), 28 * dy.len() as u64);
     dx
 }
 
@@ -100,6 +100,6 @@ fn parameters(label: &str, len: usize, x: Buf, bias: Option<Buf>) -> GatedParams
     GatedParams { len: len as u32, c: (width / 2) as u32, rows: (m / n) as u32, biased: bias.is_some().into() }
 }
 
-fn grid(written: Buf) -> Grid {
-    Grid::Linear(written.len().div_ceil(INVOCATIONS))
+fn grid(elements: Buf) -> Grid {
+    Grid::Linear(elements.len().div_ceil(INVOCATIONS))
 }
