@@ -75,6 +75,7 @@ const TAPS: u32 = 3u;
 
 // The product that a workgroup computes a tile of, and the traversal of its images; pairs are (h, w).
 struct Work {
+    input: bool, // INPUT
     m: u32,
     n: u32,
     k: u32,
@@ -101,15 +102,10 @@ var<workgroup> places: array<vec4<i32>, 128>; // the most rows or columns of a t
 // A corner that is outside the image after any step, and no pixel.
 const OUTSIDE = vec4<i32>(0, -0x40000000, 0, -1);
 
-// The role in the uniform, where the constant is TAPS.
-var<private> asked: u32;
-
-fn is_input() -> bool {
-    return role == INPUT || (role == TAPS && asked == INPUT);
-}
-
-fn work_at(z: u32) -> Work {
+// The work for a z; `input` is true for INPUT.
+fn work_at(z: u32, input: bool) -> Work {
     var v: Work;
+    v.input = input;
     let kernel = vec2(p.kernel_h, p.kernel_w);
     let stride = vec2(p.stride_h, p.stride_w);
     let pad = vec2(p.pad_h, p.pad_w);
@@ -122,7 +118,7 @@ fn work_at(z: u32) -> Work {
     v.corner = -vec2<i32>(pad);
     v.spacing = vec2<i32>(stride);
     v.walk = vec2<i32>(dilation);
-    if is_input() {
+    if input {
         v.pixels = v.size;
         v.size = vec2(p.y_h, p.y_w);
         v.channels = p.y_c;
@@ -141,7 +137,7 @@ fn work_at(z: u32) -> Work {
     let all = p.batch * v.pixels.x * v.pixels.y;
     let gathered = v.taps.x * v.taps.y * v.channels;
     v.m = select(all, p.y_c, role == WEIGHT);
-    v.n = select(select(p.y_c, p.x_c, is_input()), gathered, role == WEIGHT);
+    v.n = select(select(p.y_c, p.x_c, input), gathered, role == WEIGHT);
     v.k = select(gathered, all, role == WEIGHT);
     return v;
 }
@@ -160,7 +156,7 @@ fn pixel_at(index: u32) -> vec4<i32> {
     let corner = vec2<i32>(at) * work.spacing + work.corner;
     let offset = ((i32(n * work.size.x) + corner.x) * i32(work.size.y) + corner.y) * i32(work.channels);
     var pixel = index;
-    if is_input() {
+    if work.input {
         pixel = (n * p.x_h + at.x * p.stride_h + work.residue.x) * p.x_w + at.y * p.stride_w + work.residue.y;
     }
     return vec4(offset, corner.x, corner.y, i32(pixel));
@@ -173,7 +169,7 @@ fn tap_at(index: u32) -> vec4<i32> {
     let step = vec2<i32>(at) * work.walk;
     let offset = (step.x * i32(work.size.y) + step.y) * i32(work.channels) + i32(c);
     var start = index;
-    if is_input() {
+    if work.input {
         let of_w = at * work.step + work.first;
         start = ((c * p.kernel_h + of_w.x) * p.kernel_w + of_w.y) * p.x_c;
     }
@@ -192,7 +188,7 @@ fn keep_plain(l: u32, quad: u32, v: vec4<f32>) {
 // Sets `work`, `part`, `corner` and `places`, and returns the first and the last term, exclusive, of the sums. They are
 // computed without private variables: barriers need terms that are equal in all invocations.
 fn begin_tile(group: vec3<u32>, groups: vec3<u32>, local: u32) -> vec2<u32> {
-    let v = work_at(group.z);
+    let v = work_at(group.z, role == INPUT);
     let size = vec2(4u * a_quads, 4u * b_quads);
     let index = group_index(vec3(group.xy, 0u), groups);
     let across = (v.n + size.y - 1u) / size.y;

@@ -32,7 +32,7 @@ fn met(places: Places, at: i32, h: i32, w: i32) -> vec4<i32> {
 // The start in w of the columns' weights for the first channel of a tap.
 fn first_of_w(i: u32, j: u32) -> u32 {
     let tap = vec2(i, j) * work.step + work.first;
-    return select((i * work.taps.y + j) * work.channels, (tap.x * p.kernel_w + tap.y) * p.x_c, is_input());
+    return select((i * work.taps.y + j) * work.channels, (tap.x * p.kernel_w + tap.y) * p.x_c, work.input);
 }
 
 // Image, h and w of a row of the product, among the pixels that are not gathered.
@@ -52,14 +52,13 @@ fn next_pixel(pixel: vec3<u32>) -> vec3<u32> {
 fn lane_row(z: u32, row: u32, pixel: vec3<u32>) -> u32 {
     if role == WEIGHT { return z * work.m + row; }
     let h = pixel.y * p.stride_h + work.residue.x;
-    return select(row, (pixel.x * p.x_h + h) * p.x_w + pixel.z * p.stride_w + work.residue.y, is_input());
+    return select(row, (pixel.x * p.x_h + h) * p.x_w + pixel.z * p.stride_w + work.residue.y, work.input);
 }
 
 // Sets `work`, and returns the first row and column of the workgroup's tile.
 fn begin_lanes(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> vec2<u32> {
     zero = lane / 8u;
-    asked = p.role + zero;
-    work = work_at(group.z);
+    work = work_at(group.z, role == TAPS && p.role + zero == INPUT);
     work.taps += zero;
     work.channels += zero;
     let size = tile_size();

@@ -19,8 +19,8 @@ fn channels_of_image(at: vec4<i32>, channel: u32) -> mat4x4<f32> {
 // Four columns of w for four channels, by channel: the channels are adjacent for FORWARD, the columns for INPUT.
 fn channels_of_w(cols: vec4<u32>, first: u32, to_channel: u32) -> mat4x4<f32> {
     let terms = vec4(first) + vec4(0u, 1u, 2u, 3u) * to_channel;
-    let i = select(cols * work.k + first, terms + cols.x, is_input()) / 4u;
-    return by_term(mat4x4(factor[i.x], factor[i.y], factor[i.z], factor[i.w]), !is_input());
+    let i = select(cols * work.k + first, terms + cols.x, work.input) / 4u;
+    return by_term(mat4x4(factor[i.x], factor[i.y], factor[i.z], factor[i.w]), !work.input);
 }
 
 // FORWARD and INPUT: rows are gathered pixels, columns channels of w, and k runs over taps and channels.
@@ -29,7 +29,7 @@ fn sums_over_taps(lane: u32, corner: vec2<u32>) -> array<mat4x4<f32>, 16> {
     let more_rows = places_of(lines(corner.x + 32u, lane, work.m));
     let cols = lines(corner.y, lane, work.n);
     let more_cols = lines(corner.y + 32u, lane, work.n);
-    let to_channel = select(1u, p.kernel_h * p.kernel_w * p.x_c, is_input());
+    let to_channel = select(1u, p.kernel_h * p.kernel_w * p.x_c, work.input);
     var c: array<mat4x4<f32>, 16>;
     for (var i = 0u; i < work.taps.x; i++) {
         for (var j = 0u; j < work.taps.y; j++) {

@@ -14,8 +14,8 @@ fn four_of_factor(at: vec4<u32>) -> vec4<f32> {
 fn sums_over_taps(lane: u32, corner: vec2<u32>) -> array<mat4x4<f32>, 16> {
     let rows = places_of(lines(corner.x, lane, work.m));
     let more_rows = places_of(lines(corner.x + select(0u, 32u, tall != 0u), lane, work.m));
-    let to_col = select(1u, work.k, !is_input());
-    let to_channel = select(p.kernel_h * p.kernel_w * p.x_c, 1u, !is_input());
+    let to_col = select(1u, work.k, !work.input);
+    let to_channel = select(p.kernel_h * p.kernel_w * p.x_c, 1u, !work.input);
     let cols = lines(corner.y, lane, work.n) * to_col;
     let more_cols = lines(corner.y + 32u, lane, work.n) * to_col;
     var c: array<mat4x4<f32>, 16>;

@@ -59,7 +59,7 @@ fn conv2d_forward_narrow(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_id) lane: vec3<u32>,
 ) {
-    work = work_at(group.z);
+    work = work_at(group.z, role == INPUT);
     let row = group_index(vec3(group.xy, 0u), groups) * 8u + lane.y;
     var place = OUTSIDE;
     var sum = vec4(0.0);
