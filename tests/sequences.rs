@@ -165,7 +165,8 @@ fn logits_of_steps_are_those_of_a_whole_pass() -> Result<(), Error> {
             }
         }
         let largest = logits.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-        let tolerance = if name == "reference" { 1e-12 } else { 2e-6 };
+        // Products of a few rows and of many add in another order: 3·10⁻⁶ on a processor with AVX-512.
+        let tolerance = if name == "reference" { 1e-12 } else { 1e-5 };
         assert!(worst < tolerance * largest.max(1.0), "{name}: {worst:.1e} beside {largest:.1e}");
     }
     Ok(())

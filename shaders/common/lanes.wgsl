@@ -15,7 +15,7 @@
 override tall: u32 = 0u;
 
 // Zero, as these drivers cannot tell. Mesa 22 compiles a shader anew for every dispatch if the condition of a branch or
-// the end of a loop depends on the uniform alone, so such numbers have it added.
+// the end of a loop depends on the uniform alone, so such numbers have it added. Every entry point sets it to lane / 8.
 var<private> zero: u32;
 
 fn outer(a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {

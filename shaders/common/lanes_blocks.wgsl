@@ -20,8 +20,8 @@ fn by_line(stored: mat4x4<f32>, terms_adjacent: bool) -> mat4x4<f32> {
 }
 
 // Adds the products for four terms, as `accumulate` does for one. `a` has a column for each of the lane's rows, `b` one
-// for each term, and `more` one for each further row or, unless `tall`, for each term of the further columns. By matrices
-// of sums rather than by terms, so that a sum is loaded and stored once for four terms.
+// for each term, and `more` one for each further row or, unless `tall`, for each term of the further columns. Adds
+// matrix by matrix, so that a sum is loaded and stored once for four terms.
 fn accumulate_block(c: ptr<function, array<mat4x4<f32>, 16>>, a: mat4x4<f32>, b: mat4x4<f32>, more: mat4x4<f32>) {
     let a0 = mat4x4(
         subgroupBroadcast(a[0], 0u), subgroupBroadcast(a[1], 0u),
@@ -71,47 +71,51 @@ fn accumulate_block(c: ptr<function, array<mat4x4<f32>, 16>>, a: mat4x4<f32>, b:
     );
     (*c)[7] += b * a7;
     if tall == 0u { (*c)[15] += more * a7; }
-    if tall == 0u { return; }
-    let d0 = mat4x4(
-        subgroupBroadcast(more[0], 0u), subgroupBroadcast(more[1], 0u),
-        subgroupBroadcast(more[2], 0u), subgroupBroadcast(more[3], 0u),
+    if tall != 0u { accumulate_below(c, more, b); }
+}
+
+// The products of a tall tile's second block; `a` has a column for each of the lane's rows there.
+fn accumulate_below(c: ptr<function, array<mat4x4<f32>, 16>>, a: mat4x4<f32>, b: mat4x4<f32>) {
+    let a0 = mat4x4(
+        subgroupBroadcast(a[0], 0u), subgroupBroadcast(a[1], 0u),
+        subgroupBroadcast(a[2], 0u), subgroupBroadcast(a[3], 0u),
     );
-    (*c)[8] += b * d0;
-    let d1 = mat4x4(
-        subgroupBroadcast(more[0], 1u), subgroupBroadcast(more[1], 1u),
-        subgroupBroadcast(more[2], 1u), subgroupBroadcast(more[3], 1u),
+    (*c)[8] += b * a0;
+    let a1 = mat4x4(
+        subgroupBroadcast(a[0], 1u), subgroupBroadcast(a[1], 1u),
+        subgroupBroadcast(a[2], 1u), subgroupBroadcast(a[3], 1u),
     );
-    (*c)[9] += b * d1;
-    let d2 = mat4x4(
-        subgroupBroadcast(more[0], 2u), subgroupBroadcast(more[1], 2u),
-        subgroupBroadcast(more[2], 2u), subgroupBroadcast(more[3], 2u),
+    (*c)[9] += b * a1;
+    let a2 = mat4x4(
+        subgroupBroadcast(a[0], 2u), subgroupBroadcast(a[1], 2u),
+        subgroupBroadcast(a[2], 2u), subgroupBroadcast(a[3], 2u),
     );
-    (*c)[10] += b * d2;
-    let d3 = mat4x4(
-        subgroupBroadcast(more[0], 3u), subgroupBroadcast(more[1], 3u),
-        subgroupBroadcast(more[2], 3u), subgroupBroadcast(more[3], 3u),
+    (*c)[10] += b * a2;
+    let a3 = mat4x4(
+        subgroupBroadcast(a[0], 3u), subgroupBroadcast(a[1], 3u),
+        subgroupBroadcast(a[2], 3u), subgroupBroadcast(a[3], 3u),
     );
-    (*c)[11] += b * d3;
-    let d4 = mat4x4(
-        subgroupBroadcast(more[0], 4u), subgroupBroadcast(more[1], 4u),
-        subgroupBroadcast(more[2], 4u), subgroupBroadcast(more[3], 4u),
+    (*c)[11] += b * a3;
+    let a4 = mat4x4(
+        subgroupBroadcast(a[0], 4u), subgroupBroadcast(a[1], 4u),
+        subgroupBroadcast(a[2], 4u), subgroupBroadcast(a[3], 4u),
     );
-    (*c)[12] += b * d4;
-    let d5 = mat4x4(
-        subgroupBroadcast(more[0], 5u), subgroupBroadcast(more[1], 5u),
-        subgroupBroadcast(more[2], 5u), subgroupBroadcast(more[3], 5u),
+    (*c)[12] += b * a4;
+    let a5 = mat4x4(
+        subgroupBroadcast(a[0], 5u), subgroupBroadcast(a[1], 5u),
+        subgroupBroadcast(a[2], 5u), subgroupBroadcast(a[3], 5u),
     );
-    (*c)[13] += b * d5;
-    let d6 = mat4x4(
-        subgroupBroadcast(more[0], 6u), subgroupBroadcast(more[1], 6u),
-        subgroupBroadcast(more[2], 6u), subgroupBroadcast(more[3], 6u),
+    (*c)[13] += b * a5;
+    let a6 = mat4x4(
+        subgroupBroadcast(a[0], 6u), subgroupBroadcast(a[1], 6u),
+        subgroupBroadcast(a[2], 6u), subgroupBroadcast(a[3], 6u),
     );
-    (*c)[14] += b * d6;
-    let d7 = mat4x4(
-        subgroupBroadcast(more[0], 7u), subgroupBroadcast(more[1], 7u),
-        subgroupBroadcast(more[2], 7u), subgroupBroadcast(more[3], 7u),
+    (*c)[14] += b * a6;
+    let a7 = mat4x4(
+        subgroupBroadcast(a[0], 7u), subgroupBroadcast(a[1], 7u),
+        subgroupBroadcast(a[2], 7u), subgroupBroadcast(a[3], 7u),
     );
-    (*c)[15] += b * d7;
+    (*c)[15] += b * a7;
 }
 
 // The epilogue of matmul.wgsl after the bias, for the `at`-th four elements of y.

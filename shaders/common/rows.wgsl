@@ -1,5 +1,6 @@
-// Rows by 32 invocations each, eight rows a workgroup of 256: their sums and maxima by a binary tree in workgroup memory,
-// always in the same order. All 256 must call; the 32 of a row get its result, and the tree can be reused after the call.
+// Rows by 32 invocations each, eight rows a workgroup of 256: their sums and maxima by a binary tree in workgroup
+// memory, always in the same order. All 256 must call. The 32 of a row get its result, and the tree can be reused after
+// the call.
 // Needs common/grid.wgsl.
 
 const ACROSS: u32 = 32u;

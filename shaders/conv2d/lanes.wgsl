@@ -58,7 +58,7 @@ fn lane_row(z: u32, row: u32, pixel: vec3<u32>) -> u32 {
 // Sets `work`, and returns the first row and column of the workgroup's tile.
 fn begin_lanes(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> vec2<u32> {
     zero = lane / 8u;
-    work = work_at(group.z, role == TAPS && p.role + zero == INPUT);
+    work = work_at(group.z, role == INPUT || (role == TAPS && p.role + zero == INPUT));
     work.taps += zero;
     work.channels += zero;
     let size = tile_size();

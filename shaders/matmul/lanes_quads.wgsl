@@ -32,9 +32,9 @@ fn matmul_lanes_quads(
 ) {
     zero = lane / 8u;
     begin_tile(group, groups, tile_size());
-    let chunk = terms(group.z);
+    let chunk = terms(group.z) + vec2(0u, zero);
     if corner.x >= p.m || chunk.x >= chunk.y { return; }
-    let c = sums(lane, chunk.x, chunk.y + zero);
+    let c = sums(lane, chunk.x, chunk.y);
     for (var i = 0u; i < 16u; i++) {
         let m = matrix(c, i);
         let at = corner + matrix_at(i, lane);

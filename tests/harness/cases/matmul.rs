@@ -6,11 +6,12 @@ use gpu_core::ops::matmul::{Epilogue, Form, PLAIN, product, product_add, product
 use gpu_core::{Buf, Schedule};
 
 const FORMS: [Form; 3] = [Form::NN, Form::NT, Form::TN];
-const SIZES: [(usize, usize, usize); 9] = [
+const SIZES: [(usize, usize, usize); 10] = [
     (1, 1, 1),
     (67, 1, 130),
     (7, 4, 63),
     (3, 5, 7),
+    (8, 12, 7),
     (31, 33, 17),
     (64, 64, 16),
     (65, 63, 15),

@@ -162,7 +162,7 @@ const INPUTS: &[Variant] = variants!("conv2d_backward_input", "conv2d", &[], &[]
 const INPUT_BLOCKS: Variant = by_blocks("conv2d_backward_input_lanes_blocks", &LANES_BLOCKS);
 const INPUT_TALL: Variant = by_blocks("conv2d_backward_input_lanes_tall_blocks", &TALL_BLOCKS);
 
-/// A variant by lanes that load blocks of four terms.
+/// A variant by lanes that load and add blocks of four terms.
 const fn by_blocks(name: &'static str, tiles: &Tiles) -> Variant {
     Variant::tiled(name, "conv2d_lanes_blocks", SUBGROUPS_BLOCKS, &[], tiles, Needs::EightLanesBlocks)
 }

@@ -161,7 +161,7 @@ const MATMUL_SPLITS: &[Variant] = variants!("matmul_split", "matmul", PARTIAL, W
 const SPLIT_QUADS: Variant = by_quads("matmul_split_lanes_quads", PARTIAL, &LANES_QUADS);
 const SPLIT_TALL_QUADS: Variant = by_quads("matmul_split_lanes_tall_quads", PARTIAL, &TALL_QUADS);
 
-/// A variant by lanes that load blocks of four terms.
+/// A variant by lanes that load and add blocks of four terms.
 const fn by_blocks(name: &'static str, tiles: &Tiles) -> Variant {
     Variant::tiled(name, "matmul_lanes_blocks", SUBGROUPS_BLOCKS, WRITE, tiles, Needs::EightLanesBlocks)
 }
