@@ -165,8 +165,12 @@ fn logits_of_steps_are_those_of_a_whole_pass() -> Result<(), Error> {
             }
         }
         let largest = logits.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-        // Products of a few rows and of many add in another order: 3·10⁻⁶ on a processor with AVX-512.
-        let tolerance = if name == "reference" { 1e-12 } else { 1e-5 };
+        // Products of a few rows and of many add in another order on the CPU executor: 3·10⁻⁶ with AVX-512.
+        let tolerance = match name {
+            "reference" => 1e-12,
+            "cpu" => 1e-5,
+            _ => 2e-6,
+        };
         assert!(worst < tolerance * largest.max(1.0), "{name}: {worst:.1e} beside {largest:.1e}");
     }
     Ok(())
