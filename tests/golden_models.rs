@@ -227,9 +227,10 @@ struct Tolerance {
 const REFERENCE: Tolerance = Tolerance { losses: 3e-7, noise: 1e-14, weights: 3e-7, moments: 5e-6, states: 1e-7 };
 /// A device computes in f32, with an error of several units in exp: sums of dozens of terms, over up to ten steps that
 /// accumulate errors. A wrong constant in Adam causes errors of about 10⁻³. Software Vulkan was measured at a third of
-/// these bounds at most; other drivers have another exp. The states' largest error, 1.1·10⁻⁵, is of running means near
-/// zero.
-const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, moments: 1e-5, states: 3e-5 };
+/// these bounds at most; other drivers have another exp.
+const DEVICE: Tolerance = Tolerance { losses: 2e-6, noise: 1e-6, weights: 1e-5, moments: 1e-5, states: 1e-5 };
+/// The same for `minibatch_std_gan`, whose running means are below 2.2·10⁻⁴: their error was measured at 1.1·10⁻⁵.
+const DEVICE_NEAR_ZERO: Tolerance = Tolerance { states: 3e-5, ..DEVICE };
 
 /// The differences from PyTorch, as sentences.
 #[derive(Default)]
@@ -369,7 +370,8 @@ fn training_agrees_with_pytorch_on_the_adapter() -> Result<(), Error> {
     let (device, mut faults) = (device(false), Vec::new());
     for run in runs() {
         let mut gpu = Gpu::new(device.clone(), run.model.memory().clone(), Sharing::Off);
-        let found = differences(&mut gpu, &run, &Golden::open(run.stem), &DEVICE)?;
+        let tolerance = if run.stem == "minibatch_std_gan" { &DEVICE_NEAR_ZERO } else { &DEVICE };
+        let found = differences(&mut gpu, &run, &Golden::open(run.stem), tolerance)?;
         faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", run.stem)));
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
